@@ -1,0 +1,68 @@
+"""The emnify REST API in Python. Imports no Airflow.
+
+.. code-block:: python
+
+    from airflow_provider_emnify.api import Credentials, EmnifyClient
+
+    with EmnifyClient(Credentials(application_token="...")) as client:
+        for endpoint in client.endpoints.list(status="enabled"):
+            print(endpoint["id"], endpoint["name"])
+"""
+
+from __future__ import annotations
+
+from airflow_provider_emnify.api.auth import Credentials
+from airflow_provider_emnify.api.client import EmnifyClient
+from airflow_provider_emnify.api.enums import (
+    ApplicationTokenStatus,
+    Connectivity,
+    DataStreamStatus,
+    EndpointStatus,
+    EventSeverity,
+    EventSource,
+    QuotaStatus,
+    SimStatus,
+    SmsStatus,
+    UserStatus,
+)
+from airflow_provider_emnify.api.errors import (
+    EmnifyAuthenticationError,
+    EmnifyConflictError,
+    EmnifyConnectionError,
+    EmnifyError,
+    EmnifyNotFoundError,
+    EmnifyPartialError,
+    EmnifyPermissionError,
+    EmnifyRateLimitError,
+    EmnifyServerError,
+    EmnifyUnknownOutcomeError,
+    EmnifyValidationError,
+)
+from airflow_provider_emnify.api.limits import Limits
+
+__all__ = [
+    "ApplicationTokenStatus",
+    "Connectivity",
+    "Credentials",
+    "DataStreamStatus",
+    "EmnifyAuthenticationError",
+    "EmnifyClient",
+    "EmnifyConflictError",
+    "EmnifyConnectionError",
+    "EmnifyError",
+    "EmnifyNotFoundError",
+    "EmnifyPartialError",
+    "EmnifyPermissionError",
+    "EmnifyRateLimitError",
+    "EmnifyServerError",
+    "EmnifyUnknownOutcomeError",
+    "EmnifyValidationError",
+    "EndpointStatus",
+    "EventSeverity",
+    "EventSource",
+    "Limits",
+    "QuotaStatus",
+    "SimStatus",
+    "SmsStatus",
+    "UserStatus",
+]

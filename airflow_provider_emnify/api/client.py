@@ -1,0 +1,329 @@
+"""EmnifyClient: the emnify REST API, one session for it, and one place through which every request goes.
+
+:meth:`EmnifyClient.send` puts the auth token on, renews it once after a 401, and leaves the sending to
+:class:`~airflow_provider_emnify.api.sending.Sender`.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+import time
+from typing import TYPE_CHECKING, Any, Self
+from urllib.parse import quote, urlsplit
+
+from airflow_provider_emnify.api.auth import AUTHENTICATE, AuthToken, TokenSource
+from airflow_provider_emnify.api.errors import (
+    EmnifyAuthenticationError,
+    EmnifyServerError,
+    EmnifyUnknownOutcomeError,
+)
+from airflow_provider_emnify.api.limits import Limits
+from airflow_provider_emnify.api.paging import Listing, Page
+from airflow_provider_emnify.api.resources import RESOURCES
+from airflow_provider_emnify.api.sending import Answer, ClientStats, Sender
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from types import TracebackType
+
+    from airflow_provider_emnify.api.auth import Credentials
+    from airflow_provider_emnify.api.resources.endpoints import Endpoints
+    from airflow_provider_emnify.api.resources.events import Events
+    from airflow_provider_emnify.api.resources.organisations import Organisations
+    from airflow_provider_emnify.api.resources.sims import Sims
+    from airflow_provider_emnify.api.resources.users import Users
+
+DEFAULT_BASE_URL = "https://cdn.emnify.net"
+
+Row = dict[str, Any]
+
+
+class EmnifyClient:
+    """The emnify REST API. Safe to use from several threads; close it, or use it in a ``with``.
+
+    There is an attribute for each resource (``client.endpoints.list(status="enabled")``), and
+    :meth:`request` for anything else.
+
+    :param credentials: An application token, or a user's name and password.
+    :param base_url: Where the API is. Plain ``http://`` is for a loopback host only.
+    :param timeout: Seconds to wait for an answer.
+    :param max_retries: How often a request is sent again, at most.
+    :param limits: The rate limits to keep; by default those of this host.
+    :param user_agent: What to tell the API that it is talked to by.
+    :param on_secret: Told every secret as soon as it is known, so that a log can mask it.
+    :param on_metric: Told what is counted in :attr:`stats`: its name and by how much it grew.
+    :param sleep: How to wait, in seconds.
+    :param clock: A clock in seconds that only goes forward.
+    :raises ValueError: when ``base_url`` is none, or would send secrets in the clear.
+    """
+
+    endpoints: Endpoints
+    events: Events
+    organisations: Organisations
+    sims: Sims
+    users: Users
+
+    def __init__(
+        self,
+        credentials: Credentials,
+        *,
+        base_url: str = DEFAULT_BASE_URL,
+        timeout: float = 30.0,
+        max_retries: int = 5,
+        limits: Limits | None = None,
+        user_agent: str | None = None,
+        on_secret: Callable[[str], None] | None = None,
+        on_metric: Callable[[str, float], None] | None = None,
+        sleep: Callable[[float], None] = time.sleep,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._base_url = check_base_url(base_url)
+        self._secrets: dict[str, None] = {}
+        self._on_secret = on_secret
+        self._organisation = credentials.identity
+        self._sender = Sender(
+            self._base_url,
+            timeout=timeout,
+            max_retries=max_retries,
+            limits=Limits(sleep=sleep) if limits is None else limits,
+            user_agent=user_agent,
+            redact=self._redact,
+            on_metric=on_metric or (lambda _name, _amount: None),
+            sleep=sleep,
+        )
+        self._tokens = TokenSource(credentials, self._exchange, clock, self._learn_secret)
+        for name, resource in RESOURCES.items():
+            setattr(self, name, resource(self))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"EmnifyClient({self._base_url})"
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._sender.close()
+
+    @property
+    def stats(self) -> ClientStats:
+        """What this client has done so far."""
+        return self._sender.stats
+
+    def authenticate(self) -> None:
+        """Get an auth token, unless a good one is held.
+
+        :raises EmnifyAuthenticationError: when the credentials are rejected.
+        """
+        self._tokens.token()
+
+    def token_info(self) -> dict[str, Any]:
+        """Return what the auth token says, decoded on the spot and free of secrets.
+
+        Gets one if none is held. See :meth:`~airflow_provider_emnify.api.auth.AuthToken.info`.
+        """
+        return self._tokens.token().info()
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        path_params: Mapping[str, Any] | None = None,
+        params: Mapping[str, Any] | None = None,
+        json: Any = None,
+        repeatable: bool | None = None,
+    ) -> Any:
+        """Call an operation and return the JSON of its answer; None when it has no body.
+
+        :param method: HTTP method.
+        :param path: Path from ``/api`` on, with ``{names}`` for what stands in ``path_params``.
+        :param path_params: Values for the path; they are percent-encoded.
+        :param params: Query; None values are left out, booleans are written as emnify does.
+        :param json: Body.
+        :param repeatable: Whether sending it twice is the same as sending it once. By default GET, PUT,
+            PATCH and DELETE are, POST is not.
+        :raises EmnifyError: the kind that says what went wrong.
+        """
+        return self.send(
+            method, path, path_params=path_params, params=params, json=json, repeatable=repeatable
+        ).body
+
+    def create(
+        self,
+        path: str,
+        *,
+        path_params: Mapping[str, Any] | None = None,
+        params: Mapping[str, Any] | None = None,
+        json: Any,
+        find: Callable[[], Row | None] | None = None,
+        unique: bool = False,
+    ) -> Row:
+        """POST something new and return it, with at least its ``id``.
+
+        emnify answers with the thing itself, or with nothing but its ``Location``.
+
+        :param find: Looks for the thing when the answer was lost; returns it, or None.
+        :param unique: emnify itself refuses a second one, so it may be sent again when it is not found.
+        :raises EmnifyUnknownOutcomeError: when the answer was lost and the thing is not found.
+        """
+        try:
+            answer = self.send("POST", path, path_params=path_params, params=params, json=json)
+        except EmnifyUnknownOutcomeError:
+            if find is None:
+                raise
+            if (found := find()) is not None:
+                return found
+            if not unique:
+                raise
+            answer = self.send("POST", path, path_params=path_params, params=params, json=json)
+        created: Row = dict(answer.body) if isinstance(answer.body, dict) else {}
+        if "id" not in created and (location := answer.headers.get("Location")):
+            last = urlsplit(location).path.rstrip("/").rpartition("/")[2]
+            created["id"] = int(last) if last.isdecimal() else last
+        return created
+
+    def list(
+        self,
+        path: str,
+        *,
+        path_params: Mapping[str, Any] | None = None,
+        params: Mapping[str, Any] | None = None,
+        q: str | None = None,
+        sort: str | None = None,
+        per_page: int | None = None,
+        envelope: bool = False,
+    ) -> Listing:
+        """Return the rows of a list, lazily: newest first, or in the order that ``sort`` asks for.
+
+        See :mod:`airflow_provider_emnify.api.paging` for what is promised while the list changes.
+
+        :param q: Filter in emnify's form, ``field:value,field:value``.
+        :param sort: Fields to sort by, ``-name,id``.
+        :param per_page: Rows a page; the API cuts what is too much.
+        :param envelope: The list has the form ``{total, page, page_size, last_page, data}``.
+        """
+        size = "page_size" if envelope else "per_page"
+        query = {**(params or {}), "q": q, "sort": sort, size: per_page}
+
+        def fetch(number: int) -> Page:
+            answer = self.send("GET", path, path_params=path_params, params={**query, "page": number})
+            try:
+                return (
+                    Page.from_envelope(answer.body)
+                    if envelope
+                    else Page.from_headers(answer.body, answer.headers)
+                )
+            except TypeError as error:
+                raise EmnifyServerError(str(error), status=answer.status, method="GET", path=path) from None
+
+        in_id_order = sort in {None, "id", "+id"} and not envelope
+        return Listing(fetch, newest_first=in_id_order, filtered=q is not None)
+
+    def send(
+        self,
+        method: str,
+        path: str,
+        *,
+        path_params: Mapping[str, Any] | None = None,
+        params: Mapping[str, Any] | None = None,
+        json: Any = None,
+        repeatable: bool | None = None,
+    ) -> Answer:
+        """Call an operation and return its answer with status and headers. See :meth:`request`."""
+        path = fill_path(path, path_params)
+        if repeatable is None:
+            repeatable = method != "POST"
+
+        def send(token: AuthToken) -> Answer:
+            return self._sender.send(
+                method,
+                path,
+                params=params,
+                json=json,
+                token=token,
+                organisation=self._organisation,
+                repeatable=repeatable,
+            )
+
+        token = self._tokens.token()
+        try:
+            return send(token)
+        except EmnifyAuthenticationError as error:
+            if error.status != 401:  # noqa: PLR2004 - HTTP's own number
+                raise
+        # A 401 was not acted on, so any request may be sent once more with a new token.
+        return send(self._tokens.renew(token))
+
+    def _exchange(self, path: str, body: dict[str, Any], token: AuthToken | None) -> Any:
+        """Send one authentication call. It makes a token and changes nothing, so it may be repeated."""
+        if path == AUTHENTICATE:
+            self._sender.count("authentications")
+        return self._sender.send(
+            "POST", path, json=body, token=token, organisation=self._organisation, repeatable=True
+        ).body
+
+    def _learn_secret(self, secret: str) -> None:
+        self._secrets[secret] = None
+        if self._on_secret is not None:
+            self._on_secret(secret)
+
+    def _redact(self, text: str) -> str:
+        for secret in list(self._secrets):
+            text = text.replace(secret, "***")
+        return text
+
+
+def check_base_url(url: str) -> str:
+    """Return the scheme and host of the API, without a slash at the end.
+
+    :raises ValueError: when it is no such URL, or plain ``http://`` to another machine.
+    """
+    try:
+        parts = urlsplit(url.strip())
+        port = f":{parts.port}" if parts.port else ""
+    except ValueError as error:
+        raise ValueError(f"host: {url!r} is no URL ({error})") from None
+    if parts.username or parts.password:
+        raise ValueError("host: the URL must hold no user or password")
+    if parts.scheme not in {"https", "http"} or not parts.hostname:
+        raise ValueError(f"host: {url!r} is no base URL; give https:// and a host, like {DEFAULT_BASE_URL}")
+    if parts.path.strip("/") or parts.query or parts.fragment:
+        raise ValueError(f"host: {url!r} has more than a scheme and a host; give {parts.scheme}://{parts.netloc}")
+    if parts.scheme == "http" and not _is_loopback(parts.hostname):
+        raise ValueError(f"host: {url!r} would send the token in the clear; use https://")
+    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+    return f"{parts.scheme}://{host}{port}"
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def fill_path(path: str, values: Mapping[str, Any] | None) -> str:
+    """Put percent-encoded values into a path.
+
+    :raises ValueError: when the path is none, a value is missing, or a value would lead elsewhere.
+    """
+    if not path.startswith("/") or path.startswith("//") or "?" in path or "#" in path:
+        raise ValueError(f"path: {path!r} is none; give it from /api on, without host and query")
+
+    def fill(match: re.Match[str]) -> str:
+        name = match[1]
+        if values is None or name not in values:
+            raise ValueError(f"{name}: missing for {path}")
+        text = str(values[name])
+        if text in {"", ".", ".."}:
+            raise ValueError(f"{name}: {text!r} is no id")
+        return quote(text, safe="")
+
+    return re.sub(r"\{(\w+)\}", fill, path)

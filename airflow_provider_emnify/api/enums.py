@@ -1,0 +1,158 @@
+"""emnify's lookups that do not change, as enums: statuses, severities, connectivity.
+
+``X.parse(value)`` takes the enum, its name in any spelling, its number, or the number as a string, so that
+an argument can be written the way its writer knows it.
+"""
+
+from __future__ import annotations
+
+import re
+from enum import IntEnum, StrEnum
+from typing import Any, Self
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[\s_-]+", "_", name.strip()).upper()
+
+
+class _Lookup(IntEnum):
+    """A numbered emnify lookup."""
+
+    @property
+    def label(self) -> str:
+        """The name as emnify writes it, for example ``Activation pending``."""
+        return self.name.replace("_", " ").capitalize()
+
+    @classmethod
+    def parse(cls, value: Any) -> Self:
+        """Return the member that ``value`` means.
+
+        :param value: The enum, its name (any case; blanks, hyphens and underscores alike), its number, or
+            that number as a string.
+        :raises ValueError: for anything else; the message lists what is allowed.
+        """
+        if isinstance(value, str):
+            text = _plain(value)
+            if text in cls.__members__:
+                return cls[text]
+            if text.isdecimal():
+                value = int(text)
+        if isinstance(value, int) and not isinstance(value, bool) and value in cls._value2member_map_:
+            return cls(value)
+        allowed = ", ".join(f"{member.name.lower()} ({member.value})" for member in cls)
+        raise ValueError(f"{value!r} is no {cls.__name__}; allowed are {allowed}")
+
+
+class EndpointStatus(_Lookup):
+    """Status of an endpoint (device)."""
+
+    ENABLED = 0
+    DISABLED = 1
+    DELETED = 2
+
+
+class SimStatus(_Lookup):
+    """Status of a SIM. An activated SIM is billed, also on a disabled endpoint."""
+
+    ISSUED = 0
+    ACTIVATED = 1
+    SUSPENDED = 2
+    DELETED = 3
+    FACTORY_TEST = 4
+
+    def may_become(self, target: SimStatus) -> bool:
+        """Tell whether emnify lets a SIM go from this status to ``target``."""
+        return self == target or target in _SIM_TRANSITIONS[self]
+
+
+_SIM_TRANSITIONS: dict[SimStatus, frozenset[SimStatus]] = {
+    SimStatus.ISSUED: frozenset({SimStatus.ACTIVATED, SimStatus.FACTORY_TEST}),
+    SimStatus.ACTIVATED: frozenset({SimStatus.SUSPENDED}),
+    SimStatus.SUSPENDED: frozenset({SimStatus.ACTIVATED}),
+    SimStatus.DELETED: frozenset(),
+    SimStatus.FACTORY_TEST: frozenset({SimStatus.ACTIVATED}),
+}
+
+
+class UserStatus(_Lookup):
+    """Status of a user account."""
+
+    ACTIVATION_PENDING = 0
+    ACTIVE = 1
+    SUSPENDED = 2
+
+
+class SmsStatus(_Lookup):
+    """Status of a short message."""
+
+    PENDING = 1
+    IN_PROGRESS = 2
+    BUFFERED = 3
+    DELIVERED = 4
+    FAILED = 5
+    EXPIRED = 6
+    CANCELED = 7
+
+
+class EventSeverity(_Lookup):
+    """Severity of an event."""
+
+    INFO = 0
+    WARN = 1
+    CRITICAL = 2
+
+
+class EventSource(_Lookup):
+    """Where an event comes from."""
+
+    NETWORK = 0
+    POLICY_CONTROL = 1
+    API = 2
+
+
+class QuotaStatus(_Lookup):
+    """Status of a data or SMS quota."""
+
+    ACTIVE = 1
+    EXHAUSTED = 2
+    EXPIRED = 3
+
+
+class DataStreamStatus(_Lookup):
+    """Status of a data stream."""
+
+    RUNNING = 1
+    PAUSED = 2
+    ERROR = 3
+    PENDING = 4
+
+
+class ApplicationTokenStatus(_Lookup):
+    """Status of an application token. Auth tokens issued from it outlive a revocation."""
+
+    ACTIVATED = 0
+    REVOKED = 1
+
+
+class Connectivity(StrEnum):
+    """Connectivity of an endpoint, as the network sees it."""
+
+    ATTACHED = "ATTACHED"
+    ONLINE = "ONLINE"
+    OFFLINE = "OFFLINE"
+    BLOCKED = "BLOCKED"
+
+    @property
+    def label(self) -> str:
+        """The name as emnify writes it."""
+        return self.value
+
+    @classmethod
+    def parse(cls, value: Any) -> Connectivity:
+        """Return the member that ``value`` means, in any case.
+
+        :raises ValueError: for anything else; the message lists what is allowed.
+        """
+        if isinstance(value, str) and _plain(value) in cls.__members__:
+            return cls[_plain(value)]
+        raise ValueError(f"{value!r} is no {cls.__name__}; allowed are {', '.join(cls)}")

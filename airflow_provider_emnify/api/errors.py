@@ -1,0 +1,248 @@
+"""What can go wrong with a call to emnify, one class for each thing a caller may do about it.
+
+``EmnifyError`` knows the HTTP status, emnify's error code, token and message, the field errors, and which
+call it was. ``transient`` tells whether the same call may succeed later without anyone's doing.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+_LONGEST_TEXT = 500  # characters of an answer that are worth showing
+
+
+class EmnifyError(Exception):
+    """A call to emnify that failed.
+
+    :param message: What went wrong, in a sentence.
+    :param status: HTTP status of the answer; None when there was none.
+    :param code: emnify's ``error_code``, for example 1400.
+    :param token: emnify's ``error_token``, for example ``InputValidationFailed``.
+    :param details: What the answer says beyond that: the list of field errors, or the parsed body.
+    :param method: HTTP method of the call.
+    :param path: Path of the call, without host and query.
+    """
+
+    transient = False
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        status: int | None = None,
+        code: int | None = None,
+        token: str | None = None,
+        details: Any = None,
+        method: str | None = None,
+        path: str | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.status = status
+        self.code = code
+        self.token = token
+        self.details = details
+        self.method = method
+        self.path = path
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Keep every attribute when the error crosses a process boundary."""
+        return _rebuild, (type(self), self.message, self.__dict__.copy())
+
+    def __str__(self) -> str:
+        call = f"{self.method} {self.path}" if self.method else ""
+        answer = ""
+        if self.status is not None:
+            answer = f"answered {self.status}"
+            if self.token:
+                answer += f" {self.token}"
+            if self.code is not None:
+                answer += f" ({self.code})"
+        head = " ".join(part for part in (call, answer) if part)
+        return f"{head}: {self.message}" if head else self.message
+
+
+def _rebuild(kind: type[EmnifyError], message: str, attributes: dict[str, Any]) -> EmnifyError:
+    error = kind(message)
+    error.__dict__.update(attributes)
+    return error
+
+
+class EmnifyAuthenticationError(EmnifyError):
+    """The credential or the auth token was not accepted. Not tried again: it would lock the account."""
+
+
+class EmnifyPermissionError(EmnifyError):
+    """The credential is good but may not do this."""
+
+
+class EmnifyNotFoundError(EmnifyError):
+    """There is no such thing, or it belongs to another organisation."""
+
+
+class EmnifyConflictError(EmnifyError):
+    """The state of the thing does not allow this, or it exists already."""
+
+
+class EmnifyValidationError(EmnifyError):
+    """The request does not make sense to emnify. ``field_errors`` lists every complaint."""
+
+    @property
+    def field_errors(self) -> list[str]:
+        """Every field error as text; empty when the answer named none."""
+        return [_field_error(item) for item in self.details] if isinstance(self.details, list) else []
+
+    def __str__(self) -> str:
+        return "; ".join([super().__str__(), *self.field_errors])
+
+
+class EmnifyRateLimitError(EmnifyError):
+    """A documented limit was passed and stayed passed for all retries.
+
+    ``retry_after`` is the wait that the API asked for, in seconds, or None.
+    """
+
+    transient = True
+    retry_after: float | None = None
+
+
+class EmnifyServerError(EmnifyError):
+    """The API failed on its side. ``retry_after`` is as for :class:`EmnifyRateLimitError`."""
+
+    transient = True
+    retry_after: float | None = None
+
+
+class EmnifyConnectionError(EmnifyError):
+    """No answer: the host was not reached, or the connection broke, or time ran out."""
+
+    transient = True
+
+
+class EmnifyUnknownOutcomeError(EmnifyError):
+    """A write was sent and its answer was lost: it may or may not have been done. Look before repeating."""
+
+
+class EmnifyPartialError(EmnifyError):
+    """A bulk write was done in part.
+
+    :param done: What was done, by id or by the item as given.
+    :param not_done: What was not done, in the same terms.
+    """
+
+    def __init__(
+        self, message: str, *, done: Sequence[Any] = (), not_done: Sequence[Any] = (), **context: Any
+    ) -> None:
+        super().__init__(message, **context)
+        self.done = list(done)
+        self.not_done = list(not_done)
+
+    def __str__(self) -> str:
+        return (
+            f"{super().__str__()}; done ({len(self.done)}): {_shorten(self.done)}; "
+            f"not done ({len(self.not_done)}): {_shorten(self.not_done)}"
+        )
+
+
+def _shorten(items: list[Any]) -> str:
+    shown = ", ".join(str(item) for item in items[:20])
+    return shown + (f" and {len(items) - 20} more" if len(items) > 20 else "") if items else "none"  # noqa: PLR2004 - as many as a log line can hold
+
+
+def _field_error(item: Any) -> str:
+    if not isinstance(item, dict):
+        return str(item)
+    text = str(item.get("message") or item.get("error_token") or item)
+    field = item.get("field") or item.get("path")
+    return f"{field}: {text}" if field else text
+
+
+_BY_STATUS: dict[int, type[EmnifyError]] = {
+    400: EmnifyValidationError,
+    401: EmnifyAuthenticationError,
+    403: EmnifyPermissionError,
+    404: EmnifyNotFoundError,
+    405: EmnifyPermissionError,
+    409: EmnifyConflictError,
+    410: EmnifyNotFoundError,
+    422: EmnifyValidationError,
+    429: EmnifyRateLimitError,
+}
+# A code says more than a status: 1401 InvalidReference is recorded with 404, 1405 Duplicated with 422.
+_BY_CODE: dict[int, type[EmnifyError]] = {
+    1101: EmnifyAuthenticationError,
+    1102: EmnifyAuthenticationError,
+    1103: EmnifyAuthenticationError,
+    1104: EmnifyPermissionError,
+    1105: EmnifyRateLimitError,
+    1201: EmnifyNotFoundError,
+    1400: EmnifyValidationError,
+    1401: EmnifyValidationError,
+    1405: EmnifyConflictError,
+    1406: EmnifyPermissionError,
+}
+
+
+def error_from_answer(
+    method: str,
+    path: str,
+    *,
+    status: int,
+    reason: str,
+    headers: Mapping[str, str],
+    text: str,
+    redact: Callable[[str], str] = str,
+) -> EmnifyError:
+    """Turn an answer that is not a success into the right kind of error.
+
+    The body may be empty, HTML, broken JSON, or JSON of any shape: the status alone then decides.
+
+    :param redact: Takes secrets out of a text; everything that the answer says goes through it.
+    """
+    text = redact(text.strip())
+    try:
+        body = json.loads(text) if text else None
+    except ValueError:
+        body = None
+    said: dict[str, Any] = body if isinstance(body, dict) else {}
+    code = _number(said.get("error_code", said.get("status_code")))
+    token = said.get("error_token") or None
+    errors = said.get("errors")
+    message = said.get("message") or said.get("error") or _describe(body, text, headers, reason)
+    kind = _BY_CODE.get(code or 0) or _BY_STATUS.get(status)
+    if kind is None:
+        kind = EmnifyServerError if status >= 500 else EmnifyValidationError if status >= 400 else EmnifyError  # noqa: PLR2004 - HTTP's own numbers
+    return kind(
+        _cut(str(message)),
+        status=status,
+        code=code,
+        token=str(token) if token else None,
+        details=errors if isinstance(errors, list) and errors else body,
+        method=method,
+        path=path,
+    )
+
+
+def _describe(body: Any, text: str, headers: Mapping[str, str], reason: str) -> str:
+    if not text:
+        return headers.get("x-amzn-ErrorType") or reason or "the answer has no body"
+    if body is not None:
+        return f"unexpected answer {text}"
+    if "html" in headers.get("Content-Type", "").lower() or text[:1] == "<":
+        return f"an HTML page instead of JSON: {text}"
+    return f"the answer is no JSON: {text}"
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _LONGEST_TEXT else f"{text[:_LONGEST_TEXT]}... ({len(text)} characters)"
+
+
+def _number(value: Any) -> int | None:
+    try:
+        return int(value)
+    except (TypeError, ValueError):
+        return None

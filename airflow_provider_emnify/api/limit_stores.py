@@ -1,0 +1,229 @@
+"""Where the buckets of the rate limits are kept: in memory, in a file of this host, or in Redis."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import sqlite3
+import tempfile
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from filelock import FileLock
+from pyrate_limiter import AbstractBucket, InMemoryBucket, Rate, RedisBucket, SQLiteBucket
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_LOCK_WAIT = 10.0  # seconds for a lock that is held for a millisecond
+_LOCK_POLL = 0.002
+_TURN_POLL = 0.05
+
+
+def make_store(name: str, directory: Path | None) -> Store:
+    """Return the store of that name.
+
+    :raises ValueError: when there is none.
+    """
+    if name == "memory":
+        return MemoryStore()
+    if name == "host":
+        return HostStore(directory)
+    if name.startswith(("redis://", "rediss://")):
+        return RedisStore(name)
+    raise ValueError(f"rate_limit_store: {_bare(name)!r} is none of host, memory, redis://... and rediss://...")
+
+
+class Store:
+    """Keeps buckets.
+
+    ``share``: the part of each limit that this store's users take, as a divisor.
+    """
+
+    name = "memory"
+    share = 1
+
+    def lock(self) -> contextlib.AbstractContextManager[Any]:
+        """Hold the store against other processes while a place is taken."""
+        return contextlib.nullcontext()
+
+    def begin(self) -> bool:
+        """Get ready; True when earlier buckets of this store are no longer good."""
+        return False
+
+    def begin_anew(self) -> None:
+        """Throw away what is stored; it is damaged."""
+
+    def bucket(self, key: str, rate: Rate) -> AbstractBucket:
+        """Return the bucket of that key."""
+        raise NotImplementedError
+
+    def turn(self, key: str, timeout: float) -> contextlib.AbstractContextManager[Any]:
+        """Hold the one turn of that key; waits at most ``timeout`` seconds, then raises."""
+        raise NotImplementedError
+
+    def close(self) -> None:
+        """Let go of files and connections."""
+
+
+class MemoryStore(Store):
+    """In this process alone."""
+
+    _turns: dict[str, threading.Lock] = {}  # noqa: RUF012 - shared on purpose: all clients of the process
+    _turns_lock = threading.Lock()
+
+    def __init__(self, share: int = 1) -> None:
+        self.share = share
+
+    def bucket(self, key: str, rate: Rate) -> AbstractBucket:
+        """Return a new bucket."""
+        del key
+        return InMemoryBucket([rate])
+
+    @contextlib.contextmanager
+    def turn(self, key: str, timeout: float) -> Iterator[None]:
+        """Hold the one turn of that key in this process."""
+        with self._turns_lock:
+            lock = self._turns.setdefault(key, threading.Lock())
+        if not lock.acquire(timeout=timeout):
+            raise TimeoutError(f"another write is under way for {timeout:.0f} s")
+        try:
+            yield
+        finally:
+            lock.release()
+
+
+class HostStore(Store):
+    """A SQLite file that all processes of this user on this host share.
+
+    A lock file beside it is held while a place is taken, so the file itself needs no journal on disk. When
+    it is deleted or damaged under way, a new one is begun, and each process tells it of its own calls.
+    """
+
+    def __init__(self, directory: Path | None = None) -> None:
+        self._directory = directory or _user_directory()
+        self._path = self._directory / "limits.sqlite"
+        self.name = str(self._path)
+        self._lock = FileLock(self._directory / "limits.lock", timeout=_LOCK_WAIT, poll_interval=_LOCK_POLL)
+        self._connection: sqlite3.Connection | None = None
+        self._opened: tuple[int, int] | None = None
+
+    def lock(self) -> contextlib.AbstractContextManager[Any]:
+        """Hold the lock file."""
+        self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return self._lock
+
+    def begin(self) -> bool:
+        """Open the file, or open it again when it was deleted or replaced, or after a fork."""
+        if self._connection is not None and self._opened == self._identity():
+            return False
+        self.close()
+        if self._directory.stat().st_uid != os.getuid():
+            raise PermissionError(f"{self._directory} belongs to another user")
+        self._connection = sqlite3.connect(self._path, check_same_thread=False)
+        self._connection.execute("PRAGMA journal_mode=MEMORY").close()
+        self._connection.execute("PRAGMA synchronous=OFF").close()
+        self._connection.execute("PRAGMA user_version=1").close()
+        self._connection.commit()
+        self._path.chmod(0o600)
+        self._opened = self._identity()
+        return True
+
+    def _identity(self) -> tuple[int, int] | None:
+        try:
+            return self._path.stat().st_ino, os.getpid()
+        except FileNotFoundError:
+            return None
+
+    def begin_anew(self) -> None:
+        """Delete the file, unless another process did so already."""
+        with self.lock():
+            mine = self._opened == self._identity() or self._opened is None
+            self.close()
+            if mine:
+                self._path.unlink(missing_ok=True)
+
+    def bucket(self, key: str, rate: Rate) -> AbstractBucket:
+        """Return the bucket of that key: a table of its own."""
+        if self._connection is None:
+            raise sqlite3.OperationalError("the file is not open")
+        table = f"bucket_{_name(key)}"
+        self._connection.execute(f"CREATE TABLE IF NOT EXISTS {table} (name VARCHAR, item_timestamp INTEGER)")
+        self._connection.execute(f"CREATE INDEX IF NOT EXISTS {table}_time ON {table} (item_timestamp)")
+        self._connection.commit()
+        return SQLiteBucket([rate], self._connection, table, lock=self._lock)
+
+    @contextlib.contextmanager
+    def turn(self, key: str, timeout: float) -> Iterator[None]:
+        """Hold the one turn of that key on this host. It ends with the process that holds it."""
+        self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        path = self._directory / f"turn-{_name(key)}.lock"
+        with FileLock(path, timeout=timeout, poll_interval=_TURN_POLL, thread_local=False):
+            yield
+
+    def close(self) -> None:
+        """Close the file."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            with contextlib.suppress(sqlite3.Error):
+                connection.close()
+
+
+class RedisStore(Store):
+    """A Redis that workers behind one address share."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self.name = _bare(url)
+        self._client: Any = None
+
+    def begin(self) -> bool:
+        """Connect."""
+        if self._client is not None:
+            return False
+        try:
+            from redis import Redis
+        except ImportError:
+            raise ImportError("redis is missing: pip install 'airflow-provider-emnify[redis]'") from None
+        self._client = Redis.from_url(self._url, socket_timeout=5, socket_connect_timeout=5)
+        return True
+
+    def begin_anew(self) -> None:
+        """Connect again."""
+        self.close()
+
+    def bucket(self, key: str, rate: Rate) -> AbstractBucket:
+        """Return the bucket of that key: a sorted set."""
+        bucket: AbstractBucket = RedisBucket.init([rate], self._client, f"emnify-limits:{_name(key)}")
+        return bucket
+
+    def turn(self, key: str, timeout: float) -> contextlib.AbstractContextManager[Any]:
+        """Hold the one turn of that key. It ends by itself after ``timeout`` seconds."""
+        self.begin()
+        lock: contextlib.AbstractContextManager[Any] = self._client.lock(
+            f"emnify-turn:{_name(key)}", timeout=timeout, blocking_timeout=timeout
+        )
+        return lock
+
+    def close(self) -> None:
+        """Disconnect."""
+        client, self._client = self._client, None
+        if client is not None:
+            client.close()
+
+
+def _user_directory() -> Path:
+    return Path(tempfile.gettempdir()) / f"emnify-limits-{os.getuid()}"
+
+
+def _name(key: str) -> str:
+    return hashlib.sha256(key.encode()).hexdigest()[:16]
+
+
+def _bare(url: str) -> str:
+    """Return a URL without what may be secret in it."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}" if parts.scheme else url

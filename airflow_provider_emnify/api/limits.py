@@ -1,0 +1,241 @@
+"""The documented rate limits, as buckets that processes share: a request takes its place before it is sent.
+
+Three stores: ``host`` (the default) is a SQLite file in the temporary directory, shared by all processes of
+this user on this host, since emnify counts by IP; ``redis://...`` is for workers on several hosts behind one
+address; ``memory`` is this process alone. A store that fails costs a warning and then counts in memory: the
+limits are there to keep tasks going, not to stop them. The buckets are pyrate-limiter's.
+
+See https://docs.emnify.com/developers/api-limits.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import re
+import threading
+import time
+from collections import deque
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from pyrate_limiter import AbstractBucket, Rate, RateItem
+
+from airflow_provider_emnify.api.limit_stores import MemoryStore, make_store
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Limit:
+    """One documented limit.
+
+    :param name: Its class, as the reference table shows it.
+    :param calls: So many calls ...
+    :param seconds: ... in any window of so many seconds.
+    :param scope: What is counted together: all of this address, or all of one organisation.
+    :param method: The HTTP method that it is for; None for each.
+    :param path: What its paths look like.
+    """
+
+    name: str
+    calls: int
+    seconds: float
+    scope: Literal["address", "organisation"]
+    method: str | None = None
+    path: re.Pattern[str] = re.compile("")
+
+    def covers(self, method: str, path: str) -> bool:
+        """Tell whether a call falls under this limit."""
+        return (self.method is None or self.method == method) and self.path.fullmatch(path) is not None
+
+
+def _paths(*patterns: str) -> re.Pattern[str]:
+    return re.compile("/api/v1/(?:" + "|".join(p.replace("{}", "[^/]+") for p in patterns) + ")")
+
+
+# "10/s, burst 5" is a bucket of 5 that refills at 10 a second: never more than 5 in half a second.
+# Wide limits come first: what waits for them is not yet counted in the narrow ones.
+LIMITS: tuple[Limit, ...] = (
+    Limit("address", 2000, 300.0, "address", path=re.compile(".*")),
+    Limit("authenticate", 100, 300.0, "address", "POST", _paths("authenticate")),
+    Limit(
+        "10/s",
+        5,
+        0.5,
+        "organisation",
+        "GET",
+        _paths(
+            "endpoint",
+            "sim",
+            "event",
+            "stats",
+            "stats/daily",
+            "organisation/{}/stats",
+            "sim/{}/stats",
+            "endpoint/{}/connectivity_info",
+        ),
+    ),
+    Limit("50/s", 25, 0.5, "organisation", "GET", _paths("endpoint/{}", "endpoint/{}/connectivity")),
+    Limit(
+        "100/s",
+        50,
+        0.5,
+        "organisation",
+        "GET",
+        _paths("sim/{}", "service_profile", "tariff_profile", "endpoint/{}/stats/{}"),
+    ),
+)
+
+# The clock of the host and the way to the API are not exact: windows are taken a little longer.
+_MARGIN = 1.02
+_LEAK_EVERY = 50  # calls after which a bucket forgets what is older than its window
+
+# One after another, says the API: single writes on endpoints, and bulk calls.
+_SERIAL_PATH = re.compile(
+    r"/api/v1/endpoint(/[^/]+)?|/api/v2/endpoint/multi|/api/v2/bulk-operations/.*|/api/v1/sim/multi"
+)
+_SERIAL_WAIT = 600.0  # seconds after which a writer goes on all the same, with a warning
+
+
+def limit_class(method: str, path: str) -> str:
+    """Return the name of the narrowest limit that a call falls under.
+
+    :param method: HTTP method.
+    :param path: Path or path template.
+    """
+    return next((limit.name for limit in reversed(LIMITS) if limit.covers(method, path)), "address")
+
+
+def is_serial(method: str, path: str) -> bool:
+    """Tell whether a call has to wait for the one before it to end."""
+    return method != "GET" and _SERIAL_PATH.fullmatch(path) is not None
+
+
+class Limits:
+    """The limits that one client keeps, together with every other client that uses the same store.
+
+    :param store: ``"host"``, ``"memory"``, or a ``redis://`` or ``rediss://`` URL (extra ``redis``).
+    :param limits: The limits; the documented ones unless a test scales them down.
+    :param directory: Where the ``host`` store lies; by default a directory of this user's in the
+        temporary one.
+    :param sleep: How to wait, in seconds.
+    :raises ValueError: for a store that is none of these.
+    """
+
+    def __init__(
+        self,
+        store: str = "host",
+        *,
+        limits: tuple[Limit, ...] = LIMITS,
+        directory: Path | None = None,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._store = make_store(store, directory)
+        self._limits = limits
+        self._sleep = sleep
+        self._lock = threading.RLock()
+        self._buckets: dict[str, AbstractBucket] = {}
+        self._own: dict[str, deque[int]] = {}  # this process's calls by key, to tell a new store of them
+
+    def acquire(self, method: str, path: str, *, host: str, organisation: str) -> float:
+        """Take a place in every limit that a call falls under, waiting for it where need be.
+
+        :param host: The API's host; another host has limits of its own.
+        :param organisation: What stands for the organisation: calls with the same name count together.
+        :returns: The seconds that were waited.
+        """
+        waited = 0.0
+        for limit in self._limits:
+            if limit.covers(method, path):
+                key = f"{host} {limit.name}" + (f" {organisation}" if limit.scope == "organisation" else "")
+                while (wait := self._try(limit, key)) > 0:
+                    self._sleep(wait)
+                    waited += wait
+        return waited
+
+    @contextlib.contextmanager
+    def serial(self, method: str, path: str, *, host: str, organisation: str) -> Iterator[None]:
+        """Hold the place of the one write that may be under way, where a call needs that."""
+        if not is_serial(method, path):
+            yield
+            return
+        with contextlib.ExitStack() as stack:
+            try:
+                stack.enter_context(self._store.turn(f"{host} {organisation}", _SERIAL_WAIT))
+            except Exception as error:  # whatever the store raises, the task goes on
+                log.warning("Could not wait for other writes on endpoints (%s); going on", _first_line(error))
+            yield
+
+    def close(self) -> None:
+        """Let go of files and connections."""
+        with self._lock:
+            self._buckets.clear()
+            self._store.close()
+
+    def _try(self, limit: Limit, key: str) -> float:
+        """Take a place at once and return 0, or return the seconds after which to try again."""
+        with self._lock:
+            try:
+                return self._put(limit, key)
+            except Exception as error:  # whatever the store raises, the task goes on
+                return self._put_all_the_same(limit, key, error)
+
+    def _put(self, limit: Limit, key: str) -> float:
+        now = time.time_ns() // 1_000_000
+        window = round(limit.seconds * 1000 * _MARGIN)
+        with self._store.lock():
+            if self._store.begin():
+                self._buckets.clear()
+            own = self._own.setdefault(key, deque(maxlen=limit.calls))
+            while own and own[0] < now - window:
+                own.popleft()
+            if key not in self._buckets:
+                bucket = self._store.bucket(key, Rate(max(limit.calls // self._store.share, 1), window))
+                for moment in own:
+                    bucket.put(RateItem(key, moment))
+                self._buckets[key] = bucket
+            return self._place(self._buckets[key], key, now, window)
+
+    def _place(self, bucket: AbstractBucket, key: str, now: int, window: int) -> float:
+        item = RateItem(key, now)
+        if bucket.put(item):
+            self._own[key].append(now)
+            if len(self._own[key]) % _LEAK_EVERY == 0:
+                bucket.leak(now)
+            return 0.0
+        wait = bucket.waiting(item)
+        if not isinstance(wait, int) or wait > window + 1:
+            bucket.flush()  # entries from the future: the clock was set back
+            return 0.001
+        return max(wait, 1) / 1000
+
+    def _put_all_the_same(self, limit: Limit, key: str, error: Exception) -> float:
+        """Do without the store's past, or else without the store."""
+        self._buckets.clear()
+        try:
+            self._store.begin_anew()
+            place = self._put(limit, key)
+        except Exception as again:  # whatever the store raises, the task goes on
+            log.warning(
+                "The rate limit store %s fails (%s). From now on this process counts alone and keeps to a "
+                "quarter of each limit; see rate_limit_store in the connection's extras.",
+                self._store.name,
+                _first_line(again),
+            )
+            with contextlib.suppress(Exception):
+                self._store.close()
+            self._store = MemoryStore(share=4)
+            self._buckets.clear()
+            return self._put(limit, key)
+        why = _first_line(error)
+        log.warning("The rate limit store %s was damaged (%s) and begun anew", self._store.name, why)
+        return place
+
+
+def _first_line(error: Exception) -> str:
+    return f"{type(error).__name__}: {str(error).partition(chr(10))[0]}"
