@@ -1,0 +1,135 @@
+"""Writes in bulk: chunks one after another, and the state read back when one fails.
+
+emnify does not say whether a bulk call is all or nothing, and its errors name no item. So after any failure
+the items are looked at: what is done is done, whatever the answer was.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from airflow_provider_emnify.api.errors import (
+    EmnifyAuthenticationError,
+    EmnifyError,
+    EmnifyNotFoundError,
+    EmnifyPartialError,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from airflow_provider_emnify.api.resources.operation import Row
+
+log = logging.getLogger(__name__)
+
+Item = TypeVar("Item")
+Done = TypeVar("Done")
+
+CHUNK = 2000
+"""Items that emnify takes in one bulk call."""
+
+FEW = 5
+"""As many items are looked at one by one; more are looked for in the list of all."""
+
+
+def send_in_chunks(
+    items: Sequence[Item],
+    *,
+    send: Callable[[list[Item]], list[Done]],
+    look: Callable[[list[Item]], tuple[list[Done], list[Item]]],
+    what: str,
+    size: int = CHUNK,
+) -> list[Done]:
+    """Send items in chunks, one after another, and return what was done.
+
+    A failed chunk that turns out to be done is no error, and the next one follows.
+
+    :param send: Sends one chunk and returns what it did.
+    :param look: Reads the state of a chunk that failed; returns what is done and the items that are not.
+    :param what: What is being done, for messages: ``create endpoints``.
+    :param size: Items in a chunk.
+    :raises EmnifyPartialError: if a chunk failed and is not done; later chunks are not sent. Its cause is
+        the first error.
+    """
+    done: list[Done] = []
+    for start in range(0, len(items), size):
+        chunk = list(items[start : start + size])
+        try:
+            done += send(chunk)
+        except EmnifyError as error:
+            found, missing, unseen = _look_back(chunk, look, error)
+            done += found
+            if not missing:
+                log.warning(
+                    "Could %s although the call failed (%s): all %d are done", what, error, len(chunk)
+                )
+                continue
+            not_done = [*missing, *items[start + size :]]
+            raise _partial(error, f"could not {what}: {error.message}{unseen}", done, not_done) from error
+    return done
+
+
+def _look_back(
+    chunk: list[Item], look: Callable[[list[Item]], tuple[list[Done], list[Item]]], error: EmnifyError
+) -> tuple[list[Done], list[Item], str]:
+    if isinstance(error, EmnifyAuthenticationError):  # nothing was done, and asking would be a second try
+        return [], chunk, ""
+    try:
+        found, missing = look(chunk)
+    except EmnifyError as unreadable:
+        return [], chunk, f" (and what it did could not be read: {unreadable.message})"
+    return found, missing, ""
+
+
+def _partial(
+    error: EmnifyError, message: str, done: Sequence[Any], not_done: Sequence[Any]
+) -> EmnifyPartialError:
+    partial = EmnifyPartialError(
+        message,
+        done=done,
+        not_done=not_done,
+        status=error.status,
+        code=error.code,
+        token=error.token,
+        details=error.details,
+        method=error.method,
+        path=error.path,
+    )
+    partial.transient = error.transient
+    return partial
+
+
+def read_rows(
+    ids: Sequence[int], *, get: Callable[[int], Row], list_all: Callable[[], Iterable[Row]]
+) -> dict[int, Row]:
+    """Return the rows of those ids that exist, by id, in the lesser number of requests.
+
+    :param get: Reads one.
+    :param list_all: Lists all.
+    """
+    if len(ids) > FEW:
+        wanted = set(ids)
+        return {row["id"]: row for row in list_all() if row["id"] in wanted}
+    rows: dict[int, Row] = {}
+    for one in ids:
+        try:
+            rows[one] = get(one)
+        except EmnifyNotFoundError:
+            continue
+    return rows
+
+
+def split(items: Iterable[Item], is_done: Callable[[Item], bool]) -> tuple[list[Item], list[Item]]:
+    """Return the items that are done and those that are not."""
+    done: list[Item] = []
+    missing: list[Item] = []
+    for item in items:
+        (done if is_done(item) else missing).append(item)
+    return done, missing
+
+
+def status_of(row: Row) -> int | None:
+    """Return the id of a row's status, None when it has none."""
+    status = row.get("status") or {}
+    return status.get("id")

@@ -1,0 +1,208 @@
+"""Endpoints on the network: connectivity, blocked operators, usage, events, tags."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from airflow_provider_emnify.api.resources.events import event_filters
+from airflow_provider_emnify.api.resources.operation import Resource, day, operation, ref
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from airflow_provider_emnify.api.enums import EventSeverity, EventSource
+    from airflow_provider_emnify.api.resources.operation import Call, Moment, Row
+
+
+class EndpointNetwork(Resource):
+    """What ``client.endpoints`` can do with an endpoint beyond its record."""
+
+    @operation("GET", "/api/v1/endpoint/{endpoint_id}/connectivity")
+    def connectivity(self, call: Call, endpoint_id: int | str) -> Row:
+        """Return whether an endpoint is attached or online, and where.
+
+        ``status.description`` is a :class:`~airflow_provider_emnify.api.Connectivity`; an offline endpoint
+        has no location.
+
+        See https://docs.emnify.com/developers/api/endpoint/endpoint-connectivity-by-id-get
+
+        :param endpoint_id: Id of the endpoint.
+        """
+        state: Row = call.request(endpoint_id=endpoint_id)
+        return state
+
+    @operation("PATCH", "/api/v1/endpoint/{endpoint_id}/connectivity")
+    def reset_connectivity(
+        self, call: Call, endpoint_id: int | str, *, location: bool = True, pdp_context: bool = True
+    ) -> None:
+        """Make an endpoint connect anew. It returns when the message is on its way.
+
+        A SIM in factory test becomes activated by it, and **an activated SIM bills**.
+
+        See https://docs.emnify.com/developers/api/endpoint/update-endpoint-connectivity-by-id
+
+        :param endpoint_id: Id of the endpoint.
+        :param location: Cancel its registration with the network.
+        :param pdp_context: End its data session.
+        :raises ValueError: if neither is to be reset.
+        """
+        body = {name: None for name, reset in (("location", location), ("pdp_context", pdp_context)) if reset}
+        if not body:
+            raise ValueError("reset location, pdp_context or both")
+        call.request(json=body, endpoint_id=endpoint_id)
+
+    @operation("GET", "/api/v1/endpoint/{endpoint_id}/connectivity_info")
+    def connectivity_info(self, call: Call, endpoint_id: int | str) -> Row:
+        """Ask the network where an endpoint is: the cell that it is in.
+
+        A failure comes as an answer too: look at ``subscriber_info.success`` and ``.error``.
+
+        See https://docs.emnify.com/developers/api/endpoint/get-connectivity-info-by-endpoint-id
+
+        :param endpoint_id: Id of the endpoint.
+        """
+        info: Row = call.request(endpoint_id=endpoint_id)
+        return info
+
+    @operation("GET", "/api/v1/endpoint/{endpoint_id}/operator_blacklist")
+    def blocked_operators(self, call: Call, endpoint_id: int | str) -> Iterator[Row]:
+        """List the network operators that an endpoint may not use.
+
+        See https://docs.emnify.com/developers/api/endpoint/endpoint-operator-blacklist-by-endpoint-id-get
+
+        :param endpoint_id: Id of the endpoint.
+        """
+        return call.list(endpoint_id=endpoint_id)
+
+    @operation("PUT", "/api/v1/endpoint/{endpoint_id}/operator_blacklist/{operator_id}")
+    def block_operator(self, call: Call, endpoint_id: int | str, operator_id: int | str) -> None:
+        """Keep an endpoint from a network operator.
+
+        See https://docs.emnify.com/developers/api/endpoint/endpoint-operator-blacklist-by-ep-id-and-operator-id-put
+
+        :param endpoint_id: Id of the endpoint.
+        :param operator_id: Id of the operator, see ``client.operators.list``.
+        :raises EmnifyConflictError: if it is blocked already.
+        """
+        call.request(endpoint_id=endpoint_id, operator_id=operator_id)
+
+    @operation("DELETE", "/api/v1/endpoint/{endpoint_id}/operator_blacklist/{operator_id}")
+    def unblock_operator(self, call: Call, endpoint_id: int | str, operator_id: int | str) -> None:
+        """Let an endpoint use a network operator again.
+
+        See https://docs.emnify.com/developers/api/endpoint/endpoint-operator-blacklist-by-ep-id-and-operator-id-delete
+
+        :param endpoint_id: Id of the endpoint.
+        :param operator_id: Id of the operator.
+        :raises EmnifyNotFoundError: if it is not blocked.
+        """
+        call.request(endpoint_id=endpoint_id, operator_id=operator_id)
+
+    @operation("GET", "/api/v1/endpoint/{endpoint_id}/event", paged=True)
+    def events(
+        self,
+        call: Call,
+        endpoint_id: int | str,
+        *,
+        from_: Moment | None = None,
+        until: Moment | None = None,
+        type: int | str | Sequence[int | str] | None = None,
+        source: EventSource | str | int | None = None,
+        severity: EventSeverity | str | int | None = None,
+        alert: bool | None = None,
+        description: str | None = None,
+        q: str | None = None,
+        sort: str | None = "id",
+        per_page: int | None = None,
+    ) -> Iterator[Row]:
+        """List the events of an endpoint, lazily. Of an unknown id there are none; that is no error.
+
+        See https://docs.emnify.com/developers/api/endpoint/endpoint-events-by-id
+
+        :param endpoint_id: Id of the endpoint.
+        :param from_: Begin of a time range in UTC, only together with ``until``.
+        :param until: End of that range.
+        :param type: Event type, or up to six; see ``client.events.types``.
+        :param source: ``network``, ``policy_control`` or ``api``.
+        :param severity: ``info``, ``warn`` or ``critical``.
+        :param alert: Whether it is an alert.
+        :param description: Text of the event.
+        :param q: More filters, as emnify writes them: ``field:value,field:value``.
+        :param sort: Fields to sort by, ``-`` before a descending one. By ``id`` the newest come first.
+        :param per_page: Rows a request.
+        """
+        q = event_filters(
+            q,
+            from_=from_,
+            until=until,
+            type=type,
+            source=source,
+            severity=severity,
+            alert=alert,
+            description=description,
+        )
+        return call.list(q=q, sort=sort, per_page=per_page, endpoint_id=endpoint_id)
+
+    @operation("GET", "/api/v1/endpoint/{endpoint_id}/stats")
+    def stats(self, call: Call, endpoint_id: int | str) -> Row:
+        """Return the usage and cost of an endpoint: last month, this month, and the last hour by minute.
+
+        See https://docs.emnify.com/developers/api/endpoint/endpoint-stats-by-id-get
+
+        :param endpoint_id: Id of the endpoint.
+        """
+        stats: Row = call.request(endpoint_id=endpoint_id)
+        return stats
+
+    @operation("GET", "/api/v1/endpoint/{endpoint_id}/stats/daily")
+    def daily_stats(
+        self,
+        call: Call,
+        endpoint_id: int | str,
+        *,
+        start_date: Moment | None = None,
+        end_date: Moment | None = None,
+    ) -> Iterator[Row]:
+        """List the usage of an endpoint by day. Its ``cost`` is deprecated by emnify.
+
+        See https://docs.emnify.com/developers/api/endpoint/endpoint-stats-daily-by-id-get
+
+        :param endpoint_id: Id of the endpoint.
+        :param start_date: First day. Alone it means six months; without both dates: this month.
+        :param end_date: Last day. Alone it means its month.
+        """
+        params = {"start_date": day(start_date), "end_date": day(end_date)}
+        return call.list(params=params, endpoint_id=endpoint_id)
+
+    @operation("GET", "/api/v2/endpoint/{endpoint_id}/tags")
+    def tags(self, call: Call, endpoint_id: int | str) -> Iterator[Row]:
+        """List the tags of an endpoint.
+
+        See https://docs.emnify.com/developers/api/tag-management/list-endpoint-tags
+
+        :param endpoint_id: Id of the endpoint.
+        """
+        return call.list(endpoint_id=endpoint_id)
+
+    @operation("POST", "/api/v2/endpoint/{endpoint_id}/tags")
+    def assign_tag(self, call: Call, endpoint_id: int | str, tag_id: int | str) -> None:
+        """Give an endpoint a tag. For many endpoints see ``client.tags.assign_many``.
+
+        See https://docs.emnify.com/developers/api/tag-management/assign-tag-to-endpoint
+
+        :param endpoint_id: Id of the endpoint.
+        :param tag_id: Id of the tag, see ``client.tags.list``.
+        :raises EmnifyConflictError: if it has the tag already.
+        """
+        call.request(json=ref(tag_id, "tag_id"), endpoint_id=endpoint_id)
+
+    @operation("DELETE", "/api/v2/endpoint/{endpoint_id}/tags/{tag_id}")
+    def unassign_tag(self, call: Call, endpoint_id: int | str, tag_id: int | str) -> None:
+        """Take a tag from an endpoint. For many endpoints see ``client.tags.unassign_many``.
+
+        See https://docs.emnify.com/developers/api/tag-management/unassign-endpoint-tag
+
+        :param endpoint_id: Id of the endpoint.
+        :param tag_id: Id of the tag.
+        """
+        call.request(endpoint_id=endpoint_id, tag_id=tag_id)

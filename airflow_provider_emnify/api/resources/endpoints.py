@@ -1,0 +1,405 @@
+"""Endpoints (devices): one by one and in bulk."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from airflow_provider_emnify.api.enums import EndpointStatus, SimStatus
+from airflow_provider_emnify.api.ids import parse_ids
+from airflow_provider_emnify.api.resources.bulk import read_rows, send_in_chunks, split
+from airflow_provider_emnify.api.resources.endpoint_body import (
+    changes,
+    differences,
+    is_deleted,
+    match_created,
+    new_endpoint,
+)
+from airflow_provider_emnify.api.resources.endpoint_network import EndpointNetwork
+from airflow_provider_emnify.api.resources.operation import (
+    UNSET,
+    Unset,
+    filters,
+    given,
+    operation,
+    ref,
+    refs,
+    unless_none,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from typing import Any
+
+    from airflow_provider_emnify.api.resources.operation import Call, Ids, Moment, Numbers, Row, Rows
+
+_BEYOND = 1_000_000_000  # a page number that no list reaches: it answers with the last page
+
+
+class Endpoints(EndpointNetwork):
+    """The endpoints of an organisation, as ``client.endpoints``.
+
+    emnify wants single writes on endpoints one after another; the client sees to that.
+    """
+
+    @operation("GET", "/api/v1/endpoint", paged=True)
+    def list(
+        self,
+        call: Call,
+        *,
+        id: int | str | None = None,
+        name: str | None = None,
+        status: EndpointStatus | str | int | None = None,
+        sim_status: SimStatus | str | int | None = None,
+        service_profile_id: int | str | None = None,
+        tariff_profile_id: int | str | None = None,
+        tags: str | None = None,
+        ip_address: str | None = None,
+        imei: str | None = None,
+        iccid: str | None = None,
+        iccid_with_luhn: str | None = None,
+        eid: str | None = None,
+        created: Moment | None = None,
+        last_updated: Moment | None = None,
+        q: str | None = None,
+        sort: str | None = None,
+        per_page: int | None = 1000,
+    ) -> Iterator[Row]:
+        """List endpoints, lazily, the newest first.
+
+        See https://docs.emnify.com/developers/api/endpoint/get-endpoints
+
+        :param id: Only the endpoint of this id.
+        :param name: Only endpoints of this name.
+        :param status: ``enabled``, ``disabled`` or ``deleted``.
+        :param sim_status: Status of the SIM: ``issued``, ``activated``, ``suspended`` or ``factory_test``.
+        :param service_profile_id: Id of the service profile.
+        :param tariff_profile_id: Id of the tariff profile.
+        :param tags: A tag.
+        :param ip_address: IP address.
+        :param imei: IMEI.
+        :param iccid: ICCID of the SIM without its check digit, 19 digits.
+        :param iccid_with_luhn: ICCID of the SIM with its check digit, 20 digits.
+        :param eid: eID of the eUICC.
+        :param created: When it was created.
+        :param last_updated: When it was last changed.
+        :param q: More filters, as emnify writes them: ``field:value,field:value``.
+        :param sort: Fields to sort by instead, ``-`` before a descending one: ``-status,name``.
+        :param per_page: Rows a request, at most 1,000.
+        """
+        q = filters(
+            q,
+            id=unless_none(id),
+            name=unless_none(name),
+            status=unless_none(status, EndpointStatus.parse),
+            sim_status=unless_none(sim_status, SimStatus.parse),
+            service_profile=unless_none(service_profile_id),
+            tariff_profile=unless_none(tariff_profile_id),
+            tags=unless_none(tags),
+            ip_address=unless_none(ip_address),
+            imei=unless_none(imei),
+            iccid=unless_none(iccid),
+            iccid_with_luhn=unless_none(iccid_with_luhn),
+            eid=unless_none(eid),
+            created=unless_none(created),
+            last_updated=unless_none(last_updated),
+        )
+        return call.list(q=q, sort=sort, per_page=per_page)
+
+    @operation("POST", "/api/v1/endpoint")
+    def create(
+        self,
+        call: Call,
+        *,
+        service_profile_id: int | str,
+        tariff_profile_id: int | str,
+        status: EndpointStatus | str | int = EndpointStatus.ENABLED,
+        name: str | None = None,
+        sim_id: int | str | None = None,
+        activate_sim: bool = False,
+        sim_status: SimStatus | str | int | None = None,
+        tags: str | None = None,
+        imei: str | None = None,
+        imei_lock: bool | None = None,
+        ip_address: str | None = None,
+        ip_address_space_id: int | str | None = None,
+        organisation_id: int | str | None = None,
+    ) -> Row:
+        """Create an endpoint. For more than a few, see :meth:`create_many`.
+
+        When the answer is lost, the endpoint is looked for by its SIM, or else by its name among those that
+        are newer than the call.
+
+        See https://docs.emnify.com/developers/api/endpoint/create-endpoint
+
+        :param service_profile_id: Id of the service profile: what it may do on the network.
+        :param tariff_profile_id: Id of the tariff profile: what it costs.
+        :param status: ``enabled`` or ``disabled``.
+        :param name: Name of the endpoint.
+        :param sim_id: Id of the SIM that it gets, which no endpoint may have.
+        :param activate_sim: Activate the SIM. **An activated SIM bills, also on a disabled endpoint.**
+        :param sim_status: Status of the SIM instead: ``activated``, or ``factory_test`` where it is allowed.
+        :param tags: Tags, separated by commas.
+        :param imei: IMEISV of the device, 16 digits.
+        :param imei_lock: Whether no other device may use the SIM.
+        :param ip_address: Private IP address; needs ``ip_address_space_id``.
+        :param ip_address_space_id: Id of the address space.
+        :param organisation_id: Organisation that it is for, when that is a child.
+        :returns: The endpoint, with at least its ``id``.
+        :raises EmnifyUnknownOutcomeError: if the answer is lost and the endpoint is not found.
+        """
+        item = {
+            "name": name,
+            "sim_id": sim_id,
+            "activate_sim": activate_sim,
+            "sim_status": sim_status,
+            "tags": tags,
+            "imei": imei,
+            "imei_lock": imei_lock,
+            "ip_address": ip_address,
+        }
+        body = given(
+            service_profile=ref(service_profile_id, "service_profile_id"),
+            tariff_profile=ref(tariff_profile_id, "tariff_profile_id"),
+            status={"id": int(EndpointStatus.parse(status))},
+            **new_endpoint(item),
+            ip_address_space=ref(ip_address_space_id, "ip_address_space_id"),
+            organisation=ref(organisation_id, "organisation_id"),
+        )
+        find: Callable[[], Row | None] | None = None
+        if sim_id is not None:
+            find = self._finder_by_sim(sim_id, name)
+        elif name is not None:
+            find = self._finder_by_name(item)
+        return call.create(json=body, find=find, unique=sim_id is not None)
+
+    @operation("GET", "/api/v1/endpoint/{endpoint_id}")
+    def get(self, call: Call, endpoint_id: int | str) -> Row:
+        """Return an endpoint with its SIM and profiles.
+
+        See https://docs.emnify.com/developers/api/endpoint/endpoint-by-id-get
+
+        :param endpoint_id: Id of the endpoint.
+        """
+        endpoint: Row = call.request(endpoint_id=endpoint_id)
+        return endpoint
+
+    @operation("PATCH", "/api/v1/endpoint/{endpoint_id}")
+    def update(
+        self,
+        call: Call,
+        endpoint_id: int | str,
+        *,
+        name: str | None = None,
+        status: EndpointStatus | str | int | None = None,
+        sim_id: int | str | Unset | None = UNSET,
+        sim_status: SimStatus | str | int | None = None,
+        service_profile_id: int | str | None = None,
+        tariff_profile_id: int | str | None = None,
+        tags: str | None = None,
+        imei: str | None = None,
+        imei_lock: bool | None = None,
+        ip_address: str | None = None,
+        ip_address_space_id: int | str | None = None,
+    ) -> None:
+        """Change an endpoint; only what is given is changed. For more than a few, see :meth:`update_many`.
+
+        See https://docs.emnify.com/developers/api/endpoint/endpoint-by-id-patch
+
+        :param endpoint_id: Id of the endpoint.
+        :param name: Name of the endpoint.
+        :param status: ``enabled`` or ``disabled``. The SIM keeps its status, and an activated one bills.
+        :param sim_id: Id of the SIM that it gets; None takes its SIM away.
+        :param sim_status: Status of the SIM: ``activated``, ``suspended`` or ``factory_test``.
+        :param service_profile_id: Id of the service profile.
+        :param tariff_profile_id: Id of the tariff profile.
+        :param tags: Tags, separated by commas; they replace those it has.
+        :param imei: IMEISV of the device, 16 digits.
+        :param imei_lock: Whether no other device may use the SIM.
+        :param ip_address: Private IP address; needs ``ip_address_space_id``.
+        :param ip_address_space_id: Id of the address space.
+        """
+        body = changes(
+            {
+                "name": name,
+                "status": status,
+                "sim_id": sim_id,
+                "sim_status": sim_status,
+                "service_profile_id": service_profile_id,
+                "tariff_profile_id": tariff_profile_id,
+                "tags": tags,
+                "imei": imei,
+                "imei_lock": imei_lock,
+                "ip_address": ip_address,
+                "ip_address_space_id": ip_address_space_id,
+            }
+        )
+        call.request(json=body, endpoint_id=endpoint_id)
+
+    @operation("DELETE", "/api/v1/endpoint/{endpoint_id}")
+    def delete(self, call: Call, endpoint_id: int | str) -> None:
+        """Delete an endpoint that has no SIM. :meth:`delete_many` takes the SIM away itself.
+
+        See https://docs.emnify.com/developers/api/endpoint/endpoint-by-id-delete
+
+        :param endpoint_id: Id of the endpoint.
+        :raises EmnifyConflictError: if it has a SIM.
+        """
+        call.request(endpoint_id=endpoint_id)
+
+    @operation("GET", "/api/v1/endpoint/status")
+    def statuses(self, call: Call) -> Rows:
+        """Return the statuses of endpoints, see :class:`~airflow_provider_emnify.api.EndpointStatus`.
+
+        See https://docs.emnify.com/developers/api/endpoint/endpoint-status-get
+        """
+        found: Rows = call.request()
+        return found
+
+    @operation("POST", "/api/v2/endpoint/multi")
+    def create_many(
+        self,
+        call: Call,
+        endpoints: Sequence[Mapping[str, Any]],
+        *,
+        service_profile_id: int | str,
+        tariff_profile_id: int | str,
+        status: EndpointStatus | str | int = EndpointStatus.ENABLED,
+        ip_address_space_id: int | str | None = None,
+        organisation_id: int | str | None = None,
+    ) -> Rows:
+        """Create endpoints, 2,000 a request, one request after another.
+
+        After a failed request its endpoints are looked for by SIM, IP address or name among those newer
+        than the call. What is found was created, and when that is all, the next request follows.
+
+        See https://docs.emnify.com/developers/api/endpoint/bulk-create-endpoint
+
+        :param endpoints: A row for each: ``name``, ``sim_id``, ``activate_sim`` (default False: **an
+            activated SIM bills**), ``sim_status``, ``tags``, ``imei``, ``imei_lock``, ``ip_address``.
+        :param service_profile_id: Id of the service profile of all.
+        :param tariff_profile_id: Id of the tariff profile of all.
+        :param status: ``enabled`` or ``disabled``, of all.
+        :param ip_address_space_id: Id of the address space; needed when a row has an ``ip_address``.
+        :param organisation_id: Organisation that they are for, when that is a child.
+        :returns: The endpoints.
+        :raises EmnifyPartialError: if a request failed and not all of its endpoints were created; with the
+            endpoints that were and the rows of those that were not.
+        :raises ValueError: for a row with a field that is none of these.
+        """
+        shared = given(
+            service_profile=ref(service_profile_id, "service_profile_id"),
+            tariff_profile=ref(tariff_profile_id, "tariff_profile_id"),
+            status={"id": int(EndpointStatus.parse(status))},
+            ip_address_space=ref(ip_address_space_id, "ip_address_space_id"),
+            organisation=ref(organisation_id, "organisation_id"),
+        )
+        rows: Rows = [dict(row) for row in endpoints]
+        for row in rows:  # a bad one is refused before the first is created
+            new_endpoint(row)
+        newest = self._newest_id() if rows else 0
+
+        def send(chunk: Rows) -> Rows:
+            created: Rows = call.request(json={**shared, "endpoints": [new_endpoint(row) for row in chunk]})
+            return created
+
+        def look(chunk: Rows) -> tuple[Rows, Rows]:
+            return match_created(chunk, self._newer_than(newest))
+
+        return send_in_chunks(rows, send=send, look=look, what="create endpoints")
+
+    @operation("PATCH", "/api/v2/endpoint/multi")
+    def update_many(self, call: Call, endpoints: Sequence[Mapping[str, Any]]) -> Numbers:
+        """Change endpoints, 2,000 a request, one request after another.
+
+        After a failed request its endpoints are read. When all are as asked for, the next request follows.
+
+        See https://docs.emnify.com/developers/api/endpoint/bulk-update-endpoint
+
+        :param endpoints: A row for each: ``id`` and what changes of ``name``, ``status``, ``sim_id`` (None
+            takes the SIM away), ``sim_status``, ``service_profile_id``, ``tariff_profile_id``, ``tags``,
+            ``imei``, ``imei_lock``, ``ip_address``, ``ip_address_space_id``.
+        :returns: The ids.
+        :raises EmnifyPartialError: if a request failed and not all of its endpoints are changed; with the
+            ids that are and those that are not.
+        :raises ValueError: for a row without ``id``, or with a field that is none of these.
+        """
+        wanted: dict[int, Row] = {}
+        for row in endpoints:
+            fields = dict(row)
+            endpoint_id = fields.pop("id", None)
+            if endpoint_id is None:
+                raise ValueError(f"endpoints: {dict(row)!r} has no id")
+            wanted[ref(endpoint_id, "id")["id"]] = changes(fields)
+
+        def send(ids: Numbers) -> Numbers:
+            call.request(json=[{"id": id, **wanted[id]} for id in ids])
+            return ids
+
+        def look(ids: Numbers) -> tuple[Numbers, Numbers]:
+            found = self._read(ids)
+            return split(ids, lambda id: id in found and not differences(found[id], wanted[id]))
+
+        return send_in_chunks([*wanted], send=send, look=look, what="update endpoints")
+
+    @operation("DELETE", "/api/v2/endpoint/multi")
+    def delete_many(self, call: Call, endpoint_ids: Ids, *, delete_sims: bool = False) -> Numbers:
+        """Delete endpoints, 2,000 a request; their SIMs are released and suspended.
+
+        After a failed request its endpoints are looked for. When all are gone, the next request follows.
+
+        See https://docs.emnify.com/developers/api/endpoint/bulk-delete-endpoint
+
+        :param endpoint_ids: Ids of the endpoints.
+        :param delete_sims: Delete their SIMs too. **A deleted SIM cannot be recovered.**
+        :returns: The ids.
+        :raises EmnifyPartialError: if a request failed and some of its endpoints are still there; with the
+            ids that are deleted and those that are not.
+        """
+
+        def send(ids: Numbers) -> Numbers:
+            call.request(params={"delete_sims": delete_sims}, json=refs(ids, "endpoint_ids"))
+            return ids
+
+        def look(ids: Numbers) -> tuple[Numbers, Numbers]:
+            found = self._read(ids)
+            return split(ids, lambda id: id not in found or is_deleted(found[id]))
+
+        return send_in_chunks(
+            parse_ids(endpoint_ids, "endpoint_ids"), send=send, look=look, what="delete endpoints"
+        )
+
+    def _read(self, ids: Sequence[int]) -> dict[int, Row]:
+        return read_rows(ids, get=self.get, list_all=self.list)
+
+    def _newest_id(self) -> int:
+        """Return the highest id there is: endpoints with a higher one came later."""
+        last: Rows = self._client.request("GET", "/api/v1/endpoint", params={"page": _BEYOND, "per_page": 1})
+        return max((row["id"] for row in last or ()), default=0)
+
+    def _newer_than(self, newest: int) -> Rows:
+        newer: Rows = []
+        for row in self.list():  # the newest first
+            if row["id"] <= newest:
+                break
+            newer.append(row)
+        return newer
+
+    def _finder_by_sim(self, sim_id: int | str, name: str | None) -> Callable[[], Row | None]:
+        def find() -> Row | None:
+            sim = self._client.sims.get(sim_id)
+            found = (sim.get("endpoint") or {}).get("id")
+            if found is None:
+                return None
+            endpoint = self.get(found)
+            return endpoint if name in {None, endpoint.get("name")} else None
+
+        return find
+
+    def _finder_by_name(self, item: Row) -> Callable[[], Row | None]:
+        newest = self._newest_id()
+
+        def find() -> Row | None:
+            created, _ = match_created([item], self._newer_than(newest))
+            return created[0] if created else None
+
+        return find

@@ -1,0 +1,140 @@
+"""Organisations: the own one, its statistics, inclusive volumes and tariff."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from airflow_provider_emnify.api.resources.operation import Resource, day, given, moment, operation, ref
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from airflow_provider_emnify.api.resources.operation import Call, Moment, Row, Rows
+
+
+class Organisations(Resource):
+    """The own organisation and its children, as ``client.organisations``.
+
+    Where an organisation is asked for, ``my`` is that of the client's credentials.
+    """
+
+    @operation("GET", "/api/v1/organisation/my")
+    def my(self, call: Call) -> Row:
+        """Return the organisation that the client's credentials belong to.
+
+        See https://docs.emnify.com/developers/api/organization/my-organisation-get
+        """
+        organisation: Row = call.request()
+        return organisation
+
+    @operation("GET", "/api/v1/organisation/status")
+    def statuses(self, call: Call) -> Rows:
+        """Return the statuses that an organisation can have.
+
+        See https://docs.emnify.com/developers/api/organization/organisation-status-get
+        """
+        found: Rows = call.request()
+        return found
+
+    @operation("GET", "/api/v1/organisation/{org_id_or_my}/stats")
+    def monthly_stats(self, call: Call, organisation_id: int | str = "my") -> Row:
+        """Return traffic and cost of this and the last month, with counts of SIMs, profiles and users.
+
+        Traffic includes child organisations, the counts do not.
+
+        See https://docs.emnify.com/developers/api/organization/get-organisation-monthly-stats
+
+        :param organisation_id: Id of the organisation, or ``my``.
+        """
+        stats: Row = call.request(org_id_or_my=organisation_id)
+        return stats
+
+    @operation("GET", "/api/v1/organisation/{org_id_or_my}/stats/daily")
+    def daily_stats(
+        self,
+        call: Call,
+        organisation_id: int | str = "my",
+        *,
+        start_date: Moment | None = None,
+        end_date: Moment | None = None,
+    ) -> Iterator[Row]:
+        """List traffic and cost by day, children included. Numbers come as strings, with a ``TOTAL`` row.
+
+        See https://docs.emnify.com/developers/api/organization/get-organisation-daily-stats
+
+        :param organisation_id: Id of the organisation, or ``my``.
+        :param start_date: First day. Without it: the first of this month.
+        :param end_date: The day after the last one, only together with ``start_date``.
+        """
+        params = {"start_date": day(start_date), "end_date": day(end_date)}
+        return call.list(params=params, org_id_or_my=organisation_id)
+
+    @operation("GET", "/api/v1/organisation/{org_id_or_my}/stats/hourly")
+    def hourly_stats(
+        self,
+        call: Call,
+        organisation_id: int | str = "my",
+        *,
+        start_date: Moment | None = None,
+        end_date: Moment | None = None,
+    ) -> Row:
+        """Return traffic by hour, children included. Its rows are ``["HH:mm", volume]``, without a date.
+
+        See https://docs.emnify.com/developers/api/organization/get-organisation-hourly-stats
+
+        :param organisation_id: Id of the organisation, or ``my``.
+        :param start_date: Begin, in UTC. Without it: three hours ago.
+        :param end_date: End, only together with ``start_date``.
+        """
+        params = {"start_date": moment(start_date), "end_date": moment(end_date)}
+        stats: Row = call.request(params=params, org_id_or_my=organisation_id)
+        return stats
+
+    @operation("GET", "/api/v1/organisation/{org_id_or_my}/inclusive_volume/active")
+    def active_inclusive_volumes(self, call: Call, organisation_id: int | str = "my") -> Iterator[Row]:
+        """List the inclusive volumes that are active in this billing period.
+
+        See https://docs.emnify.com/developers/api/organization/get-active-organisation-inclusive-volume
+
+        :param organisation_id: Id of the own organisation or of a direct child, or ``my``.
+        """
+        return call.list(org_id_or_my=organisation_id)
+
+    @operation("PUT", "/api/v1/organisation/{org_id_or_my}/inclusive_volume/{inclusive_volume_id}")
+    def assign_inclusive_volume(
+        self,
+        call: Call,
+        inclusive_volume_id: int | str,
+        *,
+        organisation_id: int | str = "my",
+        start_date: Moment | None = None,
+        end_date: Moment | None = None,
+        pooled: bool | None = None,
+    ) -> Row:
+        """Assign an inclusive volume to an organisation. **This bills.**
+
+        See https://docs.emnify.com/developers/api/organization/assign-ratezone-inclusive-volume
+
+        :param inclusive_volume_id: Id of the ratezone's inclusive volume.
+        :param organisation_id: Id of the own organisation or of a direct child, or ``my``.
+        :param start_date: First day of the month that it begins in. Without it: this month.
+        :param end_date: Last day of the month that it ends in. Without it: it does not end.
+        :param pooled: Whether all endpoints share it (emnify's default) or each has its part.
+        :returns: The assignment.
+        """
+        body = given(start_date=moment(start_date), end_date=moment(end_date), pooled=pooled)
+        assigned: Row = call.request(
+            json=body, org_id_or_my=organisation_id, inclusive_volume_id=inclusive_volume_id
+        )
+        return assigned
+
+    @operation("PATCH", "/api/v1/organisation/{org_id}/tariff")
+    def change_tariff(self, call: Call, organisation_id: int | str, *, tariff_id: int | str) -> None:
+        """Change the tariff of an organisation. Its tariff profiles go along; inclusive volumes expire.
+
+        See https://docs.emnify.com/developers/api/organization/update-organisation-tariff
+
+        :param organisation_id: Id of the own organisation or of a direct child.
+        :param tariff_id: Id of the new tariff, which must have the same currency.
+        """
+        call.request(json=ref(tariff_id, "tariff_id"), org_id=organisation_id)

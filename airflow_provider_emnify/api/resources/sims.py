@@ -1,0 +1,319 @@
+"""SIMs: inventory, status, statistics, moves between Workspaces."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_emnify.api.enums import SimStatus
+from airflow_provider_emnify.api.ids import parse_ids
+from airflow_provider_emnify.api.resources.bulk import read_rows, send_in_chunks, split, status_of
+from airflow_provider_emnify.api.resources.events import event_filters
+from airflow_provider_emnify.api.resources.operation import (
+    UNSET,
+    Resource,
+    Unset,
+    day,
+    filters,
+    given,
+    nullable_ref,
+    operation,
+    ref,
+    refs,
+    unless_none,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from airflow_provider_emnify.api.enums import EventSeverity, EventSource
+    from airflow_provider_emnify.api.resources.operation import Call, Ids, Moment, Numbers, Row, Rows
+
+MOST_MIGRATED = 500
+"""SIMs that one migration may hold."""
+
+
+class Sims(Resource):
+    """The SIMs of an organisation, as ``client.sims``."""
+
+    @operation("GET", "/api/v1/sim", paged=True)
+    def list(
+        self,
+        call: Call,
+        *,
+        id: int | str | None = None,
+        status: SimStatus | str | int | None = None,
+        iccid: str | None = None,
+        iccid_with_luhn: str | None = None,
+        imsi: str | None = None,
+        msisdn: str | None = None,
+        eid: str | None = None,
+        endpoint_id: int | str | Unset | None = UNSET,
+        model: int | str | None = None,
+        production_date: Moment | None = None,
+        issuer_org: int | str | None = None,
+        reseller_org: int | str | None = None,
+        customer_org: int | str | None = None,
+        satellite_capable: bool | None = None,
+        q: str | None = None,
+        sort: str | None = None,
+        per_page: int | None = 2500,
+    ) -> Iterator[Row]:
+        """List SIMs, lazily.
+
+        See https://docs.emnify.com/developers/api/sim/sim-per-page-sort-by-q-and-page-get
+
+        :param id: Only the SIM of this id.
+        :param status: ``issued``, ``activated``, ``suspended``, ``deleted`` or ``factory_test``.
+        :param iccid: ICCID without its check digit, 19 digits.
+        :param iccid_with_luhn: ICCID with its check digit, 20 digits.
+        :param imsi: IMSI.
+        :param msisdn: Phone number.
+        :param eid: eID of the eUICC.
+        :param endpoint_id: The endpoint that has it; None for SIMs that no endpoint has.
+        :param model: Model of the SIM.
+        :param production_date: Date of its production.
+        :param issuer_org: Organisation that issued it.
+        :param reseller_org: Organisation that resells it.
+        :param customer_org: Organisation that uses it.
+        :param satellite_capable: Whether it can use satellite networks.
+        :param q: More filters, as emnify writes them: ``field:value,field:value``.
+        :param sort: Fields to sort by, ``-`` before a descending one: id, issuer_org, reseller_org,
+            customer_org, iccid, eid, status, production_date, endpoint, model. Without it: newest first.
+        :param per_page: Rows a request, at most 2,500.
+        """
+        q = filters(
+            q,
+            id=unless_none(id),
+            status=unless_none(status, SimStatus.parse),
+            iccid=unless_none(iccid),
+            iccid_with_luhn=unless_none(iccid_with_luhn),
+            imsi=unless_none(imsi),
+            msisdn=unless_none(msisdn),
+            eid=unless_none(eid),
+            endpoint=endpoint_id,
+            model=unless_none(model),
+            production_date=unless_none(production_date),
+            issuer_org=unless_none(issuer_org),
+            reseller_org=unless_none(reseller_org),
+            customer_org=unless_none(customer_org),
+            satellite_capable=unless_none(satellite_capable),
+        )
+        return call.list(q=q, sort=sort, per_page=per_page)
+
+    @operation("GET", "/api/v1/sim/{sim_id}")
+    def get(self, call: Call, sim_id: int | str) -> Row:
+        """Return a SIM.
+
+        See https://docs.emnify.com/developers/api/sim/sim-by-id-get
+
+        :param sim_id: Id of the SIM.
+        """
+        sim: Row = call.request(sim_id=sim_id)
+        return sim
+
+    @operation("PATCH", "/api/v1/sim/{sim_id}")
+    def update(
+        self,
+        call: Call,
+        sim_id: int | str,
+        *,
+        status: SimStatus | str | int | None = None,
+        issuer_org_id: int | str | None = None,
+        reseller_org_id: int | str | Unset | None = UNSET,
+        customer_org_id: int | str | Unset | None = UNSET,
+    ) -> None:
+        """Change a SIM; only what is given is changed. **An activated SIM bills.**
+
+        See https://docs.emnify.com/developers/api/sim/sim-by-id-patch
+
+        :param sim_id: Id of the SIM.
+        :param status: From ``issued`` to ``activated`` or ``factory_test``, from ``factory_test`` to
+            ``activated``, between ``activated`` and ``suspended``.
+        :param issuer_org_id: A direct child organisation that issues it from now on.
+        :param reseller_org_id: A direct child organisation that resells it; None takes it from the reseller.
+        :param customer_org_id: The organisation that uses it; None takes it from the customer.
+        """
+        body = given(
+            status=None if status is None else {"id": int(SimStatus.parse(status))},
+            issuer_org=ref(issuer_org_id, "issuer_org_id"),
+            reseller_org=nullable_ref(reseller_org_id, "reseller_org_id"),
+            customer_org=nullable_ref(customer_org_id, "customer_org_id"),
+        )
+        call.request(json=body, sim_id=sim_id)
+
+    @operation("DELETE", "/api/v1/sim/{sim_id}")
+    def delete(self, call: Call, sim_id: int | str) -> None:
+        """Delete a SIM that no endpoint has. **A deleted SIM cannot be recovered.**
+
+        See https://docs.emnify.com/developers/api/sim/sim-by-id-delete
+
+        :param sim_id: Id of the SIM.
+        """
+        call.request(sim_id=sim_id)
+
+    @operation("DELETE", "/api/v1/sim/multi")
+    def delete_many(self, call: Call, sim_ids: Ids) -> Numbers:
+        """Delete SIMs, 2,000 a request. **Deleted SIMs cannot be recovered.**
+
+        See https://docs.emnify.com/developers/api/sim/bulk-sim-delete
+
+        :param sim_ids: Ids of the SIMs.
+        :returns: The ids.
+        :raises EmnifyPartialError: if a request failed and some are still there; with the ids that are
+            deleted and those that are not.
+        """
+
+        def send(ids: Numbers) -> Numbers:
+            call.request(json=refs(ids, "sim_ids"))
+            return ids
+
+        def look(ids: Numbers) -> tuple[Numbers, Numbers]:
+            left = {id for id, sim in self._read(ids).items() if status_of(sim) != SimStatus.DELETED}
+            return split(ids, lambda id: id not in left)
+
+        return send_in_chunks(parse_ids(sim_ids, "sim_ids"), send=send, look=look, what="delete SIMs")
+
+    def _read(self, ids: Sequence[int]) -> dict[int, Row]:
+        return read_rows(ids, get=self.get, list_all=self.list)
+
+    @operation("GET", "/api/v1/sim/status")
+    def statuses(self, call: Call) -> Rows:
+        """Return the statuses that a SIM can have, see :class:`~airflow_provider_emnify.api.SimStatus`.
+
+        See https://docs.emnify.com/developers/api/sim/sim-status-get
+        """
+        found: Rows = call.request()
+        return found
+
+    @operation("GET", "/api/v1/sim/{sim_id}/event", paged=True)
+    def events(
+        self,
+        call: Call,
+        sim_id: int | str,
+        *,
+        from_: Moment | None = None,
+        until: Moment | None = None,
+        type: int | str | Sequence[int | str] | None = None,
+        source: EventSource | str | int | None = None,
+        severity: EventSeverity | str | int | None = None,
+        alert: bool | None = None,
+        description: str | None = None,
+        q: str | None = None,
+        sort: str | None = "id",
+        per_page: int | None = None,
+    ) -> Iterator[Row]:
+        """List the events of a SIM, lazily. Of an unknown id there are none; that is no error.
+
+        See https://docs.emnify.com/developers/api/sim/sim-event-page-per-page-sort-by-sim-id-and-q-get
+
+        :param sim_id: Id of the SIM.
+        :param from_: Begin of a time range in UTC, only together with ``until``.
+        :param until: End of that range.
+        :param type: Event type, or up to six; see ``client.events.types``.
+        :param source: ``network``, ``policy_control`` or ``api``.
+        :param severity: ``info``, ``warn`` or ``critical``.
+        :param alert: Whether it is an alert.
+        :param description: Text of the event.
+        :param q: More filters, as emnify writes them: ``field:value,field:value``.
+        :param sort: Fields to sort by, ``-`` before a descending one. By ``id`` the newest come first.
+        :param per_page: Rows a request.
+        """
+        q = event_filters(
+            q,
+            from_=from_,
+            until=until,
+            type=type,
+            source=source,
+            severity=severity,
+            alert=alert,
+            description=description,
+        )
+        return call.list(q=q, sort=sort, per_page=per_page, sim_id=sim_id)
+
+    @operation("GET", "/api/v1/sim/{sim_id}/stats")
+    def stats(self, call: Call, sim_id: int | str) -> Any:
+        """Return the usage and cost of a SIM: last month, this month, and the last hour by minute.
+
+        See https://docs.emnify.com/developers/api/sim/sim-stats-by-id-get
+
+        :param sim_id: Id of the SIM.
+        """
+        return call.request(sim_id=sim_id)
+
+    @operation("GET", "/api/v1/sim/{sim_id}/stats/daily")
+    def daily_stats(
+        self,
+        call: Call,
+        sim_id: int | str,
+        *,
+        start_date: Moment | None = None,
+        end_date: Moment | None = None,
+    ) -> Iterator[Row]:
+        """List the usage of a SIM by day. Its ``cost`` is deprecated by emnify.
+
+        See https://docs.emnify.com/developers/api/sim/sim-statistics-daily-by-id-get
+
+        :param sim_id: Id of the SIM.
+        :param start_date: First day. Without both dates: the first of this month.
+        :param end_date: Last day.
+        """
+        params = {"start_date": day(start_date), "end_date": day(end_date)}
+        return call.list(params=params, sim_id=sim_id)
+
+    @operation("POST", "/api/v1/sim/migration/workspace")
+    def migrate(
+        self,
+        call: Call,
+        *,
+        target_workspace_id: int | str,
+        sim_ids: Ids | None = None,
+        iccids: Sequence[str] | None = None,
+        iccid_range: tuple[str, str] | None = None,
+        allowed_sim_statuses: Sequence[SimStatus | str | int] | None = None,
+        auto_detach_devices: bool | None = None,
+        dry_run: bool = True,
+    ) -> Row:
+        """Move up to 500 SIMs to another Workspace, or say what would be moved.
+
+        Activated SIMs are suspended on the way. This needs user credentials: an application token belongs
+        to one Workspace.
+
+        See https://docs.emnify.com/developers/api/sim/sim-migration-workspace
+
+        :param target_workspace_id: Id of the enterprise Workspace that they move to.
+        :param sim_ids: Ids of the SIMs; or else:
+        :param iccids: their ICCIDs; or else:
+        :param iccid_range: first and last ICCID of a range, 19 digits each.
+        :param allowed_sim_statuses: Refuse SIMs of any other status.
+        :param auto_detach_devices: Take the SIMs from their endpoints. Without it, a SIM in use is an error.
+        :param dry_run: Only say what would be moved (the default).
+        :returns: emnify's summary.
+        :raises ValueError: unless exactly one of ``sim_ids``, ``iccids``, ``iccid_range`` is given, for at
+            most 500 SIMs.
+        """
+        sims = refs(sim_ids, "sim_ids")
+        if sum(given_ is not None for given_ in (sims, iccids, iccid_range)) != 1:
+            raise ValueError("give exactly one of sim_ids, iccids, iccid_range")
+        if len(sims or iccids or ()) > MOST_MIGRATED:
+            raise ValueError(f"emnify moves at most {MOST_MIGRATED} SIMs a call")
+        statuses = allowed_sim_statuses
+        body = given(
+            target_workspace=ref(target_workspace_id, "target_workspace_id"),
+            sims=sims,
+            iccids=None if iccids is None else [*iccids],
+            iccid_range=None if iccid_range is None else {"start": iccid_range[0], "end": iccid_range[1]},
+            allowed_sim_statuses=statuses and [{"id": int(SimStatus.parse(status))} for status in statuses],
+            auto_detach_devices=auto_detach_devices,
+            dry_run=dry_run,
+        )
+        summary: Row = call.request(json=body, repeatable=dry_run)
+        return summary
+
+    @operation("GET", "/api/v1/sim/unlinked_product_stats")
+    def unlinked_product_stats(self, call: Call) -> Rows:
+        """Return how many eSIMs have no profile linked, by product.
+
+        See https://docs.emnify.com/developers/api/sim-unlinked-product-statistics/get-unlinked-product-stats
+        """
+        found: Rows = call.request()
+        return found
