@@ -1,0 +1,36 @@
+# Each target sets up all it needs in .venv first: Python 3.11 or later, with venv, is enough.
+.POSIX:
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test airflow live test-all clean
+
+help:
+	@echo "make demo      run the example DAG on a real Airflow against a sandbox of emnify (a minute)"
+	@echo "make test      style, types and tests on Airflow 3.3"
+	@echo "make airflow   Airflow's web UI with the example DAGs and the sandbox; Ctrl-C ends it"
+	@echo "make live      the read-only example DAG on your own fleet (EMNIFY_APPLICATION_TOKEN)"
+	@echo "make test-all  the tests on Airflow 2.11 and 3.3, with every Python found"
+	@echo "make clean     remove .venv and everything else that these have made"
+
+setup:
+	@sh dev/setup.sh
+
+demo: setup
+	@.venv/bin/python dev/demo.py
+
+test: setup
+	.venv/bin/ruff check .
+	.venv/bin/mypy
+	.venv/bin/pytest -n 2
+
+airflow: setup
+	@.venv/bin/python dev/airflow_ui.py
+
+live: setup
+	@.venv/bin/python dev/live.py
+
+test-all: setup
+	.venv/bin/nox
+
+clean:
+	rm -rf .venv .nox .mypy_cache .ruff_cache .pytest_cache .hypothesis dist build
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,88 @@
+"""The tests on every supported pair of Airflow and Python, and the built wheel in clean environments.
+
+``nox --list`` shows the sessions. Interpreters are looked for on this machine; none is downloaded.
+"""
+
+from __future__ import annotations
+
+import functools
+import shutil
+import subprocess
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import nox
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+nox.needs_version = ">=2025.2.9"
+nox.options.default_venv_backend = "uv"
+nox.options.download_python = "never"
+nox.options.error_on_missing_interpreters = True
+nox.options.reuse_venv = "yes"
+
+# Airflow 2.11 does not support Python 3.13.
+AIRFLOWS = {"2.11": ("3.11", "3.12"), "3.3": ("3.11", "3.12", "3.13")}
+
+
+@functools.cache
+def interpreter(version: str) -> str | None:
+    """Find a Python that really runs: a shim of pyenv may exist and only say that it does not."""
+    versions = Path.home() / ".pyenv" / "versions"
+    candidates = [shutil.which(f"python{version}"), shutil.which("python3")]
+    candidates += [str(found) for found in versions.glob(f"{version}.*/bin/python")]
+    for candidate in filter(None, candidates):
+        probe = "import sys; print('{}.{}'.format(*sys.version_info)); print(sys.executable)"
+        answer = subprocess.run([candidate, "-c", probe], check=False, capture_output=True, text=True)
+        if answer.returncode == 0 and answer.stdout.startswith(f"{version}\n"):
+            return answer.stdout.split("\n")[1]
+    return None
+
+
+def tests(session: nox.Session, airflow: str) -> None:
+    """Run every test; arguments after ``--`` go to pytest."""
+    session.install(f"apache-airflow=={airflow}.*", "--editable", ".", "--group", "test")
+    session.run("pytest", "-n", "2", *session.posargs)
+
+
+def lowest(session: nox.Session) -> None:
+    """Run every test with the oldest dependencies that pyproject.toml allows."""
+    pins = Path(session.create_tmp()) / "lowest.txt"
+    session.run_install(
+        "uv", "pip", "compile", "--quiet", "--resolution=lowest-direct", "--extra=sandbox", "--extra=sql",
+        "--output-file", str(pins), "pyproject.toml",
+        external=True,
+    )  # fmt: skip
+    session.install("--constraint", str(pins), "--editable", ".", "--group", "test")
+    session.run("pytest", "-n", "2", *session.posargs)
+
+
+def wheel(session: nox.Session, airflow: str) -> None:
+    """Install the built wheel alone: everything imports, and Airflow knows the provider."""
+    folder = Path(session.create_tmp())
+    for old in folder.glob("*.whl"):
+        old.unlink()
+    session.run_install("uv", "build", "--quiet", "--wheel", "--out-dir", str(folder), external=True)
+    (built,) = folder.glob("*.whl")
+    session.install(f"apache-airflow=={airflow}.*")
+    session.install("--reinstall-package", "airflow-provider-emnify", str(built))
+    session.env["AIRFLOW_HOME"] = str(folder)
+    session.chdir(folder)  # the checkout must not be what is imported
+    session.run("python", str(Path(__file__).parent / "dev" / "check_wheel.py"), str(built))
+
+
+def register(name: str, version: str, run: Callable[[nox.Session], None], doc: str | None) -> None:
+    """Make a nox session of a function, under a name that tells Airflow and Python."""
+    run.__doc__ = doc
+    nox.session(run, name=name, python=interpreter(version))
+
+
+for _airflow, _pythons in AIRFLOWS.items():
+    _found = [version for version in _pythons if interpreter(version)]
+    for _version in _found:
+        register(f"tests-{_airflow}-py{_version}", _version, lambda s, a=_airflow: tests(s, a), tests.__doc__)
+    if _found:
+        register(f"wheel-{_airflow}", _found[0], lambda s, a=_airflow: wheel(s, a), wheel.__doc__)
+if interpreter("3.11"):
+    register("tests-lowest", "3.11", lowest, lowest.__doc__)
