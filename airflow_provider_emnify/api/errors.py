@@ -213,7 +213,8 @@ def error_from_answer(
     token = said.get("error_token") or None
     errors = said.get("errors")
     message = said.get("message") or said.get("error") or _describe(body, text, headers, reason)
-    kind = _BY_CODE.get(code or 0) or _BY_STATUS.get(status)
+    # A 401 is one whatever its code says: a locked account answers 401 TooManyRequests.
+    kind = _BY_STATUS.get(status) if status == 401 else _BY_CODE.get(code or 0) or _BY_STATUS.get(status)  # noqa: PLR2004 - HTTP's own number
     if kind is None:
         kind = EmnifyServerError if status >= 500 else EmnifyValidationError if status >= 400 else EmnifyError  # noqa: PLR2004 - HTTP's own numbers
     return kind(
