@@ -295,7 +295,9 @@ def check_base_url(url: str) -> str:
     if parts.scheme not in {"https", "http"} or not parts.hostname:
         raise ValueError(f"host: {url!r} is no base URL; give https:// and a host, like {DEFAULT_BASE_URL}")
     if parts.path.strip("/") or parts.query or parts.fragment:
-        raise ValueError(f"host: {url!r} has more than a scheme and a host; give {parts.scheme}://{parts.netloc}")
+        raise ValueError(
+            f"host: {url!r} has more than a scheme and a host; give {parts.scheme}://{parts.netloc}"
+        )
     if parts.scheme == "http" and not _is_loopback(parts.hostname):
         raise ValueError(f"host: {url!r} would send the token in the clear; use https://")
     host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname

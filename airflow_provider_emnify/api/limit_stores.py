@@ -34,7 +34,9 @@ def make_store(name: str, directory: Path | None) -> Store:
         return HostStore(directory)
     if name.startswith(("redis://", "rediss://")):
         return RedisStore(name)
-    raise ValueError(f"rate_limit_store: {_bare(name)!r} is none of host, memory, redis://... and rediss://...")
+    raise ValueError(
+        f"rate_limit_store: {_bare(name)!r} is none of host, memory, redis://... and rediss://..."
+    )
 
 
 class Store:

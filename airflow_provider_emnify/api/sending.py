@@ -219,16 +219,14 @@ class Sender:
             )
         return Answer(status, response.headers, body)
 
-    def _error(
-        self, response: requests.Response, method: str, path: str, repeatable: bool
-    ) -> EmnifyError:
+    def _error(self, response: requests.Response, method: str, path: str, repeatable: bool) -> EmnifyError:
         error = error_from_answer(
             method,
             path,
             status=response.status_code,
             reason=response.reason or "",
             headers=response.headers,
-            text=response.text,
+            text=_text(response),
             redact=self._redact,
         )
         if isinstance(error, EmnifyServerError):
@@ -344,8 +342,13 @@ def _body(response: requests.Response) -> Any:
     try:
         return response.json()
     except ValueError:
-        text = response.text.strip()
+        text = _text(response).strip()
         return _Unreadable(text if len(text) <= 200 else f"{text[:200]}... ({len(text)} characters)")  # noqa: PLR2004 - a readable message
+
+
+def _text(response: requests.Response) -> str:
+    # Guessing the encoding of a large page takes seconds, and only a person reads it.
+    return response.content.decode("utf-8", "replace")
 
 
 def _query(params: Mapping[str, Any] | None) -> dict[str, Any]:
