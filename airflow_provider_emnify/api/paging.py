@@ -7,7 +7,8 @@ a second time; such a repeat is known by an id that is not below the smallest on
 meanwhile have higher ids and belong to the next run.
 
 A filtered list (``q``) can gain rows in its midst, when a device begins to match; that moves rows towards
-pages already read. The count tells: when it grew, the page before is read once more, for what moved onto it.
+pages already read. The count tells: when it grew, what was read last is read once more, for what moved there. A
+row that leaves in the same moment keeps the count as it was, and can hide one that was moved.
 A list in another order than the id's (``sort``) is read forward; a row that is repeated on the next page is
 dropped, but a row that is deleted while the list is read can hide another one.
 """
@@ -151,23 +152,30 @@ class Listing(Iterator[Row]):
         if not page.rows and page.pages > 1:
             page = self._fetch(page.pages)  # an API that answers beyond the end with nothing, after all
         smallest: int | None = None
-        number, total = page.number or 1, page.total
+        number, total, rows = page.number or 1, page.total, page.rows
         while True:
             following = self._ahead(number - 1) if number > 1 else None
-            for row in _descending(page.rows):
+            for row in sorted(rows, key=lambda row: row["id"], reverse=True):
                 if smallest is None or row["id"] < smallest:
                     smallest = row["id"]
                     yield row
             if following is None:
                 return
             page = following.result()
-            if self._filtered and total is not None and page.total is not None and page.total > total:
-                moved = self._fetch(number)
-                for row in _descending(moved.rows):
-                    if smallest is None or row["id"] < smallest:
-                        smallest = row["id"]
-                        yield row
+            rows = page.rows
+            if self._filtered and page.total is not None and total is not None and page.total > total:
+                rows = [row for one in (page, *self._moved(number, smallest)) for row in one.rows]
             number, total = number - 1, page.total
+
+    def _moved(self, number: int, smallest: int | None) -> list[Page]:
+        """Read again the pages from ``number`` on that may hold rows below ``smallest`` now."""
+        pages: list[Page] = []
+        while True:
+            page = self._fetch(number + len(pages))
+            pages.append(page)
+            reached = smallest is None or any(row["id"] >= smallest for row in page.rows)
+            if reached or number + len(pages) > page.pages:
+                return pages
 
     def _read_on(self) -> Iterator[Row]:
         page = self._begin()
@@ -180,7 +188,3 @@ class Listing(Iterator[Row]):
             if following is None:
                 return
             page, number, before = following.result(), number + 1, ids
-
-
-def _descending(rows: list[Row]) -> list[Row]:
-    return sorted(rows, key=lambda row: row["id"], reverse=True)

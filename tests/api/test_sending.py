@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import socket
 import ssl
-import subprocess
 import threading
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
 import requests
 import time_machine
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.x509.oid import NameOID
 
 from airflow_provider_emnify.api import (
     EmnifyConnectionError,
@@ -332,30 +336,32 @@ def test_a_base_url_that_is_none_is_refused(url: str, words: str) -> None:
         make_client(base_url=url)
 
 
-def test_tls_is_verified(tmp_path: Path) -> None:
-    key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
-    subprocess.run(
-        [
-            "openssl",
-            "req",
-            "-x509",
-            "-newkey",
-            "rsa:2048",
-            "-nodes",
-            "-days",
-            "1",
-            "-subj",
-            "/CN=127.0.0.1",
-            "-keyout",
-            str(key),
-            "-out",
-            str(certificate),
-        ],
-        check=True,
-        capture_output=True,
+def self_signed(directory: Path) -> Path:
+    """Write a certificate that nobody trusts, with its key, into one file."""
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
+    now = datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .sign(key, hashes.SHA256())
     )
+    path = directory / "server.pem"
+    pem = serialization.Encoding.PEM
+    plain = serialization.NoEncryption()
+    traditional = serialization.PrivateFormat.TraditionalOpenSSL
+    path.write_bytes(certificate.public_bytes(pem) + key.private_bytes(pem, traditional, plain))
+    return path
+
+
+def test_tls_is_verified(tmp_path: Path) -> None:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate, key)
+    context.load_cert_chain(self_signed(tmp_path))
     port = free_port()
     listener = socket.create_server(("127.0.0.1", port))
 
