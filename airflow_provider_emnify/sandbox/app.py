@@ -1,0 +1,181 @@
+"""The wire: the API as an ASGI application, and the paths that control the sandbox from outside."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable, MutableMapping
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl
+
+from airflow_provider_emnify.sandbox import routes  # noqa: F401 - registers what is served
+from airflow_provider_emnify.sandbox.engine import Engine, Request
+from airflow_provider_emnify.sandbox.errors import ApiError
+from airflow_provider_emnify.sandbox.wire import MISSING, Answer
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
+
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+
+LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+
+
+class Api:
+    """emnify's API as an ASGI application.
+
+    :param engine: What acts on requests.
+    :param transports: The open connections by the client's address, for faults that close one.
+    :param hosts: The host names that are this server; None: any.
+    """
+
+    def __init__(
+        self, engine: Engine, transports: MutableMapping[Any, asyncio.Transport], hosts: frozenset[str] | None
+    ) -> None:
+        self._engine = engine
+        self._transports = transports
+        self._hosts = hosts
+
+    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] != "http":
+            return
+        request = await _request(scope, receive)
+        if self._hosts is not None and _host(request.headers.get("host", "")) not in self._hosts:
+            error = ApiError("NotFound", f"There is no host {request.headers.get('host')!r} here.")
+            await _send(send, Answer(error.status, error.body))
+            return
+        visit = self._engine.arrive(request)
+        fault = visit.fault
+        status: int | None = None
+        try:
+            if fault is not None and fault.delay:
+                await asyncio.sleep(fault.delay)
+            answer = self._engine.act(visit)
+            if fault is not None and fault.drop:
+                await self._drop(scope, receive)
+                return
+            status = answer.status
+            await _send(send, answer, truncate=fault.truncate if fault else None)
+        finally:
+            self._engine.leave(visit, status)
+
+    async def _drop(self, scope: Message, receive: Receive) -> None:
+        transport = self._transports.get(tuple(scope.get("client") or ()))
+        if transport is not None:
+            transport.abort()
+        while (await receive())["type"] != "http.disconnect":
+            pass
+
+
+async def _request(scope: Message, receive: Receive) -> Request:
+    content = b""
+    more = True
+    while more:
+        message = await receive()
+        content += message.get("body", b"")
+        more = message.get("more_body", False)
+    query_string = scope["query_string"].decode("latin-1")
+    return Request(
+        method=scope["method"],
+        raw_path=(scope.get("raw_path") or scope["path"].encode()).decode("latin-1"),
+        query=dict(parse_qsl(query_string, keep_blank_values=True)),
+        query_string=query_string,
+        headers={name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]},
+        content=content,
+        address=(scope.get("client") or ("",))[0],
+    )
+
+
+async def _send(send: Send, answer: Answer, truncate: int | None = None) -> None:
+    kind, content = "application/json", b""
+    if isinstance(answer.body, (str, bytes)):
+        content = answer.body.encode() if isinstance(answer.body, str) else answer.body
+        kind = "text/html" if content.lstrip().startswith(b"<") else kind
+    elif answer.body is not MISSING:
+        content = json.dumps(answer.body, ensure_ascii=False, separators=(",", ":")).encode()
+    headers = {name.lower(): value for name, value in answer.headers.items()}
+    if content:
+        headers.setdefault("content-type", kind)
+    if answer.status not in {204, 304}:
+        headers.setdefault("content-length", str(len(content)))
+    await send(
+        {
+            "type": "http.response.start",
+            "status": answer.status,
+            "headers": [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()],
+        }
+    )
+    if truncate is None:
+        await send({"type": "http.response.body", "body": content})
+    else:  # an answer that is never finished: the server closes the connection
+        await send({"type": "http.response.body", "body": content[:truncate], "more_body": True})
+
+
+def _host(header: str) -> str:
+    if header.startswith("["):
+        return header[1:].partition("]")[0]
+    return header.partition(":")[0].lower()
+
+
+def build_app(
+    engine: Engine, transports: MutableMapping[Any, asyncio.Transport], hosts: frozenset[str] | None = LOOPBACK
+) -> FastAPI:
+    """Return the application: the control paths below ``/_sandbox``, and the API everywhere else."""
+    from fastapi import Body, FastAPI, HTTPException
+
+    app = FastAPI(title="emnify sandbox", docs_url="/_sandbox/docs", redoc_url=None, openapi_url="/_sandbox/openapi.json")
+
+    @app.get("/_sandbox/counts")
+    async def counts() -> dict[str, Any]:
+        """Requests by operation and by status."""
+        log = engine.log
+        return {
+            "counts": dict(log.counts),
+            "statuses": {str(status): number for status, number in log.statuses.items()},
+            "peaks": dict(log.peaks),
+            "requests": log.counts.total(),
+            "authentications": log.counts["POST /api/v1/authenticate"],
+            "failures": [repr(failure) for failure in engine.failures],
+        }
+
+    @app.get("/_sandbox/log")
+    async def log() -> list[dict[str, Any]]:
+        """The recorded requests."""
+        return [asdict(entry) for entry in engine.log.entries]
+
+    @app.post("/_sandbox/clock")
+    async def clock(advance: float = Body(embed=True)) -> dict[str, float]:
+        """Move the clock on."""
+        try:
+            engine.clock.advance(advance)
+        except ValueError as error:
+            raise HTTPException(422, str(error)) from None
+        engine.settle()
+        return {"time": engine.clock.time()}
+
+    @app.post("/_sandbox/faults")
+    async def add_fault(fault: dict[str, Any] = Body()) -> dict[str, int]:  # noqa: B008 - how FastAPI takes a body
+        """Put a fault in force; the fields are those of ``Fault``."""
+        try:
+            engine.faults.add(**fault)
+        except (TypeError, ValueError) as error:
+            raise HTTPException(422, str(error)) from None
+        return {"faults": len(engine.faults)}
+
+    @app.delete("/_sandbox/faults")
+    async def clear_faults() -> dict[str, int]:
+        """Take all faults out of force."""
+        engine.faults.clear()
+        return {"faults": 0}
+
+    @app.post("/_sandbox/tokens/revoke")
+    async def revoke_tokens() -> dict[str, int]:
+        """Make every issued auth token invalid."""
+        return {"revoked": engine.accounts.revoke()}
+
+    app.mount("/", Api(engine, transports, hosts))
+    return app

@@ -1,0 +1,71 @@
+"""The sandbox's own time, and what is due to happen in it."""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+
+class Clock:
+    """Real time plus an offset that tests move.
+
+    It runs on the performance counter: a test that fakes ``time.time`` fakes the worker's clock, not
+    emnify's.
+
+    :param start: Time to start from, in seconds since 1970; the real time by default.
+    """
+
+    def __init__(self, start: float | None = None) -> None:
+        self._start = time.time() if start is None else start
+        self._origin = time.perf_counter()
+        self._offset = 0.0
+
+    def time(self) -> float:
+        """Seconds since 1970."""
+        return self._start + (time.perf_counter() - self._origin) + self._offset
+
+    def advance(self, seconds: float) -> float:
+        """Move time on by ``seconds`` and return the new time.
+
+        :raises ValueError: if ``seconds`` is negative; time never goes back.
+        """
+        if not seconds >= 0:
+            raise ValueError(f"the clock goes forward only, not by {seconds!r} seconds")
+        self._offset += seconds
+        return self.time()
+
+
+class Agenda:
+    """What will happen at which time: devices that come online, users that activate their account."""
+
+    def __init__(self) -> None:
+        self._due: list[tuple[float, int, Callable[[float], None]]] = []
+        self._sequence = itertools.count()
+
+    def at(self, when: float, happening: Callable[[float], None]) -> None:
+        """Let ``happening`` be called with ``when`` once the time has come."""
+        heapq.heappush(self._due, (when, next(self._sequence), happening))
+
+    def run_until(self, now: float) -> None:
+        """Let everything happen that is due, in order of time."""
+        while self._due and self._due[0][0] <= now:
+            when, _, happening = heapq.heappop(self._due)
+            happening(when)
+
+
+def date(when: float) -> str:
+    """A date as endpoints, SIMs and users have it: ``2021-11-18T08:25:53.000+0000``."""
+    return _stamp(when, "+0000")
+
+
+def event_date(when: float) -> str:
+    """A date as events have it: ``2021-11-18T08:25:53.298Z``."""
+    return _stamp(when, "Z")
+
+
+def _stamp(when: float, zone: str) -> str:
+    moment = datetime.fromtimestamp(when, UTC)
+    return f"{moment:%Y-%m-%dT%H:%M:%S}.{moment.microsecond // 1000:03d}{zone}"

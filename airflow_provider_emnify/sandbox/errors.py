@@ -1,0 +1,82 @@
+"""emnify's errors: codes, tokens and the shape of their bodies."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+ERRORS: dict[str, tuple[int, int]] = {
+    # token: (HTTP status, error code)
+    "BadRequest": (400, 1000),
+    "InvalidCredentials": (401, 1101),
+    "InvalidToken": (401, 1102),
+    "TokenExpired": (401, 1103),
+    "Forbidden": (403, 1104),
+    "TooManyRequests": (429, 1105),
+    "NotFound": (404, 1201),
+    "InvalidQueryCriteria": (422, 1301),
+    "InvalidSortCriteria": (422, 1302),
+    "InputValidationFailed": (422, 1400),
+    "InvalidReference": (422, 1401),
+    "Required": (422, 1402),
+    "InvalidFormat": (422, 1403),
+    "Duplicated": (409, 1405),
+    "NotAllowed": (422, 1406),
+    "InvalidSimStatus": (409, 1502),
+    "SimInUse": (409, 1503),
+    "EndpointHasSim": (409, 1504),
+    "Unavailable": (404, 1601),
+    "InternalServerError": (500, 1001),
+    "NotServed": (501, 1002),
+}
+
+
+class ApiError(Exception):
+    """An error that is answered to the caller.
+
+    :param token: One of :data:`ERRORS`.
+    :param message: What is wrong, for people.
+    :param errors: The single findings of a validation.
+    :param status: HTTP status, where it differs from the usual one.
+    :param headers: Further headers of the answer.
+    """
+
+    def __init__(
+        self,
+        token: str,
+        message: str,
+        *,
+        errors: Sequence[Mapping[str, Any]] | None = None,
+        status: int | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(message)
+        usual, self.code = ERRORS[token]
+        self.status = status or usual
+        self.token = token
+        self.message = message
+        self.errors = errors
+        self.headers = dict(headers or {})
+
+    @property
+    def body(self) -> dict[str, Any]:
+        """The JSON body."""
+        body: dict[str, Any] = {"error_code": self.code, "error_token": self.token, "message": self.message}
+        if self.errors is not None:
+            body["errors"] = [dict(error) for error in self.errors]
+        return body
+
+
+def finding(token: str, message: str) -> dict[str, Any]:
+    """One entry of ``errors``."""
+    return {"error_code": ERRORS[token][1], "error_token": token, "message": message}
+
+
+def invalid(*findings: Mapping[str, Any]) -> ApiError:
+    """A 422 that lists what is wrong with the input."""
+    return ApiError("InputValidationFailed", "Input validation failed", errors=findings)
+
+
+def not_found(resource: str, value: object) -> ApiError:
+    """A 404 that names what is missing."""
+    return ApiError("NotFound", f"{resource} with id {value} not found")

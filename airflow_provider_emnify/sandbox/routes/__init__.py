@@ -1,0 +1,16 @@
+"""The operations that the sandbox serves, a file per resource. Importing this registers them all."""
+
+from __future__ import annotations
+
+from airflow_provider_emnify.sandbox.routes import (  # noqa: F401 - importing registers the routes
+    authentication,
+    bulk,
+    endpoints,
+    events,
+    mfa,
+    organisations,
+    sims,
+    tags,
+    users,
+    workspaces,
+)

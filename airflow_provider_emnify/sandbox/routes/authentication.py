@@ -1,0 +1,21 @@
+"""Credentials in, tokens out."""
+
+from __future__ import annotations
+
+from airflow_provider_emnify.sandbox.fields import integer, record, validate
+from airflow_provider_emnify.sandbox.wire import Answer, Call, serves
+
+
+@serves("POST", "/api/v1/authenticate", public=True)
+def authenticate(call: Call) -> Answer:
+    """Trade an application token, a password, a refresh token or an MFA token for auth tokens."""
+    return Answer(body=call.accounts.authenticate(call.object(), call.address, call.now))
+
+
+@serves("POST", "/api/v1/authenticate/workspace")
+def authenticate_workspace(call: Call) -> Answer:
+    """Give a user an auth token for another Workspace."""
+    body = call.object()
+    validate(body, {"target_organisation": record({"id": integer(required=True)}, required=True)}, "Authentication")
+    token = call.accounts.switch(call.caller, int(body["target_organisation"]["id"]), call.now)
+    return Answer(body={"auth_token": token})

@@ -1,0 +1,109 @@
+"""The three bulk calls on endpoints: all or nothing, unless a fault says otherwise."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from airflow_provider_emnify.sandbox import devices, provisioning
+from airflow_provider_emnify.sandbox.errors import ApiError, finding, invalid
+from airflow_provider_emnify.sandbox.fields import array, integer, record, validate, validate_items
+from airflow_provider_emnify.sandbox.render import created_endpoint
+from airflow_provider_emnify.sandbox.wire import Answer, Call, serves
+
+MOST = 2000
+_PATH = "/api/v2/endpoint/multi"
+_CREATION = {
+    **provisioning.SHARED,
+    "endpoints": array(record({**provisioning.OWN, "sim": provisioning.NEW_SIM}), required=True),
+}
+_UPDATE = {
+    **{key: record(field.fields or {}) for key, field in provisioning.SHARED.items()},
+    **provisioning.OWN,
+    "sim": provisioning.CHANGED_SIM,
+    "id": integer(required=True),
+}
+_DELETION = {"id": integer(required=True)}
+
+
+def applied(call: Call, items: list[Any]) -> Iterator[Any]:
+    """Yield the items, or as many as a fault lets through."""
+    yield from items if call.partial is None else items[: call.partial]
+
+
+def finished(call: Call) -> None:
+    """Answer 500 if a fault has kept items from being applied."""
+    if call.partial is not None:
+        raise ApiError("InternalServerError", "Internal server error")
+
+
+def check_size(items: list[Any], most: int | None = MOST) -> None:
+    """Answer 422 unless the number of items is within bounds."""
+    if not items or (most is not None and len(items) > most):
+        raise invalid(finding("InvalidFormat", f"Expecting 1 to {most or 'any number of'} items, not {len(items)}."))
+
+
+def _check_unique(numbers: list[int], resource: str) -> None:
+    if len(set(numbers)) < len(numbers):
+        raise ApiError("Duplicated", f"A {resource} is named more than once.")
+
+
+@serves("POST", _PATH)
+def create_endpoints(call: Call) -> Answer:
+    """Create endpoints that share profiles and status."""
+    state, body = call.state, call.object()
+    validate(body, _CREATION, "Endpoints")
+    items = body["endpoints"]
+    check_size(items)
+    provisioning.check_shared(state, body)
+    sims = []
+    for item in items:
+        provisioning.check_address(state, item)
+        sims.append(provisioning.new_sim(state, item))
+    _check_unique([sim.id for sim, _ in filter(None, sims)], "SIM")
+    organisation_id = call.caller.organisation_id if call.caller else 0
+    user = call.accounts.user_of(call.caller)
+    shared = {key: value for key, value in body.items() if key != "endpoints"}
+    created = [
+        provisioning.create(state, {**shared, **item}, sim, call.now, organisation_id, user)
+        for item, sim in applied(call, list(zip(items, sims, strict=True)))
+    ]
+    finished(call)
+    return Answer(201, [created_endpoint(state, endpoint) for endpoint in created])
+
+
+@serves("PATCH", _PATH)
+def update_endpoints(call: Call) -> Answer:
+    """Change endpoints, each in its own way."""
+    state, items = call.state, call.array()
+    check_size(items)
+    validate_items(items, _UPDATE, "Endpoint")
+    _check_unique([item["id"] for item in items], "endpoint")
+    changes = []
+    for item in items:
+        endpoint = state.endpoint(item["id"])
+        provisioning.check_shared(state, item)
+        provisioning.check_address(state, item, endpoint)
+        changes.append((endpoint, item, provisioning.changed_sim(state, endpoint, item, bulk=True)))
+    _check_unique([sim.id for _, item, (sim, _) in changes if sim and "sim" in item], "SIM")
+    user = call.accounts.user_of(call.caller)
+    for endpoint, item, sim in applied(call, changes):
+        provisioning.update(state, endpoint, item, sim, call.now, user)
+    finished(call)
+    return Answer(204)
+
+
+@serves("DELETE", _PATH)
+def delete_endpoints(call: Call) -> Answer:
+    """Delete endpoints; their SIMs are released and suspended, or deleted if asked."""
+    state, items = call.state, call.array()
+    check_size(items)
+    validate_items(items, _DELETION, "Endpoint")
+    _check_unique([item["id"] for item in items], "endpoint")
+    doomed = [state.endpoint(item["id"]) for item in items]
+    delete_sims = call.query.get("delete_sims", "false").lower() == "true"
+    user = call.accounts.user_of(call.caller)
+    for endpoint in applied(call, doomed):
+        devices.delete_endpoint(state, endpoint, call.now, delete_sim=delete_sims, user=user)
+    finished(call)
+    return Answer(204)

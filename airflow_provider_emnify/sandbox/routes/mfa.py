@@ -1,0 +1,102 @@
+"""Multi-factor authentication: keys and trusted devices."""
+
+from __future__ import annotations
+
+import base64
+
+from airflow_provider_emnify.sandbox.clock import date
+from airflow_provider_emnify.sandbox.errors import ApiError, not_found
+from airflow_provider_emnify.sandbox.fields import reference, text, validate
+from airflow_provider_emnify.sandbox.lookups import MFA_KEY_STATUSES, MFA_KEY_TYPES, EventType
+from airflow_provider_emnify.sandbox.models import MfaKey, User
+from airflow_provider_emnify.sandbox.render import mfa_key
+from airflow_provider_emnify.sandbox.routes.users import STATUS, the_user
+from airflow_provider_emnify.sandbox.wire import Answer, Call, serves
+
+
+@serves("GET", "/api/v1/user/mfa/status")
+def key_statuses(call: Call) -> Answer:
+    """List statuses of MFA keys."""
+    return Answer(body=[{"id": number, "description": text} for number, text in MFA_KEY_STATUSES.items()])
+
+
+@serves("GET", "/api/v1/user/mfa/type")
+def key_types(call: Call) -> Answer:
+    """List types of MFA keys."""
+    return Answer(body=[{"id": number, "description": text} for number, text in MFA_KEY_TYPES.items()])
+
+
+@serves("POST", "/api/v1/user/mfa")
+def create_key(call: Call) -> Answer:
+    """Create an MFA key for the caller; its secret is shown once."""
+    user, body = _caller(call), call.object()
+    validate(body, {"type": reference(required=True), "password": text(required=True)}, "MfaKey")
+    if body["password"].lower() != user.password_sha1:
+        raise ApiError("InputValidationFailed", "The password is wrong.", errors=[])
+    kind = call.state.existing(dict(MFA_KEY_TYPES), body["type"]["id"], "Type")
+    if any(key.active for key in user.mfa_keys.values()):
+        raise ApiError("Duplicated", "There is an active MFA key already.")
+    key = MfaKey(call.state.next_id("mfa key"), kind, call.now)
+    user.mfa_keys[key.id] = key
+    secret = base64.b32encode(call.state.random.randbytes(20)).decode()
+    otpauth = f"otpauth://totp/emnify:{user.username}?secret={secret}"
+    return Answer(body={**mfa_key(key), "secret_key": secret, "otpauth": otpauth})
+
+
+@serves("PATCH", "/api/v1/user/mfa/{key_id}")
+def activate_key(call: Call) -> Answer:
+    """Activate an MFA key of the caller with a code; the sandbox takes its one code."""
+    user, body = _caller(call), call.object()
+    validate(body, {**STATUS, "code": text(required=True)}, "MfaKey")
+    key = user.mfa_keys.get(call.id("key_id", "MfaKey"))
+    if key is None:
+        raise not_found("MfaKey", call.path["key_id"])
+    if key.active:
+        raise ApiError("Duplicated", "The MFA key is active already.")
+    if body["code"] != call.state.settings.mfa_code:
+        raise ApiError("InputValidationFailed", "The code is wrong.")
+    key.active = True
+    return Answer(204)
+
+
+@serves("DELETE", "/api/v1/user/{user_id}/mfa/{key_id}")
+def delete_key(call: Call) -> Answer:
+    """Delete an MFA key of a user."""
+    user, number = the_user(call), call.id("key_id", "MfaKey")
+    if user.mfa_keys.pop(number, None) is None:
+        raise not_found("MfaKey", number)
+    text = f"MFA key with Id '{number}' deleted for user '{user.username}'"
+    call.state.emit(EventType.MULTI_FACTOR_AUTHENTICATION, text, call.now, user=user)
+    return Answer(204)
+
+
+@serves("GET", "/api/v1/user/{user_id}/mfa/trusted_device")
+def list_trusted_devices(call: Call) -> Answer:
+    """List the devices that need no second factor."""
+    return Answer(
+        body=[
+            {
+                "id": device.id,
+                "operating_system": device.operating_system,
+                "browser": device.browser,
+                "activation_date": date(device.activated),
+            }
+            for device in the_user(call).trusted_devices.values()
+        ]
+    )
+
+
+@serves("DELETE", "/api/v1/user/{user_id}/mfa/trusted_device/{device_id}")
+def delete_trusted_device(call: Call) -> Answer:
+    """Trust a device no more."""
+    number = call.id("device_id", "TrustedDevice")
+    if the_user(call).trusted_devices.pop(number, None) is None:
+        raise not_found("TrustedDevice", number)
+    return Answer(204)
+
+
+def _caller(call: Call) -> User:
+    user = call.accounts.user_of(call.caller)
+    if user is None:
+        raise ApiError("Forbidden", "An application token has no MFA keys.")
+    return user

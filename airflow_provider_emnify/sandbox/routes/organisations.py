@@ -1,0 +1,30 @@
+"""The caller's organisation."""
+
+from __future__ import annotations
+
+from airflow_provider_emnify.sandbox.clock import date
+from airflow_provider_emnify.sandbox.wire import Answer, Call, serves
+
+
+@serves("GET", "/api/v1/organisation/my")
+def my_organisation(call: Call) -> Answer:
+    """Give the caller's organisation; most of its ids are strings, as recorded."""
+    organisation = call.state.organisations[call.caller.organisation_id if call.caller else 0]
+    return Answer(
+        body={
+            "id": organisation.id,
+            "name": organisation.name,
+            "organisation_type_id": "5",
+            "country_id": "74",
+            "organisation_status_id": "1",
+            "ext_reference": "",
+            "monthly_cost_limit": None,
+            "currency_id": 1,
+            "organisation_class_id": 1,
+            "created": date(organisation.created),
+            "verification_type_id": None,
+            "verification": "",
+            "brand_id": "1",
+            "default_sms_routing_id": None,
+        }
+    )

@@ -1,0 +1,277 @@
+"""Users: accounts, roles, activation, passwords, their events."""
+
+from __future__ import annotations
+
+from airflow_provider_emnify.api.enums import EventSeverity, UserStatus
+from airflow_provider_emnify.sandbox.errors import ApiError, not_found
+from airflow_provider_emnify.sandbox.fields import array, pattern, reference, text, validate
+from airflow_provider_emnify.sandbox.lookups import PERMISSIONS, ROLES, EventType, lookup
+from airflow_provider_emnify.sandbox.models import Membership, User
+from airflow_provider_emnify.sandbox.query import Listing
+from airflow_provider_emnify.sandbox.render import user_details, user_row
+from airflow_provider_emnify.sandbox.routes.events import list_events
+from airflow_provider_emnify.sandbox.state import State
+from airflow_provider_emnify.sandbox.wire import Answer, Call, serves
+
+USERNAME = r"[^@\s]+@[^@\s]+\.[^@\s.]+"
+_NAMES = {
+    "username": pattern("an email address", USERNAME, required=True),
+    "name": text(required=True, shortest=1),
+}
+_CREATION = {**_NAMES, "organisation": reference(), "roles": array(reference())}
+_UPDATE = {**_NAMES, "organisation": reference(), "status": reference()}
+_STATUS_MOVES = {
+    UserStatus.ACTIVATION_PENDING: {UserStatus.SUSPENDED},
+    UserStatus.ACTIVE: {UserStatus.SUSPENDED},
+    UserStatus.SUSPENDED: {UserStatus.ACTIVE},
+}
+
+
+@serves("GET", "/api/v1/user")
+def list_users(call: Call) -> Answer:
+    """List users."""
+    state = call.state
+    listing = Listing[User](
+        lambda user: user_row(state, user),
+        {
+            "id": lambda user: user.id,
+            "status": lambda user: (int(user.status), user.status.label),
+            "name": lambda user: user.name,
+            "username": lambda user: user.username,
+            "organisation": lambda user: (user.organisation_id, state.organisations[user.organisation_id].name),
+            "created": lambda user: user.created,
+        },
+    )
+    return listing.answer(call, state.users.values())
+
+
+@serves("POST", "/api/v1/user")
+def create_user(call: Call) -> Answer:
+    """Create a user, whose activation is pending; only the header says its id."""
+    body = call.object()
+    validate(body, _CREATION, "User")
+    user = invite(call, body)
+    return Answer(201, headers={"Location": f"/api/v1/user/{user.id}"})
+
+
+def invite(call: Call, body: dict[str, object]) -> User:
+    """Add the user that a body describes."""
+    state = call.state
+    username, name = str(body["username"]), str(body.get("name") or body["username"])
+    organisation_id = _reference(body.get("organisation"))
+    if organisation_id is None:
+        organisation_id = call.caller.organisation_id if call.caller else 0
+    state.existing(state.organisations, organisation_id, "Organisation")
+    if state.user_by_name(username) is not None:
+        raise ApiError("Duplicated", f"User with username {username} already exists.")
+    user = state.add_user(username, name, role_ids(call, body), call.now, organisation_id=organisation_id)
+    if state.settings.activate_users_after is not None:
+        key = user.activation_key
+        state.agenda.at(
+            call.now + state.settings.activate_users_after,
+            lambda when: activate(state, user, when) if user.activation_key == key else None,
+        )
+    return user
+
+
+def role_ids(call: Call, body: dict[str, object]) -> list[int]:
+    """Return the roles of a body, Administrator by default."""
+    given = body.get("roles")
+    if not isinstance(given, list) or not given:
+        return [1]
+    return [call.state.existing(dict(ROLES), role["id"], "Role") for role in given]
+
+
+def activate(state: State, user: User, when: float, password_sha1: str | None = None) -> None:
+    """Make a pending account active, as the link in the email does."""
+    if user.id not in state.users or user.status is not UserStatus.ACTIVATION_PENDING:
+        return
+    user.status = UserStatus.ACTIVE
+    user.activation_key = None
+    user.password_sha1 = password_sha1 or user.password_sha1
+    state.emit(EventType.USER_VERIFIED, f"User '{user.username}' verified successfully", when, user=user)
+
+
+@serves("GET", "/api/v1/user/status")
+def user_statuses(call: Call) -> Answer:
+    """List user statuses."""
+    return Answer(body=lookup(UserStatus))
+
+
+@serves("GET", "/api/v1/user/role")
+def user_roles(call: Call) -> Answer:
+    """List roles."""
+    return Answer(body=[{"id": number, "name": name} for number, name in ROLES.items()])
+
+
+@serves("GET", "/api/v1/user/{user_id}")
+def get_user(call: Call) -> Answer:
+    """Give a user by id, username or ``my``."""
+    return Answer(body=user_details(call.state, the_user(call)))
+
+
+@serves("PATCH", "/api/v1/user/{user_id}")
+def update_user(call: Call) -> Answer:
+    """Change a user. A new username makes the account pending again."""
+    user, body = the_user(call), call.object()
+    validate(body, _UPDATE, "User", partial=True)
+    organisation_id = _reference(body.get("organisation"))
+    if organisation_id not in {None, user.organisation_id}:
+        raise ApiError("NotAllowed", "Updating the organisation of a user is not allowed.")
+    status = _reference(body.get("status"))
+    if status is not None:
+        if status not in set(UserStatus):
+            raise ApiError("InvalidReference", f"Invalid reference to Status with id {status}")
+        target = UserStatus(status)
+        if target is not user.status and target not in _STATUS_MOVES[user.status]:
+            raise ApiError(
+                "NotAllowed", f"Status of a user cannot change from '{user.status.label}' to '{target.label}'."
+            )
+        user.status = target
+    if body.get("name"):
+        user.name = body["name"]
+    username = body.get("username")
+    if username and username.lower() != user.username.lower():
+        if call.state.user_by_name(username) is not None:
+            raise ApiError("Duplicated", f"User with username {username} already exists.")
+        user.username = username
+        user.status = UserStatus.ACTIVATION_PENDING
+        user.activation_key = f"activation-{user.id}-{call.state.random.getrandbits(64):016x}"
+    return Answer(204)
+
+
+@serves("DELETE", "/api/v1/user/{user_id}")
+def delete_user(call: Call) -> Answer:
+    """Delete a user."""
+    user = the_user(call)
+    caller = call.accounts.user_of(call.caller)
+    del call.state.users[user.id]
+    call.state.emit(
+        EventType.USER_DELETED,
+        f"User '{user.username}' deleted",
+        call.now,
+        severity=EventSeverity.WARN,
+        user=caller,
+        detail={"user": {"id": user.id, "username": user.username}},
+    )
+    return Answer(204)
+
+
+@serves("GET", "/api/v1/user/{user_id}/event")
+def user_events(call: Call) -> Answer:
+    """List a user's events; of an unknown id, nothing."""
+    caller = call.accounts.user_of(call.caller)
+    number = caller.id if call.path["user_id"] == "my" and caller else call.id("user_id", "User")
+    return list_events(call, lambda event: event.user is not None and event.user["id"] == number)
+
+
+@serves("GET", "/api/v1/user/{user_id}/role/permission")
+def role_permissions(call: Call) -> Answer:
+    """Give what a user's roles permit."""
+    granted = the_user(call).role_ids
+    return Answer(body={ROLES[number]: list(PERMISSIONS[number]) for number in granted})
+
+
+@serves("PUT", "/api/v1/user/{user_id}/role/{role_id}")
+def assign_role(call: Call) -> Answer:
+    """Give a user a role."""
+    add_role(the_user(call).memberships[the_user(call).organisation_id], the_role(call))
+    return Answer(204)
+
+
+@serves("DELETE", "/api/v1/user/{user_id}/role/{role_id}")
+def remove_role(call: Call) -> Answer:
+    """Take a role from a user, but not the last."""
+    user = the_user(call)
+    drop_role(user.memberships[user.organisation_id], the_role(call))
+    return Answer(204)
+
+
+def add_role(membership: Membership, role_id: int) -> None:
+    """Add a role, or answer 409 if it is there."""
+    if role_id in membership.role_ids:
+        raise ApiError("Duplicated", f"Role {role_id} is assigned already.")
+    membership.role_ids.append(role_id)
+
+
+def drop_role(membership: Membership, role_id: int) -> None:
+    """Remove a role, or answer 404 if it is not there and 409 if it is the last."""
+    if role_id not in membership.role_ids:
+        raise not_found("Role", role_id)
+    if len(membership.role_ids) == 1:
+        raise ApiError("NotAllowed", "The last role of a user cannot be removed.", status=409)
+    membership.role_ids.remove(role_id)
+
+
+@serves("POST", "/api/v1/user/activation", public=True)
+def activate_user(call: Call) -> Answer:
+    """Activate an account with the key from the email and set its password."""
+    return _activate(call, password_needed=True)
+
+
+@serves("POST", "/api/v2/user/activation")
+def accept_invitation(call: Call) -> Answer:
+    """Accept an invitation with the key from the email."""
+    return _activate(call, password_needed=False)
+
+
+def _activate(call: Call, *, password_needed: bool) -> Answer:
+    body = call.object()
+    key, password = body.get("activationKey"), body.get("password")
+    user = next((user for user in call.state.users.values() if key and user.activation_key == key), None)
+    if user is None or (password_needed and not password):
+        raise ApiError("BadRequest", "The activation key is invalid.") if password_needed else ApiError(
+            "Forbidden", "The activation key is invalid."
+        )
+    if body.get("name"):
+        user.name = str(body["name"])
+    activate(call.state, user, call.now, password)
+    return Answer(204)
+
+
+@serves("POST", "/api/v1/user/activation_resend", public=True)
+def resend_activation(call: Call) -> Answer:
+    """Send the activation email again; whether there is such a user is not told."""
+    body = call.object()
+    validate(body, {"username": text(required=True), "g-recaptcha-response": text(required=True)}, "User")
+    return Answer(204)
+
+
+@serves("PATCH", "/api/v1/user/password")
+def change_password(call: Call) -> Answer:
+    """Change the caller's password; both come as SHA-1 digests."""
+    body = call.object()
+    validate(body, {"old_password": text(required=True), "new_password": text(required=True)}, "User")
+    user = call.accounts.user_of(call.caller)
+    if user is None:
+        raise ApiError("Forbidden", "An application token has no password.")
+    if body["old_password"].lower() != user.password_sha1:
+        raise ApiError("InputValidationFailed", "The old password is wrong.", errors=[])
+    user.password_sha1 = body["new_password"].lower()
+    return Answer(204)
+
+
+def the_user(call: Call) -> User:
+    """Return the user that the path means."""
+    return call.state.user(call.path["user_id"], call.accounts.user_of(call.caller))
+
+
+def the_role(call: Call) -> int:
+    """Return the role that the path means."""
+    role_id = call.id("role_id", "Role")
+    if role_id not in ROLES:
+        raise not_found("Role", role_id)
+    return role_id
+
+
+def _reference(value: object) -> int | None:
+    return int(value["id"]) if isinstance(value, dict) and value.get("id") is not None else None
+
+
+INVITATION = {
+    "username": _NAMES["username"],
+    "name": text(),
+    "organisation": reference(),
+    "roles": array(reference()),
+}
+STATUS = {"status": reference(required=True)}

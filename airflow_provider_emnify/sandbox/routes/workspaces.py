@@ -1,0 +1,147 @@
+"""Users across Workspaces: invitations, memberships, roles, support tokens."""
+
+from __future__ import annotations
+
+from airflow_provider_emnify.api.enums import EventSeverity, UserStatus
+from airflow_provider_emnify.sandbox.errors import ApiError, not_found
+from airflow_provider_emnify.sandbox.fields import validate
+from airflow_provider_emnify.sandbox.lookups import EventType
+from airflow_provider_emnify.sandbox.models import Membership
+from airflow_provider_emnify.sandbox.render import roles
+from airflow_provider_emnify.sandbox.routes.users import (
+    INVITATION,
+    STATUS,
+    add_role,
+    drop_role,
+    invite,
+    role_ids,
+    the_role,
+    the_user,
+)
+from airflow_provider_emnify.sandbox.wire import Answer, Call, serves
+
+
+@serves("POST", "/api/v2/user/invitation")
+def invite_user(call: Call) -> Answer:
+    """Invite a user: create the account, or add the one that exists to the Workspace."""
+    body = call.object()
+    validate(body, INVITATION, "User")
+    user = call.state.user_by_name(body["username"])
+    organisation_id = (body.get("organisation") or {}).get("id")
+    if organisation_id is None:
+        organisation_id = call.caller.organisation_id if call.caller else 0
+    organisation_id = call.state.existing(call.state.organisations, int(organisation_id), "Organisation")
+    if user is None:
+        user = invite(call, body)
+    elif organisation_id in user.memberships:
+        raise ApiError("Duplicated", f"User {user.username} is a member of the Workspace already.")
+    else:
+        user.memberships[organisation_id] = Membership(role_ids(call, body), UserStatus.ACTIVE)
+    return Answer(
+        201,
+        {
+            "id": user.id,
+            "username": user.username,
+            "name": user.name,
+            "organisation": {"id": organisation_id},
+            "roles": roles(user.memberships[organisation_id].role_ids),
+        },
+    )
+
+
+@serves("GET", "/api/v2/user/{user_id}/workspace")
+def list_workspaces(call: Call) -> Answer:
+    """List the Workspaces of a user."""
+    user = the_user(call)
+    return Answer(
+        body=[
+            {
+                "id": number,
+                "name": call.state.organisations[number].name,
+                "status": {"status": {"id": int(membership.status)}},
+                "roles": roles(membership.role_ids),
+                "owner": number == user.organisation_id,
+                "default_workspace": number == user.organisation_id,
+            }
+            for number, membership in sorted(user.memberships.items())
+        ]
+    )
+
+
+@serves("PUT", "/api/v2/user/{user_id}/default_organisation/{workspace_id}")
+def set_default_workspace(call: Call) -> Answer:
+    """Make a Workspace the user's default."""
+    workspace_id, _ = _membership(call)
+    the_user(call).organisation_id = workspace_id
+    return Answer(200)
+
+
+@serves("DELETE", "/api/v2/user/{user_id}/workspace/{workspace_id}")
+def unassign_workspace(call: Call) -> Answer:
+    """Take a user out of a Workspace; out of the last one, nobody is taken."""
+    workspace_id, _ = _membership(call)
+    user = the_user(call)
+    if len(user.memberships) == 1:
+        raise ApiError("Forbidden", "The last Workspace of a user cannot be unassigned.")
+    del user.memberships[workspace_id]
+    if user.organisation_id == workspace_id:
+        user.organisation_id = min(user.memberships)
+    return Answer(204)
+
+
+@serves("PATCH", "/api/v2/user/{user_id}/workspace/{workspace_id}")
+def set_workspace_status(call: Call) -> Answer:
+    """Suspend a user in a Workspace, or make the user active there."""
+    _, membership = _membership(call)
+    validate(call.object(), STATUS, "Workspace")
+    status = int(call.object()["status"]["id"])
+    if status not in {UserStatus.ACTIVE, UserStatus.SUSPENDED}:
+        raise ApiError("Forbidden", f"Status {status} cannot be set.")
+    membership.status = UserStatus(status)
+    return Answer(204)
+
+
+@serves("PUT", "/api/v2/user/{user_id}/workspace/{workspace_id}/role/{role_id}")
+def assign_workspace_role(call: Call) -> Answer:
+    """Give a user a role in a Workspace."""
+    _, membership = _membership(call)
+    if the_role(call) in membership.role_ids:
+        raise ApiError("BadRequest", "The role is assigned already.")
+    add_role(membership, the_role(call))
+    return Answer(204)
+
+
+@serves("DELETE", "/api/v2/user/{user_id}/workspace/{workspace_id}/role/{role_id}")
+def remove_workspace_role(call: Call) -> Answer:
+    """Take a role in a Workspace from a user."""
+    _, membership = _membership(call)
+    if membership.role_ids == [the_role(call)]:
+        raise ApiError("BadRequest", "The last role of a user cannot be removed.")
+    drop_role(membership, the_role(call))
+    return Answer(204)
+
+
+@serves("POST", "/api/v2/user/{user_id}/support_token")
+def create_support_token(call: Call) -> Answer:
+    """Give a token that acts as the user."""
+    user = the_user(call)
+    role = call.object().get("role", "1")
+    if role not in {"1", "3"}:
+        raise ApiError("BadRequest", "role is '1' or '3'.")
+    token = call.accounts.support_token(user, int(role), call.now)
+    call.state.emit(
+        EventType.SUPPORT_ACCESS,
+        f"Support token generated for user {user.username}",
+        call.now,
+        severity=EventSeverity.WARN,
+        user=user,
+    )
+    return Answer(201, {"support_token": token})
+
+
+def _membership(call: Call) -> tuple[int, Membership]:
+    workspace_id = call.id("workspace_id", "Workspace")
+    membership = the_user(call).memberships.get(workspace_id)
+    if membership is None:
+        raise not_found("Workspace", workspace_id)
+    return workspace_id, membership

@@ -1,0 +1,246 @@
+"""The sandbox as a whole, for use inside a process."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable
+from types import TracebackType
+from typing import Any, Self
+
+from airflow_provider_emnify.sandbox.accounts import Accounts, TokenForm, UnauthorizedForm
+from airflow_provider_emnify.sandbox.clock import Clock
+from airflow_provider_emnify.sandbox.engine import Engine
+from airflow_provider_emnify.sandbox.faults import Faults
+from airflow_provider_emnify.sandbox.limits import DOCUMENTED, Limit, Limiter
+from airflow_provider_emnify.sandbox.log import Entry, Log
+from airflow_provider_emnify.sandbox.server import Server
+from airflow_provider_emnify.sandbox.state import Settings, State
+
+TOKEN_LIFE = 14_400.0
+CREATE_ANSWERS = ("body", "location", "ok")
+
+
+class Sandbox:
+    """An emnify in memory, served over HTTP on loopback from a thread of this process.
+
+    Use it as a context manager::
+
+        with Sandbox(endpoints=10) as sandbox:
+            requests.post(f"{sandbox.url}/api/v1/authenticate", json={"application_token": sandbox.application_token})
+
+    What is there from the start: organisation (Workspace) 100 ``Sandbox`` and 101 ``Second Workspace``; user
+    1001, an Administrator and active, in both; service profiles 1 and 2; tariff profiles 1 and 2; IP address
+    space 1; tags 1 ``sandbox`` and 2 ``tracker``; roles 1 Administrator, 2 User, 3 Observer. SIMs
+    2000001 and up, of which the first ``spare_sims`` are issued and free. Endpoints 1000001 and up, enabled
+    and online, each with an activated SIM from those that follow the free ones.
+
+    :param endpoints: Number of endpoints.
+    :param spare_sims: Number of free SIMs.
+    :param events: Number of events of the last 29 days.
+    :param limits: The documented rate limits (True), none (False), or limits of your own.
+    :param retry_after: Send ``Retry-After`` with a 429.
+    :param token_life: Life of an auth token in seconds.
+    :param token_form: ``jwt``; ``no-exp``: a JWT that does not say when it expires; ``opaque``: no JWT.
+    :param unauthorized: Form of the 401 for a bad or expired token: ``gateway`` or ``api``.
+    :param username: Name of the one user.
+    :param password: Password of that user.
+    :param mfa: Ask that user for a second factor on devices that are not trusted.
+    :param mfa_code: The code that is right.
+    :param factory_test_mode: SIMs that are activated with their endpoint go into factory test first.
+    :param online_after: Seconds from when a device can connect until it is ONLINE; it is ATTACHED after a
+        third of that. ``math.inf``: never.
+    :param activate_users_after: Seconds until a new user follows the link in the email; None: never.
+    :param create_answer: What the creation of an endpoint answers: ``body`` (201 and the endpoint),
+        ``location`` (201, empty, the id in the header only) or ``ok`` (200 and the endpoint).
+    :param quirks: Every second event comes in the other form that has been recorded of emnify.
+    :param seed: Seed of everything random but secrets.
+    :param start: Time to start at, in seconds since 1970; now by default.
+    :param host: Address to listen on.
+    :param port: Port to listen on; 0: a free one.
+    :param log_size: How many requests the log keeps; None: all.
+    """
+
+    def __init__(
+        self,
+        endpoints: int = 0,
+        *,
+        spare_sims: int = 100,
+        events: int = 0,
+        limits: bool | Iterable[Limit] = True,
+        retry_after: bool = False,
+        token_life: float = TOKEN_LIFE,
+        token_form: TokenForm = "jwt",  # noqa: S107 - a form, not a secret
+        unauthorized: UnauthorizedForm = "gateway",
+        username: str = Settings.username,
+        password: str = Settings.password,
+        mfa: bool = False,
+        mfa_code: str = Settings.mfa_code,
+        factory_test_mode: bool = False,
+        online_after: float = Settings.online_after,
+        activate_users_after: float | None = None,
+        create_answer: str = "body",
+        quirks: bool = False,
+        seed: int = 0,
+        start: float | None = None,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        log_size: int | None = None,
+    ) -> None:
+        settings = Settings(
+            endpoints=endpoints,
+            spare_sims=spare_sims,
+            events=events,
+            username=username,
+            password=password,
+            mfa=mfa,
+            mfa_code=mfa_code,
+            factory_test_mode=factory_test_mode,
+            online_after=online_after,
+            activate_users_after=activate_users_after,
+            create_answer=create_answer,
+            quirks=quirks,
+            seed=seed,
+        )
+        _check(settings, token_life)
+        self.clock = Clock(start)
+        self.faults = Faults(seed)
+        self.username = username
+        self.password = password
+        state = State(settings, self.clock)
+        self.accounts = Accounts(state, token_life=token_life, token_form=token_form, unauthorized=unauthorized)
+        self._token = self.accounts.add_application_token("Sandbox")
+        if isinstance(limits, bool):
+            limits = DOCUMENTED if limits else ()
+        self._log = Log(log_size)
+        self._engine = Engine(
+            self.clock, state, self.accounts, Limiter(limits), self.faults, self._log, retry_after=retry_after
+        )
+        self._host, self._port = host, port
+        self._server: Server | None = None
+
+    def start(self) -> Self:
+        """Start to serve."""
+        from airflow_provider_emnify.sandbox.app import LOOPBACK, build_app
+
+        self._server = Server(self._host, self._port)
+        self._port = self._server.port
+        hosts = LOOPBACK if self._host in LOOPBACK else None
+        self._server.start(build_app(self._engine, self._server.transports, hosts))
+        return self
+
+    def stop(self) -> None:
+        """Close every connection and stop to serve."""
+        if self._server is not None:
+            self._server.stop()
+            self._server = None
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    @property
+    def url(self) -> str:
+        """Base URL."""
+        host = f"[{self._host}]" if ":" in self._host else self._host
+        return f"http://{host}:{self._port}"
+
+    @property
+    def application_token(self) -> str:
+        """An application token that is accepted."""
+        return self._token.token
+
+    @property
+    def airflow_connection(self) -> str:
+        """An Airflow connection to this sandbox, as the JSON that ``AIRFLOW_CONN_…`` takes."""
+        return json.dumps({"conn_type": "emnify", "password": self.application_token, "host": self.url})
+
+    @property
+    def state(self) -> State:
+        """The tables, once everything has happened that is due."""
+        return self._engine.settle()
+
+    @property
+    def log(self) -> list[Entry]:
+        """The recorded requests."""
+        return list(self._log.entries)
+
+    @property
+    def counts(self) -> Counter[str]:
+        """Number of requests by ``METHOD /path/template``."""
+        return self._log.counts
+
+    @property
+    def peaks(self) -> Counter[str]:
+        """The most requests of each ``METHOD /path/template`` that were under way at the same time."""
+        return self._log.peaks
+
+    @property
+    def statuses(self) -> Counter[int]:
+        """Number of answers by status."""
+        return self._log.statuses
+
+    @property
+    def requests(self) -> int:
+        """Number of requests, authentications included."""
+        return self._log.counts.total()
+
+    @property
+    def authentications(self) -> int:
+        """Number of requests to authenticate, rejected ones included."""
+        return self._log.counts["POST /api/v1/authenticate"]
+
+    @property
+    def secrets(self) -> list[str]:
+        """Every secret that this sandbox has given out or takes, for tests that look for leaks."""
+        return [self.application_token, self.password, *self.accounts.issued]
+
+    @property
+    def failures(self) -> list[BaseException]:
+        """Errors of the sandbox itself."""
+        return self._engine.failures
+
+    def revoke_tokens(self, *, refresh: bool = False) -> int:
+        """Make every issued auth token invalid, and the refresh tokens too if asked; return how many."""
+        return self.accounts.revoke(refresh=refresh)
+
+    def block(self, endpoint_id: int, *, blocked: bool = True) -> None:
+        """Block an endpoint as a traffic limit does, or lift the block."""
+        from airflow_provider_emnify.sandbox import devices
+
+        with self._engine.lock:
+            devices.block(self.state, self.state.endpoints[endpoint_id], self.clock.time(), blocked=blocked)
+
+    def power(self, endpoint_id: int, *, on: bool = True) -> None:
+        """Switch a device on or off; one that is off does not connect."""
+        from airflow_provider_emnify.sandbox import devices
+
+        with self._engine.lock:
+            endpoint = self.state.endpoints[endpoint_id]
+            endpoint.powered = on
+            devices.review(self.state, endpoint, self.clock.time())
+
+    def activate_user(self, user: int | str) -> None:
+        """Activate a user's account, as the link in the email does.
+
+        :param user: Id or username.
+        """
+        from airflow_provider_emnify.sandbox.routes.users import activate
+
+        with self._engine.lock:
+            activate(self.state, self.state.user(str(user)), self.clock.time())
+
+
+def _check(settings: Settings, token_life: float) -> None:
+    for name in ("endpoints", "spare_sims", "events", "online_after"):
+        value: Any = getattr(settings, name)
+        if not value >= 0:
+            raise ValueError(f"{name} must not be negative, but is {value!r}")
+    if not token_life > 0:
+        raise ValueError(f"token_life must be more than 0 seconds, but is {token_life!r}")
+    if settings.create_answer not in CREATE_ANSWERS:
+        raise ValueError(f"create_answer is one of {', '.join(CREATE_ANSWERS)}, not {settings.create_answer!r}")
