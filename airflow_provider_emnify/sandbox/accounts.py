@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import jwt
 
@@ -20,6 +19,9 @@ from airflow_provider_emnify.sandbox.lookups import EventType
 from airflow_provider_emnify.sandbox.models import ApplicationToken, Membership, TrustedDevice, User
 from airflow_provider_emnify.sandbox.state import ORGANISATION_ID, State
 from airflow_provider_emnify.sandbox.wire import Answer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 LOCK_AFTER = 3
 LOCK_SECONDS = 300.0
@@ -93,7 +95,9 @@ class Accounts:
 
     # -- tokens ---------------------------------------------------------------------------------------
 
-    def add_application_token(self, description: str, organisation_id: int = ORGANISATION_ID) -> ApplicationToken:
+    def add_application_token(
+        self, description: str, organisation_id: int = ORGANISATION_ID
+    ) -> ApplicationToken:
         """Create an application token."""
         token = ApplicationToken(
             self.state.next_id("application token"),
@@ -111,10 +115,8 @@ class Accounts:
         claims = dict(self._claims(identity, now))
         if self.token_form == "no-exp":  # noqa: S105 - a form, not a secret
             del claims["exp"]
-        if self.token_form == "opaque":  # noqa: S105 - a form, not a secret
-            token = secrets.token_urlsafe(48)
-        else:
-            token = self._sign(claims)
+        opaque = self.token_form == "opaque"  # noqa: S105 - a form, not a secret
+        token = secrets.token_urlsafe(48) if opaque else self._sign(claims)
         self._grants[token] = Grant(identity, now + self.token_life)
         self.issued.append(token)
         return token
@@ -181,7 +183,9 @@ class Accounts:
         token = self._applications.get(given)
         if token is None or token.status is ApplicationTokenStatus.REVOKED:
             if token is not None:
-                self._failed(EventType.APPLICATION_AUTHENTICATION_FAILED, token.description, "revoked", address, now)
+                self._failed(
+                    EventType.APPLICATION_AUTHENTICATION_FAILED, token.description, "revoked", address, now
+                )
             raise self._rejected(account, now)
         self._rejections.pop(account, None)
         return {"auth_token": self.issue(Identity("application", token.id, token.organisation_id), now)}
@@ -198,7 +202,9 @@ class Accounts:
             raise self._rejected(account, now)
         self._rejections.pop(account, None)
         identity = _user_identity(user)
-        if any(key.active for key in user.mfa_keys.values()) and not _trusts(user, body.get("fingerprint"), now):
+        if any(key.active for key in user.mfa_keys.values()) and not _trusts(
+            user, body.get("fingerprint"), now
+        ):
             token = self._sign({"esc.mfa": user.id, "iat": int(now), "jti": secrets.token_hex(8)})
             self._mfa[token] = identity
             self.issued.append(token)
@@ -289,7 +295,9 @@ class Accounts:
         return jwt.encode(json.loads(json.dumps(claims)), self._key, algorithm="HS384")
 
 
-def _user_identity(user: User, organisation_id: int | None = None, membership: Membership | None = None) -> Identity:
+def _user_identity(
+    user: User, organisation_id: int | None = None, membership: Membership | None = None
+) -> Identity:
     organisation_id = organisation_id or user.organisation_id
     roles = (membership or user.memberships[organisation_id]).role_ids
     return Identity("user", user.id, organisation_id, roles[0] if roles else 2)

@@ -122,12 +122,19 @@ def _host(header: str) -> str:
 
 
 def build_app(
-    engine: Engine, transports: MutableMapping[Any, asyncio.Transport], hosts: frozenset[str] | None = LOOPBACK
+    engine: Engine,
+    transports: MutableMapping[Any, asyncio.Transport],
+    hosts: frozenset[str] | None = LOOPBACK,
 ) -> FastAPI:
     """Return the application: the control paths below ``/_sandbox``, and the API everywhere else."""
     from fastapi import Body, FastAPI, HTTPException
 
-    app = FastAPI(title="emnify sandbox", docs_url="/_sandbox/docs", redoc_url=None, openapi_url="/_sandbox/openapi.json")
+    app = FastAPI(
+        title="emnify sandbox",
+        docs_url="/_sandbox/docs",
+        redoc_url=None,
+        openapi_url="/_sandbox/openapi.json",
+    )
 
     @app.get("/_sandbox/counts")
     async def counts() -> dict[str, Any]:

@@ -5,8 +5,12 @@ from __future__ import annotations
 import heapq
 import itertools
 import time
-from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 class Clock:
@@ -66,6 +70,7 @@ def event_date(when: float) -> str:
     return _stamp(when, "Z")
 
 
+@lru_cache(maxsize=4096)
 def _stamp(when: float, zone: str) -> str:
     moment = datetime.fromtimestamp(when, UTC)
     return f"{moment:%Y-%m-%dT%H:%M:%S}.{moment.microsecond // 1000:03d}{zone}"

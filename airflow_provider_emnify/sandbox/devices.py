@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from airflow_provider_emnify.api.enums import (
     Connectivity,
     EndpointStatus,
@@ -11,8 +13,10 @@ from airflow_provider_emnify.api.enums import (
 )
 from airflow_provider_emnify.sandbox.errors import ApiError
 from airflow_provider_emnify.sandbox.lookups import EventType
-from airflow_provider_emnify.sandbox.models import Endpoint, Sim, User
-from airflow_provider_emnify.sandbox.state import State
+
+if TYPE_CHECKING:
+    from airflow_provider_emnify.sandbox.models import Endpoint, Sim, User
+    from airflow_provider_emnify.sandbox.state import State
 
 _SIM_EVENTS = {
     SimStatus.ACTIVATED: EventType.SIM_ACTIVATION,
@@ -161,10 +165,18 @@ def review(state: State, endpoint: Endpoint, now: float) -> None:
 
 
 def reset_connectivity(
-    state: State, endpoint: Endpoint, now: float, *, location: bool, pdp_context: bool, user: User | None = None
+    state: State,
+    endpoint: Endpoint,
+    now: float,
+    *,
+    location: bool,
+    pdp_context: bool,
+    user: User | None = None,
 ) -> None:
     """Cancel the location or the data connection; the device connects again by itself."""
-    state.emit(EventType.RESET_CONNECTIVITY, "Reset connectivity triggered.", now, endpoint=endpoint, user=user)
+    state.emit(
+        EventType.RESET_CONNECTIVITY, "Reset connectivity triggered.", now, endpoint=endpoint, user=user
+    )
     end_factory_test(state, endpoint, now, user)
     if location and endpoint.connectivity is not Connectivity.OFFLINE:
         _disconnect(state, endpoint, now)
@@ -185,7 +197,9 @@ def _connect(state: State, endpoint: Endpoint, now: float) -> None:
         if endpoint.life == life:
             endpoint.connectivity = Connectivity.ATTACHED
             _network(state, endpoint, EventType.UPDATE_LOCATION, "New location received from VLR.", when)
-            _network(state, endpoint, EventType.UPDATE_GPRS_LOCATION, "New location received from SGSN.", when)
+            _network(
+                state, endpoint, EventType.UPDATE_GPRS_LOCATION, "New location received from SGSN.", when
+            )
 
     state.agenda.at(now + state.settings.online_after / 3, attach)
     _go_online(state, endpoint, now)
@@ -199,7 +213,9 @@ def _go_online(state: State, endpoint: Endpoint, now: float) -> None:
         if endpoint.life == life:
             endpoint.connecting = False
             endpoint.connectivity = Connectivity.ONLINE
-            _network(state, endpoint, EventType.CREATE_PDP_CONTEXT, "New PDP Context successfully activated.", when)
+            _network(
+                state, endpoint, EventType.CREATE_PDP_CONTEXT, "New PDP Context successfully activated.", when
+            )
 
     state.agenda.at(now + state.settings.online_after, go_online)
 

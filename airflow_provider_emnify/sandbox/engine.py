@@ -6,20 +6,23 @@ import json
 import logging
 import math
 import threading
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow_provider_emnify.sandbox.accounts import Accounts, Unauthorized
-from airflow_provider_emnify.sandbox.clock import Clock
 from airflow_provider_emnify.sandbox.errors import ApiError
-from airflow_provider_emnify.sandbox.faults import Fault, Faults
-from airflow_provider_emnify.sandbox.limits import Limiter
 from airflow_provider_emnify.sandbox.log import Entry, Log, public_headers, without_secrets
 from airflow_provider_emnify.sandbox.operations import OPERATIONS
 from airflow_provider_emnify.sandbox.routing import Router
-from airflow_provider_emnify.sandbox.state import State
 from airflow_provider_emnify.sandbox.wire import MISSING, ROUTES, Answer, Call
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from airflow_provider_emnify.sandbox.clock import Clock
+    from airflow_provider_emnify.sandbox.faults import Fault, Faults
+    from airflow_provider_emnify.sandbox.limits import Limiter
+    from airflow_provider_emnify.sandbox.state import State
 
 logger = logging.getLogger(__name__)
 
@@ -107,7 +110,9 @@ class Engine:
             except ApiError as error:
                 visit.answer = _answer(error)
                 return visit
-            target = f"{request.raw_path}?{request.query_string}" if request.query_string else request.raw_path
+            target = (
+                f"{request.raw_path}?{request.query_string}" if request.query_string else request.raw_path
+            )
             fault = visit.fault = self.faults.hit(request.method, template, target)
             if fault is not None and fault.status is not None and not fault.acted:
                 visit.answer = _planned(fault)

@@ -5,11 +5,13 @@ from __future__ import annotations
 import random
 import re
 import threading
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from airflow_provider_emnify.sandbox.operations import OPERATIONS
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 _TEMPLATES = frozenset(template for _, template in OPERATIONS)
 
@@ -56,7 +58,14 @@ class Fault:
             raise ValueError(f"drop is 'before' or 'after', not {self.drop!r}")
         if self.delay < 0 or not 0 <= self.probability <= 1:
             raise ValueError("delay must not be negative, and probability is from 0 to 1")
-        effects = (self.status, self.delay or None, self.drop, self.headers or None, self.truncate, self.partial)
+        effects = (
+            self.status,
+            self.delay or None,
+            self.drop,
+            self.headers or None,
+            self.truncate,
+            self.partial,
+        )
         if all(effect is None for effect in effects):
             raise ValueError("a fault needs a status, headers, delay, drop, truncate or partial")
 

@@ -105,7 +105,9 @@ def validate_items(items: list[Any], fields: Mapping[str, Field], resource: str)
         raise invalid(*findings)
 
 
-def _object(body: Mapping[str, Any], fields: Mapping[str, Field], name: str, *, partial: bool = False) -> Findings:
+def _object(
+    body: Mapping[str, Any], fields: Mapping[str, Field], name: str, *, partial: bool = False
+) -> Findings:
     for key, field in fields.items():
         if key in body:
             yield from _value(body[key], field, f"{name} - {key}")

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 from collections import deque
-from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 _V = r"/api/v\d"
 
@@ -47,7 +49,8 @@ DOCUMENTED: tuple[Limit, ...] = (
         1,
         burst=5,
         methods=("GET",),
-        paths=_V + r"/(endpoint|sim|event|stats(/.*)?|organisation/\{\w+\}/stats(/.*)?|sim/\{\w+\}/stats(/.*)?"
+        paths=_V
+        + r"/(endpoint|sim|event|stats(/.*)?|organisation/\{\w+\}/stats(/.*)?|sim/\{\w+\}/stats(/.*)?"
         r"|endpoint/\{\w+\}/connectivity_info)",
     ),
     Limit(

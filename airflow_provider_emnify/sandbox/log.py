@@ -3,27 +3,31 @@
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 HIDDEN = "***"
 _SECRET_HEADERS = frozenset({"authorization", "cookie", "proxy-authorization"})
-_SECRET_FIELDS = frozenset({
-    "activationKey",
-    "api_key",
-    "api_secret",
-    "application_token",
-    "auth_token",
-    "code",
-    "mfa_token",
-    "new_password",
-    "old_password",
-    "password",
-    "refresh_token",
-    "secret",
-    "support_token",
-})
+_SECRET_FIELDS = frozenset(
+    {
+        "activationKey",
+        "api_key",
+        "api_secret",
+        "application_token",
+        "auth_token",
+        "code",
+        "mfa_token",
+        "new_password",
+        "old_password",
+        "password",
+        "refresh_token",
+        "secret",
+        "support_token",
+    }
+)
 
 
 @dataclass(slots=True)

@@ -5,7 +5,13 @@ from __future__ import annotations
 from enum import IntEnum
 from typing import Any
 
-from airflow_provider_emnify.api.enums import EndpointStatus, EventSeverity, EventSource, SimStatus, UserStatus
+from airflow_provider_emnify.api.enums import (
+    EndpointStatus,
+    EventSeverity,
+    EventSource,
+    SimStatus,
+    UserStatus,
+)
 
 
 def described(member: Any) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow_provider_emnify.api.enums import (
     ApplicationTokenStatus,
@@ -14,7 +14,9 @@ from airflow_provider_emnify.api.enums import (
     SimStatus,
     UserStatus,
 )
-from airflow_provider_emnify.sandbox.lookups import EventType
+
+if TYPE_CHECKING:
+    from airflow_provider_emnify.sandbox.lookups import EventType
 
 _DOUBLED = str.maketrans("0123456789", "0246813579")
 

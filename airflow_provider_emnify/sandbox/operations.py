@@ -155,7 +155,7 @@ _TABLE = """
 /api/v2/user/{user_id}/workspace/{workspace_id} DELETE PATCH
 /api/v2/user/{user_id}/workspace/{workspace_id}/role/{role_id} PUT DELETE
 /api/v2/workspace/stats/daily GET
-"""
+"""  # noqa: E501 - one operation a line
 
 OPERATIONS: tuple[tuple[str, str], ...] = tuple(
     (method, template)

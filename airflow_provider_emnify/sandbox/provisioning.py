@@ -91,7 +91,9 @@ def new_sim(state: State, body: Json) -> tuple[Sim, SimStatus] | None:
     return sim, target
 
 
-def changed_sim(state: State, endpoint: Endpoint, body: Json, *, bulk: bool = False) -> tuple[Sim | None, SimStatus | None]:
+def changed_sim(
+    state: State, endpoint: Endpoint, body: Json, *, bulk: bool = False
+) -> tuple[Sim | None, SimStatus | None]:
     """Return the SIM that an endpoint has after an update, and its status, once both are found good."""
     current = state.sim_of(endpoint)
     if "sim" not in body:
@@ -126,7 +128,12 @@ def _sim_status(sim: Json, default: SimStatus) -> SimStatus:
 
 
 def create(
-    state: State, body: Json, sim: tuple[Sim, SimStatus] | None, now: float, organisation_id: int, user: User | None
+    state: State,
+    body: Json,
+    sim: tuple[Sim, SimStatus] | None,
+    now: float,
+    organisation_id: int,
+    user: User | None,
 ) -> Endpoint:
     """Create an endpoint from a body that has been checked."""
     number = state.next_id("endpoint")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow_provider_emnify.api.enums import Connectivity
 from airflow_provider_emnify.sandbox.clock import date, event_date
@@ -20,7 +20,9 @@ from airflow_provider_emnify.sandbox.lookups import (
     USER_STATUSES,
 )
 from airflow_provider_emnify.sandbox.models import Endpoint, Event, MfaKey, Sim, User, with_luhn
-from airflow_provider_emnify.sandbox.state import State
+
+if TYPE_CHECKING:
+    from airflow_provider_emnify.sandbox.state import State
 
 Json = dict[str, Any]
 
@@ -196,7 +198,11 @@ def connectivity_row(state: State, endpoint: Endpoint) -> Json:
         return row
     row["location"] = {**_LOCATION, "iccid": sim.iccid, "imsi": sim.imsi}
     if current is Connectivity.ONLINE:
-        row["pdp_context"] = {"pdp_context_id": endpoint.id, "ue_ip_address": endpoint.ip_address, "apn": "em"}
+        row["pdp_context"] = {
+            "pdp_context_id": endpoint.id,
+            "ue_ip_address": endpoint.ip_address,
+            "apn": "em",
+        }
     row["services"] = _SERVICES
     return row
 

@@ -5,9 +5,11 @@ Works on the raw, still percent-encoded path, so that an encoded slash in a path
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 Match = tuple[str, dict[str, str]]
 

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
-from collections.abc import Iterable
-from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from airflow_provider_emnify.sandbox.accounts import Accounts, TokenForm, UnauthorizedForm
 from airflow_provider_emnify.sandbox.clock import Clock
@@ -16,6 +13,11 @@ from airflow_provider_emnify.sandbox.limits import DOCUMENTED, Limit, Limiter
 from airflow_provider_emnify.sandbox.log import Entry, Log
 from airflow_provider_emnify.sandbox.server import Server
 from airflow_provider_emnify.sandbox.state import Settings, State
+
+if TYPE_CHECKING:
+    from collections import Counter
+    from collections.abc import Iterable
+    from types import TracebackType
 
 TOKEN_LIFE = 14_400.0
 CREATE_ANSWERS = ("body", "location", "ok")
@@ -27,7 +29,8 @@ class Sandbox:
     Use it as a context manager::
 
         with Sandbox(endpoints=10) as sandbox:
-            requests.post(f"{sandbox.url}/api/v1/authenticate", json={"application_token": sandbox.application_token})
+            credential = {"application_token": sandbox.application_token}
+            requests.post(f"{sandbox.url}/api/v1/authenticate", json=credential)
 
     What is there from the start: organisation (Workspace) 100 ``Sandbox`` and 101 ``Second Workspace``; user
     1001, an Administrator and active, in both; service profiles 1 and 2; tariff profiles 1 and 2; IP address
@@ -108,7 +111,9 @@ class Sandbox:
         self.username = username
         self.password = password
         state = State(settings, self.clock)
-        self.accounts = Accounts(state, token_life=token_life, token_form=token_form, unauthorized=unauthorized)
+        self.accounts = Accounts(
+            state, token_life=token_life, token_form=token_form, unauthorized=unauthorized
+        )
         self._token = self.accounts.add_application_token("Sandbox")
         if isinstance(limits, bool):
             limits = DOCUMENTED if limits else ()
@@ -243,4 +248,6 @@ def _check(settings: Settings, token_life: float) -> None:
     if not token_life > 0:
         raise ValueError(f"token_life must be more than 0 seconds, but is {token_life!r}")
     if settings.create_answer not in CREATE_ANSWERS:
-        raise ValueError(f"create_answer is one of {', '.join(CREATE_ANSWERS)}, not {settings.create_answer!r}")
+        raise ValueError(
+            f"create_answer is one of {', '.join(CREATE_ANSWERS)}, not {settings.create_answer!r}"
+        )

@@ -81,7 +81,9 @@ class Server:
         config.load()
         protocol, shared = _protocol(self.transports), ServerState()
         listener = await loop.create_server(
-            lambda: protocol(config=config, server_state=shared, app_state={}), sock=self._socket, backlog=BACKLOG
+            lambda: protocol(config=config, server_state=shared, app_state={}),
+            sock=self._socket,
+            backlog=BACKLOG,
         )
         self._stop = end
         started.set()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import random
 from dataclasses import dataclass
@@ -41,6 +42,7 @@ TARIFF_PROFILE_ID = 1
 FIRST_ENDPOINT_ID = 1_000_001
 FIRST_SIM_ID = 2_000_001
 FIRST_EVENT_ID = 2**40 + 1
+_LARGE_FLEET = 10_000
 
 
 @dataclass(frozen=True)
@@ -87,11 +89,15 @@ class State:
         }
         self.service_profiles = {
             number: Profile(number, name)
-            for number, name in enumerate(("Default service profile", "Second service profile"), SERVICE_PROFILE_ID)
+            for number, name in enumerate(
+                ("Default service profile", "Second service profile"), SERVICE_PROFILE_ID
+            )
         }
         self.tariff_profiles = {
             number: Profile(number, name)
-            for number, name in enumerate(("Default tariff profile", "Second tariff profile"), TARIFF_PROFILE_ID)
+            for number, name in enumerate(
+                ("Default tariff profile", "Second tariff profile"), TARIFF_PROFILE_ID
+            )
         }
         self.ip_address_spaces: dict[int, str] = {1: "10.0.0.0/8"}
         self.tags: dict[int, Tag] = {1: Tag(1, "sandbox"), 2: Tag(2, "tracker")}
@@ -203,7 +209,8 @@ class State:
         produced = self.started - 90 * DAY
         total = settings.spare_sims + settings.endpoints
         self.sims = {
-            number: Sim(number, ORGANISATION_ID, produced) for number in range(FIRST_SIM_ID, FIRST_SIM_ID + total)
+            number: Sim(number, ORGANISATION_ID, produced)
+            for number in range(FIRST_SIM_ID, FIRST_SIM_ID + total)
         }
         activated = self.started - 30 * DAY
         first_sim = FIRST_SIM_ID + settings.spare_sims
@@ -224,6 +231,8 @@ class State:
                 ip_address=ip_address(number),
                 connectivity=Connectivity.ONLINE,
             )
+        if settings.endpoints >= _LARGE_FLEET:
+            gc.freeze()  # the fleet stays as long as the sandbox: the collector need not search it
         self._past_events(settings.events)
 
     def _past_events(self, number: int) -> None:

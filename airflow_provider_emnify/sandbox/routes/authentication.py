@@ -16,6 +16,8 @@ def authenticate(call: Call) -> Answer:
 def authenticate_workspace(call: Call) -> Answer:
     """Give a user an auth token for another Workspace."""
     body = call.object()
-    validate(body, {"target_organisation": record({"id": integer(required=True)}, required=True)}, "Authentication")
+    validate(
+        body, {"target_organisation": record({"id": integer(required=True)}, required=True)}, "Authentication"
+    )
     token = call.accounts.switch(call.caller, int(body["target_organisation"]["id"]), call.now)
     return Answer(body={"auth_token": token})

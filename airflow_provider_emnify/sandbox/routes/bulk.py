@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow_provider_emnify.sandbox import devices, provisioning
 from airflow_provider_emnify.sandbox.errors import ApiError, finding, invalid
 from airflow_provider_emnify.sandbox.fields import array, integer, record, validate, validate_items
 from airflow_provider_emnify.sandbox.render import created_endpoint
 from airflow_provider_emnify.sandbox.wire import Answer, Call, serves
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 MOST = 2000
 _PATH = "/api/v2/endpoint/multi"
@@ -40,7 +42,9 @@ def finished(call: Call) -> None:
 def check_size(items: list[Any], most: int | None = MOST) -> None:
     """Answer 422 unless the number of items is within bounds."""
     if not items or (most is not None and len(items) > most):
-        raise invalid(finding("InvalidFormat", f"Expecting 1 to {most or 'any number of'} items, not {len(items)}."))
+        raise invalid(
+            finding("InvalidFormat", f"Expecting 1 to {most or 'any number of'} items, not {len(items)}.")
+        )
 
 
 def _check_unique(numbers: list[int], resource: str) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from airflow_provider_emnify.api.enums import EndpointStatus
 from airflow_provider_emnify.sandbox import devices, provisioning
 from airflow_provider_emnify.sandbox.clock import date
@@ -10,10 +12,17 @@ from airflow_provider_emnify.sandbox.fields import validate
 from airflow_provider_emnify.sandbox.lookups import lookup
 from airflow_provider_emnify.sandbox.models import Endpoint, Sim
 from airflow_provider_emnify.sandbox.query import Getter, Listing
-from airflow_provider_emnify.sandbox.render import connectivity_info, connectivity_row, created_endpoint, endpoint_row
+from airflow_provider_emnify.sandbox.render import (
+    connectivity_info,
+    connectivity_row,
+    created_endpoint,
+    endpoint_row,
+)
 from airflow_provider_emnify.sandbox.routes.events import list_events
-from airflow_provider_emnify.sandbox.state import State
 from airflow_provider_emnify.sandbox.wire import Answer, Call, serves
+
+if TYPE_CHECKING:
+    from airflow_provider_emnify.sandbox.state import State
 
 _EXACT = frozenset({"id", "ip_address", "imei", "iccid", "iccid_with_luhn", "eid"})
 
@@ -59,7 +68,11 @@ def list_endpoints(call: Call) -> Answer:
     """List endpoints, by ascending id unless asked otherwise."""
     state = call.state
     listing = Listing[Endpoint](
-        lambda endpoint: endpoint_row(state, endpoint), _fields(state), default=1000, maximum=1000, exact=_EXACT
+        lambda endpoint: endpoint_row(state, endpoint),
+        _fields(state),
+        default=1000,
+        maximum=1000,
+        exact=_EXACT,
     )
     return listing.answer(call, state.endpoints.values())
 
@@ -73,7 +86,9 @@ def create_endpoint(call: Call) -> Answer:
     provisioning.check_address(state, body)
     sim = provisioning.new_sim(state, body)
     organisation_id = call.caller.organisation_id if call.caller else 0
-    endpoint = provisioning.create(state, body, sim, call.now, organisation_id, call.accounts.user_of(call.caller))
+    endpoint = provisioning.create(
+        state, body, sim, call.now, organisation_id, call.accounts.user_of(call.caller)
+    )
     form = state.settings.create_answer
     if form == "location":
         return Answer(201, headers={"Location": f"/api/v1/endpoint/{endpoint.id}"})

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow_provider_emnify.sandbox.errors import ApiError
 from airflow_provider_emnify.sandbox.lookups import EVENT_TYPES
@@ -14,6 +13,9 @@ from airflow_provider_emnify.sandbox.query import Getter, Listing, page, parse_c
 from airflow_provider_emnify.sandbox.render import event_row
 from airflow_provider_emnify.sandbox.state import DAY, State
 from airflow_provider_emnify.sandbox.wire import Answer, Call, serves
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
 
 KEPT_SECONDS = 30 * DAY
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}Z")
@@ -64,11 +66,15 @@ def list_events(call: Call, about: Callable[[Event], bool] | None = None) -> Ans
     """
     state = call.state
     listing = Listing[Event](
-        lambda event: event_row(state, event), _fields(state), exact=frozenset({"ip_address", "iccid", "imsi", "imei"})
+        lambda event: event_row(state, event),
+        _fields(state),
+        exact=frozenset({"ip_address", "iccid", "imsi", "imei"}),
     )
     oldest = call.now - KEPT_SECONDS
     rows: Iterable[Event] = (
-        event for event in state.events.values() if event.timestamp >= oldest and (about is None or about(event))
+        event
+        for event in state.events.values()
+        if event.timestamp >= oldest and (about is None or about(event))
     )
     start, end, criteria = _range(parse_criteria(call.query.get("q", "")))
     if start is not None and end is not None:
@@ -77,7 +83,9 @@ def list_events(call: Call, about: Callable[[Event], bool] | None = None) -> Ans
     for name, wanted in criteria:
         values = wanted.split("|") if name in _MANY else [wanted]
         if len(values) > _MOST_VALUES:
-            raise ApiError("InvalidQueryCriteria", f"Search criteria {name} takes at most {_MOST_VALUES} values")
+            raise ApiError(
+                "InvalidQueryCriteria", f"Search criteria {name} takes at most {_MOST_VALUES} values"
+            )
         found = {event.id for value in values for event in listing.filter(kept, [(name, value)])}
         kept = [event for event in kept if event.id in found]
     if call.query.get("sort"):
@@ -105,7 +113,9 @@ def _range(
 
 def _time(name: str, wanted: str) -> float:
     if not _DATE.fullmatch(wanted):
-        raise ApiError("InvalidQueryCriteria", f"Search criteria {name} is invalid: expecting YYYY-MM-DDTHH:mm:ssZ")
+        raise ApiError(
+            "InvalidQueryCriteria", f"Search criteria {name} is invalid: expecting YYYY-MM-DDTHH:mm:ssZ"
+        )
     try:
         return datetime.strptime(wanted, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC).timestamp()
     except ValueError:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from airflow_provider_emnify.api.enums import EventSeverity, UserStatus
 from airflow_provider_emnify.sandbox.errors import ApiError, not_found
 from airflow_provider_emnify.sandbox.fields import array, pattern, reference, text, validate
@@ -10,8 +12,10 @@ from airflow_provider_emnify.sandbox.models import Membership, User
 from airflow_provider_emnify.sandbox.query import Listing
 from airflow_provider_emnify.sandbox.render import user_details, user_row
 from airflow_provider_emnify.sandbox.routes.events import list_events
-from airflow_provider_emnify.sandbox.state import State
 from airflow_provider_emnify.sandbox.wire import Answer, Call, serves
+
+if TYPE_CHECKING:
+    from airflow_provider_emnify.sandbox.state import State
 
 USERNAME = r"[^@\s]+@[^@\s]+\.[^@\s.]+"
 _NAMES = {
@@ -38,7 +42,10 @@ def list_users(call: Call) -> Answer:
             "status": lambda user: (int(user.status), user.status.label),
             "name": lambda user: user.name,
             "username": lambda user: user.username,
-            "organisation": lambda user: (user.organisation_id, state.organisations[user.organisation_id].name),
+            "organisation": lambda user: (
+                user.organisation_id,
+                state.organisations[user.organisation_id].name,
+            ),
             "created": lambda user: user.created,
         },
     )
@@ -125,7 +132,8 @@ def update_user(call: Call) -> Answer:
         target = UserStatus(status)
         if target is not user.status and target not in _STATUS_MOVES[user.status]:
             raise ApiError(
-                "NotAllowed", f"Status of a user cannot change from '{user.status.label}' to '{target.label}'."
+                "NotAllowed",
+                f"Status of a user cannot change from '{user.status.label}' to '{target.label}'.",
             )
         user.status = target
     if body.get("name"):
@@ -220,8 +228,10 @@ def _activate(call: Call, *, password_needed: bool) -> Answer:
     key, password = body.get("activationKey"), body.get("password")
     user = next((user for user in call.state.users.values() if key and user.activation_key == key), None)
     if user is None or (password_needed and not password):
-        raise ApiError("BadRequest", "The activation key is invalid.") if password_needed else ApiError(
-            "Forbidden", "The activation key is invalid."
+        raise (
+            ApiError("BadRequest", "The activation key is invalid.")
+            if password_needed
+            else ApiError("Forbidden", "The activation key is invalid.")
         )
     if body.get("name"):
         user.name = str(body["name"])
