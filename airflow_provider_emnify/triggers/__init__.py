@@ -1,0 +1,1 @@
+"""The deferred halves of sensors and operators."""

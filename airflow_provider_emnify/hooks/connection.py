@@ -1,0 +1,271 @@
+"""From an Airflow connection to checked settings: what hook, triggers and tests share.
+
+Every complaint names the connection, the field and the mend, and shows no value that may be a secret.
+"""
+
+from __future__ import annotations
+
+import difflib
+import ipaddress
+import json
+import logging
+import math
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from airflow.providers.common.compat.sdk import AirflowFailException
+
+from airflow_provider_emnify.api import Credentials
+from airflow_provider_emnify.hooks.form import (
+    DEFAULT_BASE_URL,
+    DEFAULT_MAX_RETRIES,
+    DEFAULT_RATE_LIMIT_STORE,
+    DEFAULT_TIMEOUT,
+    DEFAULT_TOKEN_CACHE,
+    EXTRAS,
+)
+
+if TYPE_CHECKING:
+    from airflow.providers.common.compat.sdk import Connection
+
+log = logging.getLogger(__name__)
+
+_SCHEMES = {"https", "http"}
+_HIGHEST_PORT = 65535
+_OLD_PREFIX = "extra__emnify__"  # how forms before Airflow 2.3 stored extras, and some tools still do
+_USER_ONLY = ("workspace_id", "fingerprint")
+
+
+class EmnifyConnectionConfigError(AirflowFailException, ValueError):
+    """A connection that cannot work. It fails the task at once: no retry mends it.
+
+    :param conn_id: Which connection.
+    :param field_name: Which of its fields.
+    :param mend: What is wrong and what to do, without the value where that may be a secret.
+    """
+
+    def __init__(self, conn_id: str, field_name: str, mend: str) -> None:
+        super().__init__(f"Connection '{conn_id}', {field_name}: {mend}")
+        self.conn_id = conn_id
+        self.field_name = field_name
+        self.mend = mend
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.conn_id, self.field_name, self.mend)
+
+
+@dataclass(frozen=True)
+class ConnectionSettings:
+    """What a connection says, checked. Two connections that say the same are equal.
+
+    :param conn_id: Id of the connection.
+    :param credentials: Application token, or username and password.
+    :param base_url: Scheme, host and port of the API.
+    :param timeout: Seconds to wait for an answer.
+    :param max_retries: How often a request is sent again.
+    :param rate_limit_store: ``host``, ``memory`` or a Redis URL.
+    :param token_cache: ``task`` or ``host``.
+    """
+
+    conn_id: str
+    credentials: Credentials
+    base_url: str = DEFAULT_BASE_URL
+    timeout: float = DEFAULT_TIMEOUT
+    max_retries: int = DEFAULT_MAX_RETRIES
+    rate_limit_store: str = field(default=DEFAULT_RATE_LIMIT_STORE, repr=False)
+    token_cache: str = DEFAULT_TOKEN_CACHE
+
+    @classmethod
+    def from_airflow(
+        cls, conn: Connection, on_secret: Callable[[str], None] = lambda _: None
+    ) -> ConnectionSettings:
+        """Check an Airflow connection.
+
+        :param conn: The connection.
+        :param on_secret: Told each secret of the connection before anything else is done with it.
+        :raises EmnifyConnectionConfigError: naming the field that is wrong.
+        """
+        conn_id = str(conn.conn_id)
+        if conn.password:
+            on_secret(conn.password)
+            on_secret(conn.password.strip())
+        extras = _extras(conn_id, conn.extra)
+        for secret in _secrets_of(extras):
+            on_secret(secret)
+
+        def wrong(name: str, mend: str) -> EmnifyConnectionConfigError:
+            return EmnifyConnectionConfigError(conn_id, name, mend)
+
+        return cls(
+            conn_id=conn_id,
+            credentials=_credentials(conn, extras, wrong),
+            base_url=_base_url(conn, wrong),
+            timeout=_number(extras, "timeout", DEFAULT_TIMEOUT, wrong, float, "a number of seconds above 0"),
+            max_retries=int(_number(extras, "max_retries", DEFAULT_MAX_RETRIES, wrong, int, "0 or more")),
+            rate_limit_store=_rate_limit_store(extras, wrong),
+            token_cache=_choice(extras, "token_cache", DEFAULT_TOKEN_CACHE, ("task", "host"), wrong),
+        )
+
+
+_Wrong = Callable[[str, str], EmnifyConnectionConfigError]
+
+
+def _extras(conn_id: str, extra: str | None) -> dict[str, Any]:
+    """Return the extras that are set, and warn of those that nothing reads."""
+    try:
+        found = json.loads(extra) if extra and extra.strip() else {}
+    except ValueError:
+        found = None
+    if not isinstance(found, dict):
+        raise EmnifyConnectionConfigError(
+            conn_id, "extra", 'it is not a JSON object; write it like {"timeout": 30}, or leave it empty'
+        )
+    extras = {name.removeprefix(_OLD_PREFIX): value for name, value in found.items()}
+    for name in sorted(extras.keys() - EXTRAS):
+        near = difflib.get_close_matches(name, EXTRAS, n=1)
+        log.warning(
+            "Connection '%s': the extra '%s' means nothing here and is ignored; %s",
+            conn_id,
+            name,
+            f"did you mean '{near[0]}'?" if near else f"known are {', '.join(sorted(EXTRAS))}",
+        )
+    return {name: value for name, value in extras.items() if name in EXTRAS and value not in (None, "")}
+
+
+def _secrets_of(extras: Mapping[str, Any]) -> list[str]:
+    secrets = [str(extras["fingerprint"])] if "fingerprint" in extras else []
+    store = extras.get("rate_limit_store")
+    if isinstance(store, str) and "@" in store:
+        credentials = store.rpartition("@")[0].rpartition("/")[2]
+        secrets += [credentials.partition(":")[2] or credentials]
+    return secrets
+
+
+def _credentials(conn: Connection, extras: Mapping[str, Any], wrong: _Wrong) -> Credentials:
+    login, password = (conn.login or "").strip(), conn.password or ""
+    if not password.strip():
+        raise wrong(
+            "password",
+            f"it is empty; put in the password of the user '{login}'"
+            if login
+            else "it is empty; put in an application token (portal, Integrations > Application tokens)",
+        )
+    if login:
+        workspace_id = None
+        if "workspace_id" in extras:
+            workspace_id = int(_number(extras, "workspace_id", 0, wrong, int, "the number of a Workspace"))
+        fingerprint = extras.get("fingerprint")
+        if fingerprint is not None and not isinstance(fingerprint, str):
+            raise wrong(
+                "extra 'fingerprint'", "it is no text; give the trusted device's fingerprint in quotes"
+            )
+        return Credentials(
+            username=login, password=password, fingerprint=fingerprint, workspace_id=workspace_id
+        )
+    for name in _USER_ONLY:
+        if name in extras:
+            raise wrong(
+                f"extra '{name}'",
+                "it works with user credentials only, since an application token belongs to one Workspace; "
+                "set login and password, or remove it",
+            )
+    return Credentials(application_token=password.strip())
+
+
+def _base_url(conn: Connection, wrong: _Wrong) -> str:
+    """Return scheme, host and port, of which a connection URI puts the first and last elsewhere."""
+    host, schema = (conn.host or "").strip(), (conn.schema or "").strip().lower()
+    if schema and schema not in _SCHEMES:
+        raise wrong("schema", "it is neither 'https' nor 'http'; leave it empty")
+    given = host if "://" in host else f"{schema or 'https'}://{host}" if host else DEFAULT_BASE_URL
+    example = f"write it like {DEFAULT_BASE_URL}"
+    try:
+        parts = urlsplit(given)
+        name, port = parts.hostname or "", parts.port
+    except ValueError:
+        raise wrong("host", f"it is no address; {example}") from None
+    if parts.username is not None or parts.password is not None:
+        raise wrong("host", f"it holds a user or a password, which belong in login and password; {example}")
+    if parts.scheme not in _SCHEMES:
+        raise wrong("host", f"its scheme is neither https nor http; {example}")
+    if schema and parts.scheme != schema and host:
+        raise wrong("schema", f"it says {schema} and the host says {parts.scheme}; leave the schema empty")
+    if parts.path not in {"", "/"} or parts.query or parts.fragment:
+        raise wrong("host", f"it has a path or a query, which the provider adds by itself; {example}")
+    if not _is_host(name):
+        raise wrong("host", f"it names no host; {example}")
+    if conn.port:
+        if port is not None and port != conn.port:
+            raise wrong("port", f"it says {conn.port} and the host says {port}; leave the port empty")
+        if not host:
+            raise wrong("port", "it is given without a host; put both in the host, or leave it empty")
+        if not 0 < conn.port <= _HIGHEST_PORT:
+            raise wrong("port", f"it is not between 1 and {_HIGHEST_PORT}")
+        port = conn.port
+    if parts.scheme == "http" and not _is_loopback(name):
+        raise wrong(
+            "host", f"http:// would send the secret in the clear and is for this machine only; {example}"
+        )
+    shown = f"[{name}]" if ":" in name else name
+    return f"{parts.scheme}://{shown}" + (f":{port}" if port else "")
+
+
+def _is_host(name: str) -> bool:
+    return ":" in name or re.fullmatch(r"[\w-]+(\.[\w-]+)*\.?", name) is not None
+
+
+def _is_loopback(name: str) -> bool:
+    if name == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(name).is_loopback
+    except ValueError:
+        return False
+
+
+def _number(
+    extras: Mapping[str, Any],
+    name: str,
+    default: float,
+    wrong: _Wrong,
+    kind: type[float] | type[int],
+    allowed: str,
+) -> float:
+    """Return a number from the extras; connection URIs give it as text. ``float`` means above 0."""
+    value = extras.get(name, default)
+    try:
+        number = float(value) if not isinstance(value, bool) else math.nan
+    except (TypeError, ValueError):
+        number = math.nan
+    if not math.isfinite(number) or number < 0 or (kind is float and number == 0):
+        raise wrong(f"extra '{name}'", f"{_shown(value)} is not {allowed}")
+    if kind is int and number != int(number):
+        raise wrong(f"extra '{name}'", f"{_shown(value)} is no whole number")
+    return number
+
+
+def _rate_limit_store(extras: Mapping[str, Any], wrong: _Wrong) -> str:
+    store = extras.get("rate_limit_store", DEFAULT_RATE_LIMIT_STORE)
+    if isinstance(store, str) and (store in {"host", "memory"} or re.match(r"rediss?://[^/]", store)):
+        return store
+    raise wrong(
+        "extra 'rate_limit_store'",
+        "it is not 'host', 'memory', or a URL that begins with redis:// or rediss://",
+    )
+
+
+def _choice(
+    extras: Mapping[str, Any], name: str, default: str, allowed: tuple[str, ...], wrong: _Wrong
+) -> str:
+    value = extras.get(name, default)
+    if isinstance(value, str) and value in allowed:
+        return value
+    raise wrong(f"extra '{name}'", f"{_shown(value)} is not one of {', '.join(allowed)}")
+
+
+def _shown(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 40 else f"{text[:40]}..."  # noqa: PLR2004 - enough to recognise it

@@ -1,0 +1,188 @@
+"""EmnifyOperator: any call of the emnify API as a task."""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_emnify.api.ids import parse_ids
+from airflow_provider_emnify.operators.base import EmnifyBaseOperator, is_known
+
+if TYPE_CHECKING:
+    from airflow.providers.common.compat.sdk import Context
+
+_MAX_ROWS = 10_000
+
+
+class EmnifyOperator(EmnifyBaseOperator):
+    """Make any call of the emnify API.
+
+    The call is named as on the client: ``users.create`` stands for ``client.users.create(...)``. Name and
+    argument names are checked when the DAG is parsed, so that a typo never gets as far as a worker; values
+    may be templates. Calls that take or return a secret (a new application token, a password) are refused,
+    since arguments and results of a task are stored in clear text; make them with the hook inside a task.
+
+    .. code-block:: python
+
+        EmnifyOperator(
+            task_id="rename",
+            call="endpoints.update",
+            arguments={"endpoint_id": "{{ params.endpoint_id }}", "name": "Pump 7"},
+        )
+
+    :param call: ``<resource>.<method>``, for example ``endpoints.get``.
+    :param arguments: The method's arguments by name (templated). A template renders to text; where the
+        method takes a number or a list of ids, the text becomes one.
+    :param max_rows: The most rows that a list may have (default 10,000). Larger ones belong into a table or
+        a file: use ``EmnifyToSqlOperator`` or ``EmnifyToObjectStorageOperator``.
+    :param emnify_conn_id: The connection to emnify.
+    :returns: What the call returns; a list, where it returns rows one by one.
+    :raises ValueError: when the DAG is parsed, for a call or an argument that does not exist, and for an
+        argument that is missing.
+    :raises AirflowFailException: for an error that no retry mends.
+
+    Vendor page: https://docs.emnify.com/developers/api
+    """
+
+    template_fields: Sequence[str] = ("emnify_conn_id", "arguments")
+    template_fields_renderers = {"arguments": "json"}  # noqa: RUF012 - as Airflow's own operators do
+
+    def __init__(
+        self,
+        *,
+        call: str,
+        arguments: Mapping[str, Any] | None = None,
+        max_rows: int = _MAX_ROWS,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        method = find_method(call)
+        if isinstance(max_rows, bool) or not isinstance(max_rows, int) or max_rows < 1:
+            raise ValueError(f"max_rows: {max_rows!r} is no number of rows")
+        if arguments is None or isinstance(arguments, Mapping):
+            check_arguments(call, method, arguments or {})
+        elif is_known(arguments):
+            raise ValueError(f"arguments: {arguments!r} is no dict of arguments by name")
+        self.call = call
+        self.arguments = {} if arguments is None else arguments
+        self.max_rows = max_rows
+
+    def perform(self, context: Context) -> Any:
+        """Make the call."""
+        del context
+        arguments = self.arguments
+        if not isinstance(arguments, Mapping):
+            raise ValueError(f"arguments: {arguments!r} is no dict of arguments by name")  # noqa: TRY004 - a mend for the DAG, as all others
+        method = find_method(self.call)
+        check_arguments(self.call, method, arguments)
+        resource, name = self.call.split(".")
+        self.log.info("Calling %s(%s)", self.call, ", ".join(arguments))
+        answer = getattr(getattr(self.client, resource), name)(**_typed(method, arguments))
+        return self._small(answer)
+
+    def _small(self, answer: Any) -> Any:
+        if isinstance(answer, Iterator):
+            answer = list(islice(answer, self.max_rows + 1))
+        if isinstance(answer, list):
+            if len(answer) > self.max_rows:
+                raise ValueError(
+                    f"{self.call} has more than {self.max_rows} rows, too many for the result of a task. Use "
+                    "EmnifyToSqlOperator or EmnifyToObjectStorageOperator for all of them, narrow the call "
+                    "with its filters, or raise max_rows"
+                )
+            self.log.info("%s: %d rows", self.call, len(answer))
+        try:
+            json.dumps(answer)
+        except (TypeError, ValueError) as error:
+            raise ValueError(
+                f"the result of {self.call} is not JSON ({error}); make the call with EmnifyHook in a task"
+            ) from None
+        return answer
+
+
+def find_method(call: str) -> Callable[..., Any]:
+    """Return the method of a resource class that ``resource.method`` names. No client is made.
+
+    :raises ValueError: when there is none (with what is near), or when it deals with a secret.
+    """
+    from airflow_provider_emnify.api.resources import RESOURCES
+
+    resource, dot, name = call.partition(".") if isinstance(call, str) else ("", "", "")
+    methods = _methods(RESOURCES[resource]) if resource in RESOURCES else {}
+    if not dot or name not in methods:
+        every = [f"{key}.{method}" for key, kind in RESOURCES.items() for method in _methods(kind)]
+        near = difflib.get_close_matches(str(call), every, n=3, cutoff=0.6)
+        if near:
+            mend = f"did you mean {' or '.join(near)}?"
+        elif methods:
+            mend = f"{resource} has {', '.join(sorted(methods))}"
+        else:
+            mend = f"give '<resource>.<method>'; resources are {', '.join(sorted(RESOURCES))}"
+        raise ValueError(f"call: there is no {call!r}; {mend}")
+    method = methods[name]
+    if getattr(getattr(method, "operation", None), "secret", False):
+        raise ValueError(
+            f"call: {call} deals with a secret, and arguments and results of a task are stored in the clear. "
+            f"Make the call inside a task, EmnifyHook().get_conn().{call}(...), and hand the secret on there"
+        )
+    return method
+
+
+def check_arguments(call: str, method: Callable[..., Any], arguments: Mapping[str, Any]) -> None:
+    """Hold the names of arguments against a method's signature.
+
+    :raises ValueError: naming every argument that is unknown (with what is near) or missing.
+    """
+    parameters = _parameters(method)
+    if any(p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters.values()):
+        unknown = []
+    else:
+        unknown = [str(name) for name in arguments if name not in parameters]
+    missing = [
+        name
+        for name, p in parameters.items()
+        if p.default is inspect.Parameter.empty
+        and p.kind not in {inspect.Parameter.VAR_KEYWORD, inspect.Parameter.VAR_POSITIONAL}
+        and name not in arguments
+    ]
+    complaints = []
+    for name in unknown:
+        near = difflib.get_close_matches(name, parameters, n=1)
+        complaints.append(f"unknown argument {name!r}" + (f" (did you mean {near[0]!r}?)" if near else ""))
+    complaints += [f"argument {name!r} is missing" for name in missing]
+    if complaints:
+        signature = ", ".join(parameters)
+        raise ValueError(f"arguments: {call}: {'; '.join(complaints)}; it takes {signature or 'none'}")
+
+
+def _methods(resource: type) -> dict[str, Callable[..., Any]]:
+    return {
+        name: method
+        for name, method in inspect.getmembers(resource, callable)
+        if not name.startswith("_") and not inspect.isclass(method)
+    }
+
+
+def _parameters(method: Callable[..., Any]) -> dict[str, inspect.Parameter]:
+    parameters = dict(inspect.signature(method).parameters)
+    parameters.pop("self", None)
+    return parameters
+
+
+def _typed(method: Callable[..., Any], arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Make numbers and lists of ids of the text that templates render to, where the method takes such."""
+    parameters = _parameters(method)
+    typed = {}
+    for name, value in arguments.items():
+        wanted = str(parameters[name].annotation) if name in parameters else ""
+        if isinstance(value, str) and "str" not in wanted:
+            if "Sequence[int]" in wanted or "list[int]" in wanted:
+                value = parse_ids(value, name)  # noqa: PLW2901 - the same value in its own type
+            elif wanted.startswith("int") and value.strip().isascii() and value.strip().isdecimal():
+                value = int(value)  # noqa: PLW2901 - the same value in its own type
+        typed[name] = value
+    return typed

@@ -1,0 +1,43 @@
+"""What an earlier try of the same task has created."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from airflow.providers.common.compat.sdk import Context
+
+_CLOCKS_MAY_DIFFER = timedelta(minutes=1)
+
+
+def made_by_this_task(row: Mapping[str, Any], context: Context) -> bool:
+    """Tell whether something that exists was created by an earlier try of this task.
+
+    That it was is taken for granted on a retry (the first try cannot have created it) for what was created
+    since the DAG run started, give or take a minute by which clocks may differ. emnify does not keep who
+    created a thing.
+
+    :param row: The thing, with ``created``.
+    :param context: The task's context, with ``ti`` and ``dag_run``.
+    """
+    instance, run = context.get("ti"), context.get("dag_run")
+    started = getattr(run, "start_date", None)
+    created = parse_moment(row.get("created"))
+    is_first_try = int(getattr(instance, "try_number", 1) or 1) <= 1
+    if is_first_try or started is None or created is None:
+        return False
+    return bool(created >= started - _CLOCKS_MAY_DIFFER)
+
+
+def parse_moment(value: Any) -> datetime | None:
+    """Return the point in time that emnify wrote, for example ``2021-11-18T08:25:53.000+0000``."""
+    if not isinstance(value, str):
+        return None
+    try:
+        moment = datetime.fromisoformat(value)
+    except ValueError:
+        return None
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment

@@ -1,0 +1,53 @@
+"""What Airflow is told of this provider: connection type and form, modules, links.
+
+Read whenever Airflow starts, so it imports no Airflow and nothing heavy. Airflow 3.2 and later take the
+connection form from here alone.
+"""
+
+from __future__ import annotations
+
+from airflow_provider_emnify import __version__
+from airflow_provider_emnify.hooks.form import conn_fields, ui_field_behaviour
+
+_INTEGRATION = "emnify"
+_PACKAGE = "airflow_provider_emnify"
+
+
+def _modules(*names: str) -> list[dict[str, object]]:
+    return [
+        {"integration-name": _INTEGRATION, "python-modules": [f"{_PACKAGE}.{name}" for name in names]},
+    ]
+
+
+PROVIDER_INFO: dict[str, object] = {
+    "package-name": "airflow-provider-emnify",
+    "name": "emnify",
+    "description": "`emnify <https://www.emnify.com/>`__, the cellular network for IoT devices: provision "
+    "and retire devices, wait for them, react to their events, and sync inventory and usage.",
+    "versions": [__version__],
+    "integrations": [
+        {
+            "integration-name": _INTEGRATION,
+            "external-doc-url": "https://docs.emnify.com/developers/api",
+            "tags": ["service"],
+        },
+    ],
+    "connection-types": [
+        {
+            "connection-type": "emnify",
+            "hook-class-name": f"{_PACKAGE}.hooks.emnify.EmnifyHook",
+            "hook-name": "emnify",
+            "conn-fields": conn_fields(),
+            "ui-field-behaviour": ui_field_behaviour(kebab_case=True),
+        },
+    ],
+    "hooks": _modules("hooks.emnify"),
+    "operators": _modules("operators.emnify", "operators.user", "operators.endpoint"),
+    "sensors": _modules("sensors.endpoint", "sensors.user"),
+    "triggers": _modules("triggers.wait"),
+    "extra-links": [
+        f"{_PACKAGE}.links.EmnifyDevicesLink",
+        f"{_PACKAGE}.links.EmnifySimsLink",
+        f"{_PACKAGE}.links.EmnifyUsersLink",
+    ],
+}

@@ -1,0 +1,117 @@
+"""Which failures are worth another try: for operators on any Airflow, and as a retry policy from 3.3 on.
+
+Two ways to the same end:
+
+* :func:`fail_for_good` is for code in a task: what no retry can mend becomes an ``AirflowFailException``,
+  which fails the task at once on every Airflow. The operators of this provider use it.
+* :data:`EMNIFY_RETRY_POLICY` is for a whole task on Airflow 3.3 and later. It also waits as long as the API
+  asked for after a 429. Before 3.3 it is None, so that a DAG with it in its ``default_args`` runs on each
+  version.
+
+.. code-block:: python
+
+    @dag(default_args={"retries": 3, "retry_policy": EMNIFY_RETRY_POLICY})
+    def fleet(): ...
+
+
+    @task(retries=3)
+    def rename() -> None:
+        with fail_for_good(), EmnifyHook().get_conn() as client:
+            client.endpoints.update(7, name="Pump 7")
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from airflow.providers.common.compat.sdk import AirflowFailException
+
+from airflow_provider_emnify.api.errors import (
+    EmnifyError,
+    EmnifyPartialError,
+    EmnifyRateLimitError,
+    EmnifyUnknownOutcomeError,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+def is_lasting(error: BaseException) -> bool:
+    """Tell whether another try of the same task would fail the same way.
+
+    :param error: What a call to emnify, or the check of its arguments, raised.
+    """
+    if isinstance(error, EmnifyError):
+        return not error.transient
+    return isinstance(error, (AirflowFailException, ValueError))
+
+
+@contextmanager
+def fail_for_good(*, looks_first: bool = False) -> Iterator[None]:
+    """Fail the task without Airflow retries when its failure is one that no retry can mend.
+
+    :param looks_first: The work finds out by itself what an earlier try has done, so that a write with an
+        unknown outcome may be tried again.
+    :raises AirflowFailException: from an :class:`EmnifyError` that is not transient, or a ``ValueError``.
+    """
+    try:
+        yield
+    except AirflowFailException:
+        raise
+    except (EmnifyError, ValueError) as error:
+        if not is_lasting(error) or (looks_first and _is_unknown(error)):
+            raise
+        raise AirflowFailException(str(error)) from error
+
+
+def _is_unknown(error: BaseException) -> bool:
+    return isinstance(error, EmnifyUnknownOutcomeError) or (
+        isinstance(error, EmnifyPartialError) and isinstance(error.__cause__, EmnifyUnknownOutcomeError)
+    )
+
+
+EMNIFY_RETRY_POLICY: Any = None
+"""A retry policy for any task that calls emnify, on Airflow 3.3 and later; None before.
+
+It fails at once on authentication, permission, validation and whatever else lasts; waits as long as the API
+asked for after a 429; retries on server and connection errors; leaves other exceptions to the task's own
+settings. It never retries more often than the task's ``retries``.
+"""
+
+try:
+    from airflow.sdk.definitions.retry_policy import RetryDecision, RetryPolicy
+except ImportError:  # before Airflow 3.3
+    pass
+else:
+    from datetime import timedelta
+
+    class EmnifyRetryPolicy(RetryPolicy):
+        """See :data:`EMNIFY_RETRY_POLICY`."""
+
+        def evaluate(
+            self, exception: BaseException, try_number: int, max_tries: int, context: Any = None
+        ) -> RetryDecision:
+            """Decide by the kind of error. Called by Airflow in the worker when a task has failed."""
+            del try_number, max_tries, context
+            if not isinstance(exception, EmnifyError):
+                return RetryDecision.default()
+            if is_lasting(exception):
+                return RetryDecision.fail(reason=f"no retry mends this: {exception}")
+            delay = None
+            if isinstance(exception, EmnifyRateLimitError) and exception.retry_after is not None:
+                delay = timedelta(seconds=exception.retry_after)
+            return RetryDecision.retry(delay=delay, reason=f"this may pass: {exception}")
+
+        def serialize(self) -> dict[str, Any]:
+            """Return the policy as plain data: there is nothing to tell."""
+            return {"__type": "EmnifyRetryPolicy"}
+
+        @classmethod
+        def deserialize(cls, data: dict[str, Any]) -> EmnifyRetryPolicy:
+            """Make the policy of :meth:`serialize`'s data."""
+            del data
+            return cls()
+
+    EMNIFY_RETRY_POLICY = EmnifyRetryPolicy()

@@ -1,0 +1,161 @@
+"""EmnifyWaitSensor: a wait of :mod:`airflow_provider_emnify.api.waits` as a sensor, in each of its modes."""
+
+from __future__ import annotations
+
+import time
+from abc import abstractmethod
+from datetime import timedelta
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Literal, NoReturn
+
+from airflow.providers.common.compat.sdk import (
+    AirflowFailException,
+    AirflowSensorTimeout,
+    AirflowSkipException,
+    BaseSensorOperator,
+    PokeReturnValue,
+    conf,
+)
+
+from airflow_provider_emnify.api.errors import EmnifyError
+from airflow_provider_emnify.api.waits import Wait, read
+from airflow_provider_emnify.hooks.emnify import EmnifyHook
+from airflow_provider_emnify.operators.base import choice, is_known
+from airflow_provider_emnify.retry import fail_for_good, is_lasting
+from airflow_provider_emnify.triggers.wait import EmnifyWaitTrigger
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from airflow.providers.common.compat.sdk import Context
+
+    from airflow_provider_emnify.api.waits import Id, Reading
+
+_TRIGGERER_MAY_LAG = 300.0  # seconds after the deadline at which Airflow itself ends the wait
+
+
+class EmnifyWaitSensor(BaseSensorOperator):
+    """Base of the sensors that wait for a state of devices, SIMs or users.
+
+    A subclass lists its ``template_fields`` and says in :meth:`wait` what to wait for. Whether it pokes,
+    reschedules or defers, the outcome is the same: errors that pass are ridden out until ``timeout``; a
+    failure state, a thing that does not exist, and an error that lasts fail the task without retries (or
+    skip it, with ``soft_fail``). An id that was seen in the target state is not looked at again, except in
+    reschedule mode, where each look stands by itself. No ids: nothing to wait for.
+
+    :param wait_for: ``"all"`` ids (default) or ``"any"`` one of them.
+    :param deferrable: Wait in the triggerer instead of in a worker. The task then makes no request itself
+        and needs no connection in the worker. Default: ``[operators] default_deferrable``.
+    :param poke_interval: Seconds (or a timedelta) between two looks. Default 60.
+    :param timeout: Seconds (or a timedelta) until the wait is given up. Default: ``[sensors]
+        default_timeout``, 7 days.
+    :param soft_fail: Skip the task instead of failing it.
+    :param mode: ``"poke"`` or ``"reschedule"``, where it is not deferrable.
+    :param emnify_conn_id: The connection to emnify.
+    :returns: The last state of each id, by id (as text).
+    :raises AirflowSensorTimeout: when time runs out; no retries.
+    :raises AirflowFailException: when the target cannot be reached any more, or for an error that lasts.
+    """
+
+    template_fields: Sequence[str] = ("emnify_conn_id",)
+    ui_color = "#d8f3ec"
+
+    def __init__(
+        self,
+        *,
+        wait_for: Literal["all", "any"] = "all",
+        deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
+        emnify_conn_id: str = EmnifyHook.default_conn_name,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        choice(wait_for, ("all", "any"), "wait_for")
+        self.wait_for = wait_for
+        self.deferrable = deferrable
+        self.emnify_conn_id = emnify_conn_id
+        self._readings: dict[Id, Reading] = {}
+        self._last = ""
+
+    @abstractmethod
+    def wait(self) -> Wait:
+        """Return what to wait for, of fields whose templates are rendered.
+
+        :raises ValueError: for arguments that make no sense.
+        """
+
+    def _check_early(self, make: Callable[..., object], *values: Any) -> None:
+        """Refuse bad arguments when the DAG is parsed, as far as they are known by then."""
+        if all(is_known(value) for value in values):
+            make()
+
+    @cached_property
+    def hook(self) -> EmnifyHook:
+        """The hook, one for an execution."""
+        return EmnifyHook(self.emnify_conn_id)
+
+    def execute(self, context: Context) -> Any:
+        """Wait: here in the worker, or by deferring at once."""
+        with fail_for_good():
+            wait = self.wait()
+        if not wait.ids:
+            self.log.info("No ids given: nothing to wait for")
+            return {}
+        self.log.info("%r, for at most %.0f s", wait, self.timeout)
+        if self.deferrable:
+            self.defer(
+                trigger=EmnifyWaitTrigger(
+                    emnify_conn_id=self.emnify_conn_id,
+                    wait=wait.to_dict(),
+                    poll_interval=self.poke_interval,
+                    deadline=time.time() + self.timeout,
+                ),
+                method_name="execute_complete",
+                timeout=timedelta(seconds=self.timeout + _TRIGGERER_MAY_LAG),
+            )
+        try:
+            return super().execute(context)
+        except AirflowSensorTimeout as timeout:
+            raise AirflowSensorTimeout(f"{timeout} {self._last}".strip()) from None
+        finally:
+            hook = self.__dict__.pop("hook", None)
+            if hook is not None:
+                hook.close()
+
+    def poke(self, context: Context) -> PokeReturnValue:
+        """Look once. Called by Airflow in poke and reschedule modes."""
+        del context
+        wait = self.wait()
+        pending = wait.judge(self._readings).pending
+        try:
+            self._readings.update(read(self.hook.get_conn(), wait.kind, pending))
+        except EmnifyError as error:
+            if is_lasting(error):
+                self._give_up(str(error))
+            self._say(f"could not look: {error}")
+            return PokeReturnValue(False)
+        verdict = wait.judge(self._readings)
+        self._say(verdict.message)
+        if verdict.failed:
+            self._give_up(verdict.message)
+        return PokeReturnValue(verdict.done, verdict.seen if verdict.done else None)
+
+    def execute_complete(self, context: Context, event: Mapping[str, Any] | None = None) -> dict[str, str]:
+        """Take the trigger's event. Called by Airflow when the wait in the triggerer is over."""
+        del context
+        event = event or {"status": "failed", "message": "the trigger sent no event"}
+        message = str(event.get("message", ""))
+        if event.get("status") != "success":
+            self._give_up(message, timed_out=event.get("status") == "timeout")
+        self.log.info("%s", message)
+        return dict(event.get("seen") or {})
+
+    def _say(self, message: str) -> None:
+        """Log what has changed since the last look, once."""
+        if message != self._last:
+            self.log.info("%s", message)
+            self._last = message
+
+    def _give_up(self, message: str, *, timed_out: bool = False) -> NoReturn:
+        if self.soft_fail or self.never_fail:
+            raise AirflowSkipException(message)
+        raise AirflowSensorTimeout(message) if timed_out else AirflowFailException(message)

@@ -1,0 +1,101 @@
+"""Sensors for endpoints (devices): their status, and whether they are online."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_emnify.api.enums import Connectivity, EndpointStatus
+from airflow_provider_emnify.api.waits import Wait
+from airflow_provider_emnify.links import EmnifyDevicesLink
+from airflow_provider_emnify.sensors.base import EmnifyWaitSensor
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+class EmnifyEndpointStatusSensor(EmnifyWaitSensor):
+    """Wait until endpoints have a status.
+
+    It fails when an endpoint is deleted or does not exist. All parameters of
+    :class:`~airflow_provider_emnify.sensors.base.EmnifyWaitSensor` apply: ``wait_for``, ``deferrable``,
+    ``poke_interval``, ``timeout``, ``soft_fail``, ``mode``, ``emnify_conn_id``.
+
+    .. code-block:: python
+
+        EmnifyEndpointStatusSensor(task_id="enabled", endpoint_ids=[7, 8], deferrable=True, timeout=600)
+
+    :param endpoint_ids: One id or many: ``7``, ``[7, 8]``, ``"7,8"``, ``"[7, 8]"`` (templated).
+    :param target_status: ``"enabled"`` (default), ``"disabled"`` or ``"deleted"``; or several that will do
+        (templated).
+    :returns: The status of each endpoint, by id.
+
+    Vendor page: https://docs.emnify.com/developers/api/endpoint/endpoint-by-id
+    """
+
+    template_fields: Sequence[str] = ("emnify_conn_id", "endpoint_ids", "target_status")
+    operator_extra_links = (EmnifyDevicesLink(),)
+
+    def __init__(
+        self,
+        *,
+        endpoint_ids: Any,
+        target_status: EndpointStatus | int | str | Sequence[EndpointStatus | int | str] = "enabled",
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.endpoint_ids = endpoint_ids
+        self.target_status = target_status
+        self._check_early(self.wait, endpoint_ids, target_status)
+
+    def wait(self) -> Wait:
+        """Return the wait."""
+        return Wait("endpoint_status", self.endpoint_ids, self.target_status, wait_for=self.wait_for)
+
+
+class EmnifyEndpointConnectivitySensor(EmnifyWaitSensor):
+    """Wait until endpoints are connected to the network.
+
+    It fails when an endpoint does not exist and, if asked, when it is blocked. All parameters of
+    :class:`~airflow_provider_emnify.sensors.base.EmnifyWaitSensor` apply: ``wait_for``, ``deferrable``,
+    ``poke_interval``, ``timeout``, ``soft_fail``, ``mode``, ``emnify_conn_id``.
+
+    .. code-block:: python
+
+        EmnifyEndpointConnectivitySensor(
+            task_id="online", endpoint_ids="{{ ti.xcom_pull('create') }}", deferrable=True, timeout=3600
+        )
+
+    :param endpoint_ids: One id or many: ``7``, ``[7, 8]``, ``"7,8"``, ``"[7, 8]"`` (templated).
+    :param target: The states that will do (templated): ``"ONLINE"`` has a data session, ``"ATTACHED"`` is
+        registered on a network without one; also ``"OFFLINE"`` and ``"BLOCKED"``. Default: ONLINE or
+        ATTACHED.
+    :param fail_on_blocked: Whether a blocked endpoint fails the wait at once (default True), unless that is
+        the target.
+    :returns: The connectivity of each endpoint, by id.
+
+    Vendor page: https://docs.emnify.com/developers/api/endpoint/endpoint-connectivity-by-id
+    """
+
+    template_fields: Sequence[str] = ("emnify_conn_id", "endpoint_ids", "target")
+    operator_extra_links = (EmnifyDevicesLink(),)
+
+    def __init__(
+        self,
+        *,
+        endpoint_ids: Any,
+        target: Connectivity | str | Sequence[Connectivity | str] = ("ONLINE", "ATTACHED"),
+        fail_on_blocked: bool = True,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.endpoint_ids = endpoint_ids
+        self.target = target
+        self.fail_on_blocked = fail_on_blocked
+        self._check_early(self.wait, endpoint_ids, target)
+
+    def wait(self) -> Wait:
+        """Return the wait."""
+        wait = Wait("endpoint_connectivity", self.endpoint_ids, self.target, (), wait_for=self.wait_for)
+        if not self.fail_on_blocked or Connectivity.BLOCKED in wait.target:
+            return wait
+        return Wait(wait.kind, wait.ids, wait.target, Connectivity.BLOCKED, wait_for=self.wait_for)

@@ -1,0 +1,53 @@
+"""Sensors for users: whether an account is active."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_emnify.api.waits import Wait
+from airflow_provider_emnify.links import EmnifyUsersLink
+from airflow_provider_emnify.sensors.base import EmnifyWaitSensor
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from airflow_provider_emnify.api.enums import UserStatus
+
+
+class EmnifyUserStatusSensor(EmnifyWaitSensor):
+    """Wait until users have a status, for example until invited people have activated their accounts.
+
+    It fails when a user is suspended (unless that is the target) or does not exist. All parameters of
+    :class:`~airflow_provider_emnify.sensors.base.EmnifyWaitSensor` apply: ``wait_for``, ``deferrable``,
+    ``poke_interval``, ``timeout``, ``soft_fail``, ``mode``, ``emnify_conn_id``.
+
+    .. code-block:: python
+
+        EmnifyUserStatusSensor(task_id="activated", user_ids="ada@example.org", deferrable=True)
+
+    :param user_ids: One id or username, or many (templated).
+    :param target_status: ``"active"`` (default), ``"suspended"`` or ``"activation_pending"``; or several
+        that will do (templated).
+    :returns: The status of each user, by id or username as given.
+
+    Vendor page: https://docs.emnify.com/developers/api/users/user-by-id
+    """
+
+    template_fields: Sequence[str] = ("emnify_conn_id", "user_ids", "target_status")
+    operator_extra_links = (EmnifyUsersLink(),)
+
+    def __init__(
+        self,
+        *,
+        user_ids: Any,
+        target_status: UserStatus | int | str | Sequence[UserStatus | int | str] = "active",
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.user_ids = user_ids
+        self.target_status = target_status
+        self._check_early(self.wait, user_ids, target_status)
+
+    def wait(self) -> Wait:
+        """Return the wait."""
+        return Wait("user_status", self.user_ids, self.target_status, wait_for=self.wait_for)

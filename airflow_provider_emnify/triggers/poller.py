@@ -1,0 +1,386 @@
+"""One poller a connection (and event loop): all its waits share a client, an auth token, and each look.
+
+A round reads each id once, however many waits want it. Rounds come at the shortest interval that a wait asks
+for, with jitter; waits that begin between two rounds are gathered for a moment and get a first look of their
+own. Requests are made in the poller's own threads, so that the event loop is never held. Passing errors are
+ridden out until a wait's deadline; a lasting one fails the waits that it concerns. When the last wait goes,
+so do the threads and the client.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+import contextvars
+import logging
+import random
+import threading
+import time
+from collections import defaultdict
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal, ParamSpec, TypeVar
+from weakref import WeakKeyDictionary
+
+from airflow.exceptions import AirflowNotFoundException  # type: ignore[attr-defined] # not in older common.compat
+from airflow.providers.common.compat.connection import get_async_connection
+
+from airflow_provider_emnify.api import (
+    EmnifyAuthenticationError,
+    EmnifyConnectionError,
+    EmnifyError,
+    EmnifyPermissionError,
+)
+from airflow_provider_emnify.api.waits import Reading, read
+from airflow_provider_emnify.hooks.connection import ConnectionSettings, EmnifyConnectionConfigError
+from airflow_provider_emnify.hooks.emnify import EmnifyHook
+from airflow_provider_emnify.hooks.masking import mask
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from airflow_provider_emnify.api import EmnifyClient
+    from airflow_provider_emnify.api.waits import Id, Verdict, Wait
+
+log = logging.getLogger(__name__)
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+_THREADS = 4
+_NO_ACCESS = (EmnifyAuthenticationError, EmnifyPermissionError)
+_RETRIES = 1  # the next round is the retry
+_SHORTEST = 0.01  # seconds between rounds, whatever is asked for
+_GATHER_SHARE, _GATHER_MOST = 0.05, 1.0  # how long newcomers are gathered: share of the interval, seconds
+_NEWCOMER_SHARE = 0.1  # rounds for newcomers are at least this share of the interval apart
+_JITTER = 0.1
+_BACKOFF_MOST = 4  # intervals between rounds while everything fails
+_FIRST_LOOK = 30.0  # seconds that a wait may overrun its deadline to be looked at once
+_COMPLAINT = 60.0  # seconds between two log lines on passing errors
+_BATCH = 200  # waits that are told their outcome before others get a turn on the loop
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a wait ended.
+
+    :param status: The target was reached, or cannot be reached any more, or time ran out.
+    :param message: One sentence on why.
+    :param seen: The last state of each id, by id.
+    """
+
+    status: Literal["success", "failed", "timeout"]
+    message: str
+    seen: dict[str, str] = field(default_factory=dict)
+
+    def payload(self) -> dict[str, Any]:
+        """Return the outcome as a trigger event carries it."""
+        return {"status": self.status, "seen": self.seen, "message": self.message}
+
+
+@dataclass(eq=False)
+class _Member:
+    """A wait that takes part."""
+
+    wait: Wait
+    interval: float
+    outcome: asyncio.Future[Outcome]
+    pending: list[Id]
+    due: float = float("-inf")
+    looked: bool = False
+    overdue: bool = False
+    message: str = "not looked at yet"
+    error: str = ""
+    readings: dict[Id, Reading] = field(default_factory=dict)
+    seen: dict[str, str] = field(default_factory=dict)
+
+    def settle(self, status: Literal["success", "failed", "timeout"], message: str) -> None:
+        if not self.outcome.done():
+            self.outcome.set_result(Outcome(status, message, self.seen))
+
+    def take(self, verdict: Verdict) -> None:
+        """Take what a look has found."""
+        self.pending, self.seen, self.message, self.error = (
+            verdict.pending,
+            verdict.seen,
+            verdict.message,
+            "",
+        )
+        if verdict.done:
+            self.settle("success", verdict.message)
+        elif verdict.failed:
+            self.settle("failed", verdict.message)
+
+    def time_out(self) -> None:
+        error = f"; the last look failed: {self.error}" if self.error else ""
+        self.settle("timeout", f"Time ran out: {self.message}{error}")
+
+
+class _GoneError(Exception):
+    """Ends a thread's sleep when the poller goes."""
+
+
+class Poller:
+    """Looks for all waits of one connection on one event loop. Had from :func:`poller_for`.
+
+    :param conn_id: The connection.
+    :param on_gone: Called when the last wait has gone and the poller is not to be used any more.
+    """
+
+    def __init__(self, conn_id: str, on_gone: Callable[[], None]) -> None:
+        self._conn_id = conn_id
+        self._on_gone = on_gone
+        self._loop = asyncio.get_running_loop()
+        self._members: set[_Member] = set()
+        self._newcomers: set[_Member] = set()
+        self._newcomers_since = 0.0
+        self._wake = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+        self._next_round = float("inf")
+        self._last_end = float("-inf")
+        self._failures = 0
+        self._complained = float("-inf")
+        self._pool = concurrent.futures.ThreadPoolExecutor(_THREADS, thread_name_prefix=f"emnify-{conn_id}")
+        self._running: set[concurrent.futures.Future[Any]] = set()
+        self._connecting = asyncio.Lock()
+        self._settings: ConnectionSettings | None = None
+        self._client: EmnifyClient | None = None
+        self._clients: list[EmnifyClient] = []
+        self._gone = threading.Event()
+
+    async def join(self, wait: Wait, interval: float, deadline: float) -> Outcome:
+        """Take part until the wait is over.
+
+        :param interval: Seconds between two looks.
+        :param deadline: When to give up, in seconds since 1970. A wait whose deadline is past (the triggerer
+            was away) is looked at once all the same.
+        """
+        member = _Member(wait, max(interval, _SHORTEST), self._loop.create_future(), list(wait.ids))
+        if not wait.ids:
+            member.take(wait.judge({}))
+        left = max(0.0, deadline - time.time())
+        timer = self._loop.call_later(left, self._expire, member)
+        if not self._newcomers:
+            self._newcomers_since = self._loop.time()
+        self._members.add(member)
+        self._newcomers.add(member)
+        if self._task is None:
+            # In a context of its own: in a triggerer, the context says to whose log a line belongs.
+            self._task = self._loop.create_task(self._run(), context=contextvars.Context())
+            self._task.add_done_callback(self._ended)
+        self._wake.set()
+        try:
+            return await member.outcome
+        finally:
+            timer.cancel()
+            self._members.discard(member)
+            self._newcomers.discard(member)
+            if not self._members:
+                self._go()
+
+    def _expire(self, member: _Member) -> None:
+        if member.looked or member.overdue:
+            member.time_out()
+        else:
+            member.overdue = True
+            self._loop.call_later(_FIRST_LOOK, member.time_out)
+
+    def _go(self) -> None:
+        """Let go of threads and clients, without waiting for a thread that is in the middle of a request."""
+        self._on_gone()
+        self._gone.set()
+        if self._task is not None:
+            self._task.cancel()
+        self._pool.submit(self._close)
+        self._pool.shutdown(wait=False)
+
+    def _close(self) -> None:
+        concurrent.futures.wait(self._running)
+        for client in self._clients:
+            client.close()
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        error = None if task.cancelled() else task.exception()
+        if error is not None:
+            log.error("The poller of connection '%s' broke", self._conn_id, exc_info=error)
+            for member in self._members:
+                member.settle("failed", f"The poller broke: {error!r}")
+
+    async def _run(self) -> None:
+        while True:
+            regular = await self._pause()
+            start = self._loop.time()
+            shortest = min(member.interval for member in self._members)
+            if regular:
+                due = [m for m in self._members if m.due <= start + shortest / 2]
+            else:
+                due = list(self._newcomers)
+            self._newcomers.difference_update(due)
+            for member in due:
+                # Newcomers fall in with the next regular round.
+                member.due = start + member.interval - (0 if regular else shortest)
+            failed = await self._round([m for m in due if not m.outcome.done()])
+            self._failures = self._failures + 1 if failed else 0
+            self._last_end = self._loop.time()
+            pause = shortest * min(2 ** max(self._failures - 1, 0), _BACKOFF_MOST)
+            after = start + pause * random.uniform(1 - _JITTER, 1 + _JITTER)  # noqa: S311 - no secret hangs on it
+            after = max(after, self._last_end + shortest * _NEWCOMER_SHARE)
+            self._next_round = after if regular else min(self._next_round, after)
+
+    async def _pause(self) -> bool:
+        """Sleep until the next round. Return whether it is a regular one, or one for newcomers only."""
+        while True:
+            now = self._loop.time()
+            if now >= self._next_round:
+                return True
+            left = self._next_round - now
+            if self._newcomers:
+                shortest = min(member.interval for member in self._members)
+                gathered = self._newcomers_since + min(shortest * _GATHER_SHARE, _GATHER_MOST)
+                at = max(gathered, self._last_end + shortest * _NEWCOMER_SHARE)
+                if now >= at:
+                    return False
+                await asyncio.sleep(min(left, at - now))
+            else:
+                self._wake.clear()
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(self._wake.wait(), None if left == float("inf") else left)
+
+    async def _round(self, due: list[_Member]) -> bool:
+        """Look for those who are due. Return whether nothing could be read."""
+        kinds: dict[str, list[_Member]] = defaultdict(list)
+        for member in due:
+            kinds[member.wait.kind].append(member)
+        read_well = await asyncio.gather(*(self._look(kind, members) for kind, members in kinds.items()))
+        for number, member in enumerate(due):
+            member.looked = True
+            if member.overdue:
+                member.time_out()
+            await _give_way(number)
+        return bool(kinds) and not any(read_well)
+
+    async def _look(self, kind: str, members: list[_Member]) -> bool:
+        """Read all that members of one kind ask for, and tell them. Return whether it could be read."""
+        try:
+            found = await self._read(kind, members)
+        except EmnifyError as error:
+            # No access concerns all of a kind. Anything else that lasts may be about one wait's ids.
+            if not error.transient and not isinstance(error, _NO_ACCESS) and len(members) > 1:
+                return any([await self._look(kind, [member]) for member in members])
+            await self._suffer(members, error, lasts=not error.transient)
+        except Exception as error:
+            if not isinstance(error, EmnifyConnectionConfigError):
+                log.exception("Looking at %s broke", kind)
+            await self._suffer(members, error, lasts=True)
+        else:
+            for number, (member, verdict) in enumerate(found):
+                member.take(verdict)
+                await _give_way(number)
+            return True
+        return False
+
+    async def _read(self, kind: str, members: list[_Member]) -> list[tuple[_Member, Verdict]]:
+        settings, client = await self._connect()
+        try:
+            return await self._in_thread(_read_and_judge, client, kind, members)
+        except EmnifyAuthenticationError:
+            if not await self._has_new_credentials(settings):
+                raise
+        _, client = await self._connect()
+        return await self._in_thread(_read_and_judge, client, kind, members)
+
+    async def _suffer(self, members: Iterable[_Member], error: Exception, *, lasts: bool) -> None:
+        """Fail the waits that an error concerns, if it lasts; else remember it for when their time is out."""
+        reason = str(error) or repr(error)
+        for number, member in enumerate(members):
+            member.error = reason
+            if lasts:
+                member.settle("failed", reason)
+            await _give_way(number)
+        if not lasts and self._loop.time() - self._complained >= _COMPLAINT:
+            self._complained = self._loop.time()
+            log.warning(
+                "emnify (connection '%s') could not be read: %s. Trying again until the waits' deadlines",
+                self._conn_id,
+                reason,
+            )
+
+    async def _connect(self) -> tuple[ConnectionSettings, EmnifyClient]:
+        """Return the client, made with the first look."""
+        async with self._connecting:
+            if self._client is None or self._settings is None:
+                settings = await self._fetch()
+                self._client = await self._in_thread(self._make_client, settings)
+                self._settings = settings
+            return self._settings, self._client
+
+    async def _has_new_credentials(self, rejected: ConnectionSettings) -> bool:
+        """Fetch a connection anew whose credentials were rejected; it may have been changed meanwhile."""
+        async with self._connecting:
+            if self._settings is not rejected:
+                return True
+            settings = await self._fetch()
+            if settings == rejected:
+                return False
+            log.info("Connection '%s' was changed; using the new one", self._conn_id)
+            self._client = await self._in_thread(self._make_client, settings)
+            self._settings = settings
+            return True
+
+    async def _fetch(self) -> ConnectionSettings:
+        try:
+            conn = await get_async_connection(self._conn_id)
+        except AirflowNotFoundException:
+            raise EmnifyConnectionConfigError(self._conn_id, "id", "there is no such connection") from None
+        except Exception as error:
+            # Not its text: Airflow puts a connection's URI into some of these.
+            kind = type(error).__name__
+            raise EmnifyConnectionError(f"connection '{self._conn_id}' could not be read: {kind}") from None
+        return await self._in_thread(ConnectionSettings.from_airflow, conn, mask)
+
+    def _make_client(self, settings: ConnectionSettings) -> EmnifyClient:
+        client = EmnifyHook.client_from_settings(settings, max_retries=_RETRIES, sleep=self._sleep)
+        self._clients.append(client)
+        return client
+
+    def _sleep(self, seconds: float) -> None:
+        if self._gone.wait(seconds):
+            raise _GoneError
+
+    async def _in_thread(self, work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+        future = self._pool.submit(work, *args, **kwargs)
+        self._running.add(future)
+        future.add_done_callback(self._running.discard)
+        return await asyncio.wrap_future(future)
+
+
+def _read_and_judge(client: EmnifyClient, kind: str, members: list[_Member]) -> list[tuple[_Member, Verdict]]:
+    """Read each id that is still asked for once, and judge each wait. Runs in a thread."""
+    ids = list(dict.fromkeys(key for member in members for key in member.pending))
+    readings = read(client, kind, ids)
+    found = []
+    for member in members:
+        member.readings.update((key, readings[key]) for key in member.pending if key in readings)
+        found.append((member, member.wait.judge(member.readings)))
+    return found
+
+
+async def _give_way(number: int) -> None:
+    """Give others on the loop a turn, now and then in a long row of things to do."""
+    if number % _BATCH == _BATCH - 1:
+        await asyncio.sleep(0)
+
+
+_pollers: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, Poller]] = WeakKeyDictionary()
+
+
+def poller_for(conn_id: str) -> Poller:
+    """Return the poller of a connection on the running event loop; it is made with the first wait."""
+    pollers = _pollers.setdefault(asyncio.get_running_loop(), {})
+    if conn_id not in pollers:
+
+        def forget() -> None:
+            del pollers[conn_id]
+
+        pollers[conn_id] = Poller(conn_id, forget)
+    return pollers[conn_id]

@@ -1,0 +1,81 @@
+"""EmnifyWaitTrigger: the deferred half of every sensor of this provider."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from airflow.triggers.base import BaseTrigger, TriggerEvent
+
+from airflow_provider_emnify.api.waits import Wait
+from airflow_provider_emnify.triggers.poller import poller_for
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Mapping
+
+
+class EmnifyWaitTrigger(BaseTrigger):
+    """Wait in the triggerer until emnify's devices or users are in a state.
+
+    All triggers of one connection share one poller, one client and one auth token; see
+    :mod:`airflow_provider_emnify.triggers.poller`. The event's payload is ``{"status": "success" | "failed"
+    | "timeout", "seen": {id: state}, "message": ...}``. Its arguments are plain values and the deadline is a
+    point in time, so that a restarted triggerer goes on where it was.
+
+    .. code-block:: python
+
+        self.defer(
+            trigger=EmnifyWaitTrigger(
+                emnify_conn_id="emnify_default",
+                wait=Wait("endpoint_status", [7, 8], "enabled").to_dict(),
+                poll_interval=60,
+                deadline=time.time() + 3600,
+            ),
+            method_name="execute_complete",
+        )
+
+    :param emnify_conn_id: The connection to emnify.
+    :param wait: What to wait for, as :meth:`Wait.to_dict <airflow_provider_emnify.api.waits.Wait.to_dict>`
+        gives it.
+    :param poll_interval: Seconds between two looks.
+    :param deadline: When to give up, in seconds since 1970.
+    :raises ValueError: at once, in the task and not in the triggerer, for a wait that makes no sense.
+    """
+
+    def __init__(
+        self, emnify_conn_id: str, wait: Mapping[str, Any], poll_interval: float, deadline: float
+    ) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        if (
+            not isinstance(poll_interval, (int, float))
+            or isinstance(poll_interval, bool)
+            or poll_interval < 0
+        ):
+            raise ValueError(f"poll_interval: {poll_interval!r} is no number of seconds")
+        if not isinstance(deadline, (int, float)) or isinstance(deadline, bool):
+            raise ValueError(f"deadline: {deadline!r} is no point in time; give seconds since 1970")  # noqa: TRY004 - as all bad arguments
+        self._wait = Wait.from_dict(wait)
+        self.emnify_conn_id = emnify_conn_id
+        self.poll_interval = poll_interval
+        self.deadline = deadline
+
+    @property
+    def wait(self) -> dict[str, Any]:
+        """What is waited for, as plain values."""
+        return self._wait.to_dict()
+
+    def serialize(self) -> tuple[str, dict[str, Any]]:
+        """Return what the triggerer makes the trigger of: plain values, none of them secret."""
+        return (
+            f"{type(self).__module__}.{type(self).__qualname__}",
+            {
+                "emnify_conn_id": self.emnify_conn_id,
+                "wait": self.wait,
+                "poll_interval": self.poll_interval,
+                "deadline": self.deadline,
+            },
+        )
+
+    async def run(self) -> AsyncIterator[TriggerEvent]:
+        """Wait, and yield one event."""
+        outcome = await poller_for(self.emnify_conn_id).join(self._wait, self.poll_interval, self.deadline)
+        yield TriggerEvent(outcome.payload())  # type: ignore[no-untyped-call]
