@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from enum import Enum
@@ -128,7 +128,8 @@ class Call:
 
         :param envelope: The answer carries its paging in the body (``/api/v2/tags``), not in headers.
         """
-        more: Row = {"envelope": True} if envelope else {}
+        if not self._operation.paged:
+            return self._rows(params, path_values)
         return self._client.list(
             self._operation.path,
             path_params=self._path_params(path_values),
@@ -136,13 +137,17 @@ class Call:
             q=q,
             sort=sort,
             per_page=per_page,
-            **more,
+            envelope=envelope,
         )
+
+    def _rows(self, params: Row | None, path_values: Row) -> Iterator[Row]:
+        """Yield the rows of a list that comes in one answer, which is asked for with the first row."""
+        answer = self.request(params=params, **path_values)
+        yield from answer if isinstance(answer, list) else [] if answer is None else [answer]
 
     def _path_params(self, values: Row) -> Row | None:
         for name, value in values.items():
-            # An empty id would turn "this one" into "the list", and dots would leave the path.
-            if value is None or isinstance(value, bool) or str(value).strip() in {"", ".", ".."}:
+            if value is None or isinstance(value, bool):
                 raise ValueError(f"{name}: {value!r} is no id")
         return values or None
 
@@ -282,6 +287,16 @@ def time_range(from_: Moment | None, until: Moment | None) -> Row:
     if (from_ is None) != (until is None):
         raise ValueError("from_ and until: emnify takes them only together")
     return {"from_": moment(from_) or UNSET, "until": moment(until) or UNSET}
+
+
+def newcomer(list_all: Callable[[], Iterable[Row]], is_it: Callable[[Row], bool]) -> Callable[[], Row | None]:
+    """Return what finds a thing that is created from now on, among things that look like it.
+
+    :param list_all: Lists where it will be found; asked at once for those that are there already.
+    :param is_it: Tells whether a row looks like it.
+    """
+    before = {row.get("id") for row in list_all() if is_it(row)}
+    return lambda: next((row for row in list_all() if is_it(row) and row.get("id") not in before), None)
 
 
 def unless_none(value: Any, parse: Callable[[Any], Any] = lambda value: value) -> Any:

@@ -1,0 +1,58 @@
+"""API callbacks: the URLs of one's own that emnify calls, for example with an SMS from an endpoint."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from airflow_provider_emnify.api.resources.operation import Resource, given, newcomer, operation
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from airflow_provider_emnify.api.resources.operation import Call, Row
+
+
+class ApiCallbacks(Resource):
+    """The callback URLs of an organisation, as ``client.api_callbacks``."""
+
+    @operation("GET", "/api/v1/api_callback")
+    def list(self, call: Call) -> Iterator[Row]:
+        """List the callback URLs.
+
+        See https://docs.emnify.com/developers/api/integrations/get-api-callback-ur-ls
+        """
+        return call.list()
+
+    @operation("POST", "/api/v1/api_callback")
+    def create(self, call: Call, *, url: str, purpose: str | None = None) -> Row:
+        """Create a callback URL, to be used in a service profile.
+
+        See https://docs.emnify.com/developers/api/integrations/create-callback-url
+
+        :param url: The URL that emnify calls.
+        :param purpose: What it is for.
+        :returns: The callback, with at least its ``id``.
+        """
+        body = given(url=url, purpose=purpose)
+        return call.create(json=body, find=newcomer(self.list, lambda row: row.get("url") == url))
+
+    @operation("GET", "/api/v1/api_callback/{api_callback_id}")
+    def get(self, call: Call, api_callback_id: int | str) -> Row:
+        """Return a callback URL.
+
+        See https://docs.emnify.com/developers/api/integrations/get-callback-ur-lby-id
+
+        :param api_callback_id: Id of the callback.
+        """
+        callback: Row = call.request(api_callback_id=api_callback_id)
+        return callback
+
+    @operation("DELETE", "/api/v1/api_callback/{api_callback_id}")
+    def delete(self, call: Call, api_callback_id: int | str) -> None:
+        """Delete a callback URL.
+
+        See https://docs.emnify.com/developers/api/integrations/delete-callback-url
+
+        :param api_callback_id: Id of the callback.
+        """
+        call.request(api_callback_id=api_callback_id)

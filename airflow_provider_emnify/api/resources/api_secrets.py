@@ -1,0 +1,72 @@
+"""API secrets: what emnify signs its calls to an API callback with."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from airflow_provider_emnify.api.resources.operation import Resource, given, operation
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from airflow_provider_emnify.api.resources.operation import Call, Row
+
+
+class ApiSecrets(Resource):
+    """The callback secrets of an organisation, as ``client.api_secrets``."""
+
+    @operation("GET", "/api/v1/api_secret", secret=True)
+    def list(self, call: Call) -> Iterator[Row]:
+        """List the callback secrets, by purpose.
+
+        See https://docs.emnify.com/developers/api/integrations/get-api-callback-secret
+        """
+        return call.list()
+
+    @operation("POST", "/api/v1/api_secret", secret=True)
+    def create(
+        self,
+        call: Call,
+        *,
+        purpose: str | None = None,
+        secret: str | None = None,
+        organisation_id: int | str | None = None,
+    ) -> Row:
+        """Create a callback secret, to be used in a service profile together with a callback URL.
+
+        emnify then signs the JSON Web Token in its calls with it.
+
+        See https://docs.emnify.com/developers/api/integrations/create-callback-secret
+
+        :param purpose: What it is for.
+        :param secret: The signing key, a secret.
+        :param organisation_id: Organisation that it is for.
+        :returns: The secret's record, with at least its ``id``.
+        """
+        body = given(
+            purpose=purpose,
+            secret=secret,
+            organisation_id=None if organisation_id is None else str(organisation_id),
+        )
+        return call.create(json=body)
+
+    @operation("GET", "/api/v1/api_secret/{api_secret_id}", secret=True)
+    def get(self, call: Call, api_secret_id: int | str) -> Row:
+        """Return a callback secret.
+
+        See https://docs.emnify.com/developers/api/integrations/get-callback-secretby-id
+
+        :param api_secret_id: Id of the secret.
+        """
+        secret: Row = call.request(api_secret_id=api_secret_id)
+        return secret
+
+    @operation("DELETE", "/api/v1/api_secret/{api_secret_id}")
+    def delete(self, call: Call, api_secret_id: int | str) -> None:
+        """Delete a callback secret.
+
+        See https://docs.emnify.com/developers/api/integrations/delete-callback-secret
+
+        :param api_secret_id: Id of the secret.
+        """
+        call.request(api_secret_id=api_secret_id)

@@ -1,0 +1,69 @@
+"""Application tokens: the long-lived credentials of applications."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from airflow_provider_emnify.api.enums import ApplicationTokenStatus
+from airflow_provider_emnify.api.resources.operation import Resource, given, moment, operation
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from airflow_provider_emnify.api.resources.operation import Call, Moment, Row
+
+
+class ApplicationTokens(Resource):
+    """The application tokens of an organisation, as ``client.application_tokens``."""
+
+    @operation("GET", "/api/v1/application_token")
+    def list(self, call: Call) -> Iterator[Row]:
+        """List the application tokens: description, status, expiry, creator, but not the tokens themselves.
+
+        See https://docs.emnify.com/developers/api/application-tokens/application-token-get
+        """
+        return call.list()
+
+    @operation("POST", "/api/v1/application_token", secret=True)
+    def create(
+        self,
+        call: Call,
+        *,
+        description: str | None = None,
+        expiry_date: Moment | None = None,
+        ip: str | None = None,
+    ) -> Row:
+        """Create an application token. It is shown this once.
+
+        See https://docs.emnify.com/developers/api/application-tokens/application-token-post
+
+        :param description: What it is for.
+        :param expiry_date: When it expires, in UTC. Without it: never.
+        :param ip: Addresses that it may be used from, in CIDR notation.
+        :returns: ``{"application_token": ...}``, a secret.
+        """
+        token: Row = call.request(json=given(description=description, expiry_date=moment(expiry_date), ip=ip))
+        return token
+
+    @operation("PATCH", "/api/v1/application_token/{app_token_id}")
+    def update(
+        self,
+        call: Call,
+        application_token_id: int | str,
+        *,
+        description: str | None = None,
+        status: ApplicationTokenStatus | str | int | None = None,
+    ) -> None:
+        """Change or revoke an application token. Auth tokens that it got stay good until they expire.
+
+        See https://docs.emnify.com/developers/api/application-tokens/application-token-by-id-patch
+
+        :param application_token_id: Id of the token's record.
+        :param description: What it is for.
+        :param status: ``activated`` or ``revoked``.
+        """
+        body = given(
+            description=description,
+            status=None if status is None else {"id": int(ApplicationTokenStatus.parse(status))},
+        )
+        call.request(json=body, app_token_id=application_token_id)

@@ -1,0 +1,61 @@
+"""Authentication as a raw call. The client authenticates by itself: this is for tools around accounts."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_emnify.api.resources.operation import Resource, given, operation
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from airflow_provider_emnify.api.resources.operation import Call, Row
+
+
+class Authentication(Resource):
+    """The exchange of credentials for an auth token, as ``client.authentication``."""
+
+    @operation("POST", "/api/v1/authenticate", secret=True)
+    def authenticate(
+        self,
+        call: Call,
+        *,
+        application_token: str | None = None,
+        username: str | None = None,
+        password: str | None = None,
+        fingerprint: str | None = None,
+        refresh_token: str | None = None,
+        mfa_token: str | None = None,
+        code: str | None = None,
+        trusted_device: Mapping[str, Any] | None = None,
+    ) -> Row:
+        """Exchange credentials for an auth token. Three rejected tries lock the account for five minutes.
+
+        Give one of: the application token; username and password, with a trusted device's fingerprint; the
+        refresh token; the MFA token and the code.
+
+        See https://docs.emnify.com/developers/api/authentication/authenticate
+
+        :param application_token: An application token.
+        :param username: A user's email address.
+        :param password: SHA-1 of the user's password, in hexadecimal digits.
+        :param fingerprint: Fingerprint of a trusted device, which needs no MFA.
+        :param refresh_token: What the last exchange gave.
+        :param mfa_token: What an exchange gave that wants MFA.
+        :param code: The six digits that MFA sent.
+        :param trusted_device: Device to trust for 90 days: ``fingerprint``, ``operating_system``,
+            ``browser``, ``name``.
+        :returns: ``auth_token`` and ``refresh_token``, or ``mfa_token``; all are secrets.
+        """
+        body = given(
+            application_token=application_token,
+            username=username,
+            password=password,
+            fingerprint=fingerprint,
+            refresh_token=refresh_token,
+            mfa_token=mfa_token,
+            code=code,
+            trusted_device=None if trusted_device is None else dict(trusted_device),
+        )
+        tokens: Row = call.request(json=body)
+        return tokens

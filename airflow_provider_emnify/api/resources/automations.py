@@ -1,0 +1,166 @@
+"""Automations: actions that emnify takes when an event happens."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_emnify.api.resources.operation import Resource, given, newcomer, operation
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from airflow_provider_emnify.api.resources.operation import Call, Row
+
+
+class Automations(Resource):
+    """The automations of an organisation, as ``client.automations``."""
+
+    @operation("GET", "/api/v1/automation")
+    def list(self, call: Call) -> Iterator[Row]:
+        """List the automations.
+
+        See https://docs.emnify.com/developers/api/automations/list-automations
+        """
+        return call.list()
+
+    @operation("POST", "/api/v1/automation")
+    def create(
+        self,
+        call: Call,
+        *,
+        name: str,
+        description: str,
+        status: str,
+        configured_actions: Sequence[Mapping[str, Any]],
+        targeting_properties: Sequence[Mapping[str, Any]] = (),
+        custom_event_id: str | None = None,
+        system_event_id: str | None = None,
+    ) -> Row:
+        """Create an automation that starts from a custom or a system event.
+
+        See https://docs.emnify.com/developers/api/automations/create-automation
+
+        :param name: Name of the automation.
+        :param description: What it is for.
+        :param status: Its status, as :meth:`list` shows it.
+        :param configured_actions: What to do, each ``{"action": {"id": ..., "type": ...}, "properties":
+            [{"property": ..., "value": ..., "value_array": [...]}]}``; see :meth:`actions`.
+        :param targeting_properties: Whom it is for, each ``{"property": ..., "value": ...,
+            "value_array": [...]}``.
+        :param custom_event_id: The custom event that starts it, see ``client.custom_events``; or else:
+        :param system_event_id: the system event that does, see ``client.system_events``.
+        :returns: The automation, with at least its ``id``.
+        :raises ValueError: if no event is given.
+        """
+        event = given(
+            custom_event=None if custom_event_id is None else {"id": custom_event_id},
+            system_event=None if system_event_id is None else {"id": system_event_id},
+        )
+        if not event:
+            raise ValueError("give the custom_event_id or the system_event_id that starts the automation")
+        body = {
+            "name": name,
+            "description": description,
+            "status": status,
+            "actionable_event": event,
+            "configured_actions": [dict(one) for one in configured_actions],
+            "targeting_properties": [dict(one) for one in targeting_properties],
+        }
+        return call.create(json=body, find=newcomer(self.list, lambda row: row.get("name") == name))
+
+    @operation("GET", "/api/v1/automation/{id}")
+    def get(self, call: Call, automation_id: str) -> Row:
+        """Return an automation.
+
+        See https://docs.emnify.com/developers/api/automations/get-automation
+
+        :param automation_id: Id of the automation.
+        """
+        automation: Row = call.request(id=automation_id)
+        return automation
+
+    @operation("PATCH", "/api/v1/automation/{id}")
+    def update(
+        self,
+        call: Call,
+        automation_id: str,
+        *,
+        name: str | None = None,
+        description: str | None = None,
+        status: str | None = None,
+        configured_actions: Sequence[Mapping[str, Any]] | None = None,
+        targeting_properties: Sequence[Mapping[str, Any]] | None = None,
+    ) -> Row:
+        """Change an automation; only what is given is sent. Its event stays.
+
+        See https://docs.emnify.com/developers/api/automations/update-automation
+
+        :param automation_id: Id of the automation.
+        :param name: Name of the automation.
+        :param description: What it is for.
+        :param status: Its status, as :meth:`list` shows it.
+        :param configured_actions: What to do, as in :meth:`create`.
+        :param targeting_properties: Whom it is for, as in :meth:`create`.
+        :returns: The automation.
+        """
+        actions, targets = configured_actions, targeting_properties
+        body = given(
+            name=name,
+            description=description,
+            status=status,
+            configured_actions=None if actions is None else [dict(one) for one in actions],
+            targeting_properties=None if targets is None else [dict(one) for one in targets],
+        )
+        automation: Row = call.request(json=body, id=automation_id)
+        return automation
+
+    @operation("DELETE", "/api/v1/automation/{id}")
+    def delete(self, call: Call, automation_id: str) -> None:
+        """Delete an automation.
+
+        See https://docs.emnify.com/developers/api/automations/delete-automation
+
+        :param automation_id: Id of the automation.
+        """
+        call.request(id=automation_id)
+
+    @operation("GET", "/api/v1/automation/action")
+    def actions(self, call: Call) -> Iterator[Row]:
+        """List the actions that automations can take, with the properties that they need.
+
+        See https://docs.emnify.com/developers/api/automations/list-action
+        """
+        return call.list()
+
+    @operation("GET", "/api/v1/automation/action/{id}")
+    def action(self, call: Call, action_id: str) -> Row:
+        """Return an action that automations can take.
+
+        See https://docs.emnify.com/developers/api/automations/get-action-by-id
+
+        :param action_id: Id of the action.
+        """
+        action: Row = call.request(id=action_id)
+        return action
+
+    @operation("GET", "/api/v1/automation/log")
+    def logs(self, call: Call, automation_id: str, execution_number: int | str) -> Iterator[Row]:
+        """List what the actions of one execution of an automation reported.
+
+        See https://docs.emnify.com/developers/api/automations/list-action-logs
+
+        :param automation_id: Id of the automation.
+        :param execution_number: Which execution, from 1 to the automation's ``number_of_executions``.
+        """
+        params = {"automationId": automation_id, "automationExecutionNumber": execution_number}
+        return call.list(params=params)
+
+    @operation("POST", "/api/v1/automation/recipient/email/verification", secret=True)
+    def verify_email(self, call: Call, *, token: str) -> None:
+        """Verify the email address of a recipient of an automation's messages.
+
+        See https://docs.emnify.com/developers/api/automations/verify-automation-recipient-email
+
+        :param token: The verification token that was sent to that address, a secret.
+        """
+        call.request(json={"token": token})

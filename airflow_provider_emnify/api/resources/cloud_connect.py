@@ -1,0 +1,181 @@
+"""Cloud Connect: private connections between emnify's network and one's own."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_emnify.api.resources.operation import Resource, given, newcomer, operation
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from airflow_provider_emnify.api.resources.operation import Call, Row, Rows
+
+_TRANSIT_GATEWAY = "1"
+
+
+class CloudConnect(Resource):
+    """The Cloud Connect attachments of an organisation, as ``client.cloud_connect``."""
+
+    @operation("GET", "/api/v1/cnc/breakout")
+    def list(
+        self,
+        call: Call,
+        *,
+        status: int | str | None = None,
+        type: int | str | None = None,
+        organisation_id: int | str | None = None,
+    ) -> Iterator[Row]:
+        """List the attachments of an enterprise, or those of a master organisation's direct children.
+
+        See https://docs.emnify.com/developers/api/cloud-connect/get-cloud-connect-attachments
+
+        :param status: 1 to 4 pending, 5 active, 6 deactivation pending, 7 deactivated, 8 rolling back.
+            Without it: all but the deleted ones.
+        :param type: 1 transit gateway, 2 IPSec VPN, 3 IPSec VPN with BGP, 4 the same highly available,
+            5 direct connect, 6 shared, 7 transit gateway (classic), 8 IPSec VPN (classic).
+        :param organisation_id: Only those of this child organisation.
+        """
+        return call.list(params={"status": status, "type": type, "organisation": organisation_id})
+
+    @operation("POST", "/api/v1/cnc/breakout/tgw")
+    def create_transit_gateway(
+        self,
+        call: Call,
+        *,
+        name: str,
+        region: str,
+        aws_account_id: str,
+        vpc_cidr: Sequence[str],
+        description: str | None = None,
+    ) -> Row:
+        """Create an attachment by AWS transit gateway. **It bills.**
+
+        Accept the resource share in the AWS account, and create a transit gateway attachment to the VPC
+        there, within seven days.
+
+        See https://docs.emnify.com/developers/api/cloud-connect/create-cloud-connect-attachment-tgw
+
+        :param name: Name of the attachment.
+        :param region: AWS region, see :meth:`available_regions`.
+        :param aws_account_id: The own AWS account, 12 digits.
+        :param vpc_cidr: Address ranges of the VPC in CIDR notation.
+        :param description: What it is for.
+        :returns: The attachment, with at least its ``id``.
+        """
+        body = given(
+            type=_TRANSIT_GATEWAY,
+            name=name,
+            description=description,
+            vpc_cidr=[*vpc_cidr],
+            region=region,
+            aws_account_id=aws_account_id,
+        )
+        return call.create(json=body, find=self._finder(name))
+
+    @operation("POST", "/api/v1/cnc/breakout/vpn")
+    def create_vpn(
+        self,
+        call: Call,
+        *,
+        name: str,
+        public_ip: str,
+        on_prem_cidr: Sequence[str],
+        type_id: int | str = 2,
+        region: str | None = None,
+        psk: str | None = None,
+        asn: int | None = None,
+        inside_cidr: Sequence[str] | None = None,
+        description: str | None = None,
+    ) -> Row:
+        """Create an attachment by IPSec VPN. It is there in 3 to 5 minutes. **It bills.**
+
+        See https://docs.emnify.com/developers/api/cloud-connect/create-cloud-connect-attachment-vpn
+
+        :param name: Name of the attachment.
+        :param public_ip: Public IP address of the own VPN server.
+        :param on_prem_cidr: Up to three address ranges of the own network in CIDR notation.
+        :param type_id: 2 for static routes, 3 for BGP.
+        :param region: AWS region, see :meth:`available_regions`.
+        :param psk: Pre-shared key, a secret: 8 to 64 letters, digits, ``.`` and ``_``, the first not 0.
+            Without it: one is made.
+        :param asn: Autonomous system number, needed for BGP.
+        :param inside_cidr: Address ranges of the tunnels, for BGP.
+        :param description: What it is for.
+        :returns: The attachment, with at least its ``id``.
+        """
+        body = given(
+            type={"id": str(type_id)},
+            name=name,
+            description=description,
+            region=region,
+            public_ip=public_ip,
+            psk=psk,
+            asn=asn,
+            on_prem_cidr=[*on_prem_cidr],
+            inside_cidr=None if inside_cidr is None else [*inside_cidr],
+        )
+        return call.create(json=body, find=self._finder(name))
+
+    @operation("GET", "/api/v1/cnc/breakout/{cloudconnect_attachment_id}", secret=True)
+    def get(self, call: Call, attachment_id: int | str) -> Any:
+        """Return an attachment; an active VPN with its tunnels, their metrics and the pre-shared key.
+
+        See https://docs.emnify.com/developers/api/cloud-connect/get-cloud-connect-attachment-by-id
+
+        :param attachment_id: Id of the attachment.
+        :returns: The attachment, as emnify says in a list of one; it holds a secret.
+        """
+        return call.request(cloudconnect_attachment_id=attachment_id)
+
+    @operation("DELETE", "/api/v1/cnc/breakout/{cloudconnect_attachment_id}")
+    def delete(self, call: Call, attachment_id: int | str) -> None:
+        """Delete an attachment that is neither deactivated nor rolling back nor classic.
+
+        See https://docs.emnify.com/developers/api/cloud-connect/delete-cloud-connect-attachment
+
+        :param attachment_id: Id of the attachment.
+        """
+        call.request(cloudconnect_attachment_id=attachment_id)
+
+    @operation("PATCH", "/api/v1/cnc/breakout/{cloudconnect_attachment_id}", repeatable=False)
+    def retry(self, call: Call, attachment_id: int | str) -> None:
+        """Offer a transit gateway once more that was not accepted within seven days.
+
+        See https://docs.emnify.com/developers/api/cloud-connect/retry-cloud-connect-attachment
+
+        :param attachment_id: Id of the attachment, which is pending AWS activation (2).
+        """
+        call.request(cloudconnect_attachment_id=attachment_id)
+
+    @operation("GET", "/api/v1/cnc/breakout_type")
+    def breakout_types(self, call: Call) -> Rows:
+        """Return the types of attachments.
+
+        See https://docs.emnify.com/developers/api/cloud-connect/get-cloud-connect-breakout-types
+        """
+        found: Rows = call.request()
+        return found
+
+    @operation("GET", "/api/v1/cnc/breakout_type/{breakout_type_id}/available_region")
+    def available_regions(self, call: Call, breakout_type_id: int | str) -> Rows:
+        """Return the regions where attachments of a type can be created.
+
+        See https://docs.emnify.com/developers/api/cloud-connect/get-cloud-connect-available-regions-by-breakout-type
+
+        :param breakout_type_id: Id of the type, see :meth:`breakout_types`.
+        """
+        found: Rows = call.request(breakout_type_id=breakout_type_id)
+        return found
+
+    @operation("GET", "/api/v1/cnc/pricing")
+    def prices(self, call: Call) -> Rows:
+        """Return the monthly prices of attachments.
+
+        See https://docs.emnify.com/developers/api/cloud-connect/list-cloud-connect-custom-prices
+        """
+        found: Rows = call.request()
+        return found
+
+    def _finder(self, name: str) -> Any:
+        return newcomer(self.list, lambda row: row.get("name") == name)

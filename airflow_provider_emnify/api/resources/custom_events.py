@@ -1,0 +1,93 @@
+"""Custom events: events of one's own, made from emnify's templates."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_emnify.api.resources.operation import Resource, newcomer, operation, ref
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from airflow_provider_emnify.api.resources.operation import Call, Row
+
+
+class CustomEvents(Resource):
+    """The custom events of an organisation, as ``client.custom_events``."""
+
+    @operation("GET", "/api/v1/event/custom/configuration")
+    def list(self, call: Call) -> Iterator[Row]:
+        """List the custom events with the ways to target and the actions that they support.
+
+        See https://docs.emnify.com/developers/api/custom-events/get-custom-events
+        """
+        return call.list()
+
+    @operation("POST", "/api/v1/event/custom/configuration")
+    def create(
+        self,
+        call: Call,
+        *,
+        name: str,
+        organisation_id: int | str,
+        template_id: int | str,
+        configuration_properties: Sequence[Mapping[str, Any]],
+    ) -> Row:
+        """Deploy a custom event.
+
+        See https://docs.emnify.com/developers/api/custom-events/create-custom-event-instance
+
+        :param name: Name of the event.
+        :param organisation_id: Organisation that it is for.
+        :param template_id: Id of its template, see :meth:`templates`.
+        :param configuration_properties: The template's properties, each ``{"property": ..., "value": ...,
+            "value_array": [...]}``.
+        :returns: The event, with at least its ``id``.
+        """
+        body = {
+            "name": name,
+            "organisation": ref(organisation_id, "organisation_id"),
+            "template": {"id": template_id},
+            "configuration_properties": [dict(one) for one in configuration_properties],
+        }
+        return call.create(json=body, find=newcomer(self.list, lambda row: row.get("name") == name))
+
+    @operation("GET", "/api/v1/event/custom/configuration/{custom_event_id}")
+    def get(self, call: Call, custom_event_id: str) -> Row:
+        """Return a custom event.
+
+        See https://docs.emnify.com/developers/api/custom-events/get-custom-event
+
+        :param custom_event_id: Id of the event.
+        """
+        event: Row = call.request(custom_event_id=custom_event_id)
+        return event
+
+    @operation("DELETE", "/api/v1/event/custom/configuration/{custom_event_id}")
+    def delete(self, call: Call, custom_event_id: str) -> None:
+        """Delete a custom event.
+
+        See https://docs.emnify.com/developers/api/custom-events/delete-custom-event
+
+        :param custom_event_id: Id of the event.
+        """
+        call.request(custom_event_id=custom_event_id)
+
+    @operation("GET", "/api/v1/event/custom/template")
+    def templates(self, call: Call) -> Iterator[Row]:
+        """List the templates of custom events with the properties that they need.
+
+        See https://docs.emnify.com/developers/api/custom-events/get-custom-event-templates
+        """
+        return call.list()
+
+    @operation("GET", "/api/v1/event/custom/template/{template_id}")
+    def template(self, call: Call, template_id: str) -> Row:
+        """Return a template of custom events.
+
+        See https://docs.emnify.com/developers/api/custom-events/get-custom-event-template
+
+        :param template_id: Id of the template.
+        """
+        template: Row = call.request(template_id=template_id)
+        return template

@@ -1,0 +1,158 @@
+"""Data streams: usage and events that emnify delivers as they happen."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_emnify.api.enums import DataStreamStatus
+from airflow_provider_emnify.api.resources.operation import Resource, given, newcomer, operation
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from airflow_provider_emnify.api.resources.operation import Call, Row, Rows
+
+
+class DataStreams(Resource):
+    """The data streams of an organisation, as ``client.data_streams``."""
+
+    @operation("GET", "/api/v2/data_stream", secret=True)
+    def list(self, call: Call) -> Iterator[Row]:
+        """List the data streams, with the credentials of their destinations.
+
+        See https://docs.emnify.com/developers/api/integrations/list-data-streamer-v-2-s
+        """
+        return call.list()
+
+    @operation("POST", "/api/v2/data_stream")
+    def create(
+        self,
+        call: Call,
+        *,
+        name: str,
+        destination: Mapping[str, Any],
+        data_stream_type_id: int | str | None = None,
+        filters: Sequence[Mapping[str, Any]] | None = None,
+        relation_resolution: Any = None,
+        status: DataStreamStatus | str | int | None = None,
+    ) -> Row:
+        """Create a data stream. When the answer is lost, it is looked for by its name.
+
+        See https://docs.emnify.com/developers/api/integrations/create-data-streamer
+
+        :param name: Name of the stream.
+        :param destination: Where it goes: ``connection_type`` (``AwsKinesis``, ``S3``, ``RestAPI``,
+            ``KeenIO``, ``Datadog``, ``EventHubs``, ``PubSub``), ``format``, and ``credentials`` with what
+            that type needs, for S3 for example ``region``, ``bucket_name``, ``role_arn``.
+        :param data_stream_type_id: 1 for usage, 2 for events, see :meth:`types`.
+        :param filters: What it has, each ``{"field": ..., "value": [...]}``; see :meth:`filter_fields`.
+        :param relation_resolution: How related objects are shown, as emnify's page says.
+        :param status: ``running`` or ``paused``.
+        :returns: The stream, with at least its ``id``.
+        """
+        body = _body(name, destination, data_stream_type_id, filters, relation_resolution, status)
+        return call.create(json=body, find=newcomer(self.list, lambda row: row.get("name") == name))
+
+    @operation("GET", "/api/v2/data_stream/{data_stream_id}", secret=True)
+    def get(self, call: Call, data_stream_id: int | str) -> Row:
+        """Return a data stream with its status, and with the credentials of its destination.
+
+        See https://docs.emnify.com/developers/api/integrations/get-data-streamer-by-id-v-2
+
+        :param data_stream_id: Id of the stream.
+        """
+        stream: Row = call.request(data_stream_id=data_stream_id)
+        return stream
+
+    @operation("PATCH", "/api/v2/data_stream/{data_stream_id}")
+    def update(
+        self,
+        call: Call,
+        data_stream_id: int | str,
+        *,
+        name: str | None = None,
+        destination: Mapping[str, Any] | None = None,
+        data_stream_type_id: int | str | None = None,
+        filters: Sequence[Mapping[str, Any]] | None = None,
+        relation_resolution: Any = None,
+        status: DataStreamStatus | str | int | None = None,
+    ) -> None:
+        """Change a data stream; only what is given is changed. It takes effect a little later.
+
+        See https://docs.emnify.com/developers/api/integrations/patch-v-2-data-stream
+
+        :param data_stream_id: Id of the stream.
+        :param name: Name of the stream.
+        :param destination: Where it goes, as in :meth:`create`.
+        :param data_stream_type_id: 1 for usage, 2 for events.
+        :param filters: What it has, as in :meth:`create`.
+        :param relation_resolution: How related objects are shown.
+        :param status: ``running`` or ``paused``. A paused stream is kept for seven days.
+        """
+        body = _body(name, destination, data_stream_type_id, filters, relation_resolution, status)
+        call.request(json=body, data_stream_id=data_stream_id)
+
+    @operation("DELETE", "/api/v2/data_stream/{data_stream_id}")
+    def delete(self, call: Call, data_stream_id: int | str) -> None:
+        """Delete a data stream. It takes effect a little later.
+
+        See https://docs.emnify.com/developers/api/integrations/delete-data-streamer-v-2
+
+        :param data_stream_id: Id of the stream.
+        """
+        call.request(data_stream_id=data_stream_id)
+
+    @operation("POST", "/api/v2/data_stream/{data_stream_id}/restart", repeatable=True)
+    def restart(self, call: Call, data_stream_id: int | str) -> None:
+        """Start a data stream again that stopped with an error. It takes effect a little later.
+
+        See https://docs.emnify.com/developers/api/integrations/data-streamer-v-2-by-id-restart
+
+        :param data_stream_id: Id of the stream.
+        """
+        call.request(data_stream_id=data_stream_id)
+
+    @operation("GET", "/api/v2/data_stream/filter_field_type")
+    def filter_fields(self, call: Call) -> Rows:
+        """Return the fields that a data stream can be filtered by.
+
+        See https://docs.emnify.com/developers/api/integrations/get-data-streamer-enum-filter-field-type
+        """
+        found: Rows = call.request()
+        return found
+
+    @operation("GET", "/api/v2/data_stream/status")
+    def statuses(self, call: Call) -> Rows:
+        """Return the statuses of data streams, see :class:`~airflow_provider_emnify.api.DataStreamStatus`.
+
+        See https://docs.emnify.com/developers/api/integrations/get-data-streamer-statuses
+        """
+        found: Rows = call.request()
+        return found
+
+    @operation("GET", "/api/v2/data_stream/type")
+    def types(self, call: Call) -> Rows:
+        """Return the types of data streams.
+
+        See https://docs.emnify.com/developers/api/integrations/get-data-streamer-data-stream-type
+        """
+        found: Rows = call.request()
+        return found
+
+
+def _body(
+    name: str | None,
+    destination: Mapping[str, Any] | None,
+    data_stream_type_id: int | str | None,
+    filters: Sequence[Mapping[str, Any]] | None,
+    relation_resolution: Any,
+    status: DataStreamStatus | str | int | None,
+) -> Row:
+    return given(
+        name=name,
+        destination=None if destination is None else dict(destination),
+        filters=None if filters is None else [dict(one) for one in filters],
+        data_stream_type=None if data_stream_type_id is None else {"id": int(data_stream_type_id)},
+        relation_resolution=relation_resolution,
+        status=None if status is None else {"id": int(DataStreamStatus.parse(status))},
+    )

@@ -1,0 +1,49 @@
+"""DNS: the name servers that service profiles give to endpoints."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from airflow_provider_emnify.api.resources.operation import Resource, newcomer, operation
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from airflow_provider_emnify.api.resources.operation import Call, Row
+
+
+class Dns(Resource):
+    """The DNS configurations of an organisation, as ``client.dns``."""
+
+    @operation("GET", "/api/v1/dns")
+    def list(self, call: Call) -> Iterator[Row]:
+        """List the DNS configurations.
+
+        See https://docs.emnify.com/developers/api/service-lookups-and-configuration/dns-get
+        """
+        return call.list()
+
+    @operation("POST", "/api/v1/dns")
+    def create(self, call: Call, *, primary: str, secondary: str, ip_address_version: int = 4) -> Row:
+        """Create a DNS configuration, to be used in a service profile.
+
+        See https://docs.emnify.com/developers/api/service-lookups-and-configuration/dns-post
+
+        :param primary: IP address of the first name server.
+        :param secondary: IP address of the second one.
+        :param ip_address_version: 4 or 6; emnify uses 4 for now.
+        :returns: The configuration, with at least its ``id``.
+        """
+        body = {"primary": primary, "secondary": secondary, "ip_address_version": ip_address_version}
+        find = newcomer(self.list, lambda row: all(row.get(name) == value for name, value in body.items()))
+        return call.create(json=body, find=find)
+
+    @operation("DELETE", "/api/v1/dns/{dns_id}")
+    def delete(self, call: Call, dns_id: int | str) -> None:
+        """Delete a DNS configuration that no service profile uses.
+
+        See https://docs.emnify.com/developers/api/service-lookups-and-configuration/dns-by-id-delete
+
+        :param dns_id: Id of the configuration.
+        """
+        call.request(dns_id=dns_id)

@@ -1,0 +1,247 @@
+"""eUICCs: eSIM chips, their profiles, and operations on them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_emnify.api.resources.operation import (
+    Resource,
+    filters,
+    given,
+    operation,
+    ref,
+    unless_none,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from airflow_provider_emnify.api.resources.operation import Call, Row, Rows
+
+
+class Euiccs(Resource):
+    """The eUICCs of an organisation and their operations, as ``client.euiccs``.
+
+    Operations are for IoT eUICCs; others answer 404.
+    """
+
+    @operation("GET", "/api/v1/euicc", paged=True)
+    def list(
+        self,
+        call: Call,
+        *,
+        id: int | str | None = None,
+        eid: str | None = None,
+        supported_profile_type: int | str | None = None,
+        status: int | str | None = None,
+        eim: int | str | None = None,
+        q: str | None = None,
+        sort: str | None = "id",
+        per_page: int | None = 1000,
+    ) -> Iterator[Row]:
+        """List eUICCs with their profiles, lazily.
+
+        See https://docs.emnify.com/developers/api/euicc/list-euiccs
+
+        :param id: Only the eUICC of this id.
+        :param eid: Only the eUICC of this eID.
+        :param supported_profile_type: Only those that support this type of profile.
+        :param status: Only this status, see :meth:`statuses`.
+        :param eim: Only those of this eIM.
+        :param q: More filters, as emnify writes them: ``field:value,field:value``.
+        :param sort: Fields to sort by, ``-`` before a descending one: id, eid, modified,
+            supported_profile_type, status, eim. By ``id`` the newest come first.
+        :param per_page: Rows a request.
+        """
+        q = filters(
+            q,
+            id=unless_none(id),
+            eid=unless_none(eid),
+            supported_profile_type=unless_none(supported_profile_type),
+            status=unless_none(status),
+            eim=unless_none(eim),
+        )
+        return call.list(q=q, sort=sort, per_page=per_page)
+
+    @operation("GET", "/api/v1/euicc/{euicc_id}")
+    def get(self, call: Call, euicc_id: int | str) -> Row:
+        """Return an eUICC with its profiles.
+
+        See https://docs.emnify.com/developers/api/euicc/get-euicc
+
+        :param euicc_id: Id of the eUICC.
+        """
+        euicc: Row = call.request(euicc_id=euicc_id)
+        return euicc
+
+    @operation("GET", "/api/v1/euicc/status")
+    def statuses(self, call: Call) -> Rows:
+        """Return the statuses that an eUICC can have. emnify reserves them for later.
+
+        See https://docs.emnify.com/developers/api/euicc/list-euicc-status
+        """
+        found: Rows = call.request()
+        return found
+
+    @operation("GET", "/api/v1/euicc/profile/status")
+    def profile_statuses(self, call: Call) -> Rows:
+        """Return the statuses that a profile on an eUICC can have.
+
+        See https://docs.emnify.com/developers/api/euicc/list-euicc-profile-status
+        """
+        found: Rows = call.request()
+        return found
+
+    @operation("POST", "/api/v1/euicc/unlinked_validation", repeatable=True)
+    def validate_unlinked(self, call: Call, eids: Sequence[str]) -> Rows:
+        """Return those of some eUICCs that emnify names when asked whether they have no profile linked.
+
+        See https://docs.emnify.com/developers/api/euicc/post-euicc-unlinked-validation
+
+        :param eids: eIDs of the eUICCs.
+        """
+        found: Rows = call.request(json={"target": [{"eid": eid} for eid in eids]})
+        return found
+
+    @operation("GET", "/api/v1/euicc/{euicc_id}/operation", paged=True)
+    def operations(
+        self,
+        call: Call,
+        euicc_id: int | str,
+        *,
+        id: str | None = None,
+        action: int | str | None = None,
+        status: int | str | None = None,
+        iccid_with_luhn: str | None = None,
+        q: str | None = None,
+        sort: str | None = "-creation_date",
+        per_page: int | None = 1000,
+    ) -> Iterator[Row]:
+        """List the operations on an eUICC, lazily, the latest first.
+
+        See https://docs.emnify.com/developers/api/euicc-operation/list-operation
+
+        :param euicc_id: Id of the eUICC.
+        :param id: Only the operation of this id.
+        :param action: Only this action, see :meth:`operation_actions`.
+        :param status: Only this status, see :meth:`operation_statuses`.
+        :param iccid_with_luhn: Only those on the profile of this ICCID, 20 digits.
+        :param q: More filters, as emnify writes them: ``field:value,field:value``.
+        :param sort: Fields to sort by, ``-`` before a descending one: id, action, status, iccid_with_luhn,
+            creation_date, expiry_date, finalization_date.
+        :param per_page: Rows a request, at most 1,000.
+        """
+        q = filters(
+            q,
+            id=unless_none(id),
+            action=unless_none(action),
+            status=unless_none(status),
+            iccid_with_luhn=unless_none(iccid_with_luhn),
+        )
+        return call.list(q=q, sort=sort, per_page=per_page, euicc_id=euicc_id)
+
+    @operation("POST", "/api/v1/euicc/{euicc_id}/operation")
+    def schedule_operation(
+        self,
+        call: Call,
+        euicc_id: int | str,
+        *,
+        action_id: int | str,
+        validity_period: int | None = None,
+        iccid_with_luhn: str | None = None,
+        activation_code: str | None = None,
+        enable: bool | None = None,
+        rollback: bool | None = None,
+    ) -> Row:
+        """Schedule an operation on an eUICC. It is done when the device is reached, which can take a day.
+
+        See https://docs.emnify.com/developers/api/euicc-operation/schedule-operations
+
+        :param euicc_id: Id of the eUICC.
+        :param action_id: Id of the action, see :meth:`operation_actions`.
+        :param validity_period: Seconds until it expires; emnify's default is 86,400.
+        :param iccid_with_luhn: ICCID of the profile that it is for, 20 digits.
+        :param activation_code: Activation code of a profile to download.
+        :param enable: Whether a downloaded profile is enabled.
+        :param rollback: Whether to go back to the last profile when the new one does not connect.
+        :returns: The operation, with its ``id``; :meth:`get_operation` tells when it is over.
+        """
+        row = {
+            "action_id": action_id,
+            "validity_period": validity_period,
+            "iccid_with_luhn": iccid_with_luhn,
+            "activation_code": activation_code,
+            "enable": enable,
+            "rollback": rollback,
+        }
+        [scheduled] = call.request(json=[_scheduled(row)], euicc_id=euicc_id)
+        return dict(scheduled)
+
+    @operation("POST", "/api/v1/euicc/{euicc_id}/operation")
+    def schedule_operations(
+        self, call: Call, euicc_id: int | str, operations: Sequence[Mapping[str, Any]]
+    ) -> Rows:
+        """Schedule several operations on an eUICC in one request.
+
+        See https://docs.emnify.com/developers/api/euicc-operation/schedule-operations
+
+        :param euicc_id: Id of the eUICC.
+        :param operations: A row for each, with the arguments of :meth:`schedule_operation`.
+        :returns: The operations, with their ``id``.
+        """
+        body = [_scheduled(row) for row in operations]
+        scheduled: Rows = call.request(json=body, euicc_id=euicc_id)
+        return scheduled
+
+    @operation("GET", "/api/v1/euicc/{euicc_id}/operation/{operation_id}")
+    def get_operation(self, call: Call, euicc_id: int | str, operation_id: str) -> Row:
+        """Return an operation on an eUICC. It is over when ``finalization_date`` is set; see ``error`` then.
+
+        See https://docs.emnify.com/developers/api/euicc-operation/get-operation
+
+        :param euicc_id: Id of the eUICC.
+        :param operation_id: Id of the operation.
+        """
+        found: Row = call.request(euicc_id=euicc_id, operation_id=operation_id)
+        return found
+
+    @operation("DELETE", "/api/v1/euicc/{euicc_id}/operation/{operation_id}")
+    def cancel_operation(self, call: Call, euicc_id: int | str, operation_id: str) -> None:
+        """Cancel an operation on an eUICC. emnify reserves this for later.
+
+        See https://docs.emnify.com/developers/api/euicc-operation/cancel-operation
+
+        :param euicc_id: Id of the eUICC.
+        :param operation_id: Id of the operation.
+        """
+        call.request(euicc_id=euicc_id, operation_id=operation_id)
+
+    @operation("GET", "/api/v1/euicc/operation/action")
+    def operation_actions(self, call: Call) -> Rows:
+        """Return the actions that can be scheduled.
+
+        See https://docs.emnify.com/developers/api/euicc-operation/list-operation-action
+        """
+        found: Rows = call.request()
+        return found
+
+    @operation("GET", "/api/v1/euicc/operation/status")
+    def operation_statuses(self, call: Call) -> Rows:
+        """Return the statuses that an operation can have.
+
+        See https://docs.emnify.com/developers/api/euicc-operation/list-operation-status
+        """
+        found: Rows = call.request()
+        return found
+
+
+_SCHEDULED = frozenset(
+    {"action_id", "validity_period", "iccid_with_luhn", "activation_code", "enable", "rollback"}
+)
+
+
+def _scheduled(row: Mapping[str, Any]) -> Row:
+    if unknown := sorted(set(row) - _SCHEDULED):
+        raise ValueError(f"{', '.join(unknown)}: no such field; there are {', '.join(sorted(_SCHEDULED))}")
+    fields = dict(row)
+    return given(action=ref(fields.pop("action_id", None), "action_id"), **fields)

@@ -1,0 +1,69 @@
+"""IP address spaces: the private addresses that an organisation gives to its endpoints."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from airflow_provider_emnify.api.resources.operation import Resource, newcomer, operation
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from airflow_provider_emnify.api.resources.operation import Call, Row, Rows
+
+
+class IpAddressSpaces(Resource):
+    """The IP address spaces of an organisation, as ``client.ip_address_spaces``."""
+
+    @operation("GET", "/api/v1/ip_address_space")
+    def list(self, call: Call) -> Iterator[Row]:
+        """List the IP address spaces with the number of used and available addresses.
+
+        See https://docs.emnify.com/developers/api/ip-address-spaces/ip-address-space-get
+        """
+        return call.list()
+
+    @operation("GET", "/api/v1/ip_address_space/available")
+    def available(self, call: Call, *, ip_address_version: int | None = None) -> Rows:
+        """Return ten address spaces that nobody has, others at every call.
+
+        See https://docs.emnify.com/developers/api/ip-address-spaces/ip-address-space-available-by-ip-address-version-get
+
+        :param ip_address_version: 4 (the default) or 6.
+        """
+        found: Rows = call.request(params={"ip_address_version": ip_address_version})
+        return found
+
+    @operation("POST", "/api/v1/ip_address_space")
+    def create(self, call: Call, *, ip_address_space: str, ip_address_version: int = 4) -> Row:
+        """Allocate an address space to the own organisation.
+
+        See https://docs.emnify.com/developers/api/ip-address-spaces/ip-address-space-post
+
+        :param ip_address_space: The space in CIDR notation, for example ``10.1.0.0/16``.
+        :param ip_address_version: 4 or 6.
+        :returns: The space, with at least its ``id``.
+        """
+        body = {"ip_address_space": ip_address_space, "ip_address_version": ip_address_version}
+        find = newcomer(self.list, lambda row: row.get("ip_address_space") == ip_address_space)
+        return call.create(json=body, find=find, unique=True)
+
+    @operation("PUT", "/api/v1/ip_address_space/{address_space_id}")
+    def assign(self, call: Call, address_space_id: int | str) -> None:
+        """Assign an address space to the own organisation. Deprecated by emnify: use :meth:`create`.
+
+        See https://docs.emnify.com/developers/api/ip-address-spaces/ip-address-space-by-id-put
+
+        :param address_space_id: Id of the space.
+        """
+        call.request(address_space_id=address_space_id)
+
+    @operation("DELETE", "/api/v1/ip_address_space/{address_space_id}")
+    def release(self, call: Call, address_space_id: int | str) -> None:
+        """Give back an address space that no endpoint uses.
+
+        See https://docs.emnify.com/developers/api/ip-address-spaces/ip-address-space-by-id-delete
+
+        :param address_space_id: Id of the space.
+        """
+        call.request(address_space_id=address_space_id)

@@ -1,0 +1,88 @@
+"""Lookups: what emnify names by number and does not change from day to day."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from airflow_provider_emnify.api.resources.operation import Resource, operation
+
+if TYPE_CHECKING:
+    from airflow_provider_emnify.api.resources.operation import Call, Rows
+
+
+class Lookups(Resource):
+    """emnify's lookups that belong to no other resource, as ``client.lookups``."""
+
+    @operation("GET", "/api/v1/breakout_region")
+    def breakout_regions(self, call: Call) -> Rows:
+        """Return the regions where data leaves emnify's network.
+
+        See https://docs.emnify.com/developers/api/lookups/breakout-region-get
+        """
+        found: Rows = call.request()
+        return found
+
+    @operation("GET", "/api/v1/country")
+    def countries(self, call: Call, *, geographic: bool | None = None) -> Rows:
+        """Return the countries.
+
+        See https://docs.emnify.com/developers/api/lookups/country-get
+
+        :param geographic: Only geographic ones: no country twice for having several MCCs.
+        """
+        found: Rows = call.request(params={"geographic": geographic})
+        return found
+
+    @operation("GET", "/api/v1/currency")
+    def currencies(self, call: Call) -> Rows:
+        """Return the currencies.
+
+        See https://docs.emnify.com/developers/api/lookups/currency-get
+        """
+        found: Rows = call.request()
+        return found
+
+    @operation("GET", "/api/v1/data_blocksize")
+    def data_blocksizes(self, call: Call) -> Rows:
+        """Return the block sizes, in octets, that data is billed in.
+
+        See https://docs.emnify.com/developers/api/lookups/data-blocksize-get
+        """
+        found: Rows = call.request()
+        return found
+
+    @operation("GET", "/api/v1/data_throttle")
+    def data_throttles(self, call: Call) -> Rows:
+        """Return the data throttles, in octets.
+
+        See https://docs.emnify.com/developers/api/lookups/data-throttle-get
+        """
+        found: Rows = call.request()
+        return found
+
+    @operation("GET", "/api/v1/esme_interface_type")
+    def esme_interface_types(self, call: Call) -> Rows:
+        """Return the interface types by which an application can exchange SMS with endpoints.
+
+        See https://docs.emnify.com/developers/api/lookups/esme-interface-type-get
+        """
+        found: Rows = call.request()
+        return found
+
+    @operation("GET", "/api/v1/rat_type")
+    def rat_types(self, call: Call) -> Rows:
+        """Return the radio access technologies.
+
+        See https://docs.emnify.com/developers/api/lookups/rat-type
+        """
+        found: Rows = call.request()
+        return found
+
+    @operation("GET", "/api/v1/service_level")
+    def service_levels(self, call: Call) -> Rows:
+        """Return the service levels: the own ones, or those of the parent organisation for an enterprise.
+
+        See https://docs.emnify.com/developers/api/lookups/list-service-levels
+        """
+        found: Rows = call.request()
+        return found

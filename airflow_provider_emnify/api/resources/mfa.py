@@ -1,0 +1,92 @@
+"""Multi-factor authentication: keys and trusted devices of users."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from airflow_provider_emnify.api.resources.operation import Resource, operation, ref
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from airflow_provider_emnify.api.resources.operation import Call, Row, Rows
+
+_ACTIVE = 1
+
+
+class Mfa(Resource):
+    """Multi-factor authentication of users, as ``client.mfa``."""
+
+    @operation("POST", "/api/v1/user/mfa", secret=True)
+    def create_key(self, call: Call, *, type_id: int | str, password: str) -> Row:
+        """Create an MFA key for the client's user, to be activated with :meth:`activate_key`.
+
+        See https://docs.emnify.com/developers/api/authentication/post-mfa
+
+        :param type_id: Type of the key, see :meth:`types`.
+        :param password: The user's password.
+        :returns: The key with ``id``, ``secret_key`` and ``otpauth``, which are shown this once and secret.
+        :raises EmnifyConflictError: if the user has one already.
+        """
+        return call.create(json={"type": ref(type_id, "type_id"), "password": password})
+
+    @operation("PATCH", "/api/v1/user/mfa/{key_id}", secret=True, repeatable=False)
+    def activate_key(self, call: Call, key_id: int | str, *, code: str) -> None:
+        """Activate an MFA key of the client's user, who then needs it at each login.
+
+        See https://docs.emnify.com/developers/api/authentication/user-mfa-by-id-patch
+
+        :param key_id: Id of the key.
+        :param code: The six digits that an authenticator app makes of the key, good for 30 seconds.
+        """
+        call.request(json={"status": {"id": _ACTIVE}, "code": code}, key_id=key_id)
+
+    @operation("DELETE", "/api/v1/user/{user_id}/mfa/{key_id}")
+    def delete_key(self, call: Call, user_id: int | str, key_id: int | str) -> None:
+        """Delete an MFA key of a user.
+
+        See https://docs.emnify.com/developers/api/authentication/user-mfa-by-user-id-and-key-id-delete
+
+        :param user_id: Id of the user; ``my`` is the client's.
+        :param key_id: Id of the key.
+        """
+        call.request(user_id=user_id, key_id=key_id)
+
+    @operation("GET", "/api/v1/user/mfa/status")
+    def statuses(self, call: Call) -> Rows:
+        """Return the statuses that an MFA key can have.
+
+        See https://docs.emnify.com/developers/api/authentication/user-mfa-status-get
+        """
+        found: Rows = call.request()
+        return found
+
+    @operation("GET", "/api/v1/user/mfa/type")
+    def types(self, call: Call) -> Rows:
+        """Return the types of MFA keys.
+
+        See https://docs.emnify.com/developers/api/authentication/user-mfa-type-get
+        """
+        found: Rows = call.request()
+        return found
+
+    @operation("GET", "/api/v1/user/{user_id}/mfa/trusted_device")
+    def trusted_devices(self, call: Call, user_id: int | str = "my") -> Iterator[Row]:
+        """List the devices from which a user logs in without MFA.
+
+        See https://docs.emnify.com/developers/api/authentication/user-mfa-trusted-device-by-user-id-get
+
+        :param user_id: Id of the user; ``my`` is the client's.
+        """
+        return call.list(user_id=user_id)
+
+    @operation("DELETE", "/api/v1/user/{user_id}/mfa/trusted_device/{device_id}")
+    def delete_trusted_device(self, call: Call, user_id: int | str, device_id: int | str) -> None:
+        """Trust a device no longer.
+
+        See https://docs.emnify.com/developers/api/authentication/user-mfa-trusted-device-by-user-id-and-device-id-delete
+
+        :param user_id: Id of the user; ``my`` is the client's.
+        :param device_id: Id of the device.
+        """
+        call.request(user_id=user_id, device_id=device_id)

@@ -1,0 +1,24 @@
+"""Operators: the mobile networks that endpoints roam in."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from airflow_provider_emnify.api.resources.operation import Resource, operation
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from airflow_provider_emnify.api.resources.operation import Call, Row
+
+
+class Operators(Resource):
+    """The network operators, as ``client.operators``."""
+
+    @operation("GET", "/api/v1/operator")
+    def list(self, call: Call) -> Iterator[Row]:
+        """List the network operators with country, MNCs and TAP codes.
+
+        See https://docs.emnify.com/developers/api/operator/operator-get
+        """
+        return call.list()

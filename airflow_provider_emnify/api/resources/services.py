@@ -1,0 +1,35 @@
+"""Services: what a service profile can permit (data, SMS, ...)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from airflow_provider_emnify.api.resources.operation import Resource, operation
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from airflow_provider_emnify.api.resources.operation import Call, Row, Rows
+
+
+class Services(Resource):
+    """The services of emnify, as ``client.services``."""
+
+    @operation("GET", "/api/v1/service")
+    def list(self, call: Call) -> Iterator[Row]:
+        """List the services.
+
+        See https://docs.emnify.com/developers/api/service-lookups-and-configuration/service-get
+        """
+        return call.list()
+
+    @operation("GET", "/api/v1/service/{service_id}/traffic_limit")
+    def traffic_limits(self, call: Call, service_id: int | str) -> Rows:
+        """Return the limits that a service can have in a service profile.
+
+        See https://docs.emnify.com/developers/api/service-lookups-and-configuration/service-traffic-limit-by-id-get
+
+        :param service_id: Id of the service.
+        """
+        found: Rows = call.request(service_id=service_id)
+        return found

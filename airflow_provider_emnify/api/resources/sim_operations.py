@@ -1,0 +1,110 @@
+"""SIM operations: what emnify does with many eSIMs at once, and finishes later."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from airflow_provider_emnify.api.resources.operation import (
+    Resource,
+    filters,
+    given,
+    operation,
+    ref,
+    refs,
+    unless_none,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from airflow_provider_emnify.api.resources.operation import Call, Ids, Row, Rows
+
+
+class SimOperations(Resource):
+    """The SIM operations of an organisation, as ``client.sim_operations``."""
+
+    @operation("GET", "/api/v1/sim/operation", paged=True)
+    def list(
+        self,
+        call: Call,
+        *,
+        id: str | None = None,
+        action: int | str | None = None,
+        status: int | str | None = None,
+        q: str | None = None,
+        sort: str | None = "-creation_date",
+        per_page: int | None = None,
+    ) -> Iterator[Row]:
+        """List the SIM operations, lazily, the latest first.
+
+        See https://docs.emnify.com/developers/api/sim-operation/list-sim-operation
+
+        :param id: Only the operation of this id.
+        :param action: Only this action, see :meth:`actions`.
+        :param status: Only this status, see :meth:`statuses`.
+        :param q: More filters, as emnify writes them: ``field:value,field:value``.
+        :param sort: Fields to sort by, ``-`` before a descending one: id, action, status, creation_date,
+            finalization_date.
+        :param per_page: Rows a request.
+        """
+        q = filters(q, id=unless_none(id), action=unless_none(action), status=unless_none(status))
+        return call.list(q=q, sort=sort, per_page=per_page)
+
+    @operation("POST", "/api/v1/sim/operation")
+    def trigger(
+        self,
+        call: Call,
+        *,
+        action_id: int | str,
+        sim_ids: Ids | None = None,
+        eids: Sequence[str] | None = None,
+        product_id: int | str | None = None,
+    ) -> Row:
+        """Start a SIM operation.
+
+        See https://docs.emnify.com/developers/api/sim-operation/trigger-sim-operation
+
+        :param action_id: Id of the action, see :meth:`actions`.
+        :param sim_ids: Ids of the SIMs that it is for.
+        :param eids: eIDs that it is for.
+        :param product_id: Id of the product, where the action needs one.
+        :returns: The operation, with its ``id``; :meth:`get` tells when it is over.
+        :raises ValueError: if it is for no SIM and no eID.
+        """
+        target: Rows = [{"sim": sim} for sim in refs(sim_ids, "sim_ids") or ()]
+        target += [{"eid": eid} for eid in eids or ()]
+        if not target:
+            raise ValueError("give sim_ids or eids")
+        body = given(action=ref(action_id, "action_id"), product=ref(product_id, "product_id"), target=target)
+        return call.create(json=body)
+
+    @operation("GET", "/api/v1/sim/operation/{operation_id}")
+    def get(self, call: Call, operation_id: str) -> Row:
+        """Return a SIM operation. It is over when ``finalization_date`` is set.
+
+        ``failed_count`` and ``error`` then tell what failed, which can be a part.
+
+        See https://docs.emnify.com/developers/api/sim-operation/get-sim-operation
+
+        :param operation_id: Id of the operation.
+        """
+        found: Row = call.request(operation_id=operation_id)
+        return found
+
+    @operation("GET", "/api/v1/sim/operation/action")
+    def actions(self, call: Call) -> Rows:
+        """Return the actions that there are.
+
+        See https://docs.emnify.com/developers/api/sim-operation/list-sim-operation-action
+        """
+        found: Rows = call.request()
+        return found
+
+    @operation("GET", "/api/v1/sim/operation/status")
+    def statuses(self, call: Call) -> Rows:
+        """Return the statuses that a SIM operation can have.
+
+        See https://docs.emnify.com/developers/api/sim-operation/list-sim-operation-status
+        """
+        found: Rows = call.request()
+        return found

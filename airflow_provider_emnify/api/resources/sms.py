@@ -1,0 +1,126 @@
+"""SMS to and from endpoints."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING
+
+from airflow_provider_emnify.api.resources.operation import Resource, given, moment, operation, ref
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from airflow_provider_emnify.api.resources.operation import Call, Moment, Row
+
+_MARGIN = 5.0  # seconds that the clocks of emnify's servers may differ
+
+
+class Sms(Resource):
+    """The SMS of endpoints, as ``client.sms``."""
+
+    @operation("GET", "/api/v1/endpoint/{endpoint_id}/sms")
+    def list(self, call: Call, endpoint_id: int | str) -> Iterator[Row]:
+        """List the SMS that an endpoint sent and received.
+
+        See https://docs.emnify.com/developers/api/endpoint/endpoint-sms-by-id-get
+
+        :param endpoint_id: Id of the endpoint.
+        """
+        return call.list(endpoint_id=endpoint_id)
+
+    @operation("GET", "/api/v1/endpoint/{endpoint_id}/sms/{sms_id}")
+    def get(self, call: Call, endpoint_id: int | str, sms_id: int | str) -> Row:
+        """Return an SMS; ``status.id`` is a :class:`~airflow_provider_emnify.api.SmsStatus`.
+
+        See https://docs.emnify.com/developers/api/endpoint/endpoint-sms-by-endpoint-id-and-sms-id-get
+
+        :param endpoint_id: Id of the endpoint.
+        :param sms_id: Id of the SMS.
+        """
+        sms: Row = call.request(endpoint_id=endpoint_id, sms_id=sms_id)
+        return sms
+
+    @operation("POST", "/api/v1/endpoint/{endpoint_id}/sms")
+    def send(
+        self,
+        call: Call,
+        endpoint_id: int | str,
+        *,
+        payload: str,
+        source_address: str | None = None,
+        source_address_type_id: int | str | None = None,
+        dest_address: str | None = None,
+        udh: str | None = None,
+        dcs: int | None = None,
+        expiry_date: Moment | None = None,
+    ) -> Row:
+        """Send one SMS, or one part of a long one, to an endpoint. **It bills.**
+
+        When the answer is lost, the SMS is looked for among those of the endpoint by its content and the
+        time that it was sent at.
+
+        See https://docs.emnify.com/developers/api/endpoint/endpoint-sms-by-id-post
+
+        :param endpoint_id: Id of the endpoint.
+        :param payload: The text, at most 160 characters of the GSM alphabet.
+        :param source_address: The sender: a number, or a name of at most 11 characters.
+        :param source_address_type_id: 145 for an international number, 161 for a national one, 208 for a
+            name, where it is needed.
+        :param dest_address: Where answers to this SMS go: the id of a callback.
+        :param udh: User data header of a part, in hexadecimal digits: ``050003CC0201`` is part 1 of 2 of CC.
+        :param dcs: Data coding scheme: 0 is GSM 7 bit, 8 is UCS-2.
+        :param expiry_date: When to give up, in UTC.
+        :returns: The SMS, with at least its ``id``.
+        :raises EmnifyUnknownOutcomeError: if the answer is lost and the SMS is not found.
+        """
+        body = given(
+            payload=payload,
+            source_address=source_address,
+            source_address_type=ref(source_address_type_id, "source_address_type_id"),
+            dest_address=dest_address,
+            udh=udh,
+            dcs=dcs,
+            expiry_date=moment(expiry_date),
+        )
+        return call.create(json=body, find=self._finder(endpoint_id, body), endpoint_id=endpoint_id)
+
+    @operation("DELETE", "/api/v1/endpoint/{endpoint_id}/sms/{sms_id}")
+    def cancel(self, call: Call, endpoint_id: int | str, sms_id: int | str) -> None:
+        """Cancel an SMS that is not delivered yet.
+
+        See https://docs.emnify.com/developers/api/endpoint/endpoint-sms-by-endpoint-id-and-sms-id-delete
+
+        :param endpoint_id: Id of the endpoint.
+        :param sms_id: Id of the SMS.
+        """
+        call.request(endpoint_id=endpoint_id, sms_id=sms_id)
+
+    def _finder(self, endpoint_id: int | str, body: Row) -> Callable[[], Row | None]:
+        """Return what finds an SMS that is sent from now on, by emnify's clock: a worker's may be wrong."""
+        told: Row = {name: body[name] for name in ("payload", "udh", "source_address") if name in body}
+        begun = time.monotonic()
+
+        def find() -> Row | None:
+            answer = self._client.send(
+                "GET", "/api/v1/endpoint/{endpoint_id}/sms", path_params={"endpoint_id": endpoint_id}
+            )
+            date = answer.headers.get("Date")
+            if date is None:
+                return None
+            ago = timedelta(seconds=time.monotonic() - begun + _MARGIN)
+            since = parsedate_to_datetime(date) - ago
+            return next((row for row in answer.body or () if _is_it(row, told, since)), None)
+
+        return find
+
+
+def _is_it(row: Row, told: Row, since: datetime) -> bool:
+    if any(row.get(name) != value for name, value in told.items()):
+        return False
+    try:
+        submitted = datetime.fromisoformat(str(row.get("submit_date")))
+    except ValueError:
+        return False
+    return (submitted.replace(tzinfo=UTC) if submitted.tzinfo is None else submitted) >= since

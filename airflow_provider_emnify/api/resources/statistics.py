@@ -1,0 +1,28 @@
+"""Statistics of the own organisation as a whole."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from airflow_provider_emnify.api.resources.operation import Resource, operation
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from airflow_provider_emnify.api.resources.operation import Call, Row
+
+
+class Statistics(Resource):
+    """Usage and cost of the own organisation, as ``client.statistics``.
+
+    Of another organisation, or another month: ``client.organisations.daily_stats``. Of one endpoint or SIM:
+    ``client.endpoints.daily_stats``, ``client.sims.daily_stats``.
+    """
+
+    @operation("GET", "/api/v1/stats/daily")
+    def daily(self, call: Call) -> Iterator[Row]:
+        """List usage and cost by day from the first of this month until today, children included.
+
+        See https://docs.emnify.com/developers/api/organization/statistics-daily-by-id-get
+        """
+        return call.list()

@@ -1,0 +1,35 @@
+"""System events: what emnify itself reports, to start automations from."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from airflow_provider_emnify.api.resources.operation import Resource, operation
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from airflow_provider_emnify.api.resources.operation import Call, Row
+
+
+class SystemEvents(Resource):
+    """The system events, as ``client.system_events``."""
+
+    @operation("GET", "/api/v1/event/system/configuration")
+    def list(self, call: Call) -> Iterator[Row]:
+        """List the system events with the ways to target and the actions that they support.
+
+        See https://docs.emnify.com/developers/api/system-events/get-system-events
+        """
+        return call.list()
+
+    @operation("GET", "/api/v1/event/system/configuration/{system_event_id}")
+    def get(self, call: Call, system_event_id: str) -> Row:
+        """Return a system event.
+
+        See https://docs.emnify.com/developers/api/system-events/get-system-event
+
+        :param system_event_id: Id of the event.
+        """
+        event: Row = call.request(system_event_id=system_event_id)
+        return event

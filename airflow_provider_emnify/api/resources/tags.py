@@ -1,0 +1,187 @@
+"""Tags: labels of endpoints, with a colour."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_emnify.api.errors import EmnifyNotFoundError
+from airflow_provider_emnify.api.ids import parse_ids
+from airflow_provider_emnify.api.resources.bulk import FEW, send_in_chunks, split
+from airflow_provider_emnify.api.resources.operation import (
+    Resource,
+    given,
+    newcomer,
+    operation,
+    ref,
+    refs,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from airflow_provider_emnify.api.resources.operation import Call, Ids, Numbers, Row, Rows
+
+
+class Tags(Resource):
+    """The tags of an organisation, as ``client.tags``.
+
+    The tags of one endpoint are in ``client.endpoints``: ``tags``, ``assign_tag``, ``unassign_tag``.
+    """
+
+    @operation("GET", "/api/v2/tags", paged=True)
+    def list(self, call: Call, *, name: str | None = None, per_page: int | None = None) -> Iterator[Row]:
+        """List the tags, lazily.
+
+        See https://docs.emnify.com/developers/api/tag-management/list-tags
+
+        :param name: Only tags of this name.
+        :param per_page: Rows a request.
+        """
+        return call.list(params={"name": name}, per_page=per_page, envelope=True)
+
+    @operation("POST", "/api/v2/tags")
+    def create(self, call: Call, *, name: str, color_id: int | str | None = None) -> Row:
+        """Create a tag.
+
+        See https://docs.emnify.com/developers/api/tag-management/create-tag
+
+        :param name: Name of the tag.
+        :param color_id: Id of its colour, see :meth:`colors`. Without it: any.
+        :returns: The tag, with at least its ``id``.
+        """
+        find = newcomer(lambda: self.list(name=name), lambda row: row.get("name") == name)
+        return call.create(json=given(name=name, color=ref(color_id, "color_id")), find=find)
+
+    @operation("PATCH", "/api/v2/tags/{tag_id}")
+    def update(
+        self,
+        call: Call,
+        tag_id: int | str,
+        *,
+        name: str | None = None,
+        color_id: int | str | None = None,
+    ) -> None:
+        """Change a tag; only what is given is changed.
+
+        See https://docs.emnify.com/developers/api/tag-management/update-tag
+
+        :param tag_id: Id of the tag.
+        :param name: Name of the tag.
+        :param color_id: Id of its colour.
+        """
+        call.request(json=given(name=name, color=ref(color_id, "color_id")), tag_id=tag_id)
+
+    @operation("DELETE", "/api/v2/tags/{tag_id}")
+    def delete(self, call: Call, tag_id: int | str) -> None:
+        """Delete a tag. Endpoints and automations lose it.
+
+        See https://docs.emnify.com/developers/api/tag-management/delete-tag
+
+        :param tag_id: Id of the tag.
+        """
+        call.request(tag_id=tag_id)
+
+    @operation("POST", "/api/v2/bulk-operations/tag/delete-tags")
+    def delete_many(self, call: Call, tag_ids: Ids) -> Numbers:
+        """Delete tags, 2,000 a request. Endpoints and automations lose them.
+
+        See https://docs.emnify.com/developers/api/tag-management/delete-tags-in-bulk
+
+        :param tag_ids: Ids of the tags.
+        :returns: The ids.
+        :raises EmnifyPartialError: if a request failed and some are still there.
+        """
+
+        def send(ids: Numbers) -> Numbers:
+            call.request(json={"tags": refs(ids, "tag_ids")})
+            return ids
+
+        def look(ids: Numbers) -> tuple[Numbers, Numbers]:
+            left = {row["id"] for row in self.list()}
+            return split(ids, lambda id: id not in left)
+
+        return send_in_chunks(parse_ids(tag_ids, "tag_ids"), send=send, look=look, what="delete tags")
+
+    @operation("GET", "/api/v2/tag-colors")
+    def colors(self, call: Call) -> Rows:
+        """Return the colours that a tag can have.
+
+        See https://docs.emnify.com/developers/api/tag-management/list-tag-colors
+        """
+        found: Rows = call.request()
+        return found
+
+    @operation("POST", "/api/v2/bulk-operations/endpoint/add-tags")
+    def assign_many(self, call: Call, items: Sequence[Mapping[str, Any]]) -> Rows:
+        """Give endpoints tags, 2,000 endpoints a request.
+
+        See https://docs.emnify.com/developers/api/tag-management/assign-tag-to-endpoints-in-bulk
+
+        :param items: A row for each endpoint: ``endpoint_id`` and ``tag_ids``.
+        :returns: The rows.
+        :raises EmnifyPartialError: if a request failed and some tags are not assigned: emnify refuses a
+            request in which one is assigned already. With the rows that are done and those that are not.
+        """
+
+        def is_done(has: set[int], tags: set[int]) -> bool:
+            return tags <= has
+
+        return self._send(call, items, is_done, "assign tags")
+
+    @operation("POST", "/api/v2/bulk-operations/endpoint/remove-tags")
+    def unassign_many(self, call: Call, items: Sequence[Mapping[str, Any]]) -> Rows:
+        """Take tags from endpoints, 2,000 endpoints a request.
+
+        See https://docs.emnify.com/developers/api/tag-management/unassign-tags-from-endpoints-in-bulk
+
+        :param items: A row for each endpoint: ``endpoint_id`` and ``tag_ids``.
+        :returns: The rows.
+        :raises EmnifyPartialError: if a request failed and some tags are still assigned; with the rows that
+            are done and those that are not.
+        """
+
+        def is_done(has: set[int], tags: set[int]) -> bool:
+            return not tags & has
+
+        return self._send(call, items, is_done, "unassign tags")
+
+    def _send(self, call: Call, items: Sequence[Mapping[str, Any]], is_done: Any, what: str) -> Rows:
+        rows: Rows = [dict(item) for item in items]
+
+        def send(chunk: Rows) -> Rows:
+            call.request(json={"items": [_item(row) for row in chunk]})
+            return chunk
+
+        def look(chunk: Rows) -> tuple[Rows, Rows]:
+            ids = [_item(row)["endpoint"]["id"] for row in chunk]
+            has = self._assigned(ids)
+            return split(
+                chunk,
+                lambda row: is_done(
+                    has.get(_item(row)["endpoint"]["id"], set()), {*parse_ids(row["tag_ids"], "tag_ids")}
+                ),
+            )
+
+        for row in rows:  # a bad one is refused before the first request
+            _item(row)
+        return send_in_chunks(rows, send=send, look=look, what=what)
+
+    def _assigned(self, endpoint_ids: Sequence[int]) -> dict[int, set[int]]:
+        endpoints = self._client.endpoints
+        if len(endpoint_ids) > FEW:
+            return {
+                row["id"]: {tag["id"] for tag in row.get("tag_assignments") or ()} for row in endpoints.list()
+            }
+        assigned: dict[int, set[int]] = {}
+        for one in endpoint_ids:
+            try:
+                assigned[one] = {tag["id"] for tag in endpoints.tags(one)}
+            except EmnifyNotFoundError:
+                continue
+        return assigned
+
+
+def _item(row: Mapping[str, Any]) -> Row:
+    if set(row) != {"endpoint_id", "tag_ids"}:
+        raise ValueError(f"{dict(row)!r}: give endpoint_id and tag_ids")
+    return {"endpoint": ref(row["endpoint_id"], "endpoint_id"), "tags": refs(row["tag_ids"], "tag_ids")}

@@ -1,0 +1,46 @@
+"""Tariff plans: what an organisation pays for SIMs, users and profiles."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from airflow_provider_emnify.api.resources.operation import Resource, operation
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from airflow_provider_emnify.api.resources.operation import Call, Row
+
+
+class TariffPlans(Resource):
+    """The tariff plans of organisations, as ``client.tariff_plans``."""
+
+    @operation("GET", "/api/v1/tariff_plan/active")
+    def active(self, call: Call) -> Row:
+        """Return the active tariff plan of the own organisation.
+
+        See https://docs.emnify.com/developers/api/tariff-plans/get-active-tariff-plan
+        """
+        plan: Row = call.request()
+        return plan
+
+    @operation("GET", "/api/v1/organisation/{org_id_or_my}/tariff_plan/active")
+    def active_of_organisation(self, call: Call, organisation_id: int | str) -> Row:
+        """Return the active tariff plan of an organisation.
+
+        See https://docs.emnify.com/developers/api/tariff-plans/get-organisation-active-tariff-plan
+
+        :param organisation_id: Id of the own organisation or of a direct child, or ``my``.
+        """
+        plan: Row = call.request(org_id_or_my=organisation_id)
+        return plan
+
+    @operation("GET", "/api/v1/organisation/{org_id}/tariff_plan")
+    def list(self, call: Call, organisation_id: int | str = "my") -> Iterator[Row]:
+        """List the tariff plans that an organisation can have.
+
+        See https://docs.emnify.com/developers/api/tariff-plans/organisation-tariff-plan-by-org-id-get
+
+        :param organisation_id: Id of the organisation, or ``my``.
+        """
+        return call.list(org_id=organisation_id)

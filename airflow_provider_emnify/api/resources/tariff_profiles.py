@@ -1,0 +1,220 @@
+"""Tariff profiles: where endpoints may roam, and at what price."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_emnify.api.resources.operation import Resource, given, newcomer, operation, ref, refs
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from airflow_provider_emnify.api.resources.operation import Call, Ids, Row
+
+
+class TariffProfiles(Resource):
+    """The tariff profiles of an organisation, as ``client.tariff_profiles``."""
+
+    @operation("GET", "/api/v1/tariff_profile")
+    def list(self, call: Call) -> Iterator[Row]:
+        """List the tariff profiles.
+
+        See https://docs.emnify.com/developers/api/tariff-profiles/tariff-profile-get
+        """
+        return call.list()
+
+    @operation("POST", "/api/v1/tariff_profile")
+    def create(self, call: Call, *, name: str, tariff_id: int | str, description: str = "") -> Row:
+        """Create a tariff profile.
+
+        See https://docs.emnify.com/developers/api/tariff-profiles/tariff-profile-post
+
+        :param name: Name of the profile.
+        :param tariff_id: Id of the tariff.
+        :param description: What it is for.
+        :returns: The profile, with at least its ``id``.
+        """
+        body = {"name": name, "description": description, "tariff": ref(tariff_id, "tariff_id")}
+        return call.create(json=body, find=newcomer(self.list, lambda row: row.get("name") == name))
+
+    @operation("GET", "/api/v1/tariff_profile/{tariff_profile_id}")
+    def get(self, call: Call, tariff_profile_id: int | str) -> Row:
+        """Return a tariff profile with its ratezones and rates.
+
+        See https://docs.emnify.com/developers/api/tariff-profiles/tariff-profile-by-id-get
+
+        :param tariff_profile_id: Id of the profile.
+        """
+        profile: Row = call.request(tariff_profile_id=tariff_profile_id)
+        return profile
+
+    @operation("PATCH", "/api/v1/tariff_profile/{tariff_profile_id}")
+    def update(
+        self,
+        call: Call,
+        tariff_profile_id: int | str,
+        *,
+        name: str | None = None,
+        description: str | None = None,
+        tariff_id: int | str | None = None,
+    ) -> None:
+        """Change a tariff profile; only what is given is changed.
+
+        See https://docs.emnify.com/developers/api/tariff-profiles/tariff-profile-by-id-patch
+
+        :param tariff_profile_id: Id of the profile.
+        :param name: Name of the profile.
+        :param description: What it is for.
+        :param tariff_id: Id of the tariff. A new one removes the selection of ratezones.
+        """
+        body = given(name=name, description=description, tariff=ref(tariff_id, "tariff_id"))
+        call.request(json=body, tariff_profile_id=tariff_profile_id)
+
+    @operation("DELETE", "/api/v1/tariff_profile/{tariff_profile_id}")
+    def delete(self, call: Call, tariff_profile_id: int | str) -> None:
+        """Delete a tariff profile that no endpoint uses.
+
+        See https://docs.emnify.com/developers/api/tariff-profiles/tariff-profile-by-id-delete
+
+        :param tariff_profile_id: Id of the profile.
+        """
+        call.request(tariff_profile_id=tariff_profile_id)
+
+    @operation("GET", "/api/v1/tariff_profile/{tariff_profile_id}/coverage")
+    def coverage(self, call: Call, tariff_profile_id: int | str) -> Iterator[Row]:
+        """List the countries where a tariff profile can be used.
+
+        See https://docs.emnify.com/developers/api/tariff-profiles/tariff-profile-coverage-by-tp-id-get
+
+        :param tariff_profile_id: Id of the profile.
+        """
+        return call.list(tariff_profile_id=tariff_profile_id)
+
+    @operation("PUT", "/api/v1/tariff_profile/{tariff_profile_id}/inclusive_volume/{inclusive_volume_id}")
+    def assign_inclusive_volume(
+        self, call: Call, tariff_profile_id: int | str, inclusive_volume_id: int | str
+    ) -> None:
+        """Have the traffic of a tariff profile counted against an inclusive volume.
+
+        See https://docs.emnify.com/developers/api/tariff-profiles/tariff-profile-inclusive-volume-assignment
+
+        :param tariff_profile_id: Id of the profile, which has none yet.
+        :param inclusive_volume_id: Id of the inclusive volume, of a ratezone of the profile's tariff.
+        """
+        call.request(tariff_profile_id=tariff_profile_id, inclusive_volume_id=inclusive_volume_id)
+
+    @operation("DELETE", "/api/v1/tariff_profile/{tariff_profile_id}/inclusive_volume/{inclusive_volume_id}")
+    def unassign_inclusive_volume(
+        self, call: Call, tariff_profile_id: int | str, inclusive_volume_id: int | str
+    ) -> None:
+        """Have the traffic of a tariff profile counted against an inclusive volume no longer.
+
+        See https://docs.emnify.com/developers/api/tariff-profiles/tariff-profile-inclusive-volume-remove-assignment
+
+        :param tariff_profile_id: Id of the profile.
+        :param inclusive_volume_id: Id of the inclusive volume.
+        """
+        call.request(tariff_profile_id=tariff_profile_id, inclusive_volume_id=inclusive_volume_id)
+
+    @operation("PUT", "/api/v1/tariff_profile/{tariff_profile_id}/ratezone_selection/{ratezone_id}")
+    def assign_ratezone(self, call: Call, tariff_profile_id: int | str, ratezone_id: int | str) -> None:
+        """Let the endpoints of a tariff profile roam in a ratezone.
+
+        See https://docs.emnify.com/developers/api/tariff-profiles/tariff-profile-ratezone-selection-by-tp-id-and-rz-id-put
+
+        :param tariff_profile_id: Id of the profile.
+        :param ratezone_id: Id of the ratezone, which must be active.
+        """
+        call.request(tariff_profile_id=tariff_profile_id, ratezone_id=ratezone_id)
+
+    @operation("DELETE", "/api/v1/tariff_profile/{tariff_profile_id}/ratezone_selection/{ratezone_id}")
+    def remove_ratezone(self, call: Call, tariff_profile_id: int | str, ratezone_id: int | str) -> None:
+        """Let the endpoints of a tariff profile roam in a ratezone no longer.
+
+        See https://docs.emnify.com/developers/api/tariff-profiles/tariff-profile-ratezone-selection-by-tp-id-and-rz-id-delete
+
+        :param tariff_profile_id: Id of the profile.
+        :param ratezone_id: Id of the ratezone.
+        """
+        call.request(tariff_profile_id=tariff_profile_id, ratezone_id=ratezone_id)
+
+    @operation("GET", "/api/v2/tariff_profile/{tariff_profile_id}/operator_blocklist/operator")
+    def blocked_operators(self, call: Call, tariff_profile_id: int | str) -> Any:
+        """Return the network operators that are blocked for a tariff profile, wholly or by technology.
+
+        See https://docs.emnify.com/developers/api/tariff-profiles/tariff-profile-operator-block-list-operator-get
+
+        :param tariff_profile_id: Id of the profile.
+        """
+        return call.request(tariff_profile_id=tariff_profile_id)
+
+    @operation("GET", "/api/v2/tariff_profile/{tariff_profile_id}/operator_blocklist/operator/{operator_id}")
+    def blocked_operator(self, call: Call, tariff_profile_id: int | str, operator_id: int | str) -> Row:
+        """Return what of one network operator is blocked for a tariff profile.
+
+        See https://docs.emnify.com/developers/api/tariff-profiles/tariff-profile-operator-block-operator-by-id-get
+
+        :param tariff_profile_id: Id of the profile.
+        :param operator_id: Id of the operator, see ``client.operators``.
+        """
+        blocked: Row = call.request(tariff_profile_id=tariff_profile_id, operator_id=operator_id)
+        return blocked
+
+    @operation("PUT", "/api/v2/tariff_profile/{tariff_profile_id}/operator_blocklist/operator/{operator_id}")
+    def block_operator(self, call: Call, tariff_profile_id: int | str, operator_id: int | str) -> None:
+        """Keep the endpoints of a tariff profile from a network operator.
+
+        See https://docs.emnify.com/developers/api/tariff-profiles/tariff-profile-operator-block-operator-by-id-put
+
+        :param tariff_profile_id: Id of the profile.
+        :param operator_id: Id of the operator.
+        """
+        call.request(tariff_profile_id=tariff_profile_id, operator_id=operator_id)
+
+    @operation(
+        "DELETE", "/api/v2/tariff_profile/{tariff_profile_id}/operator_blocklist/operator/{operator_id}"
+    )
+    def unblock_operator(self, call: Call, tariff_profile_id: int | str, operator_id: int | str) -> None:
+        """Let the endpoints of a tariff profile use a network operator, but for its blocked technologies.
+
+        See https://docs.emnify.com/developers/api/tariff-profiles/tariff-profile-operator-block-operator-by-id-delete
+
+        :param tariff_profile_id: Id of the profile.
+        :param operator_id: Id of the operator.
+        """
+        call.request(tariff_profile_id=tariff_profile_id, operator_id=operator_id)
+
+    @operation(
+        "POST",
+        "/api/v2/tariff_profile/{tariff_profile_id}/operator_blocklist/operator/{operator_id}/rat_type",
+    )
+    def block_rat_types(
+        self, call: Call, tariff_profile_id: int | str, operator_id: int | str, *, rat_type_ids: Ids
+    ) -> None:
+        """Keep the endpoints of a tariff profile from some technologies of a network operator.
+
+        See https://docs.emnify.com/developers/api/tariff-profiles/tariff-profile-operator-block-operator-by-id-delete
+
+        :param tariff_profile_id: Id of the profile.
+        :param operator_id: Id of the operator.
+        :param rat_type_ids: Ids of the radio access technologies, see ``client.lookups.rat_types``.
+        """
+        body = {"rat_types": refs(rat_type_ids, "rat_type_ids")}
+        call.request(json=body, tariff_profile_id=tariff_profile_id, operator_id=operator_id)
+
+    @operation(
+        "DELETE",
+        "/api/v2/tariff_profile/{tariff_profile_id}/operator_blocklist/operator/{operator_id}/rat_type/{rate_type_id}",
+    )
+    def unblock_rat_type(
+        self, call: Call, tariff_profile_id: int | str, operator_id: int | str, rat_type_id: int | str
+    ) -> None:
+        """Let the endpoints of a tariff profile use a technology of a network operator again.
+
+        See https://docs.emnify.com/developers/api/tariff-profiles/tariff-profile-operator-block-operator-by-id-delete
+
+        :param tariff_profile_id: Id of the profile.
+        :param operator_id: Id of the operator.
+        :param rat_type_id: Id of the radio access technology.
+        """
+        call.request(tariff_profile_id=tariff_profile_id, operator_id=operator_id, rate_type_id=rat_type_id)

@@ -1,0 +1,66 @@
+"""Traffic limits: how much an endpoint may use in a period, and extensions of that."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from airflow_provider_emnify.api.resources.operation import Resource, given, newcomer, operation
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from airflow_provider_emnify.api.resources.operation import Call, Row
+
+
+class TrafficLimits(Resource):
+    """The traffic limits that there are, and their extensions, as ``client.traffic_limits``.
+
+    The limits of a service profile are set in ``client.service_profiles``.
+    """
+
+    @operation("GET", "/api/v1/traffic_limit")
+    def list(self, call: Call) -> Iterator[Row]:
+        """List the traffic limits that there are.
+
+        See https://docs.emnify.com/developers/api/service-lookups-and-configuration/traffic-limit-get
+        """
+        return call.list()
+
+    @operation("GET", "/api/v1/endpoint/{endpoint_id}/traffic_limit_extension")
+    def extensions(self, call: Call, endpoint_id: int | str) -> Iterator[Row]:
+        """List the active extensions of an endpoint's traffic limit.
+
+        See https://docs.emnify.com/developers/api/endpoint/get-endpoint-traffic-limit-extensions
+
+        :param endpoint_id: Id of the endpoint.
+        """
+        return call.list(endpoint_id=endpoint_id)
+
+    @operation("POST", "/api/v1/endpoint/{endpoint_id}/traffic_limit_extension")
+    def extend(
+        self, call: Call, endpoint_id: int | str, *, volume: float, traffic_limit_id: int | str | None = None
+    ) -> Row:
+        """Let an endpoint use more than its traffic limit, until the limit's period ends.
+
+        See https://docs.emnify.com/developers/api/endpoint/create-endpoint-traffic-limit-extension
+
+        :param endpoint_id: Id of the endpoint.
+        :param volume: How much more, in bytes.
+        :param traffic_limit_id: Id of the limit, where there are several.
+        :returns: The extension, with at least its ``id``.
+        """
+        limit = None if traffic_limit_id is None else int(traffic_limit_id)
+        find = newcomer(lambda: self.extensions(endpoint_id), lambda row: row.get("volume") == volume)
+        return call.create(
+            json=given(volume=volume, traffic_limit_id=limit), find=find, endpoint_id=endpoint_id
+        )
+
+    @operation("DELETE", "/api/v1/endpoint/{endpoint_id}/traffic_limit_extension")
+    def clear_extensions(self, call: Call, endpoint_id: int | str) -> None:
+        """Remove all extensions: the endpoint has the limits of its service profile again.
+
+        See https://docs.emnify.com/developers/api/endpoint/delete-endpoint-traffic-limit-extensions
+
+        :param endpoint_id: Id of the endpoint.
+        """
+        call.request(endpoint_id=endpoint_id)

@@ -1,0 +1,131 @@
+"""Workspaces: the organisations that a user works in, and their users."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_emnify.api.enums import UserStatus
+from airflow_provider_emnify.api.ids import parse_ids
+from airflow_provider_emnify.api.resources.operation import Resource, day, operation, ref
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from airflow_provider_emnify.api.resources.operation import Call, Ids, Moment, Row
+
+
+class Workspaces(Resource):
+    """The Workspaces of users, as ``client.workspaces``.
+
+    Most of it needs the administrator role in the Workspace.
+    """
+
+    @operation("GET", "/api/v2/user/{user_id}/workspace")
+    def list(self, call: Call, user_id: int | str) -> Iterator[Row]:
+        """List the Workspaces of a user, with the user's status and roles in each.
+
+        See https://docs.emnify.com/developers/api/workspaces/get-assigned-workspaces
+
+        :param user_id: Id of the user.
+        """
+        return call.list(user_id=user_id)
+
+    @operation("POST", "/api/v1/authenticate/workspace", secret=True)
+    def switch(self, call: Call, workspace_id: int | str) -> Row:
+        """Return an auth token for another Workspace. This needs user credentials.
+
+        The client keeps its own token. To work in another Workspace, give its credentials ``workspace_id``.
+
+        See https://docs.emnify.com/developers/api/workspaces/authenticate-workspace
+
+        :param workspace_id: Id of the Workspace.
+        :returns: ``{"auth_token": ...}``, a secret.
+        """
+        token: Row = call.request(json={"target_organisation": ref(workspace_id, "workspace_id")})
+        return token
+
+    @operation("PUT", "/api/v2/user/{user_id}/default_organisation/{workspace_id}")
+    def set_default(self, call: Call, user_id: int | str, workspace_id: int | str) -> None:
+        """Make a Workspace the default one of a user.
+
+        See https://docs.emnify.com/developers/api/workspaces/update-default-workspace
+
+        :param user_id: Id of the user.
+        :param workspace_id: Id of the Workspace.
+        """
+        call.request(user_id=user_id, workspace_id=workspace_id)
+
+    @operation("DELETE", "/api/v2/user/{user_id}/workspace/{workspace_id}")
+    def remove_user(self, call: Call, user_id: int | str, workspace_id: int | str) -> None:
+        """Take a user out of a Workspace.
+
+        See https://docs.emnify.com/developers/api/workspaces/unassign-workspaces
+
+        :param user_id: Id of the user.
+        :param workspace_id: Id of the Workspace.
+        """
+        call.request(user_id=user_id, workspace_id=workspace_id)
+
+    @operation("PATCH", "/api/v2/user/{user_id}/workspace/{workspace_id}")
+    def set_user_status(
+        self, call: Call, user_id: int | str, workspace_id: int | str, *, status: UserStatus | str | int
+    ) -> None:
+        """Suspend a user in a Workspace, or let them in again.
+
+        See https://docs.emnify.com/developers/api/workspaces/update-workspace-user-status
+
+        :param user_id: Id of the user.
+        :param workspace_id: Id of the Workspace.
+        :param status: ``active`` or ``suspended``.
+        """
+        body = {"status": {"id": int(UserStatus.parse(status))}}
+        call.request(json=body, user_id=user_id, workspace_id=workspace_id)
+
+    @operation("PUT", "/api/v2/user/{user_id}/workspace/{workspace_id}/role/{role_id}")
+    def assign_role(
+        self, call: Call, user_id: int | str, workspace_id: int | str, role_id: int | str
+    ) -> None:
+        """Give a user a role in a Workspace.
+
+        See https://docs.emnify.com/developers/api/workspaces/assign-user-role-by-id
+
+        :param user_id: Id of the user.
+        :param workspace_id: Id of the Workspace.
+        :param role_id: Id of the role, see ``client.users.roles``.
+        """
+        call.request(user_id=user_id, workspace_id=workspace_id, role_id=role_id)
+
+    @operation("DELETE", "/api/v2/user/{user_id}/workspace/{workspace_id}/role/{role_id}")
+    def remove_role(
+        self, call: Call, user_id: int | str, workspace_id: int | str, role_id: int | str
+    ) -> None:
+        """Take a role in a Workspace from a user.
+
+        See https://docs.emnify.com/developers/api/workspaces/remove-user-role-by-id
+
+        :param user_id: Id of the user.
+        :param workspace_id: Id of the Workspace.
+        :param role_id: Id of the role.
+        """
+        call.request(user_id=user_id, workspace_id=workspace_id, role_id=role_id)
+
+    @operation("GET", "/api/v2/workspace/stats/daily")
+    def daily_stats(
+        self,
+        call: Call,
+        *,
+        start_date: Moment | None = None,
+        end_date: Moment | None = None,
+        workspace_ids: Ids | None = None,
+    ) -> Any:
+        """Return usage and cost of Workspaces by day.
+
+        See https://docs.emnify.com/developers/api/workspaces/get-workspace-daily-stats
+
+        :param start_date: First day. Alone it means six months.
+        :param end_date: Last day. Alone it means its month.
+        :param workspace_ids: Ids of the Workspaces. Without it: all that the client's user can see.
+        """
+        ids = ",".join(str(one) for one in parse_ids(workspace_ids, "workspace_ids"))
+        params = {"start_date": day(start_date), "end_date": day(end_date), "workspace_ids": ids or None}
+        return call.request(params=params)
