@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import secrets
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import jwt
 
@@ -31,6 +31,8 @@ AUDIENCE = "/api/v1"
 
 TokenForm = Literal["jwt", "no-exp", "opaque"]
 UnauthorizedForm = Literal["gateway", "api"]
+TOKEN_FORMS: tuple[str, ...] = get_args(TokenForm)
+UNAUTHORIZED_FORMS: tuple[str, ...] = get_args(UnauthorizedForm)
 
 
 @dataclass(frozen=True, slots=True)

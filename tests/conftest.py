@@ -1,0 +1,143 @@
+"""What all tests share: a throwaway Airflow home, a sandbox, and guards against what is left behind."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import shutil
+import tempfile
+import threading
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.openapi import OpenApi
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from airflow_provider_emnify.api import EmnifyClient
+    from airflow_provider_emnify.sandbox import Sandbox
+
+# Airflow reads these when it is first imported. Each process has a home of its own, never the user's.
+_HOME = tempfile.mkdtemp(prefix="emnify-airflow-home-")
+_OWNER = os.getpid()
+os.environ["AIRFLOW_HOME"] = _HOME
+os.environ["AIRFLOW__CORE__LOAD_EXAMPLES"] = "False"
+os.environ.setdefault("AIRFLOW__CORE__UNIT_TEST_MODE", "True")
+
+_ALLOW = "allow_openapi_violations"
+_OPEN_API = pytest.StashKey["OpenApi | None"]()
+_GRACE_SECONDS = 2.0
+
+
+def _remove_home() -> None:
+    if os.getpid() == _OWNER:  # not in a child that was forked
+        shutil.rmtree(_HOME, ignore_errors=True)
+
+
+atexit.register(_remove_home)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", f"{_ALLOW}: sends requests on purpose that the OpenAPI forbids")
+
+
+def pytest_unconfigure() -> None:
+    _remove_home()
+
+
+def pytest_report_header() -> str:
+    path = OpenApi.find()
+    if path is None:
+        return (
+            "emnify OpenAPI: not found, requests are NOT checked against it (EMNIFY_OPENAPI names the file)"
+        )
+    return f"emnify OpenAPI: requests are checked against {path}"
+
+
+@pytest.fixture(scope="session")
+def openapi(request: pytest.FixtureRequest) -> OpenApi | None:
+    """emnify's OpenAPI, or None where the file is not at hand."""
+    path = OpenApi.find()
+    if path is None:
+        return None
+    cache: Any = getattr(request.config, "cache", None)
+    return OpenApi.load(path, Path(cache.mkdir("emnify-openapi")) if cache is not None else None)
+
+
+@pytest.fixture
+def make_sandbox(request: pytest.FixtureRequest, openapi: OpenApi | None) -> Iterator[Callable[..., Sandbox]]:
+    """Start sandboxes as the test needs them; the arguments are those of ``Sandbox``.
+
+    At the end each is stopped, and every request that it has seen is held against the OpenAPI.
+    """
+    from airflow_provider_emnify.sandbox import Sandbox
+
+    started: list[Sandbox] = []
+
+    def make(endpoints: int = 0, **settings: Any) -> Sandbox:
+        sandbox = Sandbox(endpoints, **settings)
+        started.append(sandbox)
+        return sandbox.start()
+
+    yield make
+    for sandbox in started:
+        sandbox.stop()
+    failures = [repr(failure) for sandbox in started for failure in sandbox.failures]
+    assert not failures, "the sandbox itself failed"
+    if openapi is not None and request.node.get_closest_marker(_ALLOW) is None:
+        violations = [
+            violation
+            for sandbox in started
+            for entry in sandbox.log
+            for violation in openapi.request_violations(
+                entry.method, entry.template, entry.path, entry.query, entry.body
+            )
+        ]
+        assert not violations, "requests break the OpenAPI:\n" + "\n".join(dict.fromkeys(violations))
+
+
+@pytest.fixture
+def sandbox(make_sandbox: Callable[..., Sandbox]) -> Sandbox:
+    """An emnify without devices, with its rate limits on, over real HTTP."""
+    return make_sandbox()
+
+
+@pytest.fixture
+def client(sandbox: Sandbox) -> Iterator[EmnifyClient]:
+    """A client of the sandbox that keeps its own count of the limits."""
+    from airflow_provider_emnify.api import Credentials, EmnifyClient, Limits
+
+    credentials = Credentials(application_token=sandbox.application_token)
+    with EmnifyClient(credentials, base_url=sandbox.url, limits=Limits("memory")) as client:
+        yield client
+
+
+@pytest.fixture
+def sandbox_connection(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> Sandbox:
+    """The sandbox, and the connection ``emnify_default`` to it in the environment."""
+    monkeypatch.setenv("AIRFLOW_CONN_EMNIFY_DEFAULT", sandbox.airflow_connection)
+    return sandbox
+
+
+def _lasting(threads: set[threading.Thread]) -> set[threading.Thread]:
+    return {
+        thread
+        for thread in threads
+        if thread.is_alive() and (not thread.daemon or thread.name.startswith("emnify-sandbox"))
+    }
+
+
+@pytest.fixture(autouse=True)
+def no_thread_is_left_behind() -> Iterator[None]:
+    """Fail a test that leaves a thread running which would keep the process alive, or a sandbox."""
+    before = set(threading.enumerate())
+    yield
+    deadline = time.perf_counter() + _GRACE_SECONDS
+    left = _lasting(set(threading.enumerate()) - before)
+    for thread in left:
+        thread.join(max(0.0, deadline - time.perf_counter()))
+    assert not _lasting(left), f"threads are left running: {sorted(thread.name for thread in _lasting(left))}"
