@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+_MARGIN = 1.02
+_LEAK_EVERY = 50  # calls after which a bucket forgets what is older than its window
+
 
 @dataclass(frozen=True)
 class Limit:
@@ -48,6 +51,11 @@ class Limit:
     scope: Literal["address", "organisation"]
     method: str | None = None
     path: re.Pattern[str] = re.compile("")
+
+    @property
+    def window(self) -> int:
+        """Its window in milliseconds, a little longer than documented: no clock and no way is exact."""
+        return round(self.seconds * 1000 * _MARGIN)
 
     def covers(self, method: str, path: str) -> bool:
         """Tell whether a call falls under this limit."""
@@ -90,10 +98,6 @@ LIMITS: tuple[Limit, ...] = (
         _paths("sim/{}", "service_profile", "tariff_profile", "endpoint/{}/stats/{}"),
     ),
 )
-
-# The clock of the host and the way to the API are not exact: windows are taken a little longer.
-_MARGIN = 1.02
-_LEAK_EVERY = 50  # calls after which a bucket forgets what is older than its window
 
 # One after another, says the API: single writes on endpoints, and bulk calls.
 _SERIAL_PATH = re.compile(
@@ -140,7 +144,7 @@ class Limits:
         self._sleep = sleep
         self._lock = threading.RLock()
         self._buckets: dict[str, AbstractBucket] = {}
-        self._own: dict[str, deque[int]] = {}  # this process's calls by key, to tell a new store of them
+        self._own: dict[str, tuple[Limit, deque[int]]] = {}  # this process's calls, to tell a new store of
 
     def acquire(self, method: str, path: str, *, host: str, organisation: str) -> float:
         """Take a place in every limit that a call falls under, waiting for it where need be.
@@ -187,39 +191,49 @@ class Limits:
 
     def _put(self, limit: Limit, key: str) -> float:
         now = time.time_ns() // 1_000_000
-        window = round(limit.seconds * 1000 * _MARGIN)
         with self._store.lock():
-            if self._store.begin():
-                self._buckets.clear()
-            own = self._own.setdefault(key, deque(maxlen=limit.calls))
-            while own and own[0] < now - window:
-                own.popleft()
+            if self._store.begin() and self._buckets:
+                return self._regroup()
             if key not in self._buckets:
-                bucket = self._store.bucket(key, Rate(max(limit.calls // self._store.share, 1), window))
-                for moment in own:
-                    bucket.put(RateItem(key, moment))
-                self._buckets[key] = bucket
-            return self._place(self._buckets[key], key, now, window)
+                self._open(limit, key)
+            return self._place(limit, key, now)
 
-    def _place(self, bucket: AbstractBucket, key: str, now: int, window: int) -> float:
+    def _regroup(self) -> float:
+        """Tell a new store of this process's calls; then wait, so that the others can tell it of theirs."""
+        self._buckets.clear()
+        for key, (limit, _) in self._own.items():
+            self._open(limit, key)
+        return min(limit.seconds for limit in self._limits) * _MARGIN
+
+    def _open(self, limit: Limit, key: str) -> None:
+        rate = Rate(max(limit.calls // self._store.share, 1), limit.window)
+        bucket = self._buckets[key] = self._store.bucket(key, rate)
+        _, own = self._own.setdefault(key, (limit, deque(maxlen=limit.calls)))
+        for moment in own:
+            bucket.put(RateItem(key, moment))
+
+    def _place(self, limit: Limit, key: str, now: int) -> float:
+        bucket, own = self._buckets[key], self._own[key][1]
         item = RateItem(key, now)
         if bucket.put(item):
-            self._own[key].append(now)
-            if len(self._own[key]) % _LEAK_EVERY == 0:
+            while own and own[0] < now - limit.window:
+                own.popleft()
+            own.append(now)
+            if len(own) % _LEAK_EVERY == 0:
                 bucket.leak(now)
             return 0.0
         wait = bucket.waiting(item)
-        if not isinstance(wait, int) or wait > window + 1:
+        if not isinstance(wait, int) or wait > limit.window + 1:
             bucket.flush()  # entries from the future: the clock was set back
+            own.clear()
             return 0.001
         return max(wait, 1) / 1000
 
     def _put_all_the_same(self, limit: Limit, key: str, error: Exception) -> float:
         """Do without the store's past, or else without the store."""
-        self._buckets.clear()
         try:
             self._store.begin_anew()
-            place = self._put(limit, key)
+            wait = self._put(limit, key)
         except Exception as again:  # whatever the store raises, the task goes on
             log.warning(
                 "The rate limit store %s fails (%s). From now on this process counts alone and keeps to a "
@@ -227,14 +241,13 @@ class Limits:
                 self._store.name,
                 _first_line(again),
             )
-            with contextlib.suppress(Exception):
-                self._store.close()
+            self._store.close()
             self._store = MemoryStore(share=4)
             self._buckets.clear()
             return self._put(limit, key)
         why = _first_line(error)
         log.warning("The rate limit store %s was damaged (%s) and begun anew", self._store.name, why)
-        return place
+        return wait
 
 
 def _first_line(error: Exception) -> str:

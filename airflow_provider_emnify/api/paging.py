@@ -7,7 +7,7 @@ a second time; such a repeat is known by an id that is not below the smallest on
 meanwhile have higher ids and belong to the next run.
 
 A filtered list (``q``) can gain rows in its midst, when a device begins to match; that moves rows towards
-pages already read. The count tells: when it grew, what was read last is read once more, for what moved there. A
+pages already read. The count tells: when it grew, what was read last is read again, for what moved there. A
 row that leaves in the same moment keeps the count as it was, and can hide one that was moved.
 A list in another order than the id's (``sort``) is read forward; a row that is repeated on the next page is
 dropped, but a row that is deleted while the list is read can hide another one.

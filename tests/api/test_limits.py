@@ -1,0 +1,260 @@
+"""The rate limits: what is counted together, by how many processes, and what happens to a damaged store."""
+
+from __future__ import annotations
+
+import logging
+import multiprocessing
+import re
+import shutil
+import sys
+import threading
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from airflow_provider_emnify.api.limits import LIMITS, Limit, Limits, is_serial, limit_class
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+LIST = "/api/v1/endpoint"
+HOST = "api.example"
+# The documented limits, scaled down: 40 calls of an address in 1 s, lists 5 in 0.1 s.
+SMALL = (
+    Limit("address", 40, 1.0, "address", path=re.compile(".*")),
+    Limit("lists", 5, 0.1, "organisation", "GET", re.compile(LIST)),
+)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "name"),
+    [
+        ("POST", "/api/v1/authenticate", "authenticate"),
+        ("POST", "/api/v1/authenticate/workspace", "address"),
+        ("GET", "/api/v1/endpoint", "10/s"),
+        ("POST", "/api/v1/endpoint", "address"),
+        ("GET", "/api/v1/sim", "10/s"),
+        ("GET", "/api/v1/event", "10/s"),
+        ("GET", "/api/v1/organisation/my/stats", "10/s"),
+        ("GET", "/api/v1/sim/5/stats", "10/s"),
+        ("GET", "/api/v1/endpoint/{endpoint_id}/connectivity_info", "10/s"),
+        ("GET", "/api/v1/endpoint/5", "50/s"),
+        ("GET", "/api/v1/endpoint/5/connectivity", "50/s"),
+        ("GET", "/api/v1/sim/5", "100/s"),
+        ("GET", "/api/v1/service_profile", "100/s"),
+        ("GET", "/api/v1/tariff_profile", "100/s"),
+        ("GET", "/api/v1/endpoint/5/stats/daily", "100/s"),
+        ("GET", "/api/v1/user", "address"),
+        ("DELETE", "/api/v2/endpoint/multi", "address"),
+    ],
+)
+def test_each_call_falls_under_its_documented_limit(method: str, path: str, name: str) -> None:
+    assert limit_class(method, path) == name
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "serial"),
+    [
+        ("POST", "/api/v1/endpoint", True),
+        ("PATCH", "/api/v1/endpoint/5", True),
+        ("DELETE", "/api/v1/endpoint/5", True),
+        ("POST", "/api/v2/endpoint/multi", True),
+        ("DELETE", "/api/v1/sim/multi", True),
+        ("POST", "/api/v2/bulk-operations/endpoint/add-tags", True),
+        ("GET", "/api/v1/endpoint/5", False),
+        ("POST", "/api/v1/endpoint/5/sms", False),
+        ("PATCH", "/api/v1/sim/5", False),
+    ],
+)
+def test_single_writes_on_endpoints_and_bulk_calls_are_serial(method: str, path: str, serial: bool) -> None:
+    assert is_serial(method, path) is serial
+
+
+def hammer(store: str, directory: Path | None, calls: int, moments: list[float]) -> None:
+    limits = Limits(store, limits=SMALL, directory=directory)
+    for _ in range(calls):
+        limits.acquire("GET", LIST, host=HOST, organisation="acme")
+        moments.append(time.time())
+    limits.close()
+
+
+def hammer_in_a_process(directory: Path, calls: int, queue: multiprocessing.Queue[list[float]]) -> None:
+    logging.disable(logging.CRITICAL)  # a damaged store is warned of; here it is damaged on purpose
+    moments: list[float] = []
+    hammer("host", directory, calls, moments)
+    queue.put(moments)
+
+
+def most_in_a_window(moments: list[float], seconds: float) -> int:
+    moments = sorted(moments)
+    first, most = 0, 0
+    for last, moment in enumerate(moments):
+        while moments[first] < moment - seconds:
+            first += 1
+        most = max(most, last - first + 1)
+    return most
+
+
+def damage_nothing(_: Path) -> None:
+    pass
+
+
+def delete(path: Path) -> None:
+    path.unlink(missing_ok=True)
+
+
+def delete_all(path: Path) -> None:
+    shutil.rmtree(path.parent, ignore_errors=True)
+
+
+def corrupt(path: Path) -> None:
+    if path.exists():
+        path.write_bytes(b"this is no database, and was never one" * 200)
+
+
+def make_unreadable(path: Path) -> None:
+    # What a lost permission is to a user; a superuser reads everything but a directory.
+    path.unlink(missing_ok=True)
+    path.mkdir(exist_ok=True)
+
+
+@pytest.mark.parametrize("damage", [damage_nothing, delete, delete_all, corrupt, make_unreadable])
+def test_four_processes_together_stay_within_the_limits(tmp_path: Path, damage: object) -> None:
+    directory = tmp_path / "limits"
+    context = multiprocessing.get_context("spawn")
+    queue: multiprocessing.Queue[list[float]] = context.Queue()
+    workers = [
+        context.Process(target=hammer_in_a_process, args=(directory, 22, queue), daemon=True)
+        for _ in range(4)
+    ]
+    for worker in workers:
+        worker.start()
+    store = directory / "limits.sqlite"
+    while not store.exists() and any(worker.is_alive() for worker in workers):
+        queue._poll(0.01)  # waits without a sleep
+    damage(store)  # type: ignore[operator]
+    moments = [moment for _ in workers for moment in queue.get(timeout=60)]
+    for worker in workers:
+        worker.join(timeout=30)
+        assert worker.exitcode == 0
+    assert len(moments) == 88
+    # The moments are taken after the place was: some of them are late by what the machine needs to get there.
+    assert most_in_a_window(moments, 0.95) <= 40
+    assert most_in_a_window(moments, 0.08) <= 5 + 2
+
+
+def test_threads_of_a_process_stay_within_the_limits() -> None:
+    moments: list[float] = []
+    limits = Limits("memory", limits=SMALL)
+
+    def work() -> None:
+        for _ in range(8):
+            limits.acquire("GET", LIST, host=HOST, organisation="acme")
+            moments.append(time.time())
+
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(moments) == 32
+    assert most_in_a_window(moments, 0.08) <= 5 + 2
+
+
+def test_organisations_and_hosts_have_limits_of_their_own(tmp_path: Path) -> None:
+    waits: list[float] = []
+    limits = Limits("host", limits=SMALL, directory=tmp_path, sleep=waits.append)
+    for organisation in ("acme", "other"):
+        for _ in range(5):
+            limits.acquire("GET", LIST, host=HOST, organisation=organisation)
+    for _ in range(5):
+        limits.acquire("GET", LIST, host="another.example", organisation="acme")
+    limits.close()
+    assert not waits
+
+
+def test_what_was_waited_is_returned(tmp_path: Path) -> None:
+    limits = Limits("host", limits=SMALL, directory=tmp_path)
+    waited = [limits.acquire("GET", LIST, host=HOST, organisation="acme") for _ in range(6)]
+    limits.close()
+    assert waited[:5] == [0.0] * 5
+    assert 0 < waited[5] <= 0.25
+
+
+def test_a_clock_that_was_set_back_does_not_stop_the_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    limits = Limits("host", limits=SMALL, directory=tmp_path)
+    real = time.time_ns
+    monkeypatch.setattr(time, "time_ns", lambda: real() + 3600 * 10**9)
+    for _ in range(5):
+        limits.acquire("GET", LIST, host=HOST, organisation="acme")
+    monkeypatch.setattr(time, "time_ns", real)
+    assert limits.acquire("GET", LIST, host=HOST, organisation="acme") < 1
+    limits.close()
+
+
+def test_a_store_that_fails_costs_a_warning_and_a_share(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "limits.sqlite").mkdir()
+    limits = Limits("host", limits=(LIMITS[0],), directory=tmp_path)
+    waits: list[float] = []
+    limits._sleep = waits.append  # type: ignore[assignment]
+    with caplog.at_level(logging.WARNING):
+        for _ in range(500):
+            limits.acquire("GET", LIST, host=HOST, organisation="acme")
+    assert not waits
+    assert [r.getMessage() for r in caplog.records if "counts alone" in r.getMessage()]
+    assert len(caplog.records) == 1
+    limits.close()
+
+
+def test_a_redis_that_is_not_there_costs_a_warning(caplog: pytest.LogCaptureFixture) -> None:
+    limits = Limits("redis://:secret-password@127.0.0.1:1/0")
+    with caplog.at_level(logging.WARNING):
+        assert limits.acquire("GET", LIST, host=HOST, organisation="acme") == 0
+    assert "redis://127.0.0.1:1" in caplog.text
+    assert "secret-password" not in caplog.text
+    limits.close()
+
+
+@pytest.mark.parametrize("store", ["hots", "sqlite:///x", "", "http://user:secret@x"])
+def test_a_store_that_is_none_is_refused(store: str) -> None:
+    with pytest.raises(ValueError, match="rate_limit_store") as caught:
+        Limits(store)
+    assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("store", ["host", "memory"])
+def test_serial_writes_of_two_clients_do_not_overlap(tmp_path: Path, store: str) -> None:
+    under_way, overlaps = [], []
+    started = threading.Barrier(4)
+
+    def write() -> None:
+        limits = Limits(store, directory=tmp_path)
+        started.wait()
+        for _ in range(5):
+            with limits.serial("PATCH", "/api/v1/endpoint/5", host=HOST, organisation="acme"):
+                under_way.append(1)
+                overlaps.append(len(under_way))
+                sys.stdout.flush()
+                under_way.pop()
+        limits.close()
+
+    threads = [threading.Thread(target=write) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert overlaps == [1] * 20
+
+
+def test_the_host_store_is_this_users_alone(tmp_path: Path) -> None:
+    directory = tmp_path / "limits"
+    limits = Limits("host", directory=directory)
+    limits.acquire("GET", LIST, host=HOST, organisation="acme")
+    assert directory.stat().st_mode & 0o777 == 0o700
+    assert (directory / "limits.sqlite").stat().st_mode & 0o777 == 0o600
+    limits.close()
