@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 from airflow_provider_emnify.api.resources.operation import Resource, given, newcomer, operation
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
+    from airflow_provider_emnify.api.paging import Listing
     from airflow_provider_emnify.api.resources.operation import Call, Row
 
 
@@ -16,7 +15,7 @@ class ApiCallbacks(Resource):
     """The callback URLs of an organisation, as ``client.api_callbacks``."""
 
     @operation("GET", "/api/v1/api_callback")
-    def list(self, call: Call) -> Iterator[Row]:
+    def list(self, call: Call) -> Listing:
         """List the callback URLs.
 
         See https://docs.emnify.com/developers/api/integrations/get-api-callback-ur-ls

@@ -8,8 +8,7 @@ from airflow_provider_emnify.api.enums import ApplicationTokenStatus
 from airflow_provider_emnify.api.resources.operation import Resource, given, moment, operation
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
+    from airflow_provider_emnify.api.paging import Listing
     from airflow_provider_emnify.api.resources.operation import Call, Moment, Row
 
 
@@ -17,7 +16,7 @@ class ApplicationTokens(Resource):
     """The application tokens of an organisation, as ``client.application_tokens``."""
 
     @operation("GET", "/api/v1/application_token")
-    def list(self, call: Call) -> Iterator[Row]:
+    def list(self, call: Call) -> Listing:
         """List the application tokens: description, status, expiry, creator, but not the tokens themselves.
 
         See https://docs.emnify.com/developers/api/application-tokens/application-token-get

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_emnify.api.resources.operation import Resource, given, newcomer, operation
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
+    from airflow_provider_emnify.api.paging import Listing
     from airflow_provider_emnify.api.resources.operation import Call, Row
 
 
@@ -16,7 +17,7 @@ class Automations(Resource):
     """The automations of an organisation, as ``client.automations``."""
 
     @operation("GET", "/api/v1/automation")
-    def list(self, call: Call) -> Iterator[Row]:
+    def list(self, call: Call) -> Listing:
         """List the automations.
 
         See https://docs.emnify.com/developers/api/automations/list-automations
@@ -125,7 +126,7 @@ class Automations(Resource):
         call.request(id=automation_id)
 
     @operation("GET", "/api/v1/automation/action")
-    def actions(self, call: Call) -> Iterator[Row]:
+    def actions(self, call: Call) -> Listing:
         """List the actions that automations can take, with the properties that they need.
 
         See https://docs.emnify.com/developers/api/automations/list-action
@@ -144,7 +145,7 @@ class Automations(Resource):
         return action
 
     @operation("GET", "/api/v1/automation/log")
-    def logs(self, call: Call, automation_id: str, execution_number: int | str) -> Iterator[Row]:
+    def logs(self, call: Call, automation_id: str, execution_number: int | str) -> Listing:
         """List what the actions of one execution of an automation reported.
 
         See https://docs.emnify.com/developers/api/automations/list-action-logs

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_emnify.api.resources.operation import Resource, given, newcomer, operation
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
+    from airflow_provider_emnify.api.paging import Listing
     from airflow_provider_emnify.api.resources.operation import Call, Row, Rows
 
 _TRANSIT_GATEWAY = "1"
@@ -25,7 +26,7 @@ class CloudConnect(Resource):
         status: int | str | None = None,
         type: int | str | None = None,
         organisation_id: int | str | None = None,
-    ) -> Iterator[Row]:
+    ) -> Listing:
         """List the attachments of an enterprise, or those of a master organisation's direct children.
 
         See https://docs.emnify.com/developers/api/cloud-connect/get-cloud-connect-attachments

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_emnify.api.resources.operation import Resource, newcomer, operation, ref
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
+    from airflow_provider_emnify.api.paging import Listing
     from airflow_provider_emnify.api.resources.operation import Call, Row
 
 
@@ -16,7 +17,7 @@ class CustomEvents(Resource):
     """The custom events of an organisation, as ``client.custom_events``."""
 
     @operation("GET", "/api/v1/event/custom/configuration")
-    def list(self, call: Call) -> Iterator[Row]:
+    def list(self, call: Call) -> Listing:
         """List the custom events with the ways to target and the actions that they support.
 
         See https://docs.emnify.com/developers/api/custom-events/get-custom-events
@@ -74,7 +75,7 @@ class CustomEvents(Resource):
         call.request(custom_event_id=custom_event_id)
 
     @operation("GET", "/api/v1/event/custom/template")
-    def templates(self, call: Call) -> Iterator[Row]:
+    def templates(self, call: Call) -> Listing:
         """List the templates of custom events with the properties that they need.
 
         See https://docs.emnify.com/developers/api/custom-events/get-custom-event-templates

@@ -8,8 +8,9 @@ from airflow_provider_emnify.api.enums import DataStreamStatus
 from airflow_provider_emnify.api.resources.operation import Resource, given, newcomer, operation
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
+    from airflow_provider_emnify.api.paging import Listing
     from airflow_provider_emnify.api.resources.operation import Call, Row, Rows
 
 
@@ -17,7 +18,7 @@ class DataStreams(Resource):
     """The data streams of an organisation, as ``client.data_streams``."""
 
     @operation("GET", "/api/v2/data_stream", secret=True)
-    def list(self, call: Call) -> Iterator[Row]:
+    def list(self, call: Call) -> Listing:
         """List the data streams, with the credentials of their destinations.
 
         See https://docs.emnify.com/developers/api/integrations/list-data-streamer-v-2-s

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 from airflow_provider_emnify.api.resources.operation import Resource, newcomer, operation
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
+    from airflow_provider_emnify.api.paging import Listing
     from airflow_provider_emnify.api.resources.operation import Call, Row
 
 
@@ -16,7 +15,7 @@ class Dns(Resource):
     """The DNS configurations of an organisation, as ``client.dns``."""
 
     @operation("GET", "/api/v1/dns")
-    def list(self, call: Call) -> Iterator[Row]:
+    def list(self, call: Call) -> Listing:
         """List the DNS configurations.
 
         See https://docs.emnify.com/developers/api/service-lookups-and-configuration/dns-get

@@ -8,9 +8,10 @@ from airflow_provider_emnify.api.resources.events import event_filters
 from airflow_provider_emnify.api.resources.operation import Resource, day, operation, ref
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from airflow_provider_emnify.api.enums import EventSeverity, EventSource
+    from airflow_provider_emnify.api.paging import Listing
     from airflow_provider_emnify.api.resources.operation import Call, Moment, Row
 
 
@@ -65,7 +66,7 @@ class EndpointNetwork(Resource):
         return info
 
     @operation("GET", "/api/v1/endpoint/{endpoint_id}/operator_blacklist")
-    def blocked_operators(self, call: Call, endpoint_id: int | str) -> Iterator[Row]:
+    def blocked_operators(self, call: Call, endpoint_id: int | str) -> Listing:
         """List the network operators that an endpoint may not use.
 
         See https://docs.emnify.com/developers/api/endpoint/endpoint-operator-blacklist-by-endpoint-id-get
@@ -114,7 +115,7 @@ class EndpointNetwork(Resource):
         q: str | None = None,
         sort: str | None = "id",
         per_page: int | None = None,
-    ) -> Iterator[Row]:
+    ) -> Listing:
         """List the events of an endpoint, lazily. Of an unknown id there are none; that is no error.
 
         See https://docs.emnify.com/developers/api/endpoint/endpoint-events-by-id
@@ -162,7 +163,7 @@ class EndpointNetwork(Resource):
         *,
         start_date: Moment | None = None,
         end_date: Moment | None = None,
-    ) -> Iterator[Row]:
+    ) -> Listing:
         """List the usage of an endpoint by day. Its ``cost`` is deprecated by emnify.
 
         See https://docs.emnify.com/developers/api/endpoint/endpoint-stats-daily-by-id-get
@@ -175,7 +176,7 @@ class EndpointNetwork(Resource):
         return call.list(params=params, endpoint_id=endpoint_id)
 
     @operation("GET", "/api/v2/endpoint/{endpoint_id}/tags")
-    def tags(self, call: Call, endpoint_id: int | str) -> Iterator[Row]:
+    def tags(self, call: Call, endpoint_id: int | str) -> Listing:
         """List the tags of an endpoint.
 
         See https://docs.emnify.com/developers/api/tag-management/list-endpoint-tags

@@ -27,9 +27,10 @@ from airflow_provider_emnify.api.resources.operation import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from typing import Any
 
+    from airflow_provider_emnify.api.paging import Listing
     from airflow_provider_emnify.api.resources.operation import Call, Ids, Moment, Numbers, Row, Rows
 
 _BEYOND = 1_000_000_000  # a page number that no list reaches: it answers with the last page
@@ -63,7 +64,7 @@ class Endpoints(EndpointNetwork):
         q: str | None = None,
         sort: str | None = None,
         per_page: int | None = 1000,
-    ) -> Iterator[Row]:
+    ) -> Listing:
         """List endpoints, lazily, the newest first.
 
         See https://docs.emnify.com/developers/api/endpoint/get-endpoints
@@ -147,16 +148,8 @@ class Endpoints(EndpointNetwork):
         :returns: The endpoint, with at least its ``id``.
         :raises EmnifyUnknownOutcomeError: if the answer is lost and the endpoint is not found.
         """
-        item = {
-            "name": name,
-            "sim_id": sim_id,
-            "activate_sim": activate_sim,
-            "sim_status": sim_status,
-            "tags": tags,
-            "imei": imei,
-            "imei_lock": imei_lock,
-            "ip_address": ip_address,
-        }
+        item: Row = {"name": name, "sim_id": sim_id, "activate_sim": activate_sim, "sim_status": sim_status}
+        item |= {"tags": tags, "imei": imei, "imei_lock": imei_lock, "ip_address": ip_address}
         body = given(
             service_profile=ref(service_profile_id, "service_profile_id"),
             tariff_profile=ref(tariff_profile_id, "tariff_profile_id"),

@@ -14,8 +14,9 @@ from airflow_provider_emnify.api.resources.operation import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
+    from airflow_provider_emnify.api.paging import Listing
     from airflow_provider_emnify.api.resources.operation import Call, Row, Rows
 
 
@@ -38,7 +39,7 @@ class Euiccs(Resource):
         q: str | None = None,
         sort: str | None = "id",
         per_page: int | None = 1000,
-    ) -> Iterator[Row]:
+    ) -> Listing:
         """List eUICCs with their profiles, lazily.
 
         See https://docs.emnify.com/developers/api/euicc/list-euiccs
@@ -116,7 +117,7 @@ class Euiccs(Resource):
         q: str | None = None,
         sort: str | None = "-creation_date",
         per_page: int | None = 1000,
-    ) -> Iterator[Row]:
+    ) -> Listing:
         """List the operations on an eUICC, lazily, the latest first.
 
         See https://docs.emnify.com/developers/api/euicc-operation/list-operation

@@ -14,9 +14,10 @@ from airflow_provider_emnify.api.resources.operation import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
-    from airflow_provider_emnify.api.resources.operation import Call, Moment, Row, Rows
+    from airflow_provider_emnify.api.paging import Listing
+    from airflow_provider_emnify.api.resources.operation import Call, Moment, Rows
 
 _SEVERAL = frozenset({"iccid", "iccid_with_luhn", "endpoint", "type", "network", "rat", "country"})
 
@@ -74,7 +75,7 @@ class Events(Resource):
         q: str | None = None,
         sort: str | None = "id",
         per_page: int | None = None,
-    ) -> Iterator[Row]:
+    ) -> Listing:
         """List events, lazily. emnify keeps them for 30 days.
 
         See https://docs.emnify.com/developers/api/events/get-events

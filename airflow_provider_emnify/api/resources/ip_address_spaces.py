@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 from airflow_provider_emnify.api.resources.operation import Resource, newcomer, operation
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
+    from airflow_provider_emnify.api.paging import Listing
     from airflow_provider_emnify.api.resources.operation import Call, Row, Rows
 
 
@@ -16,7 +15,7 @@ class IpAddressSpaces(Resource):
     """The IP address spaces of an organisation, as ``client.ip_address_spaces``."""
 
     @operation("GET", "/api/v1/ip_address_space")
-    def list(self, call: Call) -> Iterator[Row]:
+    def list(self, call: Call) -> Listing:
         """List the IP address spaces with the number of used and available addresses.
 
         See https://docs.emnify.com/developers/api/ip-address-spaces/ip-address-space-get

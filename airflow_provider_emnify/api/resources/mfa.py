@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 from airflow_provider_emnify.api.resources.operation import Resource, operation, ref
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
+    from airflow_provider_emnify.api.paging import Listing
     from airflow_provider_emnify.api.resources.operation import Call, Row, Rows
 
 _ACTIVE = 1
@@ -71,7 +70,7 @@ class Mfa(Resource):
         return found
 
     @operation("GET", "/api/v1/user/{user_id}/mfa/trusted_device")
-    def trusted_devices(self, call: Call, user_id: int | str = "my") -> Iterator[Row]:
+    def trusted_devices(self, call: Call, user_id: int | str = "my") -> Listing:
         """List the devices from which a user logs in without MFA.
 
         See https://docs.emnify.com/developers/api/authentication/user-mfa-trusted-device-by-user-id-get

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Concatenate, Final, ParamSpec, TypeVar
 
 from airflow_provider_emnify.api.ids import parse_ids
+from airflow_provider_emnify.api.paging import Listing, Page
 
 if TYPE_CHECKING:
     from airflow_provider_emnify.api.client import EmnifyClient
@@ -123,13 +124,13 @@ class Call:
         per_page: int | None = None,
         envelope: bool = False,
         **path_values: Any,
-    ) -> Iterator[Row]:
+    ) -> Listing:
         """Return its rows, lazily, page by page where it is paged.
 
         :param envelope: The answer carries its paging in the body (``/api/v2/tags``), not in headers.
         """
         if not self._operation.paged:
-            return self._rows(params, path_values)
+            return Listing(lambda _: Page(self._rows(params, path_values)), newest_first=False)
         return self._client.list(
             self._operation.path,
             path_params=self._path_params(path_values),
@@ -140,10 +141,10 @@ class Call:
             envelope=envelope,
         )
 
-    def _rows(self, params: Row | None, path_values: Row) -> Iterator[Row]:
-        """Yield the rows of a list that comes in one answer, which is asked for with the first row."""
+    def _rows(self, params: Row | None, path_values: Row) -> Rows:
+        """Return the rows of a list that comes in one answer."""
         answer = self.request(params=params, **path_values)
-        yield from answer if isinstance(answer, list) else [] if answer is None else [answer]
+        return answer if isinstance(answer, list) else [] if answer is None else [answer]
 
     def _path_params(self, values: Row) -> Row | None:
         for name, value in values.items():
@@ -199,11 +200,6 @@ def operations_of(resource: type[Resource]) -> dict[str, Operation]:
 def given(**fields: Any) -> Row:
     """Keep the fields that were given: neither None nor UNSET."""
     return {name: value for name, value in fields.items() if value is not None and value is not UNSET}
-
-
-def changed(**fields: Any) -> Row:
-    """Keep the fields that were given, where None means null and only UNSET is left out."""
-    return {name: value for name, value in fields.items() if value is not UNSET}
 
 
 def ref(value: Any, field: str) -> Any:

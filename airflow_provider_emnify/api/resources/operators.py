@@ -7,16 +7,15 @@ from typing import TYPE_CHECKING
 from airflow_provider_emnify.api.resources.operation import Resource, operation
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from airflow_provider_emnify.api.resources.operation import Call, Row
+    from airflow_provider_emnify.api.paging import Listing
+    from airflow_provider_emnify.api.resources.operation import Call
 
 
 class Operators(Resource):
     """The network operators, as ``client.operators``."""
 
     @operation("GET", "/api/v1/operator")
-    def list(self, call: Call) -> Iterator[Row]:
+    def list(self, call: Call) -> Listing:
         """List the network operators with country, MNCs and TAP codes.
 
         See https://docs.emnify.com/developers/api/operator/operator-get

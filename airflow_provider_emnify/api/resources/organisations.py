@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 from airflow_provider_emnify.api.resources.operation import Resource, day, given, moment, operation, ref
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
+    from airflow_provider_emnify.api.paging import Listing
     from airflow_provider_emnify.api.resources.operation import Call, Moment, Row, Rows
 
 
@@ -57,7 +56,7 @@ class Organisations(Resource):
         *,
         start_date: Moment | None = None,
         end_date: Moment | None = None,
-    ) -> Iterator[Row]:
+    ) -> Listing:
         """List traffic and cost by day, children included. Numbers come as strings, with a ``TOTAL`` row.
 
         See https://docs.emnify.com/developers/api/organization/get-organisation-daily-stats
@@ -91,7 +90,7 @@ class Organisations(Resource):
         return stats
 
     @operation("GET", "/api/v1/organisation/{org_id_or_my}/inclusive_volume/active")
-    def active_inclusive_volumes(self, call: Call, organisation_id: int | str = "my") -> Iterator[Row]:
+    def active_inclusive_volumes(self, call: Call, organisation_id: int | str = "my") -> Listing:
         """List the inclusive volumes that are active in this billing period.
 
         See https://docs.emnify.com/developers/api/organization/get-active-organisation-inclusive-volume

@@ -16,8 +16,7 @@ from airflow_provider_emnify.api.resources.operation import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
+    from airflow_provider_emnify.api.paging import Listing
     from airflow_provider_emnify.api.resources.operation import Call, Row
 
 
@@ -25,7 +24,7 @@ class ServiceProfiles(Resource):
     """The service profiles of an organisation, as ``client.service_profiles``."""
 
     @operation("GET", "/api/v1/service_profile")
-    def list(self, call: Call) -> Iterator[Row]:
+    def list(self, call: Call) -> Listing:
         """List the service profiles, without their services.
 
         See https://docs.emnify.com/developers/api/service-profiles/service-profile-get
@@ -266,7 +265,7 @@ class ServiceProfiles(Resource):
         call.request(profile_id=profile_id, service_id=service_id, limit_id=limit_id)
 
     @operation("GET", "/api/v1/service_profile/{profile_id}/traffic_limit")
-    def data_limits(self, call: Call, profile_id: int | str) -> Iterator[Row]:
+    def data_limits(self, call: Call, profile_id: int | str) -> Listing:
         """List the data limits of a profile.
 
         See https://docs.emnify.com/developers/api/service-profiles/list-service-profile-traffic-limits

@@ -7,16 +7,15 @@ from typing import TYPE_CHECKING
 from airflow_provider_emnify.api.resources.operation import Resource, operation
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from airflow_provider_emnify.api.resources.operation import Call, Row, Rows
+    from airflow_provider_emnify.api.paging import Listing
+    from airflow_provider_emnify.api.resources.operation import Call, Rows
 
 
 class Services(Resource):
     """The services of emnify, as ``client.services``."""
 
     @operation("GET", "/api/v1/service")
-    def list(self, call: Call) -> Iterator[Row]:
+    def list(self, call: Call) -> Listing:
         """List the services.
 
         See https://docs.emnify.com/developers/api/service-lookups-and-configuration/service-get

@@ -15,8 +15,9 @@ from airflow_provider_emnify.api.resources.operation import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
+    from airflow_provider_emnify.api.paging import Listing
     from airflow_provider_emnify.api.resources.operation import Call, Ids, Row, Rows
 
 
@@ -34,7 +35,7 @@ class SimOperations(Resource):
         q: str | None = None,
         sort: str | None = "-creation_date",
         per_page: int | None = None,
-    ) -> Iterator[Row]:
+    ) -> Listing:
         """List the SIM operations, lazily, the latest first.
 
         See https://docs.emnify.com/developers/api/sim-operation/list-sim-operation

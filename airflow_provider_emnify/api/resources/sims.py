@@ -23,9 +23,10 @@ from airflow_provider_emnify.api.resources.operation import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from airflow_provider_emnify.api.enums import EventSeverity, EventSource
+    from airflow_provider_emnify.api.paging import Listing
     from airflow_provider_emnify.api.resources.operation import Call, Ids, Moment, Numbers, Row, Rows
 
 MOST_MIGRATED = 500
@@ -57,7 +58,7 @@ class Sims(Resource):
         q: str | None = None,
         sort: str | None = None,
         per_page: int | None = 2500,
-    ) -> Iterator[Row]:
+    ) -> Listing:
         """List SIMs, lazily.
 
         See https://docs.emnify.com/developers/api/sim/sim-per-page-sort-by-q-and-page-get
@@ -201,7 +202,7 @@ class Sims(Resource):
         q: str | None = None,
         sort: str | None = "id",
         per_page: int | None = None,
-    ) -> Iterator[Row]:
+    ) -> Listing:
         """List the events of a SIM, lazily. Of an unknown id there are none; that is no error.
 
         See https://docs.emnify.com/developers/api/sim/sim-event-page-per-page-sort-by-sim-id-and-q-get
@@ -248,7 +249,7 @@ class Sims(Resource):
         *,
         start_date: Moment | None = None,
         end_date: Moment | None = None,
-    ) -> Iterator[Row]:
+    ) -> Listing:
         """List the usage of a SIM by day. Its ``cost`` is deprecated by emnify.
 
         See https://docs.emnify.com/developers/api/sim/sim-statistics-daily-by-id-get

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 from airflow_provider_emnify.api.resources.operation import Resource, given, moment, operation, ref
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
+    from airflow_provider_emnify.api.paging import Listing
     from airflow_provider_emnify.api.resources.operation import Call, Moment, Row
 
 _MARGIN = 5.0  # seconds that the clocks of emnify's servers may differ
@@ -21,7 +22,7 @@ class Sms(Resource):
     """The SMS of endpoints, as ``client.sms``."""
 
     @operation("GET", "/api/v1/endpoint/{endpoint_id}/sms")
-    def list(self, call: Call, endpoint_id: int | str) -> Iterator[Row]:
+    def list(self, call: Call, endpoint_id: int | str) -> Listing:
         """List the SMS that an endpoint sent and received.
 
         See https://docs.emnify.com/developers/api/endpoint/endpoint-sms-by-id-get

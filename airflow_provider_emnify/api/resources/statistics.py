@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING
 from airflow_provider_emnify.api.resources.operation import Resource, operation
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from airflow_provider_emnify.api.resources.operation import Call, Row
+    from airflow_provider_emnify.api.paging import Listing
+    from airflow_provider_emnify.api.resources.operation import Call
 
 
 class Statistics(Resource):
@@ -20,7 +19,7 @@ class Statistics(Resource):
     """
 
     @operation("GET", "/api/v1/stats/daily")
-    def daily(self, call: Call) -> Iterator[Row]:
+    def daily(self, call: Call) -> Listing:
         """List usage and cost by day from the first of this month until today, children included.
 
         See https://docs.emnify.com/developers/api/organization/statistics-daily-by-id-get

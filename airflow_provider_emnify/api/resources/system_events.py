@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 from airflow_provider_emnify.api.resources.operation import Resource, operation
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
+    from airflow_provider_emnify.api.paging import Listing
     from airflow_provider_emnify.api.resources.operation import Call, Row
 
 
@@ -16,7 +15,7 @@ class SystemEvents(Resource):
     """The system events, as ``client.system_events``."""
 
     @operation("GET", "/api/v1/event/system/configuration")
-    def list(self, call: Call) -> Iterator[Row]:
+    def list(self, call: Call) -> Listing:
         """List the system events with the ways to target and the actions that they support.
 
         See https://docs.emnify.com/developers/api/system-events/get-system-events

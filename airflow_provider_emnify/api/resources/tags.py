@@ -17,8 +17,9 @@ from airflow_provider_emnify.api.resources.operation import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
+    from airflow_provider_emnify.api.paging import Listing
     from airflow_provider_emnify.api.resources.operation import Call, Ids, Numbers, Row, Rows
 
 
@@ -29,7 +30,7 @@ class Tags(Resource):
     """
 
     @operation("GET", "/api/v2/tags", paged=True)
-    def list(self, call: Call, *, name: str | None = None, per_page: int | None = None) -> Iterator[Row]:
+    def list(self, call: Call, *, name: str | None = None, per_page: int | None = None) -> Listing:
         """List the tags, lazily.
 
         See https://docs.emnify.com/developers/api/tag-management/list-tags

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 from airflow_provider_emnify.api.resources.operation import Resource, operation
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
+    from airflow_provider_emnify.api.paging import Listing
     from airflow_provider_emnify.api.resources.operation import Call, Row
 
 
@@ -36,7 +35,7 @@ class TariffPlans(Resource):
         return plan
 
     @operation("GET", "/api/v1/organisation/{org_id}/tariff_plan")
-    def list(self, call: Call, organisation_id: int | str = "my") -> Iterator[Row]:
+    def list(self, call: Call, organisation_id: int | str = "my") -> Listing:
         """List the tariff plans that an organisation can have.
 
         See https://docs.emnify.com/developers/api/tariff-plans/organisation-tariff-plan-by-org-id-get

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_emnify.api.resources.operation import Resource, given, newcomer, operation, ref, refs
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
+    from airflow_provider_emnify.api.paging import Listing
     from airflow_provider_emnify.api.resources.operation import Call, Ids, Row
 
 
@@ -16,7 +15,7 @@ class TariffProfiles(Resource):
     """The tariff profiles of an organisation, as ``client.tariff_profiles``."""
 
     @operation("GET", "/api/v1/tariff_profile")
-    def list(self, call: Call) -> Iterator[Row]:
+    def list(self, call: Call) -> Listing:
         """List the tariff profiles.
 
         See https://docs.emnify.com/developers/api/tariff-profiles/tariff-profile-get
@@ -81,7 +80,7 @@ class TariffProfiles(Resource):
         call.request(tariff_profile_id=tariff_profile_id)
 
     @operation("GET", "/api/v1/tariff_profile/{tariff_profile_id}/coverage")
-    def coverage(self, call: Call, tariff_profile_id: int | str) -> Iterator[Row]:
+    def coverage(self, call: Call, tariff_profile_id: int | str) -> Listing:
         """List the countries where a tariff profile can be used.
 
         See https://docs.emnify.com/developers/api/tariff-profiles/tariff-profile-coverage-by-tp-id-get
@@ -193,7 +192,7 @@ class TariffProfiles(Resource):
     ) -> None:
         """Keep the endpoints of a tariff profile from some technologies of a network operator.
 
-        See https://docs.emnify.com/developers/api/tariff-profiles/tariff-profile-operator-block-operator-by-id-delete
+        See https://docs.emnify.com/developers/api/tariff-profiles/tariff-profile-operator-block-operator-by-id-rat-type-post
 
         :param tariff_profile_id: Id of the profile.
         :param operator_id: Id of the operator.
@@ -211,7 +210,7 @@ class TariffProfiles(Resource):
     ) -> None:
         """Let the endpoints of a tariff profile use a technology of a network operator again.
 
-        See https://docs.emnify.com/developers/api/tariff-profiles/tariff-profile-operator-block-operator-by-id-delete
+        See https://docs.emnify.com/developers/api/tariff-profiles/tariff-profile-operator-block-operator-by-id-rat-type-by-id-delete
 
         :param tariff_profile_id: Id of the profile.
         :param operator_id: Id of the operator.

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 from airflow_provider_emnify.api.resources.operation import Resource, given, newcomer, operation
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
+    from airflow_provider_emnify.api.paging import Listing
     from airflow_provider_emnify.api.resources.operation import Call, Row
 
 
@@ -19,7 +18,7 @@ class TrafficLimits(Resource):
     """
 
     @operation("GET", "/api/v1/traffic_limit")
-    def list(self, call: Call) -> Iterator[Row]:
+    def list(self, call: Call) -> Listing:
         """List the traffic limits that there are.
 
         See https://docs.emnify.com/developers/api/service-lookups-and-configuration/traffic-limit-get
@@ -27,7 +26,7 @@ class TrafficLimits(Resource):
         return call.list()
 
     @operation("GET", "/api/v1/endpoint/{endpoint_id}/traffic_limit_extension")
-    def extensions(self, call: Call, endpoint_id: int | str) -> Iterator[Row]:
+    def extensions(self, call: Call, endpoint_id: int | str) -> Listing:
         """List the active extensions of an endpoint's traffic limit.
 
         See https://docs.emnify.com/developers/api/endpoint/get-endpoint-traffic-limit-extensions

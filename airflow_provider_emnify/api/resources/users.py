@@ -18,9 +18,10 @@ from airflow_provider_emnify.api.resources.operation import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from airflow_provider_emnify.api.enums import EventSeverity, EventSource
+    from airflow_provider_emnify.api.paging import Listing
     from airflow_provider_emnify.api.resources.operation import Call, Ids, Moment, Row, Rows
 
 
@@ -40,7 +41,7 @@ class Users(Resource):
         q: str | None = None,
         sort: str | None = "id",
         per_page: int | None = None,
-    ) -> Iterator[Row]:
+    ) -> Listing:
         """List user accounts, lazily.
 
         See https://docs.emnify.com/developers/api/user-management/user-per-page-sort-by-q-and-page-get
@@ -220,7 +221,7 @@ class Users(Resource):
         q: str | None = None,
         sort: str | None = "id",
         per_page: int | None = None,
-    ) -> Iterator[Row]:
+    ) -> Listing:
         """List the events of a user, lazily. Of an unknown id there are none; that is no error.
 
         See https://docs.emnify.com/developers/api/user-management/user-event-page-per-page-sort-by-user-id-and-q-get

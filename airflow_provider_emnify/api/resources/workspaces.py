@@ -9,8 +9,7 @@ from airflow_provider_emnify.api.ids import parse_ids
 from airflow_provider_emnify.api.resources.operation import Resource, day, operation, ref
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
+    from airflow_provider_emnify.api.paging import Listing
     from airflow_provider_emnify.api.resources.operation import Call, Ids, Moment, Row
 
 
@@ -21,7 +20,7 @@ class Workspaces(Resource):
     """
 
     @operation("GET", "/api/v2/user/{user_id}/workspace")
-    def list(self, call: Call, user_id: int | str) -> Iterator[Row]:
+    def list(self, call: Call, user_id: int | str) -> Listing:
         """List the Workspaces of a user, with the user's status and roles in each.
 
         See https://docs.emnify.com/developers/api/workspaces/get-assigned-workspaces

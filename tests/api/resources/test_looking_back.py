@@ -1,0 +1,116 @@
+"""What a lost answer does: the created thing is recognised, and an older one like it is not taken for it."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import requests
+
+from airflow_provider_emnify.api import EmnifyPartialError, EmnifyUnknownOutcomeError
+from tests.api.support import AUTHENTICATE, URL, make_client, make_token
+
+if TYPE_CHECKING:
+    import requests_mock as rm
+
+    from airflow_provider_emnify.api import EmnifyClient
+
+SERVER_TIME = datetime(2026, 5, 4, 12, 0, tzinfo=UTC)
+SMS = f"{URL}/api/v1/endpoint/7/sms"
+LOST = {"exc": requests.exceptions.ReadTimeout}
+
+
+@pytest.fixture
+def client(requests_mock: rm.Mocker) -> EmnifyClient:
+    requests_mock.post(AUTHENTICATE, json={"auth_token": make_token()})
+    return make_client(max_retries=0)
+
+
+def sms(number: int, ago: float, **fields: Any) -> dict[str, Any]:
+    submitted = SERVER_TIME - timedelta(seconds=ago)
+    return {"id": number, "payload": "on", "submit_date": f"{submitted:%Y-%m-%dT%H:%M:%S}.000+0000", **fields}
+
+
+@pytest.mark.parametrize(
+    ("rows", "found"),
+    [
+        ([sms(1, ago=600), sms(2, ago=1)], 2),
+        ([sms(1, ago=600)], None),
+        ([sms(1, ago=1, payload="off")], None),
+        ([sms(1, ago=1, udh="050003CC0202"), sms(2, ago=1, udh="050003CC0201")], 2),
+        ([sms(1, ago=0, submit_date="2026-05-04 11:59:59", udh="050003CC0201")], 1),
+        ([sms(1, ago=1, submit_date=None)], None),
+        ([], None),
+    ],
+)
+def test_an_sms_is_known_by_its_content_and_the_time_at_emnify(
+    client: EmnifyClient, requests_mock: rm.Mocker, rows: list[dict[str, Any]], found: int | None
+) -> None:
+    with_udh = any("udh" in row for row in rows)
+    more = {"udh": "050003CC0201"} if with_udh else {}
+    sent = requests_mock.post(SMS, **LOST)
+    requests_mock.get(SMS, json=rows, headers={"Date": format_datetime(SERVER_TIME, usegmt=True)})
+    if found is None:
+        with pytest.raises(EmnifyUnknownOutcomeError):
+            client.sms.send(7, payload="on", **more)
+    else:
+        assert client.sms.send(7, payload="on", **more)["id"] == found
+    assert sent.call_count == 1
+
+
+def test_an_sms_is_not_guessed_at_without_the_time_at_emnify(
+    client: EmnifyClient, requests_mock: rm.Mocker
+) -> None:
+    requests_mock.post(SMS, **LOST)
+    requests_mock.get(SMS, json=[sms(1, ago=1)])
+    with pytest.raises(EmnifyUnknownOutcomeError):
+        client.sms.send(7, payload="on")
+
+
+def test_a_thing_is_known_by_its_name_among_those_that_are_new(
+    client: EmnifyClient, requests_mock: rm.Mocker
+) -> None:
+    path = f"{URL}/api/v1/service_profile"
+    old, new = {"id": 1, "name": "trackers"}, {"id": 9, "name": "trackers"}
+    requests_mock.get(path, [{"json": [old]}, {"json": [old, {"id": 8, "name": "x"}, new]}])
+    requests_mock.post(path, **LOST)
+    assert client.service_profiles.create(name="trackers")["id"] == 9
+
+
+def test_an_older_thing_of_the_name_is_not_taken_for_the_new_one(
+    client: EmnifyClient, requests_mock: rm.Mocker
+) -> None:
+    tags = {"total": 1, "page": 1, "page_size": 10, "last_page": 1, "data": [{"id": 1, "name": "red"}]}
+    requests_mock.get(f"{URL}/api/v2/tags", json=tags)
+    requests_mock.post(f"{URL}/api/v2/tags", **LOST)
+    with pytest.raises(EmnifyUnknownOutcomeError):
+        client.tags.create(name="red")
+
+
+@pytest.mark.parametrize("many", ["assign_many", "unassign_many"])
+def test_tags_that_are_so_already_are_done(client: EmnifyClient, requests_mock: rm.Mocker, many: str) -> None:
+    path = {"assign_many": "add-tags", "unassign_many": "remove-tags"}[many]
+    refused = {"error_code": 1405, "error_token": "Duplicated", "message": "assigned already"}
+    requests_mock.post(f"{URL}/api/v2/bulk-operations/endpoint/{path}", status_code=409, json=refused)
+    requests_mock.get(f"{URL}/api/v2/endpoint/1/tags", json=[{"id": 5}, {"id": 6}])
+    requests_mock.get(f"{URL}/api/v2/endpoint/2/tags", json=[{"id": 6}])
+    requests_mock.get(f"{URL}/api/v2/endpoint/3/tags", status_code=404)
+    rows = [{"endpoint_id": number, "tag_ids": [5]} for number in (1, 2, 3)]
+    with pytest.raises(EmnifyPartialError) as caught:
+        getattr(client.tags, many)(rows)
+    has, has_not = [1], [2, 3]
+    done, not_done = (has, has_not) if many == "assign_many" else (has_not, has)
+    assert [row["endpoint_id"] for row in caught.value.done] == done
+    assert [row["endpoint_id"] for row in caught.value.not_done] == not_done
+
+
+def test_deleted_sims_are_known(client: EmnifyClient, requests_mock: rm.Mocker) -> None:
+    requests_mock.delete(f"{URL}/api/v1/sim/multi", status_code=500)
+    requests_mock.get(f"{URL}/api/v1/sim/1", status_code=404)
+    requests_mock.get(f"{URL}/api/v1/sim/2", json={"id": 2, "status": {"id": 3}})
+    requests_mock.get(f"{URL}/api/v1/sim/3", json={"id": 3, "status": {"id": 2}})
+    with pytest.raises(EmnifyPartialError) as caught:
+        client.sims.delete_many("[1, 2, 3]")
+    assert (caught.value.done, caught.value.not_done) == ([1, 2], [3])

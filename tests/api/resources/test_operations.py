@@ -1,0 +1,307 @@
+"""Each of the 214 operations: there is a method, and its request is the one that emnify describes."""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+import re
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from airflow_provider_emnify.api.resources import RESOURCES, Resources, operations_of
+from airflow_provider_emnify.api.resources.operation import Call, Operation, Resource, operation
+from tests.api.resources import openapi
+from tests.api.resources.recorder import Recorder, Sent
+from tests.api.resources.samples import LEAST, ONE_OF, joined, samples
+
+if TYPE_CHECKING:
+    from airflow_provider_emnify.api.resources.operation import Row
+
+needs_description = pytest.mark.skipif(
+    not openapi.FILE.exists(), reason=f"emnify's OpenAPI is not at {openapi.FILE}"
+)
+
+CALLS = {
+    f"{name}.{method}": (getattr(resource, method), found)
+    for name, resource in RESOURCES.items()
+    for method, found in operations_of(resource).items()
+}
+each_call = pytest.mark.parametrize("call", CALLS)
+
+# What a request has that emnify's description does not, and why.
+UNDESCRIBED = {
+    "api_secrets.create": {"secret"},  # the description shows the record that is read, not what is written
+    "sims.daily_stats": {"start_date", "end_date"},  # in the description's text only
+}
+
+# Bodies that cannot be held against the description, and why.
+UNCHECKED = {
+    "endpoints.reset_connectivity": "null matches both of 'any type' and 'null', of which it allows one only",
+}
+
+
+def make(call: str, arguments: dict[str, Any]) -> Sent:
+    """Call a method and return the request of its operation; all others must be reads."""
+    client = Recorder([{"id": 1, "name": "other"}])
+    resource, _, method = call.partition(".")
+    answer = getattr(getattr(client, resource), method)(**arguments)
+    if isinstance(answer, Iterator):
+        list(answer)
+    declared = CALLS[call][1]
+    own = [one for one in client.sent if (one.method, one.path) == (declared.method, declared.path)]
+    others = [one for one in client.sent if one not in own]
+    assert len(own) == 1
+    assert all(one.method == "GET" for one in others)
+    return own[0]
+
+
+def full_calls(call: str) -> list[dict[str, Any]]:
+    """All arguments at once, once for each of those that exclude each other."""
+    values = {name: first for name, (first, _) in samples(call, CALLS[call][0]).items()}
+    choices = ONE_OF.get(call)
+    if choices is None:
+        return [values]
+    return [
+        {name: value for name, value in values.items() if name == choice or name not in choices}
+        for choice in choices
+    ]
+
+
+@needs_description
+def test_there_is_a_method_for_each_operation() -> None:
+    described = set(openapi.operations())
+    assert len(described) == 214
+    assert {(found.method, found.path) for _, found in CALLS.values()} == described
+
+
+@each_call
+def test_no_argument_is_lost(call: str) -> None:
+    both = samples(call, CALLS[call][0])
+    for arguments in full_calls(call):
+        request = make(call, arguments)
+        for name in arguments:
+            other = make(call, {**arguments, name: both[name][1]})
+            assert other != request, f"{name} changes nothing"
+
+
+@each_call
+def test_plain_values_arrive_as_they_are(call: str) -> None:
+    for arguments in full_calls(call):
+        request = make(call, arguments)
+        wire = joined([request.path_params, request.params, request.json])
+        for name, value in arguments.items():
+            if isinstance(value, (int, str)) and not isinstance(value, bool) and re.search(r"\d", str(value)):
+                assert str(value) in re.split(r"[|,:]", wire), name
+
+
+@needs_description
+@each_call
+def test_the_request_is_as_described(call: str) -> None:
+    declared = CALLS[call][1]
+    described = openapi.operations()[declared.method, declared.path]
+    undescribed = UNDESCRIBED.get(call, set())
+    for arguments in full_calls(call):
+        request = make(call, arguments)
+
+        assert set(request.path_params) == set(openapi.parameters(described, "path"))
+
+        query = openapi.parameters(described, "query")
+        assert set(request.params) - undescribed <= set(query)
+        assert {name for name, one in query.items() if one.get("required")} <= set(request.params)
+        for name, value in request.params.items():
+            allowed = openapi.resolved(query.get(name, {}).get("schema", {})).get("enum")
+            assert allowed is None or str(value) in allowed
+
+        schema = openapi.body_schema(described)
+        assert (request.json is None) == (schema is None)
+        if schema is not None and call not in UNCHECKED:
+            assert openapi.complaints(schema, request.json, partial=declared.method == "PATCH") == []
+            assert set(openapi.unknown_fields(schema, request.json)) <= undescribed
+
+
+@needs_description
+@each_call
+def test_paged_is_what_takes_a_page(call: str) -> None:
+    declared = CALLS[call][1]
+    described = openapi.operations()[declared.method, declared.path]
+    assert declared.paged == ("page" in openapi.parameters(described, "query"))
+
+
+@each_call
+def test_what_is_not_given_is_not_sent(call: str) -> None:
+    method = CALLS[call][0]
+    both = samples(call, method)
+    parameters = inspect.signature(method).parameters
+    least = {
+        name: both[name][0]
+        for name, parameter in parameters.items()
+        if name != "self" and (parameter.default is parameter.empty or name in LEAST.get(call, ()))
+    }
+    request = make(call, least)
+    wire = joined([request.path_params, request.params, request.json or ()])
+    assert "UNSET" not in wire
+    if call != "endpoints.reset_connectivity":  # which sends null to reset
+        assert "None" not in wire.split("|")
+
+
+@needs_description
+@each_call
+def test_the_docstring_names_the_page_of_the_vendor_and_each_parameter(call: str) -> None:
+    method, declared = CALLS[call]
+    described = openapi.operations()[declared.method, declared.path]
+    section = re.sub(r"(?=[A-Z])", "-", described["tags"][0].removeprefix("subpackage_")).lower()
+    text = inspect.getdoc(method) or ""
+    page = f"https://docs.emnify.com/developers/api/{section}/{described['operationId']}"
+    assert f"See {page}" in text.splitlines()
+    documented = set(re.findall(r":param (\w+):", text))
+    assert documented == set(inspect.signature(method).parameters) - {"self"}
+
+
+def test_the_signature_hides_the_call() -> None:
+    signature = inspect.signature(Recorder().users.get)
+    assert list(signature.parameters) == ["user_id"]
+    with pytest.raises(TypeError, match="unexpected keyword argument 'nobody'"):
+        signature.bind(7, nobody=1)
+
+
+def test_the_declaration_is_on_the_method() -> None:
+    assert Recorder().users.get.operation == Operation("GET", "/api/v1/user/{user_id}")  # type: ignore[attr-defined]
+
+
+def test_every_resource_is_an_attribute_of_the_client() -> None:
+    client = Recorder()
+    assert set(Resources.__annotations__) == set(RESOURCES)
+    assert {name: type(getattr(client, name)) for name in RESOURCES} == RESOURCES
+
+
+def test_nothing_but_an_id_goes_into_a_path() -> None:
+    client = Recorder()
+    for value in (None, True):
+        with pytest.raises(ValueError, match="endpoint_id"):
+            client.endpoints.delete(value)  # type: ignore[arg-type]
+    assert client.sent == []
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        "application_tokens.create",
+        "api_secrets.create",
+        "api_secrets.get",
+        "authentication.authenticate",
+        "cloud_connect.get",
+        "data_streams.get",
+        "data_streams.list",
+        "mfa.create_key",
+        "users.create_support_token",
+        "users.change_password",
+        "workspaces.switch",
+    ],
+)
+def test_what_holds_a_secret_says_so(call: str) -> None:
+    assert CALLS[call][1].secret
+
+
+def test_a_list_that_is_not_paged_asks_for_no_page_and_only_when_it_is_read() -> None:
+    client = Recorder([{"id": 1}, {"id": 2}])
+    rows = client.sms.list(7)
+    assert client.sent == []
+    assert [row["id"] for row in rows] == [1, 2]
+    assert client.sent == [Sent("GET", "/api/v1/endpoint/{endpoint_id}/sms", {"endpoint_id": 7})]
+
+
+@pytest.mark.parametrize(
+    ("call", "arguments", "body"),
+    [
+        ("endpoints.update", {"endpoint_id": 1, "sim_id": None}, {"sim": {"id": None}}),
+        (
+            "endpoints.update_many",
+            {"endpoints": [{"id": 1, "sim_id": None}]},
+            [{"id": 1, "sim": {"id": None}}],
+        ),
+        ("sims.update", {"sim_id": 1, "customer_org_id": None}, {"customer_org": {"id": None}}),
+        ("service_profiles.update", {"profile_id": 1, "api_secret_id": None}, {"api_secret": {"id": None}}),
+    ],
+)
+def test_none_empties_what_can_be_empty(call: str, arguments: Row, body: Any) -> None:
+    assert make(call, arguments).json == body
+
+
+@pytest.mark.parametrize("activate", [True, False])
+def test_a_new_endpoint_always_says_whether_its_sim_is_activated(activate: bool) -> None:
+    profiles = {"service_profile_id": 1, "tariff_profile_id": 2}
+    one = make("endpoints.create", {**profiles, "sim_id": "3", "activate_sim": activate})
+    assert one.json["sim"] == {"id": 3, "activate": activate}
+    rows = [{"sim_id": 3, "activate_sim": activate}]
+    many = make("endpoints.create_many", {**profiles, "endpoints": rows})
+    assert many.json["endpoints"] == [{"sim": {"id": 3, "activate": activate}}]
+    silent = make("endpoints.create_many", {**profiles, "endpoints": [{"sim_id": 3}]})
+    assert silent.json["endpoints"] == [{"sim": {"id": 3, "activate": False}}]
+
+
+@pytest.mark.parametrize(
+    ("call", "arguments", "message"),
+    [
+        ("endpoints.create_many", {"endpoints": [{"nmae": "x"}]}, "nmae"),
+        ("endpoints.create_many", {"endpoints": [{"activate_sim": True}]}, "sim_id"),
+        ("endpoints.update_many", {"endpoints": [{"name": "x"}]}, "no id"),
+        ("endpoints.update_many", {"endpoints": [{"id": 1, "activate_sim": True}]}, "activate_sim"),
+        ("endpoints.update_many", {"endpoints": [{"id": 1, "sim_id": None, "sim_status": 2}]}, "sim_status"),
+        ("endpoints.reset_connectivity", {"location": False, "pdp_context": False}, "both"),
+        ("euiccs.schedule_operations", {"operations": [{"action": 1}]}, "action"),
+        ("tags.assign_many", {"items": [{"endpoint_id": 1}]}, "tag_ids"),
+        ("sims.migrate", {"sim_ids": [1], "iccids": ["1"]}, "exactly one"),
+        ("sims.migrate", {"sim_ids": [*range(501)]}, "500"),
+        ("automations.create", {"custom_event_id": None}, "custom_event_id"),
+        ("sim_operations.trigger", {"eids": []}, "eids"),
+        ("users.update", {"status": "gone"}, "activation_pending"),
+        ("users.create", {"organisation_id": [1, 2]}, "organisation_id"),
+    ],
+)
+def test_what_makes_no_sense_is_refused_before_anything_is_sent(
+    call: str, arguments: Row, message: str
+) -> None:
+    method = CALLS[call][0]
+    both = samples(call, method)
+    parameters = inspect.signature(method).parameters
+    least = {
+        name: both[name][0]
+        for name, parameter in parameters.items()
+        if name != "self" and parameter.default is parameter.empty
+    }
+    client = Recorder([])
+    resource, _, name = call.partition(".")
+    with pytest.raises(ValueError, match=message):
+        getattr(getattr(client, resource), name)(**{**least, **arguments})
+    assert client.sent == []
+
+
+@pytest.mark.parametrize("dry_run", [True, False])
+def test_only_a_dry_run_of_a_migration_may_be_sent_twice(dry_run: bool) -> None:
+    request = make("sims.migrate", {"sim_ids": [1], "target_workspace_id": 2, "dry_run": dry_run})
+    assert request.json["dry_run"] is dry_run
+    assert request.repeatable is dry_run
+
+
+def test_an_operation_cannot_be_changed() -> None:
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        CALLS["users.get"][1].path = "/elsewhere"  # type: ignore[misc]
+
+
+def test_a_resource_of_ones_own_is_declared_the_same_way() -> None:
+    class Things(Resource):
+        @operation("GET", "/api/v9/thing/{thing_id}", repeatable=False)
+        def get(self, call: Call, thing_id: int, *, deep: bool = False) -> Any:
+            """Return a thing."""
+            return call.request(params={"deep": deep, "not": None}, thing_id=thing_id)
+
+    client = Recorder({"id": 5})
+    things = Things(client)  # type: ignore[arg-type]
+    assert things.get(5, deep=True) == {"id": 5}
+    assert client.sent == [
+        Sent("GET", "/api/v9/thing/{thing_id}", {"thing_id": 5}, {"deep": True}, None, False)
+    ]
+    assert operations_of(Things) == {"get": Operation("GET", "/api/v9/thing/{thing_id}", repeatable=False)}
+    assert Things.get.__doc__ == "Return a thing."
