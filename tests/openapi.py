@@ -307,7 +307,7 @@ def _registry(document: Any) -> Registry[Any]:
 
 
 def _plain(node: Any, *, closed: bool) -> Any:
-    """Return the document with any-of for one-of, whose branches overlap, and with closed objects if asked."""
+    """Return the document with any-of for one-of, whose branches overlap; with closed objects if asked."""
     if isinstance(node, list):
         return [_plain(part, closed=closed) for part in node]
     if not isinstance(node, dict):

@@ -19,11 +19,11 @@ FACTORY_TEST_IN_BULK = 5
 """The number that bulk updates use for the SIM status Factory test, which is 4 elsewhere."""
 
 OWN: dict[str, Field] = {
-    "name": text(nullable=True),
+    "name": text(),
     "tags": text(nullable=True),
     "imei": pattern("a numeric String of 14 to 16 digits", r"\d{14,16}", nullable=True),
     "imei_lock": boolean(),
-    "ip_address": text(nullable=True),
+    "ip_address": text(),
 }
 NEW_SIM = reference(activate=boolean(), status=reference())
 SHARED: dict[str, Field] = {

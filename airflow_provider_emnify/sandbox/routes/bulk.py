@@ -86,6 +86,8 @@ def update_endpoints(call: Call) -> Answer:
     changes = []
     for item in items:
         endpoint = state.endpoint(item["id"])
+        if "ip_address" in item and "ip_address_space" not in item:
+            raise invalid(finding("Required", "Endpoint - ip_address_space is required with ip_address."))
         provisioning.check_shared(state, item)
         provisioning.check_address(state, item, endpoint)
         changes.append((endpoint, item, provisioning.changed_sim(state, endpoint, item, bulk=True)))

@@ -125,27 +125,29 @@ def update_user(call: Call) -> Answer:
     organisation_id = _reference(body.get("organisation"))
     if organisation_id not in {None, user.organisation_id}:
         raise ApiError("NotAllowed", "Updating the organisation of a user is not allowed.")
-    status = _reference(body.get("status"))
-    if status is not None:
-        if status not in set(UserStatus):
-            raise ApiError("InvalidReference", f"Invalid reference to Status with id {status}")
-        target = UserStatus(status)
-        if target is not user.status and target not in _STATUS_MOVES[user.status]:
-            raise ApiError(
-                "NotAllowed",
-                f"Status of a user cannot change from '{user.status.label}' to '{target.label}'.",
-            )
-        user.status = target
-    if body.get("name"):
-        user.name = body["name"]
-    username = body.get("username")
-    if username and username.lower() != user.username.lower():
-        if call.state.user_by_name(username) is not None:
-            raise ApiError("Duplicated", f"User with username {username} already exists.")
-        user.username = username
+    status = _next_status(user, _reference(body.get("status")))
+    username = body.get("username", user.username)
+    renamed = username.lower() != user.username.lower()
+    if renamed and call.state.user_by_name(username) is not None:
+        raise ApiError("Duplicated", f"User with username {username} already exists.")
+    user.status, user.username, user.name = status, username, body.get("name", user.name)
+    if renamed:
         user.status = UserStatus.ACTIVATION_PENDING
         user.activation_key = f"activation-{user.id}-{call.state.random.getrandbits(64):016x}"
     return Answer(204)
+
+
+def _next_status(user: User, number: int | None) -> UserStatus:
+    if number is None:
+        return user.status
+    if number not in set(UserStatus):
+        raise ApiError("InvalidReference", f"Invalid reference to Status with id {number}")
+    target = UserStatus(number)
+    if target is not user.status and target not in _STATUS_MOVES[user.status]:
+        raise ApiError(
+            "NotAllowed", f"Status of a user cannot change from '{user.status.label}' to '{target.label}'."
+        )
+    return target
 
 
 @serves("DELETE", "/api/v1/user/{user_id}")

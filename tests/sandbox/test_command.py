@@ -1,0 +1,129 @@
+"""The command ``emnify-sandbox``, and the control of a sandbox in another process."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import requests
+
+from airflow_provider_emnify.sandbox.__main__ import main
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from airflow_provider_emnify.sandbox import Sandbox
+    from tests.sandbox.support import Api
+
+COMMAND = [sys.executable, "-m", "airflow_provider_emnify.sandbox"]
+
+
+@pytest.fixture
+def ready(tmp_path: Path) -> Path:
+    return tmp_path / "ready.json"
+
+
+@pytest.fixture
+def process(ready: Path) -> Iterator[subprocess.Popen[str]]:
+    command = [*COMMAND, "--endpoints", "3", "--no-limits", "--ready-file", str(ready)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        yield process
+        process.kill()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_the_command_serves_until_it_is_told_to_end(
+    process: subprocess.Popen[str], ready: Path, number: signal.Signals
+) -> None:
+    assert process.stdout is not None
+    said = list(iter(process.stdout.readline, "Ctrl-C ends it.\n"))
+    told = json.loads(ready.read_text())
+    assert told["pid"] == process.pid
+    credential = {"application_token": told["application_token"]}
+    token = requests.post(f"{told['url']}/api/v1/authenticate", json=credential, timeout=10).json()[
+        "auth_token"
+    ]
+    headers = {"Authorization": f"Bearer {token}"}
+    answers = [requests.get(f"{told['url']}/api/v1/endpoint", headers=headers, timeout=10) for _ in range(20)]
+    assert {(answer.status_code, len(answer.json())) for answer in answers} == {(200, 3)}
+    process.send_signal(number)
+    _, errors = process.communicate(timeout=10)
+    assert (process.returncode, errors) == (0, "")
+    assert f"export AIRFLOW_CONN_EMNIFY_DEFAULT='{told['connection']}'\n" in said
+    assert not ready.exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--port", "x"], "'x' is no whole number from 0 to 65535"),
+        (["--port", "70000"], "'70000' is no whole number from 0 to 65535"),
+        (["--endpoints", "-5"], "no whole number from 0"),
+        (["--token-life", "0"], "more than 0 seconds"),
+        (["--online-after", "soon"], "'soon' is no number of seconds"),
+        (["--create-answer", "mail"], "invalid choice"),
+    ],
+)
+def test_bad_arguments_are_named(
+    arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(arguments)
+    assert ended.value.code == 2
+    assert message in capsys.readouterr().err
+
+
+def test_a_port_in_use_is_named(sandbox: Sandbox, capsys: pytest.CaptureFixture[str]) -> None:
+    port = sandbox.url.rpartition(":")[2]
+    assert main(["--port", port]) == 1
+    assert capsys.readouterr().err.startswith(f"emnify-sandbox: cannot listen on 127.0.0.1 port {port}: ")
+
+
+def test_a_ready_file_that_cannot_be_written_is_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "nowhere" / "ready.json"
+    assert main(["--ready-file", str(path)]) == 1
+    assert capsys.readouterr().err.startswith(f"emnify-sandbox: cannot write {path}: ")
+
+
+def control(sandbox: Sandbox, method: str, path: str, body: Any = None) -> requests.Response:
+    return requests.request(method, f"{sandbox.url}/_sandbox/{path}", json=body, timeout=10)
+
+
+def test_a_sandbox_is_controlled_over_http(sandbox: Sandbox, api: Api) -> None:
+    fault = {"method": "GET", "path": "/api/v1/user", "status": 500}
+    assert control(sandbox, "POST", "faults", fault).json() == {"faults": 1}
+    assert [api.get("/api/v1/user").status_code for _ in range(2)] == [500, 200]
+    before = sandbox.clock.time()
+    assert control(sandbox, "POST", "clock", {"advance": 1000}).json()["time"] >= before + 1000
+    assert control(sandbox, "POST", "tokens/revoke").json() == {"revoked": 1}
+    assert api.get("/api/v1/user").status_code == 401
+    told = control(sandbox, "GET", "counts").json()
+    assert (told["requests"], told["authentications"], told["failures"]) == (4, 1, [])
+    assert told["counts"]["GET /api/v1/user"] == 3
+    assert told["statuses"] == {"200": 2, "500": 1, "401": 1}
+    log = control(sandbox, "GET", "log").json()
+    assert [entry["template"] for entry in log][1:] == ["/api/v1/user"] * 3
+    assert log[0]["body"] == {"application_token": "***"}
+    control(sandbox, "POST", "faults", fault)
+    assert control(sandbox, "DELETE", "faults").json() == {"faults": 0}
+    assert sandbox.requests == 4
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("faults", {}),
+        ("faults", {"colour": "red"}),
+        ("clock", {"advance": -1}),
+        ("clock", {"advance": "soon"}),
+    ],
+)
+def test_bad_orders_are_refused(sandbox: Sandbox, path: str, body: dict[str, object]) -> None:
+    assert control(sandbox, "POST", path, body).status_code == 422
