@@ -86,7 +86,10 @@ class EmnifyOperator(EmnifyBaseOperator):
 
     def _small(self, answer: Any) -> Any:
         if isinstance(answer, Iterator):
-            answer = list(islice(answer, self.max_rows + 1))
+            rows = list(islice(answer, self.max_rows + 1))
+            if hasattr(answer, "close"):
+                answer.close()  # the page that is under way
+            answer = rows
         if isinstance(answer, list):
             if len(answer) > self.max_rows:
                 raise ValueError(

@@ -1,0 +1,30 @@
+"""Shared by the tests of operators and sensors: a task's context, and mapping as Airflow does it."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import pytest
+
+    from airflow_provider_emnify.sandbox import Sandbox
+
+
+def context(*, try_number: int = 1, run_started: float | None = None) -> Any:
+    """Return what an operator reads of a task's context."""
+    started = datetime.now(UTC) if run_started is None else datetime.fromtimestamp(run_started, UTC)
+    return {"ti": SimpleNamespace(try_number=try_number), "dag_run": SimpleNamespace(start_date=started)}
+
+
+def without_retries(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have the client send each request once, so that a fault is an error at once."""
+    connection = {**json.loads(sandbox.airflow_connection), "extra": {"max_retries": 0}}
+    monkeypatch.setenv("AIRFLOW_CONN_EMNIFY_DEFAULT", json.dumps(connection))
+
+
+def unmap(mapped: Any, **expanded: Any) -> Any:
+    """Make the operator of one mapped task instance, as Airflow does in the worker."""
+    return mapped.unmap(expanded)

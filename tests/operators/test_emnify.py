@@ -1,0 +1,148 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from airflow.providers.common.compat.sdk import AirflowFailException
+
+from airflow_provider_emnify.api.resources import RESOURCES, operations_of
+from airflow_provider_emnify.operators.emnify import EmnifyOperator, check_arguments, find_method
+from tests.operators.support import context
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from airflow_provider_emnify.sandbox import Sandbox
+
+
+@pytest.fixture
+def fleet(make_sandbox: Callable[..., Sandbox], monkeypatch: pytest.MonkeyPatch) -> Sandbox:
+    sandbox = make_sandbox(12, limits=False)
+    monkeypatch.setenv("AIRFLOW_CONN_EMNIFY_DEFAULT", sandbox.airflow_connection)
+    return sandbox
+
+
+def call(name: str, arguments: Any = None, **more: Any) -> EmnifyOperator:
+    return EmnifyOperator(task_id="t", call=name, arguments=arguments, **more)
+
+
+def test_a_call_returns_what_the_api_answers(fleet: Sandbox) -> None:
+    assert call("organisations.my").execute(context())["name"] == "Sandbox"
+    assert fleet.authentications == 1
+
+
+def test_a_call_without_an_answer_returns_none(fleet: Sandbox) -> None:
+    endpoint_id = min(fleet.state.endpoints)
+    arguments = {"endpoint_id": str(endpoint_id), "name": "pump"}
+    assert call("endpoints.update", arguments).execute(context()) is None
+    assert fleet.state.endpoints[endpoint_id].name == "pump"
+
+
+def test_a_lazy_list_comes_back_as_a_list(fleet: Sandbox) -> None:
+    rows = call("endpoints.list", {"per_page": "5"}).execute(context())
+    assert sorted(row["id"] for row in rows) == sorted(fleet.state.endpoints)
+
+
+def test_too_many_rows_point_to_the_transfers() -> None:
+    operator = call("endpoints.list", {"per_page": 5}, max_rows=11)
+    with pytest.raises(AirflowFailException, match=r"11 rows.*EmnifyToSqlOperator or EmnifyToObjectStorage"):
+        operator.execute(context())
+
+
+@pytest.fixture(autouse=True)
+def _with_fleet(fleet: Sandbox) -> None:
+    """Every test of this module has the fleet's connection."""
+
+
+def test_as_many_rows_as_allowed_are_fine() -> None:
+    assert len(call("endpoints.list", {"per_page": 5}, max_rows=12).execute(context())) == 12
+
+
+@pytest.mark.parametrize(
+    ("name", "mend"),
+    [
+        ("users.crate", "did you mean users.create"),
+        ("user.create", "did you mean users.create"),
+        ("endpoints.lst", "did you mean endpoints.list"),
+        ("users", "did you mean users."),
+        ("sing", "resources are"),
+        ("users._find", "there is no"),
+        ("users.__init__", "there is no"),
+        ("fleet.sing", "there is no"),
+        ("", "give '<resource>.<method>'"),
+        (None, "give '<resource>.<method>'"),
+    ],
+)
+def test_a_call_that_does_not_exist_fails_when_the_dag_is_parsed(name: Any, mend: str) -> None:
+    with pytest.raises(ValueError, match=mend):
+        call(name)
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "message"),
+    [
+        ("users.create", {"username": "a@b.c"}, "argument 'name' is missing"),
+        ("users.create", None, "argument 'username' is missing; argument 'name' is missing"),
+        (
+            "users.create",
+            {"username": "a", "nmae": "b"},
+            r"unknown argument 'nmae' \(did you mean 'name'\?\)",
+        ),
+        ("endpoints.get", {"endpoint_id": 1, "call": 2}, "unknown argument 'call'"),
+        ("endpoints.get", {"endpoint_id": 1, "self": 2}, "unknown argument 'self'"),
+        ("endpoints.get", "endpoint_id=1", "no dict"),
+        ("endpoints.get", [1], "no dict"),
+    ],
+)
+def test_bad_arguments_fail_when_the_dag_is_parsed(name: str, arguments: Any, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        call(name, arguments)
+
+
+def test_templated_values_are_no_concern_of_the_parser() -> None:
+    call("endpoints.get", {"endpoint_id": "{{ params.endpoint_id }}"})
+
+
+def test_arguments_from_another_task_are_checked_in_the_worker() -> None:
+    operator = call("endpoints.get", "{{ ti.xcom_pull('x') }}")
+    operator.arguments = {"endpoint": 1}
+    with pytest.raises(AirflowFailException, match="unknown argument 'endpoint'"):
+        operator.execute(context())
+    operator.arguments = "7"
+    with pytest.raises(AirflowFailException, match="no dict"):
+        operator.execute(context())
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        f"{resource}.{method}"
+        for resource, kind in RESOURCES.items()
+        for method, operation in operations_of(kind).items()
+        if operation.secret
+    ],
+)
+def test_calls_that_deal_in_secrets_are_refused(name: str) -> None:
+    with pytest.raises(ValueError, match=rf"EmnifyHook\(\)\.get_conn\(\)\.{name}"):
+        call(name, {})
+
+
+def test_every_operation_can_be_called() -> None:
+    for resource, kind in RESOURCES.items():
+        for method, operation in operations_of(kind).items():
+            if not operation.secret:
+                name = f"{resource}.{method}"
+                function = find_method(name)
+                with pytest.raises(ValueError, match="no_such_argument"):
+                    check_arguments(name, function, {"no_such_argument": 1})
+
+
+def test_an_unknown_id_fails_for_good() -> None:
+    with pytest.raises(AirflowFailException, match="404"):
+        call("endpoints.get", {"endpoint_id": 7}).execute(context())
+
+
+@pytest.mark.parametrize("max_rows", [0, -1, "many", True, 1.5])
+def test_max_rows_is_a_number_of_rows(max_rows: Any) -> None:
+    with pytest.raises(ValueError, match="max_rows"):
+        call("endpoints.list", max_rows=max_rows)

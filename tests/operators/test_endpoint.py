@@ -1,0 +1,413 @@
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from airflow.providers.common.compat.sdk import AirflowFailException
+
+from airflow_provider_emnify.api import (
+    EmnifyConnectionError,
+    EmnifyPartialError,
+    EmnifyServerError,
+    EndpointStatus,
+    SimStatus,
+)
+from airflow_provider_emnify.operators.endpoint import (
+    EmnifyCreateEndpointsOperator,
+    EmnifyDeleteEndpointsOperator,
+    EmnifySetEndpointStatusOperator,
+    EmnifyUpdateEndpointsOperator,
+)
+from tests.operators.support import context, without_retries
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from airflow_provider_emnify.sandbox import Sandbox
+
+MULTI = "/api/v2/endpoint/multi"
+
+
+@pytest.fixture
+def fleet(make_sandbox: Callable[..., Sandbox], monkeypatch: pytest.MonkeyPatch) -> Sandbox:
+    """Ten endpoints with activated SIMs, and free SIMs from 2000001 on."""
+    sandbox = make_sandbox(10, limits=False)
+    monkeypatch.setenv("AIRFLOW_CONN_EMNIFY_DEFAULT", sandbox.airflow_connection)
+    return sandbox
+
+
+def create(**arguments: Any) -> EmnifyCreateEndpointsOperator:
+    return EmnifyCreateEndpointsOperator(
+        task_id="t", **{"service_profile_id": 1, "tariff_profile_id": 1, **arguments}
+    )
+
+
+def ids_of(sandbox: Sandbox) -> list[int]:
+    return sorted(sandbox.state.endpoints)
+
+
+class TestCreate:
+    def test_endpoints_are_created_in_the_order_asked(self, fleet: Sandbox) -> None:
+        rows = [
+            {"name": "pump 2", "sim_id": 2000002, "activate_sim": True, "tags": "pump,berlin"},
+            {"name": "pump 1", "sim_id": "2000001"},
+            {"sim_id": 2000003, "sim_status": "activated"},
+            {"name": "no sim yet", "imei_lock": False},
+        ]
+        ids = create(endpoints=rows, status="disabled").execute(context())
+        found = [fleet.state.endpoints[key] for key in ids]
+        assert [endpoint.sim_id for endpoint in found] == [2000002, 2000001, 2000003, None]
+        assert [endpoint.name for endpoint in found[:2]] == ["pump 2", "pump 1"]
+        assert {endpoint.status for endpoint in found} == {EndpointStatus.DISABLED}
+        sims = [fleet.state.sims[number].status for number in (2000001, 2000002, 2000003)]
+        assert sims == [SimStatus.ISSUED, SimStatus.ACTIVATED, SimStatus.ACTIVATED]
+        assert fleet.counts[f"POST {MULTI}"] == 1
+
+    def test_activation_is_always_said_on_the_wire(self, fleet: Sandbox) -> None:
+        create(endpoints=[{"name": "a", "sim_id": 2000001}]).execute(context())
+        sent = next(entry for entry in fleet.log if entry.template == MULTI)
+        assert sent.body["endpoints"] == [{"name": "a", "sim": {"id": 2000001, "activate": False}}]
+        assert sent.body["status"] == {"id": 0}
+
+    @pytest.mark.parametrize("count", [1, 8], ids=["one by one", "from the list"])
+    @pytest.mark.parametrize("sims", [True, False], ids=["by SIM", "by name"])
+    def test_a_second_run_creates_nothing(self, fleet: Sandbox, count: int, sims: bool) -> None:
+        rows = [{"name": f"pump {n}", **({"sim_id": 2000001 + n} if sims else {})} for n in range(count)]
+        ids = create(endpoints=rows).execute(context())
+        assert create(endpoints=rows).execute(context()) == ids
+        assert fleet.counts[f"POST {MULTI}"] == 1
+
+    def test_rows_of_one_name_are_as_many_endpoints(self, fleet: Sandbox) -> None:
+        rows = [{"name": "twin"}, {"name": "twin"}]
+        ids = create(endpoints=rows).execute(context())
+        assert len(set(ids)) == 2
+        assert create(endpoints=[*rows, {"name": "twin"}]).execute(context())[:2] == ids
+        assert sum(e.name == "twin" for e in fleet.state.endpoints.values()) == 3
+
+    def test_only_what_is_missing_is_created(self, fleet: Sandbox) -> None:
+        rows = [{"name": "a", "sim_id": 2000001}, {"name": "b"}, {"name": "c, d"}]
+        first = create(endpoints=rows[:1]).execute(context())
+        ids = create(endpoints=rows).execute(context())
+        assert ids[:1] == first
+        assert len(set(ids)) == 3
+        assert create(endpoints=rows).execute(context()) == ids
+
+    def test_a_failed_chunk_is_completed_by_the_next_try(
+        self, make_sandbox: Callable[..., Sandbox], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        sandbox = make_sandbox(limits=False)
+        without_retries(sandbox, monkeypatch)
+        rows = [{"name": f"pump {number}"} for number in range(2003)]
+        sandbox.faults.add(method="POST", path=MULTI, partial=2, skip=1)
+        with pytest.raises(EmnifyPartialError) as caught:
+            create(endpoints=rows).execute(context())
+        assert len(caught.value.done) == 2002
+        assert set(caught.value.done) == set(ids_of(sandbox))
+        assert caught.value.not_done == ["'pump 2002'"]
+        ids = create(endpoints=rows).execute(context(try_number=2))
+        assert len(set(ids)) == 2003
+        assert ids == sorted(ids)
+        assert len(ids_of(sandbox)) == 2003
+        sizes = [len(e.body["endpoints"]) for e in sandbox.log if e.template == MULTI]
+        assert sizes == [2000, 3, 1]
+
+    def test_a_lost_answer_creates_nothing_twice(self, fleet: Sandbox) -> None:
+        fleet.faults.add(method="POST", path=MULTI, drop="after")
+        ids = create(endpoints=[{"name": "a"}, {"name": "b", "sim_id": 2000001}]).execute(context())
+        assert [fleet.state.endpoints[key].name for key in ids] == ["a", "b"]
+        assert len(ids_of(fleet)) == 12
+
+    def test_a_sim_on_another_endpoint_is_an_error_before_anything_is_created(self, fleet: Sandbox) -> None:
+        taken = next(e for e in fleet.state.endpoints.values() if e.sim_id)
+        rows = [{"name": "new"}, {"name": "mine", "sim_id": taken.sim_id}]
+        with pytest.raises(AirflowFailException, match=rf"SIM {taken.sim_id} is on endpoint {taken.id}"):
+            create(endpoints=rows).execute(context())
+        assert fleet.counts[f"POST {MULTI}"] == 0
+
+    def test_a_sim_that_does_not_exist_is_an_error(self, fleet: Sandbox) -> None:
+        with pytest.raises(AirflowFailException, match="no SIM 99"):
+            create(endpoints=[{"sim_id": 99}]).execute(context())
+        assert fleet.counts[f"POST {MULTI}"] == 0
+
+    def test_fail_fails_before_anything_is_created(self, fleet: Sandbox) -> None:
+        first = create(endpoints=[{"name": "a"}]).execute(context())
+        operator = create(endpoints=[{"name": "a"}, {"name": "b"}], if_exists="fail")
+        with pytest.raises(AirflowFailException, match=rf"1 exist already \({first[0]} 'a'\)"):
+            operator.execute(context())
+        assert fleet.counts[f"POST {MULTI}"] == 1
+
+    def test_fail_takes_what_its_own_first_try_created(self, fleet: Sandbox) -> None:
+        now = fleet.clock.time()
+        first = create(endpoints=[{"name": "a"}]).execute(context(run_started=now))
+        operator = create(endpoints=[{"name": "a"}, {"name": "b"}], if_exists="fail")
+        ids = operator.execute(context(try_number=2, run_started=now))
+        assert ids[:1] == first
+        assert len(ids) == 2
+
+    @pytest.mark.parametrize("nothing", [[], "[]", "", None, ()])
+    def test_nothing_is_done_for_nothing(self, fleet: Sandbox, nothing: Any) -> None:
+        assert create(endpoints=nothing).execute(context()) == []
+        assert fleet.requests == 0
+
+    @pytest.mark.parametrize("form", [json.dumps, str])
+    def test_rows_may_be_what_a_template_renders(self, fleet: Sandbox, form: Callable[[Any], str]) -> None:
+        rows = [{"name": "a", "sim_id": 2000001, "activate_sim": True, "tags": None}]
+        operator = create(endpoints=form(rows), service_profile_id="1", status="1")
+        ids = operator.execute(context())
+        assert fleet.state.endpoints[ids[0]].status is EndpointStatus.DISABLED
+        assert fleet.state.sims[2000001].status is SimStatus.ACTIVATED
+
+    @pytest.mark.parametrize(
+        ("arguments", "message"),
+        [
+            ({"endpoints": [{"nmae": "a"}]}, "nmae"),
+            ({"endpoints": [{"tags": "a"}]}, "needs a name or a sim_id"),
+            ({"endpoints": [{"name": ""}]}, "needs a name or a sim_id"),
+            ({"endpoints": [{"sim_id": 1}, {"sim_id": "1"}]}, "SIM 1 is in more than one row"),
+            ({"endpoints": [{"sim_id": "x"}]}, "sim_id"),
+            ({"endpoints": [{"name": "a", "imei_lock": "maybe"}]}, "imei_lock: 'maybe'"),
+            ({"endpoints": ["a"]}, "'a' is no dict"),
+            ({"endpoints": 7}, "7 is no list of dicts"),
+            ({"endpoints": "pumps"}, "'pumps' is no list of dicts"),
+            ({"endpoints": [], "status": "deleted"}, "EmnifyDeleteEndpointsOperator"),
+            ({"endpoints": [], "status": "on"}, "'on'"),
+            ({"endpoints": [], "service_profile_id": "gold"}, "service_profile_id: 'gold'"),
+            ({"endpoints": [], "tariff_profile_id": None}, "tariff_profile_id"),
+            ({"endpoints": [], "if_exists": "update"}, "if_exists"),
+        ],
+    )
+    def test_bad_arguments_are_refused_when_the_dag_is_parsed(
+        self, arguments: dict[str, Any], message: str
+    ) -> None:
+        with pytest.raises(ValueError, match=message):
+            create(**arguments)
+
+
+class TestUpdate:
+    def test_all_are_changed_in_the_same_way(self, fleet: Sandbox) -> None:
+        ids = ids_of(fleet)[:3]
+        operator = EmnifyUpdateEndpointsOperator(
+            task_id="t", endpoint_ids=ids, tags="berlin", tariff_profile_id="2", imei_lock="True"
+        )
+        assert operator.execute(context()) == ids
+        found = [fleet.state.endpoints[key] for key in ids]
+        assert {(e.tags, e.tariff_profile_id, e.imei_lock) for e in found} == {("berlin", 2, True)}
+        assert fleet.counts[f"PATCH {MULTI}"] == 1
+
+    def test_each_is_changed_in_its_own_way(self, fleet: Sandbox) -> None:
+        first, second = ids_of(fleet)[:2]
+        rows = [
+            {"id": first, "name": "pump", "status": "disabled"},
+            {"id": str(second), "sim_id": None},
+        ]
+        assert EmnifyUpdateEndpointsOperator(task_id="t", endpoints=rows).execute(context()) == [
+            first,
+            second,
+        ]
+        assert fleet.state.endpoints[first].name == "pump"
+        assert fleet.state.endpoints[first].status is EndpointStatus.DISABLED
+        assert fleet.state.endpoints[second].sim_id is None
+
+    def test_nothing_is_done_for_nothing(self, fleet: Sandbox) -> None:
+        assert EmnifyUpdateEndpointsOperator(task_id="t", endpoint_ids=[], tags="x").execute(context()) == []
+        assert fleet.requests == 0
+
+    @pytest.mark.parametrize(
+        ("arguments", "message"),
+        [
+            ({"endpoint_ids": [1]}, "at least one"),
+            ({"tags": "x"}, "give one of them"),
+            ({"endpoint_ids": [1], "endpoints": [{"id": 1, "name": "a"}]}, "give one of them"),
+            ({"endpoints": [{"id": 1, "name": "a"}], "tags": "x"}, "into the rows"),
+            ({"endpoints": [{"name": "a"}]}, "has no id"),
+            ({"endpoints": [{"id": 1}]}, "changes nothing"),
+            ({"endpoints": [{"id": 1, "sim_status": 1}]}, "unknown sim_status"),
+            ({"endpoint_ids": [1], "status": "deleted"}, "EmnifyDeleteEndpointsOperator"),
+            ({"endpoint_ids": "a", "tags": "x"}, "endpoint_ids"),
+        ],
+    )
+    def test_bad_arguments_are_refused_when_the_dag_is_parsed(
+        self, arguments: dict[str, Any], message: str
+    ) -> None:
+        with pytest.raises(ValueError, match=message):
+            EmnifyUpdateEndpointsOperator(task_id="t", **arguments)
+
+
+class TestDelete:
+    @pytest.mark.parametrize(
+        ("sims", "status"),
+        [
+            ("suspend", SimStatus.SUSPENDED),
+            ("delete", SimStatus.DELETED),
+            ("release", SimStatus.ACTIVATED),
+        ],
+    )
+    def test_endpoints_go_and_their_sims_as_asked(self, fleet: Sandbox, sims: Any, status: SimStatus) -> None:
+        ids = ids_of(fleet)[:2]
+        numbers = [fleet.state.endpoints[key].sim_id for key in ids]
+        operator = EmnifyDeleteEndpointsOperator(task_id="t", endpoint_ids=ids, sims=sims, confirm=True)
+        assert operator.execute(context()) == ids
+        assert not set(ids) & set(ids_of(fleet))
+        found = [fleet.state.sims[number] for number in numbers if number in fleet.state.sims]
+        assert {sim.status for sim in found} <= {status}
+        assert {sim.endpoint_id for sim in found} <= {None}
+        assert len(found) == 2 or sims == "delete"
+        assert operator.execute(context()) == ids  # gone ones are done
+        assert fleet.counts[f"DELETE {MULTI}"] == 1
+
+    def test_those_that_are_left_are_deleted(self, fleet: Sandbox) -> None:
+        ids = ids_of(fleet)[:7]
+        EmnifyDeleteEndpointsOperator(task_id="t", endpoint_ids=ids[:3], confirm=True).execute(context())
+        operator = EmnifyDeleteEndpointsOperator(task_id="t", endpoint_ids=ids, confirm=True)
+        assert operator.execute(context()) == ids
+        sent = [entry for entry in fleet.log if entry.method == "DELETE"][-1]
+        assert sent.body == [{"id": key} for key in ids[3:]]
+
+    def test_a_failed_chunk_tells_done_and_not_done(
+        self, fleet: Sandbox, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        without_retries(fleet, monkeypatch)
+        ids = ids_of(fleet)[:4]
+        fleet.faults.add(method="DELETE", path=MULTI, partial=1)
+        operator = EmnifyDeleteEndpointsOperator(task_id="t", endpoint_ids=ids, confirm=True)
+        with pytest.raises(EmnifyPartialError) as caught:
+            operator.execute(context())
+        assert (caught.value.done, caught.value.not_done) == (ids[:1], ids[1:])
+        assert operator.execute(context(try_number=2)) == ids
+        assert not set(ids) & set(ids_of(fleet))
+
+    def test_nothing_is_done_for_nothing(self, fleet: Sandbox) -> None:
+        operator = EmnifyDeleteEndpointsOperator(task_id="t", endpoint_ids="[]", confirm=True)
+        assert operator.execute(context()) == []
+        assert fleet.requests == 0
+
+    @pytest.mark.parametrize(
+        ("arguments", "message"),
+        [
+            ({"endpoint_ids": 1}, "confirm=True"),
+            ({"endpoint_ids": 1, "confirm": "yes"}, "confirm=True"),
+            ({"endpoint_ids": 1, "confirm": True, "sims": "keep"}, "sims"),
+            ({"endpoint_ids": -1, "confirm": True}, "endpoint_ids"),
+        ],
+    )
+    def test_bad_arguments_are_refused_when_the_dag_is_parsed(
+        self, arguments: dict[str, Any], message: str
+    ) -> None:
+        with pytest.raises(ValueError, match=message):
+            EmnifyDeleteEndpointsOperator(task_id="t", **arguments)
+
+
+def set_status(**arguments: Any) -> EmnifySetEndpointStatusOperator:
+    return EmnifySetEndpointStatusOperator(task_id="t", **arguments)
+
+
+class TestSetStatus:
+    def test_endpoints_and_sims_are_set_in_one_task(self, fleet: Sandbox) -> None:
+        ids = ids_of(fleet)[:2]
+        operator = set_status(endpoint_ids=ids, status="disabled", sim_status="suspended")
+        assert operator.execute(context()) == ids
+        endpoints = [fleet.state.endpoints[key] for key in ids]
+        assert {e.status for e in endpoints} == {EndpointStatus.DISABLED}
+        assert {fleet.state.sims[e.sim_id].status for e in endpoints if e.sim_id} == {SimStatus.SUSPENDED}
+
+    def test_what_is_there_already_is_skipped(self, fleet: Sandbox) -> None:
+        ids = ids_of(fleet)[:3]
+        set_status(endpoint_ids=ids[:1], status=1, sim_status=2).execute(context())
+        set_status(endpoint_ids=ids, status=1, sim_status=2).execute(context())
+        sent = [entry.body for entry in fleet.log if entry.method == "PATCH" and entry.template == MULTI]
+        assert [[row["id"] for row in body] for body in sent] == [ids[:1], ids[1:]]
+        assert fleet.counts["PATCH /api/v1/sim/{sim_id}"] == 3
+        before = fleet.counts.total()
+        set_status(endpoint_ids=ids, status=1, sim_status=2).execute(context())
+        assert fleet.counts.total() == before + 1 + len(ids)  # authentication and reads
+
+    def test_sims_stay_as_they_are_unless_asked(self, fleet: Sandbox) -> None:
+        ids = ids_of(fleet)[:1]
+        set_status(endpoint_ids=ids, status="disabled").execute(context())
+        assert fleet.state.sims[fleet.state.endpoints[ids[0]].sim_id].status is SimStatus.ACTIVATED
+
+    def test_an_activation_is_said_to_be_billed(
+        self, fleet: Sandbox, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        ids = create(endpoints=[{"name": "a", "sim_id": 2000001}]).execute(context())
+        operator = set_status(endpoint_ids=ids, status="enabled", sim_status="activated")
+        lines: list[str] = []
+        monkeypatch.setattr(operator.log, "info", lambda text, *args: lines.append(text % args))
+        operator.execute(context())
+        assert "Setting 1 SIMs to Activated (2000001), which emnify bills from now on" in lines
+        assert fleet.state.sims[2000001].status is SimStatus.ACTIVATED
+
+    def test_a_sim_that_may_not_change_fails_before_anything_is_changed(self, fleet: Sandbox) -> None:
+        ids = create(endpoints=[{"name": "a", "sim_id": 2000001}]).execute(context())
+        operator = set_status(endpoint_ids=ids, status="disabled", sim_status="suspended")
+        with pytest.raises(AirflowFailException, match=r"SIM 2000001 of endpoint .* is Issued, which cannot"):
+            operator.execute(context())
+        assert fleet.counts[f"PATCH {MULTI}"] == 0
+
+    def test_an_endpoint_without_a_sim_fails_before_anything_is_changed(self, fleet: Sandbox) -> None:
+        ids = create(endpoints=[{"name": "a"}]).execute(context())
+        operator = set_status(endpoint_ids=ids, status="disabled", sim_status="activated")
+        with pytest.raises(AirflowFailException, match=rf"endpoint {ids[0]} has no SIM"):
+            operator.execute(context())
+        assert fleet.counts[f"PATCH {MULTI}"] == 0
+
+    @pytest.mark.parametrize("sim_status", ["activated", "suspended"])
+    def test_a_factory_test_sim_becomes_activated_by_its_endpoint_s_change(
+        self, fleet: Sandbox, sim_status: str
+    ) -> None:
+        rows = [{"name": "a", "sim_id": 2000001, "sim_status": "factory_test"}]
+        ids = create(endpoints=rows).execute(context())
+        set_status(endpoint_ids=ids, status="disabled", sim_status=sim_status).execute(context())
+        assert fleet.state.sims[2000001].status is SimStatus.parse(sim_status)
+
+    def test_missing_endpoints_are_named_before_anything_is_changed(self, fleet: Sandbox) -> None:
+        ids = ids_of(fleet)[:1]
+        with pytest.raises(AirflowFailException, match="no endpoint 7, 8; nothing was changed"):
+            set_status(endpoint_ids=[*ids, 7, 8], status="disabled").execute(context())
+        assert fleet.counts[f"PATCH {MULTI}"] == 0
+
+    def test_a_sim_that_fails_tells_done_and_not_done_and_a_next_try_completes(
+        self, fleet: Sandbox, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        without_retries(fleet, monkeypatch)
+        ids = ids_of(fleet)[:3]
+        numbers = [fleet.state.endpoints[key].sim_id for key in ids]
+        fleet.faults.add(method="PATCH", path="/api/v1/sim/{sim_id}", status=500, skip=1)
+        operator = set_status(endpoint_ids=ids, status="disabled", sim_status="suspended")
+        with pytest.raises(EmnifyPartialError) as caught:
+            operator.execute(context())
+        assert caught.value.done == [f"SIM {numbers[0]}"]
+        assert caught.value.not_done == [f"SIM {number}" for number in numbers[1:]]
+        assert isinstance(caught.value.__cause__, EmnifyServerError)
+        assert operator.execute(context(try_number=2)) == ids
+        assert {fleet.state.sims[number].status for number in numbers} == {SimStatus.SUSPENDED}
+
+    def test_nothing_is_done_for_nothing(self, fleet: Sandbox) -> None:
+        assert set_status(endpoint_ids="", status="enabled").execute(context()) == []
+        assert fleet.requests == 0
+
+    @pytest.mark.parametrize(
+        ("arguments", "message"),
+        [
+            ({"status": "deleted"}, "EmnifyDeleteEndpointsOperator"),
+            ({"status": "asleep"}, "status: 'asleep'"),
+            ({"status": 0, "sim_status": "deleted"}, "sim_status"),
+            ({"status": 0, "sim_status": "issued"}, "sim_status"),
+            ({"status": 0, "sim_status": 9}, "sim_status: 9"),
+            ({"status": 0, "endpoint_ids": {"id": 1}}, "endpoint_ids"),
+        ],
+    )
+    def test_bad_arguments_are_refused_when_the_dag_is_parsed(
+        self, arguments: dict[str, Any], message: str
+    ) -> None:
+        with pytest.raises(ValueError, match=message):
+            set_status(**{"endpoint_ids": [1], **arguments})
+
+
+def test_an_unreachable_host_is_left_to_airflow_s_retries(monkeypatch: pytest.MonkeyPatch) -> None:
+    connection = {"conn_type": "emnify", "password": "x", "host": "http://127.0.0.1:9"}
+    connection["extra"] = {"max_retries": 0}  # type: ignore[assignment]
+    monkeypatch.setenv("AIRFLOW_CONN_EMNIFY_DEFAULT", json.dumps(connection))
+    with pytest.raises(EmnifyConnectionError):
+        set_status(endpoint_ids=[1], status="enabled").execute(context())
