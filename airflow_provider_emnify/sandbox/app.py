@@ -56,17 +56,21 @@ class Api:
                 await asyncio.sleep(fault.delay)
             answer = self._engine.act(visit)
             if fault is not None and fault.drop:
-                await self._drop(scope, receive)
+                await self._disconnect(scope, receive)
                 return
             status = answer.status
             await _send(send, answer, truncate=fault.truncate if fault else None)
+            if fault is not None and fault.truncate is not None:
+                await self._disconnect(scope, receive)
+        except asyncio.CancelledError:
+            return  # the sandbox ends, and has closed the connection
         finally:
             self._engine.leave(visit, status)
 
-    async def _drop(self, scope: Message, receive: Receive) -> None:
+    async def _disconnect(self, scope: Message, receive: Receive) -> None:
         transport = self._transports.get(tuple(scope.get("client") or ()))
         if transport is not None:
-            transport.abort()
+            transport.close()
         while (await receive())["type"] != "http.disconnect":
             pass
 
@@ -111,7 +115,7 @@ async def _send(send: Send, answer: Answer, truncate: int | None = None) -> None
     )
     if truncate is None:
         await send({"type": "http.response.body", "body": content})
-    else:  # an answer that is never finished: the server closes the connection
+    else:
         await send({"type": "http.response.body", "body": content[:truncate], "more_body": True})
 
 

@@ -122,6 +122,8 @@ class Engine:
 
     def act(self, visit: Visit) -> Answer:
         """Do what the request asks for, and return the answer."""
+        if visit.fault is not None and visit.fault.do is not None:
+            visit.fault.do()
         if visit.answer is not None:
             return visit.answer
         with self.lock:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from airflow_provider_emnify.sandbox.operations import OPERATIONS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 _TEMPLATES = frozenset(template for _, template in OPERATIONS)
 
@@ -32,6 +32,7 @@ class Fault:
     :param truncate: Cut the real answer after so many bytes and close the connection.
     :param partial: Apply only the first n items of a bulk call, then answer 500.
     :param acted: With ``status``: act on the request before that answer is given.
+    :param do: Called when a request is hit, before it is acted on: a change that comes in between.
     :param times: How many requests are hit; None: all.
     :param skip: How many matching requests pass before the first is hit.
     :param probability: Share of the matching requests that are hit, by the sandbox's seed.
@@ -47,6 +48,7 @@ class Fault:
     truncate: int | None = None
     partial: int | None = None
     acted: bool = False
+    do: Callable[[], object] | None = None
     times: int | None = 1
     skip: int = 0
     probability: float = 1.0
@@ -58,6 +60,8 @@ class Fault:
             raise ValueError(f"drop is 'before' or 'after', not {self.drop!r}")
         if self.delay < 0 or not 0 <= self.probability <= 1:
             raise ValueError("delay must not be negative, and probability is from 0 to 1")
+        if self.do is not None and not callable(self.do):
+            raise ValueError("do must be callable")
         effects = (
             self.status,
             self.delay or None,
@@ -65,9 +69,10 @@ class Fault:
             self.headers or None,
             self.truncate,
             self.partial,
+            self.do,
         )
         if all(effect is None for effect in effects):
-            raise ValueError("a fault needs a status, headers, delay, drop, truncate or partial")
+            raise ValueError("a fault needs a status, headers, delay, drop, truncate, partial or do")
 
     def covers(self, method: str, template: str | None, target: str) -> bool:
         """Tell whether a request is of the kind that this fault hits."""

@@ -12,7 +12,7 @@ from airflow_provider_emnify.sandbox.faults import Faults
 from airflow_provider_emnify.sandbox.limits import DOCUMENTED, Limit, Limiter
 from airflow_provider_emnify.sandbox.log import Entry, Log
 from airflow_provider_emnify.sandbox.server import Server
-from airflow_provider_emnify.sandbox.state import Settings, State
+from airflow_provider_emnify.sandbox.state import ORGANISATION_ID, Settings, State
 
 if TYPE_CHECKING:
     from collections import Counter
@@ -212,6 +212,33 @@ class Sandbox:
     def revoke_tokens(self, *, refresh: bool = False) -> int:
         """Make every issued auth token invalid, and the refresh tokens too if asked; return how many."""
         return self.accounts.revoke(refresh=refresh)
+
+    def add_endpoints(self, number: int = 1, *, activate: bool = False) -> list[int]:
+        """Add enabled endpoints, each with a free SIM where there is one, and return their ids.
+
+        :param activate: Activate the SIMs, so that the devices come online.
+        """
+        from airflow_provider_emnify.sandbox import provisioning
+
+        with self._engine.lock:
+            state, now = self.state, self.clock.time()
+            free = (sim for sim in list(state.sims.values()) if sim.status == 0 and sim.endpoint_id is None)
+            shared = {"service_profile": {"id": 1}, "tariff_profile": {"id": 1}, "status": {"id": 0}}
+            ids = []
+            for _ in range(number):
+                sim = next(free, None)
+                body = shared if sim is None else {**shared, "sim": {"id": sim.id, "activate": activate}}
+                made = provisioning.new_sim(state, body)
+                ids.append(provisioning.create(state, body, made, now, ORGANISATION_ID, None).id)
+            return ids
+
+    def delete_endpoints(self, ids: Iterable[int]) -> None:
+        """Delete endpoints; their SIMs are released and suspended."""
+        from airflow_provider_emnify.sandbox import devices
+
+        with self._engine.lock:
+            for endpoint_id in ids:
+                devices.delete_endpoint(self.state, self.state.endpoints[endpoint_id], self.clock.time())
 
     def block(self, endpoint_id: int, *, blocked: bool = True) -> None:
         """Block an endpoint as a traffic limit does, or lift the block."""

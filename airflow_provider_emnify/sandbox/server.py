@@ -76,7 +76,13 @@ class Server:
                 loop.call_soon_threadsafe(ended.set)
 
         config = uvicorn.Config(
-            app, ws="none", lifespan="off", log_config=None, access_log=False, timeout_keep_alive=75
+            app,
+            ws="none",
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            proxy_headers=False,
+            timeout_keep_alive=75,
         )
         config.load()
         protocol, shared = _protocol(self.transports), ServerState()
@@ -91,6 +97,7 @@ class Server:
         listener.close()
         for transport in list(self.transports.values()):
             transport.abort()
+        await asyncio.sleep(0)  # the requests on them learn of it before they are cancelled
         for task in list(shared.tasks):
             task.cancel()
         await asyncio.sleep(0)

@@ -104,6 +104,17 @@ def test_requests_that_overlap_are_seen(sandbox: Sandbox, api: Api) -> None:
     assert sandbox.peaks["GET /api/v1/user/role"] == 3
 
 
+def test_a_change_can_come_in_between(
+    make_sandbox: Callable[..., Sandbox], connect: Callable[..., Api]
+) -> None:
+    sandbox = make_sandbox(4)
+    api = connect(sandbox)
+    sandbox.faults.add(path=r"[?&]page=2", do=lambda: sandbox.delete_endpoints([1_000_001]))
+    sandbox.faults.add(path=r"[?&]page=3", do=sandbox.add_endpoints)
+    pages = [api.get("/api/v1/endpoint", page=page, per_page=2).json() for page in (1, 2, 3)]
+    assert [[row["id"] % 100 for row in page] for page in pages] == [[1, 2], [4], [4, 5]]
+
+
 def test_a_fault_can_let_requests_pass_first(sandbox: Sandbox, api: Api) -> None:
     sandbox.faults.add(status=500, skip=2)
     assert [api.get("/api/v1/user").status_code for _ in range(4)] == [200, 200, 500, 200]
