@@ -1,0 +1,82 @@
+"""Runs a sensor to its end in each of its modes, as Airflow would."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any, Literal
+
+from airflow.exceptions import AirflowRescheduleException
+from airflow.providers.common.compat.sdk import TaskDeferred, timezone
+
+from airflow_provider_emnify.api import waits
+from airflow_provider_emnify.sensors import base
+from airflow_provider_emnify.triggers import poller
+from tests.operators.support import context
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from airflow_provider_emnify.sensors.base import EmnifyWaitSensor
+
+Mode = Literal["poke", "reschedule", "deferrable"]
+
+
+def run(sensor: EmnifyWaitSensor, before_look: Callable[[int], None] = lambda _: None) -> Any:
+    """Run it until it returns or raises.
+
+    :param before_look: Called before each look at emnify, with its number: the world changes meanwhile.
+    """
+    looks = 0
+    real = waits.read
+
+    def read(*arguments: Any) -> Any:
+        nonlocal looks
+        looks += 1
+        before_look(looks)
+        return real(*arguments)
+
+    base.read, poller.read = read, read  # type: ignore[assignment]
+    try:
+        return _run(sensor)
+    finally:
+        base.read, poller.read = real, real
+
+
+def _run(sensor: EmnifyWaitSensor) -> Any:
+    if sensor.mode == "reschedule":
+        return _reschedule(sensor)
+    try:
+        return sensor.execute(context())
+    except TaskDeferred as deferred:
+        trigger: Any = deferred.trigger
+        path, kwargs = trigger.serialize()
+        assert path == f"{type(trigger).__module__}.{type(trigger).__qualname__}"
+        event = asyncio.run(_first_event(type(trigger)(**kwargs)))
+        return sensor.resume_execution(deferred.method_name, {"event": event}, context())
+
+
+async def _first_event(trigger: Any) -> Any:
+    events = [event.payload async for event in trigger.run()]
+    assert len(events) == 1
+    return events[0]
+
+
+def _reschedule(sensor: EmnifyWaitSensor) -> Any:
+    """Start anew for each look, as after each AirflowRescheduleException; the first start is remembered."""
+    started = timezone.utcnow()
+    task_context = context()
+    instance = task_context["ti"]
+    instance.get_first_reschedule_date = lambda _: started
+    for name in ("dag_id", "task_id", "run_id", "map_index", "max_tries"):
+        setattr(instance, name, 0)
+    from airflow.providers.common.compat.sdk import BaseSensorOperator
+
+    module = __import__(BaseSensorOperator.__module__, fromlist=["_orig_start_date"])
+    if hasattr(module, "_orig_start_date"):  # Airflow 2 asks its database
+        module._orig_start_date = lambda **_: started  # type: ignore[attr-defined]
+    while True:
+        sensor._readings = {}
+        try:
+            return sensor.execute(task_context)
+        except AirflowRescheduleException:
+            continue

@@ -1,0 +1,79 @@
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from airflow_provider_emnify.api.waits import Wait
+from airflow_provider_emnify.triggers.wait import EmnifyWaitTrigger
+
+if TYPE_CHECKING:
+    from airflow_provider_emnify.sandbox import Sandbox
+
+WAIT = Wait("endpoint_status", [7, 8], "enabled").to_dict()
+
+
+def make(**arguments: Any) -> EmnifyWaitTrigger:
+    return EmnifyWaitTrigger(
+        **{
+            "emnify_conn_id": "emnify_default",
+            "wait": WAIT,
+            "poll_interval": 60,
+            "deadline": time.time() + 60,
+            **arguments,
+        }
+    )
+
+
+def test_it_is_made_again_of_plain_values() -> None:
+    trigger = make()
+    path, kwargs = trigger.serialize()
+    assert path == "airflow_provider_emnify.triggers.wait.EmnifyWaitTrigger"
+    assert json.loads(json.dumps(kwargs)) == kwargs
+    again = EmnifyWaitTrigger(**json.loads(json.dumps(kwargs)))
+    assert again.serialize() == trigger.serialize()
+
+
+def test_what_it_keeps_is_no_secret(sandbox_connection: Sandbox) -> None:
+    text = json.dumps(make().serialize()) + repr(make())
+    for secret in sandbox_connection.secrets:
+        assert secret not in text
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"wait": {"kind": "weather", "ids": [1], "target": 0}}, "weather"),
+        ({"wait": {"ids": [1]}}, "not a wait"),
+        ({"wait": {**WAIT, "target": [9]}}, "target"),
+        ({"wait": {**WAIT, "ids": ["x"]}}, "endpoint_ids"),
+        ({"poll_interval": "often"}, "poll_interval"),
+        ({"poll_interval": -1}, "poll_interval"),
+        ({"deadline": "soon"}, "deadline"),
+        ({"deadline": None}, "deadline"),
+    ],
+)
+def test_a_trigger_that_cannot_work_is_refused_in_the_task(arguments: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        make(**arguments)
+
+
+def test_it_yields_one_event(make_sandbox: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    sandbox = make_sandbox(2)
+    monkeypatch.setenv("AIRFLOW_CONN_EMNIFY_DEFAULT", sandbox.airflow_connection)
+    ids = sorted(sandbox.state.endpoints)
+
+    async def events() -> list[Any]:
+        trigger = make(wait={**WAIT, "ids": ids}, poll_interval=0.01)
+        return [event.payload async for event in trigger.run()]
+
+    assert asyncio.run(events()) == [
+        {
+            "status": "success",
+            "seen": {str(key): "Enabled" for key in ids},
+            "message": "2 of 2 endpoints Enabled",
+        }
+    ]
