@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import os
 import signal
 import subprocess
+import sys
 import time
 from typing import TYPE_CHECKING
 
@@ -16,7 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import TracebackType
 
-GRACE = 10.0  # seconds that a process has to end by itself
+GRACE = 3.0  # seconds that a process has to end by itself
 
 
 class ProcessEndedError(Exception):
@@ -37,6 +39,7 @@ class Processes:
         self._started: dict[str, subprocess.Popen[bytes]] = {}
 
     def __enter__(self) -> Processes:
+        _adopt_orphans()
         return self
 
     def __exit__(
@@ -76,11 +79,10 @@ class Processes:
             for process in self._started.values():
                 process.terminate()  # each of them ends its own children, if it is left the time
             self._wait_for_the_end()
-            for number in (signal.SIGTERM, signal.SIGKILL):
-                for relative in self._family():
-                    with contextlib.suppress(psutil.NoSuchProcess):
-                        relative.send_signal(number)
-                self._wait_for_the_end()
+            for relative in self._family():
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    relative.kill()
+            self._wait_for_the_end()
             if left := self._family():
                 raise ProcessEndedError(f"Still running: {', '.join(str(process.pid) for process in left)}")
             self._started.clear()
@@ -91,6 +93,9 @@ class Processes:
             time.sleep(0.1)
             for process in self._started.values():
                 process.poll()
+            with contextlib.suppress(ChildProcessError):
+                while os.waitpid(-1, os.WNOHANG)[0]:
+                    pass  # an orphan of theirs that has ended
 
     def _family(self) -> list[psutil.Process]:
         """Find what is alive of the started programs and of their children, grandchildren and orphans.
@@ -110,6 +115,13 @@ class Processes:
                 elif process.environ().get("AIRFLOW_HOME") == self._env["AIRFLOW_HOME"]:
                     family[process.pid] = process
         return list(family.values())
+
+
+def _adopt_orphans() -> None:
+    """Become the parent of orphaned grandchildren, where the system can: they end as zombies otherwise."""
+    if sys.platform == "linux":
+        set_child_subreaper = 36  # PR_SET_CHILD_SUBREAPER of <sys/prctl.h>
+        ctypes.CDLL(None).prctl(set_child_subreaper, 1, 0, 0, 0)
 
 
 @contextlib.contextmanager
