@@ -31,6 +31,7 @@ os.environ.setdefault("AIRFLOW__CORE__UNIT_TEST_MODE", "True")
 _ALLOW = "allow_openapi_violations"
 _OPEN_API = pytest.StashKey["OpenApi | None"]()
 _GRACE_SECONDS = 2.0
+_UNCHECKED = "emnify OpenAPI: not found, requests are NOT checked against it (EMNIFY_OPENAPI names the file)"
 
 
 def _remove_home() -> None:
@@ -51,11 +52,12 @@ def pytest_unconfigure() -> None:
 
 def pytest_report_header() -> str:
     path = OpenApi.find()
-    if path is None:
-        return (
-            "emnify OpenAPI: not found, requests are NOT checked against it (EMNIFY_OPENAPI names the file)"
-        )
-    return f"emnify OpenAPI: requests are checked against {path}"
+    return f"emnify OpenAPI: requests are checked against {path}" if path else _UNCHECKED
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    if OpenApi.find() is None:  # a quiet run has no header
+        terminalreporter.write_line(_UNCHECKED, yellow=True)
 
 
 @pytest.fixture(scope="session")

@@ -106,7 +106,7 @@ class Engine:
             self.log.begin(entry)
             visit = Visit(request, entry, path)
             try:
-                self._limit("ip", request.address, request.method, template or request.raw_path, now)
+                self._limit("ip", request.address, request.method, template or "", now)
             except ApiError as error:
                 visit.answer = _answer(error)
                 return visit

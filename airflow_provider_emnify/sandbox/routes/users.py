@@ -216,28 +216,27 @@ def drop_role(membership: Membership, role_id: int) -> None:
 @serves("POST", "/api/v1/user/activation", public=True)
 def activate_user(call: Call) -> Answer:
     """Activate an account with the key from the email and set its password."""
-    return _activate(call, password_needed=True)
+    if not call.object().get("password"):
+        raise ApiError("BadRequest", "The password is missing.")
+    return _activate(call, ApiError("BadRequest", "The activation key is invalid."))
 
 
 @serves("POST", "/api/v2/user/activation")
 def accept_invitation(call: Call) -> Answer:
     """Accept an invitation with the key from the email."""
-    return _activate(call, password_needed=False)
+    return _activate(call, ApiError("Forbidden", "The activation key is invalid."))
 
 
-def _activate(call: Call, *, password_needed: bool) -> Answer:
+def _activate(call: Call, refusal: ApiError) -> Answer:
     body = call.object()
-    key, password = body.get("activationKey"), body.get("password")
-    user = next((user for user in call.state.users.values() if key and user.activation_key == key), None)
-    if user is None or (password_needed and not password):
-        raise (
-            ApiError("BadRequest", "The activation key is invalid.")
-            if password_needed
-            else ApiError("Forbidden", "The activation key is invalid.")
-        )
-    if body.get("name"):
-        user.name = str(body["name"])
-    activate(call.state, user, call.now, password)
+    validate(body, {"activationKey": text(required=True), "password": text(), "name": text()}, "User")
+    user = next(
+        (user for user in call.state.users.values() if user.activation_key == body["activationKey"]), None
+    )
+    if user is None:
+        raise refusal
+    user.name = body.get("name") or user.name
+    activate(call.state, user, call.now, body.get("password"))
     return Answer(204)
 
 

@@ -126,7 +126,7 @@ def create_support_token(call: Call) -> Answer:
     """Give a token that acts as the user."""
     user = the_user(call)
     role = call.object().get("role", "1")
-    if role not in {"1", "3"}:
+    if role not in ("1", "3"):
         raise ApiError("BadRequest", "role is '1' or '3'.")
     token = call.accounts.support_token(user, int(role), call.now)
     call.state.emit(

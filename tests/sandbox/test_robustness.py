@@ -1,0 +1,108 @@
+"""Whatever is sent, the sandbox answers with an error of emnify's and goes on."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+from urllib.parse import quote
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from airflow_provider_emnify.sandbox import Sandbox
+from airflow_provider_emnify.sandbox import routes as _served  # noqa: F401 - fills the table of routes
+from airflow_provider_emnify.sandbox.accounts import Identity
+from airflow_provider_emnify.sandbox.engine import Request
+from airflow_provider_emnify.sandbox.wire import ROUTES
+
+FIELDS = [
+    "activate",
+    "activationKey",
+    "application_token",
+    "code",
+    "endpoints",
+    "fingerprint",
+    "id",
+    "imei",
+    "imei_lock",
+    "ip_address",
+    "ip_address_space",
+    "location",
+    "mfa_token",
+    "name",
+    "new_password",
+    "old_password",
+    "organisation",
+    "password",
+    "refresh_token",
+    "role",
+    "roles",
+    "service_profile",
+    "sim",
+    "status",
+    "tags",
+    "target_organisation",
+    "tariff_profile",
+    "trusted_device",
+    "type",
+    "username",
+]
+KNOWN = [0, 1, 2, 4, 100, 101, 1001, 1_000_001, 2_000_001, 2_000_101]
+SCALARS = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.sampled_from(KNOWN),
+    st.integers(),
+    st.floats(),
+    st.sampled_from(["1", "a@example.com", "10.0.0.1", "12345678901234"]),
+    st.text(max_size=5),
+)
+
+
+def _deeper(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    objects = st.dictionaries(st.sampled_from(FIELDS), inner, max_size=6)
+    return st.one_of(st.lists(inner, max_size=3), objects)
+
+
+BODIES = st.recursive(SCALARS, _deeper, max_leaves=12)
+VALUES = st.one_of(
+    st.sampled_from([*map(str, KNOWN), "my", "admin@example.com"]), st.text(min_size=1, max_size=5)
+)
+CRITERIA = ["id:1", "-id", "2", "true", "from:x,until:y", "status:0|1", "tags:null"]
+QUERIES = st.dictionaries(
+    st.sampled_from(["q", "sort", "page", "per_page", "delete_sims"]),
+    st.one_of(st.sampled_from(CRITERIA), st.text()),
+    max_size=3,
+)
+
+
+@settings(max_examples=400, deadline=None)
+@given(
+    route=st.sampled_from(sorted(ROUTES)),
+    value=VALUES,
+    query=QUERIES,
+    body=BODIES,
+)
+def test_no_request_makes_the_sandbox_fail(
+    route: tuple[str, str], value: str, query: dict[str, str], body: Any
+) -> None:
+    sandbox = Sandbox(3, spare_sims=3, events=5, limits=False)
+    engine, (method, template) = sandbox._engine, route
+    token = sandbox.accounts.issue(Identity("user", 1001, 100), sandbox.clock.time())
+    path = "/".join(quote(value, safe="") if part.startswith("{") else part for part in template.split("/"))
+    request = Request(
+        method=method,
+        raw_path=path,
+        query=query,
+        query_string="",
+        headers={"authorization": f"Bearer {token}"},
+        content=json.dumps(body).encode(),
+        address="127.0.0.1",
+    )
+    visit = engine.arrive(request)
+    answer = engine.act(visit)
+    engine.leave(visit, answer.status)
+    assert not sandbox.failures
+    assert answer.status < 500
+    if answer.status >= 400 and answer.status != 401:
+        assert isinstance(answer.body["error_code"], int)
