@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import importlib
+import inspect
 import json
 from importlib import metadata
 from pathlib import Path
@@ -75,6 +76,16 @@ def test_each_link_has_a_page_and_a_name_of_its_own() -> None:
         "https://portal.emnify.com/sim-inventory",
         "https://portal.emnify.com/organisation-settings/users",
     }
+
+
+def test_the_form_s_defaults_are_the_client_s() -> None:
+    from airflow_provider_emnify.api import EmnifyClient
+    from airflow_provider_emnify.hooks import form
+
+    client = inspect.signature(EmnifyClient).parameters
+    assert client["base_url"].default == form.DEFAULT_BASE_URL
+    assert client["timeout"].default == form.DEFAULT_TIMEOUT
+    assert client["max_retries"].default == form.DEFAULT_MAX_RETRIES
 
 
 def is_installed() -> bool:

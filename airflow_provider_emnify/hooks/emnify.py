@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import platform
 import threading
 import time
@@ -24,7 +25,7 @@ from airflow_provider_emnify.api import (
     Limits,
 )
 from airflow_provider_emnify.hooks.connection import ConnectionSettings, EmnifyConnectionConfigError
-from airflow_provider_emnify.hooks.form import form_widgets, ui_field_behaviour
+from airflow_provider_emnify.hooks.form import DEFAULT_TOKEN_CACHE, form_widgets, ui_field_behaviour
 from airflow_provider_emnify.hooks.masking import mask
 
 if TYPE_CHECKING:
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from airflow.providers.common.compat.sdk import Connection
+
+log = logging.getLogger(__name__)
 
 USER_AGENT = (
     f"airflow-provider-emnify/{__version__} Airflow/{airflow_version} Python/{platform.python_version()}"
@@ -137,6 +140,12 @@ class EmnifyHook(BaseHook):
         sleep: Callable[[float], None] = time.sleep,
     ) -> EmnifyClient:
         """Make a client from settings that were checked already; see :meth:`client_from_connection`."""
+        if settings.token_cache != DEFAULT_TOKEN_CACHE:
+            log.warning(
+                "Connection '%s': token_cache '%s' is not available yet; each task authenticates for itself",
+                settings.conn_id,
+                settings.token_cache,
+            )
         retries = settings.max_retries if max_retries is None else min(settings.max_retries, max_retries)
         return EmnifyClient(
             settings.credentials,

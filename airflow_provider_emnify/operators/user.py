@@ -55,7 +55,7 @@ class EmnifyCreateUserOperator(EmnifyBaseOperator):
     :returns: The user's id.
     :raises AirflowFailException: when the username is taken, and for any error that no retry mends.
 
-    Vendor page: https://docs.emnify.com/developers/api/users/user-post
+    Vendor page: https://docs.emnify.com/developers/api/user-management/user-per-page-sort-by-q-and-page-post
     """
 
     template_fields: Sequence[str] = ("emnify_conn_id", "username", "name", "organisation_id", "role_ids")
@@ -148,7 +148,8 @@ class EmnifyInviteUserOperator(EmnifyBaseOperator):
     :raises AirflowFailException: for an error that no retry mends, for example where the tariff plan has no
         Workspaces.
 
-    Vendor page: https://docs.emnify.com/developers/api/users/user-invitation
+    Vendor page:
+    https://docs.emnify.com/developers/api/password-management-and-activation/user-v-2-invitation
     """
 
     template_fields: Sequence[str] = ("emnify_conn_id", "username", "name", "organisation_id", "role_ids")
@@ -210,7 +211,7 @@ class EmnifyUpdateUserOperator(EmnifyBaseOperator):
     :returns: The user's id.
     :raises AirflowFailException: when there is no such user, and for any other error that no retry mends.
 
-    Vendor page: https://docs.emnify.com/developers/api/users/user-patch
+    Vendor page: https://docs.emnify.com/developers/api/user-management/user-by-id-patch
     """
 
     template_fields: Sequence[str] = ("emnify_conn_id", "user_id", "name", "username", "status")
@@ -273,7 +274,7 @@ class EmnifyDeleteUserOperator(EmnifyBaseOperator):
     :raises ValueError: when the DAG is parsed, without ``confirm=True``.
     :raises AirflowFailException: for an error that no retry mends.
 
-    Vendor page: https://docs.emnify.com/developers/api/users/user-delete
+    Vendor page: https://docs.emnify.com/developers/api/user-management/user-by-id-delete
     """
 
     template_fields: Sequence[str] = ("emnify_conn_id", "user_id")
@@ -318,7 +319,7 @@ class EmnifyAssignUserRolesOperator(EmnifyBaseOperator):
     :raises AirflowFailException: when there is no such user or role, and for any other error that no retry
         mends.
 
-    Vendor page: https://docs.emnify.com/developers/api/users/user-role-put
+    Vendor page: https://docs.emnify.com/developers/api/user-management/user-role-by-id-and-role-id-put
     """
 
     template_fields: Sequence[str] = ("emnify_conn_id", "user_id", "role_ids")

@@ -29,7 +29,7 @@ class EmnifyEndpointStatusSensor(EmnifyWaitSensor):
         (templated).
     :returns: The status of each endpoint, by id.
 
-    Vendor page: https://docs.emnify.com/developers/api/endpoint/endpoint-by-id
+    Vendor page: https://docs.emnify.com/developers/api/endpoint/endpoint-by-id-get
     """
 
     template_fields: Sequence[str] = ("emnify_conn_id", "endpoint_ids", "target_status")
@@ -73,7 +73,7 @@ class EmnifyEndpointConnectivitySensor(EmnifyWaitSensor):
         the target.
     :returns: The connectivity of each endpoint, by id.
 
-    Vendor page: https://docs.emnify.com/developers/api/endpoint/endpoint-connectivity-by-id
+    Vendor page: https://docs.emnify.com/developers/api/endpoint/endpoint-connectivity-by-id-get
     """
 
     template_fields: Sequence[str] = ("emnify_conn_id", "endpoint_ids", "target")

@@ -30,7 +30,7 @@ class EmnifyUserStatusSensor(EmnifyWaitSensor):
         that will do (templated).
     :returns: The status of each user, by id or username as given.
 
-    Vendor page: https://docs.emnify.com/developers/api/users/user-by-id
+    Vendor page: https://docs.emnify.com/developers/api/user-management/user-by-id-get
     """
 
     template_fields: Sequence[str] = ("emnify_conn_id", "user_ids", "target_status")
