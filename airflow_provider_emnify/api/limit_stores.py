@@ -8,6 +8,7 @@ import os
 import sqlite3
 import tempfile
 import threading
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 _LOCK_WAIT = 10.0  # seconds for a lock that is held for a millisecond
 _LOCK_POLL = 0.002
 _TURN_POLL = 0.05
+_STAMPS = 2**31 - 1  # SQLite keeps a number of this size in the header of the file: milliseconds, going round
 
 
 def make_store(name: str, directory: Path | None) -> Store:
@@ -55,6 +57,10 @@ class Store:
     def begin(self) -> bool:
         """Get ready; True when earlier buckets of this store are no longer good."""
         return False
+
+    def age(self) -> float:
+        """Return for how many seconds the store has known what its users do, at least."""
+        return float("inf")
 
     def begin_anew(self) -> None:
         """Throw away what is stored; it is damaged."""
@@ -128,11 +134,21 @@ class HostStore(Store):
         self._connection = sqlite3.connect(self._path, check_same_thread=False)
         self._connection.execute("PRAGMA journal_mode=MEMORY").close()
         self._connection.execute("PRAGMA synchronous=OFF").close()
-        self._connection.execute("PRAGMA user_version=1").close()
+        if not self._born():
+            self._connection.execute(f"PRAGMA user_version={_stamp()}").close()
         self._connection.commit()
         self._path.chmod(0o600)
         self._opened = self._identity()
         return True
+
+    def _born(self) -> int:
+        if self._connection is None:
+            return 0
+        return int(self._connection.execute("PRAGMA user_version").fetchone()[0])
+
+    def age(self) -> float:
+        """Return the seconds since the file was begun; what was called before that is not in it."""
+        return ((_stamp() - self._born()) % _STAMPS) / 1000
 
     def _identity(self) -> tuple[int, int] | None:
         try:
@@ -219,6 +235,10 @@ class RedisStore(Store):
 
 def _user_directory() -> Path:
     return Path(tempfile.gettempdir()) / f"emnify-limits-{os.getuid()}"
+
+
+def _stamp() -> int:
+    return time.time_ns() // 1_000_000 % _STAMPS or 1
 
 
 def _name(key: str) -> str:

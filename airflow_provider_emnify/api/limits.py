@@ -141,6 +141,7 @@ class Limits:
     ) -> None:
         self._store = make_store(store, directory)
         self._limits = limits
+        self._narrowest = min(limit.window for limit in limits) / 1000
         self._sleep = sleep
         self._lock = threading.RLock()
         self._buckets: dict[str, AbstractBucket] = {}
@@ -158,6 +159,8 @@ class Limits:
             if limit.covers(method, path):
                 key = f"{host} {limit.name}" + (f" {organisation}" if limit.scope == "organisation" else "")
                 while (wait := self._try(limit, key)) > 0:
+                    # Not in one piece: a store that was begun anew is to hear of this process's calls soon.
+                    wait = min(wait, self._narrowest)
                     self._sleep(wait)
                     waited += wait
         return waited
@@ -190,20 +193,19 @@ class Limits:
                 return self._put_all_the_same(limit, key, error)
 
     def _put(self, limit: Limit, key: str) -> float:
-        now = time.time_ns() // 1_000_000
         with self._store.lock():
-            if self._store.begin() and self._buckets:
+            if self._store.begin() and (self._buckets or self._store.age() < self._narrowest):
                 return self._regroup()
             if key not in self._buckets:
                 self._open(limit, key)
-            return self._place(limit, key, now)
+            return self._place(limit, key)
 
     def _regroup(self) -> float:
         """Tell a new store of this process's calls; then wait, so that the others can tell it of theirs."""
         self._buckets.clear()
         for key, (limit, _) in self._own.items():
             self._open(limit, key)
-        return min(limit.seconds for limit in self._limits) * _MARGIN
+        return self._narrowest
 
     def _open(self, limit: Limit, key: str) -> None:
         rate = Rate(max(limit.calls // self._store.share, 1), limit.window)
@@ -212,8 +214,9 @@ class Limits:
         for moment in own:
             bucket.put(RateItem(key, moment))
 
-    def _place(self, limit: Limit, key: str, now: int) -> float:
+    def _place(self, limit: Limit, key: str) -> float:
         bucket, own = self._buckets[key], self._own[key][1]
+        now = time.time_ns() // 1_000_000
         item = RateItem(key, now)
         if bucket.put(item):
             while own and own[0] < now - limit.window:

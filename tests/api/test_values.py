@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -111,8 +112,19 @@ def test_a_validation_error_lists_every_field_error() -> None:
         status=422,
         reason="",
         headers={},
-        text='{"error_code": 1400, "error_token": "InputValidationFailed", "errors": '
-        '[{"field": "name", "message": "is missing"}, {"error_token": "Required"}, "text", {"message": "m"}]}',
+        text=json.dumps(
+            {
+                "error_code": 1400,
+                "error_token": "InputValidationFailed",
+                "message": "no",
+                "errors": [
+                    {"field": "name", "message": "is missing"},
+                    {"error_token": "Required"},
+                    "text",
+                    {"message": "m"},
+                ],
+            }
+        ),
     )
     assert isinstance(error, EmnifyValidationError)
     assert error.field_errors == ["name: is missing", "Required", "text", "m"]
