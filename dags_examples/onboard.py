@@ -11,7 +11,7 @@ from datetime import timedelta
 from itertools import islice
 from typing import Any
 
-from airflow.providers.common.compat.sdk import Param, dag, task
+from airflow.providers.common.compat.sdk import AirflowFailException, Param, dag, task
 
 from airflow_provider_emnify.hooks.emnify import EmnifyHook
 from airflow_provider_emnify.operators.emnify import EmnifyOperator
@@ -62,7 +62,7 @@ def onboard() -> None:
         with EmnifyHook() as hook:
             sims = list(islice(hook.get_conn().sims.list(endpoint_id=None, status="issued"), wanted))
         if len(sims) < wanted:
-            raise ValueError(f"{wanted} devices need as many free SIMs, and there are {len(sims)}")
+            raise AirflowFailException(f"{wanted} devices need as many free SIMs, and there are {len(sims)}")
         return [{"name": f"Tracker {sim['iccid']}", "sim_id": sim["id"]} for sim in sims]
 
     create_endpoints = EmnifyCreateEndpointsOperator(

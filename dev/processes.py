@@ -91,11 +91,16 @@ class Processes:
         deadline = time.monotonic() + GRACE
         while self._family() and time.monotonic() < deadline:
             time.sleep(0.1)
-            for process in self._started.values():
-                process.poll()
-            with contextlib.suppress(ChildProcessError):
-                while os.waitpid(-1, os.WNOHANG)[0]:
-                    pass  # an orphan of theirs that has ended
+            self._reap()
+        self._reap()
+
+    def _reap(self) -> None:
+        """Take leave of what has ended: of our own, and of the orphans that we have adopted."""
+        for process in self._started.values():
+            process.poll()
+        with contextlib.suppress(ChildProcessError):
+            while os.waitpid(-1, os.WNOHANG)[0]:
+                pass
 
     def _family(self) -> list[psutil.Process]:
         """Find what is alive of the started programs and of their children, grandchildren and orphans.
