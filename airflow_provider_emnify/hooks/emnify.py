@@ -116,7 +116,7 @@ class EmnifyHook(BaseHook):
         conn: Connection,
         *,
         max_retries: int | None = None,
-        sleep: Callable[[float], None] = time.sleep,
+        sleep: Callable[[float], None] | None = None,
     ) -> EmnifyClient:
         """Make a client from a connection that was fetched already, for example in a trigger.
 
@@ -124,7 +124,7 @@ class EmnifyHook(BaseHook):
 
         :param conn: The connection.
         :param max_retries: Upper bound for the connection's own ``max_retries``.
-        :param sleep: How the client waits, in seconds.
+        :param sleep: How the client waits, in seconds; by default ``time.sleep``.
         :raises EmnifyConnectionConfigError: when the connection cannot work.
         """
         return cls.client_from_settings(
@@ -137,7 +137,7 @@ class EmnifyHook(BaseHook):
         settings: ConnectionSettings,
         *,
         max_retries: int | None = None,
-        sleep: Callable[[float], None] = time.sleep,
+        sleep: Callable[[float], None] | None = None,
     ) -> EmnifyClient:
         """Make a client from settings that were checked already; see :meth:`client_from_connection`."""
         if settings.token_cache != DEFAULT_TOKEN_CACHE:
@@ -146,6 +146,7 @@ class EmnifyHook(BaseHook):
                 settings.conn_id,
                 settings.token_cache,
             )
+        sleep = sleep or time.sleep
         retries = settings.max_retries if max_retries is None else min(settings.max_retries, max_retries)
         return EmnifyClient(
             settings.credentials,

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from typing import TYPE_CHECKING, Any, Literal
 
+import pytest
 from airflow.exceptions import AirflowRescheduleException
-from airflow.providers.common.compat.sdk import TaskDeferred, timezone
+from airflow.providers.common.compat.sdk import BaseSensorOperator, TaskDeferred, timezone
 
 from airflow_provider_emnify.api import waits
 from airflow_provider_emnify.sensors import base
@@ -69,14 +71,13 @@ def _reschedule(sensor: EmnifyWaitSensor) -> Any:
     instance.get_first_reschedule_date = lambda _: started
     for name in ("dag_id", "task_id", "run_id", "map_index", "max_tries"):
         setattr(instance, name, 0)
-    from airflow.providers.common.compat.sdk import BaseSensorOperator
-
-    module = __import__(BaseSensorOperator.__module__, fromlist=["_orig_start_date"])
-    if hasattr(module, "_orig_start_date"):  # Airflow 2 asks its database
-        module._orig_start_date = lambda **_: started  # type: ignore[attr-defined]
-    while True:
-        sensor._readings = {}
-        try:
-            return sensor.execute(task_context)
-        except AirflowRescheduleException:
-            continue
+    module: Any = sys.modules[BaseSensorOperator.__module__]
+    with pytest.MonkeyPatch.context() as patch:
+        # Airflow 2 asks its database.
+        patch.setattr(module, "_orig_start_date", lambda **_: started, raising=False)
+        while True:
+            sensor._readings = {}
+            try:
+                return sensor.execute(task_context)
+            except AirflowRescheduleException:
+                continue
