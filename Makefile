@@ -1,7 +1,7 @@
 # Each target sets up all it needs in .venv first: Python 3.11 or later, with venv, is enough.
 .POSIX:
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test airflow live test-all clean
+.PHONY: help setup demo lint test airflow live test-all clean
 
 help:
 	@echo "make demo      run the example DAG on a real Airflow against a sandbox of emnify (a minute)"
@@ -17,9 +17,11 @@ setup:
 demo: setup
 	@.venv/bin/python dev/demo.py
 
-test: setup
+lint: setup
 	.venv/bin/ruff check .
 	.venv/bin/mypy
+
+test: lint
 	.venv/bin/pytest -n 2
 
 airflow: setup

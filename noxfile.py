@@ -1,6 +1,7 @@
 """The tests on every supported pair of Airflow and Python, and the built wheel in clean environments.
 
-``nox --list`` shows the sessions. Interpreters are looked for on this machine; none is downloaded.
+``nox --list`` shows the sessions; those tagged ``ci`` run for every change. Interpreters are looked for on this
+machine; none is downloaded.
 """
 
 from __future__ import annotations
@@ -48,7 +49,7 @@ def tests(session: nox.Session, airflow: str) -> None:
 
 def lowest(session: nox.Session) -> None:
     """Run every test with the oldest dependencies that pyproject.toml allows."""
-    pins = Path(session.create_tmp()) / "lowest.txt"
+    pins = Path(session.create_tmp()).resolve() / "lowest.txt"
     session.run_install(
         "uv", "pip", "compile", "--quiet", "--resolution=lowest-direct", "--extra=sandbox", "--extra=sql",
         "--output-file", str(pins), "pyproject.toml",
@@ -60,7 +61,7 @@ def lowest(session: nox.Session) -> None:
 
 def wheel(session: nox.Session, airflow: str) -> None:
     """Install the built wheel alone: everything imports, and Airflow knows the provider."""
-    folder = Path(session.create_tmp())
+    folder = Path(session.create_tmp()).resolve()
     for old in folder.glob("*.whl"):
         old.unlink()
     session.run_install("uv", "build", "--quiet", "--wheel", "--out-dir", str(folder), external=True)
@@ -72,17 +73,18 @@ def wheel(session: nox.Session, airflow: str) -> None:
     session.run("python", str(Path(__file__).parent / "dev" / "check_wheel.py"), str(built))
 
 
-def register(name: str, version: str, run: Callable[[nox.Session], None], doc: str | None) -> None:
+def register(name: str, version: str, run: Callable[[nox.Session], None], doc: str | None, *, ci: bool) -> None:
     """Make a nox session of a function, under a name that tells Airflow and Python."""
     run.__doc__ = doc
-    nox.session(run, name=name, python=interpreter(version))
+    nox.session(run, name=name, python=interpreter(version), tags=["ci"] if ci else [])
 
 
 for _airflow, _pythons in AIRFLOWS.items():
     _found = [version for version in _pythons if interpreter(version)]
     for _version in _found:
-        register(f"tests-{_airflow}-py{_version}", _version, lambda s, a=_airflow: tests(s, a), tests.__doc__)
+        _name, _newest = f"tests-{_airflow}-py{_version}", _version == _found[-1]
+        register(_name, _version, lambda s, a=_airflow: tests(s, a), tests.__doc__, ci=_newest)
     if _found:
-        register(f"wheel-{_airflow}", _found[0], lambda s, a=_airflow: wheel(s, a), wheel.__doc__)
+        register(f"wheel-{_airflow}", _found[0], lambda s, a=_airflow: wheel(s, a), wheel.__doc__, ci=True)
 if interpreter("3.11"):
-    register("tests-lowest", "3.11", lowest, lowest.__doc__)
+    register("tests-lowest", "3.11", lowest, lowest.__doc__, ci=True)
