@@ -15,12 +15,15 @@ from airflow_provider_emnify.api.auth import Credentials
 from airflow_provider_emnify.api.client import EmnifyClient
 from airflow_provider_emnify.api.enums import (
     ApplicationTokenStatus,
+    CloudConnectStatus,
     Connectivity,
     DataStreamStatus,
     EndpointStatus,
     EventSeverity,
     EventSource,
+    OperationState,
     QuotaStatus,
+    SimBatchState,
     SimStatus,
     SmsStatus,
     UserStatus,
@@ -42,6 +45,7 @@ from airflow_provider_emnify.api.limits import Limits
 
 __all__ = [
     "ApplicationTokenStatus",
+    "CloudConnectStatus",
     "Connectivity",
     "Credentials",
     "DataStreamStatus",
@@ -61,7 +65,9 @@ __all__ = [
     "EventSeverity",
     "EventSource",
     "Limits",
+    "OperationState",
     "QuotaStatus",
+    "SimBatchState",
     "SimStatus",
     "SmsStatus",
     "UserStatus",

@@ -17,10 +17,11 @@ from airflow_provider_emnify.api.errors import (
     EmnifyAuthenticationError,
     EmnifyServerError,
     EmnifyUnknownOutcomeError,
+    EmnifyValidationError,
 )
 from airflow_provider_emnify.api.limits import Limits
 from airflow_provider_emnify.api.paging import Listing, Page
-from airflow_provider_emnify.api.resources import RESOURCES
+from airflow_provider_emnify.api.resources import Resources
 from airflow_provider_emnify.api.sending import Answer, ClientStats, Sender
 
 if TYPE_CHECKING:
@@ -28,18 +29,14 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from airflow_provider_emnify.api.auth import Credentials
-    from airflow_provider_emnify.api.resources.endpoints import Endpoints
-    from airflow_provider_emnify.api.resources.events import Events
-    from airflow_provider_emnify.api.resources.organisations import Organisations
-    from airflow_provider_emnify.api.resources.sims import Sims
-    from airflow_provider_emnify.api.resources.users import Users
 
 DEFAULT_BASE_URL = "https://cdn.emnify.net"
+GRAPHQL = "/graphql"
 
 Row = dict[str, Any]
 
 
-class EmnifyClient:
+class EmnifyClient(Resources):
     """The emnify REST API. Safe to use from several threads; close it, or use it in a ``with``.
 
     There is an attribute for each resource (``client.endpoints.list(status="enabled")``), and
@@ -57,12 +54,6 @@ class EmnifyClient:
     :param clock: A clock in seconds that only goes forward.
     :raises ValueError: when ``base_url`` is none, or would send secrets in the clear.
     """
-
-    endpoints: Endpoints
-    events: Events
-    organisations: Organisations
-    sims: Sims
-    users: Users
 
     def __init__(
         self,
@@ -93,8 +84,7 @@ class EmnifyClient:
             sleep=sleep,
         )
         self._tokens = TokenSource(credentials, self._exchange, clock, self._learn_secret)
-        for name, resource in RESOURCES.items():
-            setattr(self, name, resource(self))
+        super().__init__(self)
 
     def __enter__(self) -> Self:
         return self
@@ -226,6 +216,34 @@ class EmnifyClient:
         in_id_order = sort in {None, "id", "+id"} and not envelope
         return Listing(fetch, newest_first=in_id_order, filtered=q is not None)
 
+    def graphql(self, query: str, variables: Mapping[str, Any] | None = None) -> Any:
+        """Run a GraphQL query and return its ``data``.
+
+        The schema is emnify's and changes without notice: queries are the caller's own. A query that does
+        not begin with ``mutation`` is taken for one that may be sent again.
+
+        :param query: The query.
+        :param variables: Its variables.
+        :raises EmnifyValidationError: when the answer holds ``errors``, which it does with a 200.
+        """
+        answer = self.send(
+            "POST",
+            GRAPHQL,
+            json={"query": query, "variables": dict(variables or {})},
+            repeatable=not re.search(r"^\s*mutation\b", query, re.MULTILINE),
+        )
+        body = answer.body if isinstance(answer.body, dict) else {}
+        errors = body.get("errors")
+        if errors:
+            raise EmnifyValidationError(
+                self._redact(f"GraphQL: {'; '.join(_graphql_error(error) for error in errors)}"),
+                status=answer.status,
+                details=errors,
+                method="POST",
+                path=GRAPHQL,
+            )
+        return body.get("data")
+
     def send(
         self,
         method: str,
@@ -278,6 +296,10 @@ class EmnifyClient:
         for secret in list(self._secrets):
             text = text.replace(secret, "***")
         return text
+
+
+def _graphql_error(error: Any) -> str:
+    return str(error.get("message") or error) if isinstance(error, dict) else str(error)
 
 
 def check_base_url(url: str) -> str:

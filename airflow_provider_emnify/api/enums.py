@@ -134,21 +134,29 @@ class ApplicationTokenStatus(_Lookup):
     REVOKED = 1
 
 
-class Connectivity(StrEnum):
-    """Connectivity of an endpoint, as the network sees it."""
+class CloudConnectStatus(_Lookup):
+    """Status of a Cloud Connect attachment."""
 
-    ATTACHED = "ATTACHED"
-    ONLINE = "ONLINE"
-    OFFLINE = "OFFLINE"
-    BLOCKED = "BLOCKED"
+    PENDING_CUSTOMER_ACTION = 1
+    PENDING_AWS_ACTIVATION = 2
+    PENDING_EGN_ACTIVATION = 3
+    PENDING_CRG_ACTIVATION = 4
+    ACTIVE = 5
+    DEACTIVATION_PENDING = 6
+    DEACTIVATED = 7
+    ROLLING_BACK = 8
+
+
+class _Word(StrEnum):
+    """A lookup whose values are words."""
 
     @property
     def label(self) -> str:
-        """The name as emnify writes it."""
+        """The word as emnify writes it."""
         return self.value
 
     @classmethod
-    def parse(cls, value: Any) -> Connectivity:
+    def parse(cls, value: Any) -> Self:
         """Return the member that ``value`` means, in any case.
 
         :raises ValueError: for anything else; the message lists what is allowed.
@@ -156,3 +164,29 @@ class Connectivity(StrEnum):
         if isinstance(value, str) and _plain(value) in cls.__members__:
             return cls[_plain(value)]
         raise ValueError(f"{value!r} is no {cls.__name__}; allowed are {', '.join(cls)}")
+
+
+class Connectivity(_Word):
+    """Connectivity of an endpoint, as the network sees it."""
+
+    ATTACHED = "ATTACHED"
+    ONLINE = "ONLINE"
+    OFFLINE = "OFFLINE"
+    BLOCKED = "BLOCKED"
+
+
+class OperationState(_Word):
+    """How far an eUICC or SIM operation is. emnify says so in its dates, errors and counts."""
+
+    PENDING = "PENDING"
+    SUCCEEDED = "SUCCEEDED"
+    PARTLY_FAILED = "PARTLY_FAILED"
+    FAILED = "FAILED"
+
+
+class SimBatchState(_Word):
+    """What the validation of a SIM batch says."""
+
+    REGISTRABLE = "REGISTRABLE"
+    REGISTERED = "REGISTERED"
+    INVALID = "INVALID"

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import ast
+import re
 from typing import Any
+
+_TEXT = re.compile(r"[\w./:@+-]+")
 
 
 def parse_ids(value: Any, field: str = "ids") -> list[int]:
@@ -30,6 +33,24 @@ def parse_user_ids(value: Any, field: str = "user_ids") -> list[int | str]:
         else:
             users[_number(item, value, field)] = None
     return list(users)
+
+
+def parse_texts(value: Any, field: str = "ids") -> list[str]:
+    """Return ids that are texts: UUIDs, batch numbers, or numbers that come as text.
+
+    :param value: As for :func:`parse_ids`.
+    :raises ValueError: for anything that is no such id; the message shows the value.
+    """
+    texts: dict[str, None] = {}
+    for item in _items(value, field):
+        if (
+            isinstance(item, bool)
+            or not isinstance(item, (int, str))
+            or not _TEXT.fullmatch(str(item).strip())
+        ):
+            raise _refuse(item, value, field)
+        texts[str(item).strip()] = None
+    return list(texts)
 
 
 def _items(value: Any, field: str) -> list[Any]:

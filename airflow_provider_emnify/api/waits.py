@@ -1,7 +1,8 @@
-"""What can be waited for: how it is read, when it is done, when it has failed.
+"""Waiting: what is waited for, how the states are read at the least cost, and what they mean.
 
-A :class:`Wait` is plain data, so that it survives a restart; a :class:`WaitKind` knows the API. Sensors,
-operators and triggers share both: poke, reschedule and deferrable modes come to the same verdict.
+A :class:`Wait` is plain data, so that it survives a restart; the kinds in
+:mod:`~airflow_provider_emnify.api.wait_kinds` know the API. Sensors, operators and triggers share both: poke,
+reschedule and deferrable modes come to the same verdict.
 """
 
 from __future__ import annotations
@@ -9,36 +10,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from airflow_provider_emnify.api.enums import Connectivity, EndpointStatus, UserStatus
-from airflow_provider_emnify.api.errors import EmnifyNotFoundError
-from airflow_provider_emnify.api.ids import parse_ids, parse_user_ids
+from airflow_provider_emnify.api.wait_kinds import WAITS, Id, Reading, Row, State, WaitKind
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from airflow_provider_emnify.api.client import EmnifyClient
-    from airflow_provider_emnify.api.paging import Listing
 
-Id = int | str
-Row = dict[str, Any]
-State = EndpointStatus | UserStatus | Connectivity
+__all__ = ["WAITS", "Id", "Reading", "Verdict", "Wait", "WaitKind", "parse_states", "read"]
 
 _FEW = 3  # as many ids are read one by one without a look at the list
 _SHOWN = 10  # as many ids as a message names
-
-
-@dataclass(frozen=True)
-class Reading:
-    """What one look at a device or user said.
-
-    :param value: The state, as a value of the kind's enum; None when it is gone.
-    :param label: The state as emnify writes it.
-    :param gone: There is no such thing (any more).
-    """
-
-    value: int | str | None
-    label: str
-    gone: bool = False
 
 
 @dataclass(frozen=True)
@@ -62,76 +44,6 @@ class Verdict:
     def over(self) -> bool:
         """Whether there is nothing left to wait for."""
         return self.done or self.failed
-
-
-@dataclass(frozen=True)
-class WaitKind:
-    """Something that can be waited for.
-
-    :param noun: What its ids are ids of.
-    :param states: The enum of its states.
-    :param read_one: Reads one id.
-    :param read_all: Lists all, where the API has a list that says the state; else None.
-    :param id_of: The ids of a listed row (a user has two: number and username).
-    :param state_of: The state in a row.
-    :param failures: The states from which the target is not reached, unless they are the target.
-    :param parse: Makes ids of what a user gave.
-    """
-
-    noun: str
-    states: type[State]
-    read_one: Callable[[EmnifyClient, Id], Row]
-    state_of: Callable[[Row], Any]
-    failures: tuple[State, ...] = ()
-    read_all: Callable[[EmnifyClient], Listing] | None = None
-    id_of: Callable[[Row], tuple[Id, ...]] = lambda row: (int(row["id"]),)
-    parse: Callable[[Any, str], Sequence[Id]] = parse_ids
-
-    def reading(self, row: Row) -> Reading:
-        """Return what a row says of the state. An unknown state is shown as it came, never an error."""
-        raw = self.state_of(row)
-        try:
-            state = self.states.parse(raw)
-        except ValueError:
-            return Reading(None, str(raw))
-        return Reading(state.value, state.label)
-
-
-def _status_id(row: Row) -> Any:
-    status = row.get("status") or {}
-    return status.get("id") if isinstance(status, dict) else status
-
-
-def _connectivity(row: Row) -> Any:
-    return (row.get("status") or {}).get("description")
-
-
-WAITS: dict[str, WaitKind] = {
-    "endpoint_status": WaitKind(
-        noun="endpoint",
-        states=EndpointStatus,
-        read_one=lambda client, endpoint_id: client.endpoints.get(int(endpoint_id)),
-        read_all=lambda client: client.endpoints.list(),
-        state_of=_status_id,
-        failures=(EndpointStatus.DELETED,),
-    ),
-    "endpoint_connectivity": WaitKind(
-        noun="endpoint",
-        states=Connectivity,
-        read_one=lambda client, endpoint_id: client.endpoints.connectivity(int(endpoint_id)),
-        state_of=_connectivity,
-    ),
-    "user_status": WaitKind(
-        noun="user",
-        states=UserStatus,
-        read_one=lambda client, user_id: client.users.get(user_id),
-        read_all=lambda client: client.users.list(),
-        state_of=_status_id,
-        failures=(UserStatus.SUSPENDED,),
-        id_of=lambda row: (row["id"], str(row.get("username"))),
-        parse=parse_user_ids,
-    ),
-}
 
 
 class Wait:
@@ -273,7 +185,7 @@ def read(client: EmnifyClient, kind: str, ids: Sequence[Id]) -> dict[Id, Reading
     # What a list does not hold is asked for by itself: only its own answer says that it is gone.
     for key in ids:
         if key not in found:
-            found[key] = _read_one(client, spec, key)
+            found[key] = spec.read(client, key)
     return found
 
 
@@ -284,10 +196,3 @@ def _look_up(rows: Iterable[Row], spec: WaitKind, wanted: set[Id], found: dict[I
                 found[key] = spec.reading(row)
         if len(found) == len(wanted):
             return
-
-
-def _read_one(client: EmnifyClient, spec: WaitKind, key: Id) -> Reading:
-    try:
-        return spec.reading(spec.read_one(client, key))
-    except EmnifyNotFoundError:
-        return Reading(None, "gone", gone=True)

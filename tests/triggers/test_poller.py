@@ -135,8 +135,8 @@ def test_cancelling_all_ends_everything_at_once(fleet: Sandbox) -> None:
 
 
 def test_the_event_loop_is_never_held(fleet: Sandbox) -> None:
-    fleet.faults.add(method="GET", delay=0.2, times=2)
-    fleet.faults.add(method="POST", delay=0.2, times=1)
+    fleet.faults.add(method="GET", delay=0.8, times=1)
+    fleet.faults.add(method="POST", delay=0.8, times=1)
     enable(fleet)
 
     async def test() -> float:
@@ -148,7 +148,7 @@ def test_the_event_loop_is_never_held(fleet: Sandbox) -> None:
             longest = max(longest, time.perf_counter() - before)
         return longest
 
-    assert run(test) < 0.15
+    assert run(test) < 0.5
 
 
 def test_a_wait_that_comes_later_does_not_wait_for_the_next_round(fleet: Sandbox) -> None:

@@ -1,0 +1,278 @@
+"""The kinds of waits: how each is read, what its states are, and which of them end it.
+
+A table: to wait for something new, add a row.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_emnify.api.enums import (
+    CloudConnectStatus,
+    Connectivity,
+    DataStreamStatus,
+    EndpointStatus,
+    OperationState,
+    QuotaStatus,
+    SimBatchState,
+    SimStatus,
+    SmsStatus,
+    UserStatus,
+)
+from airflow_provider_emnify.api.errors import EmnifyNotFoundError, EmnifyValidationError
+from airflow_provider_emnify.api.ids import parse_ids, parse_texts, parse_user_ids
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from airflow_provider_emnify.api.client import EmnifyClient
+    from airflow_provider_emnify.api.paging import Listing
+
+Id = int | str
+Row = dict[str, Any]
+State = (
+    EndpointStatus
+    | SimStatus
+    | UserStatus
+    | SmsStatus
+    | QuotaStatus
+    | DataStreamStatus
+    | CloudConnectStatus
+    | Connectivity
+    | OperationState
+    | SimBatchState
+)
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What one look said.
+
+    :param value: The state, as a value of the kind's enum; None when it is gone, or a state unknown here.
+    :param label: The state as emnify writes it, with the reason where it gives one.
+    :param gone: There is no such thing (any more).
+    """
+
+    value: int | str | None
+    label: str
+    gone: bool = False
+
+
+@dataclass(frozen=True)
+class WaitKind:
+    """Something that can be waited for.
+
+    :param noun: What its ids are ids of.
+    :param states: The enum of its states.
+    :param read_one: Reads one id.
+    :param state_of: The state in a row.
+    :param reason_of: Why it is in that state, where emnify says so.
+    :param failures: The states from which the target is not reached, unless they are the target.
+    :param read_all: Lists all, where the API has a list that says the state; else None.
+    :param id_of: The ids of a listed row (a user has two: number and username).
+    :param parse: Makes ids of what a user gave.
+    """
+
+    noun: str
+    states: type[State]
+    read_one: Callable[[EmnifyClient, Id], Row]
+    state_of: Callable[[Row], Any]
+    reason_of: Callable[[Row], str] = lambda _row: ""
+    failures: tuple[State, ...] = ()
+    read_all: Callable[[EmnifyClient], Listing] | None = None
+    id_of: Callable[[Row], tuple[Id, ...]] = lambda row: (int(row["id"]),)
+    parse: Callable[[Any, str], Sequence[Id]] = parse_ids
+
+    def reading(self, row: Row) -> Reading:
+        """Return what a row says of the state. An unknown state is shown as it came, never an error."""
+        raw = self.state_of(row)
+        reason = self.reason_of(row)
+        try:
+            state = self.states.parse(raw)
+        except ValueError:
+            return Reading(None, str(raw))
+        return Reading(state.value, f"{state.label}: {reason}" if reason else state.label)
+
+    def read(self, client: EmnifyClient, key: Id) -> Reading:
+        """Read one id; what does not exist is ``gone``."""
+        try:
+            return self.reading(self.read_one(client, key))
+        except EmnifyNotFoundError:
+            return Reading(None, "gone", gone=True)
+
+
+def _status_id(row: Row) -> Any:
+    status = row.get("status") or {}
+    return status.get("id") if isinstance(status, dict) else status
+
+
+def _connectivity(row: Row) -> Any:
+    return (row.get("status") or {}).get("description")
+
+
+def _operation_state(row: Row) -> OperationState:
+    if not row.get("finalization_date"):
+        return OperationState.PENDING
+    failed = int(row.get("failed_count") or 0)
+    if row.get("error") and not row.get("total_count"):
+        return OperationState.FAILED
+    if not failed:
+        return OperationState.SUCCEEDED
+    return (
+        OperationState.PARTLY_FAILED if failed < int(row.get("total_count") or 0) else OperationState.FAILED
+    )
+
+
+def _operation_errors(row: Row) -> str:
+    error = row.get("error")
+    if isinstance(error, dict):
+        return f"{error.get('message')} (reason {error.get('reason')})"
+    return ", ".join(f"{item.get('eid')}: {item.get('message')}" for item in error or [])
+
+
+def _read_sms(client: EmnifyClient, key: Id) -> Row:
+    endpoint_id, sms_id = _parts(key)
+    return client.sms.get(int(endpoint_id), sms_id)
+
+
+def _read_euicc_operation(client: EmnifyClient, key: Id) -> Row:
+    euicc_id, operation_id = _parts(key)
+    return client.euiccs.get_operation(int(euicc_id), operation_id)
+
+
+def _read_cloud_connect(client: EmnifyClient, key: Id) -> Row:
+    found: Any = client.cloud_connect.get(key)
+    if isinstance(found, list):  # so the API's own description; one attachment all the same
+        found = found[0] if found else {"status": {"id": CloudConnectStatus.DEACTIVATED}}
+    return dict(found)
+
+
+def _read_sim_batch(client: EmnifyClient, key: Id) -> Row:
+    try:
+        client.sim_batches.validate(str(key))
+    except EmnifyValidationError as error:
+        registered = error.status == 400  # noqa: PLR2004 - a batch that is registered already answers so
+        state = SimBatchState.REGISTERED if registered else SimBatchState.INVALID
+        return {"state": state, "reason": error.message}
+    return {"state": SimBatchState.REGISTRABLE}
+
+
+def _parts(key: Id) -> tuple[str, str]:
+    first, _, second = str(key).partition("/")
+    return first, second
+
+
+def parse_pairs(value: Any, field: str) -> list[str]:
+    """Return ids of things that belong to another thing: ``"12/345"``, or ``[12, 345]``, or a list of these.
+
+    :raises ValueError: for anything else; the message shows the value.
+    """
+    if isinstance(value, (list, tuple)) and value and all(isinstance(item, (list, tuple)) for item in value):
+        value = ["/".join(map(str, item)) for item in value]
+    pairs = parse_texts(value, field)
+    for pair in pairs:
+        if not re.fullmatch(r"\d+/[\w-]+", pair):
+            raise ValueError(f"{field}: {pair!r} is no pair of ids; give OWNER/ID, for example '12/345'")
+    return pairs
+
+
+WAITS: dict[str, WaitKind] = {
+    "endpoint_status": WaitKind(
+        noun="endpoint",
+        states=EndpointStatus,
+        read_one=lambda client, key: client.endpoints.get(int(key)),
+        read_all=lambda client: client.endpoints.list(),
+        state_of=_status_id,
+        failures=(EndpointStatus.DELETED,),
+    ),
+    "endpoint_connectivity": WaitKind(
+        noun="endpoint",
+        states=Connectivity,
+        read_one=lambda client, key: client.endpoints.connectivity(int(key)),
+        state_of=_connectivity,
+    ),
+    "sim_status": WaitKind(
+        noun="SIM",
+        states=SimStatus,
+        read_one=lambda client, key: client.sims.get(int(key)),
+        read_all=lambda client: client.sims.list(),
+        state_of=_status_id,
+        failures=(SimStatus.DELETED,),
+    ),
+    "sms_delivery": WaitKind(
+        noun="SMS",
+        states=SmsStatus,
+        read_one=_read_sms,
+        state_of=_status_id,
+        reason_of=lambda row: str(row.get("gsm_map_error") or ""),
+        failures=(SmsStatus.FAILED, SmsStatus.EXPIRED, SmsStatus.CANCELED),
+        parse=parse_pairs,
+    ),
+    "user_status": WaitKind(
+        noun="user",
+        states=UserStatus,
+        read_one=lambda client, key: client.users.get(key),
+        read_all=lambda client: client.users.list(),
+        state_of=_status_id,
+        failures=(UserStatus.SUSPENDED,),
+        id_of=lambda row: (row["id"], str(row.get("username"))),
+        parse=parse_user_ids,
+    ),
+    "data_quota": WaitKind(
+        noun="endpoint",
+        states=QuotaStatus,
+        read_one=lambda client, key: client.quotas.get_data(int(key)),
+        state_of=_status_id,
+    ),
+    "sms_quota": WaitKind(
+        noun="endpoint",
+        states=QuotaStatus,
+        read_one=lambda client, key: client.quotas.get_sms(int(key)),
+        state_of=_status_id,
+    ),
+    "euicc_operation": WaitKind(
+        noun="eUICC operation",
+        states=OperationState,
+        read_one=_read_euicc_operation,
+        state_of=_operation_state,
+        reason_of=_operation_errors,
+        failures=(OperationState.FAILED,),
+        parse=parse_pairs,
+    ),
+    "sim_operation": WaitKind(
+        noun="SIM operation",
+        states=OperationState,
+        read_one=lambda client, key: client.sim_operations.get(str(key)),
+        state_of=_operation_state,
+        reason_of=_operation_errors,
+        failures=(OperationState.FAILED, OperationState.PARTLY_FAILED),
+        parse=parse_texts,
+    ),
+    "data_stream": WaitKind(
+        noun="data stream",
+        states=DataStreamStatus,
+        read_one=lambda client, key: client.data_streams.get(str(key)),
+        state_of=_status_id,
+        failures=(DataStreamStatus.ERROR,),
+        parse=parse_texts,
+    ),
+    "cloud_connect": WaitKind(
+        noun="Cloud Connect attachment",
+        states=CloudConnectStatus,
+        read_one=_read_cloud_connect,
+        state_of=_status_id,
+        failures=(CloudConnectStatus.DEACTIVATED, CloudConnectStatus.ROLLING_BACK),
+        parse=parse_texts,
+    ),
+    "sim_batch": WaitKind(
+        noun="SIM batch",
+        states=SimBatchState,
+        read_one=_read_sim_batch,
+        state_of=lambda row: row["state"],
+        reason_of=lambda row: str(row.get("reason") or ""),
+        failures=(SimBatchState.INVALID,),
+        parse=parse_texts,
+    ),
+}
