@@ -26,6 +26,8 @@ from airflow_provider_emnify.api.errors import EmnifyAuthenticationError, Emnify
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from airflow_provider_emnify.api.token_cache import TokenCache
+
 log = logging.getLogger(__name__)
 
 AUTHENTICATE = "/api/v1/authenticate"
@@ -189,6 +191,7 @@ class TokenSource:
     :param exchange: How to send it.
     :param clock: A clock in seconds that only goes forward.
     :param on_secret: Told every secret as soon as it is known.
+    :param cache: Where processes of this host leave tokens for each other.
     """
 
     def __init__(
@@ -197,8 +200,10 @@ class TokenSource:
         exchange: Exchange,
         clock: Callable[[], float],
         on_secret: Callable[[str], None],
+        cache: TokenCache | None = None,
     ) -> None:
         self._credentials = credentials
+        self._cache = cache
         self._exchange = exchange
         self._clock = clock
         self._on_secret = on_secret
@@ -235,12 +240,34 @@ class TokenSource:
             if self._rejection is not None:
                 raise copy.copy(self._rejection)
             try:
-                self._token = self._authenticate()
+                self._token = self._authenticate() if self._cache is None else self._share(self._cache, stale)
             except EmnifyError as error:
                 if not error.transient:
                     self._rejection, self._token = error, None
                 raise
             return self._token
+
+    def _share(self, cache: TokenCache, stale: AuthToken | None) -> AuthToken:
+        """Take the token that another process has left, or get one and leave it for the others."""
+        with cache.lock():
+            left = cache.load()
+            if left is not None and left.rejection:
+                raise EmnifyAuthenticationError(
+                    f"{left.rejection} (found out {left.age:.0f} s ago by another task on this host)",
+                    method="POST",
+                    path=AUTHENTICATE,
+                )
+            if left is not None and left.token and (stale is None or left.token != stale.value):
+                token = self._arrived(left.token, left.age)
+                if not token.is_due(self._clock()):
+                    return token
+            try:
+                token = self._authenticate()
+            except EmnifyAuthenticationError as error:
+                cache.store(rejection=error.message)
+                raise
+            cache.store(token=token.value)
+            return token
 
     def _authenticate(self) -> AuthToken:
         answer = self._refresh() or self._log_in()
@@ -297,7 +324,10 @@ class TokenSource:
             )
         if isinstance(said.get("refresh_token"), str):
             self._refresh_token = said["refresh_token"]
-        token = AuthToken.arrived(value, self._clock())
+        return self._arrived(value)
+
+    def _arrived(self, value: str, age: float = 0.0) -> AuthToken:
+        token = AuthToken.arrived(value, self._clock() - age)
         for secret in token.secrets:
             self._on_secret(secret)
         return token

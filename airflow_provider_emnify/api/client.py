@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from airflow_provider_emnify.api.auth import Credentials
+    from airflow_provider_emnify.api.token_cache import TokenCache
 
 DEFAULT_BASE_URL = "https://cdn.emnify.net"
 GRAPHQL = "/graphql"
@@ -47,6 +48,7 @@ class EmnifyClient(Resources):
     :param timeout: Seconds to wait for an answer.
     :param max_retries: How often a request is sent again, at most.
     :param limits: The rate limits to keep; by default those of this host.
+    :param token_cache: Shares auth tokens with the other processes of this host; by default none does.
     :param user_agent: What to tell the API that it is talked to by.
     :param on_secret: Told every secret as soon as it is known, so that a log can mask it.
     :param on_metric: Told what is counted in :attr:`stats`: its name and by how much it grew.
@@ -63,6 +65,7 @@ class EmnifyClient(Resources):
         timeout: float = 30.0,
         max_retries: int = 5,
         limits: Limits | None = None,
+        token_cache: TokenCache | None = None,
         user_agent: str | None = None,
         on_secret: Callable[[str], None] | None = None,
         on_metric: Callable[[str, float], None] | None = None,
@@ -83,7 +86,7 @@ class EmnifyClient(Resources):
             on_metric=on_metric or (lambda _name, _amount: None),
             sleep=sleep,
         )
-        self._tokens = TokenSource(credentials, self._exchange, clock, self._learn_secret)
+        self._tokens = TokenSource(credentials, self._exchange, clock, self._learn_secret, token_cache)
         super().__init__(self)
 
     def __enter__(self) -> Self:

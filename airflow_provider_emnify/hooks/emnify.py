@@ -24,6 +24,7 @@ from airflow_provider_emnify.api import (
     EmnifyServerError,
     Limits,
 )
+from airflow_provider_emnify.api.token_cache import TokenCache
 from airflow_provider_emnify.hooks.connection import ConnectionSettings, EmnifyConnectionConfigError
 from airflow_provider_emnify.hooks.form import DEFAULT_TOKEN_CACHE, form_widgets, ui_field_behaviour
 from airflow_provider_emnify.hooks.masking import mask
@@ -140,13 +141,8 @@ class EmnifyHook(BaseHook):
         sleep: Callable[[float], None] | None = None,
     ) -> EmnifyClient:
         """Make a client from settings that were checked already; see :meth:`client_from_connection`."""
-        if settings.token_cache != DEFAULT_TOKEN_CACHE:
-            log.warning(
-                "Connection '%s': token_cache '%s' is not available yet; each task authenticates for itself",
-                settings.conn_id,
-                settings.token_cache,
-            )
         sleep = sleep or time.sleep
+        shared = settings.token_cache != DEFAULT_TOKEN_CACHE
         retries = settings.max_retries if max_retries is None else min(settings.max_retries, max_retries)
         return EmnifyClient(
             settings.credentials,
@@ -154,6 +150,7 @@ class EmnifyHook(BaseHook):
             timeout=settings.timeout,
             max_retries=retries,
             limits=Limits(settings.rate_limit_store, sleep=sleep),
+            token_cache=TokenCache(settings.credentials, settings.base_url) if shared else None,
             user_agent=USER_AGENT,
             on_secret=mask,
             on_metric=_count,
