@@ -26,7 +26,9 @@ INSIDE = {
     "operators.endpoint_create",
     "operators.endpoint_rows",
     "operators.rerun",
+    "operators.waiting",
     "sensors.base",
+    "triggers.cancel",
     "triggers.poller",
 }
 

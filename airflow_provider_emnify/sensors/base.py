@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import time
 from abc import abstractmethod
-from datetime import timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, NoReturn
 
@@ -18,20 +16,17 @@ from airflow.providers.common.compat.sdk import (
 )
 
 from airflow_provider_emnify.api.errors import EmnifyError
-from airflow_provider_emnify.api.waits import Wait, read
 from airflow_provider_emnify.hooks.emnify import EmnifyHook
 from airflow_provider_emnify.operators.base import choice, is_known
+from airflow_provider_emnify.operators.waiting import deferral, look, outcome
 from airflow_provider_emnify.retry import fail_for_good, is_lasting
-from airflow_provider_emnify.triggers.wait import EmnifyWaitTrigger
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from airflow.providers.common.compat.sdk import Context
 
-    from airflow_provider_emnify.api.waits import Id, Reading
-
-_TRIGGERER_MAY_LAG = 300.0  # seconds after the deadline at which Airflow itself ends the wait
+    from airflow_provider_emnify.api.waits import Id, Reading, Wait
 
 
 class EmnifyWaitSensor(BaseSensorOperator):
@@ -102,16 +97,7 @@ class EmnifyWaitSensor(BaseSensorOperator):
             return {}
         self.log.info("%r, for at most %.0f s", wait, self.timeout)
         if self.deferrable:
-            self.defer(
-                trigger=EmnifyWaitTrigger(
-                    emnify_conn_id=self.emnify_conn_id,
-                    wait=wait.to_dict(),
-                    poll_interval=self.poke_interval,
-                    deadline=time.time() + self.timeout,
-                ),
-                method_name="execute_complete",
-                timeout=timedelta(seconds=self.timeout + _TRIGGERER_MAY_LAG),
-            )
+            self.defer(**deferral(self.emnify_conn_id, wait, self.poke_interval, self.timeout))
         try:
             return super().execute(context)
         except AirflowSensorTimeout as timeout:
@@ -124,16 +110,13 @@ class EmnifyWaitSensor(BaseSensorOperator):
     def poke(self, context: Context) -> PokeReturnValue:
         """Look once. Called by Airflow in poke and reschedule modes."""
         del context
-        wait = self.wait()
-        pending = wait.judge(self._readings).pending
         try:
-            self._readings.update(read(self.hook.get_conn(), wait.kind, pending))
+            verdict = look(self.hook.get_conn(), self.wait(), self._readings)
         except EmnifyError as error:
             if is_lasting(error):
                 self._give_up(str(error))
             self._say(f"could not look: {error}")
             return PokeReturnValue(False)
-        verdict = wait.judge(self._readings)
         self._say(verdict.message)
         if verdict.failed:
             self._give_up(verdict.message)
@@ -142,12 +125,11 @@ class EmnifyWaitSensor(BaseSensorOperator):
     def execute_complete(self, context: Context, event: Mapping[str, Any] | None = None) -> dict[str, str]:
         """Take the trigger's event. Called by Airflow when the wait in the triggerer is over."""
         del context
-        event = event or {"status": "failed", "message": "the trigger sent no event"}
-        message = str(event.get("message", ""))
-        if event.get("status") != "success":
-            self._give_up(message, timed_out=event.get("status") == "timeout")
+        status, message, seen = outcome(event)
+        if status != "success":
+            self._give_up(message, timed_out=status == "timeout")
         self.log.info("%s", message)
-        return dict(event.get("seen") or {})
+        return seen
 
     def _say(self, message: str) -> None:
         """Log what has changed since the last look, once."""

@@ -1,16 +1,23 @@
-"""EmnifyWaitTrigger: the deferred half of every sensor of this provider."""
+"""EmnifyWaitTrigger: the deferred half of every sensor, and of every operator that waits."""
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Any
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from airflow_provider_emnify.api.waits import Wait
+from airflow_provider_emnify.triggers.cancel import (
+    TELLS_A_KILL,
+    cancel_in_triggerer,
+    check_calls,
+    was_killed,
+)
 from airflow_provider_emnify.triggers.poller import poller_for
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping
+    from collections.abc import AsyncIterator, Mapping, Sequence
 
 
 class EmnifyWaitTrigger(BaseTrigger):
@@ -38,11 +45,18 @@ class EmnifyWaitTrigger(BaseTrigger):
         gives it.
     :param poll_interval: Seconds between two looks.
     :param deadline: When to give up, in seconds since 1970.
+    :param cancel: Calls that undo what the task began, made when it is marked failed or cleared:
+        ``[{"call": "sms.cancel", "arguments": {...}}]``. A triggerer that shuts down makes none of them.
     :raises ValueError: at once, in the task and not in the triggerer, for a wait that makes no sense.
     """
 
     def __init__(
-        self, emnify_conn_id: str, wait: Mapping[str, Any], poll_interval: float, deadline: float
+        self,
+        emnify_conn_id: str,
+        wait: Mapping[str, Any],
+        poll_interval: float,
+        deadline: float,
+        cancel: Sequence[Mapping[str, Any]] = (),
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         if (
@@ -57,6 +71,7 @@ class EmnifyWaitTrigger(BaseTrigger):
         self.emnify_conn_id = emnify_conn_id
         self.poll_interval = poll_interval
         self.deadline = deadline
+        self.cancel = check_calls(cancel)
 
     @property
     def wait(self) -> dict[str, Any]:
@@ -72,10 +87,23 @@ class EmnifyWaitTrigger(BaseTrigger):
                 "wait": self.wait,
                 "poll_interval": self.poll_interval,
                 "deadline": self.deadline,
+                "cancel": self.cancel,
             },
         )
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Wait, and yield one event."""
-        outcome = await poller_for(self.emnify_conn_id).join(self._wait, self.poll_interval, self.deadline)
+        try:
+            outcome = await poller_for(self.emnify_conn_id).join(
+                self._wait, self.poll_interval, self.deadline
+            )
+        except asyncio.CancelledError:
+            if self.cancel and not TELLS_A_KILL and await was_killed(self):
+                await self.on_kill()
+            raise
         yield TriggerEvent(outcome.payload())  # type: ignore[no-untyped-call]
+
+    async def on_kill(self) -> None:
+        """Undo what the task began. Called by Airflow 3.3 and later when someone acts on the task."""
+        if self.cancel:
+            await cancel_in_triggerer(self.emnify_conn_id, self.cancel)

@@ -11,7 +11,7 @@ from airflow.exceptions import AirflowRescheduleException
 from airflow.providers.common.compat.sdk import BaseSensorOperator, TaskDeferred, timezone
 
 from airflow_provider_emnify.api import waits
-from airflow_provider_emnify.sensors import base
+from airflow_provider_emnify.operators import waiting
 from airflow_provider_emnify.triggers import poller
 from tests.operators.support import context
 
@@ -37,11 +37,11 @@ def run(sensor: EmnifyWaitSensor, before_look: Callable[[int], None] = lambda _:
         before_look(looks)
         return real(*arguments)
 
-    base.read, poller.read = read, read  # type: ignore[assignment]
+    waiting.read, poller.read = read, read  # type: ignore[assignment]
     try:
         return _run(sensor)
     finally:
-        base.read, poller.read = real, real
+        waiting.read, poller.read = real, real
 
 
 def _run(sensor: EmnifyWaitSensor) -> Any:

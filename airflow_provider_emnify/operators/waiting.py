@@ -1,0 +1,215 @@
+"""What operators that wait have in common: begin, wait in the worker or the triggerer, cancel when killed.
+
+The wait itself is shared with the sensors: :func:`look`, :func:`deferral` and :func:`outcome`.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from airflow.providers.common.compat.sdk import AirflowFailException, conf
+
+from airflow_provider_emnify.api.errors import EmnifyError
+from airflow_provider_emnify.api.waits import Wait, read
+from airflow_provider_emnify.hooks.emnify import EmnifyHook
+from airflow_provider_emnify.operators.base import EmnifyBaseOperator
+from airflow_provider_emnify.retry import is_lasting
+from airflow_provider_emnify.triggers.cancel import cancel
+from airflow_provider_emnify.triggers.wait import EmnifyWaitTrigger
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, MutableMapping, Sequence
+
+    from airflow.providers.common.compat.sdk import Context
+
+    from airflow_provider_emnify.api import EmnifyClient
+    from airflow_provider_emnify.api.waits import Id, Reading, Verdict
+
+_TRIGGERER_MAY_LAG = 300.0  # seconds after the deadline at which Airflow itself ends the wait
+_CANCEL_MAY_TAKE = 30.0  # seconds; Airflow kills a task that takes longer to end
+
+
+class EmnifyWaitingOperator(EmnifyBaseOperator):
+    """Base of operators that begin something at emnify and can wait for its end.
+
+    A subclass begins the work in :meth:`perform`, tells :meth:`began` how it is cancelled, and returns
+    ``self.wait_until(wait, result)``. In deferrable mode that defers, after the work was begun and with a
+    deadline that is a point in time; else it looks again and again from the worker. Errors that pass are
+    ridden out until ``timeout``. A failure state, an error that lasts, and time that runs out fail the task
+    without retries.
+
+    :param deferrable: Wait in the triggerer instead of in a worker. Default: ``[operators]
+        default_deferrable``.
+    :param poll_interval: Seconds (or a timedelta) between two looks. Default 60.
+    :param timeout: Seconds (or a timedelta) until the wait is given up; what was begun goes on at emnify.
+        Default 1 day.
+    :param cancel_on_kill: Whether to cancel what was begun when the task is marked failed or cleared while
+        it waits (default True). In a triggerer that shuts down, nothing is cancelled.
+    :param emnify_conn_id: The connection to emnify.
+    """
+
+    def __init__(
+        self,
+        *,
+        deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
+        poll_interval: float | timedelta = 60.0,
+        timeout: float | timedelta = timedelta(days=1),
+        cancel_on_kill: bool = True,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.deferrable = deferrable
+        self.poll_interval = seconds(poll_interval, "poll_interval")
+        self.timeout = seconds(timeout, "timeout")
+        self.cancel_on_kill = cancel_on_kill
+        self._begun: list[dict[str, Any]] = []
+
+    def began(self, call: str, **arguments: Any) -> None:
+        """Remember how to cancel what has just been begun.
+
+        :param call: A call as on the client, for example ``sms.cancel``.
+        :param arguments: Its arguments, plain values.
+        """
+        self._begun.append({"call": call, "arguments": arguments})
+
+    def wait_until(self, wait: Wait, result: Any) -> Any:
+        """Wait for the end of what was begun.
+
+        :param wait: The wait.
+        :param result: What :meth:`finish` is given when it is done: plain values, for they may cross to
+            another process.
+        :returns: What :meth:`finish` returns. In deferrable mode this does not return.
+        """
+        if not wait.ids:
+            return self.finish(result, {})
+        self.log.info("%r, for at most %.0f s", wait, self.timeout)
+        if self.deferrable:
+            calls = self._begun if self.cancel_on_kill else []
+            self.defer(
+                **deferral(self.emnify_conn_id, wait, self.poll_interval, self.timeout, cancel=calls),
+                kwargs={"result": result},
+            )
+        seen = self._wait_here(wait, time.time() + self.timeout)
+        self._begun = []
+        return self.finish(result, seen)
+
+    def execute_complete(
+        self, context: Context, event: Mapping[str, Any] | None = None, result: Any = None
+    ) -> Any:
+        """Take the trigger's event. Called by Airflow when the wait in the triggerer is over."""
+        del context
+        status, message, seen = outcome(event)
+        if status != "success":
+            raise AirflowFailException(message)
+        self.log.info("%s", message)
+        return self.finish(result, seen)
+
+    def finish(self, result: Any, seen: Mapping[str, str]) -> Any:
+        """Return the task's result once the wait is done. It has no client in deferrable mode.
+
+        :param result: What :meth:`wait_until` was given.
+        :param seen: The last state of each id, by id (as text).
+        """
+        del seen
+        return result
+
+    def on_kill(self) -> None:
+        """Cancel what was begun. Called by Airflow when the task is killed in a worker."""
+        calls, self._begun = self._begun, []
+        if not calls or not self.cancel_on_kill:
+            return
+        self.log.info("The task was killed: cancelling what it began")
+        # In a thread: this may run in a signal handler, on top of code that holds a lock.
+        thread = threading.Thread(target=self._cancel, args=(calls,), name="emnify-cancel", daemon=True)
+        thread.start()
+        thread.join(_CANCEL_MAY_TAKE)
+        if thread.is_alive():
+            self.log.warning("Cancelling takes too long: what the task began may go on at emnify")
+
+    def _cancel(self, calls: Sequence[Mapping[str, Any]]) -> None:
+        hook: EmnifyHook | None = self.__dict__.get("hook")
+        if hook is not None:
+            cancel(hook.get_conn(), calls)
+            return
+        with EmnifyHook(self.emnify_conn_id) as own:
+            cancel(own.get_conn(), calls)
+
+    def _wait_here(self, wait: Wait, deadline: float) -> dict[str, str]:
+        readings: dict[Id, Reading] = {}
+        last = ""
+        while True:
+            try:
+                verdict = look(self.client, wait, readings)
+            except EmnifyError as error:
+                if is_lasting(error):
+                    raise
+                message = f"could not look: {error}"
+            else:
+                message = verdict.message
+                if verdict.failed:
+                    raise AirflowFailException(message)
+                if verdict.done:
+                    self.log.info("%s", message)
+                    return verdict.seen
+            if message != last:
+                self.log.info("%s", message)
+                last = message
+            left = deadline - time.time()
+            if left <= 0:
+                raise AirflowFailException(f"Time ran out: {message}")
+            time.sleep(min(self.poll_interval, left))
+
+
+def look(client: EmnifyClient, wait: Wait, readings: MutableMapping[Id, Reading]) -> Verdict:
+    """Read the ids that are still to be read, and judge all.
+
+    :param readings: What earlier looks have seen; the new ones are added.
+    :raises EmnifyError: when emnify could not be read.
+    """
+    readings.update(read(client, wait.kind, wait.judge(readings).pending))
+    return wait.judge(readings)
+
+
+def deferral(
+    conn_id: str,
+    wait: Wait,
+    poll_interval: float,
+    timeout: float,
+    cancel: Sequence[Mapping[str, Any]] = (),
+) -> dict[str, Any]:
+    """Return the arguments of ``defer`` for a wait that begins now.
+
+    :param cancel: Calls to make when the task is marked failed or cleared meanwhile.
+    """
+    return {
+        "trigger": EmnifyWaitTrigger(
+            emnify_conn_id=conn_id,
+            wait=wait.to_dict(),
+            poll_interval=poll_interval,
+            deadline=time.time() + timeout,
+            cancel=cancel,
+        ),
+        "method_name": "execute_complete",
+        "timeout": timedelta(seconds=timeout + _TRIGGERER_MAY_LAG),
+    }
+
+
+def outcome(event: Mapping[str, Any] | None) -> tuple[str, str, dict[str, str]]:
+    """Return what a trigger's event says: status, message, and the last state of each id."""
+    event = event or {"status": "failed", "message": "the trigger sent no event"}
+    return str(event.get("status")), str(event.get("message", "")), dict(event.get("seen") or {})
+
+
+def seconds(value: float | timedelta, field: str) -> float:
+    """Return a length of time in seconds.
+
+    :raises ValueError: naming the field and the value, when it is none.
+    """
+    if isinstance(value, timedelta):
+        value = value.total_seconds()
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or value < 0:
+        raise ValueError(f"{field}: {value!r} is no number of seconds")
+    return float(value)

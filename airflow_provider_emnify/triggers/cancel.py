@@ -1,0 +1,105 @@
+"""Undo what a task began at emnify, when someone marks it failed or clears it while it waits.
+
+What is to be undone travels as plain values: ``{"call": "sms.cancel", "arguments": {...}}``, a call as on the
+client. A triggerer that shuts down cancels its triggers too; that must undo nothing, for another triggerer
+goes on with them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from airflow.providers.common.compat.connection import get_async_connection
+from airflow.triggers.base import BaseTrigger
+
+from airflow_provider_emnify.api import EmnifyConflictError, EmnifyError, EmnifyNotFoundError
+from airflow_provider_emnify.hooks.emnify import EmnifyHook
+
+if TYPE_CHECKING:
+    from airflow_provider_emnify.api import EmnifyClient
+
+log = logging.getLogger(__name__)
+
+TELLS_A_KILL = hasattr(BaseTrigger, "on_kill")
+"""Whether Airflow itself tells a trigger that its task was killed: from 3.3 on."""
+
+_DEFERRED = "deferred"
+_RETRIES = 1
+
+
+def check_calls(value: Any) -> list[dict[str, Any]]:
+    """Return calls as plain values.
+
+    :raises ValueError: when they are not of the form ``{"call": ..., "arguments": {...}}``.
+    """
+    calls = list(value or ())
+    for call in calls:
+        if not isinstance(call, Mapping) or set(call) != {"call", "arguments"}:
+            raise ValueError(f"cancel: {call!r} is no call; give call and arguments")
+    return [{"call": call["call"], "arguments": dict(call["arguments"])} for call in calls]
+
+
+def cancel(client: EmnifyClient, calls: Sequence[Mapping[str, Any]]) -> None:
+    """Make the calls one after another. What is over already cannot be cancelled; that is no error."""
+    for call in calls:
+        resource, name = str(call["call"]).split(".")
+        shown = f"{call['call']}({', '.join(f'{key}={value}' for key, value in call['arguments'].items())})"
+        try:
+            getattr(getattr(client, resource), name)(**call["arguments"])
+        except (EmnifyConflictError, EmnifyNotFoundError) as error:
+            log.info("%s: nothing to cancel any more (%s)", shown, error)
+        except EmnifyError:
+            log.exception("%s failed: what the task began goes on at emnify", shown)
+        else:
+            log.info("%s: cancelled", shown)
+
+
+async def cancel_in_triggerer(conn_id: str, calls: Sequence[Mapping[str, Any]]) -> None:
+    """Make the calls with a client of their own, in a thread, so that the event loop is never held."""
+    conn = await get_async_connection(conn_id)
+
+    def work() -> None:
+        with EmnifyHook.client_from_connection(conn, max_retries=_RETRIES) as client:
+            cancel(client, calls)
+
+    await asyncio.to_thread(work)
+
+
+async def was_killed(trigger: BaseTrigger) -> bool:
+    """Tell, before Airflow 3.3, whether a cancelled trigger's task was acted on: it is not deferred any more.
+
+    When that cannot be found out, nothing was killed: work that goes on is the lesser evil.
+    """
+    try:
+        state = await _state(trigger.task_instance)
+    except Exception:
+        log.exception("The state of the task could not be read; what it began is left to go on at emnify")
+        return False
+    return state != _DEFERRED
+
+
+async def _state(instance: Any) -> str | None:
+    from asgiref.sync import sync_to_async
+
+    try:
+        from airflow.sdk.execution_time.task_runner import RuntimeTaskInstance
+    except ImportError:  # Airflow 2
+        from airflow.models import TaskInstance
+
+        found: Any = await sync_to_async(TaskInstance.get_task_instance)(
+            instance.dag_id, instance.run_id, instance.task_id, instance.map_index
+        )
+        return None if found is None or found.state is None else str(found.state)
+    states = await sync_to_async(RuntimeTaskInstance.get_task_states)(
+        dag_id=instance.dag_id,
+        task_ids=[instance.task_id],
+        run_ids=[instance.run_id],
+        map_index=instance.map_index,
+    )
+    index = instance.map_index
+    key = instance.task_id if index is None or index < 0 else f"{instance.task_id}_{index}"
+    state = states.get(instance.run_id, {}).get(key)
+    return None if state is None else str(state)
