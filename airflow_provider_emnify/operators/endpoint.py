@@ -1,4 +1,4 @@
-"""Endpoints (devices) as tasks: create, update, delete, set their status and that of their SIMs."""
+"""Endpoints (devices) as tasks: create, update, delete, set status, SIMs and network."""
 
 from __future__ import annotations
 
@@ -19,6 +19,12 @@ from airflow_provider_emnify.operators.base import (
     some,
 )
 from airflow_provider_emnify.operators.endpoint_create import EmnifyCreateEndpointsOperator, usable_status
+from airflow_provider_emnify.operators.endpoint_network import (
+    EmnifyBlockNetworkOperator,
+    EmnifyLocateEndpointsOperator,
+    EmnifyResetConnectivityOperator,
+    EmnifyUnblockNetworkOperator,
+)
 from airflow_provider_emnify.operators.endpoint_rows import (
     endpoint_ids as parse_endpoint_ids,
 )
@@ -27,6 +33,7 @@ from airflow_provider_emnify.operators.endpoint_rows import (
     read_all_endpoints,
     read_endpoints,
 )
+from airflow_provider_emnify.operators.endpoint_sim import EmnifyAssignSimOperator, EmnifyReleaseSimOperator
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -350,8 +357,14 @@ def _sims_to_change(rows: Mapping[int, Row], changing: set[int], target: SimStat
 
 
 __all__ = [
+    "EmnifyAssignSimOperator",
+    "EmnifyBlockNetworkOperator",
     "EmnifyCreateEndpointsOperator",
     "EmnifyDeleteEndpointsOperator",
+    "EmnifyLocateEndpointsOperator",
+    "EmnifyReleaseSimOperator",
+    "EmnifyResetConnectivityOperator",
     "EmnifySetEndpointStatusOperator",
+    "EmnifyUnblockNetworkOperator",
     "EmnifyUpdateEndpointsOperator",
 ]
