@@ -1,0 +1,144 @@
+"""How a text becomes short messages: alphabet, length, parts, and who it comes from.
+
+3GPP TS 23.038 has the alphabets: GSM 7 bit, with an extension table whose characters take two septets, and
+UCS-2 for all other texts. 3GPP TS 23.040 has the parts: a message has 140 octets; in each part of a longer
+one, 6 of them are a header with the text's reference number, the number of parts, and which part it is.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+GSM_7BIT = frozenset(
+    "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?"
+    "¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§¿abcdefghijklmnopqrstuvwxyzäöñüà"
+)
+"""The characters of the GSM 7 bit default alphabet: one septet each."""
+
+GSM_7BIT_EXTENSION = frozenset("\f^{}\\[~]|€")
+"""The characters of its extension table: an escape and one more septet each."""
+
+MOST_PARTS = 255
+DCS_GSM_7BIT = 0
+DCS_UCS2 = 8
+ALPHANUMERIC = 208
+INTERNATIONAL = 145
+
+_HEADER = "050003"  # five octets follow: element 00 (concatenation, 8 bit reference), three octets long
+_LONGEST_NAME = 11  # septets that fit into an address
+_NUMBER = re.compile(r"\+?[0-9]{1,15}")
+
+
+@dataclass(frozen=True)
+class SmsPart:
+    """One short message.
+
+    :param payload: Its text.
+    :param dcs: Data coding scheme: 0 is GSM 7 bit, 8 is UCS-2.
+    :param udh: User data header in hexadecimal digits, ``050003RRTTNN``; None when the text has one part.
+    """
+
+    payload: str
+    dcs: int
+    udh: str | None = None
+
+    @property
+    def alphabet(self) -> str:
+        """The name of its alphabet."""
+        return "GSM 7 bit" if self.dcs == DCS_GSM_7BIT else "UCS-2"
+
+
+@dataclass(frozen=True)
+class Sender:
+    """Who a message comes from.
+
+    :param address: A number, or a name.
+    :param type_id: emnify's type of it: 208 for a name, 145 for an international number; None: emnify's own.
+    """
+
+    address: str
+    type_id: int | None = None
+
+
+def split_text(text: str, reference: int = 0) -> list[SmsPart]:
+    """Return the short messages that carry a text, in order.
+
+    160 septets of GSM 7 bit or 70 units of UCS-2 fit into one message; in parts, 153 or 67 fit into each.
+    Nothing that takes two of them (a character of the extension table, a surrogate pair) is cut in two.
+
+    :param reference: What the parts of one text have in common, 0 to 255.
+    :raises ValueError: for an empty text, one of more than 255 parts, or one that is not Unicode.
+    """
+    if not isinstance(text, str) or not text:
+        raise ValueError(f"text: {text!r} is no text to send; give one that is not empty")
+    if not 0 <= reference <= 0xFF:  # noqa: PLR2004 - one octet
+        raise ValueError(f"reference: {reference!r} is not from 0 to 255")
+    if any(0xD800 <= ord(character) <= 0xDFFF for character in text):  # noqa: PLR2004 - Unicode's own numbers
+        raise ValueError("text: it holds half of a surrogate pair, which is no character")
+    if is_gsm(text):
+        sizes, dcs, whole, part = [septets(character) for character in text], DCS_GSM_7BIT, 160, 153
+    else:
+        sizes, dcs, whole, part = [_units(character) for character in text], DCS_UCS2, 70, 67
+    if sum(sizes) <= whole:
+        return [SmsPart(text, dcs)]
+    parts = list(_cut(text, sizes, part))
+    if len(parts) > MOST_PARTS:
+        raise ValueError(f"text: it would take {len(parts)} messages, and {MOST_PARTS} is the most")
+    return [
+        SmsPart(payload, dcs, f"{_HEADER}{reference:02X}{len(parts):02X}{number:02X}")
+        for number, payload in enumerate(parts, start=1)
+    ]
+
+
+def is_gsm(text: str) -> bool:
+    """Tell whether the GSM 7 bit alphabet and its extension table have all characters of a text."""
+    return all(character in GSM_7BIT or character in GSM_7BIT_EXTENSION for character in text)
+
+
+def septets(text: str) -> int:
+    """Return how many septets a text of the GSM 7 bit alphabet takes."""
+    return sum(2 if character in GSM_7BIT_EXTENSION else 1 for character in text)
+
+
+def parse_sender(value: Any, field: str = "source_address") -> Sender | None:
+    """Return who a message is to come from; None for nothing.
+
+    :param value: A number of at most 15 digits, with ``+`` before an international one; or a name of at most
+        11 characters of the GSM 7 bit alphabet (those of the extension table count twice).
+    :raises ValueError: naming ``field``, for anything else.
+    """
+    if value is None or value == "":
+        return None
+    if isinstance(value, bool) or not isinstance(value, (str, int)):
+        raise ValueError(f"{field}: {value!r} is neither a number nor a name")  # noqa: TRY004 - as all bad arguments
+    address = str(value).strip()
+    if _NUMBER.fullmatch(address):
+        return Sender(address[1:], INTERNATIONAL) if address[0] == "+" else Sender(address)
+    if re.fullmatch(r"\+?[0-9]+", address):
+        raise ValueError(f"{field}: {value!r} has more than the 15 digits that a number may have")
+    if not address or not is_gsm(address) or not address.isprintable():
+        raise ValueError(f"{field}: {value!r} is no name in characters of the GSM 7 bit alphabet")
+    if septets(address) > _LONGEST_NAME:
+        raise ValueError(
+            f"{field}: {value!r} takes {septets(address)} characters, and a name may have {_LONGEST_NAME}"
+        )
+    return Sender(address, ALPHANUMERIC)
+
+
+def _units(character: str) -> int:
+    return 2 if ord(character) > 0xFFFF else 1  # noqa: PLR2004 - the last that needs no surrogate pair
+
+
+def _cut(text: str, sizes: Iterable[int], most: int) -> Iterable[str]:
+    begin = used = 0
+    for end, size in enumerate(sizes):
+        if used + size > most:
+            yield text[begin:end]
+            begin, used = end, 0
+        used += size
+    yield text[begin:]
