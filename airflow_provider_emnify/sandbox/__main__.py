@@ -73,6 +73,12 @@ def _parser() -> argparse.ArgumentParser:
         default=Settings.online_after,
         help="seconds until a device is online",
     )
+    add(
+        "--sms-delivered-after",
+        type=_seconds,
+        default=Settings.sms_delivered_after,
+        help="seconds until an SMS reaches a device",
+    )
     add("--activate-users-after", type=_seconds, help="seconds until a new user is active; never without it")
     add(
         "--create-answer",

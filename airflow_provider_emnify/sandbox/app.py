@@ -1,15 +1,16 @@
-"""The wire: the API as an ASGI application, and the paths that control the sandbox from outside."""
+"""The wire: the API as an ASGI application."""
 
 from __future__ import annotations
 
 import asyncio
 import json
 from collections.abc import Awaitable, Callable, MutableMapping
-from dataclasses import asdict
+from email.utils import formatdate
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 
 from airflow_provider_emnify.sandbox import routes  # noqa: F401 - registers what is served
+from airflow_provider_emnify.sandbox.control_paths import add_controls
 from airflow_provider_emnify.sandbox.engine import Engine, Request
 from airflow_provider_emnify.sandbox.errors import ApiError
 from airflow_provider_emnify.sandbox.wire import MISSING, Answer
@@ -46,7 +47,7 @@ class Api:
         request = await _request(scope, receive)
         if self._hosts is not None and _host(request.headers.get("host", "")) not in self._hosts:
             error = ApiError("NotFound", f"There is no host {request.headers.get('host')!r} here.")
-            await _send(send, Answer(error.status, error.body))
+            await self._send(send, Answer(error.status, error.body))
             return
         visit = self._engine.arrive(request)
         fault = visit.fault
@@ -59,13 +60,18 @@ class Api:
                 await self._disconnect(scope, receive)
                 return
             status = answer.status
-            await _send(send, answer, truncate=fault.truncate if fault else None)
+            await self._send(send, answer, truncate=fault.truncate if fault else None)
             if fault is not None and fault.truncate is not None:
                 await self._disconnect(scope, receive)
         except asyncio.CancelledError:
             return  # the sandbox ends, and has closed the connection
         finally:
             self._engine.leave(visit, status)
+
+    async def _send(self, send: Send, answer: Answer, truncate: int | None = None) -> None:
+        date = formatdate(int(self._engine.clock.time()), usegmt=True)
+        dated = Answer(answer.status, answer.body, {"date": date, **answer.headers})
+        await _send(send, dated, truncate)
 
     async def _disconnect(self, scope: Message, receive: Receive) -> None:
         transport = self._transports.get(tuple(scope.get("client") or ()))
@@ -131,7 +137,7 @@ def build_app(
     hosts: frozenset[str] | None = LOOPBACK,
 ) -> FastAPI:
     """Return the application: the control paths below ``/_sandbox``, and the API everywhere else."""
-    from fastapi import Body, FastAPI, HTTPException
+    from fastapi import FastAPI
 
     app = FastAPI(
         title="emnify sandbox",
@@ -140,53 +146,6 @@ def build_app(
         openapi_url="/_sandbox/openapi.json",
     )
 
-    @app.get("/_sandbox/counts")
-    async def counts() -> dict[str, Any]:
-        """Requests by operation and by status."""
-        log = engine.log
-        return {
-            "counts": dict(log.counts),
-            "statuses": {str(status): number for status, number in log.statuses.items()},
-            "peaks": dict(log.peaks),
-            "requests": log.counts.total(),
-            "authentications": log.counts["POST /api/v1/authenticate"],
-            "failures": [repr(failure) for failure in engine.failures],
-        }
-
-    @app.get("/_sandbox/log")
-    async def log() -> list[dict[str, Any]]:
-        """The recorded requests."""
-        return [asdict(entry) for entry in engine.log.entries]
-
-    @app.post("/_sandbox/clock")
-    async def clock(advance: float = Body(embed=True)) -> dict[str, float]:
-        """Move the clock on."""
-        try:
-            engine.clock.advance(advance)
-        except ValueError as error:
-            raise HTTPException(422, str(error)) from None
-        engine.settle()
-        return {"time": engine.clock.time()}
-
-    @app.post("/_sandbox/faults")
-    async def add_fault(fault: dict[str, Any] = Body()) -> dict[str, int]:  # noqa: B008 - how FastAPI takes a body
-        """Put a fault in force; the fields are those of ``Fault``."""
-        try:
-            engine.faults.add(**fault)
-        except (TypeError, ValueError) as error:
-            raise HTTPException(422, str(error)) from None
-        return {"faults": len(engine.faults)}
-
-    @app.delete("/_sandbox/faults")
-    async def clear_faults() -> dict[str, int]:
-        """Take all faults out of force."""
-        engine.faults.clear()
-        return {"faults": 0}
-
-    @app.post("/_sandbox/tokens/revoke")
-    async def revoke_tokens() -> dict[str, int]:
-        """Make every issued auth token invalid."""
-        return {"revoked": engine.accounts.revoke()}
-
+    add_controls(app, engine)
     app.mount("/", Api(engine, transports, hosts))
     return app

@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
+DAY = 86_400.0
+_LATEST = datetime(9999, 12, 31, tzinfo=UTC).timestamp()
+
+
 class Clock:
     """Real time plus an offset that tests move.
 
@@ -68,6 +72,18 @@ def date(when: float) -> str:
 def event_date(when: float) -> str:
     """A date as events have it: ``2021-11-18T08:25:53.298Z``."""
     return _stamp(when, "Z")
+
+
+def parse_date(text: object) -> float | None:
+    """Return the time that an ISO 8601 date means, UTC where it names no zone; None when it is no date."""
+    if not isinstance(text, str):
+        return None
+    try:
+        moment = datetime.fromisoformat(text.strip())
+        when = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+    except (ValueError, OverflowError):
+        return None
+    return when if 0 <= when <= _LATEST else None
 
 
 @lru_cache(maxsize=4096)

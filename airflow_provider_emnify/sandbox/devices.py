@@ -11,6 +11,7 @@ from airflow_provider_emnify.api.enums import (
     EventSource,
     SimStatus,
 )
+from airflow_provider_emnify.sandbox import messaging
 from airflow_provider_emnify.sandbox.errors import ApiError
 from airflow_provider_emnify.sandbox.lookups import EventType
 
@@ -200,6 +201,7 @@ def _connect(state: State, endpoint: Endpoint, now: float) -> None:
             _network(
                 state, endpoint, EventType.UPDATE_GPRS_LOCATION, "New location received from SGSN.", when
             )
+            messaging.deliver_buffered(state, endpoint, when)
 
     state.agenda.at(now + state.settings.online_after / 3, attach)
     _go_online(state, endpoint, now)

@@ -74,9 +74,14 @@ def finding(token: str, message: str) -> dict[str, Any]:
     return {"error_code": ERRORS[token][1], "error_token": token, "message": message}
 
 
-def invalid(*findings: Mapping[str, Any]) -> ApiError:
-    """A 422 that lists what is wrong with the input."""
-    return ApiError("InputValidationFailed", "Input validation failed", errors=findings)
+def invalid(*findings: Mapping[str, Any], status: int | None = None) -> ApiError:
+    """A 422 that lists what is wrong with the input; where the operation has no 422, its ``status``."""
+    return ApiError("InputValidationFailed", "Input validation failed", errors=findings, status=status)
+
+
+def wrong(message: str, token: str = "InvalidFormat", status: int | None = None) -> ApiError:  # noqa: S107
+    """A 422 with one finding."""
+    return invalid(finding(token, message), status=status)
 
 
 def not_found(resource: str, value: object) -> ApiError:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from airflow_provider_emnify.sandbox.clock import parse_date
 from airflow_provider_emnify.sandbox.errors import finding, invalid
 
 Findings = Iterator[dict[str, Any]]
@@ -62,6 +64,35 @@ def integer(*, required: bool = False, nullable: bool = False) -> Field:
     return Field("Number", _is_integer, required, nullable)
 
 
+def number(
+    *, required: bool = False, least: float = -math.inf, most: float = math.inf, kind: str = "Number"
+) -> Field:
+    """A finite number within bounds."""
+
+    def check(value: Any) -> bool:
+        is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+        return is_number and least <= value <= most and abs(value) < math.inf
+
+    return Field(kind, check, required)
+
+
+def code(*codes: int, required: bool = False) -> Field:
+    """An object whose ``id`` is one of some numbers, which may come as a string."""
+    kind = f"one of {', '.join(map(str, codes))}"
+    known = {*codes, *map(str, codes)}
+    identity = Field(
+        kind,
+        lambda value: not isinstance(value, (bool, list, dict)) and value in known,
+        required=True,
+    )
+    return record({"id": identity}, required=required)
+
+
+def moment(*, required: bool = False) -> Field:
+    """A date with time."""
+    return Field("a date", lambda value: parse_date(value) is not None, required)
+
+
 def boolean(*, required: bool = False) -> Field:
     """True or false."""
     return Field("Boolean", lambda value: isinstance(value, bool), required)
@@ -82,16 +113,24 @@ def array(items: Field, *, required: bool = False) -> Field:
     return Field("Array", lambda value: isinstance(value, list), required, items=items)
 
 
-def validate(body: Any, fields: Mapping[str, Field], resource: str, *, partial: bool = False) -> None:
+def validate(
+    body: Any,
+    fields: Mapping[str, Field],
+    resource: str,
+    *,
+    partial: bool = False,
+    status: int | None = None,
+) -> None:
     """Check an object against its fields; fields that are not in the table are let through.
 
     :param resource: Name of the resource, for the messages.
     :param partial: An update: nothing is required at the top.
+    :param status: Answer this, where it is not 422.
     :raises ApiError: 422 with every finding.
     """
     findings = list(_object(body, fields, resource, partial=partial))
     if findings:
-        raise invalid(*findings)
+        raise invalid(*findings, status=status)
 
 
 def validate_items(items: list[Any], fields: Mapping[str, Field], resource: str) -> None:

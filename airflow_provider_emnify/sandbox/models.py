@@ -12,6 +12,7 @@ from airflow_provider_emnify.api.enums import (
     EventSeverity,
     EventSource,
     SimStatus,
+    SmsStatus,
     UserStatus,
 )
 
@@ -174,6 +175,29 @@ class Tag:
     id: int
     name: str
     color_id: int = 1
+
+
+@dataclass(slots=True)
+class Sms:
+    """An SMS to an endpoint."""
+
+    id: int
+    endpoint_id: int
+    sim_id: int
+    submitted: float
+    payload: str
+    expires: float
+    source_address: str | None = None
+    source_address_type: int = 145
+    dest_address: str | None = None
+    udh: str | None = None
+    dcs: int = 0
+    status: SmsStatus = SmsStatus.PENDING
+    retries: int = 0
+    attempted: float | None = None
+    delivered: float | None = None
+    final: float | None = None
+    error: str | None = None
 
 
 @dataclass(slots=True)

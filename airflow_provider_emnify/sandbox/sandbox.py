@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Any, Self
 
 from airflow_provider_emnify.sandbox.accounts import Accounts, TokenForm, UnauthorizedForm
 from airflow_provider_emnify.sandbox.clock import Clock
+from airflow_provider_emnify.sandbox.controls import Controls
 from airflow_provider_emnify.sandbox.engine import Engine
 from airflow_provider_emnify.sandbox.faults import Faults
 from airflow_provider_emnify.sandbox.limits import DOCUMENTED, Limit, Limiter
 from airflow_provider_emnify.sandbox.log import Entry, Log
 from airflow_provider_emnify.sandbox.server import Server
-from airflow_provider_emnify.sandbox.state import ORGANISATION_ID, Settings, State
+from airflow_provider_emnify.sandbox.state import Settings, State
 
 if TYPE_CHECKING:
     from collections import Counter
@@ -23,7 +24,7 @@ TOKEN_LIFE = 14_400.0
 CREATE_ANSWERS = ("body", "location", "ok")
 
 
-class Sandbox:
+class Sandbox(Controls):
     """An emnify in memory, served over HTTP on loopback from a thread of this process.
 
     Use it as a context manager::
@@ -53,6 +54,7 @@ class Sandbox:
     :param factory_test_mode: SIMs that are activated with their endpoint go into factory test first.
     :param online_after: Seconds from when a device can connect until it is ONLINE; it is ATTACHED after a
         third of that. ``math.inf``: never.
+    :param sms_delivered_after: Seconds until an SMS reaches a device that is connected.
     :param activate_users_after: Seconds until a new user follows the link in the email; None: never.
     :param create_answer: What the creation of an endpoint answers: ``body`` (201 and the endpoint),
         ``location`` (201, empty, the id in the header only) or ``ok`` (200 and the endpoint).
@@ -81,6 +83,7 @@ class Sandbox:
         mfa_code: str = Settings.mfa_code,
         factory_test_mode: bool = False,
         online_after: float = Settings.online_after,
+        sms_delivered_after: float = Settings.sms_delivered_after,
         activate_users_after: float | None = None,
         create_answer: str = "body",
         quirks: bool = False,
@@ -100,6 +103,7 @@ class Sandbox:
             mfa_code=mfa_code,
             factory_test_mode=factory_test_mode,
             online_after=online_after,
+            sms_delivered_after=sms_delivered_after,
             activate_users_after=activate_users_after,
             create_answer=create_answer,
             quirks=quirks,
@@ -118,8 +122,16 @@ class Sandbox:
         if isinstance(limits, bool):
             limits = DOCUMENTED if limits else ()
         self._log = Log(log_size)
-        self._engine = Engine(
-            self.clock, state, self.accounts, Limiter(limits), self.faults, self._log, retry_after=retry_after
+        super().__init__(
+            Engine(
+                self.clock,
+                state,
+                self.accounts,
+                Limiter(limits),
+                self.faults,
+                self._log,
+                retry_after=retry_after,
+            )
         )
         self._host, self._port = host, port
         self._server: Server | None = None
@@ -165,11 +177,6 @@ class Sandbox:
         return json.dumps({"conn_type": "emnify", "password": self.application_token, "host": self.url})
 
     @property
-    def state(self) -> State:
-        """The tables, once everything has happened that is due."""
-        return self._engine.settle()
-
-    @property
     def log(self) -> list[Entry]:
         """The recorded requests."""
         return list(self._log.entries)
@@ -213,62 +220,9 @@ class Sandbox:
         """Make every issued auth token invalid, and the refresh tokens too if asked; return how many."""
         return self.accounts.revoke(refresh=refresh)
 
-    def add_endpoints(self, number: int = 1, *, activate: bool = False) -> list[int]:
-        """Add enabled endpoints, each with a free SIM where there is one, and return their ids.
-
-        :param activate: Activate the SIMs, so that the devices come online.
-        """
-        from airflow_provider_emnify.sandbox import provisioning
-
-        with self._engine.lock:
-            state, now = self.state, self.clock.time()
-            free = (sim for sim in list(state.sims.values()) if sim.status == 0 and sim.endpoint_id is None)
-            shared = {"service_profile": {"id": 1}, "tariff_profile": {"id": 1}, "status": {"id": 0}}
-            ids = []
-            for _ in range(number):
-                sim = next(free, None)
-                body = shared if sim is None else {**shared, "sim": {"id": sim.id, "activate": activate}}
-                made = provisioning.new_sim(state, body)
-                ids.append(provisioning.create(state, body, made, now, ORGANISATION_ID, None).id)
-            return ids
-
-    def delete_endpoints(self, ids: Iterable[int]) -> None:
-        """Delete endpoints; their SIMs are released and suspended."""
-        from airflow_provider_emnify.sandbox import devices
-
-        with self._engine.lock:
-            for endpoint_id in ids:
-                devices.delete_endpoint(self.state, self.state.endpoints[endpoint_id], self.clock.time())
-
-    def block(self, endpoint_id: int, *, blocked: bool = True) -> None:
-        """Block an endpoint as a traffic limit does, or lift the block."""
-        from airflow_provider_emnify.sandbox import devices
-
-        with self._engine.lock:
-            devices.block(self.state, self.state.endpoints[endpoint_id], self.clock.time(), blocked=blocked)
-
-    def power(self, endpoint_id: int, *, on: bool = True) -> None:
-        """Switch a device on or off; one that is off does not connect."""
-        from airflow_provider_emnify.sandbox import devices
-
-        with self._engine.lock:
-            endpoint = self.state.endpoints[endpoint_id]
-            endpoint.powered = on
-            devices.review(self.state, endpoint, self.clock.time())
-
-    def activate_user(self, user: int | str) -> None:
-        """Activate a user's account, as the link in the email does.
-
-        :param user: Id or username.
-        """
-        from airflow_provider_emnify.sandbox.routes.users import activate
-
-        with self._engine.lock:
-            activate(self.state, self.state.user(str(user)), self.clock.time())
-
 
 def _check(settings: Settings, token_life: float) -> None:
-    for name in ("endpoints", "spare_sims", "events", "online_after"):
+    for name in ("endpoints", "spare_sims", "events", "online_after", "sms_delivered_after"):
         value: Any = getattr(settings, name)
         if not value >= 0:
             raise ValueError(f"{name} must not be negative, but is {value!r}")

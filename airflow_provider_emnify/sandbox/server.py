@@ -81,6 +81,7 @@ class Server:
             lifespan="off",
             log_config=None,
             access_log=False,
+            date_header=False,  # the sandbox sends the date of its own clock
             proxy_headers=False,
             timeout_keep_alive=75,
         )

@@ -17,7 +17,7 @@ from airflow_provider_emnify.api.enums import (
     SimStatus,
     UserStatus,
 )
-from airflow_provider_emnify.sandbox.clock import Agenda, Clock, event_date
+from airflow_provider_emnify.sandbox.clock import DAY, Agenda, Clock, event_date
 from airflow_provider_emnify.sandbox.errors import ApiError, not_found
 from airflow_provider_emnify.sandbox.lookups import EventType
 from airflow_provider_emnify.sandbox.models import (
@@ -29,11 +29,12 @@ from airflow_provider_emnify.sandbox.models import (
     Organisation,
     Profile,
     Sim,
+    Sms,
     Tag,
     User,
 )
+from airflow_provider_emnify.sandbox.outcomes import Outcomes
 
-DAY = 86_400.0
 ORGANISATION_ID = 100
 SECOND_ORGANISATION_ID = 101
 USER_ID = 1001
@@ -58,6 +59,7 @@ class Settings:
     mfa_code: str = "123456"
     factory_test_mode: bool = False
     online_after: float = 3.0
+    sms_delivered_after: float = 2.0
     activate_users_after: float | None = None
     create_answer: str = "body"
     quirks: bool = False
@@ -80,6 +82,7 @@ class State:
         self.settings = settings
         self.clock = clock
         self.agenda = Agenda()
+        self.outcomes = Outcomes()
         self.random = random.Random(settings.seed)  # noqa: S311 - made-up data
         self.started = clock.time()
         born = self.started - 400 * DAY
@@ -106,6 +109,9 @@ class State:
         self.sims: dict[int, Sim] = {}
         self.endpoints: dict[int, Endpoint] = {}
         self.events: dict[int, Event] = {}
+        self.sms: dict[int, Sms] = {}
+        self.sms_of: dict[int, list[Sms]] = {}
+        """The SMS by their endpoint."""
         self._ids = {
             "endpoint": count(FIRST_ENDPOINT_ID + settings.endpoints),
             "user": count(USER_ID),

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from airflow_provider_emnify.sandbox.wire import ROUTES
+from tests.sandbox.telling import ADMIN, tell_all
 
 if TYPE_CHECKING:
     import requests
@@ -16,83 +16,6 @@ if TYPE_CHECKING:
     from airflow_provider_emnify.sandbox import Sandbox
     from tests.openapi import OpenApi
     from tests.sandbox.support import Api
-
-Tell = Callable[..., Any]
-SIM = 2_000_001
-ENDPOINT = 1_000_001
-DEVICE = {"service_profile": {"id": 1}, "tariff_profile": {"id": 1}, "status": {"id": 0}}
-ADMIN = {"username": "admin@example.com", "password": hashlib.sha1(b"sandbox-password").hexdigest()}
-
-
-def tell_all(tell: Tell, sandbox: Sandbox) -> None:
-    """Call every served operation; ``tell`` takes method, template, values of the path, body and query."""
-    endpoint, sim, user = {"endpoint_id": ENDPOINT}, {"sim_id": SIM}, {"user_id": 1001}
-    tell("POST", "/api/v1/authenticate", body=ADMIN)
-    tell("POST", "/api/v1/authenticate/workspace", body={"target_organisation": {"id": 101}})
-    tell("GET", "/api/v1/organisation/my")
-    for path in ("endpoint", "sim", "event", "user"):
-        tell("GET", f"/api/v1/{path}", per_page=10)
-    for path in ("endpoint/status", "sim/status", "user/status", "user/role", "event/type"):
-        tell("GET", f"/api/v1/{path}")
-    tell("GET", "/api/v1/user/mfa/status")
-    tell("GET", "/api/v1/user/mfa/type")
-    for path in ("", "/connectivity", "/connectivity_info", "/event"):
-        tell("GET", "/api/v1/endpoint/{endpoint_id}" + path, endpoint)
-    tell("PATCH", "/api/v1/endpoint/{endpoint_id}", endpoint, {"name": "New", "imei": "12345678901234"})
-    tell("PATCH", "/api/v1/endpoint/{endpoint_id}/connectivity", endpoint, {"location": None})
-    tell("POST", "/api/v2/endpoint/{endpoint_id}/tags", endpoint, {"id": 1})
-    tell("GET", "/api/v2/endpoint/{endpoint_id}/tags", endpoint)
-    tell("GET", "/api/v1/endpoint", per_page=10)
-    tell("DELETE", "/api/v2/endpoint/{endpoint_id}/tags/{tag_id}", {**endpoint, "tag_id": 1})
-    created = tell("POST", "/api/v1/endpoint", body={**DEVICE, "sim": {"id": SIM, "activate": False}})
-    bare = tell("POST", "/api/v1/endpoint", body=DEVICE)
-    tell("DELETE", "/api/v1/endpoint/{endpoint_id}", {"endpoint_id": bare["id"]})
-    items = [{"name": "a", "imei": "12345678901234"}, {"sim": {"id": SIM + 1, "activate": True}}]
-    tell("POST", "/api/v2/endpoint/multi", body={**DEVICE, "endpoints": items})
-    tell("PATCH", "/api/v2/endpoint/multi", body=[{"id": created["id"], "sim": {"id": None}}])
-    tell("DELETE", "/api/v2/endpoint/multi", body=[{"id": created["id"]}], delete_sims="false")
-    for path in ("", "/event"):
-        tell("GET", "/api/v1/sim/{sim_id}" + path, sim)
-    tell("PATCH", "/api/v1/sim/{sim_id}", sim, {"status": {"id": 1}})
-    tell("DELETE", "/api/v1/sim/{sim_id}", {"sim_id": SIM + 2})
-    tell("DELETE", "/api/v1/sim/multi", body=[{"id": SIM + 3}])
-    tell_users(tell, sandbox, user)
-
-
-def tell_users(tell: Tell, sandbox: Sandbox, user: dict[str, int]) -> None:
-    tell("POST", "/api/v1/user", body={"username": "one@example.com", "name": "One"})
-    invited = tell("POST", "/api/v2/user/invitation", body={"username": "two@example.com", "name": "Two"})
-    keys = [account.activation_key for account in sandbox.state.users.values() if account.activation_key]
-    tell("POST", "/api/v1/user/activation", body={"activationKey": keys[0], "password": "x"})
-    tell("POST", "/api/v2/user/activation", body={"activationKey": keys[1]})
-    tell("POST", "/api/v1/user/activation_resend", body={"username": "x", "g-recaptcha-response": "x"})
-    for path in ("", "/event", "/role/permission", "/mfa/trusted_device"):
-        tell("GET", "/api/v1/user/{user_id}" + path, user)
-    guest = {"user_id": invited["id"]}
-    tell("PATCH", "/api/v1/user/{user_id}", guest, {"name": "Guest", "status": {"id": 2}})
-    tell("PUT", "/api/v1/user/{user_id}/role/{role_id}", {**guest, "role_id": 2})
-    tell("DELETE", "/api/v1/user/{user_id}/role/{role_id}", {**guest, "role_id": 2})
-    tell("DELETE", "/api/v1/user/{user_id}", guest)
-    tell("PATCH", "/api/v1/user/password", body={"old_password": ADMIN["password"], "new_password": "x"})
-    key = tell("POST", "/api/v1/user/mfa", body={"type": {"id": 1}, "password": "x"})
-    tell("PATCH", "/api/v1/user/mfa/{key_id}", {"key_id": key["id"]}, {"status": {"id": 1}, "code": "123456"})
-    pending = tell("POST", "/api/v1/authenticate", body={**ADMIN, "password": "x"})
-    device = {"fingerprint": "f", "operating_system": "Linux", "browser": "none", "name": "worker"}
-    second = {"mfa_token": pending["mfa_token"], "code": "123456", "trusted_device": device}
-    tokens = tell("POST", "/api/v1/authenticate", body=second)
-    tell("POST", "/api/v1/authenticate", body={"refresh_token": tokens["refresh_token"]})
-    (device,) = tell("GET", "/api/v1/user/{user_id}/mfa/trusted_device", user)
-    template = "/api/v1/user/{user_id}/mfa/trusted_device/{device_id}"
-    tell("DELETE", template, {**user, "device_id": device["id"]})
-    tell("DELETE", "/api/v1/user/{user_id}/mfa/{key_id}", {**user, "key_id": key["id"]})
-    tell("GET", "/api/v2/user/{user_id}/workspace", user)
-    tell("POST", "/api/v2/user/{user_id}/support_token", user, {"role": "1"})
-    space = {**user, "workspace_id": 101}
-    tell("PUT", "/api/v2/user/{user_id}/workspace/{workspace_id}/role/{role_id}", {**space, "role_id": 2})
-    tell("DELETE", "/api/v2/user/{user_id}/workspace/{workspace_id}/role/{role_id}", {**space, "role_id": 2})
-    tell("PATCH", "/api/v2/user/{user_id}/workspace/{workspace_id}", space, {"status": {"id": 1}})
-    tell("PUT", "/api/v2/user/{user_id}/default_organisation/{workspace_id}", space)
-    tell("DELETE", "/api/v2/user/{user_id}/workspace/{workspace_id}", {**user, "workspace_id": 100})
 
 
 def test_every_served_operation_answers_as_the_openapi_says(

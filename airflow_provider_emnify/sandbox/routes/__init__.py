@@ -10,6 +10,7 @@ from airflow_provider_emnify.sandbox.routes import (  # noqa: F401 - importing r
     mfa,
     organisations,
     sims,
+    sms,
     tags,
     users,
     workspaces,

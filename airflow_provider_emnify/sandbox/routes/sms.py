@@ -1,0 +1,113 @@
+"""SMS to endpoints: send, list, follow, cancel."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_emnify.api.enums import SmsStatus
+from airflow_provider_emnify.sandbox import messaging
+from airflow_provider_emnify.sandbox.clock import date
+from airflow_provider_emnify.sandbox.errors import not_found, wrong
+from airflow_provider_emnify.sandbox.fields import integer, moment, record, text, validate
+from airflow_provider_emnify.sandbox.routes.endpoints import the_endpoint
+from airflow_provider_emnify.sandbox.wire import Answer, Call, serves
+
+if TYPE_CHECKING:
+    from airflow_provider_emnify.sandbox.models import Sms
+    from airflow_provider_emnify.sandbox.state import State
+
+_PATH = "/api/v1/endpoint/{endpoint_id}/sms"
+_FIELDS = {
+    "payload": text(required=True, longest=1600),
+    "source_address": text(longest=21),
+    "source_address_type": record({"id": integer()}),
+    "dest_address": text(),
+    "udh": text(),
+    "dcs": integer(),
+    "expiry_date": moment(),
+}
+
+
+@serves("POST", _PATH)
+def send_sms(call: Call) -> Answer:
+    """Send an SMS; only the header says its id."""
+    endpoint, body = the_endpoint(call), call.object()
+    validate(body, _FIELDS, "Sms")
+    messaging.check(body, call.now)
+    sim = call.state.sim_of(endpoint)
+    if sim is None:
+        raise wrong(f"Endpoint {endpoint.id} has no SIM that an SMS could be sent to.")
+    sms = messaging.send(call.state, endpoint, sim, body, call.now)
+    return Answer(201, headers={"Location": f"/api/v1/endpoint/{endpoint.id}/sms/{sms.id}"})
+
+
+@serves("GET", _PATH)
+def list_sms(call: Call) -> Answer:
+    """List the SMS of an endpoint, not in pages."""
+    return Answer(body=[_row(call.state, sms) for sms in call.state.sms_of.get(the_endpoint(call).id, ())])
+
+
+@serves("GET", _PATH + "/{sms_id}")
+def get_sms(call: Call) -> Answer:
+    """Give an SMS."""
+    row = _row(call.state, _the_sms(call))
+    if row["gsm_map_error"] is None:
+        del row["gsm_map_error"]
+    return Answer(body=row)
+
+
+@serves("DELETE", _PATH + "/{sms_id}")
+def cancel_sms(call: Call) -> Answer:
+    """Cancel an SMS that is not delivered yet."""
+    messaging.cancel(_the_sms(call), call.now)
+    return Answer(200)
+
+
+def _the_sms(call: Call) -> Sms:
+    endpoint, number = the_endpoint(call), call.id("sms_id", "Sms")
+    sms = call.state.sms.get(number)
+    if sms is None or sms.endpoint_id != endpoint.id:
+        raise not_found("Sms", number)
+    return sms
+
+
+def _row(state: State, sms: Sms) -> dict[str, Any]:
+    """An SMS. With ``quirks``, every second one has strings for its numbers."""
+    sim = state.sims[sms.sim_id]
+    label = "Delivery attempt pending" if sms.status is SmsStatus.PENDING else sms.status.label
+    row: dict[str, Any] = {
+        "id": sms.id,
+        "submit_date": date(sms.submitted),
+        "expiry_date": date(sms.expires),
+        "retry_date": None,
+        "retry_count": sms.retries,
+        "gsm_map_error": sms.error,
+        "dcs": sms.dcs,
+        "pid": 0,
+        "endpoint": {"id": sms.endpoint_id, "name": state.endpoints[sms.endpoint_id].name},
+        "sim_id": str(sim.id),
+        "iccid": sim.iccid,
+        "msisdn": sim.msisdn,
+        "imsi": sim.imsi,
+        "payload": sms.payload,
+        "status": {"id": int(sms.status), "description": label},
+        "sms_type": {"id": 2, "description": "MT"},
+        "source_address_type": {
+            "id": sms.source_address_type,
+            "description": messaging.ADDRESS_TYPES[sms.source_address_type],
+        },
+    }
+    told = {"source_address": sms.source_address, "dest_address": sms.dest_address, "udh": sms.udh}
+    row |= {key: value for key, value in told.items() if value is not None}
+    dates = {
+        "last_delivery_attempt": sms.attempted,
+        "delivery_date": sms.delivered,
+        "final_date": sms.final,
+    }
+    row |= {key: date(when) for key, when in dates.items() if when is not None}
+    if sms.attempted is not None:
+        row["msc"] = "491720000095"
+    if state.settings.quirks and sms.id % 2:
+        row["id"], row["retry_count"] = str(sms.id), str(sms.retries)
+        row["status"]["id"] = str(int(sms.status))
+    return row
