@@ -25,6 +25,7 @@ INSIDE = {
     "operators.base",
     "operators.endpoint_create",
     "operators.endpoint_rows",
+    "operators.one_by_one",
     "operators.rerun",
     "operators.waiting",
     "sensors.base",

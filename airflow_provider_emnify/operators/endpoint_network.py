@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_emnify.api import (
-    EmnifyAuthenticationError,
     EmnifyConflictError,
-    EmnifyError,
     EmnifyNotFoundError,
-    EmnifyPartialError,
-    EmnifyPermissionError,
     SimStatus,
 )
 from airflow_provider_emnify.api.ids import parse_ids
@@ -19,17 +15,14 @@ from airflow_provider_emnify.links import EmnifyDevicesLink
 from airflow_provider_emnify.operators.base import EmnifyBaseOperator, check_early, some
 from airflow_provider_emnify.operators.endpoint_rows import endpoint_ids as parse_endpoint_ids
 from airflow_provider_emnify.operators.endpoint_rows import read_all_endpoints
+from airflow_provider_emnify.operators.one_by_one import each, partial
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Iterable, Sequence
 
     from airflow.providers.common.compat.sdk import Context
 
     from airflow_provider_emnify.api.resources.operation import Row
-
-Item = TypeVar("Item")
-
-_FOR_ALL = (EmnifyAuthenticationError, EmnifyPermissionError)
 
 
 class EmnifyResetConnectivityOperator(EmnifyBaseOperator):
@@ -275,48 +268,6 @@ class EmnifyUnblockNetworkOperator(_OperatorList):
             self.client.endpoints.unblock_operator(*pair)
         except EmnifyNotFoundError as missing:
             self.log.info("%s is not blocked (%s)", _pair(pair), missing.message)
-
-
-def each(
-    items: Sequence[Item], act: Callable[[Item], None], *, label: Callable[[Item], str], what: str
-) -> dict[Item, EmnifyError]:
-    """Do something to one after another, and return those that emnify refused, with its reason.
-
-    What concerns all of them (no access, no connection) ends it.
-
-    :param label: How a message names one.
-    :param what: What is being done, for messages: ``reset endpoint``.
-    :raises EmnifyPartialError: from such an error, with what was done and what was not.
-    """
-    refused: dict[Item, EmnifyError] = {}
-    for number, item in enumerate(items):
-        try:
-            act(item)
-        except EmnifyError as error:
-            if error.transient or isinstance(error, _FOR_ALL):
-                left = {**refused, **dict.fromkeys(items[number:], error)}
-                raise partial(items, left, label=label, what=what, error=error) from error
-            refused[item] = error
-    return refused
-
-
-def partial(
-    items: Iterable[Item],
-    failed: dict[Item, Any],
-    *,
-    label: Callable[[Item], str],
-    what: str,
-    error: EmnifyError | None = None,
-) -> EmnifyPartialError:
-    """Return the error that says what was done and what was not."""
-    first, why = next(iter(failed.items()))
-    made = EmnifyPartialError(
-        f"could not {what} {label(first)}: {why if error is None else error}",
-        done=[label(item) for item in items if item not in failed],
-        not_done=[label(item) for item in failed],
-    )
-    made.transient = error is not None and error.transient
-    return made
 
 
 def _cell(info: Row) -> Row:

@@ -65,7 +65,8 @@ class Sms(Resource):
         See https://docs.emnify.com/developers/api/endpoint/endpoint-sms-by-id-post
 
         :param endpoint_id: Id of the endpoint.
-        :param payload: The text, at most 160 characters of the GSM alphabet.
+        :param payload: The text, at most 160 characters of the GSM alphabet. For longer ones see
+            :func:`~airflow_provider_emnify.api.sms_text.split_text`.
         :param source_address: The sender: a number, or a name of at most 11 characters.
         :param source_address_type_id: 145 for an international number, 161 for a national one, 208 for a
             name, where it is needed.
@@ -112,13 +113,20 @@ class Sms(Resource):
                 return None
             ago = timedelta(seconds=time.monotonic() - begun + _MARGIN)
             since = parsedate_to_datetime(date) - ago
-            return next((row for row in answer.body or () if _is_it(row, told, since)), None)
+            return next((row for row in answer.body or () if is_same_sms(row, told, since)), None)
 
         return find
 
 
-def _is_it(row: Row, told: Row, since: datetime) -> bool:
-    if any(row.get(name) != value for name, value in told.items()):
+def is_same_sms(row: Row, told: Row, since: datetime) -> bool:
+    """Tell whether an SMS is one that was sent since a point in time.
+
+    :param row: The SMS as emnify lists it.
+    :param told: What it was sent with, of ``payload``, ``udh`` and ``source_address`` what was given.
+    """
+    if any(row.get(name) != value for name, value in told.items() if name != "udh"):
+        return False
+    if "udh" in told and str(row.get("udh")).upper() != told["udh"].upper():
         return False
     try:
         submitted = datetime.fromisoformat(str(row.get("submit_date")))
