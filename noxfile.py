@@ -1,7 +1,7 @@
 """The tests on every supported pair of Airflow and Python, and the built wheel in clean environments.
 
-``nox --list`` shows the sessions; those tagged ``ci`` run for every change. Interpreters are looked for on this
-machine; none is downloaded.
+``nox --list`` shows the sessions; those tagged ``ci`` run for every change. Interpreters are looked for on
+this machine; none is downloaded.
 """
 
 from __future__ import annotations
@@ -49,13 +49,18 @@ def tests(session: nox.Session, airflow: str) -> None:
 
 def lowest(session: nox.Session) -> None:
     """Run every test with the oldest dependencies that pyproject.toml allows."""
-    pins = Path(session.create_tmp()).resolve() / "lowest.txt"
+    folder = Path(session.create_tmp()).resolve()
+    pins, limits = folder / "lowest.txt", folder / "limits.txt"
+    limits.write_text("flask-jwt-extended<4.7.2\n")  # later ones need a newer pyjwt than they say
     session.run_install(
-        "uv", "pip", "compile", "--quiet", "--resolution=lowest-direct", "--extra=sandbox", "--extra=sql",
-        "--output-file", str(pins), "pyproject.toml",
+        *("uv", "pip", "compile", "--quiet", "--resolution=lowest-direct", "--extra=sandbox", "--extra=sql"),
+        *("--python", str(session.python), "--constraint", str(limits), "--output-file", str(pins)),
+        "pyproject.toml",
         external=True,
-    )  # fmt: skip
+    )
     session.install("--constraint", str(pins), "--editable", ".", "--group", "test")
+    # Newer releases of Airflow's own providers ask for a newer one than this package does.
+    session.install("--no-deps", "apache-airflow-providers-common-compat==1.13.0")
     session.run("pytest", "-n", "2", *session.posargs)
 
 
@@ -73,7 +78,9 @@ def wheel(session: nox.Session, airflow: str) -> None:
     session.run("python", str(Path(__file__).parent / "dev" / "check_wheel.py"), str(built))
 
 
-def register(name: str, version: str, run: Callable[[nox.Session], None], doc: str | None, *, ci: bool) -> None:
+def register(
+    name: str, version: str, run: Callable[[nox.Session], None], doc: str | None, *, ci: bool
+) -> None:
     """Make a nox session of a function, under a name that tells Airflow and Python."""
     run.__doc__ = doc
     nox.session(run, name=name, python=interpreter(version), tags=["ci"] if ci else [])
@@ -84,7 +91,8 @@ for _airflow, _pythons in AIRFLOWS.items():
     for _version in _found:
         _name, _newest = f"tests-{_airflow}-py{_version}", _version == _found[-1]
         register(_name, _version, lambda s, a=_airflow: tests(s, a), tests.__doc__, ci=_newest)
-    if _found:
-        register(f"wheel-{_airflow}", _found[0], lambda s, a=_airflow: wheel(s, a), wheel.__doc__, ci=True)
+    for _version in _found[:1]:
+        _name = f"wheel-{_airflow}"
+        register(_name, _version, lambda s, a=_airflow: wheel(s, a), wheel.__doc__, ci=True)
 if interpreter("3.11"):
     register("tests-lowest", "3.11", lowest, lowest.__doc__, ci=True)
