@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from airflow_provider_emnify.sandbox.controls import Controls
 from airflow_provider_emnify.sandbox.errors import ApiError
@@ -100,7 +100,7 @@ def _add_actions(app: FastAPI, controls: Controls) -> None:
             done = action()
         except (KeyError, ApiError) as error:
             raise HTTPException(404, f"there is no {error}") from None
-        except ValueError as error:
+        except (TypeError, ValueError) as error:
             raise HTTPException(422, str(error)) from None
         return {"done": done}
 
@@ -120,6 +120,18 @@ def _add_actions(app: FastAPI, controls: Controls) -> None:
     async def power(endpoint_id: int, on: bool = Body(embed=True)) -> dict[str, Any]:
         """Switch a device on or off."""
         return act(lambda: controls.power(endpoint_id, on=on))
+
+    @app.post("/_sandbox/endpoints/{endpoint_id}/consume")
+    async def consume(
+        endpoint_id: int, volume: float = Body(embed=True), kind: Literal["data", "sms"] = Body("data")
+    ) -> dict[str, Any]:
+        """Use some of an endpoint's quota; the answer says what is left."""
+        return act(lambda: controls.consume(endpoint_id, volume, kind))
+
+    @app.post("/_sandbox/sim_batches")
+    async def add_batch(batch: dict[str, Any] = Body()) -> dict[str, Any]:  # noqa: B008
+        """Add a SIM batch; the fields are those of ``Sandbox.add_batch``."""
+        return act(lambda: controls.add_batch(**batch))
 
     @app.post("/_sandbox/users/{user}/activate")
     async def activate_user(user: str) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from airflow_provider_emnify.sandbox import devices, provisioning
+from airflow_provider_emnify.sandbox import devices, provisioning, quotas
 from airflow_provider_emnify.sandbox.state import ORGANISATION_ID
 
 if TYPE_CHECKING:
@@ -71,6 +71,31 @@ class Controls:
             endpoint = self.state.endpoints[endpoint_id]
             endpoint.powered = on
             devices.review(self.state, endpoint, self._engine.clock.time())
+
+    def consume(self, endpoint_id: int, volume: float, kind: quotas.Kind = "data") -> float:
+        """Use some of an endpoint's quota, in MB or SMS, and return what is left.
+
+        :param kind: ``data`` or ``sms``.
+        """
+        if not volume >= 0:
+            raise ValueError(f"volume must not be negative, but is {volume!r}")
+        with self._engine.lock:
+            state = self.state
+            return quotas.consume(
+                state, state.endpoints[endpoint_id], kind, volume, self._engine.clock.time()
+            )
+
+    def add_batch(
+        self, bic: str, quantity: int = 10, *, registrable: bool = True, registered: bool = False
+    ) -> None:
+        """Add a SIM batch.
+
+        :param registrable: It can be registered.
+        :param registered: It is registered already.
+        """
+        with self._engine.lock:
+            organisation_id = ORGANISATION_ID if registered else None
+            self.state.add_batch(bic, quantity, registrable=registrable, organisation_id=organisation_id)
 
     def activate_user(self, user: int | str) -> None:
         """Activate a user's account, as the link in the email does.

@@ -27,6 +27,7 @@ ERRORS: dict[str, tuple[int, int]] = {
     "InvalidSimStatus": (409, 1502),
     "SimInUse": (409, 1503),
     "EndpointHasSim": (409, 1504),
+    "SimInWorkspace": (409, 1505),
     "Unavailable": (404, 1601),
     "InternalServerError": (500, 1001),
     "NotServed": (501, 1002),

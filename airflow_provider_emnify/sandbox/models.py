@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from airflow_provider_emnify.api.enums import (
     ApplicationTokenStatus,
@@ -11,6 +11,7 @@ from airflow_provider_emnify.api.enums import (
     EndpointStatus,
     EventSeverity,
     EventSource,
+    QuotaStatus,
     SimStatus,
     SmsStatus,
     UserStatus,
@@ -198,6 +199,45 @@ class Sms:
     delivered: float | None = None
     final: float | None = None
     error: str | None = None
+
+
+@dataclass(slots=True)
+class Quota:
+    """What an endpoint may still use, in MB or SMS."""
+
+    endpoint_id: int
+    kind: Literal["data", "sms"]
+    volume: float
+    expires: float
+    status: QuotaStatus
+    changed: float
+    last_volume_added: float
+    auto_refill: bool = False
+    threshold_percentage: float | None = None
+    threshold_volume: float | None = None
+
+
+@dataclass(slots=True)
+class Extension:
+    """A traffic limit extension."""
+
+    id: int
+    endpoint_id: int
+    traffic_limit_id: int
+    volume: float
+    created: float
+    expires: float
+
+
+@dataclass(slots=True)
+class Batch:
+    """SIMs that are bought together; nobody has them until the batch is registered."""
+
+    id: int
+    bic: str
+    quantity: int
+    registrable: bool = True
+    organisation_id: int | None = None
 
 
 @dataclass(slots=True)

@@ -28,7 +28,8 @@ class Outcome:
         ``data_stream`` or ``cloud_connect``.
     :param of: Id of the endpoint, eUICC, data stream or attachment, or the name of a data stream or
         attachment; for a SIM operation the eID of the one profile that fails; any by default.
-    :param message: What the answer says of it.
+    :param message: What the answer says of it; for ``connectivity_info``, an empty one leaves out all but the
+        times.
     :param reason: The number that an eUICC operation gives as its reason.
     :param status: Status that an attachment ends in: 7 (deactivated) or 8 (rolling back).
     :param times: How many fail; None: all.

@@ -76,9 +76,9 @@ def parse_criteria(query: str) -> list[tuple[str, str]]:
 
 def page(call: Call, rows: Collection[T], render: Callable[[T], Any], default: int, maximum: int) -> Answer:
     """Answer one page; a page beyond the last is the last."""
-    per_page = min(_number(call, "per_page", default), maximum)
+    per_page = min(number_in(call, "per_page", default), maximum)
     pages = math.ceil(len(rows) / per_page)
-    current = max(1, min(_number(call, "page", 1), pages))
+    current = max(1, min(number_in(call, "page", 1), pages))
     start = (current - 1) * per_page
     return Answer(
         body=[render(row) for row in islice(rows, start, start + per_page)],
@@ -92,7 +92,8 @@ def page(call: Call, rows: Collection[T], render: Callable[[T], Any], default: i
     )
 
 
-def _number(call: Call, name: str, default: int) -> int:
+def number_in(call: Call, name: str, default: int) -> int:
+    """Return a query parameter that must be a positive whole number; 0 is the default too."""
     given = call.query.get(name, "")
     if not given:
         return default

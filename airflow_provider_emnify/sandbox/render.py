@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 Json = dict[str, Any]
 
-_MODEL = {
+SIM_MODEL = {
     "id": 1,
     "description": "Multi-formfactor card",
     "memory_size": 128,
@@ -113,7 +113,7 @@ def sim_row(state: State, sim: Sim) -> Json:
         "reseller_org": organisation,
         "imsi": sim.imsi,
         "msisdn": sim.msisdn,
-        "model": _MODEL,
+        "model": SIM_MODEL,
     }
     if sim.activation_date is not None:
         row["activation_date"] = date(sim.activation_date)
@@ -207,15 +207,19 @@ def connectivity_row(state: State, endpoint: Endpoint) -> Json:
     return row
 
 
-def connectivity_info(endpoint: Endpoint, now: float) -> Json:
+def connectivity_info(state: State, endpoint: Endpoint, now: float) -> Json:
     """The location that the network finds; a failure is part of a good answer."""
     asked = {"request_timestamp": event_date(now), "reply_timestamp": event_date(now + 0.5)}
-    if endpoint.connectivity is Connectivity.OFFLINE:
-        return {"subscriber_info": {"success": False, "error": "Absent subscriber"}, **asked}
+    failure = state.outcomes.take("connectivity_info", endpoint.id)
+    if failure is not None and not failure.message:
+        return asked
+    if failure is not None or endpoint.connectivity is Connectivity.OFFLINE:
+        error = failure.message if failure else "Absent subscriber"
+        return {"subscriber_info": {"success": False, "error": error}, **asked}
     location = {
         "current_location_retrieved": True,
         "age_of_location": 0,
         "cell_global_id": {"mcc": "262", "mnc": "02", "lac": 921, "cid": 5174},
     }
-    state = "camelBusy" if endpoint.connectivity is Connectivity.ONLINE else "assumedIdle"
-    return {"subscriber_info": {"success": True, "state": state, "location": location}, **asked}
+    found = "camelBusy" if endpoint.connectivity is Connectivity.ONLINE else "assumedIdle"
+    return {"subscriber_info": {"success": True, "state": found, "location": location}, **asked}

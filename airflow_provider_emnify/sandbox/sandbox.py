@@ -35,7 +35,8 @@ class Sandbox(Controls):
 
     What is there from the start: organisation (Workspace) 100 ``Sandbox`` and 101 ``Second Workspace``; user
     1001, an Administrator and active, in both; service profiles 1 and 2; tariff profiles 1 and 2; IP address
-    space 1; tags 1 ``sandbox`` and 2 ``tracker``; roles 1 Administrator, 2 User, 3 Observer. SIMs
+    space 1; tags 1 ``sandbox`` and 2 ``tracker``; roles 1 Administrator, 2 User, 3 Observer; SIM
+    batch ``SANDBOX-0001`` of 10 SIMs. SIMs
     2000001 and up, of which the first ``spare_sims`` are issued and free. Endpoints 1000001 and up, enabled
     and online, each with an activated SIM from those that follow the free ones.
 

@@ -22,12 +22,15 @@ from airflow_provider_emnify.sandbox.errors import ApiError, not_found
 from airflow_provider_emnify.sandbox.lookups import EventType
 from airflow_provider_emnify.sandbox.models import (
     ApplicationToken,
+    Batch,
     Endpoint,
     Event,
+    Extension,
     Membership,
     MfaKey,
     Organisation,
     Profile,
+    Quota,
     Sim,
     Sms,
     Tag,
@@ -42,6 +45,7 @@ SERVICE_PROFILE_ID = 1
 TARIFF_PROFILE_ID = 1
 FIRST_ENDPOINT_ID = 1_000_001
 FIRST_SIM_ID = 2_000_001
+FIRST_BATCH = "SANDBOX-0001"
 FIRST_EVENT_ID = 2**40 + 1
 _LARGE_FLEET = 10_000
 
@@ -109,11 +113,19 @@ class State:
         self.sims: dict[int, Sim] = {}
         self.endpoints: dict[int, Endpoint] = {}
         self.events: dict[int, Event] = {}
+        self.quotas: dict[tuple[int, str], Quota] = {}
+        """The quotas by endpoint and kind, ``data`` or ``sms``."""
+        self.extensions: dict[int, Extension] = {}
+        self.blacklists: dict[int, list[int]] = {}
+        """The operators that endpoints must not use, by endpoint."""
+        self.batches: dict[str, Batch] = {}
         self.sms: dict[int, Sms] = {}
         self.sms_of: dict[int, list[Sms]] = {}
         """The SMS by their endpoint."""
         self._ids = {
             "endpoint": count(FIRST_ENDPOINT_ID + settings.endpoints),
+            "sim": count(FIRST_SIM_ID + settings.spare_sims + settings.endpoints),
+            "tag": count(len(self.tags) + 1),
             "user": count(USER_ID),
             "event": count(FIRST_EVENT_ID),
         }
@@ -240,6 +252,19 @@ class State:
         if settings.endpoints >= _LARGE_FLEET:
             gc.freeze()  # the fleet stays as long as the sandbox: the collector need not search it
         self._past_events(settings.events)
+        self.add_batch(FIRST_BATCH, 10)
+
+    def add_batch(
+        self, bic: str, quantity: int, *, registrable: bool = True, organisation_id: int | None = None
+    ) -> Batch:
+        """Add a SIM batch.
+
+        :param registrable: It can be registered.
+        :param organisation_id: Who has registered it already.
+        """
+        batch = Batch(self.next_id("batch"), bic, quantity, registrable, organisation_id)
+        self.batches[bic] = batch
+        return batch
 
     def _past_events(self, number: int) -> None:
         fleet = list(self.endpoints.values())

@@ -49,6 +49,10 @@ def tell_all(tell: Tell, sandbox: Sandbox) -> None:
     tell("DELETE", "/api/v1/sim/{sim_id}", {"sim_id": SIM + 2})
     tell("DELETE", "/api/v1/sim/multi", body=[{"id": SIM + 3}])
     tell_sms(tell, endpoint)
+    tell_quotas(tell, endpoint)
+    tell_tags(tell, endpoint)
+    tell_network(tell, endpoint)
+    tell_sims_on_the_move(tell)
     tell_users(tell, sandbox, user)
 
 
@@ -94,3 +98,45 @@ def tell_sms(tell: Tell, endpoint: dict[str, int]) -> None:
     (sms,) = tell("GET", path, endpoint)
     tell("GET", path + "/{sms_id}", {**endpoint, "sms_id": sms["id"]})
     tell("DELETE", path + "/{sms_id}", {**endpoint, "sms_id": sms["id"]})
+
+
+def tell_quotas(tell: Tell, endpoint: dict[str, int]) -> None:
+    path = "/api/v1/endpoint/{endpoint_id}/quota/"
+    quota = {"volume": 100, "expiry_date": "2090-01-01T00:00:00Z", "status": {"id": "1"}}
+    for kind in ("data", "sms"):
+        body = {**quota, "threshold_percentage": 20, "action_on_exhaustion": {"id": "1"}}
+        tell("POST", path + kind, endpoint, body)
+        tell("GET", path + kind, endpoint)
+        tell("DELETE", path + kind, endpoint)
+    path = "/api/v1/endpoint/{endpoint_id}/traffic_limit_extension"
+    tell("POST", path, endpoint, {"volume": 1000})
+    assert tell("GET", path, endpoint)
+    tell("DELETE", path, endpoint)
+
+
+def tell_tags(tell: Tell, endpoint: dict[str, int]) -> None:
+    tell("GET", "/api/v2/tag-colors")
+    first, second = (tell("POST", "/api/v2/tags", body={"name": name})["id"] for name in ("one", "two"))
+    tell("PATCH", "/api/v2/tags/{tag_id}", {"tag_id": first}, {"name": "three", "color": {"id": 2}})
+    items = {"items": [{"endpoint": {"id": endpoint["endpoint_id"]}, "tags": [{"id": first}]}]}
+    tell("POST", "/api/v2/bulk-operations/endpoint/add-tags", body=items)
+    assert tell("GET", "/api/v2/tags", name="three")["data"][0]["resource_count"] == 1
+    tell("POST", "/api/v2/bulk-operations/endpoint/remove-tags", body=items)
+    tell("DELETE", "/api/v2/tags/{tag_id}", {"tag_id": first})
+    tell("POST", "/api/v2/bulk-operations/tag/delete-tags", body={"tags": [{"id": second}]})
+
+
+def tell_network(tell: Tell, endpoint: dict[str, int]) -> None:
+    operator = tell("GET", "/api/v1/operator")[0]["id"]
+    path = "/api/v1/endpoint/{endpoint_id}/operator_blacklist"
+    tell("PUT", path + "/{operator_id}", {**endpoint, "operator_id": operator})
+    assert tell("GET", path, endpoint)
+    tell("DELETE", path + "/{operator_id}", {**endpoint, "operator_id": operator})
+
+
+def tell_sims_on_the_move(tell: Tell) -> None:
+    body = {"sims": [{"id": SIM + 10}], "target_workspace": {"id": 101}}
+    tell("POST", "/api/v1/sim/migration/workspace", body=body)
+    tell("POST", "/api/v1/sim/migration/workspace", body={**body, "dry_run": False})
+    tell("GET", "/api/v1/sim_batch/bic/{bic}", {"bic": "SANDBOX-0001"})
+    tell("PATCH", "/api/v1/sim_batch/bic/{bic}", {"bic": "SANDBOX-0001"}, {"sim_status": {"id": 1}})

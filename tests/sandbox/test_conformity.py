@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -11,6 +10,8 @@ from airflow_provider_emnify.sandbox.wire import ROUTES
 from tests.sandbox.telling import ADMIN, tell_all
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import requests
 
     from airflow_provider_emnify.sandbox import Sandbox
@@ -29,7 +30,7 @@ def test_every_served_operation_answers_as_the_openapi_says(
     violations = []
 
     def tell(
-        method: str, template: str, values: dict[str, int] | None = None, body: Any = None, **query: Any
+        method: str, template: str, values: dict[str, Any] | None = None, body: Any = None, **query: Any
     ) -> Any:
         answer: requests.Response = api.send(method, template.format_map(values or {}), body, **query)
         assert answer.ok, f"{method} {template}: {answer.status_code} {answer.text}"

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from airflow_provider_emnify.sandbox.routes import (  # noqa: F401 - importing registers the routes
     authentication,
+    batches,
     bulk,
     endpoints,
     events,
     mfa,
+    migration,
+    operators,
     organisations,
+    quotas,
     sims,
     sms,
     tags,

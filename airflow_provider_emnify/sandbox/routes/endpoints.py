@@ -153,7 +153,7 @@ def reset_connectivity(call: Call) -> Answer:
 @serves("GET", "/api/v1/endpoint/{endpoint_id}/connectivity_info")
 def get_connectivity_info(call: Call) -> Answer:
     """Locate an endpoint."""
-    return Answer(body=connectivity_info(the_endpoint(call), call.now))
+    return Answer(body=connectivity_info(call.state, the_endpoint(call), call.now))
 
 
 @serves("GET", "/api/v1/endpoint/{endpoint_id}/event")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from airflow_provider_emnify.api.enums import SimStatus
 from airflow_provider_emnify.sandbox import devices
 from airflow_provider_emnify.sandbox.clock import date
-from airflow_provider_emnify.sandbox.errors import ApiError
+from airflow_provider_emnify.sandbox.errors import ApiError, not_found
 from airflow_provider_emnify.sandbox.fields import integer, record, reference, validate, validate_items
 from airflow_provider_emnify.sandbox.lookups import lookup
 from airflow_provider_emnify.sandbox.models import Sim
@@ -52,7 +52,8 @@ def list_sims(call: Call) -> Answer:
         maximum=2500,
         exact=_EXACT,
     )
-    return listing.answer(call, state.sims.values())
+    own = _own(call)
+    return listing.answer(call, [sim for sim in state.sims.values() if sim.organisation_id == own])
 
 
 @serves("GET", "/api/v1/sim/status")
@@ -88,7 +89,7 @@ def delete_sims(call: Call) -> Answer:
     items = call.array()
     check_size(items, None)
     validate_items(items, {"id": integer(required=True)}, "Sim")
-    doomed = [call.state.sim(item["id"]) for item in items]
+    doomed = [_visible(call, int(item["id"])) for item in items]
     for sim in doomed:
         _check_deletable(sim)
     for sim in applied(call, doomed):
@@ -115,7 +116,19 @@ def sim_events(call: Call) -> Answer:
 
 def the_sim(call: Call) -> Sim:
     """Return the SIM that the path means."""
-    return call.state.sim(call.id("sim_id", "Sim"))
+    return _visible(call, call.id("sim_id", "Sim"))
+
+
+def _visible(call: Call, number: int) -> Sim:
+    """Return a SIM of the caller's Workspace, or answer 404."""
+    sim = call.state.sim(number)
+    if sim.organisation_id != _own(call):
+        raise not_found("Sim", number)
+    return sim
+
+
+def _own(call: Call) -> int:
+    return call.caller.organisation_id if call.caller else 0
 
 
 def _check_deletable(sim: Sim) -> None:

@@ -1,45 +1,128 @@
-"""Tags of endpoints."""
+"""Tags: the organisation's, and those of endpoints."""
 
 from __future__ import annotations
 
+import math
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_emnify.sandbox.catalogue import TAG_COLORS
 from airflow_provider_emnify.sandbox.errors import ApiError, not_found
-from airflow_provider_emnify.sandbox.fields import integer, validate
+from airflow_provider_emnify.sandbox.fields import array, integer, record, reference, text, validate
+from airflow_provider_emnify.sandbox.models import Endpoint, Tag
+from airflow_provider_emnify.sandbox.query import number_in
+from airflow_provider_emnify.sandbox.routes.bulk import applied, check_size, finished
 from airflow_provider_emnify.sandbox.routes.endpoints import the_endpoint
 from airflow_provider_emnify.sandbox.wire import Answer, Call, serves
 
-_PATH = "/api/v2/endpoint/{endpoint_id}/tags"
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from airflow_provider_emnify.sandbox.state import State
+
+_TAGS = "/api/v2/tags"
+_OF_ENDPOINT = "/api/v2/endpoint/{endpoint_id}/tags"
+_BULK = "/api/v2/bulk-operations"
+_PAGE, _MOST = 50, 1000
+_FIELDS = {"name": text(required=True, shortest=1), "color": reference()}
+_ITEMS = {
+    "items": array(
+        record({"endpoint": reference(required=True), "tags": array(reference(), required=True)}),
+        required=True,
+    )
+}
 
 
-@serves("GET", _PATH)
-def list_endpoint_tags(call: Call) -> Answer:
-    """List the tags of an endpoint."""
-    state = call.state
+@serves("GET", _TAGS)
+def list_tags(call: Call) -> Answer:
+    """List tags, in an envelope of their own; ``name`` is looked for anywhere in the name, in any case."""
+    wanted = call.query.get("name", "").lower()
+    tags = [tag for tag in call.state.tags.values() if wanted in tag.name.lower()]
+    size = min(number_in(call, "page_size", _PAGE), _MOST)
+    last = max(1, math.ceil(len(tags) / size))
+    page = min(number_in(call, "page", 1), last)
     return Answer(
-        body=[
-            {
-                "id": number,
-                "name": state.tags[number].name,
-                "resource_count": sum(number in endpoint.tag_ids for endpoint in state.endpoints.values()),
-                "tag_color": {"id": state.tags[number].color_id},
-            }
-            for number in the_endpoint(call).tag_ids
-        ]
+        body={
+            "total": len(tags),
+            "page": page,
+            "page_size": size,
+            "last_page": last,
+            "data": _rows(call.state, tags[(page - 1) * size : page * size]),
+        }
     )
 
 
-@serves("POST", _PATH)
+@serves("POST", _TAGS)
+def create_tag(call: Call) -> Answer:
+    """Create a tag; its colour is any unless it is told."""
+    state, body = call.state, call.object()
+    validate(body, _FIELDS, "Tag")
+    _check_name(state, body["name"])
+    color = _color(state, body)
+    if color is None:
+        color = state.random.choice(list(TAG_COLORS))
+    tag = Tag(state.next_id("tag"), body["name"], color)
+    state.tags[tag.id] = tag
+    return Answer(201, {"id": tag.id, "name": tag.name, "tag_color": {"id": tag.color_id}})
+
+
+@serves("PATCH", _TAGS + "/{tag_id}")
+def update_tag(call: Call) -> Answer:
+    """Change a tag."""
+    tag, body = _the_tag(call), call.object()
+    validate(body, _FIELDS, "Tag", partial=True)
+    if "name" in body:
+        _check_name(call.state, body["name"], tag)
+    color = _color(call.state, body)
+    tag.name = body.get("name", tag.name)
+    tag.color_id = tag.color_id if color is None else color
+    return Answer(204)
+
+
+@serves("DELETE", _TAGS + "/{tag_id}")
+def delete_tag(call: Call) -> Answer:
+    """Delete a tag; endpoints lose it."""
+    _delete(call.state, {_the_tag(call).id})
+    return Answer(204)
+
+
+@serves("POST", _BULK + "/tag/delete-tags")
+def delete_tags(call: Call) -> Answer:
+    """Delete tags; endpoints lose them."""
+    body = call.object()
+    validate(body, {"tags": array(reference(), required=True)}, "Tags")
+    check_size(body["tags"], None)
+    doomed = [call.state.existing(call.state.tags, tag["id"], "Tag") for tag in body["tags"]]
+    _delete(call.state, set(applied(call, doomed)))
+    finished(call)
+    return Answer(200)
+
+
+@serves("GET", "/api/v2/tag-colors")
+def tag_colors(call: Call) -> Answer:
+    """List the colours that a tag can have."""
+    return Answer(body=list(TAG_COLORS.values()))
+
+
+@serves("GET", _OF_ENDPOINT)
+def list_endpoint_tags(call: Call) -> Answer:
+    """List the tags of an endpoint."""
+    state = call.state
+    return Answer(body=_rows(state, [state.tags[number] for number in the_endpoint(call).tag_ids]))
+
+
+@serves("POST", _OF_ENDPOINT)
 def assign_tag(call: Call) -> Answer:
     """Assign a tag to an endpoint."""
     endpoint, body = the_endpoint(call), call.object()
     validate(body, {"id": integer(required=True)}, "Tag")
     number = call.state.existing(call.state.tags, body["id"], "Tag")
-    if number in endpoint.tag_ids:
-        raise ApiError("Duplicated", f"Tag {number} is assigned already.")
+    _check_unassigned(endpoint, number)
     endpoint.tag_ids += (number,)
     return Answer(201)
 
 
-@serves("DELETE", _PATH + "/{tag_id}")
+@serves("DELETE", _OF_ENDPOINT + "/{tag_id}")
 def unassign_tag(call: Call) -> Answer:
     """Take a tag from an endpoint."""
     endpoint, number = the_endpoint(call), call.id("tag_id", "Tag")
@@ -47,3 +130,87 @@ def unassign_tag(call: Call) -> Answer:
         raise not_found("Tag", number)
     endpoint.tag_ids = tuple(other for other in endpoint.tag_ids if other != number)
     return Answer(200)
+
+
+@serves("POST", _BULK + "/endpoint/add-tags")
+def add_tags(call: Call) -> Answer:
+    """Give endpoints tags: all, or none if one is assigned already."""
+    pairs = _pairs(call)
+    for endpoint, number in pairs:
+        _check_unassigned(endpoint, number)
+    _check_distinct(pairs)
+    for endpoint, number in applied(call, pairs):
+        endpoint.tag_ids += (number,)
+    finished(call)
+    return Answer(200)
+
+
+@serves("POST", _BULK + "/endpoint/remove-tags")
+def remove_tags(call: Call) -> Answer:
+    """Take tags from endpoints: all, or none if one is not assigned."""
+    pairs = _pairs(call)
+    for endpoint, number in pairs:
+        if number not in endpoint.tag_ids:
+            raise ApiError("InvalidReference", f"Tag {number} is not assigned to endpoint {endpoint.id}.")
+    for endpoint, number in applied(call, pairs):
+        endpoint.tag_ids = tuple(other for other in endpoint.tag_ids if other != number)
+    finished(call)
+    return Answer(200)
+
+
+def _pairs(call: Call) -> list[tuple[Endpoint, int]]:
+    state, body = call.state, call.object()
+    validate(body, _ITEMS, "Tags")
+    check_size(body["items"], None)
+    pairs = []
+    for item in body["items"]:
+        endpoint = state.endpoints[state.existing(state.endpoints, item["endpoint"]["id"], "Endpoint")]
+        pairs += [(endpoint, state.existing(state.tags, tag["id"], "Tag")) for tag in item["tags"]]
+    return pairs
+
+
+def _check_unassigned(endpoint: Endpoint, number: int) -> None:
+    if number in endpoint.tag_ids:
+        raise ApiError("Duplicated", f"Tag {number} is assigned to endpoint {endpoint.id} already.")
+
+
+def _check_distinct(pairs: list[tuple[Endpoint, int]]) -> None:
+    if len({(endpoint.id, number) for endpoint, number in pairs}) < len(pairs):
+        raise ApiError("Duplicated", "A tag is named more than once for an endpoint.")
+
+
+def _the_tag(call: Call) -> Tag:
+    number = call.id("tag_id", "Tag")
+    if number not in call.state.tags:
+        raise not_found("Tag", number)
+    return call.state.tags[number]
+
+
+def _check_name(state: State, name: str, own: Tag | None = None) -> None:
+    if any(tag.name == name and tag is not own for tag in state.tags.values()):
+        raise ApiError("Duplicated", f"There is a tag with the name {name} already.")
+
+
+def _color(state: State, body: dict[str, Any]) -> int | None:
+    return state.existing(TAG_COLORS, body["color"]["id"], "TagColor") if "color" in body else None
+
+
+def _delete(state: State, doomed: set[int]) -> None:
+    for number in doomed:
+        del state.tags[number]
+    for endpoint in state.endpoints.values():
+        if not doomed.isdisjoint(endpoint.tag_ids):
+            endpoint.tag_ids = tuple(number for number in endpoint.tag_ids if number not in doomed)
+
+
+def _rows(state: State, tags: Iterable[Tag]) -> list[dict[str, Any]]:
+    used = Counter(number for endpoint in state.endpoints.values() for number in endpoint.tag_ids)
+    return [
+        {
+            "id": tag.id,
+            "name": tag.name,
+            "resource_count": used[tag.id],
+            "tag_color": {"id": tag.color_id},
+        }
+        for tag in tags
+    ]

@@ -1,0 +1,170 @@
+"""Moving SIMs to another Workspace."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_emnify.api.enums import SimStatus
+from airflow_provider_emnify.sandbox import devices
+from airflow_provider_emnify.sandbox.errors import ERRORS, ApiError, not_found
+from airflow_provider_emnify.sandbox.fields import array, boolean, record, reference, text, validate
+from airflow_provider_emnify.sandbox.lookups import SIM_STATUSES, EventType
+from airflow_provider_emnify.sandbox.render import organisation_in
+from airflow_provider_emnify.sandbox.wire import Answer, Call, serves
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from airflow_provider_emnify.sandbox.models import Sim
+    from airflow_provider_emnify.sandbox.state import State
+
+Json = dict[str, Any]
+
+MOST = 500
+_WAYS = ("sims", "iccids", "iccid_range")
+_FIELDS = {
+    "sims": array(reference()),
+    "iccids": array(text()),
+    "iccid_range": record({"start": text(required=True), "end": text(required=True)}),
+    "allowed_sim_statuses": array(reference()),
+    "dry_run": boolean(),
+    "auto_detach_devices": boolean(),
+    "target_workspace": reference(required=True),
+}
+_MOVABLE = (SimStatus.ISSUED, SimStatus.ACTIVATED, SimStatus.SUSPENDED, SimStatus.FACTORY_TEST)
+_ADMINISTRATOR = 1
+
+
+@serves("POST", "/api/v1/sim/migration/workspace")
+def migrate_sims(call: Call) -> Answer:
+    """Move SIMs to another Workspace, all or none; only ``dry_run: false`` does it."""
+    state, body = call.state, call.object()
+    validate(body, _FIELDS, "Migration", status=400)
+    given = [way for way in _WAYS if way in body]
+    if len(given) != 1:
+        raise ApiError("BadRequest", f"Provide exactly one of {', '.join(_WAYS)}.")
+    target = int(body["target_workspace"]["id"])
+    if target not in state.organisations:
+        raise not_found("Workspace", target)
+    sims = list({sim.id: sim for sim in _named(state, body)}.values())
+    sims = _within_bounds(sims, body)
+    _check_rights(call, {target, *(sim.organisation_id for sim in sims)})
+    allowed = _allowed(body)
+    detach = bool(body.get("auto_detach_devices", False))
+    errors = [*_obstacles(sims, target, allowed, detach=detach)]
+    if errors:
+        return _refusal(state, errors)
+    dry = body.get("dry_run", True)
+    summary = {
+        "sim_count": len(sims),
+        "dry_run": dry,
+        "allowed_sim_statuses": [SIM_STATUSES[status] for status in allowed],
+        "target_workspace": organisation_in(state, target),
+        "auto_detach_devices": detach,
+        "sims": [_row(state, sim) for sim in sims],
+    }
+    if not dry:
+        for sim in sims:
+            _move(call, sim, target)
+    return Answer(body=summary)
+
+
+def _named(state: State, body: Json) -> Iterator[Sim]:
+    if "sims" in body:
+        for item in body["sims"]:
+            yield state.sim(int(item["id"]))
+    elif "iccids" in body:
+        by_iccid = {name: sim for sim in state.sims.values() for name in (sim.iccid, sim.iccid_with_luhn)}
+        for iccid in body["iccids"]:
+            if iccid not in by_iccid:
+                raise ApiError("NotFound", f"Sim with ICCID {iccid} not found")
+            yield by_iccid[iccid]
+    else:
+        start, end = body["iccid_range"]["start"][:19], body["iccid_range"]["end"][:19]
+        yield from (sim for sim in state.sims.values() if start <= sim.iccid <= end)
+
+
+def _within_bounds(sims: list[Sim], body: Json) -> list[Sim]:
+    if len(sims) > MOST:
+        raise ApiError("BadRequest", f"Only {MOST} SIMs can be migrated per request, not {len(sims)}.")
+    if not sims and "iccid_range" in body:
+        raise ApiError("NotFound", "There is no SIM in this range.")
+    if not sims:
+        raise ApiError("BadRequest", "There is no SIM to migrate.")
+    return sims
+
+
+def _check_rights(call: Call, workspaces: set[int]) -> None:
+    user = call.accounts.user_of(call.caller)
+    if user is None:
+        raise ApiError("Forbidden", "Migrating SIMs takes user credentials, not an application token.")
+    for number in workspaces:
+        membership = user.memberships.get(number)
+        if membership is None or _ADMINISTRATOR not in membership.role_ids:
+            raise ApiError("Forbidden", f"You are no Administrator of Workspace {number}.")
+
+
+def _allowed(body: Json) -> tuple[SimStatus, ...]:
+    if "allowed_sim_statuses" not in body:
+        return _MOVABLE
+    numbers = [int(status["id"]) for status in body["allowed_sim_statuses"]]
+    for number in numbers:
+        if number not in set(_MOVABLE):
+            raise ApiError("BadRequest", f"SIMs of status {number} cannot be migrated.")
+    return tuple(SimStatus(number) for number in numbers)
+
+
+def _obstacles(
+    sims: list[Sim], target: int, allowed: tuple[SimStatus, ...], *, detach: bool
+) -> Iterator[tuple[str, str, list[Sim]]]:
+    here = [sim for sim in sims if sim.organisation_id == target]
+    if here:
+        yield "SimInWorkspace", "SIMs are in the target Workspace already.", here
+    others = [sim for sim in sims if sim.status not in allowed]
+    if others:
+        yield "InvalidSimStatus", "SIMs have a status that is not allowed.", others
+    attached = [sim for sim in sims if sim.endpoint_id is not None]
+    if attached and not detach:
+        yield "SimInUse", "SIMs are attached to devices.", attached
+
+
+def _refusal(state: State, errors: list[tuple[str, str, list[Sim]]]) -> Answer:
+    return Answer(
+        409,
+        {
+            "status_code": 409,
+            "message": "SIMs do not meet the requirements for migration.",
+            "errors": [
+                {
+                    "error_code": ERRORS[token][1],
+                    "message": message,
+                    "sims": [_row(state, sim) for sim in sims],
+                }
+                for token, message, sims in errors
+            ],
+        },
+    )
+
+
+def _move(call: Call, sim: Sim, target: int) -> None:
+    state, user = call.state, call.accounts.user_of(call.caller)
+    if sim.endpoint_id is not None and sim.endpoint_id in state.endpoints:
+        devices.release_sim(state, state.endpoints[sim.endpoint_id], call.now, user)
+    if sim.status is SimStatus.ACTIVATED:
+        devices.set_sim_status(state, sim, SimStatus.SUSPENDED, call.now, user)
+    sim.organisation_id = target
+    name = state.organisations[target].name
+    state.emit(EventType.SIM_MIGRATION, f"SIM migrated to Workspace '{name}'.", call.now, sim=sim, user=user)
+
+
+def _row(state: State, sim: Sim) -> Json:
+    row: Json = {
+        "id": sim.id,
+        "iccid": sim.iccid,
+        "iccid_with_luhn": sim.iccid_with_luhn,
+        "status": SIM_STATUSES[sim.status],
+        "source_workspace": organisation_in(state, sim.organisation_id),
+    }
+    if sim.endpoint_id is not None and sim.endpoint_id in state.endpoints:
+        row["endpoint"] = {"id": sim.endpoint_id, "name": state.endpoints[sim.endpoint_id].name}
+    return row

@@ -1,0 +1,177 @@
+"""Quotas and traffic limit extensions of endpoints."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_emnify.sandbox import devices, quotas
+from airflow_provider_emnify.sandbox.catalogue import TRAFFIC_LIMITS
+from airflow_provider_emnify.sandbox.clock import date, event_date, parse_date
+from airflow_provider_emnify.sandbox.errors import not_found, wrong
+from airflow_provider_emnify.sandbox.fields import Field, code, integer, moment, number, validate
+from airflow_provider_emnify.sandbox.models import Extension
+from airflow_provider_emnify.sandbox.routes.endpoints import the_endpoint
+from airflow_provider_emnify.sandbox.wire import Answer, Call, serves
+
+if TYPE_CHECKING:
+    from airflow_provider_emnify.sandbox.models import Quota
+    from airflow_provider_emnify.sandbox.quotas import Kind
+
+_DATA = "/api/v1/endpoint/{endpoint_id}/quota/data"
+_SMS = "/api/v1/endpoint/{endpoint_id}/quota/sms"
+_EXTENSIONS = "/api/v1/endpoint/{endpoint_id}/traffic_limit_extension"
+_SWITCH = Field("0 or 1", lambda value: value in (0, 1))
+_SHARED = {
+    "status": code(1, 2, 3, required=True),
+    "volume": number(required=True, least=0, kind="Number that is not negative"),
+    "expiry_date": moment(required=True),
+    "auto_refill": _SWITCH,
+    "last_volume_added": number(least=0),
+    "threshold_volume": number(least=0),
+}
+_PERCENTAGE = {"least": 0, "most": 100, "kind": "Number from 0 to 100"}
+_FIELDS: dict[str, dict[str, Field]] = {
+    "data": {
+        **_SHARED,
+        "action_on_exhaustion": code(1, required=True),
+        "threshold_percentage": number(**_PERCENTAGE),  # type: ignore[arg-type]
+    },
+    "sms": {
+        **_SHARED,
+        "action_on_exhaustion": code(1, 2),
+        "threshold_percentage": number(required=True, **_PERCENTAGE),  # type: ignore[arg-type]
+    },
+}
+
+
+@serves("GET", _DATA)
+def get_data_quota(call: Call) -> Answer:
+    """Give what is left of the data quota."""
+    return _get(call, "data")
+
+
+@serves("POST", _DATA)
+def set_data_quota(call: Call) -> Answer:
+    """Set the data quota."""
+    return _set(call, "data")
+
+
+@serves("DELETE", _DATA)
+def delete_data_quota(call: Call) -> Answer:
+    """Remove the data quota."""
+    return _delete(call, "data")
+
+
+@serves("GET", _SMS)
+def get_sms_quota(call: Call) -> Answer:
+    """Give what is left of the SMS quota."""
+    return _get(call, "sms")
+
+
+@serves("POST", _SMS)
+def set_sms_quota(call: Call) -> Answer:
+    """Set the SMS quota."""
+    return _set(call, "sms")
+
+
+@serves("DELETE", _SMS)
+def delete_sms_quota(call: Call) -> Answer:
+    """Remove the SMS quota."""
+    return _delete(call, "sms")
+
+
+def _get(call: Call, kind: Kind) -> Answer:
+    quota = quotas.of_endpoint(call.state, the_endpoint(call), kind)
+    return Answer(body=_row(quota, quirks=call.state.settings.quirks))
+
+
+def _set(call: Call, kind: Kind) -> Answer:
+    endpoint, body = the_endpoint(call), call.object()
+    validate(body, _FIELDS[kind], "Quota")
+    if (parse_date(body["expiry_date"]) or 0) <= call.now:
+        raise wrong("Quota - expiry_date must be in the future.")
+    quotas.assign(call.state, endpoint, kind, body, call.now, call.accounts.user_of(call.caller))
+    return Answer(201)
+
+
+def _delete(call: Call, kind: Kind) -> Answer:
+    quotas.remove(call.state, the_endpoint(call), kind, call.now, call.accounts.user_of(call.caller))
+    return Answer(204)
+
+
+def _row(quota: Quota, *, quirks: bool) -> dict[str, Any]:
+    """A quota; the ids are strings, and with ``quirks`` the volumes too."""
+    counter = str if quirks else float
+    row = {
+        "status": {"id": str(int(quota.status)), "description": quota.status.name},
+        "volume": counter(quota.volume),
+        "last_volume_added": counter(quota.last_volume_added),
+        "last_status_change_date": date(quota.changed),
+        "expiry_date": date(quota.expires),
+        "auto_refill": int(quota.auto_refill),
+        "action_on_exhaustion": {"id": "1", "description": "Block"},
+    }
+    thresholds = {
+        "threshold_percentage": quota.threshold_percentage,
+        "threshold_volume": quota.threshold_volume,
+    }
+    return row | {key: value for key, value in thresholds.items() if value is not None}
+
+
+@serves("GET", _EXTENSIONS)
+def list_extensions(call: Call) -> Answer:
+    """List the traffic limit extensions that are in force."""
+    endpoint = the_endpoint(call)
+    return Answer(
+        body=[
+            _extension(extension)
+            for extension in call.state.extensions.values()
+            if extension.endpoint_id == endpoint.id and extension.expires > call.now
+        ]
+    )
+
+
+@serves("POST", _EXTENSIONS)
+def add_extension(call: Call) -> Answer:
+    """Extend a traffic limit until the end of the month, which lifts the endpoint's block."""
+    state, endpoint, body = call.state, the_endpoint(call), call.object()
+    fields = {"volume": number(required=True, least=1), "traffic_limit_id": integer()}
+    validate(body, fields, "TrafficLimitExtension", status=400)
+    limit_id = int(body.get("traffic_limit_id", next(iter(TRAFFIC_LIMITS))))
+    if limit_id not in TRAFFIC_LIMITS:
+        raise not_found("TrafficLimit", limit_id)
+    extension = Extension(
+        state.next_id("extension"), endpoint.id, limit_id, body["volume"], call.now, _end_of_month(call.now)
+    )
+    state.extensions[extension.id] = extension
+    if endpoint.blocked:
+        devices.block(state, endpoint, call.now, blocked=False)
+    return Answer(201, _extension(extension))
+
+
+@serves("DELETE", _EXTENSIONS)
+def delete_extensions(call: Call) -> Answer:
+    """Remove all traffic limit extensions of an endpoint."""
+    state, endpoint = call.state, the_endpoint(call)
+    for extension in list(state.extensions.values()):
+        if extension.endpoint_id == endpoint.id:
+            del state.extensions[extension.id]
+    return Answer(204)
+
+
+def _extension(extension: Extension) -> dict[str, Any]:
+    return {
+        "id": extension.id,
+        "endpoint_id": extension.endpoint_id,
+        "traffic_limit_id": extension.traffic_limit_id,
+        "volume": extension.volume,
+        "expiration_date": event_date(extension.expires),
+        "created_at": event_date(extension.created),
+    }
+
+
+def _end_of_month(now: float) -> float:
+    today = datetime.fromtimestamp(now, UTC)
+    year, month = divmod(today.year * 12 + today.month, 12)
+    return datetime(year, month + 1, 1, tzinfo=UTC).timestamp()
