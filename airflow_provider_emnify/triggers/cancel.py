@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.providers.common.compat.connection import get_async_connection
 from airflow.triggers.base import BaseTrigger
 
-from airflow_provider_emnify.api import EmnifyConflictError, EmnifyError, EmnifyNotFoundError
+from airflow_provider_emnify.api import EmnifyError
 from airflow_provider_emnify.hooks.emnify import EmnifyHook
 
 if TYPE_CHECKING:
@@ -43,16 +43,14 @@ def check_calls(value: Any) -> list[dict[str, Any]]:
 
 
 def cancel(client: EmnifyClient, calls: Sequence[Mapping[str, Any]]) -> None:
-    """Make the calls one after another. What is over already cannot be cancelled; that is no error."""
+    """Make the calls one after another. One that does not work (it may be over) keeps no other from it."""
     for call in calls:
         resource, name = str(call["call"]).split(".")
         shown = f"{call['call']}({', '.join(f'{key}={value}' for key, value in call['arguments'].items())})"
         try:
             getattr(getattr(client, resource), name)(**call["arguments"])
-        except (EmnifyConflictError, EmnifyNotFoundError) as error:
-            log.info("%s: nothing to cancel any more (%s)", shown, error)
-        except EmnifyError:
-            log.exception("%s failed: what the task began goes on at emnify", shown)
+        except EmnifyError as error:
+            log.warning("%s did not work; what is not over goes on at emnify: %s", shown, error)
         else:
             log.info("%s: cancelled", shown)
 

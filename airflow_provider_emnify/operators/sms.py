@@ -1,0 +1,295 @@
+"""SMS as tasks: send a text of any length to devices, cancel what is not delivered."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from airflow_provider_emnify.api import EmnifyError, SmsStatus
+from airflow_provider_emnify.api.ids import parse_ids
+from airflow_provider_emnify.api.resources.operation import moment
+from airflow_provider_emnify.api.resources.sms import is_same_sms
+from airflow_provider_emnify.api.sms_text import parse_sender, split_text
+from airflow_provider_emnify.api.wait_kinds import parse_pairs
+from airflow_provider_emnify.api.waits import Wait
+from airflow_provider_emnify.links import EmnifyDevicesLink
+from airflow_provider_emnify.operators.base import EmnifyBaseOperator, check_early, flag, some
+from airflow_provider_emnify.operators.endpoint_rows import endpoint_ids as parse_endpoint_ids
+from airflow_provider_emnify.operators.one_by_one import each, partial
+from airflow_provider_emnify.operators.rerun import earlier_tries_since, identity
+from airflow_provider_emnify.operators.waiting import EmnifyWaitingOperator
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from airflow.providers.common.compat.sdk import Context
+
+    from airflow_provider_emnify.api.resources.operation import Row
+    from airflow_provider_emnify.api.sms_text import Sender, SmsPart
+
+_NOT_SENT = frozenset({SmsStatus.FAILED, SmsStatus.EXPIRED, SmsStatus.CANCELED})
+_OVER = frozenset({SmsStatus.DELIVERED, *_NOT_SENT})
+
+
+class EmnifySendSmsOperator(EmnifyWaitingOperator):
+    r"""Send a text to endpoints (devices), and wait for its delivery if asked. **Each part bills.**
+
+    A text of the GSM 7 bit alphabet has 160 characters in one SMS and 153 in each part of a longer one;
+    ``^{}\[~]|€`` count twice. Any other text goes as UCS-2: 70 and 67 characters, of which an emoji takes
+    two. The device puts parts together by a reference number, which is the same in each try of the task.
+
+    A first try sends. A later one (a retry, or after clearing) looks first for what an earlier try has sent:
+    SMS of the same text, sender and part since the DAG run started, or was due, where a task of a finished
+    run was cleared. It sends only what is missing, failed, expired or was cancelled. So the text should be
+    the same in each try: no ``now()`` in a template.
+
+    .. code-block:: python
+
+        EmnifySendSmsOperator(
+            task_id="reboot", endpoint_ids=[7, 8], text="reboot", wait_for_delivery=True, deferrable=True
+        )
+
+    :param endpoint_ids: One id or many (templated).
+    :param text: The text, at most 255 parts (templated).
+    :param source_address: The sender (templated): a number of at most 15 digits, with ``+`` before an
+        international one, or a name of at most 11 characters, to which nobody can answer. Default: emnify's.
+    :param dest_address: Where answers go: the identifier of a callback (templated).
+    :param expiry_date: When emnify gives up, in UTC (templated). Default: emnify's own.
+    :param wait_for_delivery: Wait until all are delivered. It fails when one fails, expires or is cancelled.
+        If the task is marked failed or cleared meanwhile, what is not delivered is cancelled
+        (``cancel_on_kill``).
+    :param deferrable: Wait in the triggerer instead of in a worker. Default: ``[operators]
+        default_deferrable``.
+    :param poll_interval: Seconds (or a timedelta) between two looks. Default 60.
+    :param timeout: Seconds (or a timedelta) until the wait is given up. Default 1 day.
+    :param cancel_on_kill: Whether killing the task cancels what it has sent and is not delivered.
+    :param emnify_conn_id: The connection to emnify.
+    :returns: The ids of the SMS of each endpoint, in the order of the text, by endpoint (as text).
+    :raises ValueError: when the DAG is parsed, for a text or a sender that cannot be sent.
+    :raises EmnifyUnknownOutcomeError: if an answer is lost and the SMS not found; the next try looks again.
+    :raises AirflowFailException: when one is not delivered, and for any error that no retry mends.
+
+    Vendor page: https://docs.emnify.com/developers/api/endpoint/endpoint-sms-by-id-post
+    """
+
+    template_fields: Sequence[str] = (
+        "emnify_conn_id",
+        "endpoint_ids",
+        "text",
+        "source_address",
+        "dest_address",
+        "expiry_date",
+    )
+    operator_extra_links = (EmnifyDevicesLink(),)
+    looks_first: ClassVar[bool] = True
+
+    def __init__(
+        self,
+        *,
+        endpoint_ids: Any,
+        text: str,
+        source_address: str | None = None,
+        dest_address: str | None = None,
+        expiry_date: datetime | str | None = None,
+        wait_for_delivery: bool = False,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        check_early(parse_endpoint_ids, endpoint_ids)
+        check_early(split_text, text)
+        check_early(parse_sender, source_address)
+        if isinstance(expiry_date, str):
+            check_early(_expiry, expiry_date)
+        flag(wait_for_delivery, "wait_for_delivery")
+        self.endpoint_ids = endpoint_ids
+        self.text = text
+        self.source_address = source_address
+        self.dest_address = dest_address
+        self.expiry_date = expiry_date
+        self.wait_for_delivery = wait_for_delivery
+
+    def perform(self, context: Context) -> dict[str, list[int]]:
+        """Look for what was sent, send the rest, and wait."""
+        ids = parse_endpoint_ids(self.endpoint_ids)
+        parts = split_text(self.text, reference=identity(context))
+        sender = parse_sender(self.source_address)
+        expiry = _expiry(self.expiry_date)
+        if not ids:
+            self.log.info("No endpoints given: nothing to send")
+            return {}
+        self.log.info(
+            "Sending %d characters as %d SMS (%s) to each of %d endpoints (%s): %d SMS, which emnify bills",
+            len(self.text),
+            len(parts),
+            parts[0].alphabet,
+            len(ids),
+            some(ids),
+            len(parts) * len(ids),
+        )
+        since = earlier_tries_since(context)
+        sent: dict[str, list[int]] = {}
+
+        def send(endpoint_id: int) -> None:
+            sent[str(endpoint_id)] = self._send(endpoint_id, parts, sender, expiry, since)
+
+        refused = each(ids, send, label=str, what="send the SMS to endpoint")
+        if refused:
+            raise partial(ids, refused, label=str, what="send the SMS to endpoint")
+        self.log.info("Sent %s", sent)
+        if not self.wait_for_delivery:
+            return sent
+        pairs = [f"{endpoint_id}/{sms_id}" for endpoint_id, found in sent.items() for sms_id in found]
+        delivered: dict[str, list[int]] = self.wait_until(
+            Wait("sms_delivery", pairs, SmsStatus.DELIVERED), sent
+        )
+        return delivered
+
+    def _send(
+        self,
+        endpoint_id: int,
+        parts: Sequence[SmsPart],
+        sender: Sender | None,
+        expiry: str | None,
+        since: datetime | None,
+    ) -> list[int]:
+        there = [] if since is None else list(self.client.sms.list(endpoint_id))
+        ids = []
+        for part in parts:
+            sms = None if since is None else _earlier(there, part, sender, since)
+            if sms is None:
+                sms = self.client.sms.send(
+                    endpoint_id,
+                    payload=part.payload,
+                    udh=part.udh,
+                    dcs=part.dcs,
+                    source_address=None if sender is None else sender.address,
+                    source_address_type_id=None if sender is None else sender.type_id,
+                    dest_address=self.dest_address,
+                    expiry_date=expiry,
+                )
+            else:
+                self.log.info(
+                    "SMS %s to endpoint %s was sent by an earlier try, at %s",
+                    sms["id"],
+                    endpoint_id,
+                    sms.get("submit_date"),
+                )
+            ids.append(int(sms["id"]))
+            self.began("sms.cancel", endpoint_id=endpoint_id, sms_id=ids[-1])
+        return ids
+
+
+def _earlier(there: list[Row], part: SmsPart, sender: Sender | None, since: datetime) -> Row | None:
+    """Return the SMS by which an earlier try has sent a part, unless it did not arrive. Each counts once."""
+    told: Row = {"payload": part.payload}
+    if part.udh is not None:
+        told["udh"] = part.udh
+    if sender is not None:
+        told["source_address"] = sender.address
+    for number, row in enumerate(there):
+        if is_same_sms(row, told, since) and _status(row) not in _NOT_SENT:
+            return there.pop(number)
+    return None
+
+
+class EmnifyCancelSmsOperator(EmnifyBaseOperator):
+    """Cancel SMS that are not delivered yet. Those that are over already stay as they are.
+
+    .. code-block:: python
+
+        EmnifyCancelSmsOperator(task_id="cancel", sms_ids="{{ ti.xcom_pull('reboot') }}")
+
+    :param sms_ids: The SMS (templated): what :class:`EmnifySendSmsOperator` returned, or pairs of the ids of
+        endpoint and SMS: ``"7/12"``, ``["7/12", "8/13"]``.
+    :param emnify_conn_id: The connection to emnify.
+    :returns: The status of each SMS, by pair: ``{"7/12": "Canceled"}``.
+    :raises ValueError: when the DAG is parsed, for what is no such pair.
+    :raises AirflowFailException: for an error that no retry mends.
+
+    Vendor page: https://docs.emnify.com/developers/api/endpoint/endpoint-sms-by-endpoint-id-and-sms-id-delete
+    """
+
+    template_fields: Sequence[str] = ("emnify_conn_id", "sms_ids")
+    operator_extra_links = (EmnifyDevicesLink(),)
+    looks_first: ClassVar[bool] = True
+
+    def __init__(self, *, sms_ids: Any, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        check_early(parse_sms_ids, sms_ids)
+        self.sms_ids = sms_ids
+
+    def perform(self, context: Context) -> dict[str, str]:
+        """Look at each, and cancel it if it is not over."""
+        del context
+        pairs = parse_sms_ids(self.sms_ids)
+        if not pairs:
+            self.log.info("No SMS given: nothing to do")
+            return {}
+        self.log.info("Cancelling %d SMS: %s", len(pairs), some(pairs))
+        seen: dict[str, str] = {}
+
+        def cancel(pair: str) -> None:
+            seen[pair] = self._cancel(*map(int, pair.split("/")))
+
+        refused = each(pairs, cancel, label=str, what="cancel SMS")
+        if refused:
+            raise partial(pairs, refused, label=str, what="cancel SMS")
+        self.log.info("Status of the SMS: %s", some([f"{pair} {label}" for pair, label in seen.items()]))
+        return seen
+
+    def _cancel(self, endpoint_id: int, sms_id: int) -> str:
+        sms = self.client.sms
+        status = _status(sms.get(endpoint_id, sms_id))
+        if status not in _OVER:
+            try:
+                sms.cancel(endpoint_id, sms_id)
+            except EmnifyError:
+                status = _status(sms.get(endpoint_id, sms_id))
+                if status not in _OVER:  # it was not delivered meanwhile, so that is not why
+                    raise
+            else:
+                status = SmsStatus.CANCELED
+        return status.label if status is not None else "unknown"
+
+
+def parse_sms_ids(value: Any) -> list[str]:
+    """Return the pairs of endpoint and SMS that a task's argument means, as ``"7/12"``.
+
+    :raises ValueError: showing the value, when it means none.
+    """
+    if isinstance(value, str) and value.strip()[:1] == "{":
+        try:
+            value = ast.literal_eval(value.strip())
+        except (ValueError, SyntaxError):
+            raise ValueError(f"sms_ids: {value!r} is no dict of SMS by endpoint") from None
+    if isinstance(value, Mapping):
+        return [
+            f"{endpoint_id}/{sms_id}"
+            for key, ids in value.items()
+            for endpoint_id in parse_ids(key, "sms_ids")
+            for sms_id in parse_ids(ids, "sms_ids")
+        ]
+    return parse_pairs(value, "sms_ids")
+
+
+def _expiry(value: Any) -> str | None:
+    """Return when an SMS expires, as emnify writes it.
+
+    :raises ValueError: for what is no point in time.
+    """
+    if value is None or (isinstance(value, str) and value.strip() in {"", "None"}):
+        return None
+    try:
+        return moment(value)
+    except ValueError as error:
+        raise ValueError(f"expiry_date: {error}") from None
+
+
+def _status(row: Row) -> SmsStatus | None:
+    """Return the status of an SMS; None for one that is not known here."""
+    try:
+        return SmsStatus.parse((row.get("status") or {}).get("id"))
+    except ValueError:
+        return None

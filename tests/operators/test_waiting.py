@@ -1,0 +1,286 @@
+"""What operators that wait have in common, shown with one that waits for an endpoint's status."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from datetime import timedelta
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from airflow.providers.common.compat.sdk import AirflowFailException
+
+from airflow_provider_emnify.api import EndpointStatus
+from airflow_provider_emnify.api.waits import Wait
+from airflow_provider_emnify.operators import waiting
+from airflow_provider_emnify.operators.waiting import EmnifyWaitingOperator
+from airflow_provider_emnify.triggers import cancel as cancelling
+from airflow_provider_emnify.triggers import wait as wait_trigger
+from tests.operators.deferring import deferred, resume, stored
+from tests.operators.support import context, without_retries
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from airflow_provider_emnify.sandbox import Sandbox
+
+
+class DisableOperator(EmnifyWaitingOperator):
+    """Begins something and waits until an endpoint is disabled."""
+
+    def __init__(self, *, endpoint_id: int, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.endpoint_id = endpoint_id
+
+    def perform(self, context: Any) -> Any:
+        self.client.endpoints.update(self.endpoint_id, name="begun")
+        self.began("endpoints.update", endpoint_id=self.endpoint_id, name="cancelled")
+        return self.wait_until(
+            Wait("endpoint_status", self.endpoint_id, "disabled"), {"id": self.endpoint_id}
+        )
+
+    def finish(self, result: Any, seen: Any) -> Any:
+        return {**result, "seen": seen}
+
+
+@pytest.fixture
+def fleet(make_sandbox: Callable[..., Sandbox], monkeypatch: pytest.MonkeyPatch) -> Sandbox:
+    """One endpoint, and a connection whose requests are sent once."""
+    sandbox = make_sandbox(1, limits=False)
+    without_retries(sandbox, monkeypatch)
+    return sandbox
+
+
+@pytest.fixture
+def only(fleet: Sandbox) -> Any:
+    (endpoint,) = fleet.state.endpoints.values()
+    return endpoint
+
+
+def make(fleet: Sandbox, **arguments: Any) -> DisableOperator:
+    (endpoint_id,) = fleet.state.endpoints
+    return DisableOperator(task_id="t", endpoint_id=endpoint_id, **{"poll_interval": 0.01, **arguments})
+
+
+def after(looks: int, change: Callable[[], object], monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """Have a change come in instead of a sleep; return the sleeps that were asked for."""
+    slept: list[float] = []
+
+    def sleep(length: float) -> None:
+        slept.append(length)
+        if len(slept) == looks:
+            change()
+
+    monkeypatch.setattr(waiting, "time", SimpleNamespace(time=time.time, sleep=sleep))
+    return slept
+
+
+class TestInTheWorker:
+    def test_it_looks_until_it_is_done(
+        self, fleet: Sandbox, only: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        slept = after(3, lambda: setattr(only, "status", EndpointStatus.DISABLED), monkeypatch)
+        found = make(fleet, poll_interval=timedelta(seconds=7)).execute(context())
+        assert found == {"id": only.id, "seen": {str(only.id): "Disabled"}}
+        assert slept == [7.0, 7.0, 7.0]
+
+    def test_what_is_done_at_once_is_not_waited_for(
+        self, fleet: Sandbox, only: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        only.status = EndpointStatus.DISABLED
+        slept = after(1, lambda: None, monkeypatch)
+        make(fleet).execute(context())
+        assert slept == []
+
+    def test_an_error_that_passes_is_ridden_out(
+        self, fleet: Sandbox, only: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        fault = fleet.faults.add(method="GET", path="/api/v1/endpoint/{endpoint_id}", status=503, times=2)
+        after(3, lambda: setattr(only, "status", EndpointStatus.DISABLED), monkeypatch)
+        make(fleet).execute(context())
+        assert fault.hits == 2
+
+    def test_an_error_that_lasts_fails_the_task(
+        self, fleet: Sandbox, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        slept = after(1, lambda: None, monkeypatch)
+        fleet.faults.add(method="GET", path="/api/v1/endpoint/{endpoint_id}", status=403)
+        with pytest.raises(AirflowFailException, match="403"):
+            make(fleet).execute(context())
+        assert slept == []
+
+    def test_a_failure_state_fails_the_task(
+        self, fleet: Sandbox, only: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        after(1, lambda: setattr(only, "status", EndpointStatus.DELETED), monkeypatch)
+        with pytest.raises(AirflowFailException, match="Deleted"):
+            make(fleet).execute(context())
+
+    def test_time_runs_out(self, fleet: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+        now = [1000.0]
+        clock = SimpleNamespace(time=lambda: now[0], sleep=lambda length: now.append(now.pop() + length))
+        monkeypatch.setattr(waiting, "time", clock)
+        with pytest.raises(AirflowFailException, match="Time ran out: 0 of 1 endpoints Disabled"):
+            make(fleet, poll_interval=40, timeout=60).execute(context())
+        assert now == [1060.0]
+        assert fleet.counts["GET /api/v1/endpoint/{endpoint_id}"] == 3
+
+
+class TestDeferred:
+    def test_it_defers_after_the_work_was_begun(self, fleet: Sandbox, only: Any) -> None:
+        before = time.time()
+        deferral = deferred(make(fleet, deferrable=True, timeout=600))
+        assert only.name == "begun"
+        trigger = stored(deferral)
+        assert before + 600 <= trigger.deadline <= time.time() + 600
+        assert deferral.timeout is not None
+        assert deferral.timeout > timedelta(seconds=600)
+
+    def test_another_process_goes_on_with_the_result(self, fleet: Sandbox, only: Any) -> None:
+        deferral = deferred(make(fleet, deferrable=True))
+        only.status = EndpointStatus.DISABLED
+        found = resume(make(fleet, deferrable=True), deferral)
+        assert found == {"id": only.id, "seen": {str(only.id): "Disabled"}}
+
+    def test_a_failure_state_fails_the_task(self, fleet: Sandbox, only: Any) -> None:
+        deferral = deferred(make(fleet, deferrable=True))
+        only.status = EndpointStatus.DELETED
+        with pytest.raises(AirflowFailException, match="Deleted"):
+            resume(make(fleet, deferrable=True), deferral)
+
+    def test_time_runs_out(self, fleet: Sandbox) -> None:
+        operator = make(fleet, deferrable=True, timeout=0.05)
+        with pytest.raises(AirflowFailException, match="Time ran out"):
+            resume(operator, deferred(operator))
+
+    def test_no_event_is_a_failure(self, fleet: Sandbox) -> None:
+        with pytest.raises(AirflowFailException, match="no event"):
+            make(fleet).execute_complete(context(), None)
+
+
+class TestKilled:
+    def test_in_a_worker_it_is_cancelled(
+        self, fleet: Sandbox, only: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        operator = make(fleet)
+
+        def killed() -> None:
+            operator.on_kill()
+            raise KeyboardInterrupt
+
+        after(1, killed, monkeypatch)
+        with pytest.raises(KeyboardInterrupt):
+            operator.execute(context())
+        assert only.name == "cancelled"
+        assert fleet.authentications == 1
+
+    def test_after_its_end_too(self, fleet: Sandbox, only: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Airflow tells an execution timeout only when ``execute`` has ended, and with it the client."""
+        operator = make(fleet)
+
+        def out_of_time() -> None:
+            raise TimeoutError
+
+        after(1, out_of_time, monkeypatch)
+        with pytest.raises(TimeoutError):
+            operator.execute(context())
+        operator.on_kill()
+        assert only.name == "cancelled"
+
+    def test_what_is_done_is_not_cancelled(self, fleet: Sandbox, only: Any) -> None:
+        only.status = EndpointStatus.DISABLED
+        operator = make(fleet)
+        operator.execute(context())
+        operator.on_kill()
+        assert only.name == "begun"
+
+    def test_nothing_is_cancelled_if_not_asked(self, fleet: Sandbox, only: Any) -> None:
+        operator = make(fleet, cancel_on_kill=False, deferrable=True)
+        trigger = stored(deferred(operator))
+        operator.on_kill()
+        asyncio.run(trigger.on_kill())
+        assert only.name == "begun"
+
+    def test_one_that_cannot_be_cancelled_keeps_no_other_from_it(
+        self, fleet: Sandbox, only: Any, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        operator = make(fleet)
+        operator.began("endpoints.update", endpoint_id=7, name="cancelled")
+        operator.began("endpoints.update", endpoint_id=only.id, name="cancelled")
+        operator.on_kill()
+        assert only.name == "cancelled"
+
+    def test_a_lock_that_the_killed_code_holds_does_not_hold_the_kill(
+        self, fleet: Sandbox, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(waiting, "_CANCEL_MAY_TAKE", 0.05)
+        lock = threading.Lock()
+        monkeypatch.setattr(waiting, "cancel", lambda *_: lock.acquire() and lock.release())
+        operator = make(fleet)
+        operator.began("endpoints.update", endpoint_id=7)
+        with lock:
+            operator.on_kill()
+
+    def test_in_the_triggerer_airflow_3_3_tells(self, fleet: Sandbox, only: Any) -> None:
+        asyncio.run(stored(deferred(make(fleet, deferrable=True))).on_kill())
+        assert only.name == "cancelled"
+
+    @pytest.mark.parametrize(
+        ("tells", "state", "name"),
+        [
+            (False, None, "cancelled"),
+            (False, "failed", "cancelled"),
+            (False, "running", "cancelled"),
+            (False, "deferred", "begun"),
+            (False, RuntimeError("no database"), "begun"),
+            (True, "failed", "begun"),  # on_kill is Airflow's to call
+        ],
+    )
+    def test_before_that_the_task_s_state_tells(
+        self, fleet: Sandbox, only: Any, monkeypatch: pytest.MonkeyPatch, tells: bool, state: Any, name: str
+    ) -> None:
+        async def read(_: Any) -> Any:
+            if isinstance(state, Exception):
+                raise state
+            return state
+
+        monkeypatch.setattr(wait_trigger, "TELLS_A_KILL", tells)
+        monkeypatch.setattr(cancelling, "_state", read)
+        trigger = stored(deferred(make(fleet, deferrable=True)))
+
+        async def run_and_cancel() -> None:
+            events = trigger.run()
+            task = asyncio.ensure_future(anext(events))
+            for _ in range(3):  # until it waits
+                await asyncio.sleep(0)
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+
+        asyncio.run(run_and_cancel())
+        assert only.name == name
+
+
+class TestState:
+    @pytest.mark.parametrize(("map_index", "key"), [(-1, "t"), (3, "t_3")])
+    def test_airflow_3_asks_its_api(self, monkeypatch: pytest.MonkeyPatch, map_index: int, key: str) -> None:
+        runner = pytest.importorskip("airflow.sdk.execution_time.task_runner")
+        asked: dict[str, Any] = {}
+
+        def states(**arguments: Any) -> Any:
+            asked.update(arguments)
+            return {"r": {key: "failed"}}
+
+        monkeypatch.setattr(runner.RuntimeTaskInstance, "get_task_states", staticmethod(states))
+        instance = SimpleNamespace(dag_id="d", run_id="r", task_id="t", map_index=map_index)
+        assert asyncio.run(cancelling._state(instance)) == "failed"
+        assert asked == {"dag_id": "d", "task_ids": ["t"], "run_ids": ["r"], "map_index": map_index}
+
+
+@pytest.mark.parametrize("calls", [[{"call": "sms.cancel"}], ["sms.cancel"], [{"arguments": {}}]])
+def test_what_is_no_call_is_refused_in_the_task(calls: Any) -> None:
+    wait = Wait("endpoint_status", 7, "disabled").to_dict()
+    with pytest.raises(ValueError, match="cancel"):
+        wait_trigger.EmnifyWaitTrigger("c", wait, 1, 1, cancel=calls)
