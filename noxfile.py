@@ -49,7 +49,7 @@ def tests(session: nox.Session, airflow: str) -> None:
 
 def lowest(session: nox.Session) -> None:
     """Run every test with the oldest dependencies that pyproject.toml allows."""
-    folder = Path(session.create_tmp()).resolve()
+    folder = Path(session.virtualenv.location).resolve()
     pins, limits = folder / "lowest.txt", folder / "limits.txt"
     limits.write_text("flask-jwt-extended<4.7.2\n")  # later ones need a newer pyjwt than they say
     session.run_install(

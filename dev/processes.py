@@ -16,7 +16,6 @@ import psutil
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
-    from types import TracebackType
 
 GRACE = 3.0  # seconds that a process has to end by itself
 
@@ -26,7 +25,7 @@ class ProcessEndedError(Exception):
 
 
 class Processes:
-    """The programs of one run. They and all their children end when the ``with`` block is left.
+    """The programs of one run. :meth:`stop` ends them and all their children.
 
     :param env: environment of every program. Its ``AIRFLOW_HOME`` is this run's own folder: by it a child is
         recognised even when its parent has gone.
@@ -37,15 +36,7 @@ class Processes:
         self._env = env
         self._logs = logs
         self._started: dict[str, subprocess.Popen[bytes]] = {}
-
-    def __enter__(self) -> Processes:
         _adopt_orphans()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.stop()
 
     def start(self, name: str, *command: str | Path) -> None:
         """Start a program in a session of its own, so that a Ctrl-C in the terminal reaches only us."""
