@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_emnify.api.errors import EmnifyUnknownOutcomeError
 from airflow_provider_emnify.api.resources.operation import (
+    BEGINNING,
     Resource,
     filters,
     given,
+    latest_newcomer,
     operation,
     ref,
     unless_none,
@@ -156,6 +159,9 @@ class Euiccs(Resource):
     ) -> Row:
         """Schedule an operation on an eUICC. It is done when the device is reached, which can take a day.
 
+        When the answer is lost, the operation is looked for by its action and profile among those that are
+        newer than the call.
+
         See https://docs.emnify.com/developers/api/euicc-operation/schedule-operations
 
         :param euicc_id: Id of the eUICC.
@@ -166,6 +172,7 @@ class Euiccs(Resource):
         :param enable: Whether a downloaded profile is enabled.
         :param rollback: Whether to go back to the last profile when the new one does not connect.
         :returns: The operation, with its ``id``; :meth:`get_operation` tells when it is over.
+        :raises EmnifyUnknownOutcomeError: if the answer is lost and the operation is not found.
         """
         row = {
             "action_id": action_id,
@@ -175,7 +182,17 @@ class Euiccs(Resource):
             "enable": enable,
             "rollback": rollback,
         }
-        [scheduled] = call.request(json=[_scheduled(row)], euicc_id=euicc_id)
+        body = _scheduled(row)
+        find = latest_newcomer(
+            lambda: self.operations(euicc_id, per_page=BEGINNING), lambda there: _is_made_from(there, body)
+        )
+        try:
+            [scheduled] = call.request(json=[body], euicc_id=euicc_id)
+        except EmnifyUnknownOutcomeError:
+            found = find()
+            if found is None:
+                raise
+            return found
         return dict(scheduled)
 
     @operation("POST", "/api/v1/euicc/{euicc_id}/operation")
@@ -239,6 +256,14 @@ class Euiccs(Resource):
 _SCHEDULED = frozenset(
     {"action_id", "validity_period", "iccid_with_luhn", "activation_code", "enable", "rollback"}
 )
+
+
+def _is_made_from(there: Row, body: Row) -> bool:
+    asked = {"iccid_with_luhn": None, **body}
+    return there["action"]["id"] == asked["action"]["id"] and asked["iccid_with_luhn"] in {
+        None,
+        there.get("iccid_with_luhn"),
+    }
 
 
 def _scheduled(row: Mapping[str, Any]) -> Row:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from enum import Enum
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Concatenate, Final, ParamSpec, TypeVar
 
 from airflow_provider_emnify.api.ids import parse_ids
@@ -250,6 +251,9 @@ def day(value: Moment | None) -> str | None:
     return None if text is None else text[:10]
 
 
+BEGINNING = 100
+"""Rows of a long list that are looked at for one that was created a moment ago."""
+
 MOST_VALUES = 6
 """As many values as emnify takes for one filter, where it takes several."""
 
@@ -293,6 +297,22 @@ def newcomer(list_all: Callable[[], Iterable[Row]], is_it: Callable[[Row], bool]
     """
     before = {row.get("id") for row in list_all() if is_it(row)}
     return lambda: next((row for row in list_all() if is_it(row) and row.get("id") not in before), None)
+
+
+def latest_newcomer(
+    list_latest: Callable[[], Iterable[Row]], is_it: Callable[[Row], bool]
+) -> Callable[[], Row | None]:
+    """Return what :func:`newcomer` does, for a list that is long: only its beginning is read.
+
+    :param list_latest: Lists the latest first.
+    :param is_it: Tells whether a row looks like it.
+    """
+
+    def beginning() -> Rows:
+        return list(islice(list_latest(), BEGINNING))
+
+    before = {row.get("id") for row in beginning()}
+    return lambda: next((row for row in beginning() if is_it(row) and row.get("id") not in before), None)
 
 
 def unless_none(value: Any, parse: Callable[[Any], Any] = lambda value: value) -> Any:

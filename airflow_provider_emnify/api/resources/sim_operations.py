@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from airflow_provider_emnify.api.resources.operation import (
+    BEGINNING,
     Resource,
     filters,
     given,
+    latest_newcomer,
     operation,
     ref,
     refs,
@@ -63,6 +65,9 @@ class SimOperations(Resource):
     ) -> Row:
         """Start a SIM operation.
 
+        When the answer is lost, the operation is looked for by its action, product and targets among those
+        that are newer than the call.
+
         See https://docs.emnify.com/developers/api/sim-operation/trigger-sim-operation
 
         :param action_id: Id of the action, see :meth:`actions`.
@@ -71,13 +76,17 @@ class SimOperations(Resource):
         :param product_id: Id of the product, where the action needs one.
         :returns: The operation, with its ``id``; :meth:`get` tells when it is over.
         :raises ValueError: if it is for no SIM and no eID.
+        :raises EmnifyUnknownOutcomeError: if the answer is lost and the operation is not found.
         """
         target: Rows = [{"sim": sim} for sim in refs(sim_ids, "sim_ids") or ()]
         target += [{"eid": eid} for eid in eids or ()]
         if not target:
             raise ValueError("give sim_ids or eids")
         body = given(action=ref(action_id, "action_id"), product=ref(product_id, "product_id"), target=target)
-        return call.create(json=body)
+        find = latest_newcomer(
+            lambda: self.list(per_page=BEGINNING), lambda there: _is_made_from(there, body)
+        )
+        return call.create(json=body, find=find)
 
     @operation("GET", "/api/v1/sim/operation/{operation_id}")
     def get(self, call: Call, operation_id: str) -> Row:
@@ -109,3 +118,18 @@ class SimOperations(Resource):
         """
         found: Rows = call.request()
         return found
+
+
+def _is_made_from(there: Row, body: Row) -> bool:
+    targets = there.get("target") or []
+    sims = {(target.get("sim") or {}).get("id") for target in targets}
+    eids = {target.get("eid") for target in targets}
+    return (
+        there["action"]["id"] == body["action"]["id"]
+        and (there.get("product") or {}).get("id") == (body.get("product") or {}).get("id")
+        and len(targets) == len(body["target"])
+        and all(
+            target["sim"]["id"] in sims if "sim" in target else target["eid"] in eids
+            for target in body["target"]
+        )
+    )

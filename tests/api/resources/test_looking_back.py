@@ -114,3 +114,66 @@ def test_deleted_sims_are_known(client: EmnifyClient, requests_mock: rm.Mocker) 
     with pytest.raises(EmnifyPartialError) as caught:
         client.sims.delete_many("[1, 2, 3]")
     assert (caught.value.done, caught.value.not_done) == ([1, 2], [3])
+
+
+def euicc_operation(number: int, action: int = 1, iccid: str | None = None) -> dict[str, Any]:
+    found: dict[str, Any] = {"id": f"op-{number}", "action": {"id": action, "description": "Enable profile"}}
+    return found if iccid is None else {**found, "iccid_with_luhn": iccid}
+
+
+@pytest.mark.parametrize(
+    ("new", "found"),
+    [
+        ([euicc_operation(2)], "op-2"),
+        ([euicc_operation(3, action=2), euicc_operation(2)], "op-2"),
+        ([euicc_operation(2, iccid="89")], "op-2"),
+        ([euicc_operation(2, iccid="90")], None),
+        ([euicc_operation(2, action=2)], None),
+        ([], None),
+    ],
+)
+def test_an_euicc_operation_is_known_by_its_action_and_profile_among_those_that_are_new(
+    client: EmnifyClient, requests_mock: rm.Mocker, new: list[dict[str, Any]], found: str | None
+) -> None:
+    path = f"{URL}/api/v1/euicc/7/operation"
+    old = [euicc_operation(1), euicc_operation(0, iccid="89")]
+    requests_mock.get(path, [{"json": old}, {"json": [*new, *old]}])
+    sent = requests_mock.post(path, **LOST)
+    iccid = "89" if any("iccid_with_luhn" in row for row in new) else None
+    if found is None:
+        with pytest.raises(EmnifyUnknownOutcomeError):
+            client.euiccs.schedule_operation(7, action_id=1, iccid_with_luhn=iccid)
+    else:
+        assert client.euiccs.schedule_operation(7, action_id=1, iccid_with_luhn=iccid)["id"] == found
+    assert sent.call_count == 1
+
+
+def sim_operation(number: int, *sims: int, product: int | None = None) -> dict[str, Any]:
+    target = [{"sim": {"id": sim_id}, "eid": f"89{sim_id}"} for sim_id in sims]
+    found = {"id": f"op-{number}", "action": {"id": 1}, "target": target}
+    return found if product is None else {**found, "product": {"id": product}}
+
+
+@pytest.mark.parametrize(
+    ("new", "found"),
+    [
+        ([sim_operation(2, 8, 7)], "op-2"),
+        ([sim_operation(2, 7)], None),
+        ([sim_operation(2, 7, 8, 9)], None),
+        ([sim_operation(2, 7, 8, product=1)], None),
+        ([], None),
+    ],
+)
+def test_a_sim_operation_is_known_by_its_targets_among_those_that_are_new(
+    client: EmnifyClient, requests_mock: rm.Mocker, new: list[dict[str, Any]], found: str | None
+) -> None:
+    path = f"{URL}/api/v1/sim/operation"
+    old = [sim_operation(1, 7, 8)]
+    requests_mock.get(path, [{"json": old}, {"json": [*new, *old]}])
+    sent = requests_mock.post(path, **LOST)
+    if found is None:
+        with pytest.raises(EmnifyUnknownOutcomeError):
+            client.sim_operations.trigger(action_id=1, sim_ids=[7], eids=["898"])
+    else:
+        assert client.sim_operations.trigger(action_id=1, sim_ids=[7], eids=["898"])["id"] == found
+    assert sent.call_count == 1
