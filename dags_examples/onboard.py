@@ -31,7 +31,7 @@ log = logging.getLogger(__name__)
 @dag(
     schedule=None,
     tags=["emnify"],
-    default_args={"retries": 2, "retry_delay": timedelta(seconds=5)},
+    default_args={"retries": 2, "retry_delay": timedelta(seconds=2)},
     doc_md=__doc__,
     params={
         "devices": Param(
