@@ -1,0 +1,109 @@
+"""Rate limits that workers on several hosts share through a real Redis."""
+
+from __future__ import annotations
+
+import shutil
+import socket
+import subprocess
+import threading
+from typing import TYPE_CHECKING
+
+import pytest
+
+from airflow_provider_emnify.api.limits import Limits
+from tests.api.support import free_port
+from tests.api.test_limits import HOST, SMALL, call, most_in_a_window
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+pytest.importorskip("redis", reason="needs the extra redis")
+if shutil.which("redis-server") is None:
+    pytest.skip("redis-server is not installed", allow_module_level=True)
+
+
+def answers(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.settimeout(0.2)
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+@pytest.fixture
+def redis_url(tmp_path: Path) -> Iterator[str]:
+    port = free_port()
+    command = [
+        "redis-server",
+        "--port",
+        str(port),
+        "--bind",
+        "127.0.0.1",
+        "--save",
+        "",
+        "--dir",
+        str(tmp_path),
+    ]
+    server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    assert server.stdout is not None
+    for line in server.stdout:
+        if "Ready to accept connections" in line:
+            break
+    try:
+        yield f"redis://127.0.0.1:{port}/0"
+    finally:
+        server.terminate()
+        server.wait(timeout=10)
+        server.stdout.close()
+        assert not answers(port)
+
+
+def test_clients_that_share_a_redis_stay_within_the_limits_together(redis_url: str) -> None:
+    places: list[dict[str, float]] = []
+
+    def work() -> None:
+        limits = Limits(redis_url, limits=SMALL)
+        for _ in range(15):
+            call(limits, places)
+        limits.close()
+
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(places) == 60
+    assert [most_in_a_window(places, limit) <= limit.calls for limit in SMALL] == [True, True]
+
+
+def test_serial_writes_that_share_a_redis_do_not_overlap(redis_url: str) -> None:
+    under_way: list[int] = []
+    overlaps: list[int] = []
+
+    def write() -> None:
+        limits = Limits(redis_url)
+        for _ in range(5):
+            with limits.serial("PATCH", "/api/v1/endpoint/5", host=HOST, organisation="acme"):
+                under_way.append(1)
+                overlaps.append(len(under_way))
+                under_way.pop()
+        limits.close()
+
+    threads = [threading.Thread(target=write) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert overlaps == [1] * 15
+
+
+def test_a_redis_that_goes_away_costs_a_warning(redis_url: str, caplog: pytest.LogCaptureFixture) -> None:
+    limits = Limits(redis_url, limits=SMALL)
+    limits.acquire("GET", "/api/v1/endpoint", host=HOST, organisation="acme")
+    import redis
+
+    client = redis.Redis.from_url(redis_url)
+    client.shutdown(nosave=True)
+    client.close()
+    limits.acquire("GET", "/api/v1/endpoint", host=HOST, organisation="acme")
+    limits.close()
+    assert "counts alone" in caplog.text
