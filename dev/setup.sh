@@ -15,7 +15,11 @@ done
 {
     echo "This project needs Python 3.11 to 3.14, and none was found. Looked at:"
     for python in ${PYTHON:-} python3.13 python3.12 python3.11 python3 python; do
-        echo "    $python: $("$python" --version 2>&1 | head -n 1 || true)"
+        if command -v "$python" >/dev/null 2>&1; then
+            echo "    $python: $("$python" --version 2>&1 | head -n 1)"
+        else
+            echo "    $python: not found"
+        fi
     done
     echo "Install one (Debian, Ubuntu: apt install python3 python3-venv; macOS: brew install python@3.13),"
     echo "or name yours: make PYTHON=/path/to/python3 ..."
