@@ -118,7 +118,7 @@ def install() -> None:
     wanted = (AIRFLOW, "--editable", ".", "--group", "dev")
     run(
         *(uv, "pip", "install", "--python", PYTHON, "--compile-bytecode", *wanted),
-        problem=f"uv could not install what pyproject.toml asks for; it says why. If that is so: {unreachable}",
+        problem=f"uv could not install it all; it says why. Maybe: {unreachable}",
         env=uv_environment(),
     )
     STAMP.write_text(fingerprint() + "\n")
