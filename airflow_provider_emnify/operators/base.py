@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import ast
+import json
+import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from enum import Enum
@@ -126,6 +129,32 @@ def flag(value: Any, field: str) -> bool:
     raise ValueError(f"{field}: {value!r} is neither True nor False")
 
 
+def mapping(value: Any, field: str) -> dict[str, Any]:
+    """Return values by name, also from the text that a template renders a dict to. Nothing is none of them.
+
+    :raises ValueError: naming the field and the value.
+    """
+    given = value
+    if isinstance(value, str):
+        given = _literal(value.strip())
+    if given is None or given == "":
+        return {}
+    if not isinstance(given, Mapping):
+        raise ValueError(f"{field}: {value!r} is no dict of values by name")  # noqa: TRY004 - as all bad arguments
+    return {str(name): item for name, item in given.items()}
+
+
+def _literal(text: str) -> Any:
+    """Return what a text says in JSON or Python, or else the text itself."""
+    try:
+        return json.loads(text)
+    except ValueError:
+        try:
+            return ast.literal_eval(text)
+        except (ValueError, SyntaxError):
+            return text
+
+
 def one_id(value: Any, field: str) -> int:
     """Return a single id, also from what a template renders to.
 
@@ -146,6 +175,20 @@ def optional_id(value: Any, field: str) -> int | None:
     """
     nothing = value is None or (isinstance(value, str) and value.strip() in {"", "None", "null"})
     return None if nothing else one_id(value, field)
+
+
+def amount(value: Any, field: str) -> float:
+    """Return a volume, also from what a template renders to.
+
+    :raises ValueError: naming the field and the value, when it is no number above 0.
+    """
+    try:
+        number = math.nan if isinstance(value, bool) else float(value)
+    except (TypeError, ValueError):
+        number = math.nan
+    if not 0 < number < math.inf:
+        raise ValueError(f"{field}: {value!r} is no number above 0")
+    return number
 
 
 def confirmed(value: Any, what: str) -> None:

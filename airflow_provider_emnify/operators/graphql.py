@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import ast
-import json
 import re
-from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow_provider_emnify.operators.base import EmnifyBaseOperator, check_early, is_known, text
+from airflow_provider_emnify.operators.base import EmnifyBaseOperator, check_early, mapping, text
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from airflow.providers.common.compat.sdk import Context
 
 _NAME = re.compile(r"^\s*(query|mutation|subscription)\s+(\w+)", re.MULTILINE)
@@ -50,15 +49,14 @@ class EmnifyGraphqlOperator(EmnifyBaseOperator):
     def __init__(self, *, query: str, variables: Mapping[str, Any] | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         check_early(text, query, "query")
-        if is_known(variables):
-            _variables(variables)
+        check_early(mapping, variables, "variables")
         self.query = query
         self.variables = variables
 
     def perform(self, context: Context) -> Any:
         """Send the query."""
         del context
-        query, variables = text(self.query, "query"), _variables(self.variables)
+        query, variables = text(self.query, "query"), mapping(self.variables, "variables")
         named = _NAME.search(query)
         self.log.info(
             "Sending GraphQL %s%s",
@@ -66,23 +64,3 @@ class EmnifyGraphqlOperator(EmnifyBaseOperator):
             f" with {', '.join(variables)}" if variables else "",
         )
         return self.client.graphql(query, variables)
-
-
-def _variables(value: Any) -> dict[str, Any]:
-    """Return the variables: of a dict, or of the text that a template renders one to.
-
-    :raises ValueError: for anything else.
-    """
-    if value is None or value == "":
-        return {}
-    if isinstance(value, str):
-        try:
-            value = json.loads(value)
-        except ValueError:
-            try:
-                value = ast.literal_eval(value.strip())
-            except (ValueError, SyntaxError):
-                raise ValueError(f"variables: {value!r} is no dict of variables by name") from None
-    if not isinstance(value, Mapping):
-        raise ValueError(f"variables: {value!r} is no dict of variables by name")  # noqa: TRY004 - as all bad arguments
-    return {str(name): item for name, item in value.items()}

@@ -1,0 +1,390 @@
+"""Cloud Connect as tasks: create and delete private connections to emnify's network."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from airflow_provider_emnify.api import EmnifyNotFoundError
+from airflow_provider_emnify.api.enums import CloudConnectStatus
+from airflow_provider_emnify.api.resources.bulk import status_of
+from airflow_provider_emnify.api.waits import Wait
+from airflow_provider_emnify.operators.base import (
+    EmnifyBaseOperator,
+    check_early,
+    choice,
+    confirmed,
+    is_known,
+    one_id,
+    some,
+    text,
+)
+from airflow_provider_emnify.operators.rerun import made_by_this_task, parse_moment
+from airflow_provider_emnify.operators.secret import masked_connection
+from airflow_provider_emnify.operators.waiting import EmnifyWaitingOperator
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from airflow.providers.common.compat.sdk import Context
+
+    from airflow_provider_emnify.api import EmnifyClient
+    from airflow_provider_emnify.api.resources.operation import Row
+
+_IF_EXISTS = ("skip", "fail")
+_TYPES = {"tgw": 1, "vpn": 2, "vpn_bgp": 3}
+_NEEDED = {
+    "tgw": ("region", "aws_account_id", "vpc_cidr"),
+    "vpn": ("public_ip", "on_prem_cidr"),
+    "vpn_bgp": ("public_ip", "on_prem_cidr", "asn"),
+}
+_TAKEN = {
+    "tgw": _NEEDED["tgw"],
+    "vpn": (*_NEEDED["vpn"], "region", "psk_conn_id"),
+    "vpn_bgp": (*_NEEDED["vpn_bgp"], "region", "psk_conn_id", "inside_cidr"),
+}
+_ENDING = (
+    CloudConnectStatus.DEACTIVATION_PENDING,
+    CloudConnectStatus.DEACTIVATED,
+    CloudConnectStatus.ROLLING_BACK,
+)
+_MOST_NETWORKS = 3
+_ACCOUNT = re.compile(r"\d{12}")
+_PSK = re.compile(r"[A-Za-z1-9._][A-Za-z0-9._]{7,63}")
+
+
+class EmnifyCreateCloudConnectOperator(EmnifyWaitingOperator):
+    """Create a Cloud Connect attachment: a private connection between emnify's network and one's own.
+
+    **It bills.** An attachment is known by its name: it is looked for first, so that a task that runs again
+    creates no second one. Two runs that overlap look again when they have created; the later one then fails
+    and names both.
+
+    A transit gateway is an offer: accept the resource share in the AWS account and attach it to the VPC
+    within seven days. A task that runs again after that makes the offer again. A VPN is there in 3 to 5
+    minutes. The pre-shared key of a VPN is a secret: it comes from an Airflow connection, and stands in no
+    argument, log or result.
+
+    .. code-block:: python
+
+        EmnifyCreateCloudConnectOperator(
+            task_id="vpn",
+            name="office",
+            type="vpn",
+            public_ip="203.0.113.7",
+            on_prem_cidr=["10.8.0.0/16"],
+            psk_conn_id="office_vpn",
+            wait_until_active=True,
+            deferrable=True,
+        )
+
+    :param name: Name of the attachment (templated).
+    :param type: ``"tgw"`` (transit gateway), ``"vpn"`` (IPSec VPN with static routes) or ``"vpn_bgp"`` (IPSec
+        VPN with BGP).
+    :param region: AWS region (templated); needed for a transit gateway.
+    :param aws_account_id: The own AWS account, 12 digits (templated); needed for a transit gateway.
+    :param vpc_cidr: Address ranges of the VPC, one or many (templated); needed for a transit gateway.
+    :param public_ip: Public IP address of the own VPN server (templated); needed for a VPN.
+    :param on_prem_cidr: Up to three address ranges of the own network (templated); needed for a VPN.
+    :param asn: Autonomous system number (templated); needed for BGP.
+    :param inside_cidr: Up to three address ranges (/30) of the tunnels, for BGP (templated).
+    :param psk_conn_id: The Airflow connection whose password is the pre-shared key of a VPN: 8 to 64 letters,
+        digits, ``.`` and ``_``, the first not 0 (templated). Without it AWS makes one, which the hook's
+        client reads with ``cloud_connect.get``.
+    :param description: What it is for (templated).
+    :param if_exists: ``"skip"`` (default): use an attachment of the name as it is; ``"fail"``: fail, except
+        for one that an earlier try of this task created (since the DAG run started).
+    :param wait_until_active: Wait until the attachment is active (default False).
+    :param deferrable: Wait in the triggerer instead of in a worker. Default: ``[operators]
+        default_deferrable``.
+    :param poll_interval: Seconds (or a timedelta) between two looks. Default 60.
+    :param timeout: Seconds (or a timedelta) until the wait is given up; the attachment stays. Default 8 days.
+    :param emnify_conn_id: The connection to emnify.
+    :returns: The attachment's id.
+    :raises ValueError: when the DAG is parsed, for what the type needs and does not take.
+    :raises AirflowFailException: when the attachment is rolled back, and for any error that no retry mends.
+
+    Vendor page: https://docs.emnify.com/developers/api/cloud-connect/create-cloud-connect-attachment-vpn
+    """
+
+    template_fields: Sequence[str] = (
+        "emnify_conn_id",
+        "name",
+        "region",
+        "aws_account_id",
+        "vpc_cidr",
+        "public_ip",
+        "on_prem_cidr",
+        "asn",
+        "inside_cidr",
+        "psk_conn_id",
+        "description",
+    )
+    looks_first: ClassVar[bool] = True
+
+    def __init__(
+        self,
+        *,
+        name: str,
+        type: Literal["tgw", "vpn", "vpn_bgp"],
+        region: str | None = None,
+        aws_account_id: int | str | None = None,
+        vpc_cidr: Any = None,
+        public_ip: str | None = None,
+        on_prem_cidr: Any = None,
+        asn: int | str | None = None,
+        inside_cidr: Any = None,
+        psk_conn_id: str | None = None,
+        description: str | None = None,
+        if_exists: Literal["skip", "fail"] = "skip",
+        wait_until_active: bool = False,
+        timeout: float | timedelta = timedelta(days=8),
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(timeout=timeout, **kwargs)
+        choice(type, tuple(_TYPES), "type")
+        choice(if_exists, _IF_EXISTS, "if_exists")
+        check_early(text, name, "name")
+        if not isinstance(wait_until_active, bool):
+            raise ValueError(f"wait_until_active: {wait_until_active!r} is neither True nor False")  # noqa: TRY004 - as all bad arguments
+        self.name = name
+        self.type = type
+        self.region = region
+        self.aws_account_id = aws_account_id
+        self.vpc_cidr = vpc_cidr
+        self.public_ip = public_ip
+        self.on_prem_cidr = on_prem_cidr
+        self.asn = asn
+        self.inside_cidr = inside_cidr
+        self.psk_conn_id = psk_conn_id
+        self.description = description
+        self.if_exists = if_exists
+        self.wait_until_active = wait_until_active
+        self._check_fields()
+
+    def perform(self, context: Context) -> Any:
+        """Look for the attachment, then create it or do what ``if_exists`` says."""
+        name = text(self.name, "name")
+        wanted = {field: _CHECKS[field](getattr(self, field), field) for field in self._fields()}
+        client = self.client
+        there = _of_name(client.cloud_connect.list(), name)
+        if there is None:
+            return self._leave(self._create(name, wanted))
+        kind = (there.get("type") or {}).get("id")
+        if kind is not None and int(kind) != _TYPES[self.type]:
+            raise ValueError(
+                f"name: attachment {there['id']} is named {name!r} and is no {self.type}; give another name"
+            )
+        if self.if_exists == "fail" and not made_by_this_task(
+            {"created": there.get("creation_date")}, context
+        ):
+            raise ValueError(
+                f"name: attachment {there['id']} is named {name!r}, created {there.get('creation_date')}; "
+                "set if_exists='skip' to go on with it"
+            )
+        self.log.info("Attachment %s exists as %s: nothing to create", name, there["id"])
+        if _has_expired(there):
+            self.log.info("Its offer has expired: making it again")
+            client.cloud_connect.retry(there["id"])
+        return self._leave(there["id"])
+
+    def _create(self, name: str, wanted: Row) -> int | str:
+        psk_conn_id = wanted.pop("psk_conn_id", None)
+        about = {"name": name, "description": self.description, **wanted}
+        self.log.info("Creating attachment %s (%s), which emnify bills", name, self.type)
+        resource = self.client.cloud_connect
+        if self.type == "tgw":
+            created = resource.create_transit_gateway(**about)["id"]
+            self.log.info(
+                "Created attachment %s as %s: accept the resource share in AWS account %s and attach it to "
+                "the VPC within seven days",
+                name,
+                created,
+                wanted["aws_account_id"],
+            )
+        else:
+            psk = None if psk_conn_id is None else _psk(psk_conn_id)
+            created = resource.create_vpn(**about, type_id=_TYPES[self.type], psk=psk)["id"]
+            self.log.info("Created attachment %s as %s", name, created)
+        same = [row["id"] for row in _alive(resource.list()) if row.get("name") == name]
+        if any(int(other) < int(created) for other in same):
+            raise ValueError(
+                f"name: another run has created an attachment {name!r} meanwhile; both bill: {some(same)}. "
+                f"Delete {created}, which this task has created, with EmnifyDeleteCloudConnectOperator"
+            )
+        return int(created)
+
+    def _leave(self, attachment_id: int | str) -> Any:
+        if not self.wait_until_active:
+            return attachment_id
+        return self.wait_until(
+            Wait("cloud_connect", str(attachment_id), CloudConnectStatus.ACTIVE), attachment_id
+        )
+
+    def _fields(self) -> list[str]:
+        return [field for field in _TAKEN[self.type] if getattr(self, field) is not None]
+
+    def _check_fields(self) -> None:
+        """Refuse what the type does not take, needs and has not, or what makes no sense."""
+        every = dict.fromkeys(field for fields in _TAKEN.values() for field in fields)
+        missing = [field for field in _NEEDED[self.type] if getattr(self, field) is None]
+        surplus = [
+            field for field in every if field not in _TAKEN[self.type] and getattr(self, field) is not None
+        ]
+        if missing:
+            raise ValueError(f"{', '.join(missing)}: needed for type {self.type!r}")
+        if surplus:
+            raise ValueError(f"{', '.join(surplus)}: not for type {self.type!r}")
+        for field in self._fields():
+            if is_known(getattr(self, field)):
+                _CHECKS[field](getattr(self, field), field)
+
+
+class EmnifyDeleteCloudConnectOperator(EmnifyBaseOperator):
+    """Delete a Cloud Connect attachment. One that does not exist (any more), or is being deleted, is done.
+
+    .. code-block:: python
+
+        EmnifyDeleteCloudConnectOperator(task_id="remove", attachment_id="office", confirm=True)
+
+    :param attachment_id: The attachment's id or name (templated).
+    :param confirm: Must be True: the connection is cut, and a deleted attachment cannot be brought back.
+    :param emnify_conn_id: The connection to emnify.
+    :returns: Whether there was an attachment to delete.
+    :raises ValueError: when the DAG is parsed, without ``confirm=True``.
+    :raises AirflowFailException: for an error that no retry mends.
+
+    Vendor page: https://docs.emnify.com/developers/api/cloud-connect/delete-cloud-connect-attachment
+    """
+
+    template_fields: Sequence[str] = ("emnify_conn_id", "attachment_id")
+    looks_first: ClassVar[bool] = True
+
+    def __init__(self, *, attachment_id: int | str, confirm: bool = False, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        check_early(_id_or_name, attachment_id)
+        confirmed(confirm, "deleting a Cloud Connect attachment")
+        self.attachment_id = attachment_id
+        self.confirm = confirm
+
+    def perform(self, context: Context) -> bool:
+        """Look for the attachment, and delete it."""
+        del context
+        wanted = _id_or_name(self.attachment_id)
+        attachment = _find(self.client, wanted)
+        if attachment is None:
+            self.log.info("There is no attachment %s: nothing to delete", wanted)
+            return False
+        self.log.info("Deleting attachment %s (%s)", attachment["id"], attachment.get("name"))
+        try:
+            self.client.cloud_connect.delete(attachment["id"])
+        except EmnifyNotFoundError:
+            self.log.info("Attachment %s exists no more", attachment["id"])
+            return False
+        return True
+
+
+def _find(client: EmnifyClient, wanted: str) -> Row | None:
+    """Return the attachment of an id, or else of a name, unless it is being deleted."""
+    alive = [*_alive(client.cloud_connect.list())]
+    by_id = (row for row in alive if str(row.get("id")) == wanted)
+    return next(by_id, None) or _of_name(alive, wanted)
+
+
+def _of_name(rows: Iterable[Row], name: str) -> Row | None:
+    """Return the attachment of a name, None when there is none.
+
+    :raises ValueError: when there are several.
+    """
+    named = [row for row in _alive(rows) if row.get("name") == name]
+    if len(named) > 1:
+        ids = some([row["id"] for row in named])
+        raise ValueError(f"attachments {ids} are all named {name!r}; nothing was done. Delete all but one")
+    return named[0] if named else None
+
+
+def _alive(rows: Iterable[Row]) -> Iterable[Row]:
+    return (row for row in rows if status_of(row) not in _ENDING)
+
+
+def _has_expired(row: Row) -> bool:
+    """Tell whether a transit gateway was not accepted in time, so that it has to be offered again."""
+    until = parse_moment(row.get("accept_attachment_expiry_date"))
+    return (
+        status_of(row) == CloudConnectStatus.PENDING_AWS_ACTIVATION
+        and until is not None
+        and until < datetime.now(UTC)
+    )
+
+
+def _psk(conn_id: str) -> str:
+    """Return the pre-shared key that an Airflow connection holds.
+
+    :raises ValueError: when it is none; the message does not show it.
+    """
+    psk = masked_connection(conn_id).password or ""
+    if not _PSK.fullmatch(psk):
+        raise ValueError(
+            f"psk_conn_id: the password of connection '{conn_id}' is no pre-shared key; that has 8 to 64 "
+            "letters, digits, '.' and '_', and does not begin with 0"
+        )
+    return psk
+
+
+def _id_or_name(value: Any) -> str:
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
+    return text(value, "attachment_id")
+
+
+def _account(value: Any, field: str) -> str:
+    digits = str(value).strip()
+    if isinstance(value, bool) or not _ACCOUNT.fullmatch(digits):
+        raise ValueError(f"{field}: {value!r} is no AWS account; it has 12 digits")
+    return digits
+
+
+def _address(value: Any, field: str) -> str:
+    try:
+        return str(ipaddress.ip_address(text(value, field)))
+    except ValueError:
+        raise ValueError(f"{field}: {value!r} is no IP address") from None
+
+
+def _all_networks(value: Any, field: str) -> list[str]:
+    """Return address ranges: of a list, one text, or the text that a template renders a list to.
+
+    :raises ValueError: for what is none, and for none at all.
+    """
+    items = re.split(r"[\s,]+", value.strip().strip("[]")) if isinstance(value, str) else [*value]
+    items = [str(item).strip().strip("'\"") for item in items]
+    items = [item for item in items if item]
+    if not items:
+        raise ValueError(f"{field}: {value!r} is no address range")
+    for item in items:
+        try:
+            ipaddress.ip_network(item)
+        except ValueError as error:
+            raise ValueError(f"{field}: {item!r} is no address range ({error})") from None
+    return items
+
+
+def _networks(value: Any, field: str) -> list[str]:
+    items = _all_networks(value, field)
+    if len(items) > _MOST_NETWORKS:
+        raise ValueError(f"{field}: {len(items)} address ranges; emnify takes up to {_MOST_NETWORKS}")
+    return items
+
+
+_CHECKS: dict[str, Any] = {
+    "region": text,
+    "aws_account_id": _account,
+    "vpc_cidr": _all_networks,
+    "public_ip": _address,
+    "on_prem_cidr": _networks,
+    "inside_cidr": _networks,
+    "asn": one_id,
+    "psk_conn_id": text,
+}

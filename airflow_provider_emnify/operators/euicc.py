@@ -1,0 +1,247 @@
+"""Operations on eSIMs as tasks: on single eUICCs, and (from another module) on many SIMs at once."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+from itertools import islice
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from airflow_provider_emnify.api.enums import OperationState
+from airflow_provider_emnify.api.ids import parse_ids
+from airflow_provider_emnify.api.resources.bulk import read_rows
+from airflow_provider_emnify.api.resources.operation import BEGINNING
+from airflow_provider_emnify.links import EmnifySimsLink
+from airflow_provider_emnify.operators.base import check_early, flag, is_known, some
+from airflow_provider_emnify.operators.one_by_one import each
+from airflow_provider_emnify.operators.operations import (
+    EmnifyOperationOperator,
+    OwnOperations,
+    find_action,
+    state_of,
+)
+from airflow_provider_emnify.operators.secret import MaskedArgument
+from airflow_provider_emnify.operators.sim_operation import EmnifySimOperationOperator
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from airflow.providers.common.compat.sdk import Context
+
+    from airflow_provider_emnify.api.resources.operation import Row
+
+_ICCID = re.compile(r"\d{18,22}")
+
+
+class EmnifyEuiccOperationOperator(EmnifyOperationOperator):
+    """Carry out an operation on eUICCs: enable, disable, download or delete a profile, and the like.
+
+    emnify carries it out when the device polls, which can take a day: wait deferrable. The latest operation
+    on each eUICC is looked at first. One like it that is under way is waited for instead of scheduling a
+    second one, and so is one that this task has scheduled before (a lost answer, a worker that died, a task
+    that is cleared); when that one has succeeded, it is done. One that failed is scheduled anew by a retry,
+    for the devices where it failed. With ``activation_code``, only this task's own count as like it.
+
+    .. code-block:: python
+
+        EmnifyEuiccOperationOperator(
+            task_id="enable",
+            euicc_ids=[12, 13],
+            action="Enable profile",
+            iccid_with_luhn="{{ params.iccid }}",
+            deferrable=True,
+        )
+
+    :param euicc_ids: One id or many (templated).
+    :param action: Id of the action, or its name as ``client.euiccs.operation_actions()`` has it, in any
+        spelling (templated). Looked up when the task runs.
+    :param iccid_with_luhn: ICCID of the profile that it is for, 20 digits (templated).
+    :param activation_code: Activation code of a profile to download; masked in logs (templated).
+    :param enable: Whether a downloaded profile is enabled (templated).
+    :param rollback: Whether to go back to the last profile when the new one does not connect (templated).
+    :param validity_period: Seconds (or a timedelta) until it expires, by default a day (templated).
+    :param wait_for_completion: Wait until all operations are over (default True).
+    :param fail_on_error: Fail the task when it failed on an eUICC (default True); otherwise the result says
+        so.
+    :param deferrable: Wait in the triggerer instead of in a worker. Default: ``[operators]
+        default_deferrable``.
+    :param poll_interval: Seconds (or a timedelta) between two looks. Default 60.
+    :param timeout: Seconds (or a timedelta) until the wait is given up; the operations go on at emnify.
+        Default 2 days.
+    :param cancel_on_kill: Cancel what this task scheduled when it is marked failed or cleared while it waits
+        (default True). emnify may refuse that; the log says so.
+    :param emnify_conn_id: The connection to emnify.
+    :returns: ``{"operation_ids": ["12/..."], "succeeded": 1, "failed": {eID: reason}}``; the ids are as
+        ``EmnifyEuiccOperationSensor`` takes them.
+    :raises EmnifyPartialError: naming the eIDs where it failed and where it was done.
+    :raises AirflowFailException: for an unknown action or eUICC, when time runs out, and for any other error
+        that no retry mends.
+
+    Vendor page: https://docs.emnify.com/developers/api/euicc-operation/schedule-operations
+    """
+
+    template_fields: Sequence[str] = (
+        "emnify_conn_id",
+        "euicc_ids",
+        "action",
+        "iccid_with_luhn",
+        "activation_code",
+        "enable",
+        "rollback",
+        "validity_period",
+    )
+    operator_extra_links = (EmnifySimsLink(),)
+    kind: ClassVar[str] = "euicc_operation"
+
+    activation_code = MaskedArgument()
+
+    def __init__(
+        self,
+        *,
+        euicc_ids: Any,
+        action: int | str,
+        iccid_with_luhn: str | None = None,
+        activation_code: str | None = None,
+        enable: bool | str | None = None,
+        rollback: bool | str | None = None,
+        validity_period: float | timedelta | str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(action=action, **kwargs)
+        check_early(parse_ids, euicc_ids, "euicc_ids")
+        check_early(_iccid, iccid_with_luhn)
+        check_early(_flag, enable, "enable")
+        check_early(_flag, rollback, "rollback")
+        if is_known(validity_period) or isinstance(validity_period, timedelta):
+            _validity(validity_period)
+        self.euicc_ids = euicc_ids
+        self.iccid_with_luhn = iccid_with_luhn
+        self.activation_code = activation_code
+        self.enable = enable
+        self.rollback = rollback
+        self.validity_period = validity_period
+
+    def perform(self, context: Context) -> Any:
+        """Look for what is under way, schedule the rest, and wait."""
+        ids = parse_ids(self.euicc_ids, "euicc_ids")
+        how: dict[str, Any] = {
+            "iccid_with_luhn": _iccid(self.iccid_with_luhn),
+            "activation_code": self.activation_code or None,
+            "enable": _flag(self.enable, "enable"),
+            "rollback": _flag(self.rollback, "rollback"),
+            "validity_period": _validity(self.validity_period),
+        }
+        if not ids:
+            self.log.info("No eUICCs given: nothing to do")
+            return {"operation_ids": [], "succeeded": 0, "failed": {}}
+        euiccs = self.client.euiccs
+        action = find_action(euiccs.operation_actions(), self.action)
+        eids = self._read_eids(ids)
+        own = OwnOperations(context, self.log)
+        found: dict[int, Row] = {}
+
+        def look(euicc_id: int) -> None:
+            row = self._earlier(euicc_id, int(action["id"]), own)
+            if row is not None:
+                found[euicc_id] = row
+
+        def schedule(euicc_id: int) -> None:
+            own.soon()
+            row = euiccs.schedule_operation(euicc_id, action_id=action["id"], **how)
+            own.now(f"{euicc_id}/{row['id']}")
+            self._can_be_cancelled(euicc_id, row)
+            found[euicc_id] = row
+
+        what = f"schedule {action['description']!r} on eUICC"
+        refused = each(ids, look, label=eids.__getitem__, what=what)
+        new = [key for key in ids if key not in found and key not in refused]
+        self.log.info(
+            "%s: scheduling it on %d eUICCs (%s); under way or done on %d",
+            action["description"],
+            len(new),
+            some([eids[key] for key in new]) or "none",
+            len(found),
+        )
+        refused |= each(new, schedule, label=eids.__getitem__, what=what)
+        done = [key for key, row in found.items() if state_of(self.kind, row) == OperationState.SUCCEEDED]
+        return self.follow(
+            str(action["description"]),
+            {f"{key}/{row['id']}": [eids[key]] for key, row in found.items() if key not in done},
+            [eids[key] for key in done],
+            {eids[key]: str(error) for key, error in refused.items()},
+        )
+
+    def failures(self, key: str, names: Sequence[str], state: str, reason: str) -> dict[str, str]:
+        """Return the one eUICC of an operation that failed."""
+        del key
+        return dict.fromkeys(names, reason or state)
+
+    def _read_eids(self, ids: Sequence[int]) -> dict[int, str]:
+        euiccs = self.client.euiccs
+        rows = read_rows(ids, get=euiccs.get, list_all=euiccs.list)
+        missing = [key for key in ids if key not in rows]
+        if missing:
+            raise ValueError(f"euicc_ids: there is no eUICC {some(missing)}; nothing was scheduled")
+        return {key: str(rows[key].get("eid") or f"eUICC {key}") for key in ids}
+
+    def _earlier(self, euicc_id: int, action_id: int, own: OwnOperations) -> Row | None:
+        """Return the operation on an eUICC that makes a new one needless, if there is one."""
+        euiccs = self.client.euiccs
+        for key in reversed([key for key in own.ids if key.startswith(f"{euicc_id}/")]):
+            row = euiccs.get_operation(euicc_id, key.partition("/")[2])
+            if state_of(self.kind, row) == OperationState.PENDING:
+                self._can_be_cancelled(euicc_id, row)
+                return row
+        iccid = _iccid(self.iccid_with_luhn)
+        for row in islice(euiccs.operations(euicc_id, per_page=BEGINNING), 1):
+            if row["action"]["id"] != action_id or iccid not in {None, row.get("iccid_with_luhn")}:
+                return None
+            state, is_own = state_of(self.kind, row), own.has(f"{euicc_id}/{row['id']}", row)
+            if is_own and state == OperationState.PENDING:
+                self._can_be_cancelled(euicc_id, row)
+            if (is_own and state in {OperationState.PENDING, OperationState.SUCCEEDED}) or (
+                state == OperationState.PENDING and not self.activation_code
+            ):
+                return row
+        return None
+
+    def _can_be_cancelled(self, euicc_id: int, row: Row) -> None:
+        self.began("euiccs.cancel_operation", euicc_id=euicc_id, operation_id=row["id"])
+
+
+def _iccid(value: Any) -> str | None:
+    """Return an ICCID, None for nothing.
+
+    :raises ValueError: for anything else.
+    """
+    if value is None or value == "":
+        return None
+    text = "" if isinstance(value, bool) else str(value).strip()
+    if not _ICCID.fullmatch(text):
+        raise ValueError(f"iccid_with_luhn: {value!r} is no ICCID; give its digits, with the check digit")
+    return text
+
+
+def _flag(value: Any, field: str) -> bool | None:
+    return None if value is None or value in {"", "None"} else flag(value, field)
+
+
+def _validity(value: Any) -> int | None:
+    """Return a length of time in whole seconds, None for nothing.
+
+    :raises ValueError: when it is none, or not longer than nothing.
+    """
+    if value is None or value == "":
+        return None
+    if isinstance(value, timedelta):
+        value = value.total_seconds()
+    try:
+        seconds = 0 if isinstance(value, bool) else int(float(value))
+    except (TypeError, ValueError):
+        seconds = 0
+    if seconds <= 0:
+        raise ValueError(f"validity_period: {value!r} is no number of seconds")
+    return seconds
+
+
+__all__ = ["EmnifyEuiccOperationOperator", "EmnifySimOperationOperator"]

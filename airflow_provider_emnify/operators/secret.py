@@ -1,0 +1,55 @@
+"""Secrets that a task hands on to emnify: from a connection, or in an argument that is masked."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from airflow.providers.common.compat.sdk import BaseHook
+
+from airflow_provider_emnify.hooks.masking import mask
+from airflow_provider_emnify.operators.base import is_known
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from airflow.providers.common.compat.sdk import Connection
+
+
+class MaskedArgument:
+    """An operator's argument that Airflow masks from the moment its value is known.
+
+    Airflow sets an argument again when its templates are rendered, before it stores what was rendered: what
+    is stored then is masked. A subclass declares it in its body: ``activation_code = MaskedArgument()``.
+    """
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._name = name
+
+    def __get__(self, instance: Any, owner: type | None = None) -> Any:
+        return self if instance is None else instance.__dict__.get(self._name)
+
+    def __set__(self, instance: Any, value: Any) -> None:
+        if isinstance(value, str) and is_known(value):
+            mask(value)
+        instance.__dict__[self._name] = value
+
+
+def masked_connection(conn_id: str) -> Connection:
+    """Fetch an Airflow connection that holds a secret; from now on, no log shows it.
+
+    :param conn_id: The connection.
+    """
+    conn: Connection = BaseHook.get_connection(conn_id)
+    for secret in _texts([conn.password, conn.extra_dejson]):
+        mask(secret)
+    return conn
+
+
+def _texts(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        yield from _texts([*value.values()])
+    elif isinstance(value, list):
+        for item in value:
+            yield from _texts(item)
