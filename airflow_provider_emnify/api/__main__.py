@@ -1,4 +1,8 @@
-"""``python -m airflow_provider_emnify.api``: every operation of the API and the call for it, as a table."""
+"""``python -m airflow_provider_emnify.api``: reference pages of the API as GitHub Markdown.
+
+``operations`` (the default) is every operation and the call for it; ``streams`` is everything that can be
+synced, with its columns.
+"""
 
 from __future__ import annotations
 
@@ -8,11 +12,13 @@ from typing import TYPE_CHECKING
 
 from airflow_provider_emnify.api.limits import limit_class
 from airflow_provider_emnify.api.resources import RESOURCES, operations_of
+from airflow_provider_emnify.api.streams import STREAMS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from airflow_provider_emnify.api.resources import Operation
+    from airflow_provider_emnify.api.streams import Stream
 
 
 def operations() -> list[tuple[str, Operation]]:
@@ -40,13 +46,56 @@ def reference() -> str:
     return table(("operation", "call", "paged", "limit", "secret"), rows)
 
 
+def streams() -> str:
+    """Return the catalogue of the streams: one table of all, then the columns of each."""
+    overview = table(
+        ("stream", "rows", "kind", "key", "read", "limit", "filters"),
+        (
+            (
+                f"[`{stream.name}`](#{stream.name})",
+                stream.about,
+                _kind(stream),
+                _code(stream.key),
+                stream.how,
+                stream.limit,
+                "yes" if stream.filters else "",
+            )
+            for stream in STREAMS.values()
+        ),
+    )
+    return "\n\n".join([overview, *(_page(stream) for stream in STREAMS.values())])
+
+
+def _page(stream: Stream) -> str:
+    """Return one stream with its columns."""
+    facts = [f"{stream.about}. {_kind(stream).capitalize()}, key {_code(stream.key)}, read as {stream.how}: "]
+    facts += [f"`GET {stream.path}` ([emnify]({stream.page}))."]
+    if stream.kept is not None:
+        facts += [f" emnify keeps it for {stream.kept.days} days."]
+    if stream.filters:
+        facts += [f"\n\nFilters: {_code(stream.filters)}."]
+    columns = (
+        (f"`{column.name}`", column.type.value, _code(column.paths) if column.paths else "what is left")
+        for column in stream.columns
+    )
+    return f"## {stream.name}\n\n{''.join(facts)}\n\n{table(('column', 'type', 'from'), columns)}"
+
+
+def _kind(stream: Stream) -> str:
+    return "snapshot" if stream.cursor is None else f"by `{stream.cursor}`"
+
+
+def _code(names: Iterable[str]) -> str:
+    return ", ".join(f"`{name}`" for name in names)
+
+
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """Return a GitHub Markdown table."""
     lines = [head, ["---"] * len(head), *rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
-PAGES = {"operations": reference}
+PAGES = {"operations": reference, "streams": streams}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

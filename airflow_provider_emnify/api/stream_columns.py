@@ -1,0 +1,321 @@
+"""The columns of streams: from emnify's nested JSON to one flat, typed row.
+
+Values come in every form that has been recorded of emnify: dates with and without a zone, numbers as
+strings, ids as floats, ``alert`` as 1. What a column cannot hold, and every field that no column is made for,
+is kept in the column ``_extra``: nothing is lost when emnify adds a field, or changes one.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from decimal import Decimal, InvalidOperation
+from enum import StrEnum
+from typing import Any
+
+from airflow_provider_emnify.api.enums import EventSeverity
+
+Row = dict[str, Any]
+Convert = Callable[[Any], Any]
+
+EXTRA = "_extra"
+"""The column with what no other column holds, as an object; None when there is nothing."""
+
+# Never in a warehouse, in whatever field a later API shows them.
+_SECRET_NAME = re.compile(
+    r"(?i)(^|_)(token|secret|password|passwd|api_?key|jwt|activation_key|credentials?)$"
+)
+_SECRET_VALUE = re.compile(r"^eyJ[\w-]{8,}\.[\w-]+\.[\w-]*$")
+
+
+class ColumnType(StrEnum):
+    """What a column holds."""
+
+    INTEGER = "integer"  # 64 bit
+    DECIMAL = "decimal"
+    BOOLEAN = "boolean"
+    TEXT = "text"
+    TIMESTAMP = "timestamp"  # aware, in UTC
+    DATE = "date"
+    JSON = "json"  # an object or a list
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column.
+
+    :param name: Its name.
+    :param type: What it holds.
+    :param paths: Where its value stands in emnify's row, ``sim.iccid``; the first that is there counts.
+    :param convert: Another conversion than its type's.
+    """
+
+    name: str
+    type: ColumnType
+    paths: tuple[str, ...]
+    convert: Convert | None = None
+
+
+def to_integer(value: Any) -> int:
+    """Return a whole number, also from a float or a string.
+
+    :raises ValueError: for anything else.
+    """
+    if isinstance(value, bool):
+        raise ValueError(f"{value!r} is no number")  # noqa: TRY004 - one error for all that does not fit
+    number = int(value)
+    if isinstance(value, float) and number != value:
+        raise ValueError(f"{value!r} is no whole number")
+    if not -(2**63) <= number < 2**63:
+        raise ValueError(f"{value!r} does not fit into 64 bits")
+    return number
+
+
+def to_decimal(value: Any) -> Decimal:
+    """Return an exact number, also from a string.
+
+    :raises ValueError: for anything else, and for what is not finite.
+    """
+    if isinstance(value, bool):
+        raise ValueError(f"{value!r} is no number")  # noqa: TRY004 - one error for all that does not fit
+    try:
+        number = Decimal(str(value).strip())
+    except InvalidOperation:
+        raise ValueError(f"{value!r} is no number") from None
+    if not number.is_finite():
+        raise ValueError(f"{value!r} is not finite")
+    return number
+
+
+_YES_OR_NO = {"1": True, "true": True, "0": False, "false": False}
+
+
+def to_boolean(value: Any) -> bool:
+    """Return a yes or no, also from 1 and 0.
+
+    :raises ValueError: for anything else.
+    """
+    if isinstance(value, bool):
+        return value
+    try:
+        return _YES_OR_NO[str(value).strip().lower()]
+    except KeyError:
+        raise ValueError(f"{value!r} is neither true nor false") from None
+
+
+def to_text(value: Any) -> str:
+    """Return a text; a number becomes one.
+
+    :raises ValueError: for an object or a list.
+    """
+    if isinstance(value, str):
+        return value
+    if isinstance(value, (dict, list)):
+        raise ValueError(f"{value!r} is no text")  # noqa: TRY004 - one error for all that does not fit
+    return str(value)
+
+
+def to_timestamp(value: Any) -> datetime:
+    """Return a point in time in UTC, from any form that emnify has been seen to send.
+
+    These are ``2021-11-18T08:25:53.000+0000``, ``2021-10-06T10:42:58.298Z``, ``2021-10-06 10:42:58`` and
+    ``2021-10-06``. Without a zone, UTC is meant.
+
+    :raises ValueError: for anything else.
+    """
+    if isinstance(value, datetime):
+        moment = value
+    elif isinstance(value, str):
+        moment = datetime.fromisoformat(value.strip())
+    else:
+        raise ValueError(f"{value!r} is no date")  # noqa: TRY004 - one error for all that does not fit
+    if moment.tzinfo is UTC:
+        return moment
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+
+
+def to_date(value: Any) -> date:
+    """Return a date; of a point in time, its date in UTC.
+
+    :raises ValueError: for anything else.
+    """
+    if isinstance(value, date) and not isinstance(value, datetime):
+        return value
+    return to_timestamp(value).date()
+
+
+def to_json(value: Any) -> Any:
+    """Return an object or a list as it came.
+
+    :raises ValueError: for anything else.
+    """
+    if isinstance(value, (dict, list)):
+        return without_secrets(value)
+    raise ValueError(f"{value!r} is neither an object nor a list")
+
+
+def to_severity(value: Any) -> str:
+    """Return the severity of an event in one spelling; an unknown one as it came."""
+    text = to_text(value)
+    try:
+        return EventSeverity.parse(text).label
+    except ValueError:
+        return text
+
+
+CONVERT: dict[ColumnType, Convert] = {
+    ColumnType.INTEGER: to_integer,
+    ColumnType.DECIMAL: to_decimal,
+    ColumnType.BOOLEAN: to_boolean,
+    ColumnType.TEXT: to_text,
+    ColumnType.TIMESTAMP: to_timestamp,
+    ColumnType.DATE: to_date,
+    ColumnType.JSON: to_json,
+}
+
+
+def without_secrets(value: Any) -> Any:
+    """Return JSON without what looks like a secret."""
+    if isinstance(value, Mapping):
+        return {
+            name: without_secrets(item) for name, item in value.items() if not looks_secret(str(name), item)
+        }
+    if isinstance(value, list):
+        return [without_secrets(item) for item in value]
+    return value
+
+
+def looks_secret(name: str, value: Any) -> bool:
+    """Tell whether a field may hold a secret, by its name or by its look."""
+    return _SECRET_NAME.search(name) is not None or (
+        isinstance(value, str) and _SECRET_VALUE.match(value) is not None
+    )
+
+
+# A tree of emnify's fields: below a name there is more, or the column and its conversion, or None: left out.
+Tree = dict[str, Any]
+
+
+class Converter:
+    """Makes flat rows with these columns, in this order, and ``_extra`` at the end.
+
+    :param columns: The columns.
+    :param ignored: Paths of fields that are left out: they say nothing that another column does not.
+    """
+
+    def __init__(self, columns: Iterable[Column], ignored: Collection[str] = ()) -> None:
+        self.columns = (*columns, Column(EXTRA, ColumnType.JSON, ()))
+        self.names = tuple(column.name for column in self.columns)
+        self._empty: Row = dict.fromkeys(self.names)
+        self._tree: Tree = {}
+        for path in ignored:
+            self._plant(path, None)
+        for column in self.columns:
+            for path in column.paths:
+                self._plant(path, (column.name, column.convert or CONVERT[column.type]))
+
+    def __call__(self, raw: Mapping[str, Any]) -> Row:
+        """Return the flat row."""
+        row = self._empty.copy()
+        extra = _fill(self._tree, raw, row)
+        if extra:
+            row[EXTRA] = extra
+        return row
+
+    def leaves(self) -> Iterator[tuple[tuple[str, ...], str]]:
+        """Yield each field that has a column: its path and the column's name."""
+        yield from _leaves(self._tree, ())
+
+    def _plant(self, path: str, leaf: tuple[str, Convert] | None) -> None:
+        *above, last = path.split(".")
+        tree = self._tree
+        for name in above:
+            tree = tree.setdefault(name, {})
+        tree[last] = leaf
+
+
+def _fill(tree: Tree, raw: Mapping[str, Any], row: Row) -> Row:
+    """Put what the tree knows into the row, and return the rest."""
+    rest: Row = {}
+    for name, value in raw.items():
+        if value is None or value == "":
+            continue
+        leaf = tree.get(name, _UNKNOWN)
+        if leaf is None:
+            continue
+        if type(leaf) is tuple:
+            column, convert = leaf
+            if row[column] is not None:
+                continue
+            try:
+                row[column] = convert(value)
+            except (ValueError, TypeError, OverflowError):
+                pass
+            else:
+                continue
+        elif type(leaf) is dict and isinstance(value, Mapping):
+            if below := _fill(leaf, value, row):
+                rest[name] = below
+            continue
+        if not looks_secret(name, value):
+            rest[name] = without_secrets(value)
+    return rest
+
+
+_UNKNOWN = object()
+
+
+def _leaves(tree: Tree, above: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], str]]:
+    for name, leaf in tree.items():
+        if isinstance(leaf, dict):
+            yield from _leaves(leaf, (*above, name))
+        elif leaf is not None:
+            yield (*above, name), leaf[0]
+
+
+def integer(name: str, *paths: str) -> Column:
+    """A whole number of 64 bits."""
+    return Column(name, ColumnType.INTEGER, paths or (name,))
+
+
+def decimal(name: str, *paths: str) -> Column:
+    """An exact number."""
+    return Column(name, ColumnType.DECIMAL, paths or (name,))
+
+
+def boolean(name: str, *paths: str) -> Column:
+    """Yes or no."""
+    return Column(name, ColumnType.BOOLEAN, paths or (name,))
+
+
+def text(name: str, *paths: str) -> Column:
+    """A text."""
+    return Column(name, ColumnType.TEXT, paths or (name,))
+
+
+def timestamp(name: str, *paths: str) -> Column:
+    """A point in time."""
+    return Column(name, ColumnType.TIMESTAMP, paths or (name,))
+
+
+def day(name: str, *paths: str) -> Column:
+    """A date."""
+    return Column(name, ColumnType.DATE, paths or (name,))
+
+
+def json(name: str, *paths: str) -> Column:
+    """An object or a list."""
+    return Column(name, ColumnType.JSON, paths or (name,))
+
+
+def reference(name: str, path: str | None = None, label: str = "name") -> tuple[Column, Column]:
+    """Two columns of something that emnify refers to: ``<name>_id``, and its name or description."""
+    path = path or name
+    return integer(f"{name}_id", f"{path}.id"), text(name, f"{path}.{label}")
+
+
+def lookup(name: str, path: str | None = None) -> tuple[Column, Column]:
+    """Two columns of a lookup, such as a status: ``<name>_id``, and its description."""
+    return reference(name, path, "description")
