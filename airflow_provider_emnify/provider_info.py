@@ -48,6 +48,9 @@ PROVIDER_INFO: dict[str, object] = {
         "operators.user",
         "operators.endpoint",
         "operators.sms",
+        "operators.euicc",
+        "operators.data_stream",
+        "operators.cloud_connect",
     ),
     "sensors": _modules(
         "sensors.endpoint",

@@ -86,7 +86,7 @@ class EmnifyClient(Resources):
             on_metric=on_metric or (lambda _name, _amount: None),
             sleep=sleep,
         )
-        self._tokens = TokenSource(credentials, self._exchange, clock, self._learn_secret, token_cache)
+        self._tokens = TokenSource(credentials, self._exchange, clock, self.learn_secret, token_cache)
         super().__init__(self)
 
     def __enter__(self) -> Self:
@@ -290,7 +290,8 @@ class EmnifyClient(Resources):
             "POST", path, json=body, token=token, organisation=self._organisation, repeatable=True
         ).body
 
-    def _learn_secret(self, secret: str) -> None:
+    def learn_secret(self, secret: str) -> None:
+        """Take note of a secret: no error of this client shows it, and whoever masks secrets is told it."""
         self._secrets[secret] = None
         if self._on_secret is not None:
             self._on_secret(secret)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_emnify.api.enums import DataStreamStatus
 from airflow_provider_emnify.api.resources.bulk import status_of
+from airflow_provider_emnify.api.resources.data_streams import SECRETS
 from airflow_provider_emnify.api.waits import Wait
 from airflow_provider_emnify.operators.base import (
     check_early,
@@ -34,7 +35,6 @@ _TYPES = ("AwsKinesis", "S3", "RestAPI", "KeenIO", "Datadog", "EventHubs", "PubS
 _DESTINATION = frozenset({"connection_type", "format", "credentials"})
 _FILTER = frozenset({"field", "value"})
 _PASSWORD = {"KeenIO": "write_key", "Datadog": "api_key", "EventHubs": "connection_string"}
-_SECRETS = frozenset({*_PASSWORD.values(), "headers"})
 _USABLE = (DataStreamStatus.RUNNING, DataStreamStatus.PAUSED)
 
 
@@ -149,7 +149,7 @@ def check_destination(value: Any) -> Row:
     if kind is None or is_known(kind):
         choice(kind, _TYPES, "destination: connection_type")
     credentials = destination.get("credentials") or {}
-    secrets = sorted(_SECRETS & set(credentials)) if isinstance(credentials, Mapping) else []
+    secrets = sorted(SECRETS & set(credentials)) if isinstance(credentials, Mapping) else []
     if secrets:  # the message must not show the destination
         raise ValueError(
             f"destination: {', '.join(secrets)} is a secret, and a task's arguments are stored in clear "

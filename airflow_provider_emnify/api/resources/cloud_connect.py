@@ -105,6 +105,8 @@ class CloudConnect(Resource):
         :param description: What it is for.
         :returns: The attachment, with at least its ``id``.
         """
+        if psk:
+            self._client.learn_secret(psk)
         body = given(
             type={"id": str(type_id)},
             name=name,

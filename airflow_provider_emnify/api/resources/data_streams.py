@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from airflow_provider_emnify.api.paging import Listing
     from airflow_provider_emnify.api.resources.operation import Call, Row, Rows
 
+SECRETS = frozenset({"write_key", "api_key", "connection_string", "headers"})
+"""Credentials of a destination that are secret."""
+
 
 class DataStreams(Resource):
     """The data streams of an organisation, as ``client.data_streams``."""
@@ -51,6 +54,7 @@ class DataStreams(Resource):
         :param status: ``running`` or ``paused``.
         :returns: The stream, with at least its ``id``.
         """
+        self._learn_secrets(destination)
         body = _body(name, destination, data_stream_type_id, filters, relation_resolution, status)
         return call.create(json=body, find=newcomer(self.list, lambda row: row.get("name") == name))
 
@@ -90,6 +94,7 @@ class DataStreams(Resource):
         :param relation_resolution: How related objects are shown.
         :param status: ``running`` or ``paused``. A paused stream is kept for seven days.
         """
+        self._learn_secrets(destination)
         body = _body(name, destination, data_stream_type_id, filters, relation_resolution, status)
         call.request(json=body, data_stream_id=data_stream_id)
 
@@ -139,6 +144,13 @@ class DataStreams(Resource):
         """
         found: Rows = call.request()
         return found
+
+    def _learn_secrets(self, destination: Mapping[str, Any] | None) -> None:
+        credentials = (destination or {}).get("credentials") or {}
+        for name in SECRETS & set(credentials):
+            secret = credentials[name]
+            for text in secret if isinstance(secret, list) else [secret]:
+                self._client.learn_secret(str(text))
 
 
 def _body(

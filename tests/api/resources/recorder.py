@@ -34,6 +34,7 @@ class Recorder(Resources):
         self.sent: list[Sent] = []
         self.answer = answer
         self.finds: list[Any] = []
+        self.secrets: list[str] = []
         super().__init__(self)  # type: ignore[arg-type]
 
     def request(
@@ -51,6 +52,9 @@ class Recorder(Resources):
 
     def send(self, method: str, path: str, **arguments: Any) -> Answer:
         return Answer(200, {}, self.request(method, path, **arguments))
+
+    def learn_secret(self, secret: str) -> None:
+        self.secrets.append(secret)
 
     def create(
         self, path: str, *, find: Any = None, unique: bool = False, **arguments: Any
