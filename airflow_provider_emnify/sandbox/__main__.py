@@ -21,6 +21,13 @@ if TYPE_CHECKING:
 
 _LOG_SIZE = 10_000
 _LAST_PORT = 65_535
+_DELAYS = {
+    "--online-after": "a device is online",
+    "--sms-delivered-after": "an SMS reaches a device",
+    "--operations-after": "an eUICC or SIM operation is over",
+    "--streams-running-after": "a data stream runs",
+    "--attachments-active-after": "a Cloud Connect attachment is active",
+}
 
 
 def _number(smallest: int, largest: float = math.inf) -> Callable[[str], int]:
@@ -62,23 +69,15 @@ def _parser() -> argparse.ArgumentParser:
     add("--endpoints", type=_number(0), default=0, help="endpoints to start with, all online")
     add("--spare-sims", type=_number(0), default=100, help="free SIMs to start with")
     add("--events", type=_number(0), default=0, help="events of the last 29 days to start with")
+    add("--euiccs", type=_number(0), default=0, help="eUICCs to start with")
     add("--no-limits", action="store_true", help="switch the documented rate limits off")
     add("--retry-after", action="store_true", help="send Retry-After with a 429")
     add("--token-life", type=_life, default=TOKEN_LIFE, help="life of an auth token in seconds")
     add("--token-form", choices=TOKEN_FORMS, default="jwt", help="form of the auth tokens")
     add("--unauthorized", choices=UNAUTHORIZED_FORMS, default="gateway", help="form of a 401")
-    add(
-        "--online-after",
-        type=_seconds,
-        default=Settings.online_after,
-        help="seconds until a device is online",
-    )
-    add(
-        "--sms-delivered-after",
-        type=_seconds,
-        default=Settings.sms_delivered_after,
-        help="seconds until an SMS reaches a device",
-    )
+    for option, what in _DELAYS.items():
+        default = getattr(Settings, option.removeprefix("--").replace("-", "_"))
+        add(option, type=_seconds, default=default, help=f"seconds until {what}")
     add("--activate-users-after", type=_seconds, help="seconds until a new user is active; never without it")
     add(
         "--create-answer",

@@ -133,6 +133,11 @@ def _add_actions(app: FastAPI, controls: Controls) -> None:
         """Add a SIM batch; the fields are those of ``Sandbox.add_batch``."""
         return act(lambda: controls.add_batch(**batch))
 
+    @app.post("/_sandbox/euiccs")
+    async def add_euicc(iot: bool = Body(True, embed=True)) -> dict[str, Any]:
+        """Add an eUICC; the answer has its id."""
+        return act(lambda: controls.add_euicc(iot=iot))
+
     @app.post("/_sandbox/users/{user}/activate")
     async def activate_user(user: str) -> dict[str, Any]:
         """Activate a user's account; the user is an id or a username."""

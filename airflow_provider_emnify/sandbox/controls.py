@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from airflow_provider_emnify.sandbox import devices, provisioning, quotas
+from airflow_provider_emnify.sandbox import devices, esims, provisioning, quotas
 from airflow_provider_emnify.sandbox.state import ORGANISATION_ID
 
 if TYPE_CHECKING:
@@ -96,6 +96,14 @@ class Controls:
         with self._engine.lock:
             organisation_id = ORGANISATION_ID if registered else None
             self.state.add_batch(bic, quantity, registrable=registrable, organisation_id=organisation_id)
+
+    def add_euicc(self, *, iot: bool = True) -> int:
+        """Add an eUICC with an eSIM of emnify's and another profile, and return its id.
+
+        :param iot: False: operations on it answer 404.
+        """
+        with self._engine.lock:
+            return esims.add_euicc(self.state, iot=iot).id
 
     def activate_user(self, user: int | str) -> None:
         """Activate a user's account, as the link in the email does.

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_emnify.sandbox.accounts import Accounts, Unauthorized
-from airflow_provider_emnify.sandbox.errors import ApiError
+from airflow_provider_emnify.sandbox.errors import ApiError, shaped
 from airflow_provider_emnify.sandbox.log import Entry, Log, public_headers, without_secrets
 from airflow_provider_emnify.sandbox.operations import OPERATIONS
 from airflow_provider_emnify.sandbox.routing import Router
@@ -132,7 +132,7 @@ class Engine:
             try:
                 answer = self._act(visit, now)
             except ApiError as error:
-                answer = _answer(error)
+                answer = Answer(error.status, shaped(error, visit.entry.template), error.headers)
             except Unauthorized as error:
                 answer = error.answer
             except Exception as error:

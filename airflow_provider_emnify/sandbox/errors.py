@@ -34,6 +34,9 @@ ERRORS: dict[str, tuple[int, int]] = {
 }
 
 
+_ESIM_PATHS = ("/api/v1/euicc", "/api/v1/sim/operation", "/api/v1/sim/unlinked_product_stats")
+
+
 class ApiError(Exception):
     """An error that is answered to the caller.
 
@@ -68,6 +71,14 @@ class ApiError(Exception):
         if self.errors is not None:
             body["errors"] = [dict(error) for error in self.errors]
         return body
+
+
+def shaped(error: ApiError, template: str | None) -> dict[str, Any]:
+    """Return the body of an error in the form that the operation has: eSIMs have one of their own."""
+    if template is None or not template.startswith(_ESIM_PATHS):
+        return error.body
+    found = "; ".join(one["message"] for one in error.errors or ())
+    return {"status_code": error.status, "message": found or error.message}
 
 
 def finding(token: str, message: str) -> dict[str, Any]:

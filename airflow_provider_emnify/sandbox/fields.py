@@ -133,7 +133,9 @@ def validate(
         raise invalid(*findings, status=status)
 
 
-def validate_items(items: list[Any], fields: Mapping[str, Field], resource: str) -> None:
+def validate_items(
+    items: list[Any], fields: Mapping[str, Field], resource: str, *, status: int | None = None
+) -> None:
     """Check each object of an array, as :func:`validate` does one."""
     findings = [
         found
@@ -141,7 +143,7 @@ def validate_items(items: list[Any], fields: Mapping[str, Field], resource: str)
         for found in _value(item, record(fields), f"{resource}[{number}]")
     ]
     if findings:
-        raise invalid(*findings)
+        raise invalid(*findings, status=status)
 
 
 def _object(

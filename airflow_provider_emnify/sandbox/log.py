@@ -14,18 +14,22 @@ _SECRET_HEADERS = frozenset({"authorization", "cookie", "proxy-authorization"})
 _SECRET_FIELDS = frozenset(
     {
         "activationKey",
+        "activation_code",
         "api_key",
         "api_secret",
         "application_token",
         "auth_token",
         "code",
+        "connection_string",
         "mfa_token",
         "new_password",
         "old_password",
         "password",
+        "psk",
         "refresh_token",
         "secret",
         "support_token",
+        "write_key",
     }
 )
 

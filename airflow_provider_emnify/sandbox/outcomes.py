@@ -17,7 +17,7 @@ KINDS: dict[str, str] = {
 }
 """What can be ordered to fail."""
 
-_ATTACHMENT_FAILURES = (7, 8)
+_ATTACHMENT_FAILURES = (2, 7, 8)
 
 
 @dataclass(slots=True, eq=False)
@@ -31,7 +31,8 @@ class Outcome:
     :param message: What the answer says of it; for ``connectivity_info``, an empty one leaves out all but the
         times.
     :param reason: The number that an eUICC operation gives as its reason.
-    :param status: Status that an attachment ends in: 7 (deactivated) or 8 (rolling back).
+    :param status: Status that an attachment ends in: 7 (deactivated), 8 (rolling back), or 2: nobody accepts
+        the offer of a transit gateway.
     :param times: How many fail; None: all.
     """
 
@@ -48,7 +49,7 @@ class Outcome:
         if self.kind not in KINDS:
             raise ValueError(f"kind is one of {', '.join(KINDS)}, not {self.kind!r}")
         if self.status not in _ATTACHMENT_FAILURES:
-            raise ValueError(f"status is 7 or 8, not {self.status!r}")
+            raise ValueError(f"status is 2, 7 or 8, not {self.status!r}")
         if self.message is None:
             self.message = KINDS[self.kind]
 

@@ -21,6 +21,17 @@ if TYPE_CHECKING:
     from types import TracebackType
 
 TOKEN_LIFE = 14_400.0
+_COUNTS_AND_DELAYS = (
+    "endpoints",
+    "spare_sims",
+    "events",
+    "euiccs",
+    "online_after",
+    "sms_delivered_after",
+    "operations_after",
+    "streams_running_after",
+    "attachments_active_after",
+)
 CREATE_ANSWERS = ("body", "location", "ok")
 
 
@@ -43,6 +54,7 @@ class Sandbox(Controls):
     :param endpoints: Number of endpoints.
     :param spare_sims: Number of free SIMs.
     :param events: Number of events of the last 29 days.
+    :param euiccs: Number of eUICCs, ids 3000001 and up, each with an eSIM that is issued.
     :param limits: The documented rate limits (True), none (False), or limits of your own.
     :param retry_after: Send ``Retry-After`` with a 429.
     :param token_life: Life of an auth token in seconds.
@@ -56,6 +68,9 @@ class Sandbox(Controls):
     :param online_after: Seconds from when a device can connect until it is ONLINE; it is ATTACHED after a
         third of that. ``math.inf``: never.
     :param sms_delivered_after: Seconds until an SMS reaches a device that is connected.
+    :param operations_after: Seconds until an eUICC or SIM operation is over.
+    :param streams_running_after: Seconds until a data stream runs, or has disappeared.
+    :param attachments_active_after: Seconds until a Cloud Connect attachment is active, or deactivated.
     :param activate_users_after: Seconds until a new user follows the link in the email; None: never.
     :param create_answer: What the creation of an endpoint answers: ``body`` (201 and the endpoint),
         ``location`` (201, empty, the id in the header only) or ``ok`` (200 and the endpoint).
@@ -73,6 +88,7 @@ class Sandbox(Controls):
         *,
         spare_sims: int = 100,
         events: int = 0,
+        euiccs: int = 0,
         limits: bool | Iterable[Limit] = True,
         retry_after: bool = False,
         token_life: float = TOKEN_LIFE,
@@ -85,6 +101,9 @@ class Sandbox(Controls):
         factory_test_mode: bool = False,
         online_after: float = Settings.online_after,
         sms_delivered_after: float = Settings.sms_delivered_after,
+        operations_after: float = Settings.operations_after,
+        streams_running_after: float = Settings.streams_running_after,
+        attachments_active_after: float = Settings.attachments_active_after,
         activate_users_after: float | None = None,
         create_answer: str = "body",
         quirks: bool = False,
@@ -98,6 +117,7 @@ class Sandbox(Controls):
             endpoints=endpoints,
             spare_sims=spare_sims,
             events=events,
+            euiccs=euiccs,
             username=username,
             password=password,
             mfa=mfa,
@@ -105,6 +125,9 @@ class Sandbox(Controls):
             factory_test_mode=factory_test_mode,
             online_after=online_after,
             sms_delivered_after=sms_delivered_after,
+            operations_after=operations_after,
+            streams_running_after=streams_running_after,
+            attachments_active_after=attachments_active_after,
             activate_users_after=activate_users_after,
             create_answer=create_answer,
             quirks=quirks,
@@ -223,7 +246,7 @@ class Sandbox(Controls):
 
 
 def _check(settings: Settings, token_life: float) -> None:
-    for name in ("endpoints", "spare_sims", "events", "online_after", "sms_delivered_after"):
+    for name in _COUNTS_AND_DELAYS:
         value: Any = getattr(settings, name)
         if not value >= 0:
             raise ValueError(f"{name} must not be negative, but is {value!r}")

@@ -7,7 +7,7 @@ import hashlib
 import random
 from dataclasses import dataclass
 from itertools import count
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow_provider_emnify.api.enums import (
     Connectivity,
@@ -17,6 +17,7 @@ from airflow_provider_emnify.api.enums import (
     SimStatus,
     UserStatus,
 )
+from airflow_provider_emnify.sandbox import esims
 from airflow_provider_emnify.sandbox.clock import DAY, Agenda, Clock, event_date
 from airflow_provider_emnify.sandbox.errors import ApiError, not_found
 from airflow_provider_emnify.sandbox.lookups import EventType
@@ -38,6 +39,10 @@ from airflow_provider_emnify.sandbox.models import (
 )
 from airflow_provider_emnify.sandbox.outcomes import Outcomes
 
+if TYPE_CHECKING:
+    from airflow_provider_emnify.sandbox.cloud_connect import Attachment
+    from airflow_provider_emnify.sandbox.data_streams import DataStream
+
 ORGANISATION_ID = 100
 SECOND_ORGANISATION_ID = 101
 USER_ID = 1001
@@ -45,6 +50,7 @@ SERVICE_PROFILE_ID = 1
 TARIFF_PROFILE_ID = 1
 FIRST_ENDPOINT_ID = 1_000_001
 FIRST_SIM_ID = 2_000_001
+FIRST_EUICC_ID = 3_000_001
 FIRST_BATCH = "SANDBOX-0001"
 FIRST_EVENT_ID = 2**40 + 1
 _LARGE_FLEET = 10_000
@@ -57,6 +63,7 @@ class Settings:
     endpoints: int = 0
     spare_sims: int = 100
     events: int = 0
+    euiccs: int = 0
     username: str = "admin@example.com"
     password: str = "sandbox-password"  # noqa: S105 - of an account that exists in this process only
     mfa: bool = False
@@ -64,6 +71,9 @@ class Settings:
     factory_test_mode: bool = False
     online_after: float = 3.0
     sms_delivered_after: float = 2.0
+    operations_after: float = 5.0
+    streams_running_after: float = 2.0
+    attachments_active_after: float = 5.0
     activate_users_after: float | None = None
     create_answer: str = "body"
     quirks: bool = False
@@ -119,17 +129,29 @@ class State:
         self.blacklists: dict[int, list[int]] = {}
         """The operators that endpoints must not use, by endpoint."""
         self.batches: dict[str, Batch] = {}
+        self.lookups = esims.Lookups(settings.seed)
+        self.euiccs: dict[int, esims.Euicc] = {}
+        self.euicc_operations: dict[str, esims.EuiccOperation] = {}
+        self.sim_operations: dict[str, esims.SimOperation] = {}
+        self.data_streams: dict[int, DataStream] = {}
+        self.attachments: dict[int, Attachment] = {}
         self.sms: dict[int, Sms] = {}
         self.sms_of: dict[int, list[Sms]] = {}
         """The SMS by their endpoint."""
         self._ids = {
             "endpoint": count(FIRST_ENDPOINT_ID + settings.endpoints),
             "sim": count(FIRST_SIM_ID + settings.spare_sims + settings.endpoints),
+            "euicc": count(FIRST_EUICC_ID),
             "tag": count(len(self.tags) + 1),
             "user": count(USER_ID),
             "event": count(FIRST_EVENT_ID),
         }
         self._populate(born)
+
+    @property
+    def home_id(self) -> int:
+        """The first organisation, which has everything that is there from the start."""
+        return ORGANISATION_ID
 
     def next_id(self, kind: str) -> int:
         """Return a new id: ids of one kind only ever grow."""
@@ -253,6 +275,8 @@ class State:
             gc.freeze()  # the fleet stays as long as the sandbox: the collector need not search it
         self._past_events(settings.events)
         self.add_batch(FIRST_BATCH, 10)
+        for _ in range(settings.euiccs):
+            esims.add_euicc(self)
 
     def add_batch(
         self, bic: str, quantity: int, *, registrable: bool = True, organisation_id: int | None = None

@@ -53,6 +53,9 @@ def tell_all(tell: Tell, sandbox: Sandbox) -> None:
     tell_tags(tell, endpoint)
     tell_network(tell, endpoint)
     tell_sims_on_the_move(tell)
+    tell_esims(tell, sandbox)
+    tell_data_streams(tell, sandbox)
+    tell_cloud_connect(tell, sandbox)
     tell_users(tell, sandbox, user)
 
 
@@ -140,3 +143,82 @@ def tell_sims_on_the_move(tell: Tell) -> None:
     tell("POST", "/api/v1/sim/migration/workspace", body={**body, "dry_run": False})
     tell("GET", "/api/v1/sim_batch/bic/{bic}", {"bic": "SANDBOX-0001"})
     tell("PATCH", "/api/v1/sim_batch/bic/{bic}", {"bic": "SANDBOX-0001"}, {"sim_status": {"id": 1}})
+
+
+def tell_esims(tell: Tell, sandbox: Sandbox) -> None:
+    (euicc,) = tell("GET", "/api/v1/euicc", per_page=10)
+    one = {"euicc_id": euicc["id"]}
+    tell("GET", "/api/v1/euicc/{euicc_id}", one)
+    for path in ("euicc/status", "euicc/profile/status", "euicc/operation/status", "sim/operation/status"):
+        tell("GET", f"/api/v1/{path}")
+    actions = tell("GET", "/api/v1/euicc/operation/action")
+    path = "/api/v1/euicc/{euicc_id}/operation"
+    iccid = euicc["profile"][1]["iccid_with_luhn"]
+    body = [
+        {"action": {"id": action["id"]}, "iccid_with_luhn": iccid, "activation_code": "LPA:1$x$y"}
+        for action in actions
+    ]
+    operations = tell("POST", path, one, body)
+    tell("GET", path + "/{operation_id}", {**one, "operation_id": operations[0]["id"]})
+    tell("DELETE", path + "/{operation_id}", {**one, "operation_id": operations[0]["id"]})
+    sandbox.outcomes.add("sim_operation")
+    action = tell("GET", "/api/v1/sim/operation/action")[0]
+    target = {"action": {"id": action["id"]}, "target": [{"eid": euicc["eid"]}]}
+    operation = tell("POST", "/api/v1/sim/operation", body=target)
+    sandbox.clock.advance(10)
+    tell("GET", path + "/{operation_id}", {**one, "operation_id": operations[1]["id"]})
+    tell("GET", path, one)
+    tell("GET", "/api/v1/sim/operation/{operation_id}", {"operation_id": operation["id"]})
+    tell("GET", "/api/v1/sim/operation", per_page=10)
+    tell("POST", "/api/v1/euicc/unlinked_validation", body={"target": [{"eid": euicc["eid"]}]})
+    tell("GET", "/api/v1/sim/unlinked_product_stats")
+
+
+def tell_data_streams(tell: Tell, sandbox: Sandbox) -> None:
+    credentials = {"region": "eu-west-1", "bucket_name": "b", "role_arn": "arn"}
+    destination = {"connection_type": "S3", "format": "csv", "credentials": credentials}
+    filters = [{"field": "endpoint", "value": ["1"]}]
+    body = {
+        "name": "stream",
+        "destination": destination,
+        "filters": filters,
+        "data_stream_type": {"id": 1},
+        "relation_resolution": True,
+    }
+    path = "/api/v2/data_stream"
+    tell("POST", path, body=body)
+    (stream,) = tell("GET", path)
+    one = {"data_stream_id": stream["id"]}
+    tell("PATCH", path + "/{data_stream_id}", one, {"status": {"id": 2}})
+    sandbox.clock.advance(10)
+    tell("GET", path + "/{data_stream_id}", one)
+    tell("POST", path + "/{data_stream_id}/restart", one)
+    tell("DELETE", path + "/{data_stream_id}", one)
+    for lookup in ("filter_field_type", "status", "type"):
+        tell("GET", f"{path}/{lookup}")
+
+
+def tell_cloud_connect(tell: Tell, sandbox: Sandbox) -> None:
+    path = "/api/v1/cnc/breakout"
+    gateway = {
+        "type": "1",
+        "name": "gateway",
+        "vpc_cidr": ["10.1.0.0/16"],
+        "region": "eu-west-1",
+        "aws_account_id": "123456789012",
+    }
+    vpn = {"type": {"id": "2"}, "name": "vpn", "public_ip": "192.0.2.1", "on_prem_cidr": ["10.2.0.0/16"]}
+    sandbox.outcomes.add("cloud_connect", "gateway", status=2)
+    tell("POST", path + "/tgw", body=gateway)
+    tell("POST", path + "/vpn", body=vpn)
+    first, second = ({"cloudconnect_attachment_id": attachment["id"]} for attachment in tell("GET", path))
+    sandbox.clock.advance(8 * 86_400)
+    one = path + "/{cloudconnect_attachment_id}"
+    tell("GET", one, second)
+    tell("PATCH", one, first)
+    tell("DELETE", one, second)
+    (kind, *_) = tell("GET", "/api/v1/cnc/breakout_type")
+    regions = "/api/v1/cnc/breakout_type/{breakout_type_id}/available_region"
+    tell("GET", regions, {"breakout_type_id": kind["id"]})
+    tell("GET", "/api/v1/cnc/pricing")
+    tell("GET", "/api/v1/breakout_region")

@@ -24,7 +24,7 @@ def test_every_served_operation_answers_as_the_openapi_says(
 ) -> None:
     if openapi is None:
         pytest.skip("the OpenAPI is not at hand")
-    sandbox = make_sandbox(3, events=20, limits=False)
+    sandbox = make_sandbox(3, events=20, euiccs=1, limits=False, token_life=10**7)
     api = connect(sandbox, ADMIN)
     told = set()
     violations = []

@@ -1,0 +1,178 @@
+"""Data streams, version 2."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_emnify.api.enums import DataStreamStatus
+from airflow_provider_emnify.sandbox import data_streams
+from airflow_provider_emnify.sandbox.data_streams import CREDENTIALS, FILTER_FIELDS, TYPES, DataStream
+from airflow_provider_emnify.sandbox.errors import ApiError, finding, invalid, not_found, wrong
+from airflow_provider_emnify.sandbox.fields import array, record, reference, text, validate
+from airflow_provider_emnify.sandbox.lookups import described
+from airflow_provider_emnify.sandbox.wire import Answer, Call, serves
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_PATH = "/api/v2/data_stream"
+_ONE = _PATH + "/{data_stream_id}"
+_FIELDS = {
+    "name": text(required=True, shortest=1),
+    "destination": record(
+        {
+            "connection_type": text(required=True),
+            "format": text(),
+            "credentials": record({}, required=True),
+        },
+        required=True,
+    ),
+    "filters": array(record({"field": text(required=True), "value": array(text(), required=True)})),
+    "data_stream_type": reference(),
+    "status": reference(),
+}
+_SETTABLE = (DataStreamStatus.RUNNING, DataStreamStatus.PAUSED)
+
+
+@serves("GET", _PATH)
+def list_streams(call: Call) -> Answer:
+    """List data streams, not in pages."""
+    return Answer(body=[_row(stream) for stream in call.state.data_streams.values()])
+
+
+@serves("POST", _PATH)
+def create_stream(call: Call) -> Answer:
+    """Create a data stream, which runs a little later; only the header says its id."""
+    state, body = call.state, call.object()
+    validate(body, _FIELDS, "DataStream")
+    _check(body)
+    stream = DataStream(
+        state.next_id("data stream"),
+        body["name"],
+        body["destination"],
+        body.get("filters", []),
+        int(body.get("data_stream_type", {}).get("id", 1)),
+        body.get("relation_resolution"),
+    )
+    target = _status(body) or DataStreamStatus.RUNNING
+    state.data_streams[stream.id] = stream
+    data_streams.settle(state, stream, target, call.now)
+    return Answer(201, headers={"Location": f"{_PATH}/{stream.id}"})
+
+
+@serves("GET", _PATH + "/filter_field_type")
+def filter_fields(call: Call) -> Answer:
+    """List the fields that a data stream can be filtered by."""
+    return Answer(body=_entries(FILTER_FIELDS))
+
+
+@serves("GET", _PATH + "/status")
+def statuses(call: Call) -> Answer:
+    """List the statuses of data streams."""
+    return Answer(body=[described(status) for status in DataStreamStatus])
+
+
+@serves("GET", _PATH + "/type")
+def types(call: Call) -> Answer:
+    """List the types of data streams."""
+    return Answer(body=_entries(TYPES))
+
+
+@serves("GET", _ONE)
+def get_stream(call: Call) -> Answer:
+    """Give a data stream, with the credentials of its destination."""
+    return Answer(body=_row(_the_stream(call)))
+
+
+@serves("PATCH", _ONE)
+def update_stream(call: Call) -> Answer:
+    """Change a data stream, which settles a little later."""
+    stream, body = _the_stream(call), call.object()
+    validate(body, _FIELDS, "DataStream", partial=True)
+    _check(body)
+    target = _status(body) or stream.target
+    if stream.deleting:
+        raise not_found("DataStream", stream.id)
+    for key in ("name", "destination", "filters", "relation_resolution"):
+        if key in body:
+            setattr(stream, key, body[key])
+    if "data_stream_type" in body:
+        stream.type_id = int(body["data_stream_type"]["id"])
+    data_streams.settle(call.state, stream, target, call.now)
+    return Answer(202)
+
+
+@serves("DELETE", _ONE)
+def delete_stream(call: Call) -> Answer:
+    """Delete a data stream, which disappears a little later."""
+    stream = _the_stream(call)
+    _check_there(stream)
+    data_streams.delete(call.state, stream, call.now)
+    return Answer(202)
+
+
+@serves("POST", _ONE + "/restart")
+def restart_stream(call: Call) -> Answer:
+    """Start a data stream again, which runs a little later."""
+    stream = _the_stream(call)
+    _check_there(stream)
+    data_streams.settle(call.state, stream, DataStreamStatus.RUNNING, call.now)
+    return Answer(202)
+
+
+def _the_stream(call: Call) -> DataStream:
+    number = call.id("data_stream_id", "DataStream")
+    if number not in call.state.data_streams:
+        raise not_found("DataStream", number)
+    return call.state.data_streams[number]
+
+
+def _check_there(stream: DataStream) -> None:
+    if stream.deleting:
+        raise ApiError("NotAllowed", f"Data stream {stream.id} is being deleted.", status=409)
+
+
+def _check(body: dict[str, Any]) -> None:
+    """Answer 422 unless destination, filters and type are of a kind that there is."""
+    if "destination" in body:
+        kind, given = body["destination"]["connection_type"], body["destination"]["credentials"]
+        if kind not in CREDENTIALS:
+            raise wrong(f"DataStream - connection_type is one of {', '.join(CREDENTIALS)}, not {kind}.")
+        missing = [name for name in CREDENTIALS[kind] if not isinstance(given.get(name), str)]
+        if missing:
+            raise invalid(
+                *(finding("Required", f"DataStream - credentials - {name} is required.") for name in missing)
+            )
+    for one in body.get("filters", ()):
+        if one["field"] not in FILTER_FIELDS.values():
+            raise wrong(f"DataStream - there is no filter field {one['field']}.")
+    if "data_stream_type" in body and body["data_stream_type"]["id"] not in TYPES:
+        raise ApiError(
+            "InvalidReference",
+            f"Invalid reference to DataStreamType with id {body['data_stream_type']['id']}",
+        )
+
+
+def _status(body: dict[str, Any]) -> DataStreamStatus | None:
+    if "status" not in body:
+        return None
+    number = int(body["status"]["id"])
+    if number not in set(_SETTABLE):
+        raise ApiError("InvalidReference", f"Invalid reference to DataStreamStatus with id {number}")
+    return DataStreamStatus(number)
+
+
+def _entries(lookup: Mapping[int, str]) -> list[dict[str, Any]]:
+    return [{"id": number, "description": name} for number, name in lookup.items()]
+
+
+def _row(stream: DataStream) -> dict[str, Any]:
+    return {
+        "id": stream.id,
+        "name": stream.name,
+        "destination": stream.destination,
+        "filters": stream.filters,
+        "data_stream_type": {"id": stream.type_id, "description": TYPES[stream.type_id]},
+        "relation_resolution": stream.relation_resolution,
+        "status": described(stream.status),
+    }
