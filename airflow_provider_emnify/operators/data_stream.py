@@ -284,7 +284,10 @@ class EmnifyRestartDataStreamOperator(DataStreamOperator):
 
 
 class EmnifyDeleteDataStreamOperator(EmnifyBaseOperator):
-    """Delete a data stream. One that does not exist (any more) is done. It takes effect a little later.
+    """Delete a data stream. One that does not exist (any more), or is being deleted, is done.
+
+    It takes effect a little later: until then the stream is still there for a task that creates one of the
+    same name.
 
     .. code-block:: python
 
@@ -323,7 +326,6 @@ class EmnifyDeleteDataStreamOperator(EmnifyBaseOperator):
         except EmnifyNotFoundError:
             self.log.info("Data stream %s exists no more", stream["id"])
             return False
-        except EmnifyConflictError:
-            if find_stream(self.client, str(stream["id"])) is not None:
-                raise
+        except EmnifyConflictError as conflict:
+            self.log.info("Data stream %s is being deleted already (%s)", stream["id"], conflict.message)
         return True

@@ -44,7 +44,7 @@ class EmnifySimOperationOperator(EmnifyOperationOperator):
     .. code-block:: python
 
         EmnifySimOperationOperator(
-            task_id="switch", sim_ids=[1001, 1002], action="Enable profile", deferrable=True
+            task_id="link", sim_ids=[1001, 1002], action="Link profile", deferrable=True
         )
 
     :param action: Id of the action, or its name as ``client.sim_operations.actions()`` has it, in any
@@ -175,7 +175,8 @@ class EmnifySimOperationOperator(EmnifyOperationOperator):
         found: dict[Target, tuple[str, bool]] = {}
         left = set(names)
         for row, decides in self._latest(own):
-            same = row["action"]["id"] == action["id"] and product_id == (row.get("product") or {}).get("id")
+            product = (row.get("product") or {}).get("id")  # emnify's own choice when none was asked for
+            same = row["action"]["id"] == action["id"] and product_id in {None, product}
             is_own = own.has(str(row["id"]), row)
             for target in [target for target in left if _covers(row, target)]:
                 state = self._state(row, names[target])

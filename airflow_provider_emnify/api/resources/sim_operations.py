@@ -126,7 +126,7 @@ def _is_made_from(there: Row, body: Row) -> bool:
     eids = {target.get("eid") for target in targets}
     return (
         there["action"]["id"] == body["action"]["id"]
-        and (there.get("product") or {}).get("id") == (body.get("product") or {}).get("id")
+        and (body.get("product") or {}).get("id") in {None, (there.get("product") or {}).get("id")}
         and len(targets) == len(body["target"])
         and all(
             target["sim"]["id"] in sims if "sim" in target else target["eid"] in eids

@@ -160,7 +160,7 @@ def sim_operation(number: int, *sims: int, product: int | None = None) -> dict[s
         ([sim_operation(2, 8, 7)], "op-2"),
         ([sim_operation(2, 7)], None),
         ([sim_operation(2, 7, 8, 9)], None),
-        ([sim_operation(2, 7, 8, product=1)], None),
+        ([sim_operation(2, 7, 8, product=1)], "op-2"),
         ([], None),
     ],
 )
