@@ -7,6 +7,7 @@ this machine; none is downloaded.
 from __future__ import annotations
 
 import functools
+import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -22,6 +23,9 @@ nox.options.default_venv_backend = "uv"
 nox.options.download_python = "never"
 nox.options.error_on_missing_interpreters = True
 nox.options.reuse_venv = "yes"
+
+if not os.access(Path.home(), os.W_OK):
+    os.environ.setdefault("UV_NO_CACHE", "1")  # a user without a home has no place for uv's cache
 
 # Airflow 2.11 does not support Python 3.13.
 AIRFLOWS = {"2.11": ("3.11", "3.12"), "3.3": ("3.11", "3.12", "3.13")}

@@ -64,9 +64,21 @@ def uv_environment() -> dict[str, str]:
     env = {name: value for name, value in os.environ.items() if name not in {"VIRTUAL_ENV", "PYTHONHOME"}}
     if not {"UV_DEFAULT_INDEX", "UV_INDEX_URL"} & env.keys() and (index := pip_setting("index-url")):
         env["UV_DEFAULT_INDEX"] = index
+    if not cache_is_writable():
+        env.setdefault("UV_NO_CACHE", "1")
     if "SSL_CERT_FILE" not in env and (certificates := pip_setting("cert")):
         env["SSL_CERT_FILE"] = certificates
     return env
+
+
+def cache_is_writable() -> bool:
+    """Tell whether uv can keep a cache in the user's home: a user of a container may have none."""
+    folder = Path(
+        os.environ.get("UV_CACHE_DIR") or os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    )
+    while not folder.exists():
+        folder = folder.parent
+    return os.access(folder, os.W_OK)
 
 
 def pip_setting(name: str) -> str | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -54,8 +55,11 @@ def examples(metadata_database: None) -> Any:
 
 
 @pytest.fixture
-def run_example(examples: Any, sandbox_connection: Sandbox) -> Callable[..., Any]:
+def run_example(
+    examples: Any, sandbox_connection: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., Any]:
     """Run an example DAG to its end against the sandbox, deferred tasks as well; return the DAG run."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))  # where the rate limits are kept
 
     def run(dag_id: str, **params: Any) -> Any:
         return examples.dags[dag_id].test(run_conf=params)
