@@ -48,6 +48,7 @@ PROVIDER_INFO: dict[str, object] = {
         "operators.user",
         "operators.endpoint",
         "operators.sms",
+        "operators.quota",
         "operators.euicc",
         "operators.data_stream",
         "operators.cloud_connect",

@@ -33,6 +33,7 @@ INSIDE = {
     "operators.rerun",
     "operators.secret",
     "operators.sim_operation",
+    "operators.traffic_limit",
     "operators.waiting",
     "sensors.base",
     "triggers.cancel",

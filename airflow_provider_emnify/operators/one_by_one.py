@@ -61,3 +61,14 @@ def partial(
     )
     made.transient = error is not None and error.transient
     return made
+
+
+def for_each(items: Sequence[Item], act: Callable[[Item], None], *, what: str) -> None:
+    """Do something to one after another; one that emnify refuses keeps no other from it.
+
+    :param what: What is being done, for messages: ``set the quota of endpoint``.
+    :raises EmnifyPartialError: when one of them was not done, with what was done and what was not.
+    """
+    refused = each(items, act, label=str, what=what)
+    if refused:
+        raise partial(items, refused, label=str, what=what)
