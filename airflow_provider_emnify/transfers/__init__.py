@@ -1,0 +1,1 @@
+"""Transfers: streams of emnify into object storage and SQL databases."""

@@ -1,0 +1,158 @@
+"""Which span of time a run covers: what it is given, its data interval, or what follows the last success."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_emnify.api.streams import Interval
+
+if TYPE_CHECKING:
+    from airflow_provider_emnify.api.streams import Stream
+
+log = logging.getLogger(__name__)
+
+_NOTHING = {"", "None", "null"}
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run of a transfer.
+
+    :param start: Where its interval begins; None for a snapshot whose run has no interval.
+    :param end: Where its interval ends; of a run without one, the moment that it is for. It is the same
+        whenever the run is tried again.
+    """
+
+    start: datetime | None
+    end: datetime
+
+    @property
+    def name(self) -> str:
+        """Its name in files: sorts by time, and is the same for the same interval."""
+        moments = [moment for moment in (self.start, self.end) if moment is not None]
+        return "-".join(f"{moment:%Y%m%dT%H%M%S}Z" for moment in moments)
+
+    def to_json(self) -> dict[str, str | None]:
+        """Return it as it stands in a manifest and in an asset event."""
+        start = None if self.start is None else self.start.isoformat()
+        return {"interval_start": start, "interval_end": self.end.isoformat()}
+
+
+def parse_moment(value: Any, field: str) -> datetime | None:
+    """Return a point in time in UTC from what an argument or a template says; None for nothing.
+
+    :param value: A datetime, or ISO 8601 text; without a zone, UTC is meant.
+    :param field: Name of the argument, for the message.
+    :raises ValueError: for anything else.
+    """
+    if value is None or (isinstance(value, str) and value.strip() in _NOTHING):
+        return None
+    try:
+        text = value.isoformat() if isinstance(value, datetime) else str(value).strip()
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise ValueError(f"{field}: {value!r} is no ISO 8601 date or time") from None
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+
+
+def parse_span(value: Any, field: str) -> timedelta:
+    """Return a length of time from seconds or a timedelta.
+
+    :raises ValueError: for anything else, and for less than nothing.
+    """
+    try:
+        span = value if isinstance(value, timedelta) else timedelta(seconds=float(value))
+    except (TypeError, ValueError):
+        raise ValueError(f"{field}: {value!r} is no number of seconds") from None
+    if span < timedelta(0):
+        raise ValueError(f"{field}: {value!r} is less than nothing")
+    return span
+
+
+def check_order(start: datetime | None, end: datetime | None) -> None:
+    """Refuse an interval that is reversed or ends in the future.
+
+    :raises ValueError: saying which.
+    """
+    if start is not None and end is not None and start >= end:
+        raise ValueError(f"interval_start, interval_end: {start} is not before {end}")
+    now = datetime.now(UTC)
+    if end is not None and end > now:
+        raise ValueError(f"interval_end: {end} is in the future (it is {now})")
+
+
+def run_of(
+    stream: Stream,
+    context: Any,
+    *,
+    start: Any = None,
+    end: Any = None,
+    first: timedelta = timedelta(days=1),
+    cursor: str | None = None,
+) -> Run:
+    """Return the run that a task is part of.
+
+    :param stream: What it syncs.
+    :param context: Airflow's context.
+    :param start: Where the interval begins, if it is given.
+    :param end: Where it ends, if it is given.
+    :param first: How far back a run looks that has no interval, no predecessor and no cursor.
+    :param cursor: Where the last run ended, if that is known.
+    :raises ValueError: when the interval is reversed or in the future.
+    """
+    given_start, given_end = parse_moment(start, "interval_start"), parse_moment(end, "interval_end")
+    run_start = given_start or _moment(context, "data_interval_start")
+    run_end = given_end or _moment(context, "data_interval_end") or _run_moment(context)
+    if given_start is None and run_start is not None and run_start >= run_end:
+        run_start = None
+    if run_start is None and stream.cursor is not None:
+        run_start = _follow(stream, context, run_end, first, cursor)
+    check_order(run_start, run_end)
+    return Run(run_start, run_end)
+
+
+def _follow(stream: Stream, context: Any, end: datetime, first: timedelta, cursor: str | None) -> datetime:
+    """Return where a run begins whose data interval is empty: where the last one ended."""
+    for source, said in (
+        ("the cursor", parse_moment(cursor, "cursor")),
+        ("the last successful run", _moment(context, "prev_data_interval_end_success")),
+    ):
+        if said is not None and said < end:
+            log.info(
+                "This run has no data interval of its own: %s from %s on, by %s", stream.name, said, source
+            )
+            return said
+    begin = end - first
+    log.info("This run has neither a data interval nor a predecessor: %s from %s on", stream.name, begin)
+    return begin
+
+
+def _moment(context: Any, name: str) -> datetime | None:
+    value = context.get(name)
+    return parse_moment(None if value is None else str(value), name)
+
+
+def _run_moment(context: Any) -> datetime:
+    """Return the moment that a run is for which has no data interval: stable over its retries."""
+    dag_run = context.get("dag_run")
+    for name in ("logical_date", "run_after", "start_date"):
+        found = parse_moment(getattr(dag_run, name, None), name)
+        if found is not None:
+            return found
+    return datetime.now(UTC)
+
+
+def window_of(stream: Stream, run: Run, overlap: timedelta) -> Interval | None:
+    """Return the span of time to read; None for a snapshot.
+
+    :param overlap: How much of what lies before the run's interval is read again, for what came late.
+    """
+    if stream.cursor is None or run.start is None:
+        return None
+    start = run.start - overlap
+    if overlap and stream.kept is not None:
+        start = min(run.start, max(start, datetime.now(UTC) - stream.kept + timedelta(minutes=1)))
+    return Interval(start, run.end)

@@ -1,0 +1,174 @@
+"""What databases call things: types, quotes, temporary tables, and how values reach them.
+
+A table: to know another database better, add a row. One that is not known here gets standard SQL.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from typing import Any, Literal
+
+from airflow_provider_emnify.api.stream_columns import Column, ColumnType
+
+Bind = Callable[[Any], Any]
+
+
+def to_json_text(value: Any) -> str:
+    """Return JSON as text, without the one character that databases do not store."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).replace("\\u0000", "\\ufffd")
+
+
+def _clean(text: str) -> str:
+    return text.replace("\x00", "\ufffd") if "\x00" in text else text
+
+
+def _iso(moment: datetime) -> str:
+    return moment.isoformat(" ", "microseconds")  # so that text sorts as time
+
+
+def _naive(moment: datetime) -> datetime:
+    return moment.replace(tzinfo=None)
+
+
+_BINDS: dict[ColumnType, Bind] = {ColumnType.JSON: to_json_text, ColumnType.TEXT: _clean}
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """How one kind of database is spoken to.
+
+    :param types: Its type for each of ours.
+    :param binds: What becomes of a value before it is bound, where its driver does not take it as it is.
+    :param quotes: What stands around a name.
+    :param key_text: Its type for a text in a key, where another is needed.
+    :param upsert: How it merges: ``conflict`` is ``ON CONFLICT DO UPDATE``; None is update by deletion.
+    :param temporary: How the creation of a temporary table begins.
+    :param begin: What begins a transaction, where its driver would not do so for a new table.
+    """
+
+    types: Mapping[ColumnType, str]
+    binds: Mapping[ColumnType, Bind] = field(default_factory=lambda: _BINDS)
+    quotes: tuple[str, str] = ('"', '"')
+    key_text: str | None = None
+    upsert: Literal["conflict"] | None = None
+    temporary: str = "CREATE TEMPORARY TABLE"
+    begin: str | None = None
+
+    def quote(self, name: str) -> str:
+        """Return a name in quotes, whatever it holds.
+
+        :raises ValueError: for what is no name at all.
+        """
+        if not name or "\x00" in name:
+            raise ValueError(f"{name!r} is no name of a table or column")
+        begin, end = self.quotes
+        return f"{begin}{name.replace(end, end * 2)}{end}"
+
+    def table(self, name: str, schema: str | None = None) -> str:
+        """Return the quoted name of a table."""
+        return self.quote(name) if schema is None else f"{self.quote(schema)}.{self.quote(name)}"
+
+    def column(self, column: Column, *, in_key: bool = False) -> str:
+        """Return the definition of a column."""
+        kind = self.types[column.type]
+        if in_key and column.type is ColumnType.TEXT and self.key_text is not None:
+            kind = self.key_text
+        return f"{self.quote(column.name)} {kind}{' NOT NULL' if in_key else ''}"
+
+    def binders(self, columns: tuple[Column, ...]) -> list[tuple[int, Bind]]:
+        """Return the places in a row whose values have to be changed, and how."""
+        return [
+            (place, self.binds[column.type])
+            for place, column in enumerate(columns)
+            if column.type in self.binds
+        ]
+
+
+def _types(**kinds: str) -> dict[ColumnType, str]:
+    return {ColumnType(name): kind for name, kind in kinds.items()}
+
+
+_STANDARD = Dialect(
+    _types(
+        integer="BIGINT",
+        decimal="DECIMAL(38, 10)",
+        boolean="BOOLEAN",
+        text="VARCHAR(65535)",
+        timestamp="TIMESTAMP",
+        date="DATE",
+        json="VARCHAR(65535)",
+    ),
+    {**_BINDS, ColumnType.TIMESTAMP: _naive},
+)
+
+DIALECTS: dict[str, Dialect] = {
+    "default": _STANDARD,
+    "sqlite": Dialect(
+        _types(
+            integer="INTEGER",
+            decimal="NUMERIC",
+            boolean="BOOLEAN",
+            text="TEXT",
+            timestamp="TIMESTAMP",
+            date="DATE",
+            json="JSON",
+        ),
+        {
+            **_BINDS,
+            ColumnType.DECIMAL: str,
+            ColumnType.BOOLEAN: int,
+            ColumnType.TIMESTAMP: _iso,
+            ColumnType.DATE: date.isoformat,
+        },
+        upsert="conflict",
+        begin="BEGIN",
+    ),
+    "postgresql": Dialect(
+        _types(
+            integer="BIGINT",
+            decimal="NUMERIC",
+            boolean="BOOLEAN",
+            text="TEXT",
+            timestamp="TIMESTAMPTZ",
+            date="DATE",
+            json="JSONB",
+        ),
+        upsert="conflict",
+    ),
+    "mysql": Dialect(
+        _types(
+            integer="BIGINT",
+            decimal="DECIMAL(38, 10)",
+            boolean="BOOLEAN",
+            text="TEXT",
+            timestamp="DATETIME(6)",
+            date="DATE",
+            json="JSON",
+        ),
+        {**_BINDS, ColumnType.TIMESTAMP: _naive},
+        quotes=("`", "`"),
+        key_text="VARCHAR(255)",
+    ),
+    "snowflake": Dialect(
+        _types(
+            integer="NUMBER(38, 0)",
+            decimal="NUMBER(38, 10)",
+            boolean="BOOLEAN",
+            text="VARCHAR",
+            timestamp="TIMESTAMP_TZ",
+            date="DATE",
+            json="VARCHAR",
+        ),
+        begin="BEGIN",
+    ),
+}
+"""Every dialect by its SQLAlchemy name. PostgreSQL and SQLite are tested, the others follow their manuals."""
+
+
+def dialect_of(hook: Any) -> tuple[str, Dialect]:
+    """Return the name and the dialect of the database that a ``DbApiHook`` connects to."""
+    name = str(getattr(hook, "dialect_name", "default"))
+    return name, DIALECTS.get(name, _STANDARD)

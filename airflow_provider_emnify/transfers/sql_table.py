@@ -1,0 +1,293 @@
+"""A stream in a table of a SQL database: created, checked, and changed as a whole or not at all.
+
+Rows go into a temporary table first, which nobody else sees. Then the same transaction creates the table or
+adds columns, where that was asked for, and merges, appends or replaces. Names are quoted, values are bound.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from airflow_provider_emnify.api.stream_columns import Column, ColumnType
+from airflow_provider_emnify.transfers.sql_copy import can_copy, copy, insert
+from airflow_provider_emnify.transfers.sql_dialects import dialect_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from datetime import datetime
+
+    from airflow.providers.common.sql.hooks.sql import DbApiHook
+    from sqlalchemy.engine import Inspector
+
+log = logging.getLogger(__name__)
+
+Row = dict[str, Any]
+Mode = Literal["merge", "append", "replace"]
+MODES: tuple[Mode, ...] = ("merge", "append", "replace")
+
+RUN = Column("_interval_end", ColumnType.TIMESTAMP, ())
+"""In a table that is appended to: which run a row belongs to, by the end of its interval."""
+
+_PLACE = Column("_row", ColumnType.INTEGER, ())
+
+# What a column may be reflected as, by the names of SQLAlchemy's types.
+_FITTING: dict[ColumnType, frozenset[str]] = {
+    ColumnType.INTEGER: frozenset({"Integer", "Numeric"}),
+    ColumnType.DECIMAL: frozenset({"Numeric", "Float"}),
+    ColumnType.BOOLEAN: frozenset({"Boolean", "Integer"}),
+    ColumnType.TEXT: frozenset({"String"}),
+    ColumnType.TIMESTAMP: frozenset({"DateTime"}),
+    ColumnType.DATE: frozenset({"Date"}),
+    ColumnType.JSON: frozenset({"JSON", "String"}),
+}
+
+
+class TableMismatchError(ValueError):
+    """A table cannot take the rows of a stream."""
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """What a load did.
+
+    :param rows: Rows that came.
+    :param changed: Rows of the table that were added or changed, as far as the database says.
+    """
+
+    rows: int
+    changed: int
+
+
+class SqlTable:
+    """A table, and how a stream gets into it.
+
+    :param hook: The hook of the database.
+    :param name: Name of the table.
+    :param schema: Its schema.
+    :param columns: What the rows hold.
+    :param key: The columns that tell rows apart.
+    :param mode: ``merge``: rows are added or changed by their key. ``append``: rows are added, those that
+        the same run wrote before are replaced. ``replace``: the rows are all that there is.
+    :param create_table: Create the table if there is none.
+    :param add_columns: Add columns that the table does not have.
+    """
+
+    def __init__(
+        self,
+        hook: DbApiHook,
+        name: str,
+        schema: str | None,
+        columns: Sequence[Column],
+        key: Sequence[str],
+        *,
+        mode: Mode = "merge",
+        create_table: bool = True,
+        add_columns: bool = False,
+    ) -> None:
+        self.hook = hook
+        self.dialect_name, self.dialect = dialect_of(hook)
+        self.name, self.schema = name, schema
+        self.columns = (*columns, RUN) if mode == "append" else tuple(columns)
+        self.key = (*key, RUN.name) if mode == "append" else tuple(key)
+        self.mode = mode
+        self.create_table, self.add_columns = create_table, add_columns
+        self.full_name = self.dialect.table(name, schema)
+        self._stage = self.dialect.quote(f"_emnify_{name}"[:60])
+
+    def load(self, rows: Iterable[Row], run: datetime, *, unique: bool = True) -> Loaded:
+        """Bring rows into the table; when anything fails, it stays as it was.
+
+        :param rows: Rows with a value for each column.
+        :param run: End of the interval that they are for.
+        :param unique: No two rows have the same key; else the last one counts.
+        :raises TableMismatchError: when the table cannot take them.
+        """
+        missing = self._missing()  # before anything is read
+        with self._transaction() as cursor:
+            count = self._fill_stage(cursor, rows, run)
+            self._prepare(cursor, missing)
+            changed = self._apply(cursor, run, unique=unique)
+            cursor.execute(f"DROP TABLE {self._stage}")
+        return Loaded(count, changed)
+
+    @contextlib.contextmanager
+    def _transaction(self) -> Iterator[Any]:
+        connection: Any = self.hook.get_conn()
+        with contextlib.closing(connection):
+            if self.hook.supports_autocommit:
+                self.hook.set_autocommit(connection, False)
+            with contextlib.closing(connection.cursor()) as cursor:
+                if self.dialect.begin is not None:
+                    cursor.execute(self.dialect.begin)
+                try:
+                    yield cursor
+                    connection.commit()
+                except BaseException:
+                    with contextlib.suppress(Exception):  # the failure itself is what counts
+                        connection.rollback()
+                    raise
+
+    # -- the table as it is -------------------------------------------------------------------------------
+
+    def _missing(self) -> list[Column] | None:
+        """Return the columns that are missing, None when there is no table.
+
+        :raises TableMismatchError: when it cannot take the rows.
+        """
+        inspector = self.hook.inspector
+        try:
+            return self._check(inspector)
+        finally:
+            inspector.bind.engine.dispose()
+
+    def _check(self, inspector: Inspector) -> list[Column] | None:
+        if not inspector.has_table(self.name, schema=self.schema):
+            if not self.create_table:
+                raise TableMismatchError(f"table: there is no {self.full_name}, and create_table is False")
+            return None
+        there = {found["name"]: found for found in inspector.get_columns(self.name, schema=self.schema)}
+        missing = [column for column in self.columns if column.name not in there]
+        if missing and not self.add_columns:
+            names = ", ".join(column.name for column in missing)
+            raise TableMismatchError(
+                f"table: {self.full_name} has no {names}; add them, or set add_columns=True"
+            )
+        if lost := [name for name in self.key if name in {column.name for column in missing}]:
+            raise TableMismatchError(f"table: {self.full_name} has no {', '.join(lost)}, which is its key")
+        for column in self.columns:
+            if column.name in there and not _fits(column, there[column.name]["type"]):
+                raise TableMismatchError(
+                    f"table: {self.full_name}.{column.name} is {there[column.name]['type']}, which holds no "
+                    f"{column.type}; {self.dialect.types[column.type]} does"
+                )
+        own = {column.name for column in self.columns}
+        for name, other in there.items():
+            if name not in own and not other["nullable"] and other.get("default") is None:
+                raise TableMismatchError(
+                    f"table: {self.full_name}.{name} may not be null, and is not known here"
+                )
+        if self.mode == "merge" and self.dialect.upsert is not None:
+            self._check_key(inspector)
+        return missing
+
+    def _check_key(self, inspector: Inspector) -> None:
+        name, schema = self.name, self.schema
+        keys: list[Sequence[str | None]] = [
+            inspector.get_pk_constraint(name, schema).get("constrained_columns") or [],
+            *(unique["column_names"] for unique in inspector.get_unique_constraints(name, schema)),
+            *(index["column_names"] for index in inspector.get_indexes(name, schema) if index["unique"]),
+        ]
+        if not any(set(key) == set(self.key) for key in keys):
+            raise TableMismatchError(
+                f"table: {self.full_name} has no primary key or unique index over {', '.join(self.key)}, "
+                "which a merge needs"
+            )
+
+    def _prepare(self, cursor: Any, missing: list[Column] | None) -> None:
+        """Create the table, or add the columns that it does not have."""
+        quote = self.dialect.quote
+        if missing is None:
+            columns = [self.dialect.column(column, in_key=column.name in self.key) for column in self.columns]
+            key = ", ".join(quote(name) for name in self.key)
+            cursor.execute(f"CREATE TABLE {self.full_name} ({', '.join(columns)}, PRIMARY KEY ({key}))")
+            log.info("Created the table %s", self.full_name)
+            return
+        for column in missing:
+            cursor.execute(f"ALTER TABLE {self.full_name} ADD COLUMN {self.dialect.column(column)}")
+            log.info("Added the column %s to %s", column.name, self.full_name)
+
+    # -- rows ---------------------------------------------------------------------------------------------
+
+    def _fill_stage(self, cursor: Any, rows: Iterable[Row], run: datetime) -> int:
+        columns = (*self.columns, _PLACE)
+        definitions = ", ".join(self.dialect.column(column) for column in columns)
+        cursor.execute(f"{self.dialect.temporary} {self._stage} ({definitions})")
+        names = ", ".join(self.dialect.quote(column.name) for column in columns)
+        counted = _Counted(rows, run if self.mode == "append" else None)
+        if can_copy(self.dialect_name, cursor):
+            copy(cursor, f"COPY {self._stage} ({names}) FROM STDIN", columns, counted)
+        else:
+            places = ", ".join([self.hook.placeholder] * len(columns))
+            # Names are quoted; the rest is ours.
+            statement = f"INSERT INTO {self._stage} ({names}) VALUES ({places})"  # noqa: S608
+            insert(cursor, statement, self.dialect, columns, counted)
+        return counted.count
+
+    def _apply(self, cursor: Any, run: datetime, *, unique: bool) -> int:
+        if self.mode == "replace":
+            cursor.execute(f"DELETE FROM {self.full_name}")  # noqa: S608 - quoted
+        elif self.mode == "append":
+            place, binds = self.hook.placeholder, self.dialect.binds
+            bind: Callable[[datetime], Any] = binds.get(RUN.type, lambda moment: moment)
+            condition = f"{self.dialect.quote(RUN.name)} = {place}"
+            cursor.execute(f"DELETE FROM {self.full_name} WHERE {condition}", (bind(run),))  # noqa: S608
+        elif self.dialect.upsert is None:
+            same = self._same(self.full_name, "s")
+            cursor.execute(
+                f"DELETE FROM {self.full_name} WHERE EXISTS (SELECT 1 FROM {self._stage} s WHERE {same})"  # noqa: S608
+            )
+        cursor.execute(self._insertion(unique=unique))
+        return max(int(cursor.rowcount), 0)
+
+    def _insertion(self, *, unique: bool) -> str:
+        """Return the statement that takes the rows from the temporary table into the table."""
+        quote = self.dialect.quote
+        names = [quote(column.name) for column in self.columns]
+        chosen = "" if unique else f" AND NOT EXISTS (SELECT 1 FROM {self._stage} l WHERE {self._later()})"  # noqa: S608
+        statement = (
+            f"INSERT INTO {self.full_name} ({', '.join(names)}) "  # noqa: S608 - quoted
+            f"SELECT {', '.join(f's.{name}' for name in names)} FROM {self._stage} s WHERE 1 = 1{chosen}"
+        )
+        if self.mode != "merge" or self.dialect.upsert is None:
+            return statement
+        rest = [quote(column.name) for column in self.columns if column.name not in self.key]
+        key = ", ".join(quote(name) for name in self.key)
+        values = ", ".join(f"{name} = excluded.{name}" for name in rest)
+        # A row that is as it was is not written again.
+        differs = self._differs(rest)
+        return f"{statement} ON CONFLICT ({key}) DO UPDATE SET {values} WHERE {differs}"
+
+    def _differs(self, names: list[str]) -> str:
+        unlike = "IS NOT" if self.dialect_name == "sqlite" else "IS DISTINCT FROM"
+        return " OR ".join(f"{self.full_name}.{name} {unlike} excluded.{name}" for name in names)
+
+    def _same(self, one: str, other: str) -> str:
+        return " AND ".join(
+            f"{one}.{self.dialect.quote(name)} = {other}.{self.dialect.quote(name)}" for name in self.key
+        )
+
+    def _later(self) -> str:
+        place = self.dialect.quote(_PLACE.name)
+        return f"{self._same('l', 's')} AND l.{place} > s.{place}"
+
+
+class _Counted:
+    """The values of rows with their place and their run at the end; counts them."""
+
+    def __init__(self, rows: Iterable[Row], run: datetime | None) -> None:
+        self._rows, self._run = rows, run
+        self.count = 0
+
+    def __iter__(self) -> Iterator[tuple[Any, ...]]:
+        for row in self._rows:
+            self.count += 1
+            if self._run is None:
+                yield (*row.values(), self.count)
+            else:
+                yield (*row.values(), self._run, self.count)
+
+
+def _fits(column: Column, kind: Any) -> bool:
+    """Tell whether a column of a table can hold what a stream's column holds.
+
+    :param kind: Its type, as SQLAlchemy sees it. One that SQLAlchemy does not know is trusted.
+    """
+    names = {cls.__name__ for cls in type(kind).__mro__}
+    if "NullType" in names or not names & set().union(*_FITTING.values()):
+        return True
+    if column.type is ColumnType.TIMESTAMP and getattr(kind, "timezone", None) is False:
+        return "postgresql" not in type(kind).__module__
+    return bool(names & _FITTING[column.type])

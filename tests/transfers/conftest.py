@@ -1,0 +1,51 @@
+"""Databases and a fleet for the tests of transfers."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.transfers.postgres import Postgres, find_binaries
+from tests.transfers.support import Database
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from airflow_provider_emnify.sandbox import Sandbox
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    """A real PostgreSQL, one for a process of tests."""
+    if find_binaries() is None:
+        pytest.skip("PostgreSQL is not installed: apt-get install postgresql")
+    pytest.importorskip("airflow.providers.postgres", reason="apache-airflow-providers-postgres")
+    with Postgres() as server:
+        yield server
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Database:
+    """An empty database, and the connection ``warehouse`` to it in the environment."""
+    if request.param == "sqlite":
+        pytest.importorskip("airflow.providers.sqlite", reason="apache-airflow-providers-sqlite")
+        connection = {"conn_type": "sqlite", "host": str(tmp_path / "warehouse.db")}
+        monkeypatch.setenv("AIRFLOW_CONN_WAREHOUSE", json.dumps(connection))
+        return Database("sqlite", None)
+    server: Postgres = request.getfixturevalue("postgres")
+    monkeypatch.setenv("AIRFLOW_CONN_WAREHOUSE", server.airflow_connection)
+    database = Database("postgresql", f"s{uuid.uuid4().hex}")
+    database.run(f'CREATE SCHEMA "{database.schema}"')
+    return database
+
+
+@pytest.fixture
+def fleet(make_sandbox: Callable[..., Sandbox], monkeypatch: pytest.MonkeyPatch) -> Any:
+    """A sandbox with devices and events, and the connection ``emnify_default`` to it."""
+    sandbox = make_sandbox(endpoints=25, spare_sims=10, events=60, quirks=True, limits=False)
+    monkeypatch.setenv("AIRFLOW_CONN_EMNIFY_DEFAULT", sandbox.airflow_connection)
+    return sandbox

@@ -1,0 +1,79 @@
+"""What the tests of transfers share: a context as Airflow gives it, and a database to look into."""
+
+from __future__ import annotations
+
+import contextlib
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+from typing import Any
+
+from airflow_provider_emnify.transfers.sql import sql_hook
+
+Row = dict[str, Any]
+
+NOW = datetime.now(UTC).replace(microsecond=0)
+
+
+class Store:
+    """Airflow's store of an asset's state."""
+
+    def __init__(self) -> None:
+        self.kept: Row = {}
+
+    def get(self, key: str, default: Any = None) -> Any:
+        return self.kept.get(key, default)
+
+    def set(self, key: str, value: Any) -> None:
+        self.kept[key] = value
+
+
+class Stores(dict[Any, Store]):
+    """The stores of a task's assets."""
+
+    def __missing__(self, asset: Any) -> Store:
+        self[asset.uri] = self.get(asset.uri) or Store()
+        return self[asset.uri]
+
+
+def make_context(operator: Any, start: datetime | None, end: datetime | None, **more: Any) -> Row:
+    """Return the context of a run over this interval."""
+    return {
+        "data_interval_start": start,
+        "data_interval_end": end,
+        "dag_run": SimpleNamespace(logical_date=end, run_after=end, start_date=end),
+        "outlet_events": {asset: SimpleNamespace(extra=None) for asset in operator.outlets},
+        **more,
+    }
+
+
+def run(operator: Any, hours: float = 48, end: datetime = NOW - timedelta(hours=1), **more: Any) -> Any:
+    """Execute a transfer over the hours before ``end``."""
+    return operator.execute(make_context(operator, end - timedelta(hours=hours), end, **more))
+
+
+class Database:
+    """A database behind the connection ``warehouse``."""
+
+    def __init__(self, kind: str, schema: str | None) -> None:
+        self.kind, self.schema = kind, schema
+
+    def name(self, table: str) -> str:
+        return f'"{table}"' if self.schema is None else f'"{self.schema}"."{table}"'
+
+    def run(self, statement: str, *values: Any) -> list[tuple[Any, ...]]:
+        """Run a statement in a transaction of its own; return its rows, if it has any."""
+        with contextlib.closing(sql_hook("warehouse").get_conn()) as connection:
+            cursor = connection.cursor()
+            cursor.execute(statement, values)
+            rows = cursor.fetchall() if cursor.description else []
+            connection.commit()
+        return [tuple(row) for row in rows]
+
+    def rows(self, table: str, columns: str = "*", order: str = "1") -> list[tuple[Any, ...]]:
+        return self.run(f"SELECT {columns} FROM {self.name(table)} ORDER BY {order}")
+
+    def tables(self) -> set[str]:
+        if self.kind == "sqlite":
+            return {name for (name,) in self.run("SELECT name FROM sqlite_master WHERE type = 'table'")}
+        statement = "SELECT table_name FROM information_schema.tables WHERE table_schema = %s"
+        return {name for (name,) in self.run(statement, self.schema)}
