@@ -183,10 +183,11 @@ class Accounts:
         account = f"application {given}"
         self._check_lock(account, now)
         token = self._applications.get(given)
-        if token is None or token.status is ApplicationTokenStatus.REVOKED:
-            if token is not None:
+        over = None if token is None else _over(token, now)
+        if token is None or over:
+            if token is not None and over:
                 self._failed(
-                    EventType.APPLICATION_AUTHENTICATION_FAILED, token.description, "revoked", address, now
+                    EventType.APPLICATION_AUTHENTICATION_FAILED, token.description, over, address, now
                 )
             raise self._rejected(account, now)
         self._rejections.pop(account, None)
@@ -303,6 +304,13 @@ def _user_identity(
     organisation_id = organisation_id or user.organisation_id
     roles = (membership or user.memberships[organisation_id]).role_ids
     return Identity("user", user.id, organisation_id, roles[0] if roles else 2)
+
+
+def _over(token: ApplicationToken, now: float) -> str | None:
+    """Return why an application token is no longer good."""
+    if token.status is ApplicationTokenStatus.REVOKED:
+        return "revoked"
+    return "expired" if token.expires is not None and token.expires <= now else None
 
 
 def _trusts(user: User, fingerprint: Any, now: float) -> bool:

@@ -98,3 +98,20 @@ TAG_COLORS: dict[int, Row] = {
         1,
     )
 }
+
+CURRENCIES: dict[int, Row] = {
+    1: {"id": 1, "code": "EUR", "symbol": "€"},
+    2: {"id": 2, "code": "USD", "symbol": "$"},
+}
+BLOCKSIZES: dict[int, Row] = {
+    1: {"id": 1, "octets": "1024", "description": "1 kB"},
+    2: {"id": 2, "octets": "102400", "description": "100 kB"},
+}
+THROTTLES: dict[int, Row] = {
+    1: {"id": 1, "octets": "8000", "description": "64 kbit/s"},
+    2: {"id": 2, "octets": "16000", "description": "128 kbit/s"},
+}
+ESME_INTERFACE_TYPES: dict[int, str] = {0: "Local", 1: "SMPP", 2: "REST", 3: "Web UI"}
+RAT_TYPES: dict[int, str] = {1: "3G", 2: "2G", 6: "4G", 8: "NB-IoT", 9: "LTE-M", 10: "5G"}
+SERVICE_LEVELS: dict[int, str] = {1: "Basic", 2: "Premium"}
+ORGANISATION_STATUSES: dict[int, str] = {0: "Activation pending", 1: "Active", 2: "Suspended"}

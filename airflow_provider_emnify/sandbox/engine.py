@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_emnify.sandbox.accounts import Accounts, Unauthorized
 from airflow_provider_emnify.sandbox.errors import ApiError, shaped
 from airflow_provider_emnify.sandbox.log import Entry, Log, public_headers, without_secrets
-from airflow_provider_emnify.sandbox.operations import OPERATIONS
+from airflow_provider_emnify.sandbox.operations import GRAPHQL, OPERATIONS
 from airflow_provider_emnify.sandbox.routing import Router
 from airflow_provider_emnify.sandbox.wire import MISSING, ROUTES, Answer, Call
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-_ROUTER = Router(OPERATIONS)
+_ROUTER = Router((*OPERATIONS, GRAPHQL))
 _SHOWN_TEXT = 200
 
 

@@ -167,6 +167,8 @@ class ApplicationToken:
     created: float
     organisation_id: int
     status: ApplicationTokenStatus = ApplicationTokenStatus.ACTIVATED
+    expires: float | None = None
+    ip: str | None = None
 
 
 @dataclass(slots=True)

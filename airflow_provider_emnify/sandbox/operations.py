@@ -163,3 +163,6 @@ OPERATIONS: tuple[tuple[str, str], ...] = tuple(
     for method in methods
 )
 """Every (method, path template)."""
+
+GRAPHQL = ("POST", "/graphql")
+"""What is served beside the REST API."""

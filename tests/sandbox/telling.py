@@ -56,6 +56,9 @@ def tell_all(tell: Tell, sandbox: Sandbox) -> None:
     tell_esims(tell, sandbox)
     tell_data_streams(tell, sandbox)
     tell_cloud_connect(tell, sandbox)
+    tell_usage(tell, endpoint)
+    tell_lookups(tell)
+    tell_application_tokens(tell)
     tell_users(tell, sandbox, user)
 
 
@@ -222,3 +225,48 @@ def tell_cloud_connect(tell: Tell, sandbox: Sandbox) -> None:
     tell("GET", regions, {"breakout_type_id": kind["id"]})
     tell("GET", "/api/v1/cnc/pricing")
     tell("GET", "/api/v1/breakout_region")
+
+
+def tell_usage(tell: Tell, endpoint: dict[str, int]) -> None:
+    days = {"start_date": "2020-01-01", "end_date": "2090-01-01"}
+    assert tell("GET", "/api/v1/endpoint/{endpoint_id}/stats", endpoint)
+    assert tell("GET", "/api/v1/endpoint/{endpoint_id}/stats/daily", endpoint, **days)
+    for path in ("stats", "stats/daily"):
+        tell("GET", "/api/v1/sim/{sim_id}/" + path, {"sim_id": SIM + 101})
+    one = {"org_id_or_my": "my"}
+    for path in ("stats", "stats/daily", "stats/hourly", "inclusive_volume/active", "tariff_plan/active"):
+        tell("GET", "/api/v1/organisation/{org_id_or_my}/" + path, one)
+    tell("GET", "/api/v1/stats/daily")
+    tell("GET", "/api/v2/workspace/stats/daily", **days)
+    tell("GET", "/api/v1/tariff_plan/active")
+
+
+def tell_lookups(tell: Tell) -> None:
+    for path in (
+        "country",
+        "currency",
+        "data_blocksize",
+        "data_throttle",
+        "dns",
+        "esme_interface_type",
+        "ip_address_space",
+        "organisation/status",
+        "rat_type",
+        "service",
+        "service_level",
+        "service_profile",
+        "tariff_profile",
+        "traffic_limit",
+    ):
+        assert tell("GET", f"/api/v1/{path}")
+    tell("GET", "/api/v1/service/{service_id}/traffic_limit", {"service_id": 21})
+    tell("GET", "/api/v1/service_profile/{profile_id}", {"profile_id": 1})
+    tell("GET", "/api/v1/tariff_profile/{tariff_profile_id}", {"tariff_profile_id": 1})
+
+
+def tell_application_tokens(tell: Tell) -> None:
+    body = {"description": "one", "expiry_date": "2090-01-01T00:00:00Z", "ip": "192.0.2.0/24"}
+    tell("POST", "/api/v1/application_token", body=body)
+    token = tell("GET", "/api/v1/application_token")[-1]
+    one = {"app_token_id": token["id"]}
+    tell("PATCH", "/api/v1/application_token/{app_token_id}", one, {"status": {"id": 1}})

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from airflow_provider_emnify.sandbox.operations import GRAPHQL
 from airflow_provider_emnify.sandbox.wire import ROUTES
 from tests.sandbox.telling import ADMIN, tell_all
 
@@ -40,7 +41,7 @@ def test_every_served_operation_answers_as_the_openapi_says(
 
     tell_all(tell, sandbox)
     assert not violations
-    assert told == set(ROUTES), "an operation is served that this test does not call"
+    assert told == set(ROUTES) - {GRAPHQL}, "an operation is served that this test does not call"
 
 
 @pytest.mark.allow_openapi_violations

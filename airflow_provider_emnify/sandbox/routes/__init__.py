@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from airflow_provider_emnify.sandbox.routes import (  # noqa: F401 - importing registers the routes
+    application_tokens,
     authentication,
     batches,
     bulk,
@@ -11,14 +12,18 @@ from airflow_provider_emnify.sandbox.routes import (  # noqa: F401 - importing r
     endpoints,
     euiccs,
     events,
+    graphql,
+    lookups,
     mfa,
     migration,
     operators,
     organisations,
+    profiles,
     quotas,
     sim_operations,
     sims,
     sms,
+    statistics,
     tags,
     users,
     workspaces,

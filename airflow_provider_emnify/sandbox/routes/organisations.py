@@ -3,7 +3,19 @@
 from __future__ import annotations
 
 from airflow_provider_emnify.sandbox.clock import date
+from airflow_provider_emnify.sandbox.errors import ApiError
 from airflow_provider_emnify.sandbox.wire import Answer, Call, serves
+
+
+def the_organisation(call: Call, parameter: str, status: int = 404) -> int:
+    """Return the organisation that the path means, ``my`` or one of the caller's, or answer 404 or so."""
+    own = call.caller.organisation_id if call.caller else 0
+    given, user = call.path[parameter], call.accounts.user_of(call.caller)
+    if given == "my":
+        return own
+    if given in {str(number) for number in (own, *(user.memberships if user else ()))}:
+        return int(given)
+    raise ApiError("NotFound", f"Organisation with id {given} not found", status=status)
 
 
 @serves("GET", "/api/v1/organisation/my")

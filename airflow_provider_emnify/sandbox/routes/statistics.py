@@ -1,0 +1,303 @@
+"""Usage and cost: of organisations, Workspaces, endpoints and SIMs."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from datetime import UTC, date, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_emnify.api.enums import SimStatus
+from airflow_provider_emnify.sandbox import usage
+from airflow_provider_emnify.sandbox.catalogue import CURRENCIES, TRAFFIC_TYPES
+from airflow_provider_emnify.sandbox.clock import event_date, parse_date
+from airflow_provider_emnify.sandbox.errors import ApiError, wrong
+from airflow_provider_emnify.sandbox.routes.endpoints import the_endpoint
+from airflow_provider_emnify.sandbox.routes.organisations import the_organisation
+from airflow_provider_emnify.sandbox.routes.sims import the_sim
+from airflow_provider_emnify.sandbox.usage import Usage
+from airflow_provider_emnify.sandbox.wire import Answer, Call, serves
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+Json = dict[str, Any]
+Day = tuple[date, Usage]
+
+_ORGANISATION = "/api/v1/organisation/{org_id_or_my}/stats"
+_DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
+_HOUR = 3600
+_MOST_HOURS = 31 * 24
+_DATA, _SMS = 5, 6
+_SMS_PRICE = 0.05
+_HALF_A_YEAR = timedelta(days=182)
+
+
+# -- organisations ----------------------------------------------------------------------------------
+
+
+@serves("GET", "/api/v1/stats/daily")
+def my_daily_stats(call: Call) -> Answer:
+    """List the usage of the caller's organisation by day, this month, with a ``TOTAL`` row among them."""
+    today = usage.day_of(call.now)
+    own = call.caller.organisation_id if call.caller else 0
+    days = list(usage.of_organisation(call.state, own, today.replace(day=1), today, call.now))
+    return Answer(body=_with_total(days))
+
+
+@serves("GET", _ORGANISATION + "/daily")
+def organisation_daily_stats(call: Call) -> Answer:
+    """List the usage of an organisation by day; the end is not included, and goes with a start only."""
+    organisation_id = the_organisation(call, "org_id_or_my", status=422)
+    today = usage.day_of(call.now)
+    start, end = _day(call, "start_date"), _day(call, "end_date")
+    if end is not None and start is None:
+        raise wrong("Statistics - end_date is valid with start_date only.")
+    first = start or today.replace(day=1)
+    last = end - timedelta(days=1) if end is not None and end > date.min else today
+    return Answer(
+        body=_with_total(list(usage.of_organisation(call.state, organisation_id, first, last, call.now)))
+    )
+
+
+@serves("GET", _ORGANISATION + "/hourly")
+def organisation_hourly_stats(call: Call) -> Answer:
+    """Give the usage of an organisation by hour, the last three by default; the rows carry no date."""
+    organisation_id = the_organisation(call, "org_id_or_my", status=422)
+    end = min(_moment(call, "end_date", call.now), call.now)
+    start = max(_moment(call, "start_date", end - 3 * _HOUR), end - _MOST_HOURS * _HOUR)
+    first, last = usage.day_of(max(start, 0)), usage.day_of(max(end, 0))
+    days = dict(usage.of_organisation(call.state, organisation_id, first, last, call.now))
+    rows: dict[str, dict[str, list[Any]]] = {
+        kind: {direction: [] for direction in ("rx", "tx")} for kind in ("data", "sms")
+    }
+    hour = start - start % _HOUR
+    while hour < end:
+        moment = datetime.fromtimestamp(hour, UTC)
+        part = days.get(moment.date(), Usage()).share(1, 24)
+        for direction in ("rx", "tx"):
+            rows["data"][direction].append(
+                [f"{moment:%H:%M}", _megabytes(getattr(part, f"data_{direction}"))]
+            )
+            rows["sms"][direction].append([f"{moment:%H:%M}", str(getattr(part, f"sms_{direction}"))])
+        hour += _HOUR
+    return Answer(body=rows)
+
+
+@serves("GET", _ORGANISATION)
+def organisation_monthly_stats(call: Call) -> Answer:
+    """Give the usage of an organisation in this month and the last, and what it has."""
+    state = call.state
+    organisation_id = the_organisation(call, "org_id_or_my", status=422)
+    months = {}
+    for name, first, last in _months(call.now):
+        days = usage.of_organisation(state, organisation_id, first, last, call.now)
+        months[name] = {
+            kind: {**volumes, "month": f"{first:%Y-%m}"} for kind, volumes in _volumes(_sum(days)).items()
+        }
+    counts = Counter(sim.status for sim in state.sims.values() if sim.organisation_id == organisation_id)
+    body: Json = {
+        **months,
+        "sim": {
+            "issued": counts[SimStatus.ISSUED],
+            "factory_mode": counts[SimStatus.FACTORY_TEST],
+            "active": counts[SimStatus.ACTIVATED],
+            "suspended": counts[SimStatus.SUSPENDED],
+            "total": counts.total() - counts[SimStatus.DELETED],
+        },
+        "service_profiles": len(state.service_profiles),
+        "tariff_profiles": len(state.tariff_profiles),
+        "users": sum(organisation_id in user.memberships for user in state.users.values()),
+        "active_chargeable_sims": counts[SimStatus.ACTIVATED],
+        "hosting_fees": 0.0,
+        "inclusive_volume": {"unpooled": 0.0, "pooled": 500.0},
+        "prepaid_balance": {"amount": 0.0, "currency": CURRENCIES[1], "last_updated": event_date(call.now)},
+    }
+    return Answer(body=_as_strings(body) if state.settings.quirks else body)
+
+
+@serves("GET", "/api/v2/workspace/stats/daily")
+def workspace_daily_stats(call: Call) -> Answer:
+    """List the usage of the caller's Workspaces by day."""
+    user = call.accounts.user_of(call.caller)
+    seen = sorted(user.memberships) if user else [call.caller.organisation_id if call.caller else 0]
+    wanted = [part.strip() for part in call.query.get("workspace_ids", "").split(",") if part.strip()]
+    for part in wanted:
+        if part not in map(str, seen):
+            raise ApiError("InvalidReference", f"Workspace {part} is not found or not accessible.")
+    today = usage.day_of(call.now)
+    end = _day(call, "end_date")
+    start = _day(call, "start_date") or (end.replace(day=1) if end else today - _HALF_A_YEAR)
+    rows = []
+    for number in map(int, dict.fromkeys(wanted) or seen):
+        days = list(usage.of_organisation(call.state, number, start, end or today, call.now))
+        rows.append(
+            {
+                "id": number,
+                "days": [{"date": str(day), **_workspace(amount)} for day, amount in days],
+                "total": _workspace(_sum(days)),
+            }
+        )
+    return Answer(body=rows)
+
+
+# -- endpoints and SIMs -----------------------------------------------------------------------------
+
+
+@serves("GET", "/api/v1/endpoint/{endpoint_id}/stats")
+def endpoint_stats(call: Call) -> Answer:
+    """Give the usage of an endpoint in this month, the last, and the last hour."""
+    endpoint = the_endpoint(call)
+    months = {
+        name: _volumes(_sum(usage.of_endpoint(call.state, endpoint, first, last, call.now)))
+        for name, first, last in _months(call.now)
+    }
+    return Answer(body={**months, "last_hour": _last_hour(call.now)})
+
+
+@serves("GET", "/api/v1/endpoint/{endpoint_id}/stats/daily")
+def endpoint_daily_stats(call: Call) -> Answer:
+    """List the usage of an endpoint by day, both dates included."""
+    endpoint = the_endpoint(call)
+    first, last = _range(call)
+    return Answer(body=_daily(usage.of_endpoint(call.state, endpoint, first, last, call.now)))
+
+
+@serves("GET", "/api/v1/sim/{sim_id}/stats")
+def sim_stats(call: Call) -> Answer:
+    """Give the usage of a SIM in this month, the last, and the last hour, in an array."""
+    sim = the_sim(call)
+    body: Json = {}
+    for name, first, last in _months(call.now):
+        body[name] = {}
+        for kind, volumes in _volumes(_sum(_sim_days(call, first, last))).items():
+            number = volumes["traffic_type"]["id"]
+            body[name][kind] = {
+                **volumes,
+                "sim_id": sim.id,
+                "month": str(first),
+                "traffic_type_id": number,
+                "currency_id": volumes["currency"]["id"],
+                "last_updated": event_date(call.now),
+                "id": int(f"{sim.id}{first:%Y%m}{number}"),
+            }
+    return Answer(body=[{**body, "last_hour": _last_hour(call.now)}])
+
+
+@serves("GET", "/api/v1/sim/{sim_id}/stats/daily")
+def sim_daily_stats(call: Call) -> Answer:
+    """List the usage of a SIM by day, both dates included."""
+    return Answer(body=_daily(_sim_days(call, *_range(call))))
+
+
+def _sim_days(call: Call, first: date, last: date) -> Iterable[Day]:
+    """The usage of a SIM is that of the endpoint that it is in."""
+    sim = the_sim(call)
+    endpoint = call.state.endpoints.get(sim.endpoint_id) if sim.endpoint_id is not None else None
+    return () if endpoint is None else usage.of_endpoint(call.state, endpoint, first, last, call.now)
+
+
+# -- dates ------------------------------------------------------------------------------------------
+
+
+def _day(call: Call, name: str) -> date | None:
+    given = call.query.get(name)
+    if not given:
+        return None
+    try:
+        if not _DATE.fullmatch(given):
+            raise ValueError(given)
+        return date.fromisoformat(given)
+    except ValueError:
+        raise wrong(f"Statistics - {name} has invalid format: expecting YYYY-MM-DD.") from None
+
+
+def _moment(call: Call, name: str, default: float) -> float:
+    given = call.query.get(name)
+    when = parse_date(given) if given else default
+    if when is None:
+        raise wrong(f"Statistics - {name} has invalid format: expecting a date.")
+    return when
+
+
+def _range(call: Call) -> tuple[date, date]:
+    today = usage.day_of(call.now)
+    return _day(call, "start_date") or today.replace(day=1), _day(call, "end_date") or today
+
+
+def _months(now: float) -> list[tuple[str, date, date]]:
+    today = usage.day_of(now)
+    first = today.replace(day=1)
+    before = first - timedelta(days=1)
+    return [("last_month", before.replace(day=1), before), ("current_month", first, today)]
+
+
+# -- rows -------------------------------------------------------------------------------------------
+
+
+def _sum(days: Iterable[Day]) -> Usage:
+    return sum((amount for _, amount in days), Usage())
+
+
+def _megabytes(octets: int) -> str:
+    return f"{octets / 1_000_000:.6f}"
+
+
+def _volumes(amount: Usage) -> dict[str, Json]:
+    data, sms = (
+        {
+            "volume": volume(rx + tx),
+            "volume_rx": volume(rx),
+            "volume_tx": volume(tx),
+            "cost": cost,
+            "currency": CURRENCIES[1],
+            "traffic_type": TRAFFIC_TYPES[kind],
+        }
+        for kind, rx, tx, cost, volume in (
+            (_DATA, amount.data_rx, amount.data_tx, 0.0, lambda octets: float(_megabytes(octets))),
+            (_SMS, amount.sms_rx, amount.sms_tx, round(amount.sms_tx * _SMS_PRICE, 2), float),
+        )
+    )
+    return {"data": data, "sms": sms}
+
+
+def _daily(days: Iterable[Day]) -> list[Json]:
+    return [{"date": str(day), **_volumes(amount)} for day, amount in days if amount]
+
+
+def _with_total(days: list[Day]) -> list[Json]:
+    """Rows with strings for numbers, and the ``TOTAL`` row in their midst."""
+    rows = [_organisation_row(str(day), amount) for day, amount in days]
+    rows.insert(len(rows) // 2, _organisation_row("TOTAL", _sum(days)))
+    return rows
+
+
+def _organisation_row(name: str, amount: Usage) -> Json:
+    row: Json = {"date": name}
+    for kind, volumes in _volumes(amount).items():
+        row[kind] = {
+            **{key: str(volumes[key]) for key in ("volume", "volume_rx", "volume_tx", "cost")},
+            "currency": volumes["currency"],
+            "currency_id": str(volumes["currency"]["id"]),
+            "traffic_type": volumes["traffic_type"],
+            "traffic_type_id": str(volumes["traffic_type"]["id"]),
+        }
+    return row
+
+
+def _workspace(amount: Usage) -> Json:
+    return {f"{kind}_volume": volumes for kind, volumes in _volumes(amount).items()}
+
+
+def _last_hour(now: float) -> Json:
+    minutes = [f"{datetime.fromtimestamp(now - 60 * ago, UTC):%H:%M}" for ago in range(59, -1, -1)]
+    return {
+        kind: {direction: [[minute, 0] for minute in minutes] for direction in ("rx", "tx")}
+        for kind in ("data", "sms")
+    }
+
+
+def _as_strings(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: part if key == "id" else _as_strings(part) for key, part in value.items()}
+    return str(value) if isinstance(value, (int, float)) else value
