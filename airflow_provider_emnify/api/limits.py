@@ -16,7 +16,7 @@ import re
 import threading
 import time
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 from pyrate_limiter import AbstractBucket, Rate, RateItem
@@ -127,6 +127,8 @@ class Limits:
     :param limits: The limits; the documented ones unless a test scales them down.
     :param directory: Where the ``host`` store lies; by default a directory of this user's in the
         temporary one.
+    :param leave: Share of the limits by address (0 to 1) that is left to others: all clients that leave one
+        keep together to the rest.
     :param sleep: How to wait, in seconds.
     :raises ValueError: for a store that is none of these.
     """
@@ -137,11 +139,12 @@ class Limits:
         *,
         limits: tuple[Limit, ...] = LIMITS,
         directory: Path | None = None,
+        leave: float = 0.0,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._store = make_store(store, directory)
-        self._limits = limits
-        self._narrowest = min(limit.window for limit in limits) / 1000
+        self._limits = (*_less(limits, leave), *limits) if leave else limits
+        self._narrowest = min((limit.window for limit in limits), default=0) / 1000
         self._sleep = sleep
         self._lock = threading.RLock()
         self._buckets: dict[str, AbstractBucket] = {}
@@ -251,6 +254,14 @@ class Limits:
         why = _first_line(error)
         log.warning("The rate limit store %s was damaged (%s) and begun anew", self._store.name, why)
         return wait
+
+
+def _less(limits: tuple[Limit, ...], leave: float) -> Iterator[Limit]:
+    """Return the limits by address, less a share. They come first, as wide as they are."""
+    for limit in limits:
+        if limit.scope == "address" and limit.method is None:
+            calls = max(int(limit.calls * (1 - leave)), 1)
+            yield replace(limit, name=f"{limit.name}, in the background", calls=calls)
 
 
 def _first_line(error: Exception) -> str:
