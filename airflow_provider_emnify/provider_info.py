@@ -49,6 +49,7 @@ PROVIDER_INFO: dict[str, object] = {
         "operators.endpoint",
         "operators.sms",
         "operators.quota",
+        "operators.tag",
         "operators.euicc",
         "operators.data_stream",
         "operators.cloud_connect",

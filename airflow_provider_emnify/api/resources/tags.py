@@ -19,6 +19,7 @@ from airflow_provider_emnify.api.resources.operation import (
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from airflow_provider_emnify.api.client import EmnifyClient
     from airflow_provider_emnify.api.paging import Listing
     from airflow_provider_emnify.api.resources.operation import Call, Ids, Numbers, Row, Rows
 
@@ -155,7 +156,7 @@ class Tags(Resource):
 
         def look(chunk: Rows) -> tuple[Rows, Rows]:
             ids = [_item(row)["endpoint"]["id"] for row in chunk]
-            has = self._assigned(ids)
+            has = assigned_tags(self._client, ids)
             return split(
                 chunk,
                 lambda row: is_done(
@@ -167,19 +168,23 @@ class Tags(Resource):
             _item(row)
         return send_in_chunks(rows, send=send, look=look, what=what)
 
-    def _assigned(self, endpoint_ids: Sequence[int]) -> dict[int, set[int]]:
-        endpoints = self._client.endpoints
-        if len(endpoint_ids) > FEW:
-            return {
-                row["id"]: {tag["id"] for tag in row.get("tag_assignments") or ()} for row in endpoints.list()
-            }
-        assigned: dict[int, set[int]] = {}
-        for one in endpoint_ids:
-            try:
-                assigned[one] = {tag["id"] for tag in endpoints.tags(one)}
-            except EmnifyNotFoundError:
-                continue
-        return assigned
+
+def assigned_tags(client: EmnifyClient, endpoint_ids: Sequence[int]) -> dict[int, set[int]]:
+    """Return the ids of the tags of those endpoints that exist, in the lesser number of requests."""
+    if len(endpoint_ids) > FEW:
+        wanted = set(endpoint_ids)
+        return {
+            row["id"]: {tag["id"] for tag in row.get("tag_assignments") or ()}
+            for row in client.endpoints.list()
+            if row["id"] in wanted
+        }
+    assigned: dict[int, set[int]] = {}
+    for one in endpoint_ids:
+        try:
+            assigned[one] = {tag["id"] for tag in client.endpoints.tags(one)}
+        except EmnifyNotFoundError:
+            continue
+    return assigned
 
 
 def _item(row: Mapping[str, Any]) -> Row:
