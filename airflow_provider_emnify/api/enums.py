@@ -190,3 +190,18 @@ class SimBatchState(_Word):
     REGISTRABLE = "REGISTRABLE"
     REGISTERED = "REGISTERED"
     INVALID = "INVALID"
+
+
+class EventPresence(_Word):
+    """Whether an event that is waited for has happened."""
+
+    NO_EVENT_YET = "NO EVENT YET"
+    EVENT_SEEN = "EVENT SEEN"
+
+
+class Silence(_Word):
+    """For how long an endpoint has had no data session, as its connectivity and its events say."""
+
+    ONLINE = "ONLINE"
+    ONLINE_LATELY = "ONLINE LATELY"
+    NOT_ONLINE = "NOT ONLINE"

@@ -14,8 +14,10 @@ from airflow_provider_emnify.api.enums import (
     Connectivity,
     DataStreamStatus,
     EndpointStatus,
+    EventPresence,
     OperationState,
     QuotaStatus,
+    Silence,
     SimBatchState,
     SimStatus,
     SmsStatus,
@@ -25,7 +27,7 @@ from airflow_provider_emnify.api.errors import EmnifyNotFoundError, EmnifyValida
 from airflow_provider_emnify.api.ids import parse_ids, parse_texts, parse_user_ids
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from airflow_provider_emnify.api.client import EmnifyClient
     from airflow_provider_emnify.api.paging import Listing
@@ -43,6 +45,8 @@ State = (
     | Connectivity
     | OperationState
     | SimBatchState
+    | EventPresence
+    | Silence
 )
 
 
@@ -60,6 +64,26 @@ class Reading:
     gone: bool = False
 
 
+def no_filters(filters: Mapping[str, Any]) -> dict[str, Any]:
+    """Refuse filters.
+
+    :raises ValueError: when there are any.
+    """
+    if filters:
+        raise ValueError(f"filters: {', '.join(filters)} mean nothing here")
+    return {}
+
+
+def _cannot_be_read(client: EmnifyClient, key: Id) -> Row:
+    del client
+    raise NotImplementedError(f"{key} is not read by itself")
+
+
+def _status_id(row: Row) -> Any:
+    status = row.get("status") or {}
+    return status.get("id") if isinstance(status, dict) else status
+
+
 @dataclass(frozen=True)
 class WaitKind:
     """Something that can be waited for.
@@ -67,23 +91,27 @@ class WaitKind:
     :param noun: What its ids are ids of.
     :param states: The enum of its states.
     :param read_one: Reads one id.
+    :param read_many: Reads all ids, instead of ``read_one``, where it takes filters or has a way of its own.
     :param state_of: The state in a row.
     :param reason_of: Why it is in that state, where emnify says so.
     :param failures: The states from which the target is not reached, unless they are the target.
     :param read_all: Lists all, where the API has a list that says the state; else None.
     :param id_of: The ids of a listed row (a user has two: number and username).
     :param parse: Makes ids of what a user gave.
+    :param parse_filters: Makes plain values of what else says what is waited for; most kinds have no filters.
     """
 
     noun: str
     states: type[State]
-    read_one: Callable[[EmnifyClient, Id], Row]
-    state_of: Callable[[Row], Any]
+    read_one: Callable[[EmnifyClient, Id], Row] = _cannot_be_read
+    read_many: Callable[[EmnifyClient, Sequence[Id], Mapping[str, Any]], dict[Id, Reading]] | None = None
+    state_of: Callable[[Row], Any] = _status_id
     reason_of: Callable[[Row], str] = lambda _row: ""
     failures: tuple[State, ...] = ()
     read_all: Callable[[EmnifyClient], Listing] | None = None
     id_of: Callable[[Row], tuple[Id, ...]] = lambda row: (int(row["id"]),)
     parse: Callable[[Any, str], Sequence[Id]] = parse_ids
+    parse_filters: Callable[[Mapping[str, Any]], dict[str, Any]] = no_filters
 
     def reading(self, row: Row) -> Reading:
         """Return what a row says of the state. An unknown state is shown as it came, never an error."""
@@ -101,11 +129,6 @@ class WaitKind:
             return self.reading(self.read_one(client, key))
         except EmnifyNotFoundError:
             return Reading(None, "gone", gone=True)
-
-
-def _status_id(row: Row) -> Any:
-    status = row.get("status") or {}
-    return status.get("id") if isinstance(status, dict) else status
 
 
 def _connectivity(row: Row) -> Any:
@@ -178,13 +201,12 @@ def parse_pairs(value: Any, field: str) -> list[str]:
     return pairs
 
 
-WAITS: dict[str, WaitKind] = {
+STATE_WAITS: dict[str, WaitKind] = {
     "endpoint_status": WaitKind(
         noun="endpoint",
         states=EndpointStatus,
         read_one=lambda client, key: client.endpoints.get(int(key)),
         read_all=lambda client: client.endpoints.list(),
-        state_of=_status_id,
         failures=(EndpointStatus.DELETED,),
     ),
     "endpoint_connectivity": WaitKind(
@@ -198,14 +220,12 @@ WAITS: dict[str, WaitKind] = {
         states=SimStatus,
         read_one=lambda client, key: client.sims.get(int(key)),
         read_all=lambda client: client.sims.list(),
-        state_of=_status_id,
         failures=(SimStatus.DELETED,),
     ),
     "sms_delivery": WaitKind(
         noun="SMS",
         states=SmsStatus,
         read_one=_read_sms,
-        state_of=_status_id,
         reason_of=lambda row: str(row.get("gsm_map_error") or ""),
         failures=(SmsStatus.FAILED, SmsStatus.EXPIRED, SmsStatus.CANCELED),
         parse=parse_pairs,
@@ -215,7 +235,6 @@ WAITS: dict[str, WaitKind] = {
         states=UserStatus,
         read_one=lambda client, key: client.users.get(key),
         read_all=lambda client: client.users.list(),
-        state_of=_status_id,
         failures=(UserStatus.SUSPENDED,),
         id_of=lambda row: (row["id"], str(row.get("username"))),
         parse=parse_user_ids,
@@ -224,13 +243,11 @@ WAITS: dict[str, WaitKind] = {
         noun="endpoint",
         states=QuotaStatus,
         read_one=lambda client, key: client.quotas.get_data(int(key)),
-        state_of=_status_id,
     ),
     "sms_quota": WaitKind(
         noun="endpoint",
         states=QuotaStatus,
         read_one=lambda client, key: client.quotas.get_sms(int(key)),
-        state_of=_status_id,
     ),
     "euicc_operation": WaitKind(
         noun="eUICC operation",
@@ -254,7 +271,6 @@ WAITS: dict[str, WaitKind] = {
         noun="data stream",
         states=DataStreamStatus,
         read_one=lambda client, key: client.data_streams.get(str(key)),
-        state_of=_status_id,
         failures=(DataStreamStatus.ERROR,),
         parse=parse_texts,
     ),
@@ -262,7 +278,6 @@ WAITS: dict[str, WaitKind] = {
         noun="Cloud Connect attachment",
         states=CloudConnectStatus,
         read_one=_read_cloud_connect,
-        state_of=_status_id,
         failures=(CloudConnectStatus.DEACTIVATED, CloudConnectStatus.ROLLING_BACK),
         parse=parse_texts,
     ),
@@ -272,7 +287,7 @@ WAITS: dict[str, WaitKind] = {
         read_one=_read_sim_batch,
         state_of=lambda row: row["state"],
         reason_of=lambda row: str(row.get("reason") or ""),
-        failures=(SimBatchState.INVALID,),
+        failures=(SimBatchState.REGISTERED, SimBatchState.INVALID),
         parse=parse_texts,
     ),
 }

@@ -7,10 +7,12 @@ reschedule and deferrable modes come to the same verdict.
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from airflow_provider_emnify.api.wait_kinds import WAITS, Id, Reading, Row, State, WaitKind
+from airflow_provider_emnify.api.event_waits import EVENT_WAITS
+from airflow_provider_emnify.api.wait_kinds import STATE_WAITS, Id, Reading, Row, State, WaitKind
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
     from airflow_provider_emnify.api.client import EmnifyClient
 
 __all__ = ["WAITS", "Id", "Reading", "Verdict", "Wait", "WaitKind", "parse_states", "read"]
+
+WAITS: dict[str, WaitKind] = {**STATE_WAITS, **EVENT_WAITS}
 
 _FEW = 3  # as many ids are read one by one without a look at the list
 _SHOWN = 10  # as many ids as a message names
@@ -54,6 +58,7 @@ class Wait:
     :param target: The state to wait for, or several that will do; enum, name or number.
     :param failures: States that end the wait as failed. None: the kind's own, less the target.
     :param wait_for: ``"all"`` ids or ``"any"`` one of them.
+    :param filters: What else says what is waited for, where the kind has that.
     :raises ValueError: when one of these makes no sense; the message names it.
     """
 
@@ -64,6 +69,7 @@ class Wait:
         target: Any,
         failures: Any = None,
         wait_for: Literal["all", "any"] = "all",
+        filters: Mapping[str, Any] | None = None,
     ) -> None:
         if kind not in WAITS:
             raise ValueError(f"kind: {kind!r} cannot be waited for; allowed are {', '.join(WAITS)}")
@@ -73,6 +79,7 @@ class Wait:
         self.wait_for = wait_for
         spec = WAITS[kind]
         self.ids: tuple[Id, ...] = tuple(spec.parse(ids, f"{spec.noun}_ids"))
+        self.filters = spec.parse_filters(filters or {})
         self.target = parse_states(spec.states, target, "target")
         if not self.target:
             raise ValueError(f"target: no {spec.states.__name__} given")
@@ -94,13 +101,19 @@ class Wait:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the wait as plain values, from which :meth:`from_dict` makes it again."""
-        return {
+        values = {
             "kind": self.kind,
             "ids": list(self.ids),
             "target": [state.value for state in self.target],
             "failures": [state.value for state in self.failures],
             "wait_for": self.wait_for,
         }
+        return {**values, "filters": self.filters} if self.filters else values
+
+    @property
+    def subject(self) -> str:
+        """What is read for it, as a text. Waits of one subject share what is read, whatever their ids."""
+        return f"{self.kind} {json.dumps(self.filters, sort_keys=True)}" if self.filters else self.kind
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Wait:
@@ -167,16 +180,21 @@ def parse_states(states: type[State], value: Any, field: str) -> tuple[State, ..
         raise ValueError(f"{field}: {error}") from None
 
 
-def read(client: EmnifyClient, kind: str, ids: Sequence[Id]) -> dict[Id, Reading]:
+def read(
+    client: EmnifyClient, kind: str, ids: Sequence[Id], filters: Mapping[str, Any] | None = None
+) -> dict[Id, Reading]:
     """Read the state of each id, at the least cost in requests.
 
     A few ids are read one by one. Many are looked for in the list, where the API has one: its first answer
     tells how many pages it has, and when these are more than the ids, single reads are the cheaper way.
 
     :param kind: A key of :data:`WAITS`.
+    :param filters: Those of the wait.
     :returns: A reading for each id; what does not exist is ``gone``.
     """
     spec = WAITS[kind]
+    if spec.read_many is not None:
+        return spec.read_many(client, ids, filters or {})
     found: dict[Id, Reading] = {}
     if spec.read_all is not None and len(ids) > _FEW:
         with spec.read_all(client) as listing:

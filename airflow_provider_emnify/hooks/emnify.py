@@ -138,9 +138,13 @@ class EmnifyHook(BaseHook):
         settings: ConnectionSettings,
         *,
         max_retries: int | None = None,
+        leave: float = 0.0,
         sleep: Callable[[float], None] | None = None,
     ) -> EmnifyClient:
-        """Make a client from settings that were checked already; see :meth:`client_from_connection`."""
+        """Make a client from settings that were checked already; see :meth:`client_from_connection`.
+
+        :param leave: Share of the address's rate limit that is left to others.
+        """
         sleep = sleep or time.sleep
         shared = settings.token_cache != DEFAULT_TOKEN_CACHE
         retries = settings.max_retries if max_retries is None else min(settings.max_retries, max_retries)
@@ -149,7 +153,7 @@ class EmnifyHook(BaseHook):
             base_url=settings.base_url,
             timeout=settings.timeout,
             max_retries=retries,
-            limits=Limits(settings.rate_limit_store, sleep=sleep),
+            limits=Limits(settings.rate_limit_store, leave=leave, sleep=sleep),
             token_cache=TokenCache(settings.credentials, settings.base_url) if shared else None,
             user_agent=USER_AGENT,
             on_secret=mask,

@@ -169,7 +169,7 @@ def look(client: EmnifyClient, wait: Wait, readings: MutableMapping[Id, Reading]
     :param readings: What earlier looks have seen; the new ones are added.
     :raises EmnifyError: when emnify could not be read.
     """
-    readings.update(read(client, wait.kind, wait.judge(readings).pending))
+    readings.update(read(client, wait.kind, wait.judge(readings).pending, wait.filters))
     return wait.judge(readings)
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_emnify.api.enums import Connectivity, EndpointStatus
+from airflow_provider_emnify.api.enums import Connectivity, EndpointStatus, Silence
 from airflow_provider_emnify.api.waits import Wait
 from airflow_provider_emnify.links import EmnifyDevicesLink
 from airflow_provider_emnify.sensors.base import EmnifyWaitSensor
@@ -53,24 +54,28 @@ class EmnifyEndpointStatusSensor(EmnifyWaitSensor):
 
 
 class EmnifyEndpointConnectivitySensor(EmnifyWaitSensor):
-    """Wait until endpoints are connected to the network.
+    """Wait until endpoints are connected to the network, or have not been online for a number of hours.
 
-    It fails when an endpoint does not exist and, if asked, when it is blocked. All parameters of
-    :class:`~airflow_provider_emnify.sensors.base.EmnifyWaitSensor` apply: ``wait_for``, ``deferrable``,
-    ``poke_interval``, ``timeout``, ``soft_fail``, ``mode``, ``emnify_conn_id``.
+    It fails when an endpoint does not exist and, unless that is switched off, when it is blocked. All
+    parameters of :class:`~airflow_provider_emnify.sensors.base.EmnifyWaitSensor` apply: ``wait_for``,
+    ``deferrable``, ``poke_interval``, ``timeout``, ``soft_fail``, ``mode``, ``emnify_conn_id``.
 
     .. code-block:: python
 
         EmnifyEndpointConnectivitySensor(
             task_id="online", endpoint_ids="{{ ti.xcom_pull('create') }}", deferrable=True, timeout=3600
         )
+        EmnifyEndpointConnectivitySensor(task_id="lost", endpoint_ids=7, not_online_for=24, wait_for="any")
 
     :param endpoint_ids: One id or many: ``7``, ``[7, 8]``, ``"7,8"``, ``"[7, 8]"`` (templated).
     :param target: The states that will do (templated): ``"ONLINE"`` has a data session, ``"ATTACHED"`` is
         registered on a network without one; also ``"OFFLINE"`` and ``"BLOCKED"``. Default: ONLINE or
         ATTACHED.
     :param fail_on_blocked: Whether a blocked endpoint fails the wait at once (default True), unless that is
-        the target.
+        the target or ``not_online_for`` is given.
+    :param not_online_for: Instead of a target: hours (or a timedelta) without a data session, as the
+        connectivity and the events of the endpoint say; at most 720, for emnify keeps events for 30 days.
+        Takes two requests an endpoint that is not online.
     :returns: The connectivity of each endpoint, by id.
 
     Vendor page: https://docs.emnify.com/developers/api/endpoint/endpoint-connectivity-by-id-get
@@ -85,16 +90,28 @@ class EmnifyEndpointConnectivitySensor(EmnifyWaitSensor):
         endpoint_ids: Any,
         target: Connectivity | str | Sequence[Connectivity | str] = ("ONLINE", "ATTACHED"),
         fail_on_blocked: bool = True,
+        not_online_for: float | timedelta | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.endpoint_ids = endpoint_ids
         self.target = target
         self.fail_on_blocked = fail_on_blocked
+        if isinstance(not_online_for, timedelta):
+            not_online_for = not_online_for / timedelta(hours=1)
+        self.not_online_for = not_online_for
         self._check_early(self.wait, endpoint_ids, target)
 
     def wait(self) -> Wait:
         """Return the wait."""
+        if self.not_online_for is not None:
+            return Wait(
+                "endpoint_silence",
+                self.endpoint_ids,
+                Silence.NOT_ONLINE,
+                wait_for=self.wait_for,
+                filters={"hours": self.not_online_for},
+            )
         wait = Wait("endpoint_connectivity", self.endpoint_ids, self.target, (), wait_for=self.wait_for)
         if not self.fail_on_blocked or Connectivity.BLOCKED in wait.target:
             return wait

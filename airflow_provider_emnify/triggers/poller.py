@@ -10,46 +10,30 @@ so do the threads and the client.
 from __future__ import annotations
 
 import asyncio
-import concurrent.futures
 import contextvars
 import logging
 import random
-import threading
 import time
 from collections import defaultdict
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, Literal
 from weakref import WeakKeyDictionary
 
-from airflow.exceptions import AirflowNotFoundException  # type: ignore[attr-defined] # not in older common.compat
-from airflow.providers.common.compat.connection import get_async_connection
-
-from airflow_provider_emnify.api import (
-    EmnifyAuthenticationError,
-    EmnifyConnectionError,
-    EmnifyError,
-    EmnifyPermissionError,
-)
+from airflow_provider_emnify.api import EmnifyAuthenticationError, EmnifyError, EmnifyPermissionError
 from airflow_provider_emnify.api.waits import Reading, read
-from airflow_provider_emnify.hooks.connection import ConnectionSettings, EmnifyConnectionConfigError
-from airflow_provider_emnify.hooks.emnify import EmnifyHook
-from airflow_provider_emnify.hooks.masking import mask
+from airflow_provider_emnify.hooks.connection import EmnifyConnectionConfigError
+from airflow_provider_emnify.triggers.access import access_for
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 
     from airflow_provider_emnify.api import EmnifyClient
     from airflow_provider_emnify.api.waits import Id, Verdict, Wait
 
 log = logging.getLogger(__name__)
 
-P = ParamSpec("P")
-R = TypeVar("R")
-
-_THREADS = 4
 _NO_ACCESS = (EmnifyAuthenticationError, EmnifyPermissionError)
-_RETRIES = 1  # the next round is the retry
 _SHORTEST = 0.01  # seconds between rounds, whatever is asked for
 _GATHER_SHARE, _GATHER_MOST = 0.05, 1.0  # how long newcomers are gathered: share of the interval, seconds
 _NEWCOMER_SHARE = 0.1  # rounds for newcomers are at least this share of the interval apart
@@ -57,7 +41,7 @@ _JITTER = 0.1
 _BACKOFF_MOST = 4  # intervals between rounds while everything fails
 _FIRST_LOOK = 30.0  # seconds that a wait may overrun its deadline to be looked at once
 _COMPLAINT = 60.0  # seconds between two log lines on passing errors
-_BATCH = 200  # waits that are told their outcome before others get a turn on the loop
+_PORTION = 25  # waits that are told what was found before others get a turn on the loop
 
 
 @dataclass(frozen=True)
@@ -94,9 +78,18 @@ class _Member:
     readings: dict[Id, Reading] = field(default_factory=dict)
     seen: dict[str, str] = field(default_factory=dict)
 
+    def judge(self, readings: Mapping[Id, Reading]) -> Any:
+        """Say what a look means for this wait. Runs in a thread."""
+        self.readings.update((key, readings[key]) for key in self.pending if key in readings)
+        return self.wait.judge(self.readings)
+
     def settle(self, status: Literal["success", "failed", "timeout"], message: str) -> None:
         if not self.outcome.done():
             self.outcome.set_result(Outcome(status, message, self.seen))
+
+    def give_up(self, message: str) -> None:
+        """Take that there will be no more looks."""
+        self.settle("failed", message)
 
     def take(self, verdict: Verdict) -> None:
         """Take what a look has found."""
@@ -116,8 +109,29 @@ class _Member:
         self.settle("timeout", f"Time ran out: {self.message}{error}")
 
 
-class _GoneError(Exception):
-    """Ends a thread's sleep when the poller goes."""
+@dataclass(eq=False)
+class _Watcher(_Member):
+    """Takes part for good, and is told what each look has found."""
+
+    found: asyncio.Queue[Mapping[Id, Reading] | str] = field(default_factory=asyncio.Queue)
+
+    def give_up(self, message: str) -> None:
+        """Take that there will be no more looks."""
+        self.found.put_nowait(message)
+
+    def judge(self, readings: Mapping[Id, Reading]) -> Mapping[Id, Reading]:
+        """Pick what concerns this one."""
+        return {key: readings[key] for key in self.pending if key in readings}
+
+    def take(self, verdict: Mapping[Id, Reading]) -> None:  # type: ignore[override] # what judge() returned
+        """Pass on what a look has found."""
+        self.found.put_nowait(verdict)
+
+    def settle(self, status: Literal["success", "failed", "timeout"], message: str) -> None:
+        """There is no task to fail: it looks again at the next round."""
+        if message != self.message:
+            self.message = message
+            log.error("Watching %r: %s (%s). Looking again", self.wait, message, status)
 
 
 class Poller:
@@ -140,13 +154,7 @@ class Poller:
         self._last_end = float("-inf")
         self._failures = 0
         self._complained = float("-inf")
-        self._pool = concurrent.futures.ThreadPoolExecutor(_THREADS, thread_name_prefix=f"emnify-{conn_id}")
-        self._running: set[concurrent.futures.Future[Any]] = set()
-        self._connecting = asyncio.Lock()
-        self._settings: ConnectionSettings | None = None
-        self._client: EmnifyClient | None = None
-        self._clients: list[EmnifyClient] = []
-        self._gone = threading.Event()
+        self._access = access_for(conn_id)
 
     async def join(self, wait: Wait, interval: float, deadline: float) -> Outcome:
         """Take part until the wait is over.
@@ -160,6 +168,29 @@ class Poller:
             member.take(wait.judge({}))
         left = max(0.0, deadline - time.time())
         timer = self._loop.call_later(left, self._expire, member)
+        self._enter(member)
+        try:
+            return await member.outcome
+        finally:
+            timer.cancel()
+            self._leave(member)
+
+    async def watch(self, wait: Wait, interval: float) -> AsyncIterator[Mapping[Id, Reading]]:
+        """Take part for good: yield what each look has found. Errors are logged, and it looks again.
+
+        :param wait: Whose ids to look at.
+        :param interval: Seconds between two looks.
+        """
+        watcher = _Watcher(wait, max(interval, _SHORTEST), self._loop.create_future(), list(wait.ids))
+        self._enter(watcher)
+        try:
+            while not isinstance(found := await watcher.found.get(), str):
+                yield found
+            raise RuntimeError(found)
+        finally:
+            self._leave(watcher)
+
+    def _enter(self, member: _Member) -> None:
         if not self._newcomers:
             self._newcomers_since = self._loop.time()
         self._members.add(member)
@@ -169,14 +200,12 @@ class Poller:
             self._task = self._loop.create_task(self._run(), context=contextvars.Context())
             self._task.add_done_callback(self._ended)
         self._wake.set()
-        try:
-            return await member.outcome
-        finally:
-            timer.cancel()
-            self._members.discard(member)
-            self._newcomers.discard(member)
-            if not self._members:
-                self._go()
+
+    def _leave(self, member: _Member) -> None:
+        self._members.discard(member)
+        self._newcomers.discard(member)
+        if not self._members:
+            self._go()
 
     def _expire(self, member: _Member) -> None:
         if member.looked or member.overdue:
@@ -186,25 +215,17 @@ class Poller:
             self._loop.call_later(_FIRST_LOOK, member.time_out)
 
     def _go(self) -> None:
-        """Let go of threads and clients, without waiting for a thread that is in the middle of a request."""
         self._on_gone()
-        self._gone.set()
         if self._task is not None:
             self._task.cancel()
-        self._pool.submit(self._close)
-        self._pool.shutdown(wait=False)
-
-    def _close(self) -> None:
-        concurrent.futures.wait(self._running)
-        for client in self._clients:
-            client.close()
+        self._access.release()
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         error = None if task.cancelled() else task.exception()
         if error is not None:
             log.error("The poller of connection '%s' broke", self._conn_id, exc_info=error)
             for member in self._members:
-                member.settle("failed", f"The poller broke: {error!r}")
+                member.give_up(f"The poller broke: {error!r}")
 
     async def _run(self) -> None:
         while True:
@@ -248,29 +269,29 @@ class Poller:
 
     async def _round(self, due: list[_Member]) -> bool:
         """Look for those who are due. Return whether nothing could be read."""
-        kinds: dict[str, list[_Member]] = defaultdict(list)
+        subjects: dict[str, list[_Member]] = defaultdict(list)
         for member in due:
-            kinds[member.wait.kind].append(member)
-        read_well = await asyncio.gather(*(self._look(kind, members) for kind, members in kinds.items()))
+            subjects[member.wait.subject].append(member)
+        read_well = await asyncio.gather(*(self._look(members) for members in subjects.values()))
         for number, member in enumerate(due):
             member.looked = True
             if member.overdue:
                 member.time_out()
             await _give_way(number)
-        return bool(kinds) and not any(read_well)
+        return bool(subjects) and not any(read_well)
 
-    async def _look(self, kind: str, members: list[_Member]) -> bool:
-        """Read all that members of one kind ask for, and tell them. Return whether it could be read."""
+    async def _look(self, members: list[_Member]) -> bool:
+        """Read all that members of one subject ask for, and tell them. Return whether it could be read."""
         try:
-            found = await self._read(kind, members)
+            found = await self._access.call(lambda client: _read_and_judge(client, members))
         except EmnifyError as error:
-            # No access concerns all of a kind. Anything else that lasts may be about one wait's ids.
+            # No access concerns all of a subject. Anything else that lasts may be about one wait's ids.
             if not error.transient and not isinstance(error, _NO_ACCESS) and len(members) > 1:
-                return any([await self._look(kind, [member]) for member in members])
+                return any([await self._look([member]) for member in members])
             await self._suffer(members, error, lasts=not error.transient)
         except Exception as error:
             if not isinstance(error, EmnifyConnectionConfigError):
-                log.exception("Looking at %s broke", kind)
+                log.exception("Looking at %s broke", members[0].wait.subject)
             await self._suffer(members, error, lasts=True)
         else:
             for number, (member, verdict) in enumerate(found):
@@ -278,16 +299,6 @@ class Poller:
                 await _give_way(number)
             return True
         return False
-
-    async def _read(self, kind: str, members: list[_Member]) -> list[tuple[_Member, Verdict]]:
-        settings, client = await self._connect()
-        try:
-            return await self._in_thread(_read_and_judge, client, kind, members)
-        except EmnifyAuthenticationError:
-            if not await self._has_new_credentials(settings):
-                raise
-        _, client = await self._connect()
-        return await self._in_thread(_read_and_judge, client, kind, members)
 
     async def _suffer(self, members: Iterable[_Member], error: Exception, *, lasts: bool) -> None:
         """Fail the waits that an error concerns, if it lasts; else remember it for when their time is out."""
@@ -305,69 +316,18 @@ class Poller:
                 reason,
             )
 
-    async def _connect(self) -> tuple[ConnectionSettings, EmnifyClient]:
-        """Return the client, made with the first look."""
-        async with self._connecting:
-            if self._client is None or self._settings is None:
-                settings = await self._fetch()
-                self._client = await self._in_thread(self._make_client, settings)
-                self._settings = settings
-            return self._settings, self._client
 
-    async def _has_new_credentials(self, rejected: ConnectionSettings) -> bool:
-        """Fetch a connection anew whose credentials were rejected; it may have been changed meanwhile."""
-        async with self._connecting:
-            if self._settings is not rejected:
-                return True
-            settings = await self._fetch()
-            if settings == rejected:
-                return False
-            log.info("Connection '%s' was changed; using the new one", self._conn_id)
-            self._client = await self._in_thread(self._make_client, settings)
-            self._settings = settings
-            return True
-
-    async def _fetch(self) -> ConnectionSettings:
-        try:
-            conn = await get_async_connection(self._conn_id)
-        except AirflowNotFoundException:
-            raise EmnifyConnectionConfigError(self._conn_id, "id", "there is no such connection") from None
-        except Exception as error:
-            # Not its text: Airflow puts a connection's URI into some of these.
-            kind = type(error).__name__
-            raise EmnifyConnectionError(f"connection '{self._conn_id}' could not be read: {kind}") from None
-        return await self._in_thread(ConnectionSettings.from_airflow, conn, mask)
-
-    def _make_client(self, settings: ConnectionSettings) -> EmnifyClient:
-        client = EmnifyHook.client_from_settings(settings, max_retries=_RETRIES, sleep=self._sleep)
-        self._clients.append(client)
-        return client
-
-    def _sleep(self, seconds: float) -> None:
-        if self._gone.wait(seconds):
-            raise _GoneError
-
-    async def _in_thread(self, work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
-        future = self._pool.submit(work, *args, **kwargs)
-        self._running.add(future)
-        future.add_done_callback(self._running.discard)
-        return await asyncio.wrap_future(future)
-
-
-def _read_and_judge(client: EmnifyClient, kind: str, members: list[_Member]) -> list[tuple[_Member, Verdict]]:
+def _read_and_judge(client: EmnifyClient, members: list[_Member]) -> list[tuple[_Member, Any]]:
     """Read each id that is still asked for once, and judge each wait. Runs in a thread."""
+    wait = members[0].wait
     ids = list(dict.fromkeys(key for member in members for key in member.pending))
-    readings = read(client, kind, ids)
-    found = []
-    for member in members:
-        member.readings.update((key, readings[key]) for key in member.pending if key in readings)
-        found.append((member, member.wait.judge(member.readings)))
-    return found
+    readings = read(client, wait.kind, ids, wait.filters)
+    return [(member, member.judge(readings)) for member in members]
 
 
 async def _give_way(number: int) -> None:
     """Give others on the loop a turn, now and then in a long row of things to do."""
-    if number % _BATCH == _BATCH - 1:
+    if number % _PORTION == _PORTION - 1:
         await asyncio.sleep(0)
 
 

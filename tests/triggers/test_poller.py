@@ -11,6 +11,7 @@ import pytest
 
 from airflow_provider_emnify.api import EndpointStatus
 from airflow_provider_emnify.api.waits import Wait
+from airflow_provider_emnify.triggers import access as access_module
 from airflow_provider_emnify.triggers import poller as module
 from airflow_provider_emnify.triggers.poller import Outcome, poller_for
 
@@ -355,7 +356,7 @@ def test_a_connection_that_cannot_be_fetched_for_now_is_ridden_out(
     fleet: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     enable(fleet)
-    real, calls = module.get_async_connection, 0
+    real, calls = access_module.get_async_connection, 0
 
     async def flaky(conn_id: str) -> Any:
         nonlocal calls
@@ -364,7 +365,7 @@ def test_a_connection_that_cannot_be_fetched_for_now_is_ridden_out(
             raise RuntimeError("emnify://:top-secret@host")
         return await real(conn_id)
 
-    monkeypatch.setattr(module, "get_async_connection", flaky)
+    monkeypatch.setattr(access_module, "get_async_connection", flaky)
     assert run(lambda: join(ids_of(fleet)[:1])).status == "success"
 
     calls = -1_000_000

@@ -1,0 +1,51 @@
+"""Sensors for Cloud Connect: whether attachments are active."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_emnify.api.waits import Wait
+from airflow_provider_emnify.sensors.base import EmnifyWaitSensor
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from airflow_provider_emnify.api.enums import CloudConnectStatus
+
+
+class EmnifyCloudConnectSensor(EmnifyWaitSensor):
+    """Wait until Cloud Connect attachments are active.
+
+    An offer can stay open for 7 days. It fails when an attachment is rolled back or deactivated (unless that
+    is the target) or does not exist. All parameters of
+    :class:`~airflow_provider_emnify.sensors.base.EmnifyWaitSensor` apply: ``wait_for``, ``deferrable``,
+    ``poke_interval``, ``timeout``, ``soft_fail``, ``mode``, ``emnify_conn_id``.
+
+    .. code-block:: python
+
+        EmnifyCloudConnectSensor(task_id="active", attachment_ids=12, deferrable=True, poke_interval=600)
+
+    :param attachment_ids: One id or many (templated).
+    :param target_status: ``"active"`` (default), or another status or several that will do (templated).
+    :returns: The status of each attachment, by id.
+
+    Vendor page: https://docs.emnify.com/developers/api/cloud-connect/get-cloud-connect-attachment-by-id
+    """
+
+    template_fields: Sequence[str] = ("emnify_conn_id", "attachment_ids", "target_status")
+
+    def __init__(
+        self,
+        *,
+        attachment_ids: Any,
+        target_status: CloudConnectStatus | int | str | Sequence[CloudConnectStatus | int | str] = "active",
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.attachment_ids = attachment_ids
+        self.target_status = target_status
+        self._check_early(self.wait, attachment_ids, target_status)
+
+    def wait(self) -> Wait:
+        """Return the wait."""
+        return Wait("cloud_connect", self.attachment_ids, self.target_status, wait_for=self.wait_for)

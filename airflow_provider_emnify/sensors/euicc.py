@@ -1,0 +1,84 @@
+"""Sensors for operations on eUICCs and SIMs: whether they are over, and how they ended."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_emnify.api.waits import Wait
+from airflow_provider_emnify.links import EmnifySimsLink
+from airflow_provider_emnify.sensors.base import EmnifyWaitSensor
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from airflow_provider_emnify.api.enums import OperationState
+
+
+class EmnifyEuiccOperationSensor(EmnifyWaitSensor):
+    """Wait until operations on eUICCs (download, enable, disable or delete a profile) have succeeded.
+
+    That can take a day. It fails with emnify's reason when one fails, and when it does not exist. All
+    parameters of :class:`~airflow_provider_emnify.sensors.base.EmnifyWaitSensor` apply: ``wait_for``,
+    ``deferrable``, ``poke_interval``, ``timeout``, ``soft_fail``, ``mode``, ``emnify_conn_id``.
+
+    .. code-block:: python
+
+        EmnifyEuiccOperationSensor(task_id="enabled", operation_ids="7/5f1c", deferrable=True)
+
+    :param operation_ids: The ids of eUICC and operation, one pair or many: ``"7/5f1c"``, ``[[7, "5f1c"]]``
+        (templated).
+    :returns: The state of each operation, by pair.
+
+    Vendor page: https://docs.emnify.com/developers/api/euicc-operation/get-operation
+    """
+
+    template_fields: Sequence[str] = ("emnify_conn_id", "operation_ids")
+    operator_extra_links = (EmnifySimsLink(),)
+
+    def __init__(self, *, operation_ids: Any, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.operation_ids = operation_ids
+        self._check_early(self.wait, operation_ids)
+
+    def wait(self) -> Wait:
+        """Return the wait."""
+        return Wait("euicc_operation", self.operation_ids, "succeeded", wait_for=self.wait_for)
+
+
+class EmnifySimOperationSensor(EmnifyWaitSensor):
+    """Wait until SIM operations have succeeded.
+
+    It fails with the reasons of those SIMs that failed when an operation fails, in whole or (unless that will
+    do) in part, and when it does not exist. All parameters of
+    :class:`~airflow_provider_emnify.sensors.base.EmnifyWaitSensor` apply: ``wait_for``, ``deferrable``,
+    ``poke_interval``, ``timeout``, ``soft_fail``, ``mode``, ``emnify_conn_id``.
+
+    .. code-block:: python
+
+        EmnifySimOperationSensor(task_id="done", operation_ids="{{ ti.xcom_pull('begin') }}")
+
+    :param operation_ids: One id or many (templated).
+    :param target_state: ``"succeeded"`` (default), or also ``"partly_failed"``, or both (templated).
+    :returns: The state of each operation, by id.
+
+    Vendor page: https://docs.emnify.com/developers/api/sim-operation/get-sim-operation
+    """
+
+    template_fields: Sequence[str] = ("emnify_conn_id", "operation_ids", "target_state")
+    operator_extra_links = (EmnifySimsLink(),)
+
+    def __init__(
+        self,
+        *,
+        operation_ids: Any,
+        target_state: OperationState | str | Sequence[OperationState | str] = "succeeded",
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.operation_ids = operation_ids
+        self.target_state = target_state
+        self._check_early(self.wait, operation_ids, target_state)
+
+    def wait(self) -> Wait:
+        """Return the wait."""
+        return Wait("sim_operation", self.operation_ids, self.target_state, wait_for=self.wait_for)

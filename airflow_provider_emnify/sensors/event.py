@@ -1,0 +1,109 @@
+"""Sensors for events: whether something has happened to endpoints, SIMs or users."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_emnify.api.enums import EventPresence
+from airflow_provider_emnify.api.event_waits import ANY
+from airflow_provider_emnify.api.waits import Wait
+from airflow_provider_emnify.links import EmnifyDevicesLink
+from airflow_provider_emnify.sensors.base import EmnifyWaitSensor
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from airflow.providers.common.compat.sdk import Context
+
+    from airflow_provider_emnify.api.enums import EventSeverity, EventSource
+
+_SOME_TIME = "1970-01-01T00:00:00Z"
+
+
+class EmnifyEventSensor(EmnifyWaitSensor):
+    """Wait until events have happened since the start of the data interval, or since a given time.
+
+    Each look covers the whole time since then: an event that arrives late, or shares its timestamp with
+    another one, is not missed. emnify keeps events for 30 days. An endpoint that does not exist has no
+    events; that is no failure, since emnify does not tell the two apart. All parameters of
+    :class:`~airflow_provider_emnify.sensors.base.EmnifyWaitSensor` apply: ``wait_for``, ``deferrable``,
+    ``poke_interval``, ``timeout``, ``soft_fail``, ``mode``, ``emnify_conn_id``.
+
+    .. code-block:: python
+
+        EmnifyEventSensor(task_id="blocked", event_type="Endpoint blocked", deferrable=True)
+
+    :param endpoint_ids: One id or many, each of which (see ``wait_for``) is to have an event (templated).
+        Without them, one event of any endpoint, or of none, will do.
+    :param event_type: Numbers or names of event types (templated); several: one will do. Numbers are
+        cheaper, for emnify filters by them itself. See ``client.events.types``.
+    :param severity: ``"info"``, ``"warn"`` or ``"critical"``; or several (templated).
+    :param source: ``"network"``, ``"policy_control"`` or ``"api"``; or several (templated).
+    :param tags: Tags of the endpoint, one of which will do (templated).
+    :param since: From when on, a datetime or ISO 8601, in UTC unless it says otherwise (templated). Default:
+        the start of the data interval; where the run has none, the time it was to run after.
+    :returns: The newest event, by endpoint id; by ``"any"`` without endpoint ids.
+
+    Vendor page: https://docs.emnify.com/developers/api/events/get-events
+    """
+
+    template_fields: Sequence[str] = (
+        "emnify_conn_id",
+        "endpoint_ids",
+        "event_type",
+        "severity",
+        "source",
+        "tags",
+        "since",
+    )
+    operator_extra_links = (EmnifyDevicesLink(),)
+
+    def __init__(
+        self,
+        *,
+        endpoint_ids: Any = None,
+        event_type: int | str | Sequence[int | str] | None = None,
+        severity: EventSeverity | int | str | Sequence[EventSeverity | int | str] | None = None,
+        source: EventSource | int | str | Sequence[EventSource | int | str] | None = None,
+        tags: str | Sequence[str] | None = None,
+        since: datetime | str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.endpoint_ids = endpoint_ids
+        self.event_type = event_type
+        self.severity = severity
+        self.source = source
+        self.tags = tags
+        self.since = since
+        self._since = _SOME_TIME
+        self._check_early(self.wait, endpoint_ids, event_type, severity, source, tags, since)
+
+    def execute(self, context: Context) -> Any:
+        """Wait: here in the worker, or by deferring at once."""
+        self._since = _start_of(context)
+        return super().execute(context)
+
+    def wait(self) -> Wait:
+        """Return the wait."""
+        return Wait(
+            "event",
+            ANY if self.endpoint_ids is None else self.endpoint_ids,
+            EventPresence.EVENT_SEEN,
+            wait_for=self.wait_for,
+            filters={
+                "since": self._since if self.since in {None, "", "None"} else self.since,
+                "event_type": self.event_type,
+                "severity": self.severity,
+                "source": self.source,
+                "tags": self.tags,
+            },
+        )
+
+
+def _start_of(context: Context) -> Any:
+    """Return when the data of a run begins."""
+    start = context.get("data_interval_start")
+    run = context.get("dag_run")
+    return start or getattr(run, "run_after", None) or getattr(run, "start_date", None)

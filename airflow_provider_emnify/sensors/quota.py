@@ -1,0 +1,58 @@
+"""Sensors for quotas: whether there is something left, or nothing."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal
+
+from airflow_provider_emnify.api.waits import Wait
+from airflow_provider_emnify.links import EmnifyDevicesLink
+from airflow_provider_emnify.operators.base import choice
+from airflow_provider_emnify.sensors.base import EmnifyWaitSensor
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from airflow_provider_emnify.api.enums import QuotaStatus
+
+
+class EmnifyQuotaSensor(EmnifyWaitSensor):
+    """Wait until quotas of endpoints have a status, for example until one is used up.
+
+    It fails when an endpoint has no such quota, or does not exist. All parameters of
+    :class:`~airflow_provider_emnify.sensors.base.EmnifyWaitSensor` apply: ``wait_for``, ``deferrable``,
+    ``poke_interval``, ``timeout``, ``soft_fail``, ``mode``, ``emnify_conn_id``.
+
+    .. code-block:: python
+
+        EmnifyQuotaSensor(task_id="used_up", endpoint_ids=[7, 8], target_status="exhausted", wait_for="any")
+
+    :param endpoint_ids: One id or many: ``7``, ``[7, 8]``, ``"7,8"``, ``"[7, 8]"`` (templated).
+    :param target_status: ``"active"`` (default), ``"exhausted"`` or ``"expired"``; or several that will do
+        (templated).
+    :param quota: ``"data"`` (default) or ``"sms"``.
+    :returns: The status of each endpoint's quota, by endpoint id.
+
+    Vendor page: https://docs.emnify.com/developers/api/endpoint/endpoint-quota-data-by-endpoint-id-get
+    """
+
+    template_fields: Sequence[str] = ("emnify_conn_id", "endpoint_ids", "target_status")
+    operator_extra_links = (EmnifyDevicesLink(),)
+
+    def __init__(
+        self,
+        *,
+        endpoint_ids: Any,
+        target_status: QuotaStatus | int | str | Sequence[QuotaStatus | int | str] = "active",
+        quota: Literal["data", "sms"] = "data",
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        choice(quota, ("data", "sms"), "quota")
+        self.endpoint_ids = endpoint_ids
+        self.target_status = target_status
+        self.quota = quota
+        self._check_early(self.wait, endpoint_ids, target_status)
+
+    def wait(self) -> Wait:
+        """Return the wait."""
+        return Wait(f"{self.quota}_quota", self.endpoint_ids, self.target_status, wait_for=self.wait_for)

@@ -1,0 +1,92 @@
+"""Sensors for SIMs: their status, and whether a batch can be registered."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_emnify.api.waits import Wait
+from airflow_provider_emnify.links import EmnifySimsLink
+from airflow_provider_emnify.sensors.base import EmnifyWaitSensor
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from airflow_provider_emnify.api.enums import SimBatchState, SimStatus
+
+
+class EmnifySimStatusSensor(EmnifyWaitSensor):
+    """Wait until SIMs have a status.
+
+    It fails when a SIM is deleted (unless that is the target) or does not exist. All parameters of
+    :class:`~airflow_provider_emnify.sensors.base.EmnifyWaitSensor` apply: ``wait_for``, ``deferrable``,
+    ``poke_interval``, ``timeout``, ``soft_fail``, ``mode``, ``emnify_conn_id``.
+
+    .. code-block:: python
+
+        EmnifySimStatusSensor(task_id="suspended", sim_ids=[7, 8], target_status="suspended")
+
+    :param sim_ids: One id or many: ``7``, ``[7, 8]``, ``"7,8"``, ``"[7, 8]"`` (templated).
+    :param target_status: ``"activated"`` (default), ``"suspended"``, ``"issued"``, ``"factory_test"`` or
+        ``"deleted"``; or several that will do (templated).
+    :returns: The status of each SIM, by id.
+
+    Vendor page: https://docs.emnify.com/developers/api/sim/sim-by-id-get
+    """
+
+    template_fields: Sequence[str] = ("emnify_conn_id", "sim_ids", "target_status")
+    operator_extra_links = (EmnifySimsLink(),)
+
+    def __init__(
+        self,
+        *,
+        sim_ids: Any,
+        target_status: SimStatus | int | str | Sequence[SimStatus | int | str] = "activated",
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.sim_ids = sim_ids
+        self.target_status = target_status
+        self._check_early(self.wait, sim_ids, target_status)
+
+    def wait(self) -> Wait:
+        """Return the wait."""
+        return Wait("sim_status", self.sim_ids, self.target_status, wait_for=self.wait_for)
+
+
+class EmnifySimBatchSensor(EmnifyWaitSensor):
+    """Wait until batches of SIMs can be registered, or are registered.
+
+    It fails with emnify's reason when a code is invalid or unknown, and when a batch is registered already
+    that was to be registrable. All parameters of
+    :class:`~airflow_provider_emnify.sensors.base.EmnifyWaitSensor` apply: ``wait_for``, ``deferrable``,
+    ``poke_interval``, ``timeout``, ``soft_fail``, ``mode``, ``emnify_conn_id``.
+
+    .. code-block:: python
+
+        EmnifySimBatchSensor(task_id="arrived", bics="4423-8372-9182")
+
+    :param bics: The code of one batch (BIC), or of many (templated).
+    :param target_state: ``"registrable"`` (default) or ``"registered"``; or both (templated).
+    :returns: The state of each batch, by code.
+
+    Vendor page: https://docs.emnify.com/developers/api/sim/validate-sim-batch-by-bic
+    """
+
+    template_fields: Sequence[str] = ("emnify_conn_id", "bics", "target_state")
+    operator_extra_links = (EmnifySimsLink(),)
+
+    def __init__(
+        self,
+        *,
+        bics: Any,
+        target_state: SimBatchState | str | Sequence[SimBatchState | str] = "registrable",
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.bics = bics
+        self.target_state = target_state
+        self._check_early(self.wait, bics, target_state)
+
+    def wait(self) -> Wait:
+        """Return the wait."""
+        return Wait("sim_batch", self.bics, self.target_state, wait_for=self.wait_for)

@@ -1,0 +1,57 @@
+"""Sensors for SMS: whether they were delivered."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_emnify.api.waits import Wait
+from airflow_provider_emnify.links import EmnifyDevicesLink
+from airflow_provider_emnify.operators.sms import parse_sms_ids
+from airflow_provider_emnify.sensors.base import EmnifyWaitSensor
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from airflow_provider_emnify.api.enums import SmsStatus
+
+
+class EmnifySmsDeliverySensor(EmnifyWaitSensor):
+    """Wait until SMS are delivered.
+
+    It fails with the network's reason when one fails, expires or is cancelled (unless that is the target),
+    and when it does not exist. All parameters of
+    :class:`~airflow_provider_emnify.sensors.base.EmnifyWaitSensor` apply: ``wait_for``, ``deferrable``,
+    ``poke_interval``, ``timeout``, ``soft_fail``, ``mode``, ``emnify_conn_id``.
+
+    .. code-block:: python
+
+        EmnifySmsDeliverySensor(task_id="delivered", sms_ids="{{ ti.xcom_pull('reboot') }}", timeout=3600)
+
+    :param sms_ids: The SMS (templated): what
+        :class:`~airflow_provider_emnify.operators.sms.EmnifySendSmsOperator` returned, or pairs of the ids of
+        endpoint and SMS: ``"7/12"``, ``["7/12", "8/13"]``.
+    :param target_status: ``"delivered"`` (default), or another status or several that will do, for example
+        ``["delivered", "buffered"]`` (templated).
+    :returns: The status of each SMS, by pair: ``{"7/12": "Delivered"}``.
+
+    Vendor page: https://docs.emnify.com/developers/api/endpoint/endpoint-sms-by-endpoint-id-and-sms-id-get
+    """
+
+    template_fields: Sequence[str] = ("emnify_conn_id", "sms_ids", "target_status")
+    operator_extra_links = (EmnifyDevicesLink(),)
+
+    def __init__(
+        self,
+        *,
+        sms_ids: Any,
+        target_status: SmsStatus | int | str | Sequence[SmsStatus | int | str] = "delivered",
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.sms_ids = sms_ids
+        self.target_status = target_status
+        self._check_early(self.wait, sms_ids, target_status)
+
+    def wait(self) -> Wait:
+        """Return the wait."""
+        return Wait("sms_delivery", parse_sms_ids(self.sms_ids), self.target_status, wait_for=self.wait_for)

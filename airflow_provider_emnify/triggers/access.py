@@ -1,0 +1,172 @@
+"""A connection inside a triggerer: one client, one auth token, and threads of its own for the requests.
+
+All who need the connection on an event loop share it: the poller of waits, the reader of events. It goes with
+the last of them. The client leaves a share of the address's rate limit to tasks.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+import logging
+import threading
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+from weakref import WeakKeyDictionary
+
+from airflow.exceptions import AirflowNotFoundException  # type: ignore[attr-defined] # not in older common.compat
+from airflow.providers.common.compat.connection import get_async_connection
+
+from airflow_provider_emnify.api import EmnifyAuthenticationError, EmnifyConnectionError
+from airflow_provider_emnify.api.auth import AUTHENTICATE
+from airflow_provider_emnify.hooks.connection import ConnectionSettings, EmnifyConnectionConfigError
+from airflow_provider_emnify.hooks.emnify import EmnifyHook
+from airflow_provider_emnify.hooks.masking import mask
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from airflow_provider_emnify.api import EmnifyClient
+
+log = logging.getLogger(__name__)
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+_THREADS = 4
+_RETRIES = 1  # the next round is the retry
+_LEFT_TO_TASKS = 0.25  # share of the address's limit that a triggerer does not touch
+
+
+class _GoneError(Exception):
+    """Ends a thread's sleep when nobody needs the connection any more."""
+
+
+class Access:
+    """A connection on one event loop. Had from :func:`access_for`, given back with :meth:`release`.
+
+    :param conn_id: The connection.
+    :param on_gone: Called when nobody needs it any more.
+    """
+
+    def __init__(self, conn_id: str, on_gone: Callable[[], None]) -> None:
+        self.conn_id = conn_id
+        self.users = 0
+        self._on_gone = on_gone
+        self._pool = concurrent.futures.ThreadPoolExecutor(_THREADS, thread_name_prefix=f"emnify-{conn_id}")
+        self._running: set[concurrent.futures.Future[Any]] = set()
+        self._connecting = asyncio.Lock()
+        self._settings: ConnectionSettings | None = None
+        self._client: EmnifyClient | None = None
+        self._clients: list[EmnifyClient] = []
+        self._rejected: EmnifyAuthenticationError | None = None
+        self._gone = threading.Event()
+
+    async def call(self, work: Callable[[EmnifyClient], R]) -> R:
+        """Do work with the client, in a thread.
+
+        When emnify does not accept the credentials, the connection is fetched anew; if it was changed
+        meanwhile, the work is done with the new one. Credentials that were rejected are never sent again.
+
+        :raises EmnifyError: what the work raises.
+        :raises EmnifyConnectionConfigError: when the connection cannot work.
+        """
+        settings, client = await self._connect()
+        try:
+            return await self._in_thread(work, client)
+        except EmnifyAuthenticationError as error:
+            if not await self._has_new_credentials(settings):
+                if error.path == AUTHENTICATE:
+                    self._rejected = error
+                raise
+        _, client = await self._connect()
+        return await self._in_thread(work, client)
+
+    def release(self) -> None:
+        """Give it back. The last one closes it, without waiting for a thread in the middle of a request."""
+        self.users -= 1
+        if self.users:
+            return
+        self._on_gone()
+        self._gone.set()
+        self._pool.submit(self._close)
+        self._pool.shutdown(wait=False)
+
+    def _close(self) -> None:
+        concurrent.futures.wait(self._running)
+        for client in self._clients:
+            client.close()
+
+    async def _connect(self) -> tuple[ConnectionSettings, EmnifyClient]:
+        """Return the client, made when it is first needed."""
+        async with self._connecting:
+            if self._client is None or self._settings is None:
+                await self._use(await self._fetch())
+            elif self._rejected is not None:
+                settings = await self._fetch()
+                if settings == self._settings:
+                    raise self._rejected.with_traceback(None)
+                await self._use(settings)
+            assert self._client is not None  # noqa: S101 - for the type checker
+            assert self._settings is not None  # noqa: S101 - for the type checker
+            return self._settings, self._client
+
+    async def _has_new_credentials(self, rejected: ConnectionSettings) -> bool:
+        """Fetch a connection anew whose credentials were rejected; it may have been changed meanwhile."""
+        async with self._connecting:
+            if self._settings is not rejected:
+                return True
+            settings = await self._fetch()
+            if settings == rejected:
+                return False
+            log.info("Connection '%s' was changed; using the new one", self.conn_id)
+            await self._use(settings)
+            return True
+
+    async def _use(self, settings: ConnectionSettings) -> None:
+        self._client = await self._in_thread(self._make_client, settings)
+        self._settings = settings
+        self._rejected = None
+
+    async def _fetch(self) -> ConnectionSettings:
+        try:
+            conn = await get_async_connection(self.conn_id)
+        except AirflowNotFoundException:
+            raise EmnifyConnectionConfigError(self.conn_id, "id", "there is no such connection") from None
+        except Exception as error:
+            # Not its text: Airflow puts a connection's URI into some of these.
+            kind = type(error).__name__
+            raise EmnifyConnectionError(f"connection '{self.conn_id}' could not be read: {kind}") from None
+        return await self._in_thread(ConnectionSettings.from_airflow, conn, mask)
+
+    def _make_client(self, settings: ConnectionSettings) -> EmnifyClient:
+        client = EmnifyHook.client_from_settings(
+            settings, max_retries=_RETRIES, leave=_LEFT_TO_TASKS, sleep=self._sleep
+        )
+        self._clients.append(client)
+        return client
+
+    def _sleep(self, seconds: float) -> None:
+        if self._gone.wait(seconds):
+            raise _GoneError
+
+    async def _in_thread(self, work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+        future = self._pool.submit(work, *args, **kwargs)
+        self._running.add(future)
+        future.add_done_callback(self._running.discard)
+        return await asyncio.wrap_future(future)
+
+
+_accesses: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, Access]] = WeakKeyDictionary()
+
+
+def access_for(conn_id: str) -> Access:
+    """Return the access of a connection on the running event loop, for one more user of it."""
+    accesses = _accesses.setdefault(asyncio.get_running_loop(), {})
+    if conn_id not in accesses:
+
+        def forget() -> None:
+            del accesses[conn_id]
+
+        accesses[conn_id] = Access(conn_id, forget)
+    accesses[conn_id].users += 1
+    return accesses[conn_id]
