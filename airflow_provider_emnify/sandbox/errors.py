@@ -34,6 +34,9 @@ ERRORS: dict[str, tuple[int, int]] = {
 }
 
 
+_FOUND_IN_INPUT = frozenset({"InvalidReference", "NotAllowed"})
+"""What is a finding too, in the list of a 422."""
+
 _ESIM_PATHS = ("/api/v1/euicc", "/api/v1/sim/operation", "/api/v1/sim/unlinked_product_stats")
 
 
@@ -61,6 +64,8 @@ class ApiError(Exception):
         self.status = status or usual
         self.token = token
         self.message = message
+        if errors is None and token in _FOUND_IN_INPUT:
+            errors = [finding(token, message)]
         self.errors = errors
         self.headers = dict(headers or {})
 

@@ -21,11 +21,13 @@ _MOST_RANGES = 3
 
 
 def _parses(parse: Callable[[Any], object], value: Any) -> bool:
+    if not isinstance(value, str):
+        return False
     try:
         parse(value)
     except ValueError:
         return False
-    return isinstance(value, str)
+    return True
 
 
 _RANGE = Field("an address range in CIDR notation", lambda value: _parses(ipaddress.ip_network, value))
