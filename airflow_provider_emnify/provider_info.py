@@ -50,6 +50,7 @@ PROVIDER_INFO: dict[str, object] = {
         "operators.sms",
         "operators.quota",
         "operators.tag",
+        "operators.sim",
         "operators.euicc",
         "operators.data_stream",
         "operators.cloud_connect",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from airflow_provider_emnify.api import EmnifyError, EmnifyPartialError, EndpointStatus, SimStatus
+from airflow_provider_emnify.api import EndpointStatus, SimStatus
 from airflow_provider_emnify.api.resources.bulk import status_of
 from airflow_provider_emnify.links import EmnifyDevicesLink, EmnifySimsLink
 from airflow_provider_emnify.operators.base import (
@@ -34,6 +34,7 @@ from airflow_provider_emnify.operators.endpoint_rows import (
     read_endpoints,
 )
 from airflow_provider_emnify.operators.endpoint_sim import EmnifyAssignSimOperator, EmnifyReleaseSimOperator
+from airflow_provider_emnify.operators.sim_status import set_sims, usable_sim_status
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -295,39 +296,8 @@ class EmnifySetEndpointStatusOperator(EmnifyBaseOperator):
         if change:
             self.client.endpoints.update_many([{"id": key, "status": status} for key in change])
         if sim_status is not None:
-            self._set_sims(sims, sim_status)
+            set_sims(self, sims, sim_status)
         return ids
-
-    def _set_sims(self, sims: list[int], status: SimStatus) -> None:
-        bills = ", which emnify bills from now on" if status is SimStatus.ACTIVATED and sims else ""
-        self.log.info("Setting %d SIMs to %s (%s)%s", len(sims), status.label, some(sims) or "none", bills)
-        for number, sim_id in enumerate(sims):
-            try:
-                self.client.sims.update(sim_id, status=status)
-            except EmnifyError as error:
-                partial = EmnifyPartialError(
-                    f"could not set SIM {sim_id} to {status.label}: {error}",
-                    done=[f"SIM {done}" for done in sims[:number]],
-                    not_done=[f"SIM {left}" for left in sims[number:]],
-                )
-                partial.transient = error.transient
-                raise partial from error
-
-
-def usable_sim_status(value: Any) -> SimStatus | None:
-    """Return the status that a SIM can be given; None for nothing.
-
-    :raises ValueError: for any other, also for issued and deleted.
-    """
-    if value is None or value == "":
-        return None
-    try:
-        status = SimStatus.parse(value)
-    except ValueError as error:
-        raise ValueError(f"sim_status: {error}") from None
-    if status in {SimStatus.ISSUED, SimStatus.DELETED}:
-        raise ValueError(f"sim_status: {value!r} cannot be set; give activated, suspended or factory_test")
-    return status
 
 
 def _sims_to_change(rows: Mapping[int, Row], changing: set[int], target: SimStatus) -> list[int]:
