@@ -76,7 +76,7 @@ class EmnifyUpdateEndpointsOperator(EmnifyBaseOperator):
     :param service_profile_id: Service profile (templated).
     :param tariff_profile_id: Tariff profile (templated).
     :param tags: Tags, separated by commas; they replace those there are (templated).
-    :param imei_lock: Whether no other device may use the SIM.
+    :param imei_lock: Whether no other device may use the SIM (templated).
     :param ip_address_space_id: Address space (templated).
     :param emnify_conn_id: The connection to emnify.
     :returns: The ids.
