@@ -66,7 +66,7 @@ PROVIDER_INFO: dict[str, object] = {
         "sensors.data_stream",
         "sensors.cloud_connect",
     ),
-    "triggers": _modules("triggers.wait"),
+    "triggers": _modules("triggers.wait", "triggers.event", "triggers.status"),
     "extra-links": [
         f"{_PACKAGE}.links.EmnifyDevicesLink",
         f"{_PACKAGE}.links.EmnifySimsLink",

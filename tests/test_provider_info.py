@@ -38,8 +38,12 @@ INSIDE = {
     "operators.traffic_limit",
     "operators.waiting",
     "sensors.base",
+    "triggers.access",
     "triggers.cancel",
+    "triggers.feed",
     "triggers.poller",
+    "triggers.producer",
+    "triggers.watching",
 }
 
 
