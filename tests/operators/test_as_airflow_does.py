@@ -16,6 +16,21 @@ from airflow_provider_emnify.operators.endpoint import (
     EmnifySetEndpointStatusOperator,
     EmnifyUpdateEndpointsOperator,
 )
+from airflow_provider_emnify.operators.quota import (
+    EmnifyClearQuotaOperator,
+    EmnifyClearTrafficLimitExtensionsOperator,
+    EmnifyExtendTrafficLimitOperator,
+    EmnifySetQuotaOperator,
+    EmnifyTopUpQuotaOperator,
+)
+from airflow_provider_emnify.operators.sim import (
+    EmnifyDeleteSimsOperator,
+    EmnifyMigrateSimsOperator,
+    EmnifyRegisterSimBatchOperator,
+    EmnifySetSimStatusOperator,
+)
+from airflow_provider_emnify.operators.sms import EmnifyCancelSmsOperator, EmnifySendSmsOperator
+from airflow_provider_emnify.operators.tag import EmnifyAddTagsOperator, EmnifyRemoveTagsOperator
 from airflow_provider_emnify.operators.user import (
     EmnifyAssignUserRolesOperator,
     EmnifyCreateUserOperator,
@@ -53,6 +68,31 @@ EACH: list[Any] = [
     (EmnifyUpdateEndpointsOperator, {"tags": "a"}, "endpoint_ids", ["{{ params.x }}"], "connected-devices"),
     (EmnifyDeleteEndpointsOperator, {"confirm": True}, "endpoint_ids", "{{ params.x }}", "connected-devices"),
     (EmnifySetEndpointStatusOperator, {"status": 1}, "endpoint_ids", "[{{ params.x }}]", "connected-devices"),
+    (EmnifySendSmsOperator, {"text": "on"}, "endpoint_ids", ["{{ params.x }}"], "connected-devices"),
+    (EmnifyCancelSmsOperator, {}, "sms_ids", ["{{ params.x }}/1"], "connected-devices"),
+    (
+        EmnifySetQuotaOperator,
+        {"volume": 5, "expiry_date": "2030-01-01"},
+        "endpoint_ids",
+        "{{ params.x }}",
+        "connected-devices",
+    ),
+    (EmnifyTopUpQuotaOperator, {"endpoint_ids": [7]}, "volume", "{{ params.x }}", "connected-devices"),
+    (EmnifyClearQuotaOperator, {"quota_type": "sms"}, "endpoint_ids", "{{ params.x }}", "connected-devices"),
+    (EmnifyExtendTrafficLimitOperator, {"volume": 5}, "endpoint_ids", "{{ params.x }}", "connected-devices"),
+    (
+        EmnifyClearTrafficLimitExtensionsOperator,
+        {},
+        "endpoint_ids",
+        ["{{ params.x }}"],
+        "connected-devices",
+    ),
+    (EmnifyAddTagsOperator, {"tags": "a,b"}, "endpoint_ids", "{{ params.x }}", "connected-devices"),
+    (EmnifyRemoveTagsOperator, {"endpoint_ids": [7]}, "tags", ["tag {{ params.x }}"], "connected-devices"),
+    (EmnifySetSimStatusOperator, {"status": 1}, "sim_ids", "[{{ params.x }}]", "sim-inventory"),
+    (EmnifyRegisterSimBatchOperator, {"sim_status": 0}, "bic", "{{ params.x }}", "sim-inventory"),
+    (EmnifyDeleteSimsOperator, {"confirm": True}, "sim_ids", ["{{ params.x }}"], "sim-inventory"),
+    (EmnifyMigrateSimsOperator, {"target_workspace_id": 3}, "sim_ids", ["{{ params.x }}"], "sim-inventory"),
     (EmnifyEndpointStatusSensor, {"timeout": 9}, "endpoint_ids", "{{ params.x }}", "connected-devices"),
     (
         EmnifyEndpointConnectivitySensor,
