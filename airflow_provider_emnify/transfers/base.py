@@ -115,8 +115,8 @@ class EmnifyStreamOperator(EmnifyBaseOperator):
         parse_span(self.first_interval, "first_interval")
         if self.late_by is not None:
             parse_span(self.late_by, "late_by")
-        check_early(_positive, self.threads, "threads")
-        check_early(_positive, self.max_calls, "max_calls")
+        check_early(positive, self.threads, "threads")
+        check_early(positive, self.max_calls, "max_calls")
 
     #: Whether rows that are there already are changed, so that what came late can be read again.
     def merges(self) -> bool:
@@ -161,8 +161,8 @@ class EmnifyStreamOperator(EmnifyBaseOperator):
             self.client,
             interval=window,
             filters=filters,
-            threads=_positive(self.threads, "threads"),
-            max_calls=_positive(self.max_calls, "max_calls"),
+            threads=positive(self.threads, "threads"),
+            max_calls=positive(self.max_calls, "max_calls"),
             estimated=self._say,
         )
         with contextlib.closing(rows):  # type: ignore[type-var] # a generator
@@ -236,7 +236,7 @@ class EmnifyStreamOperator(EmnifyBaseOperator):
         return openlineage(uri, get_stream(self.stream).columns, self._outputs)
 
 
-def _positive(value: Any, field: str) -> int:
+def positive(value: Any, field: str) -> int:
     """Return a whole number above 0, also from what a template renders to.
 
     :raises ValueError: naming the field and the value.

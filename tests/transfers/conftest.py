@@ -28,6 +28,27 @@ def postgres() -> Iterator[Postgres]:
         yield server
 
 
+@pytest.fixture(scope="session")
+def s3() -> Iterator[str]:
+    """A bucket in an S3 on loopback, one for a process of tests: Airflow keeps its file systems as long."""
+    pytest.importorskip("airflow.providers.amazon", reason="apache-airflow-providers-amazon[s3fs]")
+    pytest.importorskip("s3fs")
+    boto3 = pytest.importorskip("boto3")
+    server = pytest.importorskip("moto.server").ThreadedMotoServer("127.0.0.1", 0, verbose=False)
+    server.start()
+    try:
+        url = "http://127.0.0.1:{1}".format(*server.get_host_and_port())
+        account = {"aws_access_key_id": "key", "aws_secret_access_key": "secret", "region_name": "us-east-1"}
+        boto3.client("s3", endpoint_url=url, **account).create_bucket(Bucket="lake")
+        extra = {"endpoint_url": url, "region_name": "us-east-1"}
+        connection = {"conn_type": "aws", "login": "key", "password": "secret", "extra": extra}
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("AIRFLOW_CONN_S3_LAKE", json.dumps(connection))
+            yield "s3://s3_lake@lake"
+    finally:
+        server.stop()
+
+
 @pytest.fixture(params=["sqlite", "postgresql"])
 def database(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Database:
     """An empty database, and the connection ``warehouse`` to it in the environment."""
