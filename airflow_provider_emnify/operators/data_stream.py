@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from airflow_provider_emnify.api import EmnifyConflictError, EmnifyNotFoundError
+from airflow_provider_emnify.api import EmnifyError, EmnifyNotFoundError
 from airflow_provider_emnify.api.enums import DataStreamStatus
 from airflow_provider_emnify.api.resources.bulk import status_of
 from airflow_provider_emnify.operators.base import EmnifyBaseOperator, check_early, choice, confirmed, text
@@ -326,6 +326,8 @@ class EmnifyDeleteDataStreamOperator(EmnifyBaseOperator):
         except EmnifyNotFoundError:
             self.log.info("Data stream %s exists no more", stream["id"])
             return False
-        except EmnifyConflictError as conflict:
-            self.log.info("Data stream %s is being deleted already (%s)", stream["id"], conflict.message)
+        except EmnifyError as error:
+            if error.status != 409:  # noqa: PLR2004 - HTTP's own number, whatever code comes with it
+                raise
+            self.log.info("Data stream %s is being deleted already (%s)", stream["id"], error.message)
         return True
