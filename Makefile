@@ -1,7 +1,7 @@
 # Each target sets up all it needs in .venv first: Python 3.11 or later, with venv, is enough.
 .POSIX:
 .DEFAULT_GOAL := help
-.PHONY: help setup demo lint test airflow live test-all clean
+.PHONY: help setup demo lint test airflow live test-all docs clean
 
 help:
 	@echo "make demo      run the example DAG on a real Airflow against a sandbox of emnify (a minute)"
@@ -9,6 +9,7 @@ help:
 	@echo "make airflow   Airflow's web UI with the example DAGs and the sandbox; Ctrl-C ends it"
 	@echo "make live      the read-only example DAG on your own fleet (EMNIFY_APPLICATION_TOKEN)"
 	@echo "make test-all  the tests on Airflow 2.11 and 3.3, with every Python found"
+	@echo "make docs      write the reference pages of docs/ from the code"
 	@echo "make clean     remove .venv and everything else that these have made"
 
 setup:
@@ -32,6 +33,9 @@ live: setup
 
 test-all: setup
 	.venv/bin/nox
+
+docs: setup
+	@.venv/bin/python -m dev.docs
 
 clean:
 	rm -rf .venv .nox .mypy_cache .ruff_cache .pytest_cache .hypothesis dist build
