@@ -6,7 +6,7 @@ import asyncio
 import json
 from collections.abc import Awaitable, Callable, MutableMapping
 from email.utils import formatdate
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import parse_qsl
 
 from airflow_provider_emnify.sandbox import routes  # noqa: F401 - registers what is served
@@ -15,13 +15,13 @@ from airflow_provider_emnify.sandbox.engine import Engine, Request
 from airflow_provider_emnify.sandbox.errors import ApiError
 from airflow_provider_emnify.sandbox.wire import MISSING, Answer
 
-if TYPE_CHECKING:
-    from fastapi import FastAPI
-
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 
+Asgi = Callable[[Message, Receive, Send], Awaitable[None]]
+
+_CONTROLS = "/_sandbox/"
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
@@ -135,17 +135,24 @@ def build_app(
     engine: Engine,
     transports: MutableMapping[Any, asyncio.Transport],
     hosts: frozenset[str] | None = LOOPBACK,
-) -> FastAPI:
-    """Return the application: the control paths below ``/_sandbox``, and the API everywhere else."""
+) -> Asgi:
+    """Return the application: the control paths below ``/_sandbox``, and the API everywhere else.
+
+    FastAPI sees the control paths only: it decodes paths, and would answer some of the API's itself.
+    """
     from fastapi import FastAPI
 
-    app = FastAPI(
+    controls = FastAPI(
         title="emnify sandbox",
         docs_url="/_sandbox/docs",
         redoc_url=None,
         openapi_url="/_sandbox/openapi.json",
     )
+    add_controls(controls, engine)
+    api = Api(engine, transports, hosts)
 
-    add_controls(app, engine)
-    app.mount("/", Api(engine, transports, hosts))
+    async def app(scope: Message, receive: Receive, send: Send) -> None:
+        controlled = scope["type"] == "http" and scope["path"].startswith(_CONTROLS)
+        await (controls if controlled else api)(scope, receive, send)
+
     return app

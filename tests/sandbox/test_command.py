@@ -14,7 +14,7 @@ import requests
 from airflow_provider_emnify.sandbox.__main__ import main
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from airflow_provider_emnify.sandbox import Sandbox
@@ -114,6 +114,64 @@ def test_a_sandbox_is_controlled_over_http(sandbox: Sandbox, api: Api) -> None:
     control(sandbox, "POST", "faults", fault)
     assert control(sandbox, "DELETE", "faults").json() == {"faults": 0}
     assert sandbox.requests == 4
+
+
+def test_devices_and_outcomes_are_controlled_over_http(
+    make_sandbox: Callable[..., Sandbox], connect: Callable[..., Api]
+) -> None:
+    sandbox = make_sandbox(1, euiccs=1)
+    api = connect(sandbox)
+    device = "endpoints/1000001"
+    path = "/api/v1/endpoint/1000001"
+
+    def connectivity() -> str:
+        return str(api.get(f"{path}/connectivity").json()["status"]["description"])
+
+    assert control(sandbox, "POST", f"{device}/block").json() == {"done": None}
+    assert connectivity() == "BLOCKED"
+    control(sandbox, "POST", f"{device}/block", {"blocked": False})
+    control(sandbox, "POST", f"{device}/power", {"on": False})
+    assert connectivity() == "OFFLINE"
+    control(sandbox, "POST", f"{device}/power", {"on": True})
+    control(sandbox, "POST", "clock", {"advance": 3})
+    assert connectivity() == "ONLINE"
+    assert control(sandbox, "POST", "endpoints", {"number": 2}).json() == {"done": [1_000_002, 1_000_003]}
+    assert control(sandbox, "POST", "outcomes", {"kind": "sms", "of": 1_000_001}).json() == {"outcomes": 1}
+    location = api.post(f"{path}/sms", {"payload": "Hello"}).headers["Location"]
+    control(sandbox, "POST", "clock", {"advance": 3})
+    assert api.get(location).json()["status"]["id"] == 5
+    control(sandbox, "POST", "outcomes", {"kind": "data_stream", "times": None})
+    assert control(sandbox, "DELETE", "outcomes").json() == {"outcomes": 0}
+    quota = {"volume": 10, "expiry_date": "2090-01-01", "status": {"id": "1"}}
+    api.post(f"{path}/quota/data", {**quota, "action_on_exhaustion": {"id": "1"}})
+    assert control(sandbox, "POST", f"{device}/consume", {"volume": 4}).json() == {"done": 6.0}
+    assert control(sandbox, "POST", "euiccs").json() == {"done": 3_000_002}
+    control(sandbox, "POST", "sim_batches", {"bic": "MINE-1", "quantity": 2})
+    assert len(api.patch("/api/v1/sim_batch/bic/MINE-1", {}).json()["sim"]) == 2
+    user = api.new_user()
+    control(sandbox, "POST", "users/new@example.com/activate")
+    assert api.get(f"/api/v1/user/{user}").json()["status"]["id"] == 1
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "status"),
+    [
+        ("endpoints/7/block", {}, 404),
+        ("endpoints/7/power", {"on": True}, 404),
+        ("endpoints/7/consume", {"volume": 1}, 404),
+        ("endpoints/7/consume", {"volume": -1}, 422),
+        ("users/7/activate", None, 404),
+        ("outcomes", {"kind": "weather"}, 422),
+        ("outcomes", {"kind": "cloud_connect", "status": 5}, 422),
+        ("outcomes", {}, 422),
+        ("sim_batches", {"colour": "red"}, 422),
+        ("endpoints", {"number": 0}, 422),
+    ],
+)
+def test_orders_about_what_is_not_there_are_refused(
+    sandbox: Sandbox, path: str, body: dict[str, object] | None, status: int
+) -> None:
+    assert control(sandbox, "POST", path, body).status_code == status
 
 
 @pytest.mark.parametrize(

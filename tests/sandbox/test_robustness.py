@@ -16,17 +16,33 @@ from airflow_provider_emnify.sandbox.engine import Request
 from airflow_provider_emnify.sandbox.wire import ROUTES
 
 FIELDS = [
+    "action",
+    "action_on_exhaustion",
     "activate",
     "activationKey",
+    "allowed_sim_statuses",
     "application_token",
     "code",
+    "color",
+    "connection_type",
+    "credentials",
+    "dcs",
+    "destination",
+    "dry_run",
+    "eid",
+    "endpoint",
     "endpoints",
+    "expiry_date",
+    "filters",
     "fingerprint",
+    "iccid_range",
+    "iccids",
     "id",
     "imei",
     "imei_lock",
     "ip_address",
     "ip_address_space",
+    "items",
     "location",
     "mfa_token",
     "name",
@@ -34,28 +50,40 @@ FIELDS = [
     "old_password",
     "organisation",
     "password",
+    "payload",
+    "query",
     "refresh_token",
     "role",
     "roles",
     "service_profile",
     "sim",
+    "sim_status",
+    "sims",
+    "source_address",
+    "source_address_type",
     "status",
     "tags",
+    "target",
     "target_organisation",
+    "target_workspace",
     "tariff_profile",
     "trusted_device",
     "type",
+    "udh",
     "username",
+    "volume",
 ]
 ESIM_PATHS = ("/api/v1/euicc", "/api/v1/sim/operation", "/api/v1/sim/unlinked_product_stats")
-KNOWN = [0, 1, 2, 4, 100, 101, 1001, 1_000_001, 2_000_001, 2_000_101]
+KNOWN = [0, 1, 2, 4, 100, 101, 1001, 1_000_001, 2_000_001, 2_000_101, 3_000_001]
 SCALARS = st.one_of(
     st.none(),
     st.booleans(),
     st.sampled_from(KNOWN),
     st.integers(),
     st.floats(),
-    st.sampled_from(["1", "a@example.com", "10.0.0.1", "12345678901234"]),
+    st.sampled_from(
+        ["1", "a@example.com", "10.0.0.1", "12345678901234", "2090-01-01T00:00:00Z", "050003CC0201", "S3"]
+    ),
     st.text(max_size=5),
 )
 
@@ -67,17 +95,31 @@ def _deeper(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
 
 BODIES = st.recursive(SCALARS, _deeper, max_leaves=12)
 VALUES = st.one_of(
-    st.sampled_from([*map(str, KNOWN), "my", "admin@example.com"]), st.text(min_size=1, max_size=5)
+    st.sampled_from([*map(str, KNOWN), "my", "admin@example.com", "SANDBOX-0001"]),
+    st.text(min_size=1, max_size=5),
 )
-CRITERIA = ["id:1", "-id", "2", "true", "from:x,until:y", "status:0|1", "tags:null"]
+CRITERIA = ["id:1", "-id", "2", "true", "from:x,until:y", "status:0|1", "tags:null", "2024-01-01"]
 QUERIES = st.dictionaries(
-    st.sampled_from(["q", "sort", "page", "per_page", "delete_sims"]),
+    st.sampled_from(
+        [
+            "q",
+            "sort",
+            "page",
+            "per_page",
+            "delete_sims",
+            "start_date",
+            "end_date",
+            "name",
+            "status",
+            "workspace_ids",
+        ]
+    ),
     st.one_of(st.sampled_from(CRITERIA), st.text()),
     max_size=3,
 )
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=600, deadline=None)
 @given(
     route=st.sampled_from(sorted(ROUTES)),
     value=VALUES,
@@ -87,7 +129,7 @@ QUERIES = st.dictionaries(
 def test_no_request_makes_the_sandbox_fail(
     route: tuple[str, str], value: str, query: dict[str, str], body: Any
 ) -> None:
-    sandbox = Sandbox(3, spare_sims=3, events=5, limits=False)
+    sandbox = Sandbox(3, spare_sims=3, events=5, euiccs=1, limits=False)
     engine, (method, template) = sandbox._engine, route
     token = sandbox.accounts.issue(Identity("user", 1001, 100), sandbox.clock.time())
     path = "/".join(quote(value, safe="") if part.startswith("{") else part for part in template.split("/"))

@@ -54,6 +54,7 @@ def test_what_is_not_served_is_a_501_that_names_the_operation(
         ("GET", "/api/v1/endpoint/x", 404),
         ("GET", "/api/v1/user/..%2F..%2Fendpoint", 404),
         ("GET", "/api/v1/user/1001%2Fevent", 404),
+        ("GET", "/api/v1/user/1001%0A", 404),
         ("GET", "/api/v1/user/%31001", 200),
     ],
 )
