@@ -9,13 +9,31 @@ import pytest
 from airflow.providers.common.compat.sdk import DAG, BaseOperator
 from airflow.serialization import serialized_objects
 
+from airflow_provider_emnify.operators.cloud_connect import (
+    EmnifyCreateCloudConnectOperator,
+    EmnifyDeleteCloudConnectOperator,
+)
+from airflow_provider_emnify.operators.data_stream import (
+    EmnifyCreateDataStreamOperator,
+    EmnifyDeleteDataStreamOperator,
+    EmnifyRestartDataStreamOperator,
+    EmnifyUpdateDataStreamOperator,
+)
 from airflow_provider_emnify.operators.emnify import EmnifyOperator
 from airflow_provider_emnify.operators.endpoint import (
+    EmnifyAssignSimOperator,
+    EmnifyBlockNetworkOperator,
     EmnifyCreateEndpointsOperator,
     EmnifyDeleteEndpointsOperator,
+    EmnifyLocateEndpointsOperator,
+    EmnifyReleaseSimOperator,
+    EmnifyResetConnectivityOperator,
     EmnifySetEndpointStatusOperator,
+    EmnifyUnblockNetworkOperator,
     EmnifyUpdateEndpointsOperator,
 )
+from airflow_provider_emnify.operators.euicc import EmnifyEuiccOperationOperator, EmnifySimOperationOperator
+from airflow_provider_emnify.operators.graphql import EmnifyGraphqlOperator
 from airflow_provider_emnify.operators.quota import (
     EmnifyClearQuotaOperator,
     EmnifyClearTrafficLimitExtensionsOperator,
@@ -93,6 +111,45 @@ EACH: list[Any] = [
     (EmnifyRegisterSimBatchOperator, {"sim_status": 0}, "bic", "{{ params.x }}", "sim-inventory"),
     (EmnifyDeleteSimsOperator, {"confirm": True}, "sim_ids", ["{{ params.x }}"], "sim-inventory"),
     (EmnifyMigrateSimsOperator, {"target_workspace_id": 3}, "sim_ids", ["{{ params.x }}"], "sim-inventory"),
+    (EmnifyAssignSimOperator, {"endpoint_ids": [7]}, "sim_ids", ["{{ params.x }}"], "connected-devices"),
+    (EmnifyReleaseSimOperator, {}, "sim_ids", ["{{ params.x }}"], "connected-devices"),
+    (
+        EmnifyResetConnectivityOperator,
+        {"location": False},
+        "endpoint_ids",
+        "{{ params.x }}",
+        "connected-devices",
+    ),
+    (EmnifyLocateEndpointsOperator, {}, "endpoint_ids", ["{{ params.x }}"], "connected-devices"),
+    (EmnifyBlockNetworkOperator, {"operator_ids": 2}, "endpoint_ids", "{{ params.x }}", "connected-devices"),
+    (
+        EmnifyUnblockNetworkOperator,
+        {"endpoint_ids": 7},
+        "operator_ids",
+        "{{ params.x }}",
+        "connected-devices",
+    ),
+    (EmnifyEuiccOperationOperator, {"action": "audit"}, "euicc_ids", "{{ params.x }}", "sim-inventory"),
+    (EmnifySimOperationOperator, {"action": "link"}, "sim_ids", ["{{ params.x }}"], "sim-inventory"),
+    (
+        EmnifyCreateDataStreamOperator,
+        {"destination": {"connection_type": "S3", "credentials": {"bucket_name": "b"}}},
+        "name",
+        "usage {{ params.x }}",
+        None,
+    ),
+    (EmnifyUpdateDataStreamOperator, {"status": "paused"}, "data_stream_id", "{{ params.x }}", None),
+    (EmnifyRestartDataStreamOperator, {"timeout": 60}, "data_stream_id", "{{ params.x }}", None),
+    (EmnifyDeleteDataStreamOperator, {"confirm": True}, "data_stream_id", "{{ params.x }}", None),
+    (
+        EmnifyCreateCloudConnectOperator,
+        {"type": "vpn", "public_ip": "203.0.113.7", "on_prem_cidr": ["10.8.0.0/16"]},
+        "name",
+        "office {{ params.x }}",
+        None,
+    ),
+    (EmnifyDeleteCloudConnectOperator, {"confirm": True}, "attachment_id", "{{ params.x }}", None),
+    (EmnifyGraphqlOperator, {"query": "{ myUser { id } }"}, "variables", {"id": "{{ params.x }}"}, None),
     (EmnifyEndpointStatusSensor, {"timeout": 9}, "endpoint_ids", "{{ params.x }}", "connected-devices"),
     (
         EmnifyEndpointConnectivitySensor,

@@ -13,6 +13,7 @@ from airflow_provider_emnify.operators.endpoint import (
     EmnifyResetConnectivityOperator,
     EmnifyUnblockNetworkOperator,
 )
+from airflow_provider_emnify.sandbox.catalogue import OPERATORS
 from tests.operators.support import context, without_retries
 
 if TYPE_CHECKING:
@@ -175,22 +176,40 @@ class TestLocate:
         assert fleet.requests == 0
 
 
+class TestBlockAndUnblock:
+    def test_each_operator_for_each_endpoint_and_back(self, fleet: Sandbox) -> None:
+        ids, operators = some_ids(fleet, 2), sorted(OPERATORS)[:2]
+        block = EmnifyBlockNetworkOperator(task_id="t", endpoint_ids=ids, operator_ids=str(operators))
+        assert block.execute(context()) == ids
+        assert block.execute(context(try_number=2)) == ids
+        assert fleet.state.blacklists == dict.fromkeys(ids, operators)
+        unblock = EmnifyUnblockNetworkOperator(task_id="t", endpoint_ids=ids, operator_ids=operators[0])
+        assert unblock.execute(context()) == ids
+        assert unblock.execute(context(try_number=2)) == ids
+        assert fleet.state.blacklists == dict.fromkeys(ids, operators[1:])
+
+    @pytest.mark.parametrize("drop", ["before", "after"])
+    def test_a_lost_answer_is_no_failure(self, fleet: Sandbox, drop: str) -> None:
+        [key], [operator, *_] = some_ids(fleet, 1), sorted(OPERATORS)
+        for kind, method in ((EmnifyBlockNetworkOperator, "PUT"), (EmnifyUnblockNetworkOperator, "DELETE")):
+            fleet.faults.add(method=method, path=BLOCKED, drop=drop)
+            assert kind(task_id="t", endpoint_ids=key, operator_ids=operator).execute(context()) == [key]
+        assert fleet.state.blacklists == {key: []}
+
+    def test_blocking_names_what_does_not_exist(self, fleet: Sandbox) -> None:
+        [key], [operator, *_] = some_ids(fleet, 1), sorted(OPERATORS)
+        with pytest.raises(AirflowFailException, match=f"operator 9000 for endpoint {key}.*done \\(1\\)"):
+            EmnifyBlockNetworkOperator(task_id="t", endpoint_ids=key, operator_ids=[9_000, operator]).execute(
+                context()
+            )
+        assert fleet.state.blacklists[key] == [operator]
+
+
 @pytest.mark.parametrize(
     ("kind", "method", "done_already"),
     [(EmnifyBlockNetworkOperator, "PUT", 409), (EmnifyUnblockNetworkOperator, "DELETE", 404)],
 )
 class TestNetworks:
-    def test_each_operator_for_each_endpoint(
-        self, fleet: Sandbox, kind: Any, method: str, done_already: int
-    ) -> None:
-        ids = some_ids(fleet, 2)
-        fleet.faults.add(method=method, path=BLOCKED, status=204, times=None)
-        assert kind(task_id="t", endpoint_ids=ids, operator_ids="2,3").execute(context()) == ids
-        sent = [entry.path for entry in fleet.log if entry.method == method]
-        assert sent == [
-            f"/api/v1/endpoint/{key}/operator_blacklist/{number}" for key in ids for number in (2, 3)
-        ]
-
     def test_what_is_so_already_is_done(
         self, fleet: Sandbox, kind: Any, method: str, done_already: int
     ) -> None:
@@ -225,9 +244,3 @@ class TestNetworks:
     ) -> None:
         with pytest.raises(ValueError, match=f"{field}: 'x'"):
             kind(task_id="t", **{"endpoint_ids": [1], "operator_ids": [2], field: "x"})
-
-
-def test_blocking_names_an_endpoint_that_does_not_exist(fleet: Sandbox) -> None:
-    fleet.faults.add(method="PUT", path=BLOCKED, status=404)
-    with pytest.raises(AirflowFailException, match="operator 2 for endpoint 99"):
-        EmnifyBlockNetworkOperator(task_id="t", endpoint_ids=99, operator_ids=2).execute(context())

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
     import requests_mock as rm
 
+    from airflow_provider_emnify.sandbox import Sandbox
+
 URL = "http://127.0.0.1:9"
 ME = "query Me($id: Int) { myUser(id: $id) { username } }"
 
@@ -38,6 +40,17 @@ def test_the_data_of_the_answer_is_the_result(api: rm.Mocker) -> None:
     assert api.last_request is not None
     assert api.last_request.json() == {"query": ME, "variables": {"id": 7}}
     assert api.last_request.headers["Authorization"] == "Bearer opaque"
+
+
+def test_a_query_to_the_sandbox(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    connection = {"conn_type": "emnify", "host": sandbox.url, "login": sandbox.username}
+    monkeypatch.setenv(
+        "AIRFLOW_CONN_EMNIFY_DEFAULT", json.dumps({**connection, "password": sandbox.password})
+    )
+    answer = graphql(query="query Me { myUser { username } }").execute(context())
+    assert answer == {"myUser": {"username": sandbox.username}}
+    with pytest.raises(AirflowFailException, match="GraphQL"):
+        graphql(query="{ myFleet { id } }").execute(context())
 
 
 @pytest.mark.parametrize("form", [json.dumps, str])
