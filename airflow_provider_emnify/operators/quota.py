@@ -80,15 +80,13 @@ class _QuotaOperator(EmnifyBaseOperator):
             check_early(_expiry, expiry_date)
         check_early(_percentage, threshold_percentage)
         check_early(_optional_amount, threshold_volume, "threshold_volume")
-        if auto_refill is not None:
-            flag(auto_refill, "auto_refill")
         self.endpoint_ids = endpoint_ids
         self.volume = volume
         self.quota_type = quota_type
         self.expiry_date = expiry_date
         self.threshold_percentage = threshold_percentage
         self.threshold_volume = threshold_volume
-        self.auto_refill = auto_refill
+        self.auto_refill = None if auto_refill is None else flag(auto_refill, "auto_refill")
 
     def _read(self, endpoint_id: int) -> Row | None:
         try:

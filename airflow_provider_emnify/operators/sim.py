@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from airflow_provider_emnify.api import EmnifyError, EmnifyUnknownOutcomeError, SimStatus
+from airflow_provider_emnify.api import (
+    EmnifyConflictError,
+    EmnifyError,
+    EmnifyPermissionError,
+    EmnifyUnknownOutcomeError,
+    EmnifyValidationError,
+    SimStatus,
+)
 from airflow_provider_emnify.api.ids import parse_ids
 from airflow_provider_emnify.api.resources.bulk import read_rows, status_of
 from airflow_provider_emnify.links import EmnifySimsLink
@@ -29,6 +36,12 @@ if TYPE_CHECKING:
     from airflow_provider_emnify.api.resources.operation import Row
 
 _IF_REGISTERED = ("fail", "skip")
+_MAYBE_REGISTERED = (
+    EmnifyUnknownOutcomeError,
+    EmnifyConflictError,
+    EmnifyPermissionError,
+    EmnifyValidationError,
+)
 _REGISTERED = 400  # how emnify answers that a batch is registered already
 
 
@@ -133,12 +146,7 @@ class EmnifyRegisterSimBatchOperator(EmnifyBaseOperator):
         bic, status = text(self.bic, "bic"), _first_status(self.sim_status)
         batch = self._validate(bic)
         if batch is None:
-            if self.if_registered == "fail" and earlier_tries_since(context) is None:
-                raise ValueError(
-                    f"bic: SIM batch {bic} is registered already; set if_registered='skip' to go on with it"
-                )
-            self.log.info("SIM batch %s is registered already: nothing to do", bic)
-            return {"bic": bic, "registered": False, "sim_ids": []}
+            return self._already(bic, context)
         self.log.info(
             "Registering SIM batch %s: %s SIMs get %s%s",
             bic,
@@ -148,14 +156,24 @@ class EmnifyRegisterSimBatchOperator(EmnifyBaseOperator):
         )
         try:
             registered = self.client.sim_batches.register(bic, sim_status=status)
-        except EmnifyUnknownOutcomeError:
+        except _MAYBE_REGISTERED as error:
             if self._validate(bic) is not None:
                 raise
+            if not isinstance(error, EmnifyUnknownOutcomeError):
+                return self._already(bic, context)  # someone else was quicker
             self.log.warning("The answer was lost; SIM batch %s is registered", bic)
             registered = {}
         ids = [int(sim["id"]) for sim in registered.get("sim") or ()]
         self.log.info("Registered SIM batch %s with %d SIMs: %s", bic, len(ids), some(ids) or "not listed")
         return {"bic": bic, "registered": True, "sim_ids": ids}
+
+    def _already(self, bic: str, context: Context) -> dict[str, Any]:
+        if self.if_registered == "fail" and earlier_tries_since(context) is None:
+            raise ValueError(
+                f"bic: SIM batch {bic} is registered already; set if_registered='skip' to go on with it"
+            )
+        self.log.info("SIM batch %s is registered already: nothing to do", bic)
+        return {"bic": bic, "registered": False, "sim_ids": []}
 
     def _validate(self, bic: str) -> Row | None:
         """Return a batch that can be registered, None for one that is already."""

@@ -87,15 +87,13 @@ class EmnifyMigrateSimsOperator(EmnifyBaseOperator):
         check_early(parse_iccids, iccids, "iccids")
         check_early(_range, iccid_range)
         check_early(_statuses, allowed_sim_statuses)
-        flag(auto_detach_devices, "auto_detach_devices")
-        flag(dry_run, "dry_run")
         self.target_workspace_id = target_workspace_id
         self.sim_ids = sim_ids
         self.iccids = iccids
         self.iccid_range = iccid_range
         self.allowed_sim_statuses = allowed_sim_statuses
-        self.auto_detach_devices = auto_detach_devices
-        self.is_dry_run = dry_run  # an operator has a method dry_run()
+        self.auto_detach_devices = flag(auto_detach_devices, "auto_detach_devices")
+        self.is_dry_run = flag(dry_run, "dry_run")  # an operator has a method dry_run()
 
     def perform(self, context: Context) -> Row:
         """Move them, 500 at a time, or say what would be moved."""

@@ -102,13 +102,12 @@ class EmnifySendSmsOperator(EmnifyWaitingOperator):
         check_early(parse_sender, source_address)
         if isinstance(expiry_date, str):
             check_early(_expiry, expiry_date)
-        flag(wait_for_delivery, "wait_for_delivery")
         self.endpoint_ids = endpoint_ids
         self.text = text
         self.source_address = source_address
         self.dest_address = dest_address
         self.expiry_date = expiry_date
-        self.wait_for_delivery = wait_for_delivery
+        self.wait_for_delivery = flag(wait_for_delivery, "wait_for_delivery")
 
     def perform(self, context: Context) -> dict[str, list[int]]:
         """Look for what was sent, send the rest, and wait."""

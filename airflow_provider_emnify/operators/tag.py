@@ -97,8 +97,7 @@ class EmnifyAddTagsOperator(_TagOperator):
 
     def __init__(self, *, create_missing: bool = False, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        flag(create_missing, "create_missing")
-        self.create_missing = create_missing
+        self.create_missing = flag(create_missing, "create_missing")
 
     def perform(self, context: Context) -> list[int]:
         """Look for tags and endpoints, and assign what is missing."""

@@ -67,6 +67,11 @@ class EmnifyWaitingOperator(EmnifyBaseOperator):
         self.cancel_on_kill = cancel_on_kill
         self._begun: list[dict[str, Any]] = []
 
+    def pre_execute(self, context: Context) -> None:
+        """Forget what an earlier try has begun. Called by Airflow before each try."""
+        super().pre_execute(context)
+        self._begun = []
+
     def began(self, call: str, **arguments: Any) -> None:
         """Remember how to cancel what has just been begun.
 
@@ -89,23 +94,22 @@ class EmnifyWaitingOperator(EmnifyBaseOperator):
         if self.deferrable:
             calls = self._begun if self.cancel_on_kill else []
             self.defer(
-                **deferral(self.emnify_conn_id, wait, self.poll_interval, self.timeout, cancel=calls),
-                kwargs={"result": result},
+                **deferral(
+                    self.emnify_conn_id, wait, self.poll_interval, self.timeout, cancel=calls, result=result
+                )
             )
         seen = self._wait_here(wait, time.time() + self.timeout)
         self._begun = []
         return self.finish(result, seen)
 
-    def execute_complete(
-        self, context: Context, event: Mapping[str, Any] | None = None, result: Any = None
-    ) -> Any:
+    def execute_complete(self, context: Context, event: Mapping[str, Any] | None = None) -> Any:
         """Take the trigger's event. Called by Airflow when the wait in the triggerer is over."""
         del context
         status, message, seen = outcome(event)
         if status != "success":
             raise AirflowFailException(message)
         self.log.info("%s", message)
-        return self.finish(result, seen)
+        return self.finish((event or {}).get("result"), seen)
 
     def finish(self, result: Any, seen: Mapping[str, str]) -> Any:
         """Return the task's result once the wait is done. It has no client in deferrable mode.
@@ -179,10 +183,12 @@ def deferral(
     poll_interval: float,
     timeout: float,
     cancel: Sequence[Mapping[str, Any]] = (),
+    result: Any = None,
 ) -> dict[str, Any]:
     """Return the arguments of ``defer`` for a wait that begins now.
 
     :param cancel: Calls to make when the task is marked failed or cleared meanwhile.
+    :param result: Plain values that the event brings back.
     """
     return {
         "trigger": EmnifyWaitTrigger(
@@ -191,6 +197,7 @@ def deferral(
             poll_interval=poll_interval,
             deadline=time.time() + timeout,
             cancel=cancel,
+            result=result,
         ),
         "method_name": "execute_complete",
         "timeout": timedelta(seconds=timeout + _TRIGGERER_MAY_LAG),

@@ -141,6 +141,13 @@ class TestRegister:
             self.register().execute(context())
         assert len(self.register().execute(context(try_number=2))["sim_ids"]) == 4
 
+    def test_what_another_run_registers_meanwhile_is_done_if_asked(self, fleet: Sandbox) -> None:
+        def someone_registers() -> None:
+            fleet.state.batches["8988-new"].organisation_id = ORGANISATION_ID
+
+        fleet.faults.add(method="PATCH", path=BATCH, do=someone_registers)
+        assert self.register(if_registered="skip").execute(context())["registered"] is False
+
     def test_a_worker_s_death_after_sending_is_no_error(self, fleet: Sandbox) -> None:
         self.register().execute(context())
         assert self.register().execute(context(try_number=2))["registered"] is False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import importlib.util
 import threading
 import time
 from datetime import timedelta
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from airflow_provider_emnify.sandbox import Sandbox
+
+HAS_TASK_SDK = importlib.util.find_spec("airflow.sdk") is not None
 
 
 class DisableOperator(EmnifyWaitingOperator):
@@ -196,6 +199,15 @@ class TestKilled:
         operator.on_kill()
         assert only.name == "begun"
 
+    def test_what_an_earlier_try_has_begun_is_not_cancelled_by_the_next(
+        self, fleet: Sandbox, only: Any
+    ) -> None:
+        operator = make(fleet)
+        operator.began("endpoints.update", endpoint_id=only.id, name="cancelled")
+        operator.pre_execute(context())
+        operator.on_kill()
+        assert only.name != "cancelled"
+
     def test_nothing_is_cancelled_if_not_asked(self, fleet: Sandbox, only: Any) -> None:
         operator = make(fleet, cancel_on_kill=False, deferrable=True)
         trigger = stored(deferred(operator))
@@ -277,6 +289,22 @@ class TestState:
         instance = SimpleNamespace(dag_id="d", run_id="r", task_id="t", map_index=map_index)
         assert asyncio.run(cancelling._state(instance)) == "failed"
         assert asked == {"dag_id": "d", "task_ids": ["t"], "run_ids": ["r"], "map_index": map_index}
+
+    def test_airflow_2_asks_its_database(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        if HAS_TASK_SDK:
+            pytest.skip("Airflow 3 has no access to the database in a triggerer")
+        from airflow.models import TaskInstance
+
+        asked: list[Any] = []
+
+        def get(*arguments: Any) -> Any:
+            asked.append(arguments)
+            return SimpleNamespace(state="failed")
+
+        monkeypatch.setattr(TaskInstance, "get_task_instance", get)
+        instance = SimpleNamespace(dag_id="d", run_id="r", task_id="t", map_index=-1)
+        assert asyncio.run(cancelling._state(instance)) == "failed"
+        assert asked == [("d", "r", "t", -1)]
 
 
 @pytest.mark.parametrize("calls", [[{"call": "sms.cancel"}], ["sms.cancel"], [{"arguments": {}}]])
