@@ -15,6 +15,7 @@ import re
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from airflow_provider_emnify.api.stream_files import RECORD_KINDS
 from airflow_provider_emnify.api.streams import STREAMS
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 SCHEME = "emnify"
 
+_NAMES = (*STREAMS, *(kind.table for kind in RECORD_KINDS.values() if kind.table not in STREAMS))
 _ORGANISATION = re.compile(r"[A-Za-z0-9_.-]+")
 
 
@@ -61,8 +63,8 @@ def sanitize_uri(uri: SplitResult) -> SplitResult:
         raise ValueError(
             f"{uri.geturl()} has no organisation: an asset of emnify is emnify://ORGANISATION/STREAM"
         )
-    if stream not in STREAMS:
-        raise ValueError(f"{uri.geturl()}: {stream!r} is no stream; there are: {', '.join(STREAMS)}")
+    if stream not in _NAMES:
+        raise ValueError(f"{uri.geturl()}: {stream!r} is no stream; there are: {', '.join(_NAMES)}")
     return uri._replace(path=f"/{stream}", query="", fragment="")
 
 

@@ -19,6 +19,15 @@ def _modules(*names: str) -> list[dict[str, object]]:
     ]
 
 
+_ASSET_URIS: list[dict[str, object]] = [
+    {
+        "schemes": ["emnify"],
+        "handler": f"{_PACKAGE}.assets.sanitize_uri",
+        "factory": f"{_PACKAGE}.assets.create_asset",
+        "to_openlineage_converter": f"{_PACKAGE}.assets.convert_asset_to_openlineage",
+    },
+]
+
 PROVIDER_INFO: dict[str, object] = {
     "package-name": "airflow-provider-emnify",
     "name": "emnify",
@@ -67,6 +76,21 @@ PROVIDER_INFO: dict[str, object] = {
         "sensors.cloud_connect",
     ),
     "triggers": _modules("triggers.wait", "triggers.event", "triggers.status"),
+    "transfers": [
+        {
+            "source-integration-name": _INTEGRATION,
+            "target-integration-name": target,
+            "python-module": f"{_PACKAGE}.transfers.{module}",
+        }
+        for module, target in (
+            ("sql", "Common SQL"),
+            ("object_storage", "Common IO"),
+            ("data_stream_files", "Common SQL"),
+        )
+    ],
+    # Airflow 2.11 knows assets as datasets.
+    "asset-uris": _ASSET_URIS,
+    "dataset-uris": _ASSET_URIS,
     "extra-links": [
         f"{_PACKAGE}.links.EmnifyDevicesLink",
         f"{_PACKAGE}.links.EmnifySimsLink",

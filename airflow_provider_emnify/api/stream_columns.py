@@ -203,9 +203,13 @@ class Converter:
 
     :param columns: The columns.
     :param ignored: Paths of fields that are left out: they say nothing that another column does not.
+    :param strict: A value that its column cannot hold is an error, instead of being kept in ``_extra``.
     """
 
-    def __init__(self, columns: Iterable[Column], ignored: Collection[str] = ()) -> None:
+    def __init__(
+        self, columns: Iterable[Column], ignored: Collection[str] = (), *, strict: bool = False
+    ) -> None:
+        self._strict = strict
         self.columns = (*columns, Column(EXTRA, ColumnType.JSON, ()))
         self.names = tuple(column.name for column in self.columns)
         self._empty: Row = dict.fromkeys(self.names)
@@ -217,9 +221,12 @@ class Converter:
                 self._plant(path, (column.name, column.convert or CONVERT[column.type]))
 
     def __call__(self, raw: Mapping[str, Any]) -> Row:
-        """Return the flat row."""
+        """Return the flat row.
+
+        :raises ValueError: when it is strict, for a value that its column cannot hold.
+        """
         row = self._empty.copy()
-        extra = _fill(self._tree, raw, row)
+        extra = _fill(self._tree, raw, row, self._strict)
         if extra:
             row[EXTRA] = extra
         return row
@@ -236,7 +243,7 @@ class Converter:
         tree[last] = leaf
 
 
-def _fill(tree: Tree, raw: Mapping[str, Any], row: Row) -> Row:
+def _fill(tree: Tree, raw: Mapping[str, Any], row: Row, strict: bool) -> Row:
     """Put what the tree knows into the row, and return the rest."""
     rest: Row = {}
     for name, value in raw.items():
@@ -251,12 +258,13 @@ def _fill(tree: Tree, raw: Mapping[str, Any], row: Row) -> Row:
                 continue
             try:
                 row[column] = convert(value)
-            except (ValueError, TypeError, OverflowError):
-                pass
+            except (ValueError, TypeError, OverflowError) as error:
+                if strict:
+                    raise ValueError(f"{column}: {error}") from None
             else:
                 continue
         elif type(leaf) is dict and isinstance(value, Mapping):
-            if below := _fill(leaf, value, row):
+            if below := _fill(leaf, value, row, strict):
                 rest[name] = below
             continue
         if not looks_secret(name, value):

@@ -155,6 +155,16 @@ class Store:
         """Return the path of a file below the directory, as its file system wants it."""
         return f"{self._root}/{name}"
 
+    def find(self) -> dict[str, Row]:
+        """Return all files below the directory, with what the storage knows of each."""
+        self._fs.invalidate_cache()
+        found: dict[str, Row] = self._fs.find(self._root, detail=True)
+        return found
+
+    def open(self, path: str) -> Any:
+        """Open a file that :meth:`find` has found, to read its bytes."""
+        return Path(path).open("rb") if self._local else self._fs.open(path, "rb")
+
     def put(self, source: Path, name: str) -> None:
         """Put a local file in its place, in one piece."""
         target = self.path(name)

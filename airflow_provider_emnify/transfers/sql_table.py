@@ -105,16 +105,33 @@ class SqlTable:
         :param unique: No two rows have the same key; else the last one counts.
         :raises TableMismatchError: when the table cannot take them.
         """
-        missing = self._missing()  # before anything is read
-        with self._transaction() as cursor:
-            count = self._fill_stage(cursor, rows, run)
-            self._prepare(cursor, missing)
-            changed = self._apply(cursor, run, unique=unique)
-            cursor.execute(f"DROP TABLE {self._stage}")
+        missing = self.missing()  # before anything is read
+        with self.transaction() as cursor:
+            return self.load_within(cursor, rows, run, missing, unique=unique)
+
+    def load_within(
+        self,
+        cursor: Any,
+        rows: Iterable[Row],
+        run: datetime,
+        missing: list[Column] | None,
+        *,
+        unique: bool = True,
+    ) -> Loaded:
+        """Bring rows into the table as part of a transaction.
+
+        :param cursor: The transaction's cursor.
+        :param missing: What :meth:`missing` said.
+        """
+        count = self._fill_stage(cursor, rows, run)
+        self._prepare(cursor, missing)
+        changed = self._apply(cursor, run, unique=unique)
+        cursor.execute(f"DROP TABLE {self._stage}")
         return Loaded(count, changed)
 
     @contextlib.contextmanager
-    def _transaction(self) -> Iterator[Any]:
+    def transaction(self) -> Iterator[Any]:
+        """Begin a transaction of the table's database: it ends well as a whole, or not at all."""
         connection: Any = self.hook.get_conn()
         with contextlib.closing(connection):
             if self.hook.supports_autocommit:
@@ -132,16 +149,18 @@ class SqlTable:
 
     # -- the table as it is -------------------------------------------------------------------------------
 
-    def _missing(self) -> list[Column] | None:
+    def missing(self) -> list[Column] | None:
         """Return the columns that are missing, None when there is no table.
 
         :raises TableMismatchError: when it cannot take the rows.
         """
-        inspector = self.hook.inspector
+        from sqlalchemy import inspect
+
+        engine = self.hook.get_sqlalchemy_engine()
         try:
-            return self._check(inspector)
+            return self._check(inspect(engine))  # the hook's own inspector remembers what it has seen
         finally:
-            inspector.bind.engine.dispose()
+            engine.dispose()
 
     def _check(self, inspector: Inspector) -> list[Column] | None:
         if not inspector.has_table(self.name, schema=self.schema):
