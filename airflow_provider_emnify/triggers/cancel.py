@@ -1,8 +1,9 @@
-"""Undo what a task began at emnify, when someone marks it failed or clears it while it waits.
+"""Undo what a task began at emnify, when someone ends it while it waits.
 
 What is to be undone travels as plain values: ``{"call": "sms.cancel", "arguments": {...}}``, a call as on the
-client. A triggerer that shuts down cancels its triggers too; that must undo nothing, for another triggerer
-goes on with them.
+client. The state of the task tells what has happened: when it was marked failed, nobody waits any more. When
+it was cleared, its next try goes on with what was begun, and may be at it already. When it is deferred, the
+triggerer shuts down, and another one goes on.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ log = logging.getLogger(__name__)
 TELLS_A_KILL = hasattr(BaseTrigger, "on_kill")
 """Whether Airflow itself tells a trigger that its task was killed: from 3.3 on."""
 
-_DEFERRED = "deferred"
+_ENDED = frozenset({"failed", "success", "skipped", "upstream_failed", "removed"})
 _RETRIES = 1
 
 
@@ -67,16 +68,16 @@ async def cancel_in_triggerer(conn_id: str, calls: Sequence[Mapping[str, Any]]) 
 
 
 async def was_killed(trigger: BaseTrigger) -> bool:
-    """Tell, before Airflow 3.3, whether a cancelled trigger's task was acted on: it is not deferred any more.
+    """Tell whether the task of a cancelled trigger has ended, so that nobody waits any more.
 
-    When that cannot be found out, nothing was killed: work that goes on is the lesser evil.
+    When that cannot be found out, it has not: work that goes on is the lesser evil.
     """
     try:
         state = await _state(trigger.task_instance)
     except Exception:
         log.exception("The state of the task could not be read; what it began is left to go on at emnify")
         return False
-    return state != _DEFERRED
+    return state in _ENDED
 
 
 async def _state(instance: Any) -> str | None:

@@ -25,8 +25,8 @@ class EmnifyStatusTrigger(EmnifyWatchingTrigger):
 
     The payload is ``{"sim_id": 7, "status": "Suspended", "before": "Activated"}``, or the same with
     ``endpoint_id``. The states are read by the poller that serves the sensors' waits, together with these.
-    What is in the status when it first looks does not fire. A status that is left again between two looks is not
-    seen: for these there is :class:`~airflow_provider_emnify.triggers.event.EmnifyEventTrigger`.
+    What is in the status when it first looks does not fire. A status that is left again between two looks is
+    not seen: for these there is :class:`~airflow_provider_emnify.triggers.event.EmnifyEventTrigger`.
 
     On Airflow 3.3 and later the last states are kept in the asset's state store, so that a device that enters
     the status while no triggerer runs fires afterwards, once. On Airflow 3.0 to 3.2 it does not fire.

@@ -45,8 +45,10 @@ class EmnifyWaitTrigger(BaseTrigger):
         gives it.
     :param poll_interval: Seconds between two looks.
     :param deadline: When to give up, in seconds since 1970.
-    :param cancel: Calls that undo what the task began, made when it is marked failed or cleared:
+    :param cancel: Calls that undo what the task began, made when someone marks it failed or successful:
         ``[{"call": "sms.cancel", "arguments": {...}}]``. A triggerer that shuts down makes none of them.
+    :param result: Plain values that the event brings back as ``result``, for the task to go on with. What
+        Airflow keeps for a deferred task itself is lost in ``dag.test()``.
     :raises ValueError: at once, in the task and not in the triggerer, for a wait that makes no sense.
     """
 
@@ -57,6 +59,7 @@ class EmnifyWaitTrigger(BaseTrigger):
         poll_interval: float,
         deadline: float,
         cancel: Sequence[Mapping[str, Any]] = (),
+        result: Any = None,
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         if (
@@ -72,6 +75,7 @@ class EmnifyWaitTrigger(BaseTrigger):
         self.poll_interval = poll_interval
         self.deadline = deadline
         self.cancel = check_calls(cancel)
+        self.result = result
 
     @property
     def wait(self) -> dict[str, Any]:
@@ -88,6 +92,7 @@ class EmnifyWaitTrigger(BaseTrigger):
                 "poll_interval": self.poll_interval,
                 "deadline": self.deadline,
                 "cancel": self.cancel,
+                "result": self.result,
             },
         )
 
@@ -98,12 +103,13 @@ class EmnifyWaitTrigger(BaseTrigger):
                 self._wait, self.poll_interval, self.deadline
             )
         except asyncio.CancelledError:
-            if self.cancel and not TELLS_A_KILL and await was_killed(self):
+            if not TELLS_A_KILL:
                 await self.on_kill()
             raise
-        yield TriggerEvent(outcome.payload())  # type: ignore[no-untyped-call]
+        result = {} if self.result is None else {"result": self.result}
+        yield TriggerEvent({**outcome.payload(), **result})  # type: ignore[no-untyped-call]
 
     async def on_kill(self) -> None:
-        """Undo what the task began. Called by Airflow 3.3 and later when someone acts on the task."""
-        if self.cancel:
+        """Undo what the task began, if it has ended. Called by Airflow 3.3 when someone acts on the task."""
+        if self.cancel and await was_killed(self):
             await cancel_in_triggerer(self.emnify_conn_id, self.cancel)

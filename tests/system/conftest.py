@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from airflow_provider_emnify.sandbox import Sandbox
 
 EXAMPLES = Path(__file__).parents[2] / "dags_examples"
+NEED_AIRFLOW_3 = {"on_device_blocked"}
 
 
 @pytest.fixture(scope="session")
@@ -46,11 +47,15 @@ def examples(metadata_database: None) -> Any:
     """Every example DAG, as Airflow loads it."""
     try:
         from airflow.dag_processing.dagbag import DagBag
+
+        excused: set[str] = set()
     except ImportError:  # Airflow 2.11
         from airflow.models.dagbag import DagBag
 
+        excused = NEED_AIRFLOW_3
+
     bag = DagBag(dag_folder=str(EXAMPLES))
-    assert not bag.import_errors
+    assert {Path(file).stem for file in bag.import_errors} == excused
     return bag
 
 

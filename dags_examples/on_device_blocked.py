@@ -1,0 +1,51 @@
+"""React to devices that emnify blocks, within a minute and without a schedule. Needs Airflow 3.
+
+An asset watcher in the triggerer reads emnify's events. An event "Endpoint blocked" (a traffic limit has been
+exceeded) becomes an event of the asset ``emnify_device_blocked``, and that starts this DAG. It looks up what
+it is about and reports it; put a message to the device's owner in its place, or a higher limit.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from airflow.sdk import DAG, Asset, AssetWatcher, task
+
+from airflow_provider_emnify.hooks.emnify import EmnifyHook
+from airflow_provider_emnify.triggers.event import EmnifyEventTrigger
+
+blocked = Asset(
+    "emnify_device_blocked",
+    watchers=[
+        AssetWatcher(
+            name="blocked",
+            trigger=EmnifyEventTrigger(event_type="Endpoint blocked", poll_interval=60),
+        )
+    ],
+)
+
+with DAG("on_device_blocked", schedule=[blocked], catchup=False, doc_md=__doc__, tags=["emnify"]):
+
+    @task
+    def blocked_devices(triggering_asset_events: Any = None) -> list[dict[str, Any]]:
+        """Take the events from what has started this run: each device once."""
+        events = [event.extra["payload"] for event in triggering_asset_events[blocked]]
+        return list({event["endpoint"]["id"]: event for event in events}.values())
+
+    @task
+    def report(events: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """Tell which devices are blocked, since when and why, and whether they still are."""
+        with EmnifyHook() as hook:
+            endpoints = hook.get_conn().endpoints
+            return [
+                {
+                    "id": event["endpoint"]["id"],
+                    "name": event["endpoint"]["name"],
+                    "since": event["timestamp"],
+                    "why": event["description"],
+                    "connectivity": endpoints.connectivity(event["endpoint"]["id"])["status"]["description"],
+                }
+                for event in events
+            ]
+
+    report(blocked_devices())

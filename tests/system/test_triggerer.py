@@ -1,0 +1,162 @@
+"""Waits on real triggerers: killed, doubled, acted on by users; a token that changes, emnify away."""
+
+from __future__ import annotations
+
+import signal
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from airflow_provider_emnify.api.enums import EndpointStatus
+from airflow_provider_emnify.api.waits import Wait
+from airflow_provider_emnify.triggers.wait import EmnifyWaitTrigger
+from tests.system.triggerer import CONNECTION, Waits, save_connection, triggerer, until
+from tests.triggers.test_poller import revoke
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from airflow_provider_emnify.sandbox import Sandbox
+
+pytestmark = [
+    pytest.mark.airflow,
+    pytest.mark.system,
+    pytest.mark.filterwarnings("default"),
+    pytest.mark.usefixtures("metadata_database"),
+]
+
+GET = "GET /api/v1/endpoint/{endpoint_id}"
+CANCEL = "DELETE /api/v1/endpoint/{endpoint_id}/sms/{sms_id}"
+
+
+@pytest.fixture
+def fleet(make_sandbox: Callable[..., Sandbox]) -> Sandbox:
+    """Three disabled endpoints, and a connection to them in Airflow's database."""
+    sandbox = make_sandbox(3, limits=False)
+    for endpoint in sandbox.state.endpoints.values():
+        endpoint.status = EndpointStatus.DISABLED
+    save_connection(sandbox.url, sandbox.application_token)
+    return sandbox
+
+
+@pytest.fixture
+def waits(tmp_path: Path) -> Waits:
+    folder = tmp_path / "dags"
+    folder.mkdir()
+    return Waits(folder)
+
+
+def wait(sandbox: Sandbox, number: int = 0, *, deadline: float = 300, **arguments: Any) -> EmnifyWaitTrigger:
+    key = sorted(sandbox.state.endpoints)[number]
+    return EmnifyWaitTrigger(
+        emnify_conn_id=CONNECTION,
+        wait=Wait("endpoint_status", key, "enabled").to_dict(),
+        poll_interval=0.5,
+        deadline=time.time() + deadline,
+        **arguments,
+    )
+
+
+def enable(sandbox: Sandbox) -> None:
+    for endpoint in sandbox.state.endpoints.values():
+        endpoint.status = EndpointStatus.ENABLED
+
+
+def looked(sandbox: Sandbox, more: int = 2) -> Callable[[], bool]:
+    now = sandbox.counts[GET]
+    return lambda: sandbox.counts[GET] >= now + more
+
+
+def test_a_triggerer_that_is_killed_and_started_again_goes_on_and_the_deadline_stays(
+    fleet: Sandbox, waits: Waits, tmp_path: Path
+) -> None:
+    waits.defer(0, wait(fleet))
+    waits.defer(1, wait(fleet, 1, deadline=14))
+    began = time.time()
+    with triggerer(tmp_path, "first") as first:
+        until(looked(fleet), "a look", first)
+        first.kill(signal.SIGKILL)
+    enable_first = sorted(fleet.state.endpoints)[0]
+    fleet.state.endpoints[enable_first].status = EndpointStatus.ENABLED
+    assert waits.state(0) == "deferred"
+    with triggerer(tmp_path, "second") as second:
+        until(lambda: waits.is_over(0), "the wait that was reached", second)
+        until(lambda: waits.is_over(1), "the deadline", second)
+    assert waits.event(0)["status"] == "success"
+    assert waits.event(1)["status"] == "timeout"
+    assert time.time() - began < 45  # not 14 seconds from the second start on
+
+
+def test_of_two_triggerers_one_goes_on_with_the_waits_of_the_other(
+    fleet: Sandbox, waits: Waits, tmp_path: Path
+) -> None:
+    for number in range(2):
+        waits.defer(number, wait(fleet, number))
+    with triggerer(tmp_path, "first", "--capacity", "1") as first:
+        until(lambda: fleet.authentications == 1, "a look of the first", first)
+        with triggerer(tmp_path, "second") as second:
+            until(lambda: fleet.authentications == 2, "a look of the second", first, second)
+            first.kill(signal.SIGKILL)
+            enable(fleet)
+            until(lambda: waits.is_over(0, 1), "both waits", second)
+    assert fleet.authentications == 2
+
+
+def test_marking_failed_and_clearing_cancel_the_remote_work_and_a_shutdown_does_not(
+    fleet: Sandbox, waits: Waits, tmp_path: Path
+) -> None:
+    keys = sorted(fleet.state.endpoints)
+    calls = [{"call": "sms.cancel", "arguments": {"endpoint_id": key, "sms_id": 1}} for key in keys]
+    for number in range(3):
+        waits.defer(number, wait(fleet, number, cancel=[calls[number]]))
+    with triggerer(tmp_path) as process:
+        until(looked(fleet, 6), "looks", process)
+        waits.mark(0, "failed")
+        waits.mark(1, None)
+        until(lambda: fleet.counts[CANCEL] == 2, "two cancels", process)
+        process.kill(signal.SIGTERM)
+    cancelled = {entry.path for entry in fleet.log if entry.method == "DELETE"}
+    assert cancelled == {f"/api/v1/endpoint/{key}/sms/1" for key in keys[:2]}
+    assert waits.state(2) == "deferred"
+
+
+def test_a_token_that_is_rotated_is_picked_up_and_one_that_is_revoked_fails_with_the_reason(
+    fleet: Sandbox, waits: Waits, tmp_path: Path
+) -> None:
+    waits.defer(0, wait(fleet))
+    waits.defer(1, wait(fleet, 1))
+    with triggerer(tmp_path) as process:
+        until(looked(fleet), "looks", process)
+        new = fleet.accounts.add_application_token("new")
+        save_connection(fleet.url, new.token)
+        revoke(fleet)
+        until(looked(fleet, 6), "looks with the new token", process)
+        fleet.state.endpoints[sorted(fleet.state.endpoints)[0]].status = EndpointStatus.ENABLED
+        until(lambda: waits.is_over(0), "the first wait", process)
+        new.status = type(new.status).REVOKED
+        fleet.revoke_tokens()
+        until(lambda: waits.is_over(1), "the second wait", process)
+    assert waits.event(0)["status"] == "success"
+    assert waits.event(1)["status"] == "failed"
+    assert "application token was rejected" in waits.event(1)["message"]
+    text = process.log
+    assert not [secret for secret in fleet.secrets if secret in text]
+
+
+def test_an_emnify_that_is_away_for_a_while_is_waited_for(
+    fleet: Sandbox, waits: Waits, tmp_path: Path
+) -> None:
+    waits.defer(0, wait(fleet))
+    waits.defer(1, wait(fleet, 1, deadline=25))
+    with triggerer(tmp_path) as process:
+        until(looked(fleet), "looks", process)
+        fleet.stop()
+        until(lambda: waits.is_over(1), "the deadline of the second wait", process)
+        fleet.start()
+        enable(fleet)
+        until(lambda: waits.is_over(0), "the first wait", process)
+    assert waits.event(1)["status"] == "timeout"
+    assert "the last look failed" in waits.event(1)["message"]
+    assert process.log.count("could not be read") <= 1

@@ -1,0 +1,245 @@
+"""Real triggerers and schedulers: processes of the installed Airflow, over the database of the tests."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, Self
+
+from airflow.configuration import conf
+from airflow.utils.session import create_session
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from airflow_provider_emnify.triggers.wait import EmnifyWaitTrigger
+
+CONNECTION = "emnify_in_database"
+DAG_FILE = """
+from datetime import datetime
+from airflow.providers.common.compat.sdk import DAG
+from airflow_provider_emnify.sensors.endpoint import EmnifyEndpointStatusSensor
+
+with DAG("waits", schedule=None, start_date=datetime(2026, 1, 1)):
+    for number in range(4):
+        EmnifyEndpointStatusSensor(task_id=f"wait_{number}", endpoint_ids=1)
+"""
+_SETTINGS = {
+    "AIRFLOW__TRIGGERER__JOB_HEARTBEAT_SEC": "1",
+    "AIRFLOW__TRIGGERER__TRIGGERER_HEALTH_CHECK_THRESHOLD": "4",  # seconds until another one takes over
+    "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.3",
+    "AIRFLOW__LOGGING__LOGGING_LEVEL": "INFO",
+}
+
+
+class Component:
+    """A program of Airflow, which is killed with all its children at the end."""
+
+    def __init__(self, log: Path, *command: str, **settings: str) -> None:
+        shared = {
+            "AIRFLOW__CORE__FERNET_KEY": conf.get("core", "fernet_key"),  # random in each process else
+            "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": conf.get("database", "sql_alchemy_conn"),
+            "NO_PROXY": "127.0.0.1,localhost",
+            "no_proxy": "127.0.0.1,localhost",
+        }
+        self._log = log
+        with log.open("ab") as out:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "airflow", *command],
+                env={**os.environ, **_SETTINGS, **shared, **settings},
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.kill()
+
+    @property
+    def ended(self) -> bool:
+        """Whether it has ended."""
+        return self._process.poll() is not None
+
+    @property
+    def log(self) -> str:
+        """What it has written."""
+        return self._log.read_text(errors="replace")
+
+    def kill(self, number: signal.Signals = signal.SIGKILL) -> None:
+        """Send the signal to it and to its children, and wait for the end."""
+        for each in (number, signal.SIGKILL):
+            try:
+                os.killpg(self._process.pid, each)
+            except ProcessLookupError:
+                break
+            try:
+                self._process.wait(15)
+            except subprocess.TimeoutExpired:
+                continue
+        self._process.wait(5)
+
+
+def triggerer(folder: Path, name: str = "triggerer", *flags: str) -> Component:
+    """Start a triggerer."""
+    return Component(folder / f"{name}.log", "triggerer", "--skip-serve-logs", *flags)
+
+
+def until(happened: Callable[[], Any], what: str, *components: Component, seconds: float = 45) -> Any:
+    """Wait for something, and return it; the test fails with the logs when it does not come."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if found := happened():
+            return found
+        if any(component.ended for component in components):
+            break
+        time.sleep(0.1)
+    logs = "\n".join(component.log[-3000:] for component in components)
+    raise AssertionError(f"waited {seconds:.0f} s in vain for {what}\n{logs}")
+
+
+def save_connection(url: str, token: str) -> None:
+    """Put the connection to emnify into the database, or change it there."""
+    from airflow.models.connection import Connection
+    from sqlalchemy import select
+
+    with create_session() as session:
+        row = session.scalars(select(Connection).where(Connection.conn_id == CONNECTION)).first()
+        if row is None:
+            row = Connection(conn_id=CONNECTION, conn_type="emnify", host=url)
+        row.set_password(token)
+        row.host = url
+        row.set_extra('{"rate_limit_store": "memory"}')
+        session.add(row)
+
+
+class Waits:
+    """Deferred tasks of a DAG run in the database, one for each wait.
+
+    :param folder: An empty folder for the DAG file.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        (folder / "waits.py").write_text(DAG_FILE)
+        self._run_id = f"run-{time.time_ns()}"
+        _make_run(folder, self._run_id)
+
+    def defer(self, number: int, trigger: EmnifyWaitTrigger) -> None:
+        """Have task ``wait_<number>`` wait by that trigger, as if it had deferred."""
+        from airflow.models.trigger import Trigger
+
+        with create_session() as session:
+            row = Trigger.from_object(trigger)
+            session.add(row)
+            session.flush()
+            task = self._task(session, number)
+            task.state, task.trigger_id = "deferred", row.id
+            task.next_method, task.next_kwargs = "execute_complete", {}
+            task.trigger_timeout = datetime.now(UTC) + timedelta(hours=1)
+            task.try_number = 1
+
+    def mark(self, number: int, state: str | None) -> None:
+        """Act on a task as a user does: mark it, or clear it (None)."""
+        with create_session() as session:
+            task = self._task(session, number)
+            task.state = state
+            task.trigger_id = None
+
+    def state(self, number: int) -> str | None:
+        """Return the state of a task."""
+        with create_session() as session:
+            found = self._task(session, number).state
+            return None if found is None else str(getattr(found, "value", found))
+
+    def event(self, number: int) -> dict[str, Any]:
+        """Return the event with which a task is to go on."""
+        with create_session() as session:
+            kwargs = self._task(session, number).next_kwargs
+        return dict(_plain(kwargs).get("event") or {})
+
+    def is_over(self, *numbers: int) -> bool:
+        """Tell whether the tasks are to go on."""
+        return all(self.state(number) == "scheduled" for number in numbers)
+
+    def _task(self, session: Any, number: int) -> Any:
+        from airflow.models.taskinstance import TaskInstance
+        from sqlalchemy import select
+
+        return session.scalars(
+            select(TaskInstance).where(
+                TaskInstance.dag_id == "waits",
+                TaskInstance.run_id == self._run_id,
+                TaskInstance.task_id == f"wait_{number}",
+            )
+        ).one()
+
+
+def _plain(value: Any) -> Any:
+    """Take Airflow's own marks out of serialized values."""
+    if isinstance(value, dict):
+        if "__var" in value:
+            return _plain(value["__var"])
+        return {key: _plain(item) for key, item in value.items()}
+    return value
+
+
+def _make_run(folder: Path, run_id: str) -> None:
+    now = datetime.now(UTC)
+    try:
+        from airflow.dag_processing.dagbag import DagBag
+    except ImportError:
+        _make_run_on_airflow_2(folder, run_id, now)
+        return
+    dag = sync(DagBag(dag_folder=str(folder)), "waits")
+    from airflow.utils.types import DagRunTriggeredByType, DagRunType
+
+    dag.create_dagrun(
+        run_id=run_id,
+        logical_date=now,
+        data_interval=(now, now),
+        run_after=now,
+        run_type=DagRunType.MANUAL,
+        triggered_by=DagRunTriggeredByType.TEST,
+        state="running",
+    )
+
+
+def sync(bag: Any, dag_id: str) -> Any:
+    """Write the DAGs into the database, as a DAG processor does, and return one of them."""
+    from airflow.dag_processing.bundles.manager import DagBundlesManager
+    from airflow.dag_processing.dagbag import sync_bag_to_db
+    from airflow.models.serialized_dag import SerializedDagModel
+
+    assert not bag.import_errors
+    with create_session() as session:
+        DagBundlesManager().sync_bundles_to_db(session=session)
+        session.commit()
+        sync_bag_to_db(bag, "examples", None, session=session)
+    with create_session() as session:
+        found = SerializedDagModel.get(dag_id, session=session)
+        assert found is not None
+        return found.dag
+
+
+def _make_run_on_airflow_2(folder: Path, run_id: str, now: datetime) -> None:
+    from airflow.models.dagbag import DagBag
+    from airflow.utils.types import DagRunType
+
+    bag = DagBag(dag_folder=str(folder), read_dags_from_db=False)
+    bag.sync_to_db()
+    bag.dags["waits"].create_dagrun(
+        state="running",
+        execution_date=now,
+        run_id=run_id,
+        run_type=DagRunType.MANUAL,
+        data_interval=(now, now),
+        start_date=now,
+    )
