@@ -5,8 +5,8 @@ from __future__ import annotations
 import contextlib
 import json
 import re
-import time
 from datetime import UTC, datetime, timedelta
+from time import sleep
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.providers.common.compat.lineage.hook import get_hook_lineage_collector
@@ -183,7 +183,7 @@ class EmnifyStreamOperator(EmnifyBaseOperator):
             return
         self.log.info("Waiting for events that come late, until %s", moment)
         if not self.deferrable:
-            time.sleep(seconds)
+            sleep(seconds)
             return
         from airflow.providers.common.compat.standard.triggers import TimeDeltaTrigger
 
