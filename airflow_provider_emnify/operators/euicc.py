@@ -68,8 +68,9 @@ class EmnifyEuiccOperationOperator(EmnifyOperationOperator):
     :param poll_interval: Seconds (or a timedelta) between two looks. Default 60.
     :param timeout: Seconds (or a timedelta) until the wait is given up; the operations go on at emnify.
         Default 2 days.
-    :param cancel_on_kill: Cancel what this task scheduled when it is marked failed or cleared while it waits
-        (default True). emnify may refuse that; the log says so.
+    :param cancel_on_kill: Whether to cancel what this task scheduled when someone marks it failed while it
+        waits, or clears it in a worker (default True). emnify may refuse that; the log says so. A deferred
+        task that is cleared goes on waiting for it.
     :param emnify_conn_id: The connection to emnify.
     :returns: ``{"operation_ids": ["12/..."], "succeeded": 1, "failed": {eID: reason}}``; the ids are as
         ``EmnifyEuiccOperationSensor`` takes them.

@@ -113,13 +113,11 @@ class EmnifyOperationOperator(EmnifyWaitingOperator):
         :param reason: What emnify says about it.
         """
 
-    def execute_complete(
-        self, context: Context, event: Mapping[str, Any] | None = None, result: Any = None
-    ) -> Any:
+    def execute_complete(self, context: Context, event: Mapping[str, Any] | None = None) -> Any:
         """Take the trigger's event, and report."""
         try:
             with fail_for_good():
-                return super().execute_complete(context, event, result)
+                return super().execute_complete(context, event)
         finally:
             hook = self.__dict__.pop("hook", None)
             if hook is not None:
