@@ -58,13 +58,12 @@ class EmnifySendSmsOperator(EmnifyWaitingOperator):
     :param dest_address: Where answers go: the identifier of a callback (templated).
     :param expiry_date: When emnify gives up, in UTC (templated). Default: emnify's own.
     :param wait_for_delivery: Wait until all are delivered. It fails when one fails, expires or is cancelled.
-        If the task is marked failed or cleared meanwhile, what is not delivered is cancelled
-        (``cancel_on_kill``).
     :param deferrable: Wait in the triggerer instead of in a worker. Default: ``[operators]
         default_deferrable``.
     :param poll_interval: Seconds (or a timedelta) between two looks. Default 60.
     :param timeout: Seconds (or a timedelta) until the wait is given up. Default 1 day.
-    :param cancel_on_kill: Whether killing the task cancels what it has sent and is not delivered.
+    :param cancel_on_kill: Whether to cancel what is not delivered when someone marks the task failed while it
+        waits, or clears it in a worker (default True). A deferred task that is cleared goes on waiting.
     :param emnify_conn_id: The connection to emnify.
     :returns: The ids of the SMS of each endpoint, in the order of the text, by endpoint (as text).
     :raises ValueError: when the DAG is parsed, for a text or a sender that cannot be sent.

@@ -46,8 +46,9 @@ class EmnifyWaitingOperator(EmnifyBaseOperator):
     :param poll_interval: Seconds (or a timedelta) between two looks. Default 60.
     :param timeout: Seconds (or a timedelta) until the wait is given up; what was begun goes on at emnify.
         Default 1 day.
-    :param cancel_on_kill: Whether to cancel what was begun when the task is marked failed or cleared while
-        it waits (default True). In a triggerer that shuts down, nothing is cancelled.
+    :param cancel_on_kill: Whether to cancel what was begun when someone ends the task while it waits
+        (default True): by marking it, and in a worker also by clearing it. A deferred task that is cleared
+        goes on with what was begun. In a triggerer that shuts down, nothing is cancelled.
     :param emnify_conn_id: The connection to emnify.
     """
 

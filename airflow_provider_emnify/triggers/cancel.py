@@ -29,6 +29,7 @@ TELLS_A_KILL = hasattr(BaseTrigger, "on_kill")
 
 _ENDED = frozenset({"failed", "success", "skipped", "upstream_failed", "removed"})
 _RETRIES = 1
+_at_it: set[asyncio.Future[None]] = set()  # the event loop itself keeps no task
 
 
 def check_calls(value: Any) -> list[dict[str, Any]]:
@@ -56,21 +57,40 @@ def cancel(client: EmnifyClient, calls: Sequence[Mapping[str, Any]]) -> None:
             log.info("%s: cancelled", shown)
 
 
-async def cancel_in_triggerer(conn_id: str, calls: Sequence[Mapping[str, Any]]) -> None:
-    """Make the calls with a client of their own, in a thread, so that the event loop is never held."""
-    conn = await get_async_connection(conn_id)
+async def cancel_in_triggerer(trigger: BaseTrigger, conn_id: str, calls: Sequence[Mapping[str, Any]]) -> None:
+    """Make the calls, if the task of a cancelled trigger has ended.
 
+    Airflow goes on cancelling a trigger that is not gone at once. So this is done in a task of its own, which
+    ends what it has begun.
+    """
+    task = asyncio.ensure_future(_cancel_if_ended(trigger, conn_id, calls))
+    _at_it.add(task)
+    task.add_done_callback(_at_it.discard)
+    await asyncio.shield(task)
+
+
+async def _cancel_if_ended(trigger: BaseTrigger, conn_id: str, calls: Sequence[Mapping[str, Any]]) -> None:
     def work() -> None:
         with EmnifyHook.client_from_connection(conn, max_retries=_RETRIES) as client:
             cancel(client, calls)
 
-    await asyncio.to_thread(work)
+    try:
+        if await _has_ended(trigger):
+            conn = await get_async_connection(conn_id)
+            await asyncio.to_thread(work)  # so that the event loop is never held
+    except Exception as error:
+        # Not its text: Airflow puts a connection's URI into some of these.
+        log.warning(
+            "What the task began was not cancelled: connection '%s' could not be read: %s",
+            conn_id,
+            type(error).__name__,
+        )
 
 
-async def was_killed(trigger: BaseTrigger) -> bool:
-    """Tell whether the task of a cancelled trigger has ended, so that nobody waits any more.
+async def _has_ended(trigger: BaseTrigger) -> bool:
+    """Tell whether nobody waits any more.
 
-    When that cannot be found out, it has not: work that goes on is the lesser evil.
+    When that cannot be found out, someone does: work that goes on is the lesser evil.
     """
     try:
         state = await _state(trigger.task_instance)

@@ -12,7 +12,6 @@ from airflow_provider_emnify.triggers.cancel import (
     TELLS_A_KILL,
     cancel_in_triggerer,
     check_calls,
-    was_killed,
 )
 from airflow_provider_emnify.triggers.poller import poller_for
 
@@ -111,5 +110,5 @@ class EmnifyWaitTrigger(BaseTrigger):
 
     async def on_kill(self) -> None:
         """Undo what the task began, if it has ended. Called by Airflow 3.3 when someone acts on the task."""
-        if self.cancel and await was_killed(self):
-            await cancel_in_triggerer(self.emnify_conn_id, self.cancel)
+        if self.cancel:
+            await cancel_in_triggerer(self, self.emnify_conn_id, self.cancel)

@@ -235,22 +235,20 @@ class TestKilled:
         with lock:
             operator.on_kill()
 
-    def test_in_the_triggerer_airflow_3_3_tells(self, fleet: Sandbox, only: Any) -> None:
-        asyncio.run(stored(deferred(make(fleet, deferrable=True))).on_kill())
-        assert only.name == "cancelled"
-
     @pytest.mark.parametrize(
-        ("tells", "state", "name"),
+        ("state", "name"),
         [
-            (False, None, "cancelled"),
-            (False, "failed", "cancelled"),
-            (False, "running", "cancelled"),
-            (False, "deferred", "begun"),
-            (False, RuntimeError("no database"), "begun"),
-            (True, "failed", "begun"),  # on_kill is Airflow's to call
+            ("failed", "cancelled"),
+            ("success", "cancelled"),
+            (None, "begun"),  # cleared: the next try goes on with it
+            ("scheduled", "begun"),
+            ("running", "begun"),
+            ("deferred", "begun"),  # by the next try, or this one: the triggerer shuts down
+            (RuntimeError("no database"), "begun"),
         ],
     )
-    def test_before_that_the_task_s_state_tells(
+    @pytest.mark.parametrize("tells", [True, False], ids=["from 3.3 on", "before"])
+    def test_in_the_triggerer_the_task_s_state_tells(
         self, fleet: Sandbox, only: Any, monkeypatch: pytest.MonkeyPatch, tells: bool, state: Any, name: str
     ) -> None:
         async def read(_: Any) -> Any:
@@ -263,16 +261,58 @@ class TestKilled:
         trigger = stored(deferred(make(fleet, deferrable=True)))
 
         async def run_and_cancel() -> None:
-            events = trigger.run()
-            task = asyncio.ensure_future(anext(events))
+            task = asyncio.ensure_future(anext(trigger.run()))
             for _ in range(3):  # until it waits
                 await asyncio.sleep(0)
             task.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await task
+            if tells:  # as Airflow does it
+                assert only.name == "begun"
+                await trigger.on_kill()
 
         asyncio.run(run_and_cancel())
         assert only.name == name
+
+    def test_a_trigger_that_is_cancelled_again_ends_what_it_has_begun(
+        self, fleet: Sandbox, only: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Airflow does that every few seconds, and its answers may take as long."""
+        trigger = stored(deferred(make(fleet, deferrable=True)))
+
+        async def kill_twice() -> None:
+            answer = asyncio.Event()
+
+            async def read(_: Any) -> str:
+                await answer.wait()
+                return "failed"
+
+            monkeypatch.setattr(cancelling, "_state", read)
+            killing = asyncio.ensure_future(trigger.on_kill())
+            await asyncio.sleep(0)
+            killing.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await killing
+            answer.set()
+            (at_it,) = cancelling._at_it
+            await at_it
+
+        asyncio.run(kill_twice())
+        assert only.name == "cancelled"
+        assert not cancelling._at_it
+
+    def test_a_connection_that_cannot_be_read_is_no_error(
+        self, fleet: Sandbox, only: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        async def read(_: Any) -> str:
+            return "failed"
+
+        monkeypatch.setattr(cancelling, "_state", read)
+        trigger = stored(deferred(make(fleet, deferrable=True)))
+        monkeypatch.delenv("AIRFLOW_CONN_EMNIFY_DEFAULT")
+        monkeypatch.setattr(cancelling, "get_async_connection", lambda _: 1 / 0)
+        asyncio.run(trigger.on_kill())
+        assert only.name == "begun"
 
 
 class TestState:
