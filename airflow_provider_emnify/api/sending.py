@@ -45,6 +45,8 @@ if TYPE_CHECKING:
     from airflow_provider_emnify.api.auth import AuthToken
     from airflow_provider_emnify.api.limits import Limits
 
+    Pick = Callable[[dict[str, Any]], Any]
+
 _LONGEST_CONNECT = 10.0  # seconds to reach the host; the timeout is for its answer
 _FIRST_WAIT, _LONGEST_WAIT = 1.0, 60.0  # seconds of backoff
 _LONGEST_RETRY_AFTER = 900.0  # seconds; an API that asks for more is told of as an error
@@ -158,9 +160,11 @@ class Sender:
         token: AuthToken | None,
         organisation: str,
         repeatable: bool,
+        pick: Pick | None = None,
     ) -> Answer:
         """Send a request until it is answered, as often as it may be sent.
 
+        :param pick: Makes what is kept of each object in the answer, from the inside out.
         :raises EmnifyError: for anything but a success.
         """
 
@@ -168,7 +172,7 @@ class Sender:
             waited = self._limits.acquire(method, path, host=self._host, organisation=organisation)
             self.count("throttled_seconds", waited)
             self.count("requests")
-            return self._send_once(method, path, params, json, token, repeatable)
+            return self._send_once(method, path, params, json, token, repeatable, pick)
 
         with self._limits.serial(method, path, host=self._host, organisation=organisation):
             return self._retrying.copy()(once)
@@ -181,6 +185,7 @@ class Sender:
         json: Any,
         token: AuthToken | None,
         repeatable: bool,
+        pick: Pick | None,
     ) -> Answer:
         try:
             response = self._session.request(
@@ -194,9 +199,11 @@ class Sender:
             )
         except requests.RequestException as error:
             raise self._unanswered(error, method, path, repeatable) from None
-        return self._answer(response, method, path, repeatable)
+        return self._answer(response, method, path, repeatable, pick)
 
-    def _answer(self, response: requests.Response, method: str, path: str, repeatable: bool) -> Answer:
+    def _answer(
+        self, response: requests.Response, method: str, path: str, repeatable: bool, pick: Pick | None
+    ) -> Answer:
         status = response.status_code
         if response.is_redirect:
             raise EmnifyError(
@@ -208,7 +215,7 @@ class Sender:
             )
         if not response.ok or status >= 300:  # noqa: PLR2004 - HTTP's own number
             raise self._error(response, method, path, repeatable)
-        body = _body(response)
+        body = _body(response, pick)
         if isinstance(body, _Unreadable):
             kind = EmnifyServerError if repeatable else EmnifyUnknownOutcomeError
             raise kind(
@@ -336,11 +343,11 @@ def _innermost(error: BaseException) -> str:
         error = inner
 
 
-def _body(response: requests.Response) -> Any:
+def _body(response: requests.Response, pick: Pick | None = None) -> Any:
     if not response.content.strip():
         return None
     try:
-        return response.json()
+        return response.json(object_hook=pick)
     except ValueError:
         text = _text(response).strip()
         return _Unreadable(text if len(text) <= 200 else f"{text[:200]}... ({len(text)} characters)")  # noqa: PLR2004 - a readable message
