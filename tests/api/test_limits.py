@@ -179,6 +179,34 @@ def test_organisations_and_hosts_have_limits_of_their_own(tmp_path: Path) -> Non
     assert not waits
 
 
+def test_those_who_leave_a_share_keep_together_to_the_rest_and_others_have_it(tmp_path: Path) -> None:
+    limit = (Limit("address", 8, 60.0, "address", path=re.compile(".*")),)
+
+    class WaitedError(Exception):
+        pass
+
+    def give_up(_: float) -> None:
+        raise WaitedError
+
+    background = [
+        Limits("host", limits=limit, directory=tmp_path, leave=0.25, sleep=give_up) for _ in range(2)
+    ]
+    task = Limits("host", limits=limit, directory=tmp_path, sleep=give_up)
+    for limits in (*background, task):
+        limits._narrowest = 0.0  # the store is new; nobody else has used it
+    for number in range(6):
+        background[number % 2].acquire("GET", LIST, host=HOST, organisation="a")
+    for limits in background:
+        with pytest.raises(WaitedError):
+            limits.acquire("GET", LIST, host=HOST, organisation="a")
+    for _ in range(2):
+        task.acquire("GET", LIST, host=HOST, organisation="a")
+    with pytest.raises(WaitedError):
+        task.acquire("GET", LIST, host=HOST, organisation="a")
+    for limits in (*background, task):
+        limits.close()
+
+
 def test_what_was_waited_is_returned(tmp_path: Path) -> None:
     limits = Limits("host", limits=SMALL, directory=tmp_path)
     waited = [limits.acquire("GET", LIST, host=HOST, organisation="acme") for _ in range(6)]
