@@ -39,7 +39,7 @@ class Postgres:
         if binaries is None:
             raise FileNotFoundError(_INSTALL)
         self._binaries = binaries
-        self._home = Path(tempfile.mkdtemp(prefix="emnify-postgres-"))
+        self._home = Path(tempfile.mkdtemp(prefix="emnify-postgres-", dir="/tmp"))  # its user may enter
         self.port = free_port()
         self._server: subprocess.Popen[bytes] | None = None
         # It refuses to run as root: there its own user does.

@@ -1,0 +1,193 @@
+"""The examples that sync: on the installed Airflow, into SQLite and a real PostgreSQL."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from airflow_provider_emnify.api.enums import Connectivity, EndpointStatus, SimStatus
+from airflow_provider_emnify.transfers.sql import sql_hook
+from tests.transfers.postgres import Postgres, find_binaries
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from airflow_provider_emnify.sandbox import Sandbox
+
+pytestmark = [pytest.mark.airflow, pytest.mark.filterwarnings("default")]
+
+
+@pytest.fixture
+def sandbox(make_sandbox: Callable[..., Sandbox]) -> Sandbox:
+    return make_sandbox(endpoints=7, spare_sims=5, events=40, limits=False)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def warehouse(
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Callable[[str], list[Any]]]:
+    """An empty database behind the connection that the examples use; runs a query in it."""
+    if request.param == "sqlite":
+        pytest.importorskip("airflow.providers.sqlite", reason="apache-airflow-providers-sqlite")
+        server, connection = None, json.dumps({"conn_type": "sqlite", "host": str(tmp_path / "w.db")})
+    else:
+        pytest.importorskip("airflow.providers.postgres", reason="apache-airflow-providers-postgres")
+        if find_binaries() is None:
+            pytest.skip("PostgreSQL is not installed: apt-get install postgresql")
+        server = Postgres().__enter__()
+        connection = server.airflow_connection
+    monkeypatch.setenv("AIRFLOW_CONN_EMNIFY_WAREHOUSE", connection)
+    try:
+        yield lambda query: [tuple(row) for row in sql_hook("emnify_warehouse").get_records(query)]
+    finally:
+        if server is not None:
+            server.__exit__()
+
+
+def states(run: Any) -> dict[str, str]:
+    return {ti.task_id: str(ti.state) for ti in run.get_task_instances()}
+
+
+def result_of(run: Any, task_id: str = "report") -> Any:
+    return run.get_task_instance(task_id).xcom_pull(task_ids=task_id)
+
+
+def test_nightly_sync_brings_inventory_and_usage_into_a_database(
+    run_example: Callable[..., Any], sandbox: Sandbox, warehouse: Callable[[str], list[Any]]
+) -> None:
+    run = run_example("nightly_sync")
+    assert set(states(run).values()) == {"success"}, states(run)
+    report = result_of(run)
+    assert report["emnify_endpoints"] == 7
+    assert report["emnify_sims"] == 12
+    assert report["emnify_organisation_usage_daily"] >= 1
+    assert warehouse("SELECT count(*), count(sim_id) FROM emnify_endpoints") == [(7, 7)]
+    assert warehouse("SELECT count(*) FROM emnify_sims WHERE status = 'Issued'") == [(5,)]
+
+    before = warehouse("SELECT * FROM emnify_organisation_usage_daily ORDER BY date")
+    (gone,) = list(sandbox.state.sims)[:1]
+    del sandbox.state.sims[gone]
+    again = run_example("nightly_sync")
+    assert set(states(again).values()) == {"success"}, states(again)
+    assert warehouse("SELECT count(*) FROM emnify_sims") == [(11,)]
+    assert warehouse("SELECT * FROM emnify_organisation_usage_daily ORDER BY date") == before
+
+
+def test_events_to_lake_writes_parquet_once(
+    run_example: Callable[..., Any], sandbox: Sandbox, tmp_path: Path
+) -> None:
+    parquet = pytest.importorskip("pyarrow.parquet")
+    lake = tmp_path / "lake"
+    oldest = min(event.timestamp for event in sandbox.state.events.values())
+    start = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(oldest - 1))
+    run = run_example("events_to_lake", path=f"file://{lake}", start=start)
+    assert set(states(run).values()) == {"success"}, states(run)
+    files = list(lake.glob("timestamp_day=*/*.parquet"))
+    rows = [(str(file), row) for file in files for row in parquet.ParquetFile(file).read().to_pylist()]
+    assert sorted(row["id"] for _, row in rows) == sorted(sandbox.state.events)
+    assert all(f"timestamp_day={row['timestamp'].date()}/" in path for path, row in rows)
+    assert result_of(run)["rows"] == 40
+    assert len(list(lake.glob("_manifest-*.json"))) == 1
+
+
+def spoil(sandbox: Sandbox) -> None:
+    """Make SIMs that cost too much: one on a disabled endpoint, one that never connected."""
+    state = sandbox.state
+    state.endpoints[1_000_001].status = EndpointStatus.DISABLED
+    state.endpoints[1_000_002].connectivity = Connectivity.OFFLINE
+    state.endpoints[1_000_002].powered = False
+    silent = state.endpoints[1_000_002].sim_id
+    for number in [event.id for event in state.events.values() if (event.sim or {}).get("id") == silent]:
+        del state.events[number]
+
+
+@pytest.fixture
+def person(examples: Any) -> Iterator[Callable[[str], None]]:
+    """Someone who answers what the DAG asks, through Airflow's REST API as its UI does; on 3.1 and later."""
+    over = threading.Event()
+    threads: list[threading.Thread] = []
+    answered: list[int] = []
+
+    def serve(option: str) -> None:
+        from airflow.api_fastapi.app import create_app
+        from airflow.api_fastapi.auth.managers.simple.user import SimpleAuthManagerUser
+        from fastapi.testclient import TestClient
+
+        app = create_app(apps="core")
+        user = SimpleAuthManagerUser(username="ann", role="ADMIN")
+        token = app.state.auth_manager.generate_jwt(user)
+        with TestClient(app, headers={"Authorization": f"Bearer {token}"}) as client:
+            while not over.wait(0.2):
+                asked = client.get("/api/v2/dags/~/dagRuns/~/hitlDetails").json()["hitl_details"]
+                for ti in [one["task_instance"] for one in asked if not one["response_received"]]:
+                    path = "/api/v2/dags/{dag_id}/dagRuns/{dag_run_id}/taskInstances/{task_id}/-1/hitlDetails"
+                    answer = {"chosen_options": [option], "params_input": {}}
+                    answered.append(client.patch(path.format(**ti), json=answer).status_code)
+
+    def wait_for(option: str) -> None:
+        if "approve" in examples.dags["cost_guard"].task_ids:
+            threads.append(threading.Thread(target=serve, args=(option,)))
+            threads[0].start()
+
+    yield wait_for
+    over.set()
+    for thread in threads:
+        thread.join()
+    assert not threads or 200 in answered, answered
+
+
+def test_cost_guard_reports_and_suspends_what_a_person_approves(
+    run_example: Callable[..., Any],
+    sandbox: Sandbox,
+    warehouse: Callable[[str], list[Any]],
+    person: Callable[[str], None],
+) -> None:
+    spoil(sandbox)
+    person("Approve")
+    run = run_example("cost_guard", daily_megabytes=0)
+    assert set(states(run).values()) == {"success"}, states(run)
+    expected = {("disabled endpoint", 2_000_006), ("never connected", 2_000_007)}
+    found = set(warehouse("SELECT reason, sim_id FROM emnify_cost_report"))
+    assert {row for row in found if row[0] != "high usage"} == expected
+    assert {row[0] for row in found} == {"disabled endpoint", "never connected", "high usage"}
+    suspended = {sim.id for sim in sandbox.state.sims.values() if sim.status is SimStatus.SUSPENDED}
+    assert suspended == ({2_000_006, 2_000_007} if "approve" in states(run) else set())
+
+
+def test_cost_guard_suspends_nothing_that_a_person_rejects(
+    run_example: Callable[..., Any],
+    sandbox: Sandbox,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    person: Callable[[str], None],
+    examples: Any,
+) -> None:
+    if "approve" not in examples.dags["cost_guard"].task_ids:
+        pytest.skip("approvals need Airflow 3.1")
+    pytest.importorskip("airflow.providers.sqlite", reason="apache-airflow-providers-sqlite")
+    connection = {"conn_type": "sqlite", "host": str(tmp_path / "w.db")}
+    monkeypatch.setenv("AIRFLOW_CONN_EMNIFY_WAREHOUSE", json.dumps(connection))
+    spoil(sandbox)
+    person("Reject")
+    run = run_example("cost_guard")
+    assert states(run)["suspend"] == "skipped"
+    assert all(sim.status is not SimStatus.SUSPENDED for sim in sandbox.state.sims.values())
+
+
+def test_cost_guard_asks_nobody_when_there_is_nothing_to_suspend(
+    run_example: Callable[..., Any],
+    sandbox: Sandbox,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    pytest.importorskip("airflow.providers.sqlite", reason="apache-airflow-providers-sqlite")
+    connection = {"conn_type": "sqlite", "host": str(tmp_path / "w.db")}
+    monkeypatch.setenv("AIRFLOW_CONN_EMNIFY_WAREHOUSE", json.dumps(connection))
+    run = run_example("cost_guard")
+    assert states(run)["report"] == "success"
+    assert states(run).get("approve", "skipped") == "skipped"
