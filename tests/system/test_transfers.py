@@ -95,6 +95,33 @@ def test_events_to_lake_writes_parquet_once(
     assert len(list(lake.glob("_manifest-*.json"))) == 1
 
 
+def test_airflow_knows_what_was_written_and_how_far_it_got(
+    run_example: Callable[..., Any], sandbox: Sandbox, tmp_path: Path
+) -> None:
+    pytest.importorskip("pyarrow")
+    from airflow.utils.session import create_session
+
+    try:
+        from airflow.models.asset import AssetEvent
+    except ImportError:  # Airflow 2.11
+        from airflow.models.dataset import DatasetEvent as AssetEvent
+    run = run_example("events_to_lake", path=f"file://{tmp_path / 'lake'}")
+    result = result_of(run)
+    with create_session() as session:
+        events = session.query(AssetEvent).filter_by(source_run_id=run.run_id).all()
+        (said,) = [event.extra for event in events]
+    assert said["rows"] == result["rows"]
+    assert said["interval_end"] == result["interval_end"]
+    assert said["written"] == [f"file://{tmp_path / 'lake'}"]
+    try:
+        from airflow.models.asset_state_store import AssetStateStoreModel
+    except ImportError:  # before Airflow 3.3
+        return
+    with create_session() as session:
+        kept = {row.key: row.value for row in session.query(AssetStateStoreModel).all()}
+    assert result["interval_end"] in str(kept["interval_end"])
+
+
 def spoil(sandbox: Sandbox) -> None:
     """Make SIMs that cost too much: one on a disabled endpoint, one that never connected."""
     state = sandbox.state
