@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import json
 import os
 import shutil
 import tempfile
@@ -22,8 +23,10 @@ if TYPE_CHECKING:
     from airflow_provider_emnify.sandbox import Sandbox
 
 # Airflow reads these when it is first imported. Each process has a home of its own, never the user's.
-_HOME = tempfile.mkdtemp(prefix="emnify-airflow-home-")
+_HOME = tempfile.mkdtemp(prefix="emnify-")
 _OWNER = os.getpid()
+# What the tests and what they test keep for a while goes there too, and goes away with it.
+os.environ["TMPDIR"] = tempfile.tempdir = _HOME
 os.environ["AIRFLOW_HOME"] = _HOME
 os.environ["AIRFLOW__CORE__LOAD_EXAMPLES"] = "False"
 os.environ.setdefault("AIRFLOW__CORE__UNIT_TEST_MODE", "True")
@@ -74,14 +77,22 @@ def openapi(request: pytest.FixtureRequest) -> OpenApi | None:
 def make_sandbox(request: pytest.FixtureRequest, openapi: OpenApi | None) -> Iterator[Callable[..., Sandbox]]:
     """Start sandboxes as the test needs them; the arguments are those of ``Sandbox``.
 
+    Connections to them count the rate limits in memory: no test shares them with another process.
     At the end each is stopped, and every request that it has seen is held against the OpenAPI.
     """
     from airflow_provider_emnify.sandbox import Sandbox
 
+    class TestedSandbox(Sandbox):
+        @property
+        def airflow_connection(self) -> str:
+            connection = json.loads(super().airflow_connection)
+            extra = {"rate_limit_store": "memory", **(connection.get("extra") or {})}
+            return json.dumps({**connection, "extra": extra})
+
     started: list[Sandbox] = []
 
     def make(endpoints: int = 0, **settings: Any) -> Sandbox:
-        sandbox = Sandbox(endpoints, **settings)
+        sandbox = TestedSandbox(endpoints, **settings)
         started.append(sandbox)
         return sandbox.start()
 

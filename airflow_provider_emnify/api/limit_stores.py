@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 _LOCK_WAIT = 10.0  # seconds for a lock that is held for a millisecond
 _LOCK_POLL = 0.002
 _TURN_POLL = 0.05
+_TURN_KEPT = 86_400.0  # seconds that the lock file of a turn is kept after its last use
+_MANY = 50  # tables, from which on idle ones are dropped
+_IDLE = 600_000  # milliseconds after which nothing in a table counts any more
 _STAMPS = 2**31 - 1  # SQLite keeps a number of this size in the header of the file: milliseconds, going round
 
 
@@ -139,7 +142,30 @@ class HostStore(Store):
         self._connection.commit()
         self._path.chmod(0o600)
         self._opened = self._identity()
+        self._tidy(self._connection)
         return True
+
+    def _tidy(self, connection: sqlite3.Connection) -> None:
+        """Forget hosts and organisations that nobody calls any more, once there are many.
+
+        Each has tables of its own, and each process that opens the file reads the names of all. Sandboxes on
+        ever new ports would make them thousands.
+        """
+        tables = [
+            name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
+        ]
+        if len(tables) <= _MANY:
+            return
+        long_ago = time.time_ns() // 1_000_000 - _IDLE
+        for table in tables:
+            newest = connection.execute(f"SELECT max(item_timestamp) FROM {table}").fetchone()[0]  # noqa: S608 - a name of ours
+            if (newest or 0) < long_ago:
+                connection.execute(f"DROP TABLE {table}")
+        connection.commit()
+        for turn in self._directory.glob("turn-*.lock"):
+            with contextlib.suppress(OSError):
+                if turn.stat().st_mtime < time.time() - _TURN_KEPT:
+                    turn.unlink()
 
     def _born(self) -> int:
         if self._connection is None:

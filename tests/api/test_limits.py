@@ -6,12 +6,14 @@ import logging
 import multiprocessing
 import re
 import shutil
+import sqlite3
 import sys
 import threading
 import time
 from typing import TYPE_CHECKING
 
 import pytest
+import time_machine
 
 from airflow_provider_emnify.api.limits import LIMITS, Limit, Limits, is_serial, limit_class
 
@@ -292,3 +294,20 @@ def test_the_host_store_is_this_users_alone(tmp_path: Path) -> None:
     assert directory.stat().st_mode & 0o777 == 0o700
     assert (directory / "limits.sqlite").stat().st_mode & 0o777 == 0o600
     limits.close()
+
+
+def test_what_nobody_calls_any_more_is_forgotten(tmp_path: Path) -> None:
+    with time_machine.travel(1_700_000_000, tick=False) as now:
+        for port in range(40):
+            limits = Limits("host", directory=tmp_path, sleep=lambda _: now.shift(1))
+            limits.acquire("GET", LIST, host=f"127.0.0.1:{port}", organisation="acme")
+            limits.close()
+        now.shift(700)
+        for _ in range(2):  # what is in use stays
+            limits = Limits("host", directory=tmp_path)
+            limits.acquire("GET", LIST, host=HOST, organisation="acme")
+            limits.close()
+    connection = sqlite3.connect(tmp_path / "limits.sqlite")
+    tables = connection.execute("SELECT count(*) FROM sqlite_master WHERE type = 'table'").fetchone()
+    connection.close()
+    assert tables == (2,)
