@@ -28,8 +28,8 @@ with DAG("on_device_blocked", schedule=[blocked], catchup=False, doc_md=__doc__,
 
     @task
     def blocked_devices(triggering_asset_events: Any = None) -> list[dict[str, Any]]:
-        """Take the events from what has started this run: each device once."""
-        events = [event.extra["payload"] for event in triggering_asset_events[blocked]]
+        """Take the events from what has started this run: each device once. A manual run has none."""
+        events = [event.extra["payload"] for event in triggering_asset_events.get(blocked, ())]
         return list({event["endpoint"]["id"]: event for event in events}.values())
 
     @task

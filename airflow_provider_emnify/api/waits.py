@@ -97,7 +97,7 @@ class Wait:
         return hash((self.kind, self.ids, self.target))
 
     def __repr__(self) -> str:
-        return f"Wait({self.kind}, {self.wait_for} of {list(self.ids)} {self._goal()})"
+        return f"Wait({self.subject}, {self.wait_for} of {list(self.ids)} {self._goal()})"
 
     def to_dict(self) -> dict[str, Any]:
         """Return the wait as plain values, from which :meth:`from_dict` makes it again."""

@@ -29,7 +29,7 @@ class EmnifyQuotaSensor(EmnifyWaitSensor):
     :param endpoint_ids: One id or many: ``7``, ``[7, 8]``, ``"7,8"``, ``"[7, 8]"`` (templated).
     :param target_status: ``"active"`` (default), ``"exhausted"`` or ``"expired"``; or several that will do
         (templated).
-    :param quota: ``"data"`` (default) or ``"sms"``.
+    :param quota_type: ``"data"`` (default) or ``"sms"``.
     :returns: The status of each endpoint's quota, by endpoint id.
 
     Vendor page: https://docs.emnify.com/developers/api/endpoint/endpoint-quota-data-by-endpoint-id-get
@@ -43,16 +43,16 @@ class EmnifyQuotaSensor(EmnifyWaitSensor):
         *,
         endpoint_ids: Any,
         target_status: QuotaStatus | int | str | Sequence[QuotaStatus | int | str] = "active",
-        quota: Literal["data", "sms"] = "data",
+        quota_type: Literal["data", "sms"] = "data",
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        choice(quota, ("data", "sms"), "quota")
+        choice(quota_type, ("data", "sms"), "quota_type")
         self.endpoint_ids = endpoint_ids
         self.target_status = target_status
-        self.quota = quota
+        self.quota_type = quota_type
         self._check_early(self.wait, endpoint_ids, target_status)
 
     def wait(self) -> Wait:
         """Return the wait."""
-        return Wait(f"{self.quota}_quota", self.endpoint_ids, self.target_status, wait_for=self.wait_for)
+        return Wait(f"{self.quota_type}_quota", self.endpoint_ids, self.target_status, wait_for=self.wait_for)

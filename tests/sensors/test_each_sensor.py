@@ -133,7 +133,7 @@ CASES = [
         {"status": {"id": "2"}},
         {"status": {"id": "1"}},
         {"7": "Active"},
-        {"endpoint_ids": 7, "quota": "sms"},
+        {"endpoint_ids": 7, "quota_type": "sms"},
     ),
     Case(
         EmnifyEventSensor,
@@ -286,7 +286,7 @@ def test_templates_are_rendered_and_ids_can_be_mapped_over(case: Case) -> None:
     [
         (EmnifySimStatusSensor, {"sim_ids": 1, "target_status": "asleep"}, "'asleep'"),
         (EmnifySmsDeliverySensor, {"sms_ids": "12"}, "no pair of ids"),
-        (EmnifyQuotaSensor, {"endpoint_ids": 1, "quota": "voice"}, "quota: 'voice'"),
+        (EmnifyQuotaSensor, {"endpoint_ids": 1, "quota_type": "voice"}, "quota_type: 'voice'"),
         (EmnifyEuiccOperationSensor, {"operation_ids": "op"}, "no pair of ids"),
         (EmnifySimOperationSensor, {"operation_ids": 1, "target_state": "fine"}, "'fine'"),
         (EmnifyDataStreamSensor, {"data_stream_ids": 1, "target_status": 9}, "9 is no DataStreamStatus"),

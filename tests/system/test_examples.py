@@ -97,6 +97,17 @@ def test_fleet_status_reports_and_changes_nothing(run_example: Callable[..., Any
     assert written == {"POST /api/v1/authenticate"}
 
 
+def test_on_device_blocked_has_nothing_to_report_when_it_is_run_by_hand(
+    run_example: Callable[..., Any], examples: Any
+) -> None:
+    if too_new(examples):
+        pytest.skip("asset watchers need Airflow 3")
+    run = run_example("on_device_blocked")
+
+    assert set(states(run).values()) == {"success"}, states(run)
+    assert report_of(run) == []
+
+
 def test_a_rejected_token_is_tried_once(
     run_example: Callable[..., Any], sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,4 +1,4 @@
-"""One poller for a whole fleet: what a round costs, what is left to tasks, and what is left behind: nothing."""
+"""One poller for a whole fleet: what a round costs, what it leaves to tasks, and what it leaves behind."""
 
 from __future__ import annotations
 
