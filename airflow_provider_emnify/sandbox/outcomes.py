@@ -27,7 +27,7 @@ class Outcome:
     :param kind: What fails: ``sms``, ``connectivity_info``, ``euicc_operation``, ``sim_operation``,
         ``data_stream`` or ``cloud_connect``.
     :param of: Id of the endpoint, eUICC, data stream or attachment, or the name of a data stream or
-        attachment; for a SIM operation the eID of the one profile that fails; any by default.
+        attachment; for a SIM operation the eID or SIM id of the one eSIM that fails; any by default.
     :param message: What the answer says of it; for ``connectivity_info``, an empty one leaves out all but the
         times.
     :param reason: The number that an eUICC operation gives as its reason.
