@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from airflow_provider_emnify.api.enums import SimStatus
 from airflow_provider_emnify.operators.cloud_connect import EmnifyCreateCloudConnectOperator
 from airflow_provider_emnify.operators.data_stream import EmnifyCreateDataStreamOperator
 from airflow_provider_emnify.operators.euicc import (
     EmnifyEuiccOperationOperator,
     EmnifySimOperationOperator,
 )
-from airflow_provider_emnify.operators.sim import EmnifySetSimStatusOperator
 from airflow_provider_emnify.operators.sms import EmnifySendSmsOperator
+from airflow_provider_emnify.sandbox.devices import set_sim_status
 from airflow_provider_emnify.sensors.cloud_connect import EmnifyCloudConnectSensor
 from airflow_provider_emnify.sensors.data_stream import EmnifyDataStreamSensor
 from airflow_provider_emnify.sensors.euicc import EmnifyEuiccOperationSensor, EmnifySimOperationSensor
@@ -102,11 +104,12 @@ class TestOnTheSandbox:
         assert set(seen.values()) == {"Active"}
 
     def test_sims(self, fleet: Sandbox, mode: Mode) -> None:
-        keys = [endpoint.sim_id for endpoint in fleet.state.endpoints.values()]
+        keys = [e.sim_id for e in fleet.state.endpoints.values() if e.sim_id is not None]
 
         def change(look: int) -> None:
             if look == 2:
-                EmnifySetSimStatusOperator(task_id="t", sim_ids=keys, status="suspended").execute(context())
+                for key in keys:
+                    set_sim_status(fleet.state, fleet.state.sims[key], SimStatus.SUSPENDED, time.time())
 
         sensor = EmnifySimStatusSensor(**options(mode), sim_ids=keys, target_status="suspended")
         assert set(run(sensor, before_look=change).values()) == {"Suspended"}
