@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import re
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from time import sleep
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -67,7 +68,6 @@ class EmnifyStreamOperator(EmnifyBaseOperator):
         "max_calls",
     )
     template_fields_renderers: ClassVar[dict[str, str]] = {"filters": "json"}
-    looks_first: ClassVar[bool] = True
     ui_color = "#cfe8fc"
 
     def __init__(
@@ -105,7 +105,7 @@ class EmnifyStreamOperator(EmnifyBaseOperator):
         """Refuse what can be known to be wrong when the DAG is parsed."""
         check_early(get_stream, self.stream)
         if is_known(self.stream) and is_known(self.filters):
-            get_stream(self.stream).check_filters(self.filters)
+            get_stream(self.stream).check_filters(parse_filters(self.filters))
         known = is_known(self.interval_start) or isinstance(self.interval_start, datetime)
         if known and (is_known(self.interval_end) or isinstance(self.interval_end, datetime)):
             start = parse_moment(self.interval_start, "interval_start")
@@ -118,7 +118,6 @@ class EmnifyStreamOperator(EmnifyBaseOperator):
         check_early(positive, self.threads, "threads")
         check_early(positive, self.max_calls, "max_calls")
 
-    #: Whether rows that are there already are changed, so that what came late can be read again.
     def merges(self) -> bool:
         """Tell whether reading a row twice does no harm."""
         return False
@@ -156,11 +155,10 @@ class EmnifyStreamOperator(EmnifyBaseOperator):
     @contextlib.contextmanager
     def rows(self, stream: Stream, window: Interval | None) -> Iterator[Iterator[Row]]:
         """Read the stream; whatever is under way ends with the block."""
-        filters = json.loads(self.filters) if isinstance(self.filters, str) else self.filters
         rows = stream.rows(
             self.client,
             interval=window,
-            filters=filters,
+            filters=parse_filters(self.filters),
             threads=positive(self.threads, "threads"),
             max_calls=positive(self.max_calls, "max_calls"),
             estimated=self._say,
@@ -234,6 +232,20 @@ class EmnifyStreamOperator(EmnifyBaseOperator):
         del task_instance
         uri = asset_uri(self.stream, self._organisation)
         return openlineage(uri, get_stream(self.stream).columns, self._outputs)
+
+
+def parse_filters(value: Any) -> Row:
+    """Return filters from a dict, or from what a template renders to.
+
+    :raises ValueError: for anything else.
+    """
+    try:
+        found = json.loads(value or "{}") if isinstance(value, str) else value or {}
+    except ValueError:
+        found = None
+    if isinstance(found, Mapping):
+        return dict(found)
+    raise ValueError(f"filters: {value!r} is no dict")
 
 
 def positive(value: Any, field: str) -> int:

@@ -58,8 +58,9 @@ class EmnifyToSqlOperator(EmnifyStreamOperator):
     :param table: Name of the table; by default ``emnify_<stream>`` (templated).
     :param schema: Its schema; by default the connection's (templated).
     :param mode: ``"merge"``: rows are added, or changed by their key; what is gone at emnify stays.
-        ``"replace"``: the table holds what there is now. ``"append"``: every run adds its rows, with the end
-        of its interval in ``_interval_end``; one that is repeated replaces its own (templated).
+        ``"replace"``: the table holds what there is now, or of a stream with an interval what the run
+        covers. ``"append"``: every run adds its rows, with the end of its interval in ``_interval_end``; one
+        that is repeated replaces its own (templated).
     :param create_table: Create the table if there is none.
     :param add_columns: Add columns that the table does not have; else they are an error that names them.
     :param filters: As for all transfers, see :class:`~.base.EmnifyStreamOperator`; also

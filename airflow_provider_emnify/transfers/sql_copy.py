@@ -20,7 +20,7 @@ _ESCAPES = str.maketrans({"\\": r"\\", "\t": r"\t", "\n": r"\n", "\r": r"\r", "\
 
 
 def _text(value: str) -> str:
-    return value.translate(_ESCAPES)
+    return value if value.isalnum() else value.translate(_ESCAPES)  # most are numbers and names
 
 
 def _json(value: Any) -> str:

@@ -256,6 +256,8 @@ def test_the_cost_of_a_call_a_device_is_said_beforehand_and_bounded(
         ({"stream": "simz"}, "'simz' is none; there are"),
         ({"filters": {"colour": 1}}, "sims has no colour"),
         ({"filters": {"status": "asleep"}}, "no SimStatus"),
+        ({"filters": '{"colour": 1}'}, "sims has no colour"),
+        ({"filters": "status"}, "filters: 'status' is no dict"),
         ({"mode": "upsert"}, "'upsert' is not one of 'merge', 'append', 'replace'"),
         ({"interval_start": "2024-05-02", "interval_end": "2024-05-01"}, "is not before"),
         ({"interval_start": "someday"}, "no ISO 8601 date"),
