@@ -342,6 +342,19 @@ TARGETS = [
 ]
 
 
+def _why(case: dict[str, Any]) -> str:
+    """Explain a loop that was held for too long, as far as it can be told apart."""
+    if case["held ms"] <= 50:
+        return ""
+    count, longest, ours = case["collections"], case["collection ms"], case["held by us ms"]
+    return f"""Why the event loop was held for longer: Python's full garbage collections ({count} of them,
+at most {longest:.0f} ms) look at every object of the process, Airflow's own among them. They come when many
+new objects last, as when thousands of triggers are made, and hold every thread. Without them the process
+held its loop for at most {ours:.0f} ms of CPU time; what is longer than that was the turn of other processes
+on this machine.
+"""
+
+
 def report(ours: list[dict[str, Any]], now: list[dict[str, Any]], options: argparse.Namespace) -> str:
     """Return the results as Markdown."""
     from airflow import __version__ as airflow
@@ -371,6 +384,7 @@ The targets, at N = {biggest["waits"]:,}:
 |---|---|---|
 {targets}
 
+{_why(biggest)}
 ## Without it
 
 A deferred sensor a device, each with `HttpAsyncHook` of the HTTP provider, a token exchange of its own and a
