@@ -155,7 +155,9 @@ def load(way: str) -> dict[str, Any]:
 
     if way == "executemany":
         sql_table.can_copy = lambda *_: False  # type: ignore[assignment]
-    table = sql_table.SqlTable(sql_hook("postgresql"), f"load_{way}", None, stream.columns, stream.key)
+    hook = sql_hook("postgresql")
+    hook.run(f'DROP TABLE IF EXISTS "load_{way}"')
+    table = sql_table.SqlTable(hook, f"load_{way}", None, stream.columns, stream.key)
     began = time.perf_counter()
     loaded = table.load(rows(), datetime.now(UTC))
     return {"rows": loaded.rows, "seconds": time.perf_counter() - began}
@@ -309,9 +311,10 @@ def row(name: str, size: int, measured: dict[str, Any]) -> str:
     )
 
 
-def measure(run: Run, sizes: list[int], sdk: str | None, postgres: Any) -> list[str]:
+def measure(run: Run, sizes: list[int], targets: list[str], sdk: str | None, postgres: Any) -> list[str]:
     """Measure everything; return the lines of the report."""
-    targets = TARGETS if postgres is not None else TARGETS[:-1]
+    if postgres is None:
+        targets = [target for target in targets if target != "postgresql"]
     lines = [
         "| SIMs | into | rows | seconds | rows a second | requests of the least | MB before | MB peak |",
         "| ---: | --- | ---: | ---: | ---: | ---: | ---: | ---: |",
@@ -338,9 +341,11 @@ def measure(run: Run, sizes: list[int], sdk: str | None, postgres: Any) -> list[
         lines += ["", f"Peak memory at {sizes[-1]:,} by that at {small:,} (at most 1.20): {grown}."]
     if postgres is not None:
         lines += ["", f"{COPIED:,} rows that are there already into PostgreSQL, in rows a second:", ""]
-        for way in ("COPY", "executemany"):
+        speeds: dict[str, float] = {}
+        for way in ("COPY", "executemany") * 3:  # in turns, and the best of three: other work goes on
             loaded = run.child("load", way)
-            lines.append(f"* {way}: {loaded['rows'] / loaded['seconds']:,.0f}")
+            speeds[way] = max(speeds.get(way, 0), loaded["rows"] / loaded["seconds"])
+        lines += [f"* {way}: {speed:,.0f}" for way, speed in speeds.items()]
     with run.emnify(10_000) as about:
         found = run.child("limited", about["url"], about["application_token"])
     allowed = (found["requests"] - 5) / 10  # 10/s with a burst of 5
@@ -375,6 +380,8 @@ def main() -> int:
     )
     parser.add_argument("--sizes", type=int, nargs="+", default=SIZES)
     parser.add_argument("--sdk", help="a virtual environment with emnify-sdk")
+    parser.add_argument("--into", nargs="+", choices=TARGETS, default=TARGETS)
+    parser.add_argument("--append", action="store_true", help="add to the result that there is")
     parser.add_argument("--no-result", action="store_true", help="do not write the result")
     parser.add_argument("--child", nargs="+", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
@@ -391,11 +398,11 @@ def main() -> int:
         postgres = stack.enter_context(Postgres()) if find_binaries() else None
         if postgres is not None:
             run.env["AIRFLOW_CONN_POSTGRESQL"] = postgres.airflow_connection
-        lines = measure(run, sorted(arguments.sizes), arguments.sdk, postgres)
+        lines = measure(run, sorted(arguments.sizes), list(arguments.into), arguments.sdk, postgres)
     import airflow
 
     sizes = " ".join(map(str, sorted(arguments.sizes)))
-    report = ["# Syncing fleets", ""]
+    report = [] if arguments.append else ["# Syncing fleets", ""]
     report += [f"`python benchmarks/sync.py --sizes {sizes}{' --sdk DIR' if arguments.sdk else ''}`"]
     report += [f"on {machine()}, Python {platform.python_version()}, Airflow {airflow.__version__},"]
     report += [
@@ -405,7 +412,8 @@ def main() -> int:
     text = "\n".join(report) + "\n"
     print(text)
     if not arguments.no_result:
-        RESULTS.write_text(text)
+        before = RESULTS.read_text() + "\n" if arguments.append else ""
+        RESULTS.write_text(before + text)
     return 0
 
 

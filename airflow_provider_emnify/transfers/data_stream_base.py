@@ -98,6 +98,7 @@ class EmnifyDataStreamFilesOperator(BaseOperator):
         with fail_for_good(looks_first=True):
             kind = get_record_kind(self.records)
             source = open_store(check_text(self.path, "path"), self.storage_conn_id or None)
+            self._check_rejected_path(source)
             files = list(self._find(source))
             result, outputs = self.load(kind, source, files)
         self._emit(context, kind, source, result, outputs)
@@ -122,12 +123,21 @@ class EmnifyDataStreamFilesOperator(BaseOperator):
     def _rejected_path(self) -> str:
         return self.rejected_path or f"{self.path.rstrip('/')}/_rejected"
 
+    def _check_rejected_path(self, source: Store) -> None:
+        """Refuse to set records aside where they would be loaded as the next files."""
+        root = source.path("")
+        aside = open_store(self._rejected_path, self.storage_conn_id or None).path("")
+        if aside.startswith(root) and not _is_hidden(aside.removeprefix(root).strip("/")):
+            raise ValueError(
+                f"rejected_path: {self._rejected_path} lies among the files that are loaded; begin its name "
+                "with an underscore, or put it elsewhere"
+            )
+
     def _find(self, source: Store) -> Iterator[SourceFile]:
         root = source.path("")
         for path, info in sorted(source.find().items()):
             name = path.removeprefix(root)
-            hidden = any(part.startswith(("_", ".")) for part in name.split("/"))
-            if not hidden and fnmatch.fnmatch(name, self.pattern):
+            if not _is_hidden(name) and fnmatch.fnmatch(name, self.pattern):
                 mark = info.get("ETag") or info.get("etag") or info.get("mtime") or info.get("LastModified")
                 yield SourceFile(path, name, f"{info.get('size')} {mark}")
 
@@ -166,3 +176,8 @@ class EmnifyDataStreamFilesOperator(BaseOperator):
         collector.add_input_asset(self, uri=output_of_path(str(source.base), 0, None).uri)
         for output in outputs:
             collector.add_output_asset(self, uri=output.uri)
+
+
+def _is_hidden(name: str) -> bool:
+    """Tell whether a file or directory below the source is none that the Data Streamer has written."""
+    return any(part.startswith(("_", ".")) for part in name.split("/"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_emnify import __version__
@@ -33,7 +34,7 @@ def open_store(path: str, conn_id: str | None) -> Store:
     """
     from airflow.providers.common.compat.sdk import ObjectStoragePath
 
-    url = path if "://" in path else f"file://{path}"
+    url = path if "://" in path else f"file://{Path(path).absolute()}"
     base = ObjectStoragePath(url, conn_id=conn_id) if conn_id else ObjectStoragePath(url)
     return Store(base)
 

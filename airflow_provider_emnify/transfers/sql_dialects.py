@@ -46,6 +46,7 @@ class Dialect:
     :param key_text: Its type for a text in a key, where another is needed.
     :param upsert: How it merges: ``conflict`` is ``ON CONFLICT DO UPDATE``; None is update by deletion.
     :param temporary: How the creation of a temporary table begins.
+    :param drop: How its removal begins; it must not end the transaction.
     :param begin: What begins a transaction, where its driver would not do so for a new table.
     """
 
@@ -55,6 +56,7 @@ class Dialect:
     key_text: str | None = None
     upsert: Literal["conflict"] | None = None
     temporary: str = "CREATE TEMPORARY TABLE"
+    drop: str = "DROP TABLE"
     begin: str | None = None
 
     def quote(self, name: str) -> str:
@@ -151,6 +153,7 @@ DIALECTS: dict[str, Dialect] = {
         {**_BINDS, ColumnType.TIMESTAMP: _naive},
         quotes=("`", "`"),
         key_text="VARCHAR(255)",
+        drop="DROP TEMPORARY TABLE",
     ),
     "snowflake": Dialect(
         _types(

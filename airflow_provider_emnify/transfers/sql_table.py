@@ -126,7 +126,7 @@ class SqlTable:
         count = self._fill_stage(cursor, rows, run)
         self._prepare(cursor, missing)
         changed = self._apply(cursor, run, unique=unique)
-        cursor.execute(f"DROP TABLE {self._stage}")
+        cursor.execute(f"{self.dialect.drop} {self._stage}")
         return Loaded(count, changed)
 
     @contextlib.contextmanager

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from airflow_provider_emnify.api.enums import Connectivity, EndpointStatus, SimStatus
+from airflow_provider_emnify.transfers.base import EmnifyStreamOperator
 from airflow_provider_emnify.transfers.sql import sql_hook
 from tests.transfers.postgres import Postgres, find_binaries
 
@@ -25,6 +26,12 @@ pytestmark = [pytest.mark.airflow, pytest.mark.filterwarnings("default")]
 @pytest.fixture
 def sandbox(make_sandbox: Callable[..., Sandbox]) -> Sandbox:
     return make_sandbox(endpoints=7, spare_sims=5, events=40, limits=False)
+
+
+@pytest.fixture(autouse=True)
+def _no_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Just after the hour, events would be waited for that come late."""
+    monkeypatch.setattr(EmnifyStreamOperator, "_wait_until", lambda *_: None)
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

@@ -157,6 +157,12 @@ def test_only_files_that_look_like_the_pattern(database: Database, tmp_path: Pat
     assert execute(to_sql(bucket, database, pattern="usage/*"))["files"] == 1
 
 
+def test_what_is_set_aside_never_lies_among_what_is_loaded(database: Database, tmp_path: Path) -> None:
+    bucket = open_store(str(tmp_path / "bucket"), None)
+    with pytest.raises(AirflowFailException, match=r"rejected_path: .*lies among the files"):
+        execute(to_sql(bucket, database, rejected_path=f"{bucket.base}/bad"))
+
+
 def test_an_empty_directory_is_fine(database: Database, tmp_path: Path) -> None:
     bucket = open_store(str(tmp_path / "nothing"), None)
     assert execute(to_sql(bucket, database))["files"] == 0
