@@ -331,3 +331,20 @@ def test_a_fleet_that_changes_while_requests_fail_is_read_row_for_row(
                 endpoint.sim_id,
                 SimStatus.ACTIVATED,
             )
+
+
+def test_a_snapshot_takes_the_least_requests(make_sandbox: Callable[..., Sandbox]) -> None:
+    sandbox = make_sandbox(spare_sims=5_001, limits=False)
+    with connect(sandbox) as client:
+        assert sum(1 for _ in STREAMS["sims"].rows(client)) == 5_001
+    assert sandbox.counts["GET /api/v1/sim"] == 3
+
+
+def test_rows_are_read_as_they_are_asked_for(make_sandbox: Callable[..., Sandbox]) -> None:
+    sandbox = make_sandbox(spare_sims=20_000, limits=False)
+    with connect(sandbox) as client:
+        rows = STREAMS["sims"].rows(client)
+        assert sandbox.requests == 0
+        next(rows)
+        rows.close()  # type: ignore[attr-defined]
+    assert sandbox.counts["GET /api/v1/sim"] <= 2
