@@ -11,7 +11,7 @@ import pytest
 from tests.openapi import ROOT, OpenApi
 
 TESTS = """
-import os, threading
+import os, tempfile, threading
 import pytest, requests
 
 def ask(sandbox, **params):
@@ -44,7 +44,8 @@ def test_connection(sandbox_connection):
     assert os.environ["AIRFLOW_CONN_EMNIFY_DEFAULT"] == sandbox_connection.airflow_connection
 
 def test_home():
-    assert "emnify-airflow-home-" in os.environ["AIRFLOW_HOME"] and os.path.isdir(os.environ["AIRFLOW_HOME"])
+    home = os.environ["AIRFLOW_HOME"]
+    assert "emnify-" in home and os.path.isdir(home) and tempfile.gettempdir() == home
     print("HOME=" + os.environ["AIRFLOW_HOME"])
 """
 

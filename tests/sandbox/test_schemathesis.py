@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 schemathesis = pytest.importorskip("schemathesis")
 
-CASES = 40
+CASES = 24
 KNOWN = {
     "address_space_id": 1,
     "app_token_id": 1,

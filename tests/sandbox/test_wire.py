@@ -144,12 +144,13 @@ def test_the_clock_goes_forward_only(sandbox: Sandbox) -> None:
         sandbox.clock.advance(-1)
 
 
-def test_the_connection_is_what_airflow_takes(sandbox: Sandbox) -> None:
-    assert json.loads(sandbox.airflow_connection) == {
-        "conn_type": "emnify",
-        "password": sandbox.application_token,
-        "host": sandbox.url,
-    }
+def test_the_connection_is_what_airflow_takes() -> None:
+    with Sandbox() as sandbox:
+        assert json.loads(sandbox.airflow_connection) == {
+            "conn_type": "emnify",
+            "password": sandbox.application_token,
+            "host": sandbox.url,
+        }
 
 
 def test_importing_a_sandbox_imports_neither_its_server_nor_airflow() -> None:
