@@ -172,7 +172,8 @@ _BY_STATUS: dict[int, type[EmnifyError]] = {
     422: EmnifyValidationError,
     429: EmnifyRateLimitError,
 }
-# A code says more than a status: 1401 InvalidReference is recorded with 404, 1405 Duplicated with 422.
+_DECISIVE = {401, 409, 429}
+# Else a code says more than a status: 1401 InvalidReference is recorded with 404, 1405 Duplicated with 422.
 _BY_CODE: dict[int, type[EmnifyError]] = {
     1101: EmnifyAuthenticationError,
     1102: EmnifyAuthenticationError,
@@ -213,8 +214,9 @@ def error_from_answer(
     token = said.get("error_token") or None
     errors = said.get("errors")
     message = said.get("message") or said.get("error") or _describe(body, text, headers, reason)
-    # A 401 is one whatever its code says: a locked account answers 401 TooManyRequests.
-    kind = _BY_STATUS.get(status) if status == 401 else _BY_CODE.get(code or 0) or _BY_STATUS.get(status)  # noqa: PLR2004 - HTTP's own number
+    # Some statuses say it all: a locked account answers 401 TooManyRequests, what is over 409 NotAllowed.
+    by_status = _BY_STATUS.get(status)
+    kind = by_status if status in _DECISIVE else _BY_CODE.get(code or 0) or by_status
     if kind is None:
         kind = EmnifyServerError if status >= 500 else EmnifyValidationError if status >= 400 else EmnifyError  # noqa: PLR2004 - HTTP's own numbers
     return kind(
