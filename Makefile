@@ -1,14 +1,16 @@
 # Each target sets up all it needs in .venv first: Python 3.11 or later, with venv, is enough.
 .POSIX:
 .DEFAULT_GOAL := help
-.PHONY: help setup demo lint test airflow live test-all docs clean
+.PHONY: help setup demo lint test test-system airflow live test-all bench docs clean
 
 help:
 	@echo "make demo      run the example DAG on a real Airflow against a sandbox of emnify (a minute)"
 	@echo "make test      style, types and tests on Airflow 3.3"
+	@echo "make test-system  the tests that start Airflow's own processes: some minutes"
 	@echo "make airflow   Airflow's web UI with the example DAGs and the sandbox; Ctrl-C ends it"
 	@echo "make live      the read-only example DAG on your own fleet (EMNIFY_APPLICATION_TOKEN)"
 	@echo "make test-all  the tests on Airflow 2.11 and 3.3, with every Python found"
+	@echo "make bench     the benchmarks, with their results in benchmarks/results"
 	@echo "make docs      write the reference pages of docs/ from the code"
 	@echo "make clean     remove .venv and everything else that these have made"
 
@@ -23,7 +25,14 @@ lint: setup
 	.venv/bin/mypy
 
 test: lint
-	.venv/bin/pytest -n 2
+	.venv/bin/pytest -n 2 -m "not system"
+
+test-system: setup
+	.venv/bin/pytest -m system tests/system
+
+bench: setup
+	.venv/bin/python benchmarks/waits.py
+	.venv/bin/python benchmarks/sync.py
 
 airflow: setup
 	@.venv/bin/python dev/airflow_ui.py

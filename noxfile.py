@@ -46,9 +46,15 @@ def interpreter(version: str) -> str | None:
 
 
 def tests(session: nox.Session, airflow: str) -> None:
-    """Run every test; arguments after ``--`` go to pytest."""
+    """Run every test but those that start Airflow's own processes; arguments after ``--`` go to pytest."""
     session.install(f"apache-airflow=={airflow}.*", "--editable", ".", "--group", "test")
-    session.run("pytest", "-n", "2", *session.posargs)
+    session.run("pytest", "-n", "2", "-m", "not system", *session.posargs)
+
+
+def system(session: nox.Session, airflow: str) -> None:
+    """Run the tests that start Airflow's own processes, one after another."""
+    session.install(f"apache-airflow=={airflow}.*", "--editable", ".", "--group", "test")
+    session.run("pytest", "-m", "system", "tests/system", *session.posargs)
 
 
 def lowest(session: nox.Session) -> None:
@@ -65,7 +71,7 @@ def lowest(session: nox.Session) -> None:
     session.install("--constraint", str(pins), "--editable", ".", "--group", "test")
     # Newer releases of Airflow's own providers ask for a newer one than this package does.
     session.install("--no-deps", "apache-airflow-providers-common-compat==1.13.0")
-    session.run("pytest", "-n", "2", *session.posargs)
+    session.run("pytest", "-n", "2", "-m", "not system", *session.posargs)
 
 
 def wheel(session: nox.Session, airflow: str) -> None:
@@ -98,5 +104,7 @@ for _airflow, _pythons in AIRFLOWS.items():
     for _version in _found[:1]:
         _name = f"wheel-{_airflow}"
         register(_name, _version, lambda s, a=_airflow: wheel(s, a), wheel.__doc__, ci=True)
+        _name = f"system-{_airflow}"
+        register(_name, _version, lambda s, a=_airflow: system(s, a), system.__doc__, ci=_airflow == "3.3")
 if interpreter("3.11"):
-    register("tests-lowest", "3.11", lowest, lowest.__doc__, ci=True)
+    register("tests-lowest", "3.11", lowest, lowest.__doc__, ci=False)
