@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 Values = Sequence[Any]
 
-ROW_GROUP = 20_000
+ROW_GROUP = 10_000
 """Rows that a Parquet file is written by; as many are in memory."""
 
 _SCALE = 10  # decimals of a cost, the most that emnify has
