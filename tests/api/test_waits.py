@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from airflow_provider_emnify.api import Connectivity, Credentials, EndpointStatus, UserStatus
-from airflow_provider_emnify.api.waits import WAITS
-from airflow_provider_emnify.api.waits import Reading, Wait, read
+from airflow_provider_emnify.api.waits import WAITS, Reading, Wait, read
 from tests.api.support import make_client
 
 if TYPE_CHECKING:
