@@ -27,6 +27,7 @@ from typing import Any
 from airflow.providers.common.compat.sdk import AirflowOptionalProviderFeatureException, Param, dag, task
 
 from airflow_provider_emnify.operators.sim import EmnifySetSimStatusOperator
+from airflow_provider_emnify.retry import EMNIFY_RETRY_POLICY
 from airflow_provider_emnify.transfers.sql import EmnifyToSqlOperator, sql_hook
 
 try:
@@ -66,7 +67,7 @@ REPORT = """
     is_paused_upon_creation=True,
     max_active_runs=1,
     tags=["emnify"],
-    default_args={"retries": 2, "retry_delay": timedelta(minutes=5)},
+    default_args={"retries": 2, "retry_delay": timedelta(minutes=5), "retry_policy": EMNIFY_RETRY_POLICY},
     doc_md=__doc__,
     params={
         "sql_conn_id": Param("emnify_warehouse", type="string", description="Connection to the database"),

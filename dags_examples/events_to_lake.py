@@ -16,6 +16,7 @@ from typing import Any
 
 from airflow.providers.common.compat.sdk import Param, dag, task
 
+from airflow_provider_emnify.retry import EMNIFY_RETRY_POLICY
 from airflow_provider_emnify.transfers.object_storage import EmnifyToObjectStorageOperator
 
 log = logging.getLogger(__name__)
@@ -28,7 +29,7 @@ log = logging.getLogger(__name__)
     is_paused_upon_creation=True,
     max_active_runs=1,
     tags=["emnify"],
-    default_args={"retries": 3, "retry_delay": timedelta(minutes=2)},
+    default_args={"retries": 3, "retry_delay": timedelta(minutes=2), "retry_policy": EMNIFY_RETRY_POLICY},
     doc_md=__doc__,
     params={
         "path": Param("file:///tmp/emnify-lake/events", type="string", description="Where the files go"),

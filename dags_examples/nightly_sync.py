@@ -15,6 +15,7 @@ from typing import Any
 
 from airflow.providers.common.compat.sdk import Param, dag, task
 
+from airflow_provider_emnify.retry import EMNIFY_RETRY_POLICY
 from airflow_provider_emnify.transfers.sql import EmnifyToSqlOperator
 
 log = logging.getLogger(__name__)
@@ -30,7 +31,7 @@ USAGE = ("organisation_usage_daily", "organisation_usage_monthly", "workspace_us
     is_paused_upon_creation=True,
     max_active_runs=1,
     tags=["emnify"],
-    default_args={"retries": 3, "retry_delay": timedelta(minutes=5)},
+    default_args={"retries": 3, "retry_delay": timedelta(minutes=5), "retry_policy": EMNIFY_RETRY_POLICY},
     doc_md=__doc__,
     params={
         "sql_conn_id": Param("emnify_warehouse", type="string", description="Connection to the database"),

@@ -20,6 +20,7 @@ from airflow_provider_emnify.operators.endpoint import (
     EmnifySetEndpointStatusOperator,
 )
 from airflow_provider_emnify.operators.user import EmnifyCreateUserOperator
+from airflow_provider_emnify.retry import EMNIFY_RETRY_POLICY
 from airflow_provider_emnify.sensors.endpoint import (
     EmnifyEndpointConnectivitySensor,
     EmnifyEndpointStatusSensor,
@@ -31,7 +32,7 @@ log = logging.getLogger(__name__)
 @dag(
     schedule=None,
     tags=["emnify"],
-    default_args={"retries": 2, "retry_delay": timedelta(seconds=2)},
+    default_args={"retries": 2, "retry_delay": timedelta(seconds=2), "retry_policy": EMNIFY_RETRY_POLICY},
     doc_md=__doc__,
     params={
         "devices": Param(
