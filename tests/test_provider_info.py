@@ -31,6 +31,7 @@ INSIDE = {
     "operators.one_by_one",
     "operators.operations",
     "operators.rerun",
+    "operators.user_roles",
     "operators.secret",
     "operators.sim_migration",
     "operators.sim_operation",

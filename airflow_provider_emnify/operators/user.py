@@ -9,7 +9,7 @@ from airflow_provider_emnify.api import (
     EmnifyNotFoundError,
     UserStatus,
 )
-from airflow_provider_emnify.api.ids import parse_ids, parse_user_ids
+from airflow_provider_emnify.api.ids import parse_ids
 from airflow_provider_emnify.links import EmnifyUsersLink
 from airflow_provider_emnify.operators.base import (
     EmnifyBaseOperator,
@@ -17,10 +17,15 @@ from airflow_provider_emnify.operators.base import (
     choice,
     confirmed,
     optional_id,
-    some,
     text,
 )
 from airflow_provider_emnify.operators.rerun import made_by_this_task
+from airflow_provider_emnify.operators.user_roles import (
+    EmnifyAssignUserRolesOperator,
+    get_user,
+    give_roles,
+    one_user,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -28,6 +33,14 @@ if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
     from airflow_provider_emnify.api.resources.operation import Row
+
+__all__ = [
+    "EmnifyAssignUserRolesOperator",
+    "EmnifyCreateUserOperator",
+    "EmnifyDeleteUserOperator",
+    "EmnifyInviteUserOperator",
+    "EmnifyUpdateUserOperator",
+]
 
 _IF_EXISTS = ("fail", "skip", "update")
 
@@ -110,7 +123,7 @@ class EmnifyCreateUserOperator(EmnifyBaseOperator):
                 self.log.info("User %s exists as %s: renaming it", username, user_id)
                 users.update(user_id, name=name)
             if role_ids:
-                _give_roles(self, user, role_ids, replace=True)
+                give_roles(self, user, role_ids, replace=True)
         elif self.if_exists == "skip" or (user.get("name") == name and made_by_this_task(user, context)):
             self.log.info("User %s exists as %s: nothing to do", username, user_id)
         else:
@@ -227,7 +240,7 @@ class EmnifyUpdateUserOperator(EmnifyBaseOperator):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        check_early(_one_user, user_id)
+        check_early(one_user, user_id)
         for value, field in ((name, "name"), (username, "username")):
             if value is not None:
                 check_early(text, value, field)
@@ -243,7 +256,7 @@ class EmnifyUpdateUserOperator(EmnifyBaseOperator):
         """Read the user, and send what differs."""
         del context
         users = self.client.users
-        user = _get(users, self.user_id, also=self.username)
+        user = get_user(users, self.user_id, also=self.username)
         status = _user_status(self.status)
         wanted: dict[str, Any] = {}
         if self.name is not None and text(self.name, "name") != user.get("name"):
@@ -283,7 +296,7 @@ class EmnifyDeleteUserOperator(EmnifyBaseOperator):
 
     def __init__(self, *, user_id: int | str, confirm: bool = False, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        check_early(_one_user, user_id)
+        check_early(one_user, user_id)
         confirmed(confirm, "deleting a user")
         self.user_id = user_id
         self.confirm = confirm
@@ -292,7 +305,7 @@ class EmnifyDeleteUserOperator(EmnifyBaseOperator):
         """Look for the user, and delete it."""
         del context
         users = self.client.users
-        wanted = _one_user(self.user_id)
+        wanted = one_user(self.user_id)
         try:
             user = users.get(wanted)
             self.log.info("Deleting user %s (%s)", user["id"], user.get("username"))
@@ -301,95 +314,6 @@ class EmnifyDeleteUserOperator(EmnifyBaseOperator):
             self.log.info("There is no user %s: nothing to delete", wanted)
             return False
         return True
-
-
-class EmnifyAssignUserRolesOperator(EmnifyBaseOperator):
-    """Give a user roles, and take away all others if asked. A role that the user has already is done.
-
-    .. code-block:: python
-
-        EmnifyAssignUserRolesOperator(task_id="observer", user_id=7, role_ids=[3], replace=True)
-
-    :param user_id: The user's id or username (templated).
-    :param role_ids: Roles, one id or many (templated); none does nothing.
-    :param replace: Whether to take away every other role (default False). New roles are given first, since
-        emnify does not take away a user's last one.
-    :param emnify_conn_id: The connection to emnify.
-    :returns: The ids of the user's roles afterwards.
-    :raises AirflowFailException: when there is no such user or role, and for any other error that no retry
-        mends.
-
-    Vendor page: https://docs.emnify.com/developers/api/user-management/user-role-by-id-and-role-id-put
-    """
-
-    template_fields: Sequence[str] = ("emnify_conn_id", "user_id", "role_ids")
-    operator_extra_links = (EmnifyUsersLink(),)
-    looks_first: ClassVar[bool] = True
-
-    def __init__(self, *, user_id: int | str, role_ids: Any, replace: bool = False, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        check_early(_one_user, user_id)
-        check_early(parse_ids, role_ids, "role_ids")
-        if not isinstance(replace, bool):
-            raise ValueError(f"replace: {replace!r} is neither True nor False")  # noqa: TRY004 - as all bad arguments
-        self.user_id = user_id
-        self.role_ids = role_ids
-        self.replace = replace
-
-    def perform(self, context: Context) -> list[int]:
-        """Read the user's roles, and change what differs."""
-        del context
-        role_ids = parse_ids(self.role_ids, "role_ids")
-        if not role_ids:
-            self.log.info("No roles given: nothing to do")
-            return []
-        return _give_roles(self, _get(self.client.users, self.user_id), role_ids, replace=self.replace)
-
-
-def _give_roles(operator: EmnifyBaseOperator, user: Row, role_ids: list[int], *, replace: bool) -> list[int]:
-    """Give the roles that a user lacks, then take those that are too many. Return what is there now."""
-    users = operator.client.users
-    user_id = int(user["id"])
-    there = [int(role["id"]) for role in user.get("roles") or []]
-    missing = [role_id for role_id in role_ids if role_id not in there]
-    surplus = [role_id for role_id in there if role_id not in role_ids] if replace else []
-    operator.log.info(
-        "User %s has roles %s: giving %s, taking %s",
-        user_id,
-        some(there) or "none",
-        some(missing) or "none",
-        some(surplus) or "none",
-    )
-    for role_id in missing:
-        try:
-            users.assign_role(user_id, role_id)
-        except EmnifyConflictError as conflict:
-            operator.log.info("User %s has role %s already (%s)", user_id, role_id, conflict.message)
-    for role_id in surplus:
-        try:
-            users.remove_role(user_id, role_id)
-        except EmnifyNotFoundError:
-            operator.log.info("User %s has role %s no more", user_id, role_id)
-    return [*(role_id for role_id in there if role_id not in surplus), *missing]
-
-
-def _get(users: Any, user_id: Any, also: str | None = None) -> Row:
-    """Return a user by id or username; or, where an earlier try may have renamed it, by the new username."""
-    wanted = _one_user(user_id)
-    try:
-        user: Row = users.get(wanted)
-    except EmnifyNotFoundError:
-        if also is None or isinstance(wanted, int):
-            raise
-        user = users.get(also)
-    return user
-
-
-def _one_user(value: Any) -> int | str:
-    users = parse_user_ids(value, "user_id")
-    if len(users) != 1:
-        raise ValueError(f"user_id: {value!r} is not one user; give an id or a username")
-    return users[0]
 
 
 def _user_status(value: Any) -> UserStatus | None:
