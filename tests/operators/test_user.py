@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException
 
-from airflow_provider_emnify.api import EmnifyServerError, UserStatus
+from airflow_provider_emnify.api import EmnifyServerError, EmnifyUnknownOutcomeError, UserStatus
 from airflow_provider_emnify.hooks.emnify import EmnifyHook
 from airflow_provider_emnify.operators.rerun import parse_moment
 from airflow_provider_emnify.operators.user import (
@@ -157,6 +157,15 @@ def test_an_invitation_returns_the_user_s_id(sandbox: Sandbox) -> None:
     assert read()["id"] == user_id
     assert EmnifyInviteUserOperator(task_id="t", username=ADA, name="Ada").execute(context()) == user_id
     assert not sandbox.failures
+
+
+def test_an_invitation_whose_answer_is_lost_is_left_to_a_retry_which_finds_it(sandbox: Sandbox) -> None:
+    sandbox.faults.add(method="POST", path="/api/v2/user/invitation", drop="after")
+    with pytest.raises(EmnifyUnknownOutcomeError, match="not sent again"):
+        EmnifyInviteUserOperator(task_id="t", username=ADA, name="Ada").execute(context())
+    assert sandbox.counts["POST /api/v2/user/invitation"] == 1
+    user_id = EmnifyInviteUserOperator(task_id="t", username=ADA, name="Ada").execute(context())
+    assert read()["id"] == user_id
 
 
 def test_update_sends_what_differs_only(sandbox: Sandbox) -> None:
