@@ -191,10 +191,16 @@ class EmnifyStreamOperator(EmnifyBaseOperator):
         """Return where the last run ended, where Airflow keeps that (3.3 and later)."""
         store = self._store(context)
         try:
-            return None if store is None else store.get(_CURSOR)
+            return None if store is None else store.get(self._cursor_key(context))
         except Exception as error:  # the cursor helps, and nothing depends on it
             self.log.warning("Could not read the cursor: %s", error)
             return None
+
+    def _cursor_key(self, context: Any) -> str:
+        """Return under what the cursor is kept: other tasks that sync the same stream are not as far."""
+        number = getattr(context.get("ti"), "map_index", -1)
+        mapped = "" if number is None or number < 0 else f".{number}"
+        return f"{self.dag_id}.{self.task_id}{mapped}.{_CURSOR}"
 
     def _store(self, context: Any) -> Any:
         stores = context.get("asset_state_store")
@@ -221,9 +227,10 @@ class EmnifyStreamOperator(EmnifyBaseOperator):
         if store is None or stream.cursor is None:
             return
         try:
-            last = parse_moment(store.get(_CURSOR), "cursor")
+            key = self._cursor_key(context)
+            last = parse_moment(store.get(key), "cursor")
             if last is None or last < run.end:
-                store.set(_CURSOR, run.end.isoformat())
+                store.set(key, run.end.isoformat())
         except Exception as error:  # the rows are written: the next run finds its way by its predecessor
             self.log.warning("Could not keep the cursor: %s", error)
 

@@ -123,7 +123,7 @@ def test_airflow_knows_what_was_written_and_how_far_it_got(
         return
     with create_session() as session:
         kept = {row.key: row.value for row in session.query(AssetStateStoreModel).all()}
-    assert result["interval_end"] in str(kept["interval_end"])
+    assert result["interval_end"] in str(kept["events_to_lake.events.interval_end"])
 
 
 def spoil(sandbox: Sandbox) -> None:

@@ -167,7 +167,19 @@ def test_the_cursor_is_kept_and_never_goes_back(fleet: Sandbox, tmp_path: Path) 
     end = NOW - HOUR
     for moment in (end - HOUR, end, end - 3 * HOUR):
         run(to_files(tmp_path), 1, moment, asset_state_store=stores)
-    assert stores["emnify://emnify_default/events"].kept == {"interval_end": end.isoformat()}
+    kept = stores["emnify://emnify_default/events"].kept
+    assert kept == {f"{to_files(tmp_path).dag_id}.sync.interval_end": end.isoformat()}
+
+
+def test_two_tasks_that_sync_a_stream_have_a_cursor_each(fleet: Sandbox, tmp_path: Path) -> None:
+    stores = Stores()
+    end = NOW - HOUR
+    run(to_files(tmp_path / "a"), 1, end, asset_state_store=stores)
+    other = EmnifyToObjectStorageOperator(task_id="other", stream="events", path=str(tmp_path / "b"))
+    result = other.execute(make_context(other, NOW, NOW - HOUR, asset_state_store=stores))
+    assert result["interval_start"] == (end - timedelta(days=1)).isoformat()  # its first run
+    mapped = [to_files(tmp_path)._cursor_key({"ti": SimpleNamespace(map_index=n)}) for n in (-1, 0, 1)]
+    assert len(set(mapped)) == 3
 
 
 def test_a_snapshot_has_no_cursor(fleet: Sandbox, tmp_path: Path) -> None:
