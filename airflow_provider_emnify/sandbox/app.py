@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 from collections.abc import Awaitable, Callable, MutableMapping
 from email.utils import formatdate
@@ -51,22 +52,24 @@ class Api:
             return
         visit = self._engine.arrive(request)
         fault = visit.fault
-        status: int | None = None
+        answer: Answer | None = None
         try:
             if fault is not None and fault.delay:
                 await asyncio.sleep(fault.delay)
-            answer = self._engine.act(visit)
+            acted = self._engine.act(visit)
             if fault is not None and fault.drop:
                 await self._disconnect(scope, receive)
                 return
-            status = answer.status
-            await self._send(send, answer, truncate=fault.truncate if fault else None)
-            if fault is not None and fault.truncate is not None:
-                await self._disconnect(scope, receive)
+            answer = acted
         except asyncio.CancelledError:
             return  # the sandbox ends, and has closed the connection
         finally:
-            self._engine.leave(visit, status)
+            # Before it is sent: who has the answer may look at the log at once.
+            self._engine.leave(visit, answer.status if answer is not None else None)
+        with contextlib.suppress(asyncio.CancelledError):
+            await self._send(send, answer, truncate=fault.truncate if fault else None)
+            if fault is not None and fault.truncate is not None:
+                await self._disconnect(scope, receive)
 
     async def _send(self, send: Send, answer: Answer, truncate: int | None = None) -> None:
         date = formatdate(int(self._engine.clock.time()), usegmt=True)
