@@ -100,6 +100,8 @@ class LocalAirflow:
         :raises LocalAirflowError: when the database cannot be made
         """
         self.env["AIRFLOW_CONN_EMNIFY_DEFAULT"] = connection
+        warehouse = {"conn_type": "sqlite", "host": str(self.home / "warehouse.db")}
+        self.env["AIRFLOW_CONN_EMNIFY_WAREHOUSE"] = json.dumps(warehouse)
         passwords = self.home / "simple_auth_manager_passwords.json.generated"
         passwords.touch(mode=0o600)
         passwords.write_text(json.dumps({self.username: self.password}))
