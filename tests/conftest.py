@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import atexit
+import contextlib
 import json
 import os
 import shutil
+import sys
 import tempfile
 import threading
 import time
@@ -154,3 +156,22 @@ def no_thread_is_left_behind() -> Iterator[None]:
     for thread in left:
         thread.join(max(0.0, deadline - time.perf_counter()))
     assert not _lasting(left), f"threads are left running: {sorted(thread.name for thread in _lasting(left))}"
+
+
+_MASKERS = (
+    "airflow.sdk._shared.secrets_masker.secrets_masker",
+    "airflow._shared.secrets_masker.secrets_masker",
+    "airflow.utils.log.secrets_masker",
+)
+
+
+@pytest.fixture(autouse=True)
+def masked_secrets_are_forgotten() -> Iterator[None]:
+    """Empty Airflow's masker: it compiles all secrets anew for each one more, and tests make thousands."""
+    yield
+    for name in _MASKERS:
+        make: Any = getattr(sys.modules.get(name), "_secrets_masker", None)
+        if make is not None:
+            with contextlib.suppress(RuntimeError):  # Airflow 2 may have none yet
+                masker = make()
+                masker.patterns, masker.replacer = set(), None
