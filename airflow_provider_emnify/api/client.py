@@ -26,6 +26,7 @@ from airflow_provider_emnify.api.sending import Answer, ClientStats, Sender
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from contextlib import AbstractContextManager
     from types import TracebackType
 
     from airflow_provider_emnify.api.auth import Credentials
@@ -77,11 +78,12 @@ class EmnifyClient(Resources):
         self._secrets: dict[str, None] = {}
         self._on_secret = on_secret
         self._organisation = credentials.identity
+        self._limits = Limits(sleep=sleep) if limits is None else limits
         self._sender = Sender(
             self._base_url,
             timeout=timeout,
             max_retries=max_retries,
-            limits=Limits(sleep=sleep) if limits is None else limits,
+            limits=self._limits,
             user_agent=user_agent,
             redact=self._redact,
             on_metric=on_metric or (lambda _name, _amount: None),
@@ -123,6 +125,34 @@ class EmnifyClient(Resources):
         Gets one if none is held. See :meth:`~airflow_provider_emnify.api.auth.AuthToken.info`.
         """
         return self._tokens.token().info()
+
+    def one_at_a_time(self, kind: str, which: object = "") -> AbstractContextManager[float]:
+        """Do in turn what takes several calls, and goes wrong when another does the same in between.
+
+        To look, write and look again, for example. Those wait for each other that do the same for the same
+        organisation and share a store of the rate limits (``rate_limit_store``): all processes of a host, or
+        all workers with one Redis. After ten minutes one goes on all the same, and so it does when the store
+        fails; a warning says so. A process that ends, ends its turn.
+
+        .. code-block:: python
+
+            with client.one_at_a_time("top-ups", endpoint_id):
+                quota = client.quotas.get_data(endpoint_id)
+                ...
+
+        :param kind: What is being done, in a few words.
+        :param which: What it is done to, where that has a turn of its own.
+        :returns: A context manager, which gives how many seconds ago another one ended its turn: 0 when it
+            had to be waited for, infinity when none is known of.
+        :raises RuntimeError: on entering, when this thread has a turn already: it could wait for itself.
+        """
+        organisation = self.token_info()["organisation_id"]
+        return self._limits.one_at_a_time(
+            kind,
+            which,
+            host=urlsplit(self._base_url).netloc,
+            organisation=self._organisation if organisation is None else f"organisation {organisation}",
+        )
 
     def request(
         self,

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import math
 import os
 import sqlite3
 import tempfile
 import threading
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import urlsplit
 
-from filelock import FileLock
+from filelock import FileLock, Timeout
 from pyrate_limiter import AbstractBucket, InMemoryBucket, Rate, RedisBucket, SQLiteBucket
 
 if TYPE_CHECKING:
@@ -22,7 +23,9 @@ if TYPE_CHECKING:
 _LOCK_WAIT = 10.0  # seconds for a lock that is held for a millisecond
 _LOCK_POLL = 0.002
 _TURN_POLL = 0.05
-_TURN_KEPT = 86_400.0  # seconds that the lock file of a turn is kept after its last use
+_TURN_KEPT = 86_400.0  # seconds that the files of a turn are kept after its last use
+_TURN_REMEMBERED = 3600.0  # seconds for which Redis remembers that a turn has ended
+_LEASE = 60.0  # seconds after which a turn in Redis ends whose process has ended
 _MANY = 50  # tables, from which on idle ones are dropped
 _IDLE = 600_000  # milliseconds after which nothing in a table counts any more
 _STAMPS = 2**31 - 1  # SQLite keeps a number of this size in the header of the file: milliseconds, going round
@@ -72,8 +75,12 @@ class Store:
         """Return the bucket of that key."""
         raise NotImplementedError
 
-    def turn(self, key: str, timeout: float) -> contextlib.AbstractContextManager[Any]:
-        """Hold the one turn of that key; waits at most ``timeout`` seconds, then raises."""
+    def turn(self, key: str, timeout: float) -> contextlib.AbstractContextManager[float]:
+        """Hold the one turn of that key; waits at most ``timeout`` seconds, then raises.
+
+        Gives how many seconds ago the turn before it ended: 0 when it had to be waited for, infinity when
+        none is known of.
+        """
         raise NotImplementedError
 
     def close(self) -> None:
@@ -83,7 +90,9 @@ class Store:
 class MemoryStore(Store):
     """In this process alone."""
 
-    _turns: dict[str, threading.Lock] = {}  # noqa: RUF012 - shared on purpose: all clients of the process
+    # Shared on purpose: by all clients of the process.
+    _turns: ClassVar[dict[str, threading.Lock]] = {}
+    _ended: ClassVar[dict[str, float]] = {}
     _turns_lock = threading.Lock()
 
     def __init__(self, share: int = 1) -> None:
@@ -95,15 +104,17 @@ class MemoryStore(Store):
         return InMemoryBucket([rate])
 
     @contextlib.contextmanager
-    def turn(self, key: str, timeout: float) -> Iterator[None]:
+    def turn(self, key: str, timeout: float) -> Iterator[float]:
         """Hold the one turn of that key in this process."""
         with self._turns_lock:
             lock = self._turns.setdefault(key, threading.Lock())
-        if not lock.acquire(timeout=timeout):
-            raise TimeoutError(f"another write is under way for {timeout:.0f} s")
+        waited = not lock.acquire(blocking=False)
+        if waited and not lock.acquire(timeout=timeout):
+            raise TimeoutError(f"another one is under way for {timeout:.0f} s")
         try:
-            yield
+            yield 0.0 if waited else time.monotonic() - self._ended.get(key, -math.inf)
         finally:
+            self._ended[key] = time.monotonic()
             lock.release()
 
 
@@ -162,7 +173,7 @@ class HostStore(Store):
             if (newest or 0) < long_ago:
                 connection.execute(f"DROP TABLE {table}")
         connection.commit()
-        for turn in self._directory.glob("turn-*.lock"):
+        for turn in self._directory.glob("turn-*"):
             with contextlib.suppress(OSError):
                 if turn.stat().st_mtime < time.time() - _TURN_KEPT:
                     turn.unlink()
@@ -201,12 +212,25 @@ class HostStore(Store):
         return SQLiteBucket([rate], self._connection, table, lock=self._lock)
 
     @contextlib.contextmanager
-    def turn(self, key: str, timeout: float) -> Iterator[None]:
+    def turn(self, key: str, timeout: float) -> Iterator[float]:
         """Hold the one turn of that key on this host. It ends with the process that holds it."""
         self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         path = self._directory / f"turn-{_name(key)}.lock"
-        with FileLock(path, timeout=timeout, poll_interval=_TURN_POLL, thread_local=False):
-            yield
+        ended = path.with_suffix(".ended")
+        lock = FileLock(path, timeout=timeout, poll_interval=_TURN_POLL, thread_local=False)
+        waited = False
+        try:
+            lock.acquire(blocking=False)
+        except Timeout:
+            waited = True
+            lock.acquire()
+        try:
+            os.utime(path)  # it is in use
+            yield 0.0 if waited else _age(ended)
+        finally:
+            with contextlib.suppress(OSError):
+                ended.touch()
+            lock.release()
 
     def close(self) -> None:
         """Close the file."""
@@ -244,13 +268,33 @@ class RedisStore(Store):
         bucket: AbstractBucket = RedisBucket.init([rate], self._client, f"emnify-limits:{_name(key)}")
         return bucket
 
-    def turn(self, key: str, timeout: float) -> contextlib.AbstractContextManager[Any]:
-        """Hold the one turn of that key. It ends by itself after ``timeout`` seconds."""
+    @contextlib.contextmanager
+    def turn(self, key: str, timeout: float) -> Iterator[float]:
+        """Hold the one turn of that key. It ends at most a minute after the process that holds it."""
         self.begin()
-        lock: contextlib.AbstractContextManager[Any] = self._client.lock(
-            f"emnify-turn:{_name(key)}", timeout=timeout, blocking_timeout=timeout
-        )
-        return lock
+        client, name = self._client, f"emnify-turn:{_name(key)}"
+        lock = client.lock(name, timeout=_LEASE, blocking_timeout=timeout, thread_local=False)
+        waited = not lock.acquire(blocking=False)
+        if waited and not lock.acquire():
+            raise TimeoutError(f"another one is under way for {timeout:.0f} s")
+        over = threading.Event()
+
+        def keep() -> None:
+            while not over.wait(_LEASE / 4):
+                with contextlib.suppress(Exception):  # whether it was lost shows at its end
+                    lock.reacquire()
+
+        keeper = threading.Thread(target=keep, name="emnify-turn", daemon=True)
+        keeper.start()
+        try:
+            left = 0 if waited else client.pttl(f"{name}:ended")
+            yield 0.0 if waited else _TURN_REMEMBERED - left / 1000 if left >= 0 else math.inf
+        finally:
+            over.set()
+            keeper.join()
+            with contextlib.suppress(Exception):
+                client.set(f"{name}:ended", "", px=round(_TURN_REMEMBERED * 1000))
+            lock.release()
 
     def close(self) -> None:
         """Disconnect."""
@@ -265,6 +309,14 @@ def _user_directory() -> Path:
 
 def _stamp() -> int:
     return time.time_ns() // 1_000_000 % _STAMPS or 1
+
+
+def _age(path: Path) -> float:
+    """Return for how many seconds a file has been there; infinity when there is none."""
+    try:
+        return max(time.time() - path.stat().st_mtime, 0.0)
+    except FileNotFoundError:
+        return math.inf
 
 
 def _name(key: str) -> str:

@@ -12,9 +12,11 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import math
 import re
 import threading
 import time
+import zlib
 from collections import deque
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
@@ -103,7 +105,10 @@ LIMITS: tuple[Limit, ...] = (
 _SERIAL_PATH = re.compile(
     r"/api/v1/endpoint(/[^/]+)?|/api/v2/endpoint/multi|/api/v2/bulk-operations/.*|/api/v1/sim/multi"
 )
-_SERIAL_WAIT = 600.0  # seconds after which a writer goes on all the same, with a warning
+_TURN_WAIT = 600.0  # seconds after which a writer goes on all the same, with a warning
+_SLOTS = 64  # turns of one kind: things share them, so that a large fleet does not leave a file for each
+
+_held = threading.local()  # whether this thread has a turn
 
 
 def limit_class(method: str, path: str) -> str:
@@ -174,12 +179,44 @@ class Limits:
         if not is_serial(method, path):
             yield
             return
-        with contextlib.ExitStack() as stack:
-            try:
-                stack.enter_context(self._store.turn(f"{host} {organisation}", _SERIAL_WAIT))
-            except Exception as error:  # whatever the store raises, the task goes on
-                log.warning("Could not wait for other writes on endpoints (%s); going on", _first_line(error))
+        with self._turn(f"{host} {organisation}", "writes on endpoints"):
             yield
+
+    @contextlib.contextmanager
+    def one_at_a_time(self, kind: str, which: object, *, host: str, organisation: str) -> Iterator[float]:
+        """Hold the turn of what takes several calls, and goes wrong when another does the same in between.
+
+        :param kind: What is being done.
+        :param which: What it is done to; each has a turn of its own (or now and then one with another).
+        :returns: How many seconds ago another one ended its turn: 0 when it had to be waited for, infinity
+            when none is known of.
+        :raises RuntimeError: when this thread has a turn already: it could wait for itself.
+        """
+        if getattr(_held, "turn", None) is not None:
+            raise RuntimeError(f"{kind}: this thread has the turn of {_held.turn} already; end that first")
+        slot = zlib.crc32(str(which).encode()) % _SLOTS
+        _held.turn = kind
+        try:
+            with self._turn(f"{host} {organisation} {kind} {slot}", kind) as ago:
+                yield ago
+        finally:
+            _held.turn = None
+
+    @contextlib.contextmanager
+    def _turn(self, key: str, what: str) -> Iterator[float]:
+        """Hold a turn of the store, as far as the store goes: whatever it raises, the task goes on."""
+        turn, ago = contextlib.ExitStack(), math.inf
+        try:
+            ago = turn.enter_context(self._store.turn(key, _TURN_WAIT))
+        except Exception as error:
+            log.warning("Could not wait for other %s (%s); going on", what, _first_line(error))
+        try:
+            yield ago
+        finally:
+            try:
+                turn.close()
+            except Exception as error:
+                log.warning("Others may have come in between with %s (%s)", what, _first_line(error))
 
     def close(self) -> None:
         """Let go of files and connections."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shutil
 import socket
 import subprocess
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from airflow_provider_emnify.api import limit_stores
 from airflow_provider_emnify.api.limits import Limits
 from tests.api.support import free_port
 from tests.api.test_limits import HOST, SMALL, call, most_in_a_window
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-pytest.importorskip("redis", reason="needs the extra redis")
+redis = pytest.importorskip("redis", reason="needs the extra redis")
 if shutil.which("redis-server") is None:
     pytest.skip("redis-server is not installed", allow_module_level=True)
 
@@ -100,11 +102,61 @@ def test_serial_writes_that_share_a_redis_do_not_overlap(redis_url: str) -> None
 def test_a_redis_that_goes_away_costs_a_warning(redis_url: str, caplog: pytest.LogCaptureFixture) -> None:
     limits = Limits(redis_url, limits=SMALL)
     limits.acquire("GET", "/api/v1/endpoint", host=HOST, organisation="acme")
-    import redis
-
     client = redis.Redis.from_url(redis_url)
     client.shutdown(nosave=True)
     client.close()
     limits.acquire("GET", "/api/v1/endpoint", host=HOST, organisation="acme")
     limits.close()
     assert "counts alone" in caplog.text
+
+
+def test_turns_that_share_a_redis_do_not_overlap(redis_url: str) -> None:
+    under_way: list[int] = []
+    overlaps: list[int] = []
+    told: list[float] = []
+
+    def work() -> None:
+        limits = Limits(redis_url)
+        for _ in range(5):
+            with limits.one_at_a_time("SMS", 7, host=HOST, organisation="acme") as ago:
+                told.append(ago)
+                under_way.append(1)
+                overlaps.append(len(under_way))
+                under_way.pop()
+        limits.close()
+
+    threads = [threading.Thread(target=work) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert overlaps == [1] * 15
+    assert told[0] == math.inf
+    assert all(0 <= ago < 60 for ago in told[1:])
+
+
+def test_a_turn_is_kept_for_as_long_as_it_takes(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limit_stores, "_LEASE", 0.2)
+    client = redis.Redis.from_url(redis_url)
+    limits = Limits(redis_url)
+    with limits.one_at_a_time("SMS", 7, host=HOST, organisation="acme"):
+        (name,) = client.keys("emnify-turn:*")
+        renewed = 0
+        left = client.pttl(name)
+        while renewed < 3:  # each renewal makes it longer
+            before, left = left, client.pttl(name)
+            assert left > 0
+            renewed += left > before
+    assert not client.exists(name)
+    limits.close()
+    client.close()
+
+
+def test_a_turn_that_was_lost_costs_a_warning(redis_url: str, caplog: pytest.LogCaptureFixture) -> None:
+    client = redis.Redis.from_url(redis_url)
+    limits = Limits(redis_url)
+    with limits.one_at_a_time("SMS", 7, host=HOST, organisation="acme"):
+        client.flushall()
+    assert "Others may have come in between with SMS" in caplog.text
+    limits.close()
+    client.close()

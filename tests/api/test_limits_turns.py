@@ -1,0 +1,162 @@
+"""Turns: what takes several calls is done by one task at a time."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import sys
+import threading
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from airflow_provider_emnify.api import Credentials, EmnifyAuthenticationError, Limits
+from airflow_provider_emnify.api.limit_stores import HostStore, MemoryStore
+from tests.api.support import AUTHENTICATE, make_client, make_token
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
+    from pathlib import Path
+
+    import requests_mock as rm
+
+    Turn = Callable[..., AbstractContextManager[float]]
+
+HOST = "api.example"
+
+
+@pytest.mark.parametrize("store", ["host", "memory"])
+class TestOneAtATime:
+    @pytest.fixture
+    def turn(self, tmp_path: Path, store: str) -> Iterator[Turn]:
+        """Take a turn, each time as another client would."""
+        with contextlib.ExitStack() as stack:
+
+            def take(which: object = 7, organisation: str = "acme") -> AbstractContextManager[float]:
+                limits = Limits(store, directory=tmp_path)
+                stack.callback(limits.close)
+                return limits.one_at_a_time(f"test {tmp_path}", which, host=HOST, organisation=organisation)
+
+            yield take
+
+    def test_turns_of_the_same_thing_do_not_overlap(self, turn: Turn) -> None:
+        under_way, overlaps = [], []
+        started = threading.Barrier(4)
+
+        def work() -> None:
+            started.wait()
+            for _ in range(5):
+                with turn():
+                    under_way.append(1)
+                    overlaps.append(len(under_way))
+                    sys.stdout.flush()
+                    under_way.pop()
+
+        threads = [threading.Thread(target=work) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert overlaps == [1] * 20
+
+    def test_other_things_and_organisations_and_writes_are_not_waited_for(
+        self, turn: Turn, tmp_path: Path, store: str
+    ) -> None:
+        def work() -> None:
+            limits = Limits(store, directory=tmp_path)
+            with turn(8), limits.serial("PATCH", "/api/v1/endpoint/7", host=HOST, organisation="acme"):
+                pass
+            with turn(7, "other"):
+                pass
+            limits.close()
+
+        with turn(7):
+            thread = threading.Thread(target=work, daemon=True)
+            thread.start()
+            thread.join(30)
+            assert not thread.is_alive()
+
+    def test_it_tells_how_long_ago_another_one_ended(self, turn: Turn) -> None:
+        before = time.monotonic()
+        with turn() as ago:
+            assert ago == math.inf
+        with turn() as ago:
+            assert 0 <= ago <= time.monotonic() - before + 0.1
+
+    def test_it_tells_that_another_one_ended_while_it_was_waited_for(self, turn: Turn) -> None:
+        asked, told = threading.Event(), []
+
+        def wait() -> None:
+            begun = time.monotonic()
+            asked.set()
+            with turn() as ago:
+                told.append((ago, time.monotonic() - begun))
+
+        thread = threading.Thread(target=wait)
+        with turn():
+            thread.start()
+            asked.wait()
+            thread.join(0.02)
+        thread.join()
+        ((ago, elapsed),) = told
+        assert ago < elapsed
+
+    def test_one_inside_another_is_refused(self, turn: Turn) -> None:
+        with turn(), pytest.raises(RuntimeError, match=r"has the turn of test .* already"), turn(8):
+            pass
+        with turn(8):
+            pass
+
+    def test_a_turn_ends_with_what_fails_in_it(self, turn: Turn) -> None:
+        with pytest.raises(KeyError), turn():
+            raise KeyError
+        with turn() as ago:
+            assert ago < math.inf
+
+    def test_a_store_that_fails_costs_a_warning(
+        self, turn: Turn, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        def fail(self: object, key: str, timeout: float) -> AbstractContextManager[float]:
+            raise OSError("no space left\non device")
+
+        for kind in (MemoryStore, HostStore):
+            monkeypatch.setattr(kind, "turn", fail)
+        done = []
+        with turn() as ago:
+            done.append(ago)
+        assert done == [math.inf]
+        assert "OSError: no space left); going on" in caplog.text
+
+
+def test_a_fleet_leaves_few_files_of_its_turns(tmp_path: Path) -> None:
+    limits = Limits("host", directory=tmp_path)
+    for endpoint_id in range(300):
+        with limits.one_at_a_time("SMS", endpoint_id, host=HOST, organisation="acme"):
+            pass
+    limits.close()
+    assert 20 < len(list(tmp_path.glob("turn-*.lock"))) <= 64
+
+
+@pytest.mark.parametrize(
+    ("organisations", "shared"), [((7, 7), True), ((7, 8), False), ((None, None), False)]
+)
+def test_tokens_of_one_organisation_share_a_turn(
+    requests_mock: rm.Mocker, tmp_path: Path, organisations: tuple[int | None, int | None], shared: bool
+) -> None:
+    """Where a token does not say whose it is, each has turns of its own."""
+    told = []
+    for organisation in organisations:
+        requests_mock.post(AUTHENTICATE, json={"auth_token": make_token(**{"esc.org": organisation})})
+        limits = Limits("host", directory=tmp_path)
+        client = make_client(Credentials(application_token=f"token {len(told)}"), limits=limits)
+        with client, client.one_at_a_time("SMS", 7) as ago:
+            told.append(ago < math.inf)
+    assert told == [False, shared]
+
+
+def test_a_turn_needs_a_credential_that_is_accepted(requests_mock: rm.Mocker) -> None:
+    requests_mock.post(AUTHENTICATE, status_code=401)
+    with make_client() as client, pytest.raises(EmnifyAuthenticationError):
+        client.one_at_a_time("SMS", 7)
