@@ -42,6 +42,8 @@ INSIDE = {
     "triggers.access",
     "triggers.cancel",
     "triggers.feed",
+    "triggers.garbage",
+    "triggers.members",
     "triggers.poller",
     "triggers.producer",
     "triggers.watching",

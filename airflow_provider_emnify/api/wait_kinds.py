@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_emnify.api.enums import (
@@ -62,6 +63,12 @@ class Reading:
     value: int | str | None
     label: str
     gone: bool = False
+
+
+@lru_cache(64)
+def _the_same(value: int | str | None, label: str) -> Reading:
+    """Return one reading for all rows that say the same: a fleet of them would be much to collect."""
+    return Reading(value, label)
 
 
 def no_filters(filters: Mapping[str, Any]) -> dict[str, Any]:
@@ -137,8 +144,8 @@ class WaitKind:
         try:
             state = self.states.parse(raw)
         except ValueError:
-            return Reading(None, str(raw))
-        return Reading(state.value, f"{state.label}: {reason}" if reason else state.label)
+            return _the_same(None, str(raw))
+        return _the_same(state.value, f"{state.label}: {reason}" if reason else state.label)
 
     def read(self, client: EmnifyClient, key: Id) -> Reading:
         """Read one id; what does not exist is ``gone``."""

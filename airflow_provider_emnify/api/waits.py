@@ -40,7 +40,7 @@ class Verdict:
 
     done: bool
     failed: bool
-    pending: list[Id]
+    pending: tuple[Id, ...]
     seen: dict[str, str]
     message: str
 
@@ -148,7 +148,7 @@ class Wait:
             failed = bool(lost)
             done = not failed and not pending
         seen = {str(key): readings[key].label for key in self.ids if key in readings}
-        return Verdict(done, failed, pending, seen, self._message(there, lost, pending, readings))
+        return Verdict(done, failed, tuple(pending), seen, self._message(there, lost, pending, readings))
 
     def _goal(self) -> str:
         return " or ".join(state.label for state in self.target)

@@ -23,6 +23,7 @@ from airflow_provider_emnify.hooks.form import (
     DEFAULT_BASE_URL,
     DEFAULT_MAX_RETRIES,
     DEFAULT_RATE_LIMIT_STORE,
+    DEFAULT_TASK_SHARE,
     DEFAULT_TIMEOUT,
     DEFAULT_TOKEN_CACHE,
     EXTRAS,
@@ -68,6 +69,7 @@ class ConnectionSettings:
     :param max_retries: How often a request is sent again.
     :param rate_limit_store: ``host``, ``memory`` or a Redis URL.
     :param token_cache: ``task`` or ``host``.
+    :param task_share: Share of the address's rate limit that waits in a triggerer leave to tasks.
     """
 
     conn_id: str
@@ -77,6 +79,7 @@ class ConnectionSettings:
     max_retries: int = DEFAULT_MAX_RETRIES
     rate_limit_store: str = field(default=DEFAULT_RATE_LIMIT_STORE, repr=False)
     token_cache: str = DEFAULT_TOKEN_CACHE
+    task_share: float = DEFAULT_TASK_SHARE
 
     @classmethod
     def from_airflow(
@@ -107,6 +110,7 @@ class ConnectionSettings:
             max_retries=int(_number(extras, "max_retries", DEFAULT_MAX_RETRIES, wrong, int, "0 or more")),
             rate_limit_store=_rate_limit_store(extras, wrong),
             token_cache=_choice(extras, "token_cache", DEFAULT_TOKEN_CACHE, ("task", "host"), wrong),
+            task_share=_share(extras, "task_share", DEFAULT_TASK_SHARE, wrong),
         )
 
 
@@ -236,15 +240,28 @@ def _number(
 ) -> float:
     """Return a number from the extras; connection URIs give it as text. ``float`` means above 0."""
     value = extras.get(name, default)
-    try:
-        number = float(value) if not isinstance(value, bool) else math.nan
-    except (TypeError, ValueError):
-        number = math.nan
+    number = _float(value)
     if not math.isfinite(number) or number < 0 or (kind is float and number == 0):
         raise wrong(f"extra '{name}'", f"{_shown(value)} is not {allowed}")
     if kind is int and number != int(number):
         raise wrong(f"extra '{name}'", f"{_shown(value)} is no whole number")
     return number
+
+
+def _share(extras: Mapping[str, Any], name: str, default: float, wrong: _Wrong) -> float:
+    value = extras.get(name, default)
+    number = _float(value)
+    if not 0 <= number < 1:
+        raise wrong(f"extra '{name}'", f"{_shown(value)} is no share; give 0 or more and below 1, like 0.25")
+    return number
+
+
+def _float(value: Any) -> float:
+    """Return what is or says a number; not a number for anything else."""
+    try:
+        return math.nan if isinstance(value, bool) else float(value)
+    except (TypeError, ValueError):
+        return math.nan
 
 
 def _rate_limit_store(extras: Mapping[str, Any], wrong: _Wrong) -> str:

@@ -15,6 +15,7 @@ DEFAULT_TIMEOUT = 30
 DEFAULT_MAX_RETRIES = 5
 DEFAULT_RATE_LIMIT_STORE = "host"
 DEFAULT_TOKEN_CACHE = "task"  # noqa: S105 - the name of a place, no token
+DEFAULT_TASK_SHARE = 0.25
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,7 @@ class ConnectionField:
 
     name: str
     label: str
-    kind: Literal["integer", "string"]
+    kind: Literal["integer", "number", "string"]
     help: str
     secret: bool = False
 
@@ -75,6 +76,13 @@ FIELDS: tuple[ConnectionField, ...] = (
         "Who shares an auth token: 'task' (one authentication a task, the default) or 'host' (the tasks of "
         "this host).",
     ),
+    ConnectionField(
+        "task_share",
+        "Share of the rate limit for tasks",
+        "number",
+        "The share of the address's rate limit that waits in a triggerer leave to tasks: 0 or more, below 1. "
+        f"Default {DEFAULT_TASK_SHARE}.",
+    ),
 )
 
 EXTRAS: frozenset[str] = frozenset(field.name for field in FIELDS)
@@ -118,6 +126,7 @@ def form_widgets() -> dict[str, Any]:
         if field.secret:
             kind, look = wtforms.PasswordField, looks.BS3PasswordFieldWidget()
         else:
+            # Airflow takes no field for numbers that are not whole: text says them too.
             kind = wtforms.IntegerField if field.kind == "integer" else wtforms.StringField
             look = looks.BS3TextFieldWidget()
         widgets[field.name] = kind(

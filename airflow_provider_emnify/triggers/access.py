@@ -1,7 +1,8 @@
 """A connection inside a triggerer: one client, one auth token, and threads of its own for the requests.
 
 All who need the connection on an event loop share it: the poller of waits, the reader of events. It goes with
-the last of them. The client leaves a share of the address's rate limit to tasks.
+the last of them. The client leaves a share of the address's rate limit to tasks: the connection's
+``task_share``.
 """
 
 from __future__ import annotations
@@ -34,7 +35,6 @@ R = TypeVar("R")
 
 _THREADS = 4
 _RETRIES = 1  # the next round is the retry
-_LEFT_TO_TASKS = 0.25  # share of the address's limit that a triggerer does not touch
 
 
 class _GoneError(Exception):
@@ -72,14 +72,14 @@ class Access:
         """
         settings, client = await self._connect()
         try:
-            return await self._in_thread(work, client)
+            return await self.in_thread(work, client)
         except EmnifyAuthenticationError as error:
             if not await self._has_new_credentials(settings):
                 if error.path == AUTHENTICATE:
                     self._rejected = error
                 raise
         _, client = await self._connect()
-        return await self._in_thread(work, client)
+        return await self.in_thread(work, client)
 
     def release(self) -> None:
         """Give it back. The last one closes it, without waiting for a thread in the middle of a request."""
@@ -123,7 +123,7 @@ class Access:
             return True
 
     async def _use(self, settings: ConnectionSettings) -> None:
-        self._client = await self._in_thread(self._make_client, settings)
+        self._client = await self.in_thread(self._make_client, settings)
         self._settings = settings
         self._rejected = None
 
@@ -136,11 +136,11 @@ class Access:
             # Not its text: Airflow puts a connection's URI into some of these.
             kind = type(error).__name__
             raise EmnifyConnectionError(f"connection '{self.conn_id}' could not be read: {kind}") from None
-        return await self._in_thread(ConnectionSettings.from_airflow, conn, mask)
+        return await self.in_thread(ConnectionSettings.from_airflow, conn, mask)
 
     def _make_client(self, settings: ConnectionSettings) -> EmnifyClient:
         client = EmnifyHook.client_from_settings(
-            settings, max_retries=_RETRIES, leave=_LEFT_TO_TASKS, sleep=self._sleep
+            settings, max_retries=_RETRIES, leave=settings.task_share, sleep=self._sleep
         )
         self._clients.append(client)
         return client
@@ -149,7 +149,8 @@ class Access:
         if self._gone.wait(seconds):
             raise _GoneError
 
-    async def _in_thread(self, work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+    async def in_thread(self, work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+        """Do work in a thread of this connection."""
         future = self._pool.submit(work, *args, **kwargs)
         self._running.add(future)
         future.add_done_callback(self._running.discard)

@@ -32,7 +32,7 @@ _RETRIES = 1
 _at_it: set[asyncio.Future[None]] = set()  # the event loop itself keeps no task
 
 
-def check_calls(value: Any) -> list[dict[str, Any]]:
+def check_calls(value: Any) -> tuple[dict[str, Any], ...]:
     """Return calls as plain values.
 
     :raises ValueError: when they are not of the form ``{"call": ..., "arguments": {...}}``.
@@ -41,7 +41,7 @@ def check_calls(value: Any) -> list[dict[str, Any]]:
     for call in calls:
         if not isinstance(call, Mapping) or set(call) != {"call", "arguments"}:
             raise ValueError(f"cancel: {call!r} is no call; give call and arguments")
-    return [{"call": call["call"], "arguments": dict(call["arguments"])} for call in calls]
+    return tuple({"call": call["call"], "arguments": dict(call["arguments"])} for call in calls)
 
 
 def cancel(client: EmnifyClient, calls: Sequence[Mapping[str, Any]]) -> None:

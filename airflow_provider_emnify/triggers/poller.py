@@ -16,20 +16,20 @@ import random
 import time
 from collections import defaultdict
 from contextlib import suppress
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
 from airflow_provider_emnify.api import EmnifyAuthenticationError, EmnifyError, EmnifyPermissionError
-from airflow_provider_emnify.api.waits import Reading, read
+from airflow_provider_emnify.api.waits import read
 from airflow_provider_emnify.hooks.connection import EmnifyConnectionConfigError
 from airflow_provider_emnify.triggers.access import access_for
+from airflow_provider_emnify.triggers.members import Member, Outcome, Watcher
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 
     from airflow_provider_emnify.api import EmnifyClient
-    from airflow_provider_emnify.api.waits import Id, Verdict, Wait
+    from airflow_provider_emnify.api.waits import Id, Reading, Wait
 
 log = logging.getLogger(__name__)
 
@@ -42,96 +42,7 @@ _BACKOFF_MOST = 4  # intervals between rounds while everything fails
 _FIRST_LOOK = 30.0  # seconds that a wait may overrun its deadline to be looked at once
 _COMPLAINT = 60.0  # seconds between two log lines on passing errors
 _PORTION = 25  # waits that are told what was found before others get a turn on the loop
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """How a wait ended.
-
-    :param status: The target was reached, or cannot be reached any more, or time ran out.
-    :param message: One sentence on why.
-    :param seen: The last state of each id, by id.
-    """
-
-    status: Literal["success", "failed", "timeout"]
-    message: str
-    seen: dict[str, str] = field(default_factory=dict)
-
-    def payload(self) -> dict[str, Any]:
-        """Return the outcome as a trigger event carries it."""
-        return {"status": self.status, "seen": self.seen, "message": self.message}
-
-
-@dataclass(eq=False)
-class _Member:
-    """A wait that takes part."""
-
-    wait: Wait
-    interval: float
-    outcome: asyncio.Future[Outcome]
-    pending: list[Id]
-    due: float = float("-inf")
-    looked: bool = False
-    overdue: bool = False
-    message: str = "not looked at yet"
-    error: str = ""
-    readings: dict[Id, Reading] = field(default_factory=dict)
-    seen: dict[str, str] = field(default_factory=dict)
-
-    def judge(self, readings: Mapping[Id, Reading]) -> Any:
-        """Say what a look means for this wait. Runs in a thread."""
-        self.readings.update((key, readings[key]) for key in self.pending if key in readings)
-        return self.wait.judge(self.readings)
-
-    def settle(self, status: Literal["success", "failed", "timeout"], message: str) -> None:
-        if not self.outcome.done():
-            self.outcome.set_result(Outcome(status, message, self.seen))
-
-    def give_up(self, message: str) -> None:
-        """Take that there will be no more looks."""
-        self.settle("failed", message)
-
-    def take(self, verdict: Verdict) -> None:
-        """Take what a look has found."""
-        self.pending, self.seen, self.message, self.error = (
-            verdict.pending,
-            verdict.seen,
-            verdict.message,
-            "",
-        )
-        if verdict.done:
-            self.settle("success", verdict.message)
-        elif verdict.failed:
-            self.settle("failed", verdict.message)
-
-    def time_out(self) -> None:
-        error = f"; the last look failed: {self.error}" if self.error else ""
-        self.settle("timeout", f"Time ran out: {self.message}{error}")
-
-
-@dataclass(eq=False)
-class _Watcher(_Member):
-    """Takes part for good, and is told what each look has found."""
-
-    found: asyncio.Queue[Mapping[Id, Reading] | str] = field(default_factory=asyncio.Queue)
-
-    def give_up(self, message: str) -> None:
-        """Take that there will be no more looks."""
-        self.found.put_nowait(message)
-
-    def judge(self, readings: Mapping[Id, Reading]) -> Mapping[Id, Reading]:
-        """Pick what concerns this one."""
-        return {key: readings[key] for key in self.pending if key in readings}
-
-    def take(self, verdict: Mapping[Id, Reading]) -> None:  # type: ignore[override] # what judge() returned
-        """Pass on what a look has found."""
-        self.found.put_nowait(verdict)
-
-    def settle(self, status: Literal["success", "failed", "timeout"], message: str) -> None:
-        """There is no task to fail: it looks again at the next round."""
-        if message != self.message:
-            self.message = message
-            log.error("Watching %r: %s (%s). Looking again", self.wait, message, status)
+_JUDGED_AT_ONCE = 500  # waits; what is made for them is gone before the garbage collector takes it for old
 
 
 class Poller:
@@ -145,8 +56,8 @@ class Poller:
         self._conn_id = conn_id
         self._on_gone = on_gone
         self._loop = asyncio.get_running_loop()
-        self._members: set[_Member] = set()
-        self._newcomers: set[_Member] = set()
+        self._members: set[Member] = set()
+        self._newcomers: set[Member] = set()
         self._newcomers_since = 0.0
         self._wake = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
@@ -155,6 +66,13 @@ class Poller:
         self._failures = 0
         self._complained = float("-inf")
         self._access = access_for(conn_id)
+        # In a context of its own: in a triggerer, the context says to whose log a line belongs.
+        self._context = contextvars.Context()
+
+    @property
+    def size(self) -> int:
+        """How many take part."""
+        return len(self._members)
 
     async def join(self, wait: Wait, interval: float, deadline: float) -> Outcome:
         """Take part until the wait is over.
@@ -163,11 +81,11 @@ class Poller:
         :param deadline: When to give up, in seconds since 1970. A wait whose deadline is past (the triggerer
             was away) is looked at once all the same.
         """
-        member = _Member(wait, max(interval, _SHORTEST), self._loop.create_future(), list(wait.ids))
+        member = Member(wait, max(interval, _SHORTEST), self._loop.create_future(), wait.ids)
         if not wait.ids:
             member.take(wait.judge({}))
         left = max(0.0, deadline - time.time())
-        timer = self._loop.call_later(left, self._expire, member)
+        timer = self._loop.call_later(left, _expire, member, context=self._context)
         self._enter(member)
         try:
             return await member.outcome
@@ -181,7 +99,7 @@ class Poller:
         :param wait: Whose ids to look at.
         :param interval: Seconds between two looks.
         """
-        watcher = _Watcher(wait, max(interval, _SHORTEST), self._loop.create_future(), list(wait.ids))
+        watcher = Watcher(wait, max(interval, _SHORTEST), self._loop.create_future(), wait.ids)
         self._enter(watcher)
         try:
             while not isinstance(found := await watcher.found.get(), str):
@@ -190,29 +108,21 @@ class Poller:
         finally:
             self._leave(watcher)
 
-    def _enter(self, member: _Member) -> None:
+    def _enter(self, member: Member) -> None:
         if not self._newcomers:
             self._newcomers_since = self._loop.time()
         self._members.add(member)
         self._newcomers.add(member)
         if self._task is None:
-            # In a context of its own: in a triggerer, the context says to whose log a line belongs.
-            self._task = self._loop.create_task(self._run(), context=contextvars.Context())
+            self._task = self._loop.create_task(self._run(), context=self._context)
             self._task.add_done_callback(self._ended)
         self._wake.set()
 
-    def _leave(self, member: _Member) -> None:
+    def _leave(self, member: Member) -> None:
         self._members.discard(member)
         self._newcomers.discard(member)
         if not self._members:
             self._go()
-
-    def _expire(self, member: _Member) -> None:
-        if member.looked or member.overdue:
-            member.time_out()
-        else:
-            member.overdue = True
-            self._loop.call_later(_FIRST_LOOK, member.time_out)
 
     def _go(self) -> None:
         self._on_gone()
@@ -221,6 +131,7 @@ class Poller:
         self._access.release()
 
     def _ended(self, task: asyncio.Task[None]) -> None:
+        self._task = None  # it refers to the poller: both are freed without a garbage collection
         error = None if task.cancelled() else task.exception()
         if error is not None:
             log.error("The poller of connection '%s' broke", self._conn_id, exc_info=error)
@@ -267,9 +178,9 @@ class Poller:
                 with suppress(TimeoutError):
                     await asyncio.wait_for(self._wake.wait(), None if left == float("inf") else left)
 
-    async def _round(self, due: list[_Member]) -> bool:
+    async def _round(self, due: list[Member]) -> bool:
         """Look for those who are due. Return whether nothing could be read."""
-        subjects: dict[str, list[_Member]] = defaultdict(list)
+        subjects: dict[str, list[Member]] = defaultdict(list)
         for member in due:
             subjects[member.wait.subject].append(member)
         read_well = await asyncio.gather(*(self._look(members) for members in subjects.values()))
@@ -280,10 +191,16 @@ class Poller:
             await _give_way(number)
         return bool(subjects) and not any(read_well)
 
-    async def _look(self, members: list[_Member]) -> bool:
+    async def _look(self, members: list[Member]) -> bool:
         """Read all that members of one subject ask for, and tell them. Return whether it could be read."""
         try:
-            found = await self._access.call(lambda client: _read_and_judge(client, members))
+            readings = await self._access.call(lambda client: _read(client, members))
+            for first in range(0, len(members), _JUDGED_AT_ONCE):
+                some = members[first : first + _JUDGED_AT_ONCE]
+                verdicts = await self._access.in_thread(_judge, some, readings)
+                for number, (member, verdict) in enumerate(zip(some, verdicts, strict=True)):
+                    member.take(verdict)
+                    await _give_way(number)
         except EmnifyError as error:
             # No access concerns all of a subject. Anything else that lasts may be about one wait's ids.
             if not error.transient and not isinstance(error, _NO_ACCESS) and len(members) > 1:
@@ -294,13 +211,10 @@ class Poller:
                 log.exception("Looking at %s broke", members[0].wait.subject)
             await self._suffer(members, error, lasts=True)
         else:
-            for number, (member, verdict) in enumerate(found):
-                member.take(verdict)
-                await _give_way(number)
             return True
         return False
 
-    async def _suffer(self, members: Iterable[_Member], error: Exception, *, lasts: bool) -> None:
+    async def _suffer(self, members: Iterable[Member], error: Exception, *, lasts: bool) -> None:
         """Fail the waits that an error concerns, if it lasts; else remember it for when their time is out."""
         reason = str(error) or repr(error)
         for number, member in enumerate(members):
@@ -317,12 +231,25 @@ class Poller:
             )
 
 
-def _read_and_judge(client: EmnifyClient, members: list[_Member]) -> list[tuple[_Member, Any]]:
-    """Read each id that is still asked for once, and judge each wait. Runs in a thread."""
+def _read(client: EmnifyClient, members: list[Member]) -> dict[Id, Reading]:
+    """Read each id that is still asked for once. Runs in a thread."""
     wait = members[0].wait
     ids = list(dict.fromkeys(key for member in members for key in member.pending))
-    readings = read(client, wait.kind, ids, wait.filters)
-    return [(member, member.judge(readings)) for member in members]
+    return read(client, wait.kind, ids, wait.filters)
+
+
+def _judge(members: list[Member], readings: Mapping[Id, Reading]) -> list[Any]:
+    """Say what a look means for each. Runs in a thread: one wait can have thousands of ids."""
+    return [member.judge(readings) for member in members]
+
+
+def _expire(member: Member) -> None:
+    """Have the time of a wait run out. One that was never looked at gets a while for that."""
+    if member.looked or member.overdue:
+        member.time_out()
+    else:
+        member.overdue = True
+        asyncio.get_running_loop().call_later(_FIRST_LOOK, member.time_out)
 
 
 async def _give_way(number: int) -> None:

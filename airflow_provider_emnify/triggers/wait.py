@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
+from asyncio import CancelledError, sleep
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
@@ -13,10 +14,13 @@ from airflow_provider_emnify.triggers.cancel import (
     cancel_in_triggerer,
     check_calls,
 )
+from airflow_provider_emnify.triggers.garbage import keep_collections_short
 from airflow_provider_emnify.triggers.poller import poller_for
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence
+
+_KNOWN_AFTER = 2.0  # seconds in which the scheduler hears that the process of the task has ended
 
 
 class EmnifyWaitTrigger(BaseTrigger):
@@ -90,18 +94,26 @@ class EmnifyWaitTrigger(BaseTrigger):
                 "wait": self.wait,
                 "poll_interval": self.poll_interval,
                 "deadline": self.deadline,
-                "cancel": self.cancel,
+                "cancel": list(self.cancel),
                 "result": self.result,
             },
         )
 
+    @property
+    def _in_triggerer(self) -> bool:
+        """Whether it is a triggerer that runs it, and not ``dag.test()``."""
+        return self.trigger_id is not None
+
     async def run(self) -> AsyncIterator[TriggerEvent]:
-        """Wait, and yield one event."""
+        """Wait, and yield one event: not before Airflow's scheduler knows that the task has deferred."""
+        poller, began = poller_for(self.emnify_conn_id), monotonic()
+        if self._in_triggerer:
+            keep_collections_short(poller.size)
         try:
-            outcome = await poller_for(self.emnify_conn_id).join(
-                self._wait, self.poll_interval, self.deadline
-            )
-        except asyncio.CancelledError:
+            outcome = await poller.join(self._wait, self.poll_interval, self.deadline)
+            if self._in_triggerer:
+                await sleep(max(0.0, began + _KNOWN_AFTER - monotonic()))
+        except CancelledError:
             if not TELLS_A_KILL:
                 await self.on_kill()
             raise

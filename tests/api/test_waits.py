@@ -90,7 +90,7 @@ def test_a_wait_is_over_when_its_target_is_reached_or_out_of_reach(
     wait_for: Any, readings: dict[int, Reading], done: bool, failed: bool, pending: list[int]
 ) -> None:
     verdict = Wait("endpoint_status", [1, 2], "enabled", wait_for=wait_for).judge(readings)
-    assert (verdict.done, verdict.failed, verdict.pending) == (done, failed, pending)
+    assert (verdict.done, verdict.failed, verdict.pending) == (done, failed, tuple(pending))
     assert verdict.over == (done or failed)
     assert verdict.seen == {str(key): reading.label for key, reading in readings.items()}
 

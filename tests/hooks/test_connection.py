@@ -29,6 +29,7 @@ def test_an_application_token_is_all_it_takes() -> None:
     assert found.credentials.application_token == TOKEN
     assert found.base_url == "https://cdn.emnify.net"
     assert (found.timeout, found.max_retries, found.rate_limit_store) == (30, 5, "host")
+    assert found.task_share == 0.25
 
 
 def test_a_token_that_was_pasted_with_blanks_is_the_token() -> None:
@@ -85,9 +86,10 @@ def test_a_connection_can_be_a_uri(uri: str, base_url: str) -> None:
 
 
 def test_the_extras_of_a_uri_are_text() -> None:
-    uri = f"emnify://:{TOKEN}@cdn.emnify.net/?timeout=2.5&max_retries=0&rate_limit_store=memory"
+    uri = f"emnify://:{TOKEN}@cdn.emnify.net/?timeout=2.5&max_retries=0&rate_limit_store=memory&task_share=0"
     found = ConnectionSettings.from_airflow(Connection(conn_id="fleet", uri=uri))
     assert (found.timeout, found.max_retries, found.rate_limit_store) == (2.5, 0, "memory")
+    assert found.task_share == 0
 
 
 @pytest.mark.parametrize(
@@ -124,6 +126,11 @@ def test_the_extras_of_a_uri_are_text() -> None:
         ({"login": "a@b.c", "extra": {"fingerprint": 7}}, "extra 'fingerprint'", "in quotes"),
         ({"extra": {"rate_limit_store": "disk"}}, "extra 'rate_limit_store'", "redis://"),
         ({"extra": {"token_cache": "cloud"}}, "extra 'token_cache'", "task, host"),
+        ({"extra": {"task_share": 1}}, "extra 'task_share'", "1 is no share; give 0 or more and below 1"),
+        ({"extra": {"task_share": -0.1}}, "extra 'task_share'", "-0.1"),
+        ({"extra": {"task_share": "a quarter"}}, "extra 'task_share'", "'a quarter'"),
+        ({"extra": {"task_share": True}}, "extra 'task_share'", "True"),
+        ({"extra": '{"task_share": NaN}'}, "extra 'task_share'", "nan"),
         ({"extra": "[1]"}, "extra", "JSON object"),
     ],
 )

@@ -12,7 +12,7 @@ from airflow_provider_emnify.api.enums import EndpointStatus
 from airflow_provider_emnify.api.waits import Wait
 from airflow_provider_emnify.triggers.wait import EmnifyWaitTrigger
 from tests.system.triggerer import CONNECTION, Waits, save_connection, triggerer, until
-from tests.triggers.test_poller import revoke
+from tests.triggers.waiting import revoke
 
 if TYPE_CHECKING:
     from collections.abc import Callable

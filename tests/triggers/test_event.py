@@ -15,7 +15,7 @@ from airflow_provider_emnify.api.enums import EventSeverity
 from airflow_provider_emnify.sandbox.lookups import EventType
 from airflow_provider_emnify.triggers import feed as feed_module
 from airflow_provider_emnify.triggers.event import Cursor, EmnifyEventTrigger
-from tests.triggers.test_poller import connect, ids_of, revoke, run, until
+from tests.triggers.waiting import connect, ids_of, revoke, run, until
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable

@@ -16,7 +16,7 @@ from airflow_provider_emnify.triggers import access as access_module
 from airflow_provider_emnify.triggers import poller as poller_module
 from airflow_provider_emnify.triggers.access import access_for
 from airflow_provider_emnify.triggers.poller import poller_for
-from tests.triggers.test_poller import connect, enable, ids_of, join, revoke, run, until
+from tests.triggers.waiting import connect, enable, ids_of, join, revoke, run, until
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -160,7 +160,9 @@ def test_a_share_of_the_address_s_limit_is_left_to_tasks(
 
     monkeypatch.setattr(access_module.EmnifyHook, "client_from_settings", make)  # type: ignore[attr-defined]
     run(lambda: join(ids_of(fleet)))
-    assert left == [0.25]
+    connect(fleet, monkeypatch, extra={"rate_limit_store": "memory", "task_share": 0.6})
+    run(lambda: join(ids_of(fleet)))
+    assert left == [0.25, 0.6]
 
 
 def test_clients_are_closed_when_nobody_needs_them(

@@ -12,7 +12,7 @@ from airflow_provider_emnify.api.enums import EndpointStatus, SimStatus
 from airflow_provider_emnify.triggers import status as module
 from airflow_provider_emnify.triggers.status import EmnifyStatusTrigger
 from tests.triggers.test_event import Store, Watcher
-from tests.triggers.test_poller import connect, ids_of, join, run, until
+from tests.triggers.waiting import connect, ids_of, join, run, until
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from airflow_provider_emnify.api.waits import Wait
+from airflow_provider_emnify.triggers import wait as module
+from airflow_provider_emnify.triggers.members import Outcome
 from airflow_provider_emnify.triggers.wait import EmnifyWaitTrigger
 
 if TYPE_CHECKING:
@@ -77,3 +79,42 @@ def test_it_yields_one_event(make_sandbox: Any, monkeypatch: pytest.MonkeyPatch)
             "message": "2 of 2 endpoints Enabled",
         }
     ]
+
+
+@pytest.mark.parametrize(
+    ("in_triggerer", "took", "held"),
+    [
+        (True, 0.0, [2.0]),
+        (True, 0.5, [1.5]),
+        (True, 90.0, [0.0]),
+        (False, 0.0, []),  # dag.test() has no scheduler
+    ],
+)
+def test_an_event_is_held_back_until_the_scheduler_knows_that_the_task_has_deferred(
+    monkeypatch: pytest.MonkeyPatch, in_triggerer: bool, took: float, held: list[float]
+) -> None:
+    now, slept = 1000.0, []
+
+    class Stub:
+        size = 1
+
+        async def join(self, *_: Any) -> Outcome:
+            nonlocal now
+            now += took
+            return Outcome("failed", "endpoint 7 does not exist")
+
+    async def sleep(seconds: float) -> None:
+        slept.append(seconds)
+
+    monkeypatch.setattr(module, "poller_for", lambda _: Stub())
+    monkeypatch.setattr(module, "keep_collections_short", lambda _: None)
+    monkeypatch.setattr(module, "monotonic", lambda: now)
+    monkeypatch.setattr(module, "sleep", sleep)
+
+    async def events() -> list[Any]:
+        trigger = make()
+        trigger.trigger_id = 7 if in_triggerer else None  # type: ignore[assignment] # as the triggerer does
+        return [event.payload["status"] async for event in trigger.run()]
+
+    assert asyncio.run(events()) == ["failed"]
+    assert slept == held

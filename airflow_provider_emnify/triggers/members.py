@@ -1,0 +1,113 @@
+"""Who takes part in a poller's rounds: waits that end, and watchers that are told of each look.
+
+There may be ten thousand of them, and Python's garbage collector looks at every object that can hold others.
+So a member has slots, and shares with others what it can.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from airflow_provider_emnify.api.waits import Id, Reading, Verdict, Wait
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a wait ended.
+
+    :param status: The target was reached, or cannot be reached any more, or time ran out.
+    :param message: One sentence on why.
+    :param seen: The last state of each id, by id.
+    """
+
+    status: Literal["success", "failed", "timeout"]
+    message: str
+    seen: dict[str, str] = field(default_factory=dict)
+
+    def payload(self) -> dict[str, Any]:
+        """Return the outcome as a trigger event carries it."""
+        return {"status": self.status, "seen": self.seen, "message": self.message}
+
+
+@dataclass(eq=False, slots=True)
+class Member:
+    """A wait that takes part.
+
+    :param wait: The wait.
+    :param interval: Seconds between two looks.
+    :param outcome: Where to say how it ended.
+    :param pending: The ids that are still to be looked at.
+    """
+
+    wait: Wait
+    interval: float
+    outcome: asyncio.Future[Outcome]
+    pending: Sequence[Id]
+    due: float = float("-inf")
+    looked: bool = False
+    overdue: bool = False
+    message: str = "not looked at yet"
+    error: str = ""
+    readings: dict[Id, Reading] = field(default_factory=dict)
+    seen: dict[str, str] = field(default_factory=dict)
+
+    def judge(self, readings: Mapping[Id, Reading]) -> Any:
+        """Say what a look means for this wait. Runs in a thread."""
+        self.readings.update((key, readings[key]) for key in self.pending if key in readings)
+        return self.wait.judge(self.readings)
+
+    def settle(self, status: Literal["success", "failed", "timeout"], message: str) -> None:
+        """End the wait, unless it has ended."""
+        if not self.outcome.done():
+            self.outcome.set_result(Outcome(status, message, self.seen))
+
+    def give_up(self, message: str) -> None:
+        """Take that there will be no more looks."""
+        self.settle("failed", message)
+
+    def take(self, verdict: Verdict) -> None:
+        """Take what a look has found."""
+        self.pending, self.seen, self.message = verdict.pending, verdict.seen, verdict.message
+        self.error = ""
+        if verdict.done:
+            self.settle("success", verdict.message)
+        elif verdict.failed:
+            self.settle("failed", verdict.message)
+
+    def time_out(self) -> None:
+        """Take that time has run out."""
+        error = f"; the last look failed: {self.error}" if self.error else ""
+        self.settle("timeout", f"Time ran out: {self.message}{error}")
+
+
+@dataclass(eq=False, slots=True)
+class Watcher(Member):
+    """Takes part for good, and is told what each look has found."""
+
+    found: asyncio.Queue[Mapping[Id, Reading] | str] = field(default_factory=asyncio.Queue)
+
+    def give_up(self, message: str) -> None:
+        """Take that there will be no more looks."""
+        self.found.put_nowait(message)
+
+    def judge(self, readings: Mapping[Id, Reading]) -> Mapping[Id, Reading]:
+        """Pick what concerns this one."""
+        return {key: readings[key] for key in self.pending if key in readings}
+
+    def take(self, verdict: Mapping[Id, Reading]) -> None:  # type: ignore[override] # what judge() returned
+        """Pass on what a look has found."""
+        self.found.put_nowait(verdict)
+
+    def settle(self, status: Literal["success", "failed", "timeout"], message: str) -> None:
+        """There is no task to fail: it looks again at the next round."""
+        if message != self.message:
+            self.message = message
+            log.error("Watching %r: %s (%s). Looking again", self.wait, message, status)

@@ -1,0 +1,105 @@
+"""A triggerer that holds thousands of waits has short garbage collections, and nothing piles up in it."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import time
+import weakref
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from airflow_provider_emnify.api import EndpointStatus
+from airflow_provider_emnify.api.waits import Wait
+from airflow_provider_emnify.triggers import garbage as module
+from airflow_provider_emnify.triggers.garbage import keep_collections_short
+from airflow_provider_emnify.triggers.poller import poller_for
+from airflow_provider_emnify.triggers.wait import EmnifyWaitTrigger
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from airflow_provider_emnify.sandbox import Sandbox
+
+
+@pytest.fixture
+def frozen(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What was done to the garbage collector, in a process that has not yet done it."""
+    done: list[str] = []
+    monkeypatch.setattr(module, "_frozen_again_at", 0)
+    monkeypatch.setattr(gc, "freeze", lambda: done.append("freeze"))
+    return done
+
+
+@pytest.fixture
+def no_collector() -> Iterator[None]:
+    """What is freed now, is freed without the garbage collector."""
+    gc.collect()
+    gc.disable()
+    yield
+    gc.enable()
+
+
+def trigger(sandbox: Sandbox, *, left: float = 20, in_triggerer: bool = False) -> EmnifyWaitTrigger:
+    wait = Wait("endpoint_status", sorted(sandbox.state.endpoints), "enabled").to_dict()
+    made = EmnifyWaitTrigger("emnify_default", wait, 0.02, time.time() + left)
+    made.trigger_id = 7 if in_triggerer else None  # type: ignore[assignment] # as the triggerer does
+    return made
+
+
+async def event(made: EmnifyWaitTrigger) -> Any:
+    return [event.payload async for event in made.run()]
+
+
+def test_what_lives_is_frozen_with_the_first_wait_and_when_there_are_twice_as_many(frozen: list[str]) -> None:
+    at = []
+    for waits in range(20_000):
+        before = len(frozen)
+        keep_collections_short(waits)
+        at += [waits] * (len(frozen) - before)
+    assert at == [0, 1000, 2000, 4000, 8000, 16_000]
+
+
+def test_waits_that_come_and_go_freeze_no_more(frozen: list[str]) -> None:
+    for waits in [*range(1500), *range(1500, 0, -1)] * 10:
+        keep_collections_short(waits)
+    assert len(frozen) == 2
+
+
+def test_only_a_triggerer_is_treated_so(
+    fleet: Sandbox, frozen: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("airflow_provider_emnify.triggers.wait._KNOWN_AFTER", 0)
+    asyncio.run(event(trigger(fleet)))
+    assert not frozen
+    asyncio.run(event(trigger(fleet, in_triggerer=True)))
+    assert frozen == ["freeze"]
+
+
+@pytest.mark.usefixtures("no_collector")
+@pytest.mark.parametrize("end", ["success", "failed", "timeout", "cancelled"])
+def test_a_wait_that_is_over_is_freed_without_the_garbage_collector(fleet: Sandbox, end: str) -> None:
+    status = {"success": EndpointStatus.ENABLED, "failed": EndpointStatus.DELETED}
+    for endpoint in fleet.state.endpoints.values():
+        endpoint.status = status.get(end, EndpointStatus.DISABLED)
+
+    async def test() -> tuple[Any, list[weakref.ref[Any]]]:
+        made = trigger(fleet, left=0.1 if end == "timeout" else 20)
+        task = asyncio.create_task(event(made))
+        poller = poller_for("emnify_default")
+        freed = [weakref.ref(each) for each in (made, made._wait, task, poller)]
+        if end == "cancelled":
+            while not fleet.requests:  # noqa: ASYNC110 - they are made in another thread
+                await asyncio.sleep(0.005)
+            task.cancel()
+        (payload,) = await asyncio.gather(task, return_exceptions=True)
+        return payload, freed
+
+    payload, freed = asyncio.run(test())
+    assert isinstance(payload, asyncio.CancelledError) if end == "cancelled" else payload[0]["status"] == end
+    del payload
+    deadline = time.monotonic() + 5
+    while any(ref() for ref in freed) and time.monotonic() < deadline:
+        time.sleep(0.01)  # a request of a wait that was cancelled may be under way
+    assert [ref() for ref in freed] == [None] * 4
