@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import ast
+import re
+import time
 from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow_provider_emnify.api import EmnifyError, SmsStatus
+from airflow_provider_emnify.api import EmnifyError, EmnifyUnknownOutcomeError, SmsStatus
 from airflow_provider_emnify.api.ids import parse_ids
 from airflow_provider_emnify.api.resources.operation import moment
-from airflow_provider_emnify.api.resources.sms import is_same_sms
+from airflow_provider_emnify.api.resources.sms import is_same_sms, read_sms
 from airflow_provider_emnify.api.sms_text import parse_sender, split_text
 from airflow_provider_emnify.api.wait_kinds import parse_pairs
 from airflow_provider_emnify.api.waits import Wait
@@ -31,6 +36,7 @@ if TYPE_CHECKING:
 
 _NOT_SENT = frozenset({SmsStatus.FAILED, SmsStatus.EXPIRED, SmsStatus.CANCELED})
 _OVER = frozenset({SmsStatus.DELIVERED, *_NOT_SENT})
+_CONCATENATED = re.compile(r"050003([0-9A-Fa-f]{2})[0-9A-Fa-f]{4}")  # the header of a part
 
 
 class EmnifySendSmsOperator(EmnifyWaitingOperator):
@@ -40,10 +46,15 @@ class EmnifySendSmsOperator(EmnifyWaitingOperator):
     ``^{}\[~]|€`` count twice. Any other text goes as UCS-2: 70 and 67 characters, of which an emoji takes
     two. The device puts parts together by a reference number, which is the same in each try of the task.
 
-    A first try sends. A later one (a retry, or after clearing) looks first for what an earlier try has sent:
-    SMS of the same text, sender and part since the DAG run started, or was due, where a task of a finished
-    run was cleared. It sends only what is missing, failed, expired or was cancelled. So the text should be
-    the same in each try: no ``now()`` in a template.
+    A later try (a retry, or after clearing) looks first for what an earlier one has sent: SMS of the same
+    text, sender and part since the DAG run started, or was due, where a task of a finished run was cleared.
+    It sends only what is missing, failed, expired or was cancelled. So the text should be the same in each
+    try (no ``now()`` in a template), and another one than that of other tasks of the run.
+
+    Two runs that send the same text to the same endpoint at the same moment send it once: what another task
+    has sent, whole, since this one began is this one's too, though it is not cancelled with it. One that
+    begins after the other has sent sends its own. That is exact among tasks that share a store of the rate
+    limits (``rate_limit_store``); to others, what is sent in the first two seconds looks earlier.
 
     .. code-block:: python
 
@@ -112,8 +123,6 @@ class EmnifySendSmsOperator(EmnifyWaitingOperator):
         """Look for what was sent, send the rest, and wait."""
         ids = parse_endpoint_ids(self.endpoint_ids)
         parts = split_text(self.text, reference=identity(context))
-        sender = parse_sender(self.source_address)
-        expiry = _expiry(self.expiry_date)
         if not ids:
             self.log.info("No endpoints given: nothing to send")
             return {}
@@ -126,11 +135,20 @@ class EmnifySendSmsOperator(EmnifyWaitingOperator):
             some(ids),
             len(parts) * len(ids),
         )
-        since = earlier_tries_since(context)
+        message = _Message(self.text, parts, parse_sender(self.source_address), _expiry(self.expiry_date))
+        since, begun = earlier_tries_since(context), time.monotonic()
         sent: dict[str, list[int]] = {}
 
         def send(endpoint_id: int) -> None:
-            sent[str(endpoint_id)] = self._send(endpoint_id, parts, sender, expiry, since)
+            with self.client.one_at_a_time("SMS", endpoint_id) as ago:
+                asked, others = time.monotonic(), list[int]()
+                there, now = read_sms(self.client, endpoint_id)
+                mine = [] if since is None else message.among(there, since)
+                if now is not None and not any(mine):
+                    others = message.of_another_run(there, _start(now, begun, asked, ago))
+                if others:
+                    self.log.info("Another run has just sent it to endpoint %s: %s", endpoint_id, others)
+                sent[str(endpoint_id)] = others or self._send(endpoint_id, message, mine, there)
 
         refused = each(ids, send, label=str, what="send the SMS to endpoint")
         if refused:
@@ -145,19 +163,18 @@ class EmnifySendSmsOperator(EmnifyWaitingOperator):
         return delivered
 
     def _send(
-        self,
-        endpoint_id: int,
-        parts: Sequence[SmsPart],
-        sender: Sender | None,
-        expiry: str | None,
-        since: datetime | None,
+        self, endpoint_id: int, message: _Message, found: Sequence[Row | None], there: Sequence[Row]
     ) -> list[int]:
-        there = [] if since is None else list(self.client.sms.list(endpoint_id))
-        ids = []
-        for part in parts:
-            sms = None if since is None else _earlier(there, part, sender, since)
+        """Send the parts that were not found.
+
+        :param found: The SMS by which an earlier try has sent a part, for each part.
+        :param there: All SMS of the endpoint before.
+        """
+        known = {str(row.get("id")) for row in there}
+        sender, ids = message.sender, []
+        for part, sms in zip_longest(message.parts, found):
             if sms is None:
-                sms = self.client.sms.send(
+                sms = self.client.sms.send(  # noqa: PLW2901 - the SMS of this part
                     endpoint_id,
                     payload=part.payload,
                     udh=part.udh,
@@ -165,8 +182,13 @@ class EmnifySendSmsOperator(EmnifyWaitingOperator):
                     source_address=None if sender is None else sender.address,
                     source_address_type_id=None if sender is None else sender.type_id,
                     dest_address=self.dest_address,
-                    expiry_date=expiry,
+                    expiry_date=message.expiry,
                 )
+                if str(sms["id"]) in known:
+                    raise EmnifyUnknownOutcomeError(
+                        f"the answer was lost, and endpoint {endpoint_id} has no newer SMS like it than "
+                        f"{sms['id']}, which was there before"
+                    )
             else:
                 self.log.info(
                     "SMS %s to endpoint %s was sent by an earlier try, at %s",
@@ -179,17 +201,66 @@ class EmnifySendSmsOperator(EmnifyWaitingOperator):
         return ids
 
 
-def _earlier(there: list[Row], part: SmsPart, sender: Sender | None, since: datetime) -> Row | None:
-    """Return the SMS by which an earlier try has sent a part, unless it did not arrive. Each counts once."""
-    told: Row = {"payload": part.payload}
-    if part.udh is not None:
-        told["udh"] = part.udh
-    if sender is not None:
-        told["source_address"] = sender.address
-    for number, row in enumerate(there):
-        if is_same_sms(row, told, since) and _status(row) not in _NOT_SENT:
-            return there.pop(number)
-    return None
+@dataclass(frozen=True)
+class _Message:
+    """A text as it is sent to each endpoint, and how it is known again."""
+
+    text: str
+    parts: Sequence[SmsPart]
+    sender: Sender | None
+    expiry: str | None
+
+    def among(
+        self, there: Sequence[Row], since: datetime, parts: Sequence[SmsPart] | None = None
+    ) -> list[Row | None]:
+        """Return the SMS that has sent each part since then, unless it did not arrive. Each counts once."""
+        left = [row for row in there if _status(row) not in _NOT_SENT]
+        found: list[Row | None] = []
+        for part in self.parts if parts is None else parts:
+            told: Row = {"payload": part.payload}
+            if part.udh is not None:
+                told["udh"] = part.udh
+            if self.sender is not None:
+                told["source_address"] = self.sender.address
+            found.append(next((row for row in left if is_same_sms(row, told, since)), None))
+            left = [row for row in left if row is not found[-1]]
+        return found
+
+    def of_another_run(self, there: Sequence[Row], since: datetime) -> list[int]:
+        """Return the SMS by which another run has sent the whole text since then; none if there are not all.
+
+        The parts of a long text have another reference then, the same in all of them.
+        """
+        is_long = self.parts[0].udh is not None
+        references = dict.fromkeys(_reference(row) for row in there) if is_long else {0: None}
+        for reference in references:
+            if reference is not None:
+                found = self.among(there, since, split_text(self.text, reference=reference))
+                if all(found):
+                    return [int(row["id"]) for row in found if row is not None]
+        return []
+
+
+def _start(now: datetime, begun: float, asked: float, ago: float) -> datetime:
+    """Return when this task began, by emnify's clock.
+
+    That shows whole seconds. What they leave open is the task's own time when another task has been at the
+    endpoint in it, and else the time before.
+
+    :param now: What emnify's clock showed in an answer that has just come.
+    :param begun: When this task began, by this host's clock.
+    :param asked: When it asked for that answer.
+    :param ago: How many seconds before that another task was done with the endpoint.
+    """
+    if ago < asked - begun:
+        return (now - timedelta(seconds=time.monotonic() - begun)).replace(microsecond=0)
+    return now + timedelta(seconds=1 - (asked - begun))
+
+
+def _reference(row: Row) -> int | None:
+    """Return what an SMS has in common with the other parts of its text; None when it is no part of one."""
+    header = _CONCATENATED.fullmatch(str(row.get("udh")))
+    return None if header is None else int(header[1], 16)
 
 
 class EmnifyCancelSmsOperator(EmnifyBaseOperator):

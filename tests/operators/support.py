@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +17,13 @@ def context(*, try_number: int = 1, run_started: float | None = None) -> Any:
     """Return what an operator reads of a task's context."""
     started = datetime.now(UTC) if run_started is None else datetime.fromtimestamp(run_started, UTC)
     return {"ti": SimpleNamespace(try_number=try_number), "dag_run": SimpleNamespace(start_date=started)}
+
+
+def run(sandbox: Sandbox, try_number: int = 1, *, run_id: str = "r", **more: Any) -> Any:
+    """Return the context of a task instance of a run that began five seconds ago by the sandbox's clock."""
+    started = datetime.fromtimestamp(sandbox.clock.time(), UTC) - timedelta(seconds=5)
+    instance = SimpleNamespace(try_number=try_number, dag_id="d", task_id="t", run_id=run_id, map_index=-1)
+    return {"ti": instance, "dag_run": SimpleNamespace(**{"start_date": started, "clear_number": 0, **more})}
 
 
 def without_retries(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:

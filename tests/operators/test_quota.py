@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -17,6 +16,7 @@ from airflow_provider_emnify.operators.quota import (
     EmnifyTopUpQuotaOperator,
 )
 from airflow_provider_emnify.sandbox import quotas
+from tests.operators.support import run
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,12 +33,6 @@ def fleet(make_sandbox: Callable[..., Sandbox], monkeypatch: pytest.MonkeyPatch)
     sandbox = make_sandbox(3, limits=False)
     monkeypatch.setenv("AIRFLOW_CONN_EMNIFY_DEFAULT", sandbox.airflow_connection)
     return sandbox
-
-
-def run(fleet: Sandbox, try_number: int = 1, *, run_id: str = "r") -> Any:
-    started = datetime.fromtimestamp(fleet.clock.time(), UTC) - timedelta(seconds=5)
-    instance = SimpleNamespace(try_number=try_number, dag_id="d", task_id="t", run_id=run_id, map_index=-1)
-    return {"ti": instance, "dag_run": SimpleNamespace(start_date=started, clear_number=0)}
 
 
 def in_days(fleet: Sandbox, days: float) -> datetime:

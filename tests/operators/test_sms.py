@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException
 
-from airflow_provider_emnify.api import EmnifyPartialError, EmnifyServerError, SmsStatus
+from airflow_provider_emnify.api import EmnifyPartialError, SmsStatus
 from airflow_provider_emnify.operators import waiting
 from airflow_provider_emnify.operators.sms import EmnifyCancelSmsOperator, EmnifySendSmsOperator
 from tests.operators.deferring import deferred, resume
-from tests.operators.support import without_retries
+from tests.operators.support import run
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,13 +34,6 @@ def fleet(make_sandbox: Callable[..., Sandbox], monkeypatch: pytest.MonkeyPatch)
 
 def send(**arguments: Any) -> EmnifySendSmsOperator:
     return EmnifySendSmsOperator(task_id="t", **{"text": "on", **arguments})
-
-
-def run(fleet: Sandbox, try_number: int = 1, *, run_id: str = "r", **more: Any) -> Any:
-    """Return the context of a run that began when the sandbox's clock said so."""
-    started = datetime.fromtimestamp(fleet.clock.time(), UTC) - timedelta(seconds=5)
-    instance = SimpleNamespace(try_number=try_number, dag_id="d", task_id="t", run_id=run_id, map_index=-1)
-    return {"ti": instance, "dag_run": SimpleNamespace(**{"start_date": started, "clear_number": 0, **more})}
 
 
 def sent(fleet: Sandbox) -> list[Any]:
@@ -153,78 +146,6 @@ class TestWait:
         else:
             with pytest.raises(AirflowFailException, match="Absent subscriber"):
                 operator.execute(run(fleet))
-
-
-class TestAgain:
-    def test_a_lost_answer_sends_nothing_twice(self, fleet: Sandbox) -> None:
-        fleet.faults.add(method="POST", path=SMS, drop="after")
-        found = send(endpoint_ids=online(fleet)[0], text=LONG).execute(run(fleet))
-        assert found[str(online(fleet)[0])] == sorted(fleet.state.sms)
-        assert len(fleet.state.sms) == 2
-
-    def test_a_lost_request_is_sent_by_the_next_try(self, fleet: Sandbox) -> None:
-        fleet.faults.add(method="POST", path=SMS, drop="before")
-        with pytest.raises(EmnifyPartialError):
-            send(endpoint_ids=online(fleet)[0]).execute(run(fleet))
-        send(endpoint_ids=online(fleet)[0]).execute(run(fleet, 2))
-        assert len(fleet.state.sms) == 1
-
-    def test_a_worker_s_death_after_sending_sends_nothing_twice(self, fleet: Sandbox) -> None:
-        first = send(endpoint_ids=online(fleet), text=LONG)
-        first.execute(run(fleet))
-        fleet.clock.advance(5)
-        second = send(endpoint_ids=online(fleet), text=LONG)
-        again = second.execute(run(fleet, 2))
-        assert len(fleet.state.sms) == 6
-        assert sorted(number for ids in again.values() for number in ids) == sorted(fleet.state.sms)
-
-    def test_a_death_between_two_parts_is_completed(
-        self, fleet: Sandbox, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        without_retries(fleet, monkeypatch)
-        fleet.faults.add(method="POST", path=SMS, status=500, skip=1)
-        with pytest.raises(EmnifyPartialError) as caught:
-            send(endpoint_ids=online(fleet)[0], text=LONG).execute(run(fleet))
-        assert isinstance(caught.value.__cause__, EmnifyServerError | Exception)
-        send(endpoint_ids=online(fleet)[0], text=LONG).execute(run(fleet, 2))
-        parts = [sms.udh for sms in fleet.state.sms.values()]
-        assert len(parts) == 2
-        assert parts[0][:8] == parts[1][:8]
-
-    def test_a_cleared_task_of_a_finished_run_sends_nothing_twice(self, fleet: Sandbox) -> None:
-        due = datetime.fromtimestamp(fleet.clock.time(), UTC)
-        first = send(endpoint_ids=online(fleet)[0]).execute(run(fleet))
-        fleet.clock.advance(7200)
-        cleared = run(fleet, 2, clear_number=1, run_after=due)
-        assert send(endpoint_ids=online(fleet)[0]).execute(cleared) == first
-        assert len(fleet.state.sms) == 1
-
-    @pytest.mark.parametrize("status", [SmsStatus.FAILED, SmsStatus.EXPIRED, SmsStatus.CANCELED])
-    def test_what_did_not_arrive_is_sent_again(self, fleet: Sandbox, status: SmsStatus) -> None:
-        send(endpoint_ids=online(fleet)[0]).execute(run(fleet))
-        (only,) = fleet.state.sms.values()
-        only.status = status
-        send(endpoint_ids=online(fleet)[0]).execute(run(fleet, 2))
-        assert len(fleet.state.sms) == 2
-
-    def test_another_run_sends_its_own(self, fleet: Sandbox) -> None:
-        send(endpoint_ids=online(fleet)[0], text=LONG).execute(run(fleet))
-        fleet.clock.advance(1)
-        send(endpoint_ids=online(fleet)[0], text=LONG).execute(run(fleet, run_id="s"))
-        assert len(fleet.state.sms) == 4
-        assert len({sms.udh for sms in fleet.state.sms.values()}) == 4
-
-    def test_a_run_that_overlaps_is_not_taken_for_an_earlier_try(self, fleet: Sandbox) -> None:
-        """A long text says by its reference number whose it is."""
-        send(endpoint_ids=online(fleet)[0], text=LONG).execute(run(fleet))
-        send(endpoint_ids=online(fleet)[0], text=LONG).execute(run(fleet, 2, run_id="s"))
-        assert len(fleet.state.sms) == 4
-
-    def test_an_older_one_of_the_same_text_is_not_taken_for_it(self, fleet: Sandbox) -> None:
-        send(endpoint_ids=online(fleet)[0]).execute(run(fleet))
-        fleet.clock.advance(600)
-        send(endpoint_ids=online(fleet)[0]).execute(run(fleet, 2))
-        assert len(fleet.state.sms) == 2
 
 
 class TestCancel:

@@ -12,8 +12,9 @@ from airflow_provider_emnify.api.resources.operation import Resource, given, mom
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from airflow_provider_emnify.api.client import EmnifyClient
     from airflow_provider_emnify.api.paging import Listing
-    from airflow_provider_emnify.api.resources.operation import Call, Moment, Row
+    from airflow_provider_emnify.api.resources.operation import Call, Moment, Row, Rows
 
 _MARGIN = 5.0  # seconds that the clocks of emnify's servers may differ
 
@@ -105,17 +106,23 @@ class Sms(Resource):
         begun = time.monotonic()
 
         def find() -> Row | None:
-            answer = self._client.send(
-                "GET", "/api/v1/endpoint/{endpoint_id}/sms", path_params={"endpoint_id": endpoint_id}
-            )
-            date = answer.headers.get("Date")
-            if date is None:
+            rows, now = read_sms(self._client, endpoint_id)
+            if now is None:
                 return None
-            ago = timedelta(seconds=time.monotonic() - begun + _MARGIN)
-            since = parsedate_to_datetime(date) - ago
-            return next((row for row in answer.body or () if is_same_sms(row, told, since)), None)
+            since = now - timedelta(seconds=time.monotonic() - begun + _MARGIN)
+            same = [row for row in rows if is_same_sms(row, told, since)]
+            return max(same, key=_submitted, default=None)
 
         return find
+
+
+def read_sms(client: EmnifyClient, endpoint_id: int | str) -> tuple[Rows, datetime | None]:
+    """Return the SMS of an endpoint, and the time at emnify, in whole seconds; None where it does not say."""
+    answer = client.send(
+        "GET", "/api/v1/endpoint/{endpoint_id}/sms", path_params={"endpoint_id": endpoint_id}
+    )
+    date = answer.headers.get("Date")
+    return answer.body or [], None if date is None else parsedate_to_datetime(date)
 
 
 def is_same_sms(row: Row, told: Row, since: datetime) -> bool:
@@ -128,8 +135,13 @@ def is_same_sms(row: Row, told: Row, since: datetime) -> bool:
         return False
     if "udh" in told and str(row.get("udh")).upper() != told["udh"].upper():
         return False
+    return _submitted(row) >= since
+
+
+def _submitted(row: Row) -> datetime:
+    """Return when an SMS was sent; long ago where emnify does not say so."""
     try:
         submitted = datetime.fromisoformat(str(row.get("submit_date")))
     except ValueError:
-        return False
-    return (submitted.replace(tzinfo=UTC) if submitted.tzinfo is None else submitted) >= since
+        return datetime.min.replace(tzinfo=UTC)
+    return submitted.replace(tzinfo=UTC) if submitted.tzinfo is None else submitted
