@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from airflow_provider_emnify.api import EmnifyPartialError, EndpointStatus
@@ -18,7 +19,7 @@ from airflow_provider_emnify.operators.base import (
     some,
 )
 from airflow_provider_emnify.operators.endpoint_rows import Existing, parse_rows, row_label
-from airflow_provider_emnify.operators.rerun import made_by_this_task
+from airflow_provider_emnify.operators.rerun import made_by_this_task, unknown_for_good
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -40,6 +41,10 @@ class EmnifyCreateEndpointsOperator(EmnifyBaseOperator):
     that runs again creates what is missing and no second one of anything. After a failed request its
     endpoints are looked for; the error lists what was created and what was not, and the next try goes on
     from there. A SIM that is on an endpoint of another name is an error, and then nothing is created.
+
+    emnify lets several endpoints have the same name, so tasks that create by name alone wait for each other
+    as far as they share a store of the rate limits (``rate_limit_store``). Others create at the same moment:
+    who comes second then finds the endpoints of both, and fails with their ids. Nothing is deleted.
 
     .. code-block:: python
 
@@ -64,7 +69,9 @@ class EmnifyCreateEndpointsOperator(EmnifyBaseOperator):
     :param emnify_conn_id: The connection to emnify.
     :returns: The ids, in the order of ``endpoints``.
     :raises ValueError: when the DAG is parsed, for a row that makes no sense.
-    :raises AirflowFailException: for an error that no retry mends.
+    :raises AirflowFailException: when a run on another host has created the same by name at the same moment
+        (an :class:`~airflow_provider_emnify.api.EmnifyUnknownOutcomeError` with the ids of both), and for any
+        error that no retry mends.
 
     Vendor page: https://docs.emnify.com/developers/api/endpoint/bulk-create-endpoint
     """
@@ -123,12 +130,20 @@ class EmnifyCreateEndpointsOperator(EmnifyBaseOperator):
         if not rows:
             self.log.info("No endpoints given: nothing to do")
             return []
-        existing = Existing(self.client, rows)
-        found = [existing.take(row) for row in rows]
-        self._judge(found, context)
-        new = [row for row, there in zip(rows, found, strict=True) if there is None]
-        created = iter(self._create(new, shared) if new else ())
-        return [int(there["id"]) if there is not None else next(created) for there in found]
+        # emnify refuses a second endpoint for a SIM, but not for a name.
+        by_name = any("sim_id" not in row for row in rows)
+        with self.client.one_at_a_time("endpoints by name") if by_name else nullcontext():
+            existing = Existing(self.client, rows)
+            found = [existing.take(row) for row in rows]
+            self._judge(found, context)
+            new = [row for row, there in zip(rows, found, strict=True) if there is None]
+            created = self._create(new, shared) if new else []
+        self._look_again(
+            existing,
+            {key: str(row["name"]) for key, row in zip(created, new, strict=True) if "sim_id" not in row},
+        )
+        left = iter(created)
+        return [int(there["id"]) if there is not None else next(left) for there in found]
 
     def _judge(self, found: Sequence[Row | None], context: Context) -> None:
         there = [row for row in found if row is not None]
@@ -143,6 +158,19 @@ class EmnifyCreateEndpointsOperator(EmnifyBaseOperator):
                 f"endpoints: {len(foreign)} exist already ({named}); nothing was created. "
                 "Set if_exists='skip' to go on with those that exist"
             )
+
+    def _look_again(self, existing: Existing, created: Mapping[int, str]) -> None:
+        """Find out whether a run on another host, which no turn kept waiting, has created the same."""
+        twins = existing.newcomers(created) if created else []
+        named = some([f"{name!r} is {own} here and {other} there" for other, own, name in twins])
+        if any(other < own for other, own, _ in twins):
+            raise unknown_for_good(
+                f"endpoints: another run has created endpoints of the same names at the same moment: {named}. "
+                "Check which of them are in use, delete the others with EmnifyDeleteEndpointsOperator, and "
+                "clear this task: it goes on with those that are left"
+            )
+        if twins:
+            self.log.warning("Another run has since created endpoints of the same names: %s", named)
 
     def _create(self, rows: list[Row], shared: Mapping[str, Any]) -> list[int]:
         activated = sum(1 for row in rows if row.get("activate_sim") or row.get("sim_status") is not None)

@@ -6,6 +6,7 @@ import ast
 import json
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_emnify.api.errors import EmnifyNotFoundError
@@ -15,6 +16,8 @@ from airflow_provider_emnify.api.resources.endpoint_body import is_deleted
 from airflow_provider_emnify.operators.base import one_id, optional_id, some
 
 if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator
+
     from airflow_provider_emnify.api import EmnifyClient
     from airflow_provider_emnify.api.resources.operation import Row
 
@@ -91,12 +94,14 @@ class Existing:
         self._client = client
         self._by_sim: dict[int, Row] = {}
         self._by_name: dict[str, list[Row]] = defaultdict(list)
+        self._seen: set[int] = set()
+        self._newest = 0
         sims = [one_id(row["sim_id"], "sim_id") for row in rows if row.get("sim_id") is not None]
         names = {str(row["name"]) for row in rows if row.get("sim_id") is None}
         if len(sims) <= FEW:
             for sim_id in sims:
                 self._read_sim(sim_id)
-        if len(names) <= FEW and not any("," in name for name in names):
+        if _can_be_filtered_by(names):
             for name in names:
                 self._take_names(client.endpoints.list(name=name), names)
         elif names:
@@ -124,6 +129,33 @@ class Existing:
             )
         return found
 
+    def newcomers(self, created: Mapping[int, str]) -> list[tuple[int, int, str]]:
+        """Look once more, for endpoints of the same names that others have created since the first look.
+
+        :param created: The names of those that were created here for rows without a SIM, by id.
+        :returns: For each such endpoint its id, the id of one of this name that was created here, and the
+            name.
+        """
+        own: dict[str, int] = {}
+        for endpoint_id, name in created.items():
+            own[name] = min(endpoint_id, own.get(name, endpoint_id))
+        return [
+            (int(row["id"]), own[row["name"]], row["name"])
+            for row in self._since_the_first_look(own.keys())
+            if row.get("name") in own
+            and int(row["id"]) not in created
+            and int(row["id"]) not in self._seen
+            and not is_deleted(row)
+        ]
+
+    def _since_the_first_look(self, names: Collection[str]) -> Iterator[Row]:
+        endpoints = self._client.endpoints
+        if _can_be_filtered_by(names):
+            for name in names:
+                yield from endpoints.list(name=name)
+        else:
+            yield from takewhile(lambda row: int(row["id"]) > self._newest, endpoints.list())
+
     def _read_sim(self, sim_id: int) -> None:
         try:
             endpoint = self._client.sims.get(sim_id).get("endpoint") or {}
@@ -134,7 +166,8 @@ class Existing:
 
     def _read_list(self, sims: Sequence[int]) -> Iterable[Row]:
         wanted = set(sims)
-        for row in self._client.endpoints.list():
+        for row in self._client.endpoints.list():  # the newest first
+            self._newest = max(self._newest, int(row["id"]))
             sim_id = (row.get("sim") or {}).get("id")
             if sim_id in wanted and not is_deleted(row):
                 self._by_sim[sim_id] = row
@@ -143,9 +176,15 @@ class Existing:
     def _take_names(self, rows: Iterable[Row], names: set[str]) -> None:
         for row in rows:
             if row.get("name") in names and not is_deleted(row):
+                self._seen.add(int(row["id"]))
                 self._by_name[row["name"]].insert(
                     0, row
                 )  # lists come newest first; the oldest is taken first
+
+
+def _can_be_filtered_by(names: Collection[str]) -> bool:
+    """Tell whether endpoints of these names are had with less than a list of all."""
+    return len(names) <= FEW and not any("," in name for name in names)
 
 
 def row_label(row: Mapping[str, Any]) -> str:

@@ -1,10 +1,14 @@
-"""What an earlier try of the same task has created."""
+"""What an earlier try of the same task has created, and what is left to a person."""
 
 from __future__ import annotations
 
 import hashlib
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
+
+from airflow.providers.common.compat.sdk import AirflowFailException
+
+from airflow_provider_emnify.api import EmnifyUnknownOutcomeError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -62,6 +66,16 @@ def earlier_tries_since(context: Context) -> datetime | None:
         started += [due or getattr(run, "logical_date", None)]
     known = [moment for moment in started if isinstance(moment, datetime)]
     return min(known) - _CLOCKS_MAY_DIFFER if known else None
+
+
+def unknown_for_good(message: str) -> AirflowFailException:
+    """Return the error that fails a task without retries when a person has to look.
+
+    :param message: What may have happened, and what to check.
+    """
+    error = AirflowFailException(message)
+    error.__cause__ = EmnifyUnknownOutcomeError(message)
+    return error
 
 
 def identity(context: Context, bits: int = 8) -> int:
