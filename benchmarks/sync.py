@@ -233,14 +233,14 @@ def main() -> int:
     parser.add_argument("--no-sdk", action="store_true", help="leave emnify's SDK out")
     parser.add_argument("--no-result", action="store_true", help="do not write the result")
     arguments = parser.parse_args()
-    from tests.transfers.postgres import Postgres, find_binaries
+    from tests.transfers.postgres import Postgres
 
     load = os.getloadavg()[0]
     targets = list(arguments.into)
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="emnify-sync-")))
         run = Run(folder)
-        if "postgresql" in targets and find_binaries() is None:
+        if "postgresql" in targets and Postgres.find() is None:
             print("PostgreSQL is not installed and is left out", flush=True)
             targets.remove("postgresql")
         if "postgresql" in targets:

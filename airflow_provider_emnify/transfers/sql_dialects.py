@@ -6,6 +6,7 @@ A table: to know another database better, add a row. One that is not known here 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -15,14 +16,31 @@ from airflow_provider_emnify.api.stream_columns import Column, ColumnType
 
 Bind = Callable[[Any], Any]
 
+_PLAIN_NAME = re.compile(r"[a-z_][a-z0-9_]*")
+
 
 def to_json_text(value: Any) -> str:
-    """Return JSON as text, without the one character that databases do not store."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).replace("\\u0000", "\\ufffd")
+    """Return JSON as text, without what databases do not store."""
+    text = _json(value)
+    return _clean(_json(_cleaned(value)) if "\\u0000" in text else text)
+
+
+_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+
+
+def _cleaned(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {_clean(name): _cleaned(item) for name, item in value.items()}
+    if isinstance(value, list):
+        return [_cleaned(item) for item in value]
+    return _clean(value) if isinstance(value, str) else value
 
 
 def _clean(text: str) -> str:
-    return text.replace("\x00", "\ufffd") if "\x00" in text else text
+    """Return a text without zeros and halves of characters, which databases do not store."""
+    if text.isascii() and "\x00" not in text:
+        return text
+    return text.replace("\x00", "\ufffd").encode("utf-8", "replace").decode()
 
 
 def _iso(moment: datetime) -> str:
@@ -43,8 +61,12 @@ class Dialect:
     :param types: Its type for each of ours.
     :param binds: What becomes of a value before it is bound, where its driver does not take it as it is.
     :param quotes: What stands around a name.
+    :param folds: What is written without quotes means upper case, so a name in lower case becomes that.
     :param key_text: Its type for a text in a key, where another is needed.
-    :param upsert: How it merges: ``conflict`` is ``ON CONFLICT DO UPDATE``; None is update by deletion.
+    :param collation: What follows the type of a text.
+    :param upsert: How it merges: ``conflict`` is ``ON CONFLICT DO UPDATE``, ``join`` is ``UPDATE JOIN`` and
+        an insertion of what is new; None is deletion and insertion.
+    :param unlike: When two values differ; nothing equals nothing.
     :param temporary: How the creation of a temporary table begins.
     :param drop: How its removal begins; it must not end the transaction.
     :param begin: What begins a transaction, where its driver would not do so for a new table.
@@ -53,8 +75,11 @@ class Dialect:
     types: Mapping[ColumnType, str]
     binds: Mapping[ColumnType, Bind] = field(default_factory=lambda: _BINDS)
     quotes: tuple[str, str] = ('"', '"')
+    folds: bool = False
     key_text: str | None = None
-    upsert: Literal["conflict"] | None = None
+    collation: str = ""
+    upsert: Literal["conflict", "join"] | None = None
+    unlike: str = "{0} IS DISTINCT FROM {1}"
     temporary: str = "CREATE TEMPORARY TABLE"
     drop: str = "DROP TABLE"
     begin: str | None = None
@@ -66,6 +91,8 @@ class Dialect:
         """
         if not name or "\x00" in name:
             raise ValueError(f"{name!r} is no name of a table or column")
+        if self.folds and _PLAIN_NAME.fullmatch(name):
+            name = name.upper()
         begin, end = self.quotes
         return f"{begin}{name.replace(end, end * 2)}{end}"
 
@@ -78,6 +105,8 @@ class Dialect:
         kind = self.types[column.type]
         if in_key and column.type is ColumnType.TEXT and self.key_text is not None:
             kind = self.key_text
+        if column.type is ColumnType.TEXT:
+            kind += self.collation
         return f"{self.quote(column.name)} {kind}{' NOT NULL' if in_key else ''}"
 
     def binders(self, columns: tuple[Column, ...]) -> list[tuple[int, Bind]]:
@@ -126,6 +155,7 @@ DIALECTS: dict[str, Dialect] = {
             ColumnType.DATE: date.isoformat,
         },
         upsert="conflict",
+        unlike="{0} IS NOT {1}",
         begin="BEGIN",
     ),
     "postgresql": Dialect(
@@ -152,7 +182,10 @@ DIALECTS: dict[str, Dialect] = {
         ),
         {**_BINDS, ColumnType.TIMESTAMP: _naive},
         quotes=("`", "`"),
-        key_text="VARCHAR(255)",
+        key_text="VARCHAR(380)",  # a key has room for 3,072 bytes, which are two of these
+        collation=" CHARACTER SET utf8mb4 COLLATE utf8mb4_bin",  # its own takes "a" for "A", in keys as well
+        upsert="join",
+        unlike="NOT (CAST({0} AS BINARY) <=> CAST({1} AS BINARY))",
         drop="DROP TEMPORARY TABLE",
     ),
     "snowflake": Dialect(
@@ -165,10 +198,11 @@ DIALECTS: dict[str, Dialect] = {
             date="DATE",
             json="VARCHAR",
         ),
+        folds=True,
         begin="BEGIN",
     ),
 }
-"""Every dialect by its SQLAlchemy name. PostgreSQL and SQLite are tested, the others follow their manuals."""
+"""Every dialect by its SQLAlchemy name. Tested are SQLite, PostgreSQL and, as MySQL, MariaDB."""
 
 
 def dialect_of(hook: Any) -> tuple[str, Dialect]:

@@ -32,6 +32,7 @@ RUN = Column("_interval_end", ColumnType.TIMESTAMP, ())
 """In a table that is appended to: which run a row belongs to, by the end of its interval."""
 
 _PLACE = Column("_row", ColumnType.INTEGER, ())
+_STAGE = "_emnify_rows"  # each connection has its own
 
 # What a column may be reflected as, by the names of SQLAlchemy's types.
 _FITTING: dict[ColumnType, frozenset[str]] = {
@@ -95,7 +96,7 @@ class SqlTable:
         self.mode = mode
         self.create_table, self.add_columns = create_table, add_columns
         self.full_name = self.dialect.table(name, schema)
-        self._stage = self.dialect.quote(f"_emnify_{name}"[:60])
+        self._stage = self.dialect.quote(_STAGE)
 
     def load(self, rows: Iterable[Row], run: datetime, *, unique: bool = True) -> Loaded:
         """Bring rows into the table; when anything fails, it stays as it was.
@@ -236,51 +237,75 @@ class SqlTable:
         return counted.count
 
     def _apply(self, cursor: Any, run: datetime, *, unique: bool) -> int:
+        """Bring the rows from the temporary table into the table; return how many of it were changed."""
+        source, changed = self._source(unique=unique), 0
         if self.mode == "replace":
             cursor.execute(f"DELETE FROM {self.full_name}")  # noqa: S608 - quoted
         elif self.mode == "append":
-            place, binds = self.hook.placeholder, self.dialect.binds
-            bind: Callable[[datetime], Any] = binds.get(RUN.type, lambda moment: moment)
-            condition = f"{self.dialect.quote(RUN.name)} = {place}"
-            cursor.execute(f"DELETE FROM {self.full_name} WHERE {condition}", (bind(run),))  # noqa: S608
+            self._remove(cursor, run)
         elif self.dialect.upsert is None:
-            same = self._same(self.full_name, "s")
-            cursor.execute(
-                f"DELETE FROM {self.full_name} WHERE EXISTS (SELECT 1 FROM {self._stage} s WHERE {same})"  # noqa: S608
-            )
-        cursor.execute(self._insertion(unique=unique))
-        return max(int(cursor.rowcount), 0)
+            exists = f"EXISTS (SELECT 1 FROM {self._stage} s WHERE {self._same})"  # noqa: S608
+            cursor.execute(f"DELETE FROM {self.full_name} WHERE {exists}")  # noqa: S608
+        elif self.dialect.upsert == "join":
+            joined = f"{self.full_name} JOIN {source} s ON {self._same}"
+            cursor.execute(f"UPDATE {joined} SET {self._changes('s')} WHERE {self._differs('s')}")  # noqa: S608
+            changed = max(int(cursor.rowcount), 0)
+        cursor.execute(self._insertion(source))
+        return changed + max(int(cursor.rowcount), 0)
 
-    def _insertion(self, *, unique: bool) -> str:
-        """Return the statement that takes the rows from the temporary table into the table."""
+    def _remove(self, cursor: Any, run: datetime) -> None:
+        """Remove what the same run has appended before."""
+        binds = self.dialect.binds
+        bind: Callable[[datetime], Any] = binds.get(RUN.type, lambda moment: moment)
+        # Beside a placeholder, PostgreSQL's drivers take a percent sign for one.
+        name = self.full_name.replace("%", "%%") if self.dialect_name == "postgresql" else self.full_name
+        condition = f"{self.dialect.quote(RUN.name)} = {self.hook.placeholder}"
+        cursor.execute(f"DELETE FROM {name} WHERE {condition}", (bind(run),))  # noqa: S608
+
+    def _source(self, *, unique: bool) -> str:
+        """Return where the rows come from: of several with the same key, the last one."""
+        if unique:
+            return self._stage
         quote = self.dialect.quote
-        names = [quote(column.name) for column in self.columns]
-        chosen = "" if unique else f" AND NOT EXISTS (SELECT 1 FROM {self._stage} l WHERE {self._later()})"  # noqa: S608
+        key, place = ", ".join(map(quote, self.key)), quote(_PLACE.name)
+        newest = f"ROW_NUMBER() OVER (PARTITION BY {key} ORDER BY {place} DESC)"
+        names = ", ".join(quote(column.name) for column in self.columns)
+        ranked = f"SELECT {names}, {newest} AS newest FROM {self._stage}"  # noqa: S608
+        return f"(SELECT {names} FROM ({ranked}) r WHERE r.newest = 1)"  # noqa: S608
+
+    def _insertion(self, source: str) -> str:
+        """Return the statement that takes rows into the table."""
+        names = [self.dialect.quote(column.name) for column in self.columns]
         statement = (
             f"INSERT INTO {self.full_name} ({', '.join(names)}) "  # noqa: S608 - quoted
-            f"SELECT {', '.join(f's.{name}' for name in names)} FROM {self._stage} s WHERE 1 = 1{chosen}"
+            f"SELECT {', '.join(f's.{name}' for name in names)} FROM {source} s WHERE 1 = 1"
         )
         if self.mode != "merge" or self.dialect.upsert is None:
             return statement
-        rest = [quote(column.name) for column in self.columns if column.name not in self.key]
-        key = ", ".join(quote(name) for name in self.key)
-        values = ", ".join(f"{name} = excluded.{name}" for name in rest)
-        # A row that is as it was is not written again.
-        differs = self._differs(rest)
-        return f"{statement} ON CONFLICT ({key}) DO UPDATE SET {values} WHERE {differs}"
+        if self.dialect.upsert == "join":
+            return f"{statement} AND NOT EXISTS (SELECT 1 FROM {self.full_name} WHERE {self._same})"  # noqa: S608
+        key = ", ".join(self.dialect.quote(name) for name in self.key)
+        update = f"UPDATE SET {self._changes('excluded')} WHERE {self._differs('excluded')}"
+        return f"{statement} ON CONFLICT ({key}) DO {update}"
 
-    def _differs(self, names: list[str]) -> str:
-        unlike = "IS NOT" if self.dialect_name == "sqlite" else "IS DISTINCT FROM"
-        return " OR ".join(f"{self.full_name}.{name} {unlike} excluded.{name}" for name in names)
+    @property
+    def _rest(self) -> list[str]:
+        """The columns beside the key, quoted."""
+        return [self.dialect.quote(column.name) for column in self.columns if column.name not in self.key]
 
-    def _same(self, one: str, other: str) -> str:
-        return " AND ".join(
-            f"{one}.{self.dialect.quote(name)} = {other}.{self.dialect.quote(name)}" for name in self.key
-        )
+    def _changes(self, source: str) -> str:
+        own = "" if source == "excluded" else f"{self.full_name}."
+        return ", ".join(f"{own}{name} = {source}.{name}" for name in self._rest)
 
-    def _later(self) -> str:
-        place = self.dialect.quote(_PLACE.name)
-        return f"{self._same('l', 's')} AND l.{place} > s.{place}"
+    def _differs(self, source: str) -> str:
+        """Return the condition under which a row is written again: one that is as it was is not."""
+        unlike = self.dialect.unlike.format
+        return " OR ".join(unlike(f"{self.full_name}.{name}", f"{source}.{name}") for name in self._rest)
+
+    @property
+    def _same(self) -> str:
+        names = map(self.dialect.quote, self.key)
+        return " AND ".join(f"{self.full_name}.{name} = s.{name}" for name in names)
 
 
 class _Counted:

@@ -1,7 +1,8 @@
-"""The examples that sync: on the installed Airflow, into SQLite and a real PostgreSQL."""
+"""The examples that sync: on the installed Airflow, into SQLite, a real PostgreSQL and a real MariaDB."""
 
 from __future__ import annotations
 
+import contextlib
 import json
 import threading
 import time
@@ -12,13 +13,15 @@ import pytest
 from airflow_provider_emnify.api.enums import Connectivity, EndpointStatus, SimStatus
 from airflow_provider_emnify.transfers.base import EmnifyStreamOperator
 from airflow_provider_emnify.transfers.sql import sql_hook
-from tests.transfers.postgres import Postgres, find_binaries
+from tests.transfers.mariadb import MariaDB
+from tests.transfers.postgres import Postgres
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from airflow_provider_emnify.sandbox import Sandbox
+    from tests.transfers.database_server import DatabaseServer
 
 pytestmark = [pytest.mark.airflow, pytest.mark.filterwarnings("default")]
 
@@ -34,26 +37,21 @@ def _no_wait(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(EmnifyStreamOperator, "_wait_until", lambda *_: None)
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture(params=[None, Postgres, MariaDB], ids=["sqlite", "postgresql", "mariadb"])
 def warehouse(
     request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Callable[[str], list[Any]]]:
     """An empty database behind the connection that the examples use; runs a query in it."""
-    if request.param == "sqlite":
-        pytest.importorskip("airflow.providers.sqlite", reason="apache-airflow-providers-sqlite")
-        server, connection = None, json.dumps({"conn_type": "sqlite", "host": str(tmp_path / "w.db")})
-    else:
-        pytest.importorskip("airflow.providers.postgres", reason="apache-airflow-providers-postgres")
-        if find_binaries() is None:
-            pytest.skip("PostgreSQL is not installed: apt-get install postgresql")
-        server = Postgres().__enter__()
-        connection = server.airflow_connection
-    monkeypatch.setenv("AIRFLOW_CONN_EMNIFY_WAREHOUSE", connection)
-    try:
+    kind: type[DatabaseServer] | None = request.param
+    with contextlib.ExitStack() as stack:
+        if kind is None:
+            pytest.importorskip("airflow.providers.sqlite", reason="apache-airflow-providers-sqlite")
+            connection = json.dumps({"conn_type": "sqlite", "host": str(tmp_path / "w.db")})
+        else:
+            kind.skip_unless_installed()
+            connection = stack.enter_context(kind()).airflow_connection
+        monkeypatch.setenv("AIRFLOW_CONN_EMNIFY_WAREHOUSE", connection)
         yield lambda query: [tuple(row) for row in sql_hook("emnify_warehouse").get_records(query)]
-    finally:
-        if server is not None:
-            server.__exit__()
 
 
 def states(run: Any) -> dict[str, str]:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.transfers.postgres import Postgres, find_binaries
+from tests.transfers.mariadb import MariaDB
+from tests.transfers.postgres import Postgres
 from tests.transfers.support import Database
 
 if TYPE_CHECKING:
@@ -16,15 +17,22 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from airflow_provider_emnify.sandbox import Sandbox
+    from tests.transfers.database_server import DatabaseServer
 
 
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[Postgres]:
     """A real PostgreSQL, one for a process of tests."""
-    if find_binaries() is None:
-        pytest.skip("PostgreSQL is not installed: apt-get install postgresql")
-    pytest.importorskip("airflow.providers.postgres", reason="apache-airflow-providers-postgres")
+    Postgres.skip_unless_installed()
     with Postgres() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def mariadb() -> Iterator[MariaDB]:
+    """A real MariaDB, one for a process of tests."""
+    MariaDB.skip_unless_installed()
+    with MariaDB() as server:
         yield server
 
 
@@ -49,7 +57,7 @@ def s3() -> Iterator[str]:
         server.stop()
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture(params=["sqlite", "postgresql", "mysql"])
 def database(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Database:
     """An empty database, and the connection ``warehouse`` to it in the environment."""
     if request.param == "sqlite":
@@ -57,10 +65,11 @@ def database(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest
         connection = {"conn_type": "sqlite", "host": str(tmp_path / "warehouse.db")}
         monkeypatch.setenv("AIRFLOW_CONN_WAREHOUSE", json.dumps(connection))
         return Database("sqlite", None)
-    server: Postgres = request.getfixturevalue("postgres")
+    fixture = {"postgresql": "postgres", "mysql": "mariadb"}[request.param]
+    server: DatabaseServer = request.getfixturevalue(fixture)
     monkeypatch.setenv("AIRFLOW_CONN_WAREHOUSE", server.airflow_connection)
-    database = Database("postgresql", f"s{uuid.uuid4().hex}")
-    database.run(f'CREATE SCHEMA "{database.schema}"')
+    database = Database(request.param, f"s{uuid.uuid4().hex}")
+    database.run(f"CREATE SCHEMA {database.schema}")
     return database
 
 

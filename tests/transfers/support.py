@@ -58,13 +58,15 @@ class Database:
         self.kind, self.schema = kind, schema
 
     def name(self, table: str) -> str:
-        return f'"{table}"' if self.schema is None else f'"{self.schema}"."{table}"'
+        quote = "`" if self.kind == "mysql" else '"'
+        parts = [part.replace(quote, 2 * quote) for part in (self.schema, table) if part]
+        return ".".join(f"{quote}{part}{quote}" for part in parts)
 
     def run(self, statement: str, *values: Any) -> list[tuple[Any, ...]]:
         """Run a statement in a transaction of its own; return its rows, if it has any."""
         with contextlib.closing(sql_hook("warehouse").get_conn()) as connection:
             cursor = connection.cursor()
-            cursor.execute(statement, values)
+            cursor.execute(statement, *([values] if values else []))
             rows = cursor.fetchall() if cursor.description else []
             connection.commit()
         return [tuple(row) for row in rows]
