@@ -1,12 +1,13 @@
 """How many waits one triggerer holds inside emnify's limits: N waits over a fleet, in one process.
 
-    python benchmarks/waits.py                       # the whole table, some 8 minutes
+    python benchmarks/waits.py                       # the whole table, some 25 minutes
     python benchmarks/waits.py --sizes 100 --over 30 # a try
 
 A sandbox of 20,000 endpoints, with the documented limits on, runs in a process of its own. Each wait asks for
 one endpoint to be enabled; the endpoints are enabled at random over five minutes. Measured is the process
 that holds the waits. Beside it stands what there is without this provider: a deferred sensor a device, with a
-hook of the HTTP provider and a token exchange of its own. Writes ``benchmarks/results/waits.md``.
+hook of the HTTP provider and a token exchange of its own. One case is measured after another, on a machine
+that should have nothing else to do. Writes ``benchmarks/results/waits.md``.
 """
 
 from __future__ import annotations
@@ -17,7 +18,6 @@ import gc
 import json
 import multiprocessing
 import os
-import platform
 import random
 import statistics
 import subprocess
@@ -25,15 +25,16 @@ import sys
 import tempfile
 import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
+from importlib import import_module
 from pathlib import Path
 from typing import Any
+
+from waits_report import INTERVAL, report
 
 RESULTS = Path(__file__).parent / "results" / "waits.md"
 SIZES = (100, 1000, 10_000)
 ENDPOINTS = 20_000
 OVER = 300.0
-INTERVAL = 60.0
 TODAY_SECONDS = {100: 120.0, 1000: 120.0, 10_000: 60.0}
 TICK = 0.002
 
@@ -167,6 +168,8 @@ async def hold(emnify: Emnify, size: int, over: float, results: dict[str, Any]) 
     async def one(key: int) -> str:
         wait = Wait("endpoint_status", key, "enabled").to_dict()
         trigger = EmnifyWaitTrigger("emnify_default", wait, INTERVAL, time.time() + 3600)
+        trigger.trigger_id = key  # as the triggerer does
+        del wait  # which keeps nothing else
         async for event in trigger.run():
             told[key] = time.time()
             return str(event.payload["status"])
@@ -281,6 +284,7 @@ def measure(kind: str, size: int, endpoints: int, over: float) -> None:
             os.environ["AIRFLOW_CONN_EMNIFY_DEFAULT"] = json.dumps(emnify.connection)
             plain = {"conn_type": "http", "host": emnify.connection["host"]}
             os.environ["AIRFLOW_CONN_EMNIFY_HTTP"] = json.dumps(plain)
+            import_module("airflow.jobs.triggerer_job_runner")  # the process is as big as a triggerer
             if kind == "waits":
                 asyncio.run(hold(emnify, size, over, results))
             else:
@@ -301,99 +305,6 @@ def in_own_process(kind: str, size: int, options: argparse.Namespace) -> dict[st
     return found
 
 
-def table(cases: list[dict[str, Any]], rows: list[tuple[str, str, str]]) -> str:
-    lines = ["| | " + " | ".join(f"N = {case['waits']:,}" for case in cases) + " |"]
-    lines.append("|---" * (len(cases) + 1) + "|")
-    for title, key, form in rows:
-        shown = ("-" if case.get(key) is None else format(case[key], form) for case in cases)
-        lines.append(f"| {title} | " + " | ".join(shown) + " |")
-    return "\n".join(lines)
-
-
-COMMON = [
-    ("ended well", "succeeded", ",d"),
-    ("seconds", "seconds", ",.0f"),
-    ("requests a minute", "requests a minute", ",.1f"),
-    ("429", "429", ",d"),
-    ("authentications", "authentications", ",d"),
-    ("change to event, median (s)", "median delay", ".1f"),
-    ("change to event, 99th percentile (s)", "99th delay", ".1f"),
-    ("CPU (s)", "CPU seconds", ".1f"),
-    ("memory above the empty process (MB)", "MB", ".0f"),
-    ("event loop held at most (ms)", "held ms", ".1f"),
-]
-OURS = [
-    *COMMON[:3],
-    ("requests a round, at most", "requests a round", ",d"),
-    *COMMON[3:],
-    ("event loop held, 99.9th percentile (ms)", "held 99.9th ms", ".1f"),
-    ("of it CPU time of the process, full garbage collections left out (ms)", "held by us ms", ".1f"),
-    ("full garbage collections", "collections", ",d"),
-    ("the longest of them (ms)", "collection ms", ".1f"),
-]
-TODAY = [COMMON[0], ("failed", "failed", ",d"), *COMMON[1:]]
-TARGETS = [
-    ("no 429", "429", 0),
-    ("one authentication", "authentications", 1),
-    ("at most 30 requests a round", "requests a round", 30),
-    ("event loop held for at most 50 ms", "held ms", 50),
-    ("under 150 MB above the empty process", "MB", 150),
-    ("median delay at most one interval (60 s)", "median delay", INTERVAL),
-]
-
-
-def _why(case: dict[str, Any]) -> str:
-    """Explain a loop that was held for too long, as far as it can be told apart."""
-    if case["held ms"] <= 50:
-        return ""
-    count, longest, ours = case["collections"], case["collection ms"], case["held by us ms"]
-    return f"""Why the event loop was held for longer: Python's full garbage collections ({count} of them,
-at most {longest:.0f} ms) look at every object of the process, Airflow's own among them. They come when many
-new objects last, as when thousands of triggers are made, and hold every thread. Without them the process
-held its loop for at most {ours:.0f} ms of CPU time; what is longer than that was the turn of other processes
-on this machine.
-"""
-
-
-def report(ours: list[dict[str, Any]], now: list[dict[str, Any]], options: argparse.Namespace) -> str:
-    """Return the results as Markdown."""
-    from airflow import __version__ as airflow
-
-    biggest = ours[-1]
-    targets = "\n".join(
-        f"| {title} | {biggest[key]:,.1f} | {'met' if biggest[key] <= most else '**missed**'} |"
-        for title, key, most in TARGETS
-    )
-    return f"""# Waits of a whole fleet in one triggerer
-
-`python benchmarks/waits.py {" ".join(options.given)}`, {time.strftime("%Y-%m-%d")}: Python
-{platform.python_version()}, Airflow {airflow}, {platform.system()} {platform.machine()},
-{os.cpu_count()} cores.
-
-A sandbox of {options.endpoints:,} endpoints with the documented limits on, in a process of its own. Each
-wait is for one endpoint; `poke_interval` is {INTERVAL:.0f} s; the endpoints reach their target at random
-over {options.over:.0f} s. The three sizes were measured side by side.
-
-## With this provider
-
-{table(ours, OURS)}
-
-The targets, at N = {biggest["waits"]:,}:
-
-| target | reached | |
-|---|---|---|
-{targets}
-
-{_why(biggest)}
-## Without it
-
-A deferred sensor a device, each with `HttpAsyncHook` of the HTTP provider, a token exchange of its own and a
-GET every {INTERVAL:.0f} s, over the same sandbox; stopped after the seconds shown.
-
-{table(now, TODAY)}
-"""
-
-
 def main() -> None:
     """Measure all cases, and write the results."""
     parser = argparse.ArgumentParser(description="Measure how many waits one triggerer holds.")
@@ -403,14 +314,12 @@ def main() -> None:
     parser.add_argument("--results", type=Path, default=RESULTS)
     parser.add_argument("--measure", choices=["waits", "today"], help=argparse.SUPPRESS)
     options = parser.parse_args()
-    options.given = sys.argv[1:]
     if options.measure:
         measure(options.measure, options.sizes[0], options.endpoints, options.over)
         return
-    sizes = sorted(options.sizes)
-    with ThreadPoolExecutor(len(sizes)) as pool:
-        ours = list(pool.map(lambda size: in_own_process("waits", size, options), sizes))
-        now = list(pool.map(lambda size: in_own_process("today", size, options), sizes))
+    sizes, options.load = sorted(options.sizes), os.getloadavg()[0]
+    ours = [in_own_process("waits", size, options) for size in sizes]
+    now = [in_own_process("today", size, options) for size in sizes]
     options.results.parent.mkdir(parents=True, exist_ok=True)
     options.results.write_text(report(ours, now, options))
     print(options.results)
