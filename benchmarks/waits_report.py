@@ -57,7 +57,7 @@ def table(cases: list[dict[str, Any]], rows: list[tuple[str, str, str]]) -> str:
 def _held(case: dict[str, Any]) -> str:
     """Say what held the event loop for longest, as far as it can be told apart."""
     count, longest, ours = case["collections"], case["collection ms"], case["held by us ms"]
-    return f"""What held the event loop: {count} full garbage collections of Python, of {longest:.0f} ms at most.
+    return f"""What held the event loop: {count} full garbage collections of Python, {longest:.0f} ms at most.
 Apart from these the process had its loop wait for at most {ours:.0f} ms of its CPU time. What is beyond
 was the turn of other processes on this machine, the sandbox among them."""
 
