@@ -165,7 +165,7 @@ class EmnifyCreateEndpointsOperator(EmnifyBaseOperator):
         named = some([f"{name!r} is {own} here and {other} there" for other, own, name in twins])
         if any(other < own for other, own, _ in twins):
             raise unknown_for_good(
-                f"endpoints: another run has created endpoints of the same names at the same moment: {named}. "
+                f"endpoints: another run has created some of the same names at the same moment: {named}. "
                 "Check which of them are in use, delete the others with EmnifyDeleteEndpointsOperator, and "
                 "clear this task: it goes on with those that are left"
             )

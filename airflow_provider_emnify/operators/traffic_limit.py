@@ -14,7 +14,7 @@ from airflow_provider_emnify.operators.base import (
 )
 from airflow_provider_emnify.operators.endpoint_rows import endpoint_ids as parse_endpoint_ids
 from airflow_provider_emnify.operators.one_by_one import for_each
-from airflow_provider_emnify.operators.rerun import earlier_tries_since, parse_moment
+from airflow_provider_emnify.operators.rerun import earlier_tries_since, identity, parse_moment
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,20 +25,23 @@ if TYPE_CHECKING:
     from airflow_provider_emnify.api.resources.operation import Row
 
 
+_MARKS = 1000  # bytes, which tell whose extension it is
+
+
 class EmnifyExtendTrafficLimitOperator(EmnifyBaseOperator):
     """Let endpoints (devices) use more than their service profile's traffic limit, until its period ends.
 
-    A first try extends. A later one (a retry, or after clearing) looks first for an extension of the same
-    volume and limit that was created since the DAG run started, or was due, where a task of a finished run
-    was cleared. Two runs at the same time that extend by the same volume cannot be told apart: when one of
-    them is retried, it may take the other's extension for its own.
+    An extension has up to 1,000 bytes more than asked for, which tell whose it is. A first try extends. A
+    later one (a retry, or after clearing) looks first for this task's own: of that volume and limit, created
+    since the DAG run started, or was due, where a task of a finished run was cleared. Two runs at the same
+    time each extend, as asked.
 
     .. code-block:: python
 
         EmnifyExtendTrafficLimitOperator(task_id="more", endpoint_ids=[7, 8], volume=50_000_000)
 
     :param endpoint_ids: One id or many (templated).
-    :param volume: How much more, in **bytes** (templated).
+    :param volume: How much more, in **bytes** (templated); a little more is given.
     :param traffic_limit_id: Which limit, where there are several (templated).
     :param emnify_conn_id: The connection to emnify.
     :returns: The id of each endpoint's extension, by endpoint (as text).
@@ -74,23 +77,24 @@ class EmnifyExtendTrafficLimitOperator(EmnifyBaseOperator):
         """Extend one after another."""
         ids, volume = parse_endpoint_ids(self.endpoint_ids), amount(self.volume, "volume")
         limit_id = optional_id(self.traffic_limit_id, "traffic_limit_id")
+        marked = round(volume) + 1 + identity(context, 16) % _MARKS
         since = earlier_tries_since(context)
         self.log.info(
-            "Extending the traffic limit of %d endpoints (%s) by %.0f bytes, until its period ends",
+            "Extending the traffic limit of %d endpoints (%s) by %d bytes, until its period ends",
             len(ids),
             some(ids) or "none",
-            volume,
+            marked,
         )
         limits = self.client.traffic_limits
         extensions: dict[str, int] = {}
 
         def extend(endpoint_id: int) -> None:
             there = limits.extensions(endpoint_id) if since is not None else ()
-            mine = next((row for row in there if _is_same(row, volume, limit_id, since)), None)
+            mine = next((row for row in there if _is_same(row, marked, limit_id, since)), None)
             if mine is not None:
                 self.log.info("Extension %s of endpoint %s is an earlier try's", mine["id"], endpoint_id)
             else:
-                mine = limits.extend(endpoint_id, volume=volume, traffic_limit_id=limit_id)
+                mine = limits.extend(endpoint_id, volume=marked, traffic_limit_id=limit_id)
             extensions[str(endpoint_id)] = int(mine["id"])
 
         for_each(ids, extend, what="extend the traffic limit of endpoint")

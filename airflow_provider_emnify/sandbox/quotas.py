@@ -43,7 +43,8 @@ def assign(
         threshold_volume=body.get("threshold_volume"),
     )
     state.quotas[endpoint.id, kind] = quota
-    state.emit(_ASSIGNED[kind], f"{_name(kind)} assigned.", now, endpoint=endpoint, user=user)
+    detail = {"volume": quota.volume, "last_volume_added": quota.last_volume_added}
+    state.emit(_ASSIGNED[kind], f"{_name(kind)} assigned.", now, endpoint=endpoint, user=user, detail=detail)
     state.agenda.at(quota.expires, lambda when: _expire(state, quota, when))
     _refill_daily(state, quota, now)
     return quota

@@ -77,7 +77,7 @@ def at_once(
     own = threading.local()
 
     def write_together(*args: Any, **kwargs: Any) -> Any:
-        if own.met:
+        if getattr(own, "met", True):  # not one of the two
             return plain_write(*args, **kwargs)
         own.met = True
         looked.wait()
