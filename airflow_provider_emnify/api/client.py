@@ -22,6 +22,7 @@ from airflow_provider_emnify.api.errors import (
 from airflow_provider_emnify.api.limits import Limits
 from airflow_provider_emnify.api.paging import Listing, Page
 from airflow_provider_emnify.api.resources import Resources
+from airflow_provider_emnify.api.resources.operation import find_lost
 from airflow_provider_emnify.api.sending import Answer, ClientStats, Sender
 
 if TYPE_CHECKING:
@@ -199,10 +200,10 @@ class EmnifyClient(Resources):
         """
         try:
             answer = self.send("POST", path, path_params=path_params, params=params, json=json)
-        except EmnifyUnknownOutcomeError:
+        except EmnifyUnknownOutcomeError as lost:
             if find is None:
                 raise
-            if (found := find()) is not None:
+            if (found := find_lost(find, lost)) is not None:
                 return found
             if not unique:
                 raise
@@ -257,8 +258,8 @@ class EmnifyClient(Resources):
     def graphql(self, query: str, variables: Mapping[str, Any] | None = None) -> Any:
         """Run a GraphQL query and return its ``data``.
 
-        The schema is emnify's and changes without notice: queries are the caller's own. A query that does
-        not begin with ``mutation`` is taken for one that may be sent again.
+        The schema is emnify's and changes without notice: queries are the caller's own. One without the word
+        ``mutation`` may be sent again.
 
         :param query: The query.
         :param variables: Its variables.
@@ -268,7 +269,7 @@ class EmnifyClient(Resources):
             "POST",
             GRAPHQL,
             json={"query": query, "variables": dict(variables or {})},
-            repeatable=not re.search(r"^\s*mutation\b", query, re.MULTILINE),
+            repeatable=not is_mutation(query),
         )
         body = answer.body if isinstance(answer.body, dict) else {}
         errors = body.get("errors")
@@ -340,6 +341,11 @@ class EmnifyClient(Resources):
         for secret in list(self._secrets):
             text = text.replace(secret, "***")
         return text
+
+
+def is_mutation(query: str) -> bool:
+    """Tell whether a GraphQL query may change something: anything with that word is taken for one."""
+    return re.search(r"\bmutation\b", query) is not None
 
 
 def _graphql_error(error: Any) -> str:

@@ -10,10 +10,13 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_emnify.api.ids import parse_ids
-from airflow_provider_emnify.operators.base import EmnifyBaseOperator, is_known
+from airflow_provider_emnify.operators.at_most_once import at_most_once
+from airflow_provider_emnify.operators.base import EmnifyBaseOperator, flag, is_known
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
+
+    from airflow_provider_emnify.api.resources.operation import Operation
 
 _MAX_ROWS = 10_000
 
@@ -25,6 +28,12 @@ class EmnifyOperator(EmnifyBaseOperator):
     argument names are checked when the DAG is parsed, so that a typo never gets as far as a worker; values
     may be templates. Calls that take or return a secret (a new application token, a password) are refused,
     since arguments and results of a task are stored in clear text; make them with the hook inside a task.
+
+    A call that creates something (a POST) is made once: not again when its answer is lost and the client's
+    method does not find what was created, nor by another try of a task whose worker has died; the error says
+    what to check. Airflow 3.3 and later let a task try again that is known to have done nothing; before, a
+    call that could not be made fails the task. Who clears the task has it made again. The operators for a
+    single purpose recognise what is there, and can be repeated.
 
     .. code-block:: python
 
@@ -39,11 +48,14 @@ class EmnifyOperator(EmnifyBaseOperator):
         method takes a number or a list of ids, the text becomes one.
     :param max_rows: The most rows that a list may have (default 10,000). Larger ones belong into a table or
         a file: use ``EmnifyToSqlOperator`` or ``EmnifyToObjectStorageOperator``.
+    :param repeatable: Whether each try may make the call, whatever came of an earlier one. By default any may
+        but a POST, and of those the few that change nothing.
     :param emnify_conn_id: The connection to emnify.
     :returns: What the call returns; a list, where it returns rows one by one.
     :raises ValueError: when the DAG is parsed, for a call or an argument that does not exist, and for an
         argument that is missing.
-    :raises AirflowFailException: for an error that no retry mends.
+    :raises AirflowFailException: for a call that an earlier try may have made, and for any error that no
+        retry mends.
 
     Vendor page: https://docs.emnify.com/developers/api
     """
@@ -57,6 +69,7 @@ class EmnifyOperator(EmnifyBaseOperator):
         call: str,
         arguments: Mapping[str, Any] | None = None,
         max_rows: int = _MAX_ROWS,
+        repeatable: bool | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -70,10 +83,10 @@ class EmnifyOperator(EmnifyBaseOperator):
         self.call = call
         self.arguments = {} if arguments is None else arguments
         self.max_rows = max_rows
+        self.repeatable = None if repeatable is None else flag(repeatable, "repeatable")
 
     def perform(self, context: Context) -> Any:
         """Make the call."""
-        del context
         arguments = self.arguments
         if not isinstance(arguments, Mapping):
             raise ValueError(f"arguments: {arguments!r} is no dict of arguments by name")  # noqa: TRY004 - a mend for the DAG, as all others
@@ -81,7 +94,14 @@ class EmnifyOperator(EmnifyBaseOperator):
         check_arguments(self.call, method, arguments)
         resource, name = self.call.split(".")
         self.log.info("Calling %s(%s)", self.call, ", ".join(arguments))
-        answer = getattr(getattr(self.client, resource), name)(**_typed(method, arguments))
+        make = getattr(getattr(self.client, resource), name)
+        typed = _typed(method, arguments)
+        if self.repeatable or (self.repeatable is None and _may_be_repeated(method)):
+            return self._small(make(**typed))
+        told = ", ".join(f"{key}={value!r}" for key, value in typed.items())
+        look = f"with {resource}.list" if hasattr(getattr(self.client, resource), "list") else "in its portal"
+        with at_most_once(self, context, f"{self.call}({told})", look):
+            answer = make(**typed)
         return self._small(answer)
 
     def _small(self, answer: Any) -> Any:
@@ -168,6 +188,12 @@ def _methods(resource: type) -> dict[str, Callable[..., Any]]:
         for name, method in inspect.getmembers(resource, callable)
         if not name.startswith("_") and not inspect.isclass(method)
     }
+
+
+def _may_be_repeated(method: Callable[..., Any]) -> bool:
+    """Tell whether a call does the same when it is made twice."""
+    operation: Operation = method.__dict__["operation"]
+    return operation.method != "POST" if operation.repeatable is None else operation.repeatable
 
 
 def _parameters(method: Callable[..., Any]) -> dict[str, inspect.Parameter]:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow_provider_emnify.operators.base import EmnifyBaseOperator, check_early, mapping, text
+from airflow_provider_emnify.api.client import is_mutation
+from airflow_provider_emnify.operators.at_most_once import at_most_once
+from airflow_provider_emnify.operators.base import EmnifyBaseOperator, check_early, flag, mapping, text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -20,8 +22,11 @@ class EmnifyGraphqlOperator(EmnifyBaseOperator):
 
     emnify's schema is its own and changes without notice: what a query may ask for is for emnify to say.
     Arguments and results of a task are stored in clear text, so neither must hold a secret; make such a
-    query with ``EmnifyHook().get_conn().graphql(...)`` inside a task. A mutation whose answer is lost is not
-    sent again: the error says so, and it is for the DAG's owner to look before the next try.
+    query with ``EmnifyHook().get_conn().graphql(...)`` inside a task.
+
+    A mutation is sent once: not again when its answer is lost, nor by another try of a task whose worker has
+    died; the error says what to check. Airflow 3.3 and later let a task try again that is known to have done
+    nothing; before, a mutation that could not be sent fails the task. Who clears the task sends it again.
 
     .. code-block:: python
 
@@ -33,11 +38,13 @@ class EmnifyGraphqlOperator(EmnifyBaseOperator):
     :param query: The query (templated), or the path of a ``.graphql`` or ``.gql`` file that holds it.
     :param variables: Its variables by name (templated). Prefer them to templates in the query: they need no
         quoting.
+    :param repeatable: Whether each try may send the query, whatever came of an earlier one. By default one
+        without the word ``mutation`` may.
     :param emnify_conn_id: The connection to emnify.
     :returns: The ``data`` of the answer.
     :raises ValueError: when the DAG is parsed, for a query that is empty and variables that are no dict.
-    :raises AirflowFailException: for errors in the answer, which emnify sends as a success, and for any other
-        error that no retry mends.
+    :raises AirflowFailException: for errors in the answer, which emnify sends as a success; for a mutation
+        that an earlier try may have sent; and for any other error that no retry mends.
 
     Vendor page: https://docs.emnify.com/developers/api
     """
@@ -46,16 +53,23 @@ class EmnifyGraphqlOperator(EmnifyBaseOperator):
     template_ext: Sequence[str] = (".graphql", ".gql")
     template_fields_renderers: ClassVar[dict[str, str]] = {"variables": "json"}
 
-    def __init__(self, *, query: str, variables: Mapping[str, Any] | None = None, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        *,
+        query: str,
+        variables: Mapping[str, Any] | None = None,
+        repeatable: bool | None = None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         check_early(text, query, "query")
         check_early(mapping, variables, "variables")
         self.query = query
         self.variables = variables
+        self.repeatable = None if repeatable is None else flag(repeatable, "repeatable")
 
     def perform(self, context: Context) -> Any:
         """Send the query."""
-        del context
         query, variables = text(self.query, "query"), mapping(self.variables, "variables")
         named = _NAME.search(query)
         self.log.info(
@@ -63,4 +77,8 @@ class EmnifyGraphqlOperator(EmnifyBaseOperator):
             f"{named[1]} {named[2]}" if named else "query",
             f" with {', '.join(variables)}" if variables else "",
         )
-        return self.client.graphql(query, variables)
+        if self.repeatable or (self.repeatable is None and not is_mutation(query)):
+            return self.client.graphql(query, variables)
+        call = f"GraphQL mutation{f' {named[2]}' if named else ''} with {variables!r}"
+        with at_most_once(self, context, call, "with a query"):
+            return self.client.graphql(query, variables)

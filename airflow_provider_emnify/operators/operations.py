@@ -12,6 +12,7 @@ from airflow_provider_emnify.api.enums import OperationState
 from airflow_provider_emnify.api.waits import WAITS, Wait
 from airflow_provider_emnify.operators.base import check_early, some
 from airflow_provider_emnify.operators.rerun import earlier_tries_since, parse_moment
+from airflow_provider_emnify.operators.task_store import TaskStore
 from airflow_provider_emnify.operators.waiting import EmnifyWaitingOperator
 from airflow_provider_emnify.retry import fail_for_good
 
@@ -154,18 +155,10 @@ class OwnOperations:
     """
 
     def __init__(self, context: Context, log: Any) -> None:
-        self._store: Any = context.get("task_state_store")
-        self._log = log
-        self.ids: list[str] = []
-        self._since: datetime | None = None
-        if self._store is not None:
-            try:
-                ids: Any = self._store.get(_STORED_IDS)
-                self.ids = [str(key) for key in ids or []]
-                self._since = parse_moment(self._store.get(_STORED_SINCE))
-            except Exception as error:  # whatever the store is made of
-                self._give_up(error)
-        if self._store is None:
+        self._store = TaskStore(context, log, "operations are known by their time")
+        self.ids = [str(key) for key in self._store.get(_STORED_IDS) or []]
+        self._since = parse_moment(self._store.get(_STORED_SINCE))
+        if not self._store.is_there:
             self._since = earlier_tries_since(context)
 
     def has(self, key: str, row: Mapping[str, Any]) -> bool:
@@ -175,25 +168,14 @@ class OwnOperations:
 
     def soon(self) -> None:
         """Note that an operation is about to begin: its answer may never be seen."""
-        if self._store is not None and self._since is None:
+        if self._store.is_there and self._since is None:
             self._since = datetime.now(UTC) - _CLOCKS_MAY_DIFFER
-            self._keep(_STORED_SINCE, self._since.isoformat())
+            self._store.keep(_STORED_SINCE, self._since.isoformat())
 
     def now(self, key: str) -> None:
         """Note that an operation has begun."""
         self.ids.append(key)
-        self._keep(_STORED_IDS, self.ids)
-
-    def _keep(self, name: str, value: Any) -> None:
-        if self._store is not None:
-            try:
-                self._store.set(name, value)
-            except Exception as error:  # whatever the store is made of
-                self._give_up(error)
-
-    def _give_up(self, error: Exception) -> None:
-        self._log.warning("Airflow's task state store failed; operations are known by their time: %r", error)
-        self._store = None
+        self._store.keep(_STORED_IDS, self.ids)
 
 
 def state_of(kind: str, row: Row) -> str:

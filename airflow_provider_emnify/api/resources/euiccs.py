@@ -9,6 +9,7 @@ from airflow_provider_emnify.api.resources.operation import (
     BEGINNING,
     Resource,
     filters,
+    find_lost,
     given,
     latest_newcomer,
     operation,
@@ -188,8 +189,8 @@ class Euiccs(Resource):
         )
         try:
             [scheduled] = call.request(json=[body], euicc_id=euicc_id)
-        except EmnifyUnknownOutcomeError:
-            found = find()
+        except EmnifyUnknownOutcomeError as lost:
+            found = find_lost(find, lost)
             if found is None:
                 raise
             return found

@@ -15,6 +15,7 @@ from enum import Enum
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Concatenate, Final, ParamSpec, TypeVar
 
+from airflow_provider_emnify.api.errors import EmnifyError, EmnifyUnknownOutcomeError
 from airflow_provider_emnify.api.ids import parse_ids
 from airflow_provider_emnify.api.paging import Listing, Page
 
@@ -313,6 +314,20 @@ def latest_newcomer(
 
     before = {row.get("id") for row in beginning()}
     return lambda: next((row for row in beginning() if is_it(row) and row.get("id") not in before), None)
+
+
+def find_lost(find: Callable[[], Row | None], lost: EmnifyUnknownOutcomeError) -> Row | None:
+    """Return what was created by a call whose answer was lost, None when it is not found.
+
+    :param find: Looks for it.
+    :param lost: The error of the call.
+    :raises EmnifyUnknownOutcomeError: when it cannot be looked for: whether it was created is not known then.
+    """
+    try:
+        return find()
+    except EmnifyError as error:
+        lost.message += f". It could not be looked for: {error.message}"
+        raise lost from error
 
 
 def unless_none(value: Any, parse: Callable[[Any], Any] = lambda value: value) -> Any:

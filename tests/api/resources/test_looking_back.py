@@ -69,6 +69,25 @@ def test_an_sms_is_not_guessed_at_without_the_time_at_emnify(
         client.sms.send(7, payload="on")
 
 
+@pytest.mark.parametrize("status", [500, 404])
+def test_what_cannot_be_looked_for_is_of_unknown_outcome(
+    client: EmnifyClient, requests_mock: rm.Mocker, status: int
+) -> None:
+    """An error of the look alone would say that the call may be made again."""
+    requests_mock.post(SMS, **LOST)
+    requests_mock.get(SMS, status_code=status)
+    operation = f"{URL}/api/v1/euicc/7/operation"
+    requests_mock.post(operation, **LOST)
+    requests_mock.get(operation, [{"json": []}, {"status_code": status}])
+    for call in (
+        lambda: client.sms.send(7, payload="on"),
+        lambda: client.euiccs.schedule_operation(7, action_id=1),
+    ):
+        with pytest.raises(EmnifyUnknownOutcomeError, match="It could not be looked for") as caught:
+            call()
+        assert not caught.value.transient
+
+
 def test_a_thing_is_known_by_its_name_among_those_that_are_new(
     client: EmnifyClient, requests_mock: rm.Mocker
 ) -> None:

@@ -1,0 +1,72 @@
+"""Calls that must not be made twice, by a task that Airflow may run again."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from airflow.providers.common.compat.sdk import AirflowFailException
+
+from airflow_provider_emnify.api import EmnifyError, EmnifyPartialError
+from airflow_provider_emnify.operators.rerun import unknown_for_good
+from airflow_provider_emnify.operators.task_store import TaskStore
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from airflow.providers.common.compat.sdk import BaseOperator, Context
+
+_STORED = "emnify_call"
+_NOTHING_DONE = -1
+_LONGEST = 500  # characters of a call that a message shows
+
+
+@contextmanager
+def at_most_once(operator: BaseOperator, context: Context, call: str, check: str) -> Iterator[None]:
+    """Make a call that nobody can tell from an earlier one like it, unless an earlier try may have made it.
+
+    Airflow 3.3 and later keep a note of it: a try that finds the note of one before fails, unless that one
+    is known to have done nothing. Before 3.3 nothing is kept: then only the first try makes the call. A
+    person who clears the task has it made again.
+
+    :param operator: The task.
+    :param context: Its context.
+    :param call: What is called with what, for messages.
+    :param check: How to find out whether it was done.
+    :raises AirflowFailException: when an earlier try may have made the call (an
+        :class:`~airflow_provider_emnify.api.EmnifyUnknownOutcomeError`), or when it is not done and no other
+        try could make it.
+    """
+    store = TaskStore(context, operator.log, "a retry will not make this call again")
+    call = call if len(call) <= _LONGEST else f"{call[:_LONGEST]}..."
+    # Clearing a task raises this number, and nothing else does.
+    most_tries = int(getattr(context.get("ti"), "max_tries", operator.retries or 0))
+    noted = store.get(_STORED)
+    if _was_retried(operator, context, most_tries) if not store.is_there else noted == most_tries:
+        raise unknown_for_good(
+            f"an earlier try of this task may have made this call, and ended before it could say so: {call}. "
+            f"It is not made again. Check at emnify whether it was done ({check}). If it was, mark this task "
+            "as successful; if it was not, clear it"
+        )
+    store.keep(_STORED, most_tries)
+    try:
+        yield
+    except EmnifyError as error:
+        if not error.transient:
+            raise  # which ends the task
+        if isinstance(error, EmnifyPartialError) and error.done:
+            error.transient = False  # another try would do again what is done
+            raise
+        store.keep(_STORED, _NOTHING_DONE)
+        if not store.is_there:
+            raise AirflowFailException(
+                f"{error}. It was not done. Airflow before 3.3 cannot tell that to another try, so there is "
+                "none: clear this task to try again"
+            ) from error
+        raise
+
+
+def _was_retried(operator: BaseOperator, context: Context, most_tries: int) -> bool:
+    """Tell whether this is neither the first try, nor the first since someone cleared the task."""
+    first = most_tries - int(operator.retries or 0) + 1
+    return int(getattr(context.get("ti"), "try_number", 1) or 1) > max(first, 1)
