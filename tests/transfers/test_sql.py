@@ -309,6 +309,14 @@ def test_a_database_that_is_not_known_gets_standard_sql(
     )
 
 
+def test_names_in_snowflake_are_those_that_need_no_quotes() -> None:
+    """Else SQLAlchemy, and whoever writes a query, would not find the tables."""
+    quote = DIALECTS["snowflake"].quote
+    assert [quote(name) for name in ("emnify_sims", "_extra", "My Table", "My")] == [
+        *('"EMNIFY_SIMS"', '"_EXTRA"', '"My Table"', '"My"')
+    ]
+
+
 def test_psycopg_2_copies_as_well(postgres: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     psycopg2 = pytest.importorskip("psycopg2")
     monkeypatch.setenv("AIRFLOW_CONN_WAREHOUSE", postgres.airflow_connection)
