@@ -21,7 +21,7 @@ from airflow_provider_emnify.operators.base import (
     some,
     text,
 )
-from airflow_provider_emnify.operators.rerun import made_by_this_task, parse_moment
+from airflow_provider_emnify.operators.rerun import made_by_this_task, parse_moment, unknown_for_good
 from airflow_provider_emnify.operators.secret import masked_connection
 from airflow_provider_emnify.operators.waiting import EmnifyWaitingOperator
 
@@ -59,8 +59,8 @@ class EmnifyCreateCloudConnectOperator(EmnifyWaitingOperator):
     """Create a Cloud Connect attachment: a private connection between emnify's network and one's own.
 
     **It bills.** An attachment is known by its name: it is looked for first, so that a task that runs again
-    creates no second one. Two runs that overlap look again when they have created; the later one then fails
-    and names both.
+    creates no second one. Two runs that overlap take turns as far as they share a store of the rate limits
+    (``rate_limit_store``); others look again when they have created, and the later one fails and names both.
 
     A transit gateway is an offer: accept the resource share in the AWS account and attach it to the VPC
     within seven days. A task that runs again after that makes the offer again. A VPN is there in 3 to 5
@@ -169,9 +169,11 @@ class EmnifyCreateCloudConnectOperator(EmnifyWaitingOperator):
         name = text(self.name, "name")
         wanted = {field: _CHECKS[field](getattr(self, field), field) for field in self._fields()}
         client = self.client
-        there = _of_name(client.cloud_connect.list(), name)
+        with client.one_at_a_time("Cloud Connect", name):
+            there = _of_name(client.cloud_connect.list(), name)
+            created = self._create(name, wanted) if there is None else 0
         if there is None:
-            return self._leave(self._create(name, wanted))
+            return self._leave(created)
         kind = (there.get("type") or {}).get("id")
         if kind is not None and int(kind) != _TYPES[self.type]:
             raise ValueError(
@@ -210,7 +212,7 @@ class EmnifyCreateCloudConnectOperator(EmnifyWaitingOperator):
             self.log.info("Created attachment %s as %s", name, created)
         same = [row["id"] for row in _alive(resource.list()) if row.get("name") == name]
         if any(int(other) < int(created) for other in same):
-            raise ValueError(
+            raise unknown_for_good(
                 f"name: another run has created an attachment {name!r} meanwhile; both bill: {some(same)}. "
                 f"Delete {created}, which this task has created, with EmnifyDeleteCloudConnectOperator"
             )

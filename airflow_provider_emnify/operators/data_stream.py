@@ -31,7 +31,8 @@ class EmnifyCreateDataStreamOperator(DataStreamSettingsOperator):
     """Create a data stream: usage or events that emnify delivers as they happen.
 
     A stream is known by its name: it is looked for first, so that a task that runs again creates no second
-    one. Two runs that overlap look again when they have created: the later one deletes its own.
+    one. Two runs that overlap take turns as far as they share a store of the rate limits
+    (``rate_limit_store``); others look again when they have created, and the later one deletes its own.
 
     Arguments of a task are stored in clear text, so secrets are no part of ``destination``: put them into an
     Airflow connection and name it in ``credentials_conn_id``.
@@ -119,13 +120,11 @@ class EmnifyCreateDataStreamOperator(DataStreamSettingsOperator):
         name, settings = text(self.name, "name"), self.settings()
         if "destination" not in settings:
             raise ValueError(f"destination: {self.destination!r} is none; give one, with a connection_type")
-        there = stream_of_name(self.client, name)
+        with self.client.one_at_a_time("data streams", name):
+            there = stream_of_name(self.client, name)
+            created = self._create(name, settings) if there is None else 0
         if there is None:
-            kind = settings["destination"]["connection_type"]
-            self.log.info("Creating data stream %s to %s", name, kind)
-            created = self.client.data_streams.create(name=name, **settings)["id"]
-            self.log.info("Created data stream %s as %s", name, created)
-            return self.leave(self._settle(name, created))
+            return self.leave(created)
         if self.if_exists == "update":
             return self.change(there, settings)
         is_asked = all(is_so(there, key, value) for key, value in settings.items())
@@ -136,6 +135,13 @@ class EmnifyCreateDataStreamOperator(DataStreamSettingsOperator):
             )
         self.log.info("Data stream %s exists as %s: nothing to create", name, there["id"])
         return self.leave(there["id"], there)
+
+    def _create(self, name: str, settings: dict[str, Any]) -> int | str:
+        kind = settings["destination"]["connection_type"]
+        self.log.info("Creating data stream %s to %s", name, kind)
+        created = self.client.data_streams.create(name=name, **settings)["id"]
+        self.log.info("Created data stream %s as %s", name, created)
+        return self._settle(name, created)
 
     def _settle(self, name: str, created: int | str) -> int | str:
         """Look again: of streams that overlapping runs have created, the one with the lowest id stays."""

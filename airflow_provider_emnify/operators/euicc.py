@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import timedelta
-from itertools import islice
+from itertools import islice, takewhile
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_emnify.api.enums import OperationState
@@ -18,8 +18,10 @@ from airflow_provider_emnify.operators.operations import (
     EmnifyOperationOperator,
     OwnOperations,
     find_action,
+    is_later,
     state_of,
 )
+from airflow_provider_emnify.operators.rerun import unknown_for_good
 from airflow_provider_emnify.operators.secret import MaskedArgument
 from airflow_provider_emnify.operators.sim_operation import EmnifySimOperationOperator
 
@@ -41,6 +43,9 @@ class EmnifyEuiccOperationOperator(EmnifyOperationOperator):
     second one, and so is one that this task has scheduled before (a lost answer, a worker that died, a task
     that is cleared); when that one has succeeded, it is done. One that failed is scheduled anew by a retry,
     for the devices where it failed. With ``activation_code``, only this task's own count as like it.
+
+    Tasks take turns on an eUICC as far as they share a store of the rate limits (``rate_limit_store``). Where
+    another host has scheduled the same at the same moment, the later one fails and names both.
 
     .. code-block:: python
 
@@ -140,30 +145,37 @@ class EmnifyEuiccOperationOperator(EmnifyOperationOperator):
         eids = self._read_eids(ids)
         own = OwnOperations(context, self.log)
         found: dict[int, Row] = {}
+        twins: list[str] = []
 
-        def look(euicc_id: int) -> None:
-            row = self._earlier(euicc_id, int(action["id"]), own)
-            if row is not None:
-                found[euicc_id] = row
-
-        def schedule(euicc_id: int) -> None:
-            own.soon()
-            row = euiccs.schedule_operation(euicc_id, action_id=action["id"], **how)
-            own.now(f"{euicc_id}/{row['id']}")
-            self._can_be_cancelled(euicc_id, row)
+        def look_or_schedule(euicc_id: int) -> None:
+            with self.client.one_at_a_time("eUICC operations", euicc_id):
+                row, latest = self._earlier(euicc_id, int(action["id"]), own)
+                if row is None:
+                    own.soon()
+                    row = euiccs.schedule_operation(euicc_id, action_id=action["id"], **how)
+                    own.now(f"{euicc_id}/{row['id']}")
+                    self._can_be_cancelled(euicc_id, row)
+                    twin = self._look_again(euicc_id, int(action["id"]), row, latest)
+                    if twin is not None:
+                        twins.append(f"{row['id']} and before it {twin} on eUICC {eids[euicc_id]}")
+                else:
+                    self.log.info("eUICC %s: operation %s is under way or done", eids[euicc_id], row["id"])
             found[euicc_id] = row
 
         what = f"schedule {action['description']!r} on eUICC"
-        refused = each(ids, look, label=eids.__getitem__, what=what)
-        new = [key for key in ids if key not in found and key not in refused]
         self.log.info(
-            "%s: scheduling it on %d eUICCs (%s); under way or done on %d",
+            "%s: scheduling it on %d eUICCs (%s), where it is not under way or done",
             action["description"],
-            len(new),
-            some([eids[key] for key in new]) or "none",
-            len(found),
+            len(ids),
+            some([*eids.values()]),
         )
-        refused |= each(new, schedule, label=eids.__getitem__, what=what)
+        refused = each(ids, look_or_schedule, label=eids.__getitem__, what=what)
+        if twins:
+            raise unknown_for_good(
+                f"{action['description']}: another run has scheduled the same at the same moment: "
+                f"{some(twins)}. Check them, cancel those that are too many with "
+                "client.euiccs.cancel_operation, and clear this task: it goes on with what is under way"
+            )
         done = [key for key, row in found.items() if state_of(self.kind, row) == OperationState.SUCCEEDED]
         return self.follow(
             str(action["description"]),
@@ -185,26 +197,43 @@ class EmnifyEuiccOperationOperator(EmnifyOperationOperator):
             raise ValueError(f"euicc_ids: there is no eUICC {some(missing)}; nothing was scheduled")
         return {key: str(rows[key].get("eid") or f"eUICC {key}") for key in ids}
 
-    def _earlier(self, euicc_id: int, action_id: int, own: OwnOperations) -> Row | None:
-        """Return the operation on an eUICC that makes a new one needless, if there is one."""
+    def _earlier(self, euicc_id: int, action_id: int, own: OwnOperations) -> tuple[Row | None, str | None]:
+        """Return the operation on an eUICC that makes a new one needless, or else the id of the latest."""
         euiccs = self.client.euiccs
         for key in reversed([key for key in own.ids if key.startswith(f"{euicc_id}/")]):
             row = euiccs.get_operation(euicc_id, key.partition("/")[2])
             if state_of(self.kind, row) == OperationState.PENDING:
                 self._can_be_cancelled(euicc_id, row)
-                return row
-        iccid = _iccid(self.iccid_with_luhn)
+                return row, None
         for row in islice(euiccs.operations(euicc_id, per_page=BEGINNING), 1):
-            if row["action"]["id"] != action_id or iccid not in {None, row.get("iccid_with_luhn")}:
-                return None
+            if not self._is_like(row, action_id):
+                return None, str(row["id"])
             state, is_own = state_of(self.kind, row), own.has(f"{euicc_id}/{row['id']}", row)
             if is_own and state == OperationState.PENDING:
                 self._can_be_cancelled(euicc_id, row)
             if (is_own and state in {OperationState.PENDING, OperationState.SUCCEEDED}) or (
                 state == OperationState.PENDING and not self.activation_code
             ):
-                return row
+                return row, None
+            return None, str(row["id"])
+        return None, None
+
+    def _look_again(self, euicc_id: int, action_id: int, new: Row, latest: str | None) -> str | None:
+        """Return the id of an operation like a new one that another host has scheduled just before it."""
+        if self.activation_code:
+            return None  # what another one downloads is not known
+        rows = islice(self.client.euiccs.operations(euicc_id, per_page=BEGINNING), BEGINNING)
+        since = [*takewhile(lambda row: str(row["id"]) != latest, rows)]
+        own = next((row for row in since if str(row["id"]) == str(new["id"])), new)
+        for row in since:
+            if row is not own and self._is_like(row, action_id) and not is_later(row, own):
+                return str(row["id"])
         return None
+
+    def _is_like(self, row: Row, action_id: int) -> bool:
+        return row["action"]["id"] == action_id and (
+            _iccid(self.iccid_with_luhn) in {None, row.get("iccid_with_luhn")}
+        )
 
     def _can_be_cancelled(self, euicc_id: int, row: Row) -> None:
         self.began("euiccs.cancel_operation", euicc_id=euicc_id, operation_id=row["id"])

@@ -13,7 +13,7 @@ from airflow_provider_emnify.api.waits import WAITS, Wait
 from airflow_provider_emnify.operators.base import check_early, some
 from airflow_provider_emnify.operators.rerun import earlier_tries_since, parse_moment
 from airflow_provider_emnify.operators.task_store import TaskStore
-from airflow_provider_emnify.operators.waiting import EmnifyWaitingOperator
+from airflow_provider_emnify.operators.waiting import EmnifyCancellingOperator
 from airflow_provider_emnify.retry import fail_for_good
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ _STORED_IDS, _STORED_SINCE = "emnify_operations", "emnify_operations_since"
 _OVER = (OperationState.SUCCEEDED, OperationState.PARTLY_FAILED, OperationState.FAILED)
 
 
-class EmnifyOperationOperator(EmnifyWaitingOperator):
+class EmnifyOperationOperator(EmnifyCancellingOperator):
     """Base of operators that begin operations, which emnify carries out when it reaches the devices.
 
     A subclass names its ``kind`` of wait, begins operations in :meth:`perform`, and says in :meth:`failures`
@@ -181,6 +181,12 @@ class OwnOperations:
 def state_of(kind: str, row: Row) -> str:
     """Return how far an operation is, an :class:`~airflow_provider_emnify.api.enums.OperationState`."""
     return str(WAITS[kind].reading(row).value)
+
+
+def is_later(row: Row, other: Row) -> bool:
+    """Tell whether one operation was created after another; what cannot be told is no."""
+    mine, its = parse_moment(row.get("creation_date")), parse_moment(other.get("creation_date"))
+    return mine is not None and its is not None and mine > its
 
 
 def find_action(actions: Rows, wanted: Any) -> Row:

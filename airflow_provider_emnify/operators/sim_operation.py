@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta
+from itertools import islice, takewhile
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_emnify.api.enums import OperationState
@@ -16,9 +17,10 @@ from airflow_provider_emnify.operators.operations import (
     EmnifyOperationOperator,
     OwnOperations,
     find_action,
+    is_later,
     state_of,
 )
-from airflow_provider_emnify.operators.rerun import parse_moment
+from airflow_provider_emnify.operators.rerun import parse_moment, unknown_for_good
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -40,6 +42,9 @@ class EmnifySimOperationOperator(EmnifyOperationOperator):
     instead of beginning a second one, and so is one that this task has begun before (a lost answer, a worker
     that died, a task that is cleared). A new operation is begun for those SIMs that are left: where it has
     not succeeded yet.
+
+    Tasks take turns as far as they share a store of the rate limits (``rate_limit_store``). Where another
+    host has begun the same for one of the SIMs at the same moment, the later one fails and names both.
 
     .. code-block:: python
 
@@ -95,6 +100,7 @@ class EmnifySimOperationOperator(EmnifyOperationOperator):
         self.eids = eids
         self.product_id = product_id
         self._running: list[str] = []
+        self._newest: str | None = None
 
     def perform(self, context: Context) -> Any:
         """Look for what is under way, begin the rest, and wait."""
@@ -107,26 +113,28 @@ class EmnifySimOperationOperator(EmnifyOperationOperator):
         operations = self.client.sim_operations
         action = find_action(operations.actions(), self.action)
         names = self._names(targets)
-        own = OwnOperations(context, self.log)
-        earlier = self._earlier(names, action, product_id, own)
-        new = [target for target in targets if target not in earlier]
-        self.log.info(
-            "%s: beginning it for %d SIMs (%s); under way or done for %d",
-            action["description"],
-            len(new),
-            some([names[target] for target in new]) or "none",
-            len(earlier),
-        )
-        if new:
-            own.soon()
-            row = operations.trigger(
-                action_id=action["id"],
-                sim_ids=[int(key) for kind, key in new if kind == "sim"] or None,
-                eids=[str(key) for kind, key in new if kind == "eid"] or None,
-                product_id=product_id,
+        own, self._newest = OwnOperations(context, self.log), None
+        with self.client.one_at_a_time("SIM operations"):
+            earlier = self._earlier(names, action, product_id, own)
+            new = [target for target in targets if target not in earlier]
+            self.log.info(
+                "%s: beginning it for %d SIMs (%s); under way or done for %d",
+                action["description"],
+                len(new),
+                some([names[target] for target in new]) or "none",
+                len(earlier),
             )
-            own.now(str(row["id"]))
-            earlier |= dict.fromkeys(new, (str(row["id"]), False))
+            if new:
+                own.soon()
+                row = operations.trigger(
+                    action_id=action["id"],
+                    sim_ids=[int(key) for kind, key in new if kind == "sim"] or None,
+                    eids=[str(key) for kind, key in new if kind == "eid"] or None,
+                    product_id=product_id,
+                )
+                own.now(str(row["id"]))
+                earlier |= dict.fromkeys(new, (str(row["id"]), False))
+                self._look_again(row, action, product_id, new)
         done = [names[target] for target, (_, is_done) in earlier.items() if is_done]
         pending: dict[str, list[str]] = {}
         for target, (operation_id, is_done) in earlier.items():
@@ -175,8 +183,7 @@ class EmnifySimOperationOperator(EmnifyOperationOperator):
         found: dict[Target, tuple[str, bool]] = {}
         left = set(names)
         for row, decides in self._latest(own):
-            product = (row.get("product") or {}).get("id")  # emnify's own choice when none was asked for
-            same = row["action"]["id"] == action["id"] and product_id in {None, product}
+            same = _is_like(row, action, product_id)
             is_own = own.has(str(row["id"]), row)
             for target in [target for target in left if _covers(row, target)]:
                 state = self._state(row, names[target])
@@ -190,6 +197,27 @@ class EmnifySimOperationOperator(EmnifyOperationOperator):
                 break
         return found
 
+    def _look_again(self, new: Row, action: Row, product_id: int | None, targets: Sequence[Target]) -> None:
+        """Find out whether a run on another host, which no turn kept waiting, has just begun the same."""
+        rows = islice(self.client.sim_operations.list(per_page=BEGINNING), BEGINNING)
+        since = [*takewhile(lambda row: str(row["id"]) != self._newest, rows)]
+        own = next((row for row in since if str(row["id"]) == str(new["id"])), new)
+        twins = [
+            str(row["id"])
+            for row in since
+            if row is not own
+            and _is_like(row, action, product_id)
+            and any(_covers(row, target) for target in targets)
+            and not is_later(row, own)
+        ]
+        if twins:
+            raise unknown_for_good(
+                f"{action['description']}: another run has begun the same for some of these SIMs at the same "
+                f"moment: {some(twins)}, and this task after it {new['id']}. Check them with "
+                "client.sim_operations.get; emnify has no call that cancels one. Then clear this task: it "
+                "goes on with what is under way"
+            )
+
     def _latest(self, own: OwnOperations) -> Iterator[tuple[Row, bool]]:
         """Return this task's own operations that are under way, then the latest ones of anybody.
 
@@ -201,6 +229,7 @@ class EmnifySimOperationOperator(EmnifyOperationOperator):
             if state_of(self.kind, row) == OperationState.PENDING:
                 yield row, False
         for row in operations.list(per_page=BEGINNING):
+            self._newest = self._newest or str(row["id"])
             created = parse_moment(row.get("creation_date"))
             if created is not None and created < datetime.now(UTC) - _LONG_AGO:
                 return
@@ -213,6 +242,11 @@ class EmnifySimOperationOperator(EmnifyOperationOperator):
             return state
         failed = {str(error.get("eid")) for error in row.get("error") or []}
         return OperationState.FAILED if name in failed else OperationState.SUCCEEDED
+
+
+def _is_like(row: Row, action: Row, product_id: int | None) -> bool:
+    product = (row.get("product") or {}).get("id")  # emnify's own choice when none was asked for
+    return bool(row["action"]["id"] == action["id"] and product_id in {None, product})
 
 
 def _covers(row: Row, target: Target) -> bool:

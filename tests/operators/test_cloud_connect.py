@@ -8,12 +8,14 @@ import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException
 
 from airflow_provider_emnify.api import EmnifyUnknownOutcomeError
+from airflow_provider_emnify.api.resources.cloud_connect import CloudConnect
 from airflow_provider_emnify.operators.cloud_connect import (
     EmnifyCreateCloudConnectOperator,
     EmnifyDeleteCloudConnectOperator,
 )
 from airflow_provider_emnify.sandbox.cloud_connect import ACTIVE, DEACTIVATING, Attachment
 from tests.operators.deferring import deferred, resume
+from tests.operators.overlapping import in_turn
 from tests.operators.support import context
 
 if TYPE_CHECKING:
@@ -184,8 +186,16 @@ class TestCreate:
         if when["method"] == "GET":
             assert create().execute(context()) == 1
         else:
-            with pytest.raises(AirflowFailException, match=r"both bill: 1, 2\. Delete 2"):
+            with pytest.raises(AirflowFailException, match=r"both bill: 1, 2\. Delete 2") as caught:
                 create().execute(context())
+            assert isinstance(caught.value.__cause__, EmnifyUnknownOutcomeError)
+
+    def test_two_runs_that_look_at_the_same_moment_create_one(
+        self, fleet: Sandbox, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        runs = [lambda: create().execute(context()) for _ in range(2)]
+        assert in_turn(monkeypatch, CloudConnect, "create_transit_gateway", *runs) == [1, 1]
+        assert len(fleet.state.attachments) == 1
 
     def test_two_of_the_name_are_an_error(self, fleet: Sandbox) -> None:
         create().execute(context())

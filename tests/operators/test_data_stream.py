@@ -9,6 +9,7 @@ from airflow.providers.common.compat.sdk import AirflowFailException
 
 from airflow_provider_emnify.api import EmnifyUnknownOutcomeError
 from airflow_provider_emnify.api.enums import DataStreamStatus
+from airflow_provider_emnify.api.resources.data_streams import DataStreams
 from airflow_provider_emnify.operators.data_stream import (
     EmnifyCreateDataStreamOperator,
     EmnifyDeleteDataStreamOperator,
@@ -17,6 +18,7 @@ from airflow_provider_emnify.operators.data_stream import (
 )
 from airflow_provider_emnify.sandbox.data_streams import DataStream
 from tests.operators.deferring import deferred, resume
+from tests.operators.overlapping import in_turn
 from tests.operators.support import context
 
 if TYPE_CHECKING:
@@ -168,6 +170,13 @@ class TestCreate:
             False,
             when["method"] == "POST",
         ]
+
+    def test_two_runs_that_look_at_the_same_moment_create_one(
+        self, fleet: Sandbox, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        runs = [lambda: create().execute(context()) for _ in range(2)]
+        assert in_turn(monkeypatch, DataStreams, "create", *runs) == [1, 1]
+        assert len(fleet.state.data_streams) == 1
 
     def test_two_of_the_name_are_an_error(self, fleet: Sandbox) -> None:
         running(fleet)

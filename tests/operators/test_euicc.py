@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException
 
-from airflow_provider_emnify.api import EmnifyPartialError
+from airflow_provider_emnify.api import EmnifyPartialError, EmnifyUnknownOutcomeError
+from airflow_provider_emnify.api.resources.euiccs import Euiccs
 from airflow_provider_emnify.operators.euicc import EmnifyEuiccOperationOperator
 from tests.operators.deferring import deferred, resume, stored
+from tests.operators.overlapping import at_once, elsewhere, in_turn
 from tests.operators.support import context, without_retries
 from tests.operators.test_operations import Store
 
@@ -203,6 +205,31 @@ class TestSafeToRepeat:
         assert reports[0] == reports[1]
         assert scheduled(fleet) == 3
 
+    def test_two_runs_that_look_at_the_same_moment_share_it(
+        self, fleet: Sandbox, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        runs = [lambda: audit(fleet, wait_for_completion=False).execute(context()) for _ in range(2)]
+        one, two = in_turn(monkeypatch, Euiccs, "schedule_operation", *runs)
+        assert one == two
+        assert scheduled(fleet) == 3
+
+    def test_of_two_hosts_that_share_nothing_the_later_one_fails_and_names_both(
+        self, fleet: Sandbox, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        there, euicc_id = elsewhere(fleet, monkeypatch), min(fleet.state.euiccs)
+        settings: Any = {"euicc_ids": euicc_id, "wait_for_completion": False}
+        one, two = at_once(
+            monkeypatch,
+            Euiccs,
+            "schedule_operation",
+            lambda: audit(fleet, **settings).execute(context()),
+            lambda: audit(fleet, **settings, emnify_conn_id=there).execute(context()),
+        )
+        (first,) = one["operation_ids"]
+        (second,) = {*keys(fleet)} - {first}
+        assert isinstance(two.__cause__, EmnifyUnknownOutcomeError)
+        assert f"{second.partition('/')[2]} and before it {first.partition('/')[2]}" in str(two)
+
     def test_another_run_does_it_anew_when_it_is_over(self, fleet: Sandbox) -> None:
         deferred(audit(fleet, deferrable=True))
         fleet.clock.advance(60)
@@ -294,14 +321,14 @@ class TestCancel:
 
     def test_unless_that_is_not_wanted(self, fleet: Sandbox) -> None:
         operator = audit(fleet, deferrable=True, cancel_on_kill=False)
-        assert stored(deferred(operator)).cancel == []
+        assert not stored(deferred(operator)).cancel
         operator.on_kill()
         assert fleet.counts[f"DELETE {ONE}"] == 0
 
     def test_an_operation_of_someone_else_goes_on(self, fleet: Sandbox) -> None:
         deferred(audit(fleet, deferrable=True))
         second = audit(fleet, deferrable=True)
-        assert stored(deferred(second)).cancel == []
+        assert not stored(deferred(second)).cancel
         second.on_kill()
         assert fleet.counts[f"DELETE {ONE}"] == 0
 

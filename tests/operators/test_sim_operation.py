@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException
 
-from airflow_provider_emnify.api import EmnifyPartialError
+from airflow_provider_emnify.api import EmnifyPartialError, EmnifyUnknownOutcomeError
+from airflow_provider_emnify.api.resources.sim_operations import SimOperations
 from airflow_provider_emnify.operators.euicc import EmnifySimOperationOperator
 from tests.operators.deferring import deferred, resume, stored
+from tests.operators.overlapping import at_once, elsewhere, in_turn
 from tests.operators.support import context
 from tests.operators.test_operations import Store
 
@@ -138,6 +140,37 @@ class TestSafeToRepeat:
         assert report["succeeded"] == 4
         assert len(sent(fleet)) == 1
 
+    def test_two_runs_that_look_at_the_same_moment_share_it(
+        self, fleet: Sandbox, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        runs = [lambda: link(fleet, wait_for_completion=False).execute(context()) for _ in range(2)]
+        one, two = in_turn(monkeypatch, SimOperations, "trigger", *runs)
+        assert one == two
+        assert len(sent(fleet)) == 1
+
+    @pytest.mark.parametrize("shared", [True, False], ids=["of the same SIMs", "of others"])
+    def test_of_two_hosts_that_share_nothing_the_later_one_fails_and_names_both(
+        self, fleet: Sandbox, monkeypatch: pytest.MonkeyPatch, shared: bool
+    ) -> None:
+        there, sims = elsewhere(fleet, monkeypatch), sim_ids(fleet)
+        settings: Any = {"wait_for_completion": False}
+        one, two = at_once(
+            monkeypatch,
+            SimOperations,
+            "trigger",
+            lambda: link(fleet, sim_ids=sims[:2], **settings).execute(context()),
+            lambda: link(
+                fleet, sim_ids=sims[1:3] if shared else sims[2:], emnify_conn_id=there, **settings
+            ).execute(context()),
+        )
+        first, second = fleet.state.sim_operations
+        assert one["operation_ids"] == [first]
+        if shared:
+            assert isinstance(two.__cause__, EmnifyUnknownOutcomeError)
+            assert f"{first}, and this task after it {second}" in str(two)
+        else:
+            assert two["operation_ids"] == [second]
+
     def test_two_runs_that_overlap_share_what_is_under_way_sim_by_sim(self, fleet: Sandbox) -> None:
         first, second = link(fleet, sim_ids=sim_ids(fleet)[:3]), link(fleet, sim_ids=sim_ids(fleet)[1:])
         deferrals = [deferred(first), deferred(second)]
@@ -198,7 +231,7 @@ def test_a_kill_says_what_goes_on(
 ) -> None:
     monkeypatch.setattr(EmnifySimOperationOperator, "log", logging.getLogger("operator"))
     operator = link(fleet)
-    assert stored(deferred(operator)).cancel == []
+    assert not stored(deferred(operator)).cancel
     operator.on_kill()
     [warning] = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
     assert next(iter(fleet.state.sim_operations)) in warning
