@@ -23,7 +23,7 @@ from airflow_provider_emnify.operators.base import EmnifyBaseOperator, check_ear
 from airflow_provider_emnify.operators.endpoint_rows import endpoint_ids as parse_endpoint_ids
 from airflow_provider_emnify.operators.one_by_one import each, partial
 from airflow_provider_emnify.operators.rerun import earlier_tries_since, identity
-from airflow_provider_emnify.operators.waiting import EmnifyWaitingOperator
+from airflow_provider_emnify.operators.waiting import EmnifyCancellingOperator
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -39,7 +39,7 @@ _OVER = frozenset({SmsStatus.DELIVERED, *_NOT_SENT})
 _CONCATENATED = re.compile(r"050003([0-9A-Fa-f]{2})[0-9A-Fa-f]{4}")  # the header of a part
 
 
-class EmnifySendSmsOperator(EmnifyWaitingOperator):
+class EmnifySendSmsOperator(EmnifyCancellingOperator):
     r"""Send a text to endpoints (devices), and wait for its delivery if asked. **Each part bills.**
 
     A text of the GSM 7 bit alphabet has 160 characters in one SMS and 153 in each part of a longer one;

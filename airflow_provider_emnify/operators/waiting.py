@@ -35,20 +35,16 @@ _CANCEL_MAY_TAKE = 30.0  # seconds; Airflow kills a task that takes longer to en
 class EmnifyWaitingOperator(EmnifyBaseOperator):
     """Base of operators that begin something at emnify and can wait for its end.
 
-    A subclass begins the work in :meth:`perform`, tells :meth:`began` how it is cancelled, and returns
-    ``self.wait_until(wait, result)``. In deferrable mode that defers, after the work was begun and with a
-    deadline that is a point in time; else it looks again and again from the worker. Errors that pass are
-    ridden out until ``timeout``. A failure state, an error that lasts, and time that runs out fail the task
-    without retries.
+    A subclass begins the work in :meth:`perform`, and returns ``self.wait_until(wait, result)``. In
+    deferrable mode that defers, after the work was begun and with a deadline that is a point in time; else it
+    looks again and again from the worker. Errors that pass are ridden out until ``timeout``. A failure state,
+    an error that lasts, and time that runs out fail the task without retries.
 
     :param deferrable: Wait in the triggerer instead of in a worker. Default: ``[operators]
         default_deferrable``.
     :param poll_interval: Seconds (or a timedelta) between two looks. Default 60.
     :param timeout: Seconds (or a timedelta) until the wait is given up; what was begun goes on at emnify.
         Default 1 day.
-    :param cancel_on_kill: Whether to cancel what was begun when someone ends the task while it waits
-        (default True): by marking it, and in a worker also by clearing it. A deferred task that is cleared
-        goes on with what was begun. In a triggerer that shuts down, nothing is cancelled.
     :param emnify_conn_id: The connection to emnify.
     """
 
@@ -58,28 +54,13 @@ class EmnifyWaitingOperator(EmnifyBaseOperator):
         deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
         poll_interval: float | timedelta = 60.0,
         timeout: float | timedelta = timedelta(days=1),
-        cancel_on_kill: bool = True,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.deferrable = deferrable
         self.poll_interval = seconds(poll_interval, "poll_interval")
         self.timeout = seconds(timeout, "timeout")
-        self.cancel_on_kill = cancel_on_kill
         self._begun: list[dict[str, Any]] = []
-
-    def pre_execute(self, context: Context) -> None:
-        """Forget what an earlier try has begun. Called by Airflow before each try."""
-        super().pre_execute(context)
-        self._begun = []
-
-    def began(self, call: str, **arguments: Any) -> None:
-        """Remember how to cancel what has just been begun.
-
-        :param call: A call as on the client, for example ``sms.cancel``.
-        :param arguments: Its arguments, plain values.
-        """
-        self._begun.append({"call": call, "arguments": arguments})
 
     def wait_until(self, wait: Wait, result: Any) -> Any:
         """Wait for the end of what was begun.
@@ -93,10 +74,9 @@ class EmnifyWaitingOperator(EmnifyBaseOperator):
             return self.finish(result, {})
         self.log.info("%r, for at most %.0f s", wait, self.timeout)
         if self.deferrable:
-            calls = self._begun if self.cancel_on_kill else []
             self.defer(
                 **deferral(
-                    self.emnify_conn_id, wait, self.poll_interval, self.timeout, cancel=calls, result=result
+                    self.emnify_conn_id, wait, self.poll_interval, self.timeout, self._begun, result
                 )
             )
         seen = self._wait_here(wait, time.time() + self.timeout)
@@ -120,27 +100,6 @@ class EmnifyWaitingOperator(EmnifyBaseOperator):
         """
         del seen
         return result
-
-    def on_kill(self) -> None:
-        """Cancel what was begun. Called by Airflow when the task is killed in a worker."""
-        calls, self._begun = self._begun, []
-        if not calls or not self.cancel_on_kill:
-            return
-        self.log.info("The task was killed: cancelling what it began")
-        # In a thread: this may run in a signal handler, on top of code that holds a lock.
-        thread = threading.Thread(target=self._cancel, args=(calls,), name="emnify-cancel", daemon=True)
-        thread.start()
-        thread.join(_CANCEL_MAY_TAKE)
-        if thread.is_alive():
-            self.log.warning("Cancelling takes too long: what the task began may go on at emnify")
-
-    def _cancel(self, calls: Sequence[Mapping[str, Any]]) -> None:
-        hook: EmnifyHook | None = self.__dict__.get("hook")
-        if hook is not None:
-            cancel(hook.get_conn(), calls)
-            return
-        with EmnifyHook(self.emnify_conn_id) as own:
-            cancel(own.get_conn(), calls)
 
     def _wait_here(self, wait: Wait, deadline: float) -> dict[str, str]:
         readings: dict[Id, Reading] = {}
@@ -166,6 +125,56 @@ class EmnifyWaitingOperator(EmnifyBaseOperator):
             if left <= 0:
                 raise AirflowFailException(f"Time ran out: {message}")
             time.sleep(min(self.poll_interval, left))
+
+
+class EmnifyCancellingOperator(EmnifyWaitingOperator):
+    """Base of operators that can cancel what they have begun, when someone ends the task while it waits.
+
+    A subclass tells :meth:`began` how.
+
+    :param cancel_on_kill: Whether to cancel what was begun when someone ends the task while it waits
+        (default True): by marking it, and in a worker also by clearing it. A deferred task that is cleared
+        goes on with what was begun. In a triggerer that shuts down, nothing is cancelled.
+    """
+
+    def __init__(self, *, cancel_on_kill: bool = True, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.cancel_on_kill = cancel_on_kill
+
+    def pre_execute(self, context: Context) -> None:
+        """Forget what an earlier try has begun. Called by Airflow before each try."""
+        super().pre_execute(context)
+        self._begun = []
+
+    def began(self, call: str, **arguments: Any) -> None:
+        """Remember how to cancel what has just been begun.
+
+        :param call: A call as on the client, for example ``sms.cancel``.
+        :param arguments: Its arguments, plain values.
+        """
+        if self.cancel_on_kill:
+            self._begun.append({"call": call, "arguments": arguments})
+
+    def on_kill(self) -> None:
+        """Cancel what was begun. Called by Airflow when the task is killed in a worker."""
+        calls, self._begun = self._begun, []
+        if not calls:
+            return
+        self.log.info("The task was killed: cancelling what it began")
+        # In a thread: this may run in a signal handler, on top of code that holds a lock.
+        thread = threading.Thread(target=self._cancel, args=(calls,), name="emnify-cancel", daemon=True)
+        thread.start()
+        thread.join(_CANCEL_MAY_TAKE)
+        if thread.is_alive():
+            self.log.warning("Cancelling takes too long: what the task began may go on at emnify")
+
+    def _cancel(self, calls: Sequence[Mapping[str, Any]]) -> None:
+        hook: EmnifyHook | None = self.__dict__.get("hook")
+        if hook is not None:
+            cancel(hook.get_conn(), calls)
+            return
+        with EmnifyHook(self.emnify_conn_id) as own:
+            cancel(own.get_conn(), calls)
 
 
 def look(client: EmnifyClient, wait: Wait, readings: MutableMapping[Id, Reading]) -> Verdict:

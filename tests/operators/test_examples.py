@@ -89,7 +89,7 @@ def test_every_parameter_is_described(kind: Any) -> None:
     mentioned = set(re.findall(r"``(\w+)``", text))
     missing = parameters(kind) - described - (mentioned & shared)
     assert "emnify_conn_id" in described | mentioned
-    assert missing <= {"emnify_conn_id", "cancel_on_kill"}  # not all that waits can be cancelled
+    assert missing <= {"emnify_conn_id"}
     assert described <= parameters(kind), "describes what it does not take"
 
 

@@ -11,12 +11,17 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from airflow.providers.common.compat.sdk import AirflowFailException
+from airflow.providers.common.compat.sdk import AirflowException, AirflowFailException
 
 from airflow_provider_emnify.api import EndpointStatus
 from airflow_provider_emnify.api.waits import Wait
 from airflow_provider_emnify.operators import waiting
-from airflow_provider_emnify.operators.waiting import EmnifyWaitingOperator
+from airflow_provider_emnify.operators.cloud_connect import EmnifyCreateCloudConnectOperator
+from airflow_provider_emnify.operators.data_stream import (
+    EmnifyCreateDataStreamOperator,
+    EmnifyRestartDataStreamOperator,
+)
+from airflow_provider_emnify.operators.waiting import EmnifyCancellingOperator
 from airflow_provider_emnify.triggers import cancel as cancelling
 from airflow_provider_emnify.triggers import wait as wait_trigger
 from tests.operators.deferring import deferred, resume, stored
@@ -30,7 +35,7 @@ if TYPE_CHECKING:
 HAS_TASK_SDK = importlib.util.find_spec("airflow.sdk") is not None
 
 
-class DisableOperator(EmnifyWaitingOperator):
+class DisableOperator(EmnifyCancellingOperator):
     """Begins something and waits until an endpoint is disabled."""
 
     def __init__(self, *, endpoint_id: int, **kwargs: Any) -> None:
@@ -352,3 +357,21 @@ def test_what_is_no_call_is_refused_in_the_task(calls: Any) -> None:
     wait = Wait("endpoint_status", 7, "disabled").to_dict()
     with pytest.raises(ValueError, match="cancel"):
         wait_trigger.EmnifyWaitTrigger("c", wait, 1, 1, cancel=calls)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda **more: EmnifyCreateDataStreamOperator(
+            task_id="t", name="usage", destination={"connection_type": "S3"}, **more
+        ),
+        lambda **more: EmnifyRestartDataStreamOperator(task_id="t", data_stream_id=7, **more),
+        lambda **more: EmnifyCreateCloudConnectOperator(
+            task_id="t", name="a", type="vpn", public_ip="203.0.113.7", on_prem_cidr="10.8.0.0/16", **more
+        ),
+    ],
+)
+def test_what_leaves_something_that_is_wanted_takes_no_cancel_on_kill(make: Any) -> None:
+    make()
+    with pytest.raises((TypeError, AirflowException), match="cancel_on_kill"):
+        make(cancel_on_kill=True)
