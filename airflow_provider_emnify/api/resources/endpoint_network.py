@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from airflow_provider_emnify.api.resources.events import event_filters
+from airflow_provider_emnify.api.resources.events import list_events
 from airflow_provider_emnify.api.resources.operation import Resource, day, operation, ref
 
 if TYPE_CHECKING:
@@ -132,8 +132,12 @@ class EndpointNetwork(Resource):
         :param sort: Fields to sort by, ``-`` before a descending one. By ``id`` the newest come first.
         :param per_page: Rows a request.
         """
-        q = event_filters(
-            q,
+        return list_events(
+            call,
+            q=q,
+            sort=sort,
+            per_page=per_page,
+            of={"endpoint_id": endpoint_id},
             from_=from_,
             until=until,
             type=type,
@@ -142,7 +146,6 @@ class EndpointNetwork(Resource):
             alert=alert,
             description=description,
         )
-        return call.list(q=q, sort=sort, per_page=per_page, endpoint_id=endpoint_id)
 
     @operation("GET", "/api/v1/endpoint/{endpoint_id}/stats")
     def stats(self, call: Call, endpoint_id: int | str) -> Row:

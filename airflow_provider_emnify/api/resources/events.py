@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from airflow_provider_emnify.api.paging import Listing
-    from airflow_provider_emnify.api.resources.operation import Call, Moment, Rows
+    from airflow_provider_emnify.api.resources.operation import Call, Moment, Row, Rows
 
 _SEVERAL = frozenset({"iccid", "iccid_with_luhn", "endpoint", "type", "network", "rat", "country"})
 
@@ -43,6 +43,17 @@ def event_filters(
         severity=unless_none(severity, EventSeverity.parse),
         **{name: unless_none(value) for name, value in fields.items()},
     )
+
+
+def list_events(
+    call: Call, *, q: str | None, sort: str | None, per_page: int | None, of: Row, **filters: Any
+) -> Listing:
+    """List events that pass filters.
+
+    :param of: What they are events of, by its name in the path.
+    :param filters: See :func:`event_filters`.
+    """
+    return call.list(q=event_filters(q, **filters), sort=sort, per_page=per_page, **of)
 
 
 class Events(Resource):
@@ -105,8 +116,12 @@ class Events(Resource):
             newest come first.
         :param per_page: Rows a request; emnify's default is 100.
         """
-        q = event_filters(
-            q,
+        return list_events(
+            call,
+            q=q,
+            sort=sort,
+            per_page=per_page,
+            of={},
             from_=from_,
             until=until,
             type=type,
@@ -127,7 +142,6 @@ class Events(Resource):
             rat=rat,
             country=country,
         )
-        return call.list(q=q, sort=sort, per_page=per_page)
 
     @operation("GET", "/api/v1/event/type")
     def types(self, call: Call) -> Rows:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_emnify.api.enums import SimStatus
 from airflow_provider_emnify.api.ids import parse_ids
 from airflow_provider_emnify.api.resources.bulk import read_rows, send_in_chunks, split, status_of
-from airflow_provider_emnify.api.resources.events import event_filters
+from airflow_provider_emnify.api.resources.events import list_events
 from airflow_provider_emnify.api.resources.operation import (
     UNSET,
     Resource,
@@ -219,8 +219,12 @@ class Sims(Resource):
         :param sort: Fields to sort by, ``-`` before a descending one. By ``id`` the newest come first.
         :param per_page: Rows a request.
         """
-        q = event_filters(
-            q,
+        return list_events(
+            call,
+            q=q,
+            sort=sort,
+            per_page=per_page,
+            of={"sim_id": sim_id},
             from_=from_,
             until=until,
             type=type,
@@ -229,7 +233,6 @@ class Sims(Resource):
             alert=alert,
             description=description,
         )
-        return call.list(q=q, sort=sort, per_page=per_page, sim_id=sim_id)
 
     @operation("GET", "/api/v1/sim/{sim_id}/stats")
     def stats(self, call: Call, sim_id: int | str) -> Any:

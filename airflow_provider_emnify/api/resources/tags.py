@@ -43,7 +43,7 @@ class Tags(Resource):
 
     @operation("POST", "/api/v2/tags")
     def create(self, call: Call, *, name: str, color_id: int | str | None = None) -> Row:
-        """Create a tag.
+        """Create a tag. emnify refuses a second one of the same name.
 
         See https://docs.emnify.com/developers/api/tag-management/create-tag
 
@@ -52,7 +52,7 @@ class Tags(Resource):
         :returns: The tag, with at least its ``id``.
         """
         find = newcomer(lambda: self.list(name=name), lambda row: row.get("name") == name)
-        return call.create(json=given(name=name, color=ref(color_id, "color_id")), find=find)
+        return call.create(json=given(name=name, color=ref(color_id, "color_id")), find=find, unique=True)
 
     @operation("PATCH", "/api/v2/tags/{tag_id}")
     def update(

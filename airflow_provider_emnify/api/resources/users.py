@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from airflow_provider_emnify.api.enums import UserStatus
 from airflow_provider_emnify.api.errors import EmnifyNotFoundError
-from airflow_provider_emnify.api.resources.events import event_filters
+from airflow_provider_emnify.api.resources.events import list_events
 from airflow_provider_emnify.api.resources.operation import (
     Resource,
     filters,
@@ -238,8 +238,12 @@ class Users(Resource):
         :param sort: Fields to sort by, ``-`` before a descending one. By ``id`` the newest come first.
         :param per_page: Rows a request.
         """
-        q = event_filters(
-            q,
+        return list_events(
+            call,
+            q=q,
+            sort=sort,
+            per_page=per_page,
+            of={"user_id": user_id},
             from_=from_,
             until=until,
             type=type,
@@ -248,7 +252,6 @@ class Users(Resource):
             alert=alert,
             description=description,
         )
-        return call.list(q=q, sort=sort, per_page=per_page, user_id=user_id)
 
     @operation("POST", "/api/v2/user/{user_id}/support_token", secret=True)
     def create_support_token(

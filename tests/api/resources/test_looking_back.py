@@ -108,6 +108,16 @@ def test_an_older_thing_of_the_name_is_not_taken_for_the_new_one(
         client.tags.create(name="red")
 
 
+def test_what_emnify_keeps_unique_is_sent_again_when_it_is_not_found(
+    client: EmnifyClient, requests_mock: rm.Mocker
+) -> None:
+    none = {"total": 0, "page": 1, "page_size": 10, "last_page": 1, "data": []}
+    requests_mock.get(f"{URL}/api/v2/tags", json=none)
+    sent = requests_mock.post(f"{URL}/api/v2/tags", [LOST, {"json": {"id": 9}}])
+    assert client.tags.create(name="red")["id"] == 9
+    assert sent.call_count == 2
+
+
 @pytest.mark.parametrize("many", ["assign_many", "unassign_many"])
 def test_tags_that_are_so_already_are_done(client: EmnifyClient, requests_mock: rm.Mocker, many: str) -> None:
     path = {"assign_many": "add-tags", "unassign_many": "remove-tags"}[many]
