@@ -24,6 +24,7 @@ pytestmark = [
     pytest.mark.airflow,
     pytest.mark.system,
     pytest.mark.filterwarnings("default"),
+    pytest.mark.timeout(400),
     pytest.mark.usefixtures("metadata_database"),
 ]
 
@@ -69,12 +70,18 @@ def looked(sandbox: Sandbox, more: int = 2) -> Callable[[], bool]:
     return lambda: sandbox.counts[GET] >= now + more
 
 
+def looks_at(sandbox: Sandbox, key: int) -> bool:
+    """Tell whether an endpoint was among the last that were looked at."""
+    paths = [entry.path for entry in sandbox.log if entry.template == "/api/v1/endpoint/{endpoint_id}"]
+    return f"/api/v1/endpoint/{key}" in paths[-12:]
+
+
 def test_a_triggerer_that_is_killed_and_started_again_goes_on_and_the_deadline_stays(
     fleet: Sandbox, waits: Waits, tmp_path: Path
 ) -> None:
+    deadline = time.time() + 30
     waits.defer(0, wait(fleet))
-    waits.defer(1, wait(fleet, 1, deadline=14))
-    began = time.time()
+    waits.defer(1, wait(fleet, 1, deadline=30))
     with triggerer(tmp_path, "first") as first:
         until(looked(fleet), "a look", first)
         first.kill(signal.SIGKILL)
@@ -83,10 +90,10 @@ def test_a_triggerer_that_is_killed_and_started_again_goes_on_and_the_deadline_s
     assert waits.state(0) == "deferred"
     with triggerer(tmp_path, "second") as second:
         until(lambda: waits.is_over(0), "the wait that was reached", second)
-        until(lambda: waits.is_over(1), "the deadline", second)
+        left = max(0.0, deadline - time.time())
+        until(lambda: waits.is_over(1), "the deadline", second, seconds=left + 20)  # not 30 seconds anew
     assert waits.event(0)["status"] == "success"
     assert waits.event(1)["status"] == "timeout"
-    assert time.time() - began < 45  # not 14 seconds from the second start on
 
 
 def test_of_two_triggerers_one_goes_on_with_the_waits_of_the_other(
@@ -97,14 +104,16 @@ def test_of_two_triggerers_one_goes_on_with_the_waits_of_the_other(
     with triggerer(tmp_path, "first", "--capacity", "1") as first:
         until(lambda: fleet.authentications == 1, "a look of the first", first)
         with triggerer(tmp_path, "second") as second:
-            until(lambda: fleet.authentications == 2, "a look of the second", first, second)
+            until(lambda: fleet.authentications > 1, "a look of the second", first, second)
             first.kill(signal.SIGKILL)
+            assert not waits.is_over(0)
+            assert not waits.is_over(1)
             enable(fleet)
             until(lambda: waits.is_over(0, 1), "both waits", second)
-    assert fleet.authentications <= 3  # the second may have been without a wait in between
+    assert [waits.event(number)["status"] for number in range(2)] == ["success", "success"]
 
 
-def test_marking_failed_and_clearing_cancel_the_remote_work_and_a_shutdown_does_not(
+def test_marking_failed_cancels_the_remote_work_and_clearing_and_a_shutdown_do_not(
     fleet: Sandbox, waits: Waits, tmp_path: Path
 ) -> None:
     keys = sorted(fleet.state.endpoints)
@@ -112,13 +121,15 @@ def test_marking_failed_and_clearing_cancel_the_remote_work_and_a_shutdown_does_
     for number in range(3):
         waits.defer(number, wait(fleet, number, cancel=[calls[number]]))
     with triggerer(tmp_path) as process:
-        until(looked(fleet, 6), "looks", process)
-        waits.mark(0, "failed")
-        waits.mark(1, None)
-        until(lambda: fleet.counts[CANCEL] == 2, "two cancels", process)
+        until(lambda: all(looks_at(fleet, key) for key in keys), "a look at each", process)
+        waits.mark(0, None)  # its next try goes on with what was begun
+        until(lambda: not looks_at(fleet, keys[0]), "the end of the cleared one", process)
+        waits.mark(1, "failed")
+        until(lambda: fleet.counts[CANCEL], "a cancel", process)
+        until(lambda: not looks_at(fleet, keys[1]), "the end of the failed one", process)
         process.kill(signal.SIGTERM)
-    cancelled = {entry.path for entry in fleet.log if entry.method == "DELETE"}
-    assert cancelled == {f"/api/v1/endpoint/{key}/sms/1" for key in keys[:2]}
+    cancelled = [entry.path for entry in fleet.log if entry.method == "DELETE"]
+    assert cancelled == [f"/api/v1/endpoint/{keys[1]}/sms/1"]
     assert waits.state(2) == "deferred"
 
 
@@ -145,18 +156,22 @@ def test_a_token_that_is_rotated_is_picked_up_and_one_that_is_revoked_fails_with
     assert not [secret for secret in fleet.secrets if secret in text]
 
 
-def test_an_emnify_that_is_away_for_a_while_is_waited_for(
+def test_an_emnify_that_is_away_for_two_minutes_is_waited_for(
     fleet: Sandbox, waits: Waits, tmp_path: Path
 ) -> None:
     waits.defer(0, wait(fleet))
-    waits.defer(1, wait(fleet, 1, deadline=25))
+    waits.defer(1, wait(fleet, 1, deadline=60))
     with triggerer(tmp_path) as process:
         until(looked(fleet), "looks", process)
         fleet.stop()
+        back = time.monotonic() + 120
         until(lambda: waits.is_over(1), "the deadline of the second wait", process)
+        until(lambda: time.monotonic() >= back, "the end of two minutes", process, seconds=130)
+        assert waits.state(0) == "deferred"
         fleet.start()
         enable(fleet)
         until(lambda: waits.is_over(0), "the first wait", process)
+    assert waits.event(0)["status"] == "success"
     assert waits.event(1)["status"] == "timeout"
     assert "the last look failed" in waits.event(1)["message"]
-    assert process.log.count("could not be read") <= 1
+    assert 1 <= process.log.count("could not be read") <= 3  # a line a minute

@@ -1,7 +1,8 @@
-"""Events of emnify start a DAG on a real Airflow 3.3: once each, also when the triggerer is killed."""
+"""Events and statuses of emnify start DAGs on a real Airflow 3.3: once each, also when one is killed."""
 
 from __future__ import annotations
 
+import json
 import signal
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
@@ -13,9 +14,10 @@ if find_spec("airflow.triggers.shared_stream") is None:
 
 from airflow.utils.session import create_session
 
+from airflow_provider_emnify.api.enums import SimStatus
 from airflow_provider_emnify.sandbox.lookups import EventType
 from tests.system.conftest import EXAMPLES
-from tests.system.triggerer import CONNECTION, Component, save_connection, sync, triggerer, until
+from tests.system.triggerer import CONNECTION, Scheduler, save_connection, sync, triggerer, until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -27,11 +29,34 @@ pytestmark = [
     pytest.mark.airflow,
     pytest.mark.system,
     pytest.mark.filterwarnings("default"),
+    pytest.mark.timeout(400),
     pytest.mark.usefixtures("metadata_database"),
 ]
 
 DAG_ID = "on_device_blocked"
 LIST = "GET /api/v1/event"
+SIM = "GET /api/v1/sim/{sim_id}"
+ON_SUSPENDED = """
+from airflow.sdk import Asset, AssetWatcher, dag, task
+from airflow_provider_emnify.triggers.status import EmnifyStatusTrigger
+
+trigger = EmnifyStatusTrigger(
+    sim_ids={ids}, target_status="suspended", poll_interval=1, emnify_conn_id={conn!r}
+)
+suspended = Asset("suspended_sims", watchers=[AssetWatcher(name="suspended", trigger=trigger)])
+
+
+@dag(schedule=[suspended])
+def on_suspended():
+    @task
+    def report(triggering_asset_events=None):
+        return [event.extra["payload"] for event in triggering_asset_events[suspended]]
+
+    report()
+
+
+on_suspended()
+"""
 
 
 @pytest.fixture
@@ -44,24 +69,34 @@ def fleet(make_sandbox: Callable[..., Sandbox]) -> Sandbox:
 @pytest.fixture
 def dag(tmp_path: Path) -> Iterator[None]:
     """The example, as it is but for its connection and its pace; no run or watcher of it is left behind."""
-    from airflow.dag_processing.dagbag import DagBag
-
-    folder = tmp_path / "dags"
-    folder.mkdir()
     text = (EXAMPLES / f"{DAG_ID}.py").read_text()
     assert text.count("poll_interval=60") == 1
     text = text.replace("poll_interval=60", f"poll_interval=1, emnify_conn_id={CONNECTION!r}")
     assert text.count("EmnifyHook()") == 1
-    (folder / f"{DAG_ID}.py").write_text(text.replace("EmnifyHook()", f"EmnifyHook({CONNECTION!r})"))
-    sync(DagBag(dag_folder=str(folder)), DAG_ID)
-    with create_session() as session:
-        from airflow.models.dag import DagModel
-
-        model = session.get(DagModel, DAG_ID)
-        assert model is not None
-        model.is_paused = False
+    _publish(tmp_path, DAG_ID, text.replace("EmnifyHook()", f"EmnifyHook({CONNECTION!r})"))
     yield
     _forget()
+
+
+@pytest.fixture
+def dag_on_suspended(fleet: Sandbox, tmp_path: Path) -> Iterator[None]:
+    """A DAG that starts when a SIM is suspended; no run or watcher of it is left behind."""
+    _publish(tmp_path, "on_suspended", ON_SUSPENDED.format(ids=sims_of(fleet), conn=CONNECTION))
+    yield
+    _forget()
+
+
+def _publish(folder: Path, dag_id: str, text: str) -> None:
+    from airflow.dag_processing.dagbag import DagBag
+    from airflow.models.dag import DagModel
+
+    (folder / "dags").mkdir()
+    (folder / "dags" / f"{dag_id}.py").write_text(text)
+    sync(DagBag(dag_folder=str(folder / "dags")), dag_id)
+    with create_session() as session:
+        model = session.get(DagModel, dag_id)
+        assert model is not None
+        model.is_paused = False
 
 
 def _forget() -> None:
@@ -71,12 +106,17 @@ def _forget() -> None:
     from sqlalchemy import delete, select
 
     with create_session() as session:
-        for run in session.scalars(select(DagRun).where(DagRun.dag_id == DAG_ID)):
+        for run in session.scalars(select(DagRun).where(DagRun.dag_id.in_([DAG_ID, "on_suspended"]))):
             session.delete(run)
-        for asset in session.scalars(select(AssetModel).where(AssetModel.name == "emnify_device_blocked")):
+        for asset in session.scalars(select(AssetModel)):
             asset.watchers.clear()
         for table in (AssetDagRunQueue, AssetEvent, AssetStateStoreModel):
             session.execute(delete(table))
+
+
+def sims_of(sandbox: Sandbox) -> list[int]:
+    """The SIMs of the devices."""
+    return sorted(endpoint.sim_id for endpoint in sandbox.state.endpoints.values() if endpoint.sim_id)
 
 
 def told() -> list[dict[str, Any]]:
@@ -98,9 +138,29 @@ def stored() -> str:
         return str([row.value for row in session.scalars(select(AssetStateStoreModel))])
 
 
-def looked(sandbox: Sandbox, more: int = 2) -> Callable[[], bool]:
-    now = sandbox.counts[LIST]
-    return lambda: sandbox.counts[LIST] >= now + more
+def reports() -> list[Any]:
+    """What the runs have reported that are over, in their order."""
+    from airflow.models.dagrun import DagRun
+    from airflow.models.xcom import XComModel
+    from sqlalchemy import select
+
+    with create_session() as session:
+        runs = session.scalars(
+            select(DagRun).where(DagRun.state.in_(["success", "failed"])).order_by(DagRun.id)
+        ).all()
+        assert {run.state for run in runs} <= {"success"}
+        found = [
+            session.scalars(
+                select(XComModel.value).where(XComModel.run_id == run.run_id, XComModel.task_id == "report")
+            ).one()
+            for run in runs
+        ]
+    return [json.loads(value) if isinstance(value, str) else value for value in found]
+
+
+def looked(sandbox: Sandbox, more: int = 2, at: str = LIST) -> Callable[[], bool]:
+    now = sandbox.counts[at]
+    return lambda: sandbox.counts[at] >= now + more
 
 
 def block(sandbox: Sandbox, number: int) -> int:
@@ -131,66 +191,33 @@ def test_a_kill_and_a_restart_neither_repeat_nor_miss_an_event(fleet: Sandbox, t
 
 @pytest.mark.usefixtures("dag")
 def test_a_blocked_device_starts_the_example_which_reports_it(fleet: Sandbox, tmp_path: Path) -> None:
-    from airflow.models.dagrun import DagRun
-    from airflow.models.xcom import XComModel
-    from sqlalchemy import select
-
-    def run() -> Any:
-        with create_session() as session:
-            return session.scalars(
-                select(DagRun).where(DagRun.dag_id == DAG_ID, DagRun.state.in_(["success", "failed"]))
-            ).first()
-
     with Scheduler(tmp_path) as components, triggerer(tmp_path) as watching:
         until(looked(fleet), "looks", watching)
         block(fleet, 1)
-        ended = until(run, "the run", watching, *components, seconds=50)
-        with create_session() as session:
-            report = session.scalars(
-                select(XComModel.value).where(XComModel.run_id == ended.run_id, XComModel.task_id == "report")
-            ).one()
-    assert ended.state == "success", components[0].log[-3000:]
+        (report,) = until(reports, "the run", watching, *components, seconds=150)
     assert str(sorted(fleet.state.endpoints)[1]) in str(report)
     assert "BLOCKED" in str(report)
     assert "traffic limit" in str(report)
 
 
-class Scheduler:
-    """A scheduler that runs tasks, and the API server that these talk to."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-
-    def __enter__(self) -> list[Component]:
-        import socket
-
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = str(probe.getsockname()[1])
-        settings = {
-            "AIRFLOW__CORE__EXECUTOR": "LocalExecutor",
-            "AIRFLOW__CORE__PARALLELISM": "2",
-            "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"http://127.0.0.1:{port}/execution/",
-            "AIRFLOW__API__WORKERS": "1",
-            "AIRFLOW__WORKERS__EXECUTION_API_TIMEOUT": "30",
-            "AIRFLOW__API_AUTH__JWT_SECRET": "for-this-test-alone-and-long-enough-for-sha512-to-be-at-ease",
-            "AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST": _bundle(self._folder / "dags"),
-        }
-        api = ("api-server", "--host", "127.0.0.1", "--port", port)
-        self._components = [
-            Component(self._folder / "scheduler.log", "scheduler", "--skip-serve-logs", **settings),
-            Component(self._folder / "api.log", *api, **settings),
-        ]
-        return self._components
-
-    def __exit__(self, *_: object) -> None:
-        for component in self._components:
-            component.kill()
-
-
-def _bundle(folder: Path) -> str:
-    import json
-
-    kwargs = {"path": str(folder)}
-    classpath = "airflow.dag_processing.bundles.local.LocalDagBundle"
-    return json.dumps([{"name": "examples", "classpath": classpath, "kwargs": kwargs}])
+@pytest.mark.usefixtures("dag_on_suspended")
+def test_a_sim_that_is_suspended_starts_a_dag_also_one_suspended_while_no_triggerer_runs(
+    fleet: Sandbox, tmp_path: Path
+) -> None:
+    first_sim, second_sim, _ = sims_of(fleet)
+    with Scheduler(tmp_path) as components:
+        with triggerer(tmp_path, "first") as first:
+            until(looked(fleet, 6, SIM), "looks", first)
+            fleet.state.sims[first_sim].status = SimStatus.SUSPENDED
+            until(lambda: len(reports()) == 1, "the first run", first, *components, seconds=150)
+            until(lambda: "Suspended" in stored(), "its being remembered", first)
+            first.kill(signal.SIGKILL)
+        fleet.state.sims[second_sim].status = SimStatus.SUSPENDED
+        with triggerer(tmp_path, "second") as second:
+            until(lambda: len(reports()) == 2, "the second run", second, *components, seconds=150)
+            until(looked(fleet, 9, SIM), "more looks", second)
+    entered = [
+        {"sim_id": sim, "status": "Suspended", "before": "Activated"} for sim in (first_sim, second_sim)
+    ]
+    assert told() == entered
+    assert reports() == [[payload] for payload in entered]

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Self
 
+import psutil
 from airflow.configuration import conf
 from airflow.utils.session import create_session
 
@@ -38,7 +42,7 @@ _SETTINGS = {
 
 
 class Component:
-    """A program of Airflow, which is killed with all its children at the end."""
+    """A program of Airflow, which is killed with all that it has started at the end."""
 
     def __init__(self, log: Path, *command: str, **settings: str) -> None:
         shared = {
@@ -75,17 +79,27 @@ class Component:
         return self._log.read_text(errors="replace")
 
     def kill(self, number: signal.Signals = signal.SIGKILL) -> None:
-        """Send the signal to it and to its children, and wait for the end."""
-        for each in (number, signal.SIGKILL):
-            try:
-                os.killpg(self._process.pid, each)
-            except ProcessLookupError:
-                break
-            try:
-                self._process.wait(15)
-            except subprocess.TimeoutExpired:
-                continue
-        self._process.wait(5)
+        """Send the signal to it and its children; kill what does not end by it; wait until none is left."""
+        with contextlib.suppress(ProcessLookupError, subprocess.TimeoutExpired):
+            os.killpg(self._process.pid, number)
+            self._process.wait(15)
+        deadline = time.monotonic() + 15
+        while family := self._family():
+            for process in family:
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    process.kill()
+            self._process.poll()
+            assert time.monotonic() < deadline, f"still running: {family}"
+            time.sleep(0.05)
+
+    def _family(self) -> list[psutil.Process]:
+        """What is alive of it and of what it has started: Airflow's tasks, for example, leave its group."""
+        family = []
+        for process in psutil.process_iter():
+            with contextlib.suppress(psutil.Error, OSError):
+                if os.getsid(process.pid) == self._process.pid and process.status() != psutil.STATUS_ZOMBIE:
+                    family.append(process)
+        return family
 
 
 def triggerer(folder: Path, name: str = "triggerer", *flags: str) -> Component:
@@ -93,7 +107,7 @@ def triggerer(folder: Path, name: str = "triggerer", *flags: str) -> Component:
     return Component(folder / f"{name}.log", "triggerer", "--skip-serve-logs", *flags)
 
 
-def until(happened: Callable[[], Any], what: str, *components: Component, seconds: float = 45) -> Any:
+def until(happened: Callable[[], Any], what: str, *components: Component, seconds: float = 90) -> Any:
     """Wait for something, and return it; the test fails with the logs when it does not come."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
@@ -104,6 +118,50 @@ def until(happened: Callable[[], Any], what: str, *components: Component, second
         time.sleep(0.1)
     logs = "\n".join(component.log[-3000:] for component in components)
     raise AssertionError(f"waited {seconds:.0f} s in vain for {what}\n{logs}")
+
+
+class Scheduler:
+    """A scheduler of Airflow 3 that runs tasks, and the API server that these talk to.
+
+    :param folder: Where the folder ``dags`` is, and the logs are to be.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._stack = contextlib.ExitStack()
+
+    def __enter__(self) -> list[Component]:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        settings = {
+            "AIRFLOW__CORE__EXECUTOR": "LocalExecutor",
+            "AIRFLOW__CORE__PARALLELISM": "2",
+            "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"http://127.0.0.1:{port}/execution/",
+            "AIRFLOW__API__WORKERS": "1",
+            "AIRFLOW__WORKERS__EXECUTION_API_TIMEOUT": "30",
+            "AIRFLOW__API_AUTH__JWT_SECRET": "for-this-test-alone-and-long-enough-for-sha512-to-be-at-ease",
+            "AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST": _bundle(self._folder / "dags"),
+        }
+        flags = ("--host", "127.0.0.1", "--port", str(port))
+        api = self._stack.enter_context(Component(self._folder / "api.log", "api-server", *flags, **settings))
+        until(lambda: _listens(port), "the API server", api)
+        log = self._folder / "scheduler.log"
+        return [api, self._stack.enter_context(Component(log, "scheduler", "--skip-serve-logs", **settings))]
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+
+def _listens(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def _bundle(folder: Path) -> str:
+    kwargs = {"path": str(folder)}
+    classpath = "airflow.dag_processing.bundles.local.LocalDagBundle"
+    return json.dumps([{"name": "examples", "classpath": classpath, "kwargs": kwargs}])
 
 
 def save_connection(url: str, token: str) -> None:
