@@ -10,7 +10,6 @@ from datetime import UTC, datetime, timedelta
 from time import sleep
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow.providers.common.compat.lineage.hook import get_hook_lineage_collector
 from airflow.providers.common.compat.sdk import conf
 
 from airflow_provider_emnify.api.streams import Estimate, Interval, Stream, get_stream
@@ -24,7 +23,7 @@ from airflow_provider_emnify.transfers.interval import (
     run_of,
     window_of,
 )
-from airflow_provider_emnify.transfers.lineage import Output, openlineage
+from airflow_provider_emnify.transfers.lineage import Output, openlineage, report
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -219,10 +218,7 @@ class EmnifyStreamOperator(EmnifyBaseOperator):
         asset = emnify_asset(stream.name, self._organisation)
         if asset in self.outlets:
             context["outlet_events"][asset].extra = {"rows": rows, **run.to_json(), "written": written}
-        collector: Any = get_hook_lineage_collector()  # type: ignore[no-untyped-call]
-        collector.add_input_asset(self.hook, uri=uri)
-        for output in outputs:
-            collector.add_output_asset(self.hook, uri=output.uri)
+        report(self.hook, [uri], written)
         store = self._store(context)
         if store is None or stream.cursor is None:
             return

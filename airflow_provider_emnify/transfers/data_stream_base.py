@@ -8,7 +8,6 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from airflow.providers.common.compat.lineage.hook import get_hook_lineage_collector
 from airflow.providers.common.compat.sdk import BaseOperator
 
 from airflow_provider_emnify.api.stream_files import RecordKind, Rejected, get_record_kind, read_records
@@ -16,7 +15,7 @@ from airflow_provider_emnify.assets import asset_uri, emnify_asset
 from airflow_provider_emnify.operators.base import check_early, is_known
 from airflow_provider_emnify.operators.base import text as check_text
 from airflow_provider_emnify.retry import fail_for_good
-from airflow_provider_emnify.transfers.lineage import Output, openlineage, output_of_path
+from airflow_provider_emnify.transfers.lineage import Output, openlineage, output_of_path, report
 from airflow_provider_emnify.transfers.object_storage import open_store
 
 if TYPE_CHECKING:
@@ -88,6 +87,7 @@ class EmnifyDataStreamFilesOperator(BaseOperator):
         self.rejected_path = rejected_path
         self.organisation = organisation
         self._outputs: list[Output] = []
+        self._source: Output | None = None
         check_early(check_text, path, "path")
         check_early(get_record_kind, records)
         if is_known(records):
@@ -117,7 +117,8 @@ class EmnifyDataStreamFilesOperator(BaseOperator):
         """Return inputs and outputs for OpenLineage: called by its provider, if that is installed."""
         del task_instance
         kind = get_record_kind(self.records)
-        return openlineage(asset_uri(kind.table, self.organisation), kind.columns, self._outputs)
+        source = asset_uri(kind.table, self.organisation)
+        return openlineage(source, kind.columns, self._outputs, self._source)
 
     @property
     def _rejected_path(self) -> str:
@@ -168,14 +169,13 @@ class EmnifyDataStreamFilesOperator(BaseOperator):
         self, context: Any, kind: RecordKind, source: Store, result: Row, outputs: list[Output]
     ) -> None:
         self._outputs = outputs
+        self._source = output_of_path(source.uri, 0, None)
+        written = [output.uri for output in outputs]
         asset = emnify_asset(kind.table, self.organisation)
         if asset in self.outlets:
             extra = {name: result[name] for name in ("files", "rows", "rejected")}
-            context["outlet_events"][asset].extra = {**extra, "written": [output.uri for output in outputs]}
-        collector: Any = get_hook_lineage_collector()  # type: ignore[no-untyped-call]
-        collector.add_input_asset(self, uri=output_of_path(str(source.base), 0, None).uri)
-        for output in outputs:
-            collector.add_output_asset(self, uri=output.uri)
+            context["outlet_events"][asset].extra = {**extra, "written": written}
+        report(self, [self._source.uri], written)
 
 
 def _is_hidden(name: str) -> bool:

@@ -259,7 +259,7 @@ class EmnifyDataStreamFilesToObjectStorageOperator(EmnifyDataStreamFilesOperator
             result["files"] += 1
             result["rows"] += count.rows
             result["rejected"] += count.rejected
-        return result, [output_of_path(str(target.base), result["rows"], None)]
+        return result, [output_of_path(target.uri, result["rows"], None)]
 
     def _load_file(
         self, kind: RecordKind, source: Store, file: SourceFile, target: Store, stem: str

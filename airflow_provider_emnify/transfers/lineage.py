@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
+
+from airflow.providers.common.compat.lineage.hook import get_hook_lineage_collector
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from airflow_provider_emnify.api.stream_columns import Column
+
+log = logging.getLogger(__name__)
+
+_PORTS = {"postgres": 5432, "mysql": 3306}
+_SCHEMAS = {"postgres": "public"}
 
 
 @dataclass(frozen=True)
@@ -39,32 +47,62 @@ def output_of_path(uri: str, rows: int, size: int | None) -> Output:
 
 
 def output_of_table(hook: Any, conn_id: str, schema: str | None, table: str, rows: int) -> Output:
-    """Return the output that a table is, by what its hook says of the database.
+    """Return the output that a table is, by what its hook or its connection says of the database.
 
     :param hook: The ``DbApiHook``.
     :param conn_id: Id of its connection.
     """
-    connection = hook.get_connection(conn_id)
-    info = None
-    if hasattr(hook, "get_openlineage_database_info"):
-        info = hook.get_openlineage_database_info(connection)
-    if info is None:
-        database = (connection.schema or connection.host or "").strip("/")
-        scheme, authority = connection.conn_type, ""
-    else:
-        database = info.database or connection.schema or ""
-        scheme, authority = info.scheme, info.authority or ""
-        schema = schema or hook.get_openlineage_default_schema()
-    path = [part for part in (database, schema, table) if part]
-    return Output(f"{scheme}://{authority}/{'/'.join(path)}", f"{scheme}://{authority}", ".".join(path), rows)
+    scheme, authority, database, default = _database(hook, hook.get_connection(conn_id))
+    # What Airflow calls a schema is a database of MySQL.
+    above = [schema or database] if scheme == "mysql" else [database, schema or default]
+    names = [part for part in (*above, table) if part]
+    quoted = [quote(name, safe="/" if name == database else "") for name in names]  # SQLite's is a path
+    uri = f"{scheme}://{authority}/{'/'.join(quoted)}"
+    return Output(uri, f"{scheme}://{authority}", ".".join(names), rows)
 
 
-def openlineage(source: str, columns: Sequence[Column], outputs: Sequence[Output]) -> Any:
+def _database(hook: Any, connection: Any) -> tuple[str, str, str | None, str | None]:
+    """Return a database's scheme, authority, name and the schema that is meant when none is named."""
+    try:  # many hooks cannot tell without OpenLineage's provider
+        if info := hook.get_openlineage_database_info(connection):
+            named = info.database or connection.schema
+            return info.scheme, info.authority or "", named, hook.get_openlineage_default_schema()
+    except Exception as error:  # the rows are written: nothing depends on what they are called
+        log.debug("The hook cannot tell about its database: %s", error)
+    kind = connection.conn_type
+    if kind == "sqlite":
+        return kind, "", (connection.host or "").strip("/"), None
+    port = connection.port or _PORTS.get(kind)
+    authority = f"{connection.host or 'localhost'}{f':{port}' if port else ''}"
+    return kind, authority, connection.schema, _SCHEMAS.get(kind)
+
+
+def report(context: Any, inputs: Iterable[str], outputs: Iterable[str]) -> None:
+    """Tell Airflow's hook lineage what was read and written. A task does not fail by it.
+
+    :param context: The hook or the operator.
+    :param inputs: URIs of what was read.
+    :param outputs: URIs of what was written.
+    """
+    try:
+        collector: Any = get_hook_lineage_collector()  # type: ignore[no-untyped-call]
+        for uri in inputs:
+            collector.add_input_asset(context, uri=uri)
+        for uri in outputs:
+            collector.add_output_asset(context, uri=uri)
+    except Exception as error:  # the rows are written
+        log.warning("Could not report the lineage: %s", error)
+
+
+def openlineage(
+    source: str, columns: Sequence[Column], outputs: Sequence[Output], files: Output | None = None
+) -> Any:
     """Return the lineage of a transfer in OpenLineage's terms; None where its provider is not installed.
 
     :param source: URI of the stream.
     :param columns: The columns of the stream, and of what was written.
     :param outputs: What was written.
+    :param files: Where the stream was read from, when that was not emnify itself.
     """
     try:
         from airflow.providers.common.compat.openlineage.facet import (
@@ -80,9 +118,11 @@ def openlineage(source: str, columns: Sequence[Column], outputs: Sequence[Output
     fields = [SchemaDatasetFacetFields(name=column.name, type=column.type.value) for column in columns]
     schema: dict[str, Any] = {"schema": SchemaDatasetFacet(fields=fields)}
     parts = urlsplit(source)
-    namespace = f"{parts.scheme}://{parts.netloc}"
+    namespace, name = f"{parts.scheme}://{parts.netloc}", parts.path.strip("/")
+    if files is not None:
+        namespace, name = files.namespace, files.name
     return OperatorLineage(
-        inputs=[InputDataset(namespace=namespace, name=parts.path.strip("/"), facets=schema)],
+        inputs=[InputDataset(namespace=namespace, name=name, facets=schema)],
         outputs=[
             OutputDataset(
                 namespace=output.namespace,

@@ -162,4 +162,4 @@ class EmnifyToObjectStorageOperator(EmnifyStreamOperator):
             "%s: %d rows in %d files below %s", stream.name, count, len(manifest["files"]), store.base
         )
         result = {**manifest, "path": str(store.base), "manifest": f"{str(store.base).rstrip('/')}/{name}"}
-        return result, count, [output_of_path(str(store.base), count, manifest["bytes"])]
+        return result, count, [output_of_path(store.uri, count, manifest["bytes"])]

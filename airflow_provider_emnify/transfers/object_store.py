@@ -151,6 +151,13 @@ class Store:
         self._root = str(base.path).rstrip("/")
         self._local = base.protocol in {"", "file", "local"}
 
+    @property
+    def uri(self) -> str:
+        """Its URI, without the connection that can stand in the path."""
+        # The one is where Airflow 3 keeps it, the other where Airflow 2 does.
+        conn_id = getattr(self.base, "conn_id", None) or self.base.storage_options.get("conn_id")
+        return str(self.base).replace(f"://{conn_id}@", "://", 1)
+
     def path(self, name: str) -> str:
         """Return the path of a file below the directory, as its file system wants it."""
         return f"{self._root}/{name}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
@@ -56,6 +57,11 @@ class Database:
 
     def __init__(self, kind: str, schema: str | None) -> None:
         self.kind, self.schema = kind, schema
+
+    @property
+    def connection(self) -> str:
+        """The connection, as Airflow takes it in the environment."""
+        return os.environ["AIRFLOW_CONN_WAREHOUSE"]
 
     def name(self, table: str) -> str:
         quote = "`" if self.kind == "mysql" else '"'

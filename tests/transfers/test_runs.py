@@ -7,7 +7,6 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from airflow.providers.common.compat.lineage.hook import get_hook_lineage_collector
 from airflow.providers.common.compat.sdk import AirflowFailException, TaskDeferred
 
 from airflow_provider_emnify.api.streams import STREAMS
@@ -207,45 +206,6 @@ def test_a_store_that_fails_fails_no_task(fleet: Sandbox, tmp_path: Path) -> Non
 
     result = run(to_files(tmp_path), asset_state_store=Broken())
     assert result["manifest"]
-
-
-def test_hook_lineage_names_the_stream_and_the_files(
-    fleet: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    seen: list[tuple[str, str]] = []
-
-    class Collector:
-        def add_input_asset(self, context: Any, *, uri: str) -> None:
-            seen.append(("input", uri))
-
-        def add_output_asset(self, context: Any, *, uri: str) -> None:
-            seen.append(("output", uri))
-
-    monkeypatch.setattr(base, "get_hook_lineage_collector", Collector)
-    run(to_files(tmp_path, "sims"))
-    assert seen == [
-        ("input", "emnify://emnify_default/sims"),
-        ("output", f"file://{tmp_path}"),
-    ]
-
-
-def test_airflow_s_own_collector_takes_it(fleet: Sandbox, tmp_path: Path) -> None:
-    collector: Any = get_hook_lineage_collector()
-    assert hasattr(collector, "add_input_asset")
-    run(to_files(tmp_path, "sims"))
-
-
-def test_openlineage_has_both_sides_with_schema_and_row_count(fleet: Sandbox, tmp_path: Path) -> None:
-    pytest.importorskip("airflow.providers.openlineage")
-    operator = to_files(tmp_path, "sims", organisation=100)
-    run(operator)
-    lineage = operator.get_openlineage_facets_on_complete(None)
-    (source,), (target,) = lineage.inputs, lineage.outputs
-    assert (source.namespace, source.name) == ("emnify://100", "sims")
-    assert (target.namespace, target.name) == ("file", str(tmp_path))
-    assert target.outputFacets["outputStatistics"].rowCount == 35
-    fields = {field.name: field.type for field in target.facets["schema"].fields}
-    assert fields == {column.name: column.type for column in SIMS.columns}
 
 
 def test_the_cost_of_a_call_a_device_is_said_beforehand_and_bounded(
