@@ -1,17 +1,19 @@
 """Bring events into a data lake, every hour: Parquet, partitioned by day, in S3, GCS, Azure or on a disk.
 
 A run writes the events between the end of the last one and its own: none is missing and none is there twice.
-It waits until events that come late have arrived. Its files appear whole, with a manifest; when it is
-repeated, they are replaced. emnify keeps events for 30 days, so this can begin a month ago.
+It waits in the triggerer until events that come late have arrived, five minutes after its end. Its files
+appear whole, with a manifest; when it is repeated, they are replaced. emnify keeps events for 30 days, so this
+can begin a month ago.
 
-To use it, set the param ``path`` to your lake (``s3://aws_default@my-lake/emnify/events``), and unpause the
-DAG. It needs ``airflow-provider-emnify[parquet]``.
+To use it, give the param ``path`` the address of your lake (``s3://aws_default@my-lake/emnify/events``) as its
+default, and unpause the DAG. It needs ``airflow-provider-emnify[parquet]``.
 """
 
 from __future__ import annotations
 
 import logging
 from datetime import UTC, datetime, timedelta
+from tempfile import gettempdir
 from typing import Any
 
 from airflow.providers.common.compat.sdk import Param, dag, task
@@ -32,7 +34,7 @@ log = logging.getLogger(__name__)
     default_args={"retries": 3, "retry_delay": timedelta(minutes=2), "retry_policy": EMNIFY_RETRY_POLICY},
     doc_md=__doc__,
     params={
-        "path": Param("file:///tmp/emnify-lake/events", type="string", description="Where the files go"),
+        "path": Param(f"file://{gettempdir()}/emnify-lake", type="string", description="Where the files go"),
         "start": Param("", type="string", description="Begin here instead, for example 2025-01-31T00:00Z"),
     },
 )
