@@ -2,11 +2,11 @@
 
 A run writes the events between the end of the last one and its own: none is missing and none is there twice.
 It waits in the triggerer until events that come late have arrived, five minutes after its end. Its files
-appear whole, with a manifest; when it is repeated, they are replaced. emnify keeps events for 30 days, so this
-can begin a month ago.
+appear whole, with a manifest; when it is repeated, they are replaced. emnify keeps events for 30 days, so
+this can begin a month ago.
 
-To use it, give the param ``path`` the address of your lake (``s3://aws_default@my-lake/emnify/events``) as its
-default, and unpause the DAG. It needs ``airflow-provider-emnify[parquet]``.
+To use it, give the param ``path`` the address of your lake (``s3://aws_default@my-lake/emnify/events``) as
+its default, and unpause the DAG. It needs ``airflow-provider-emnify[parquet]``.
 """
 
 from __future__ import annotations
