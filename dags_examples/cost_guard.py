@@ -13,9 +13,9 @@ What emnify bills, and what follows from it:
 * A SIM in factory test becomes activated, and is billed from then on, when the status of its endpoint is
   changed or its connectivity is reset. Neither is done here.
 
-The report is the table ``emnify_cost_report``. On Airflow 3.1 and later, the suspension waits for a person to
-approve it in the UI (*Required Actions*); before, the DAG ends with the report. To use it, add a connection
-``emnify_warehouse`` to a database, and unpause the DAG.
+The report is the table ``emnify_cost_report``. On Airflow 3.1 and later, the suspension waits up to 20 hours
+for a person to approve it in the UI (*Required Actions*); before, the DAG ends with the report. To use it, add
+a connection ``emnify_warehouse`` to a database, and unpause the DAG.
 """
 
 from __future__ import annotations
@@ -66,6 +66,7 @@ REPORT = """
     catchup=False,
     is_paused_upon_creation=True,
     max_active_runs=1,
+    dagrun_timeout=timedelta(hours=20),  # also of one whose question nobody answers: the next one asks again
     tags=["emnify"],
     default_args={"retries": 2, "retry_delay": timedelta(minutes=5), "retry_policy": EMNIFY_RETRY_POLICY},
     doc_md=__doc__,

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import itertools
+import re
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -130,7 +131,7 @@ class EmnifyDataStreamFilesToSqlOperator(EmnifyDataStreamFilesOperator):
             add_columns=flag(self.add_columns, "add_columns"),
         )
         ledger = SqlTable(hook, FILES_TABLE, schema, _FILES_COLUMNS, ("path", "target"))
-        known = self._known(ledger, name)
+        known = self._known(ledger, name, source.path(""))
         new = [file for file in files if known.get(file.path) != file.fingerprint]
         result: Row = {"files": len(new), "rows": 0, "rejected": 0, "changed": 0, "table": name}
         for batch in _batches(new, FILES_AT_ONCE):
@@ -140,14 +141,17 @@ class EmnifyDataStreamFilesToSqlOperator(EmnifyDataStreamFilesOperator):
                 result["changed"] += changed
         return result, [output_of_table(hook, self.sql_conn_id, schema, name, result["rows"])]
 
-    def _known(self, ledger: SqlTable, target: str) -> dict[str, str]:
+    def _known(self, ledger: SqlTable, target: str, root: str) -> dict[str, str]:
+        """Return what was loaded of this directory: from the path of a file to its fingerprint."""
         if ledger.missing() is None:
             return {}
         quote, place = ledger.dialect.quote, ledger.hook.placeholder
         columns = ", ".join(quote(name) for name in ("path", "fingerprint"))
-        statement = f"SELECT {columns} FROM {ledger.full_name} WHERE {quote('target')} = {place}"  # noqa: S608
+        condition = f"{quote('target')} = {place} AND {quote('path')} LIKE {place} ESCAPE '!'"
+        statement = f"SELECT {columns} FROM {ledger.full_name} WHERE {condition}"  # noqa: S608 - quoted
+        below = re.sub(r"([!%_])", r"!\1", root) + "%"
         with ledger.transaction() as cursor:
-            cursor.execute(statement, (target,))
+            cursor.execute(statement, (target, below))
             return {row[0]: row[1] for row in map(tuple, cursor.fetchall())}
 
     def _load_batch(

@@ -150,6 +150,16 @@ def test_events_of_files_and_of_the_api_share_a_table(
     assert len(database.rows("emnify_events")) == before + 1
 
 
+def test_files_are_known_again_whatever_their_directory_is_called(
+    database: Database, tmp_path: Path
+) -> None:
+    for name in ("100%_x!!y", "100%_x!!z"):
+        bucket = open_store(str(tmp_path / name), None)
+        deliver(bucket, tmp_path, "a.json", lines(usage(1)))
+        assert execute(to_sql(bucket, database))["files"] == 1
+        assert execute(to_sql(bucket, database))["files"] == 0
+
+
 def test_only_files_that_look_like_the_pattern(database: Database, tmp_path: Path) -> None:
     bucket = open_store(str(tmp_path / "bucket"), None)
     deliver(bucket, tmp_path, "usage/1.json", lines(usage(1)))
