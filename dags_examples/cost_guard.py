@@ -14,8 +14,8 @@ What emnify bills, and what follows from it:
   changed or its connectivity is reset. Neither is done here.
 
 The report is the table ``emnify_cost_report``. On Airflow 3.1 and later, the suspension waits up to 20 hours
-for a person to approve it in the UI (*Required Actions*); before, the DAG ends with the report. To use it, add
-a connection ``emnify_warehouse`` to a database, and unpause the DAG.
+for a person to approve it in the UI (*Required Actions*); before, the DAG ends with the report. To use it,
+add a connection ``emnify_warehouse`` to a database, and unpause the DAG.
 """
 
 from __future__ import annotations
