@@ -142,6 +142,7 @@ EVENT_WAITS: dict[str, WaitKind] = {
         noun="endpoint",
         states=EventPresence,
         read_many=read_events,
+        together=True,
         parse=parse_endpoints,
         parse_filters=parse_event_filters,
     ),

@@ -116,6 +116,7 @@ class WaitKind:
     :param states: The enum of its states.
     :param read_one: Reads one id.
     :param read_many: Reads all ids, instead of ``read_one``, where it takes filters or has a way of its own.
+    :param together: Whether ``read_many`` takes fewer requests than there are ids.
     :param state_of: The state in a row.
     :param reason_of: Why it is in that state, where emnify says so.
     :param failures: The states from which the target is not reached, unless they are the target.
@@ -129,6 +130,7 @@ class WaitKind:
     states: type[State]
     read_one: Callable[[EmnifyClient, Id], Row] = _cannot_be_read
     read_many: Callable[[EmnifyClient, Sequence[Id], Mapping[str, Any]], dict[Id, Reading]] | None = None
+    together: bool = False
     state_of: Callable[[Row], Any] = _status_id
     reason_of: Callable[[Row], str] = lambda _row: ""
     failures: tuple[State, ...] = ()
@@ -136,6 +138,11 @@ class WaitKind:
     id_of: Callable[[Row], tuple[Id, ...]] = lambda row: (int(row["id"]),)
     parse: Callable[[Any, str], Sequence[Id]] = parse_ids
     parse_filters: Callable[[Mapping[str, Any]], dict[str, Any]] = no_filters
+
+    @property
+    def one_by_one(self) -> bool:
+        """Whether each id takes a request of its own, however many there are."""
+        return self.read_all is None and not self.together
 
     def reading(self, row: Row) -> Reading:
         """Return what a row says of the state. An unknown state is shown as it came, never an error."""

@@ -35,6 +35,7 @@ R = TypeVar("R")
 
 _THREADS = 4
 _RETRIES = 1  # the next round is the retry
+_WARNING = 60.0  # seconds between two log lines on passing errors
 
 
 class _GoneError(Exception):
@@ -60,6 +61,7 @@ class Access:
         self._clients: list[EmnifyClient] = []
         self._rejected: EmnifyAuthenticationError | None = None
         self._gone = threading.Event()
+        self._warned = float("-inf")
 
     async def call(self, work: Callable[[EmnifyClient], R]) -> R:
         """Do work with the client, in a thread.
@@ -80,6 +82,17 @@ class Access:
                 raise
         _, client = await self._connect()
         return await self.in_thread(work, client)
+
+    def warn(self, reason: str) -> None:
+        """Say that emnify cannot be read for now: once a minute, however many notice."""
+        now = asyncio.get_running_loop().time()
+        if now - self._warned >= _WARNING:
+            self._warned = now
+            log.warning(
+                "emnify (connection '%s') could not be read: %s. Trying again until the waits' deadlines",
+                self.conn_id,
+                reason,
+            )
 
     def release(self) -> None:
         """Give it back. The last one closes it, without waiting for a thread in the middle of a request."""

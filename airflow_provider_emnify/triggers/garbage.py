@@ -10,22 +10,32 @@ many waits come and go, and what it can keep from being collected is bounded.
 from __future__ import annotations
 
 import gc
+from dataclasses import dataclass
 
 _MANY = 1000  # waits
 
-_frozen_again_at = 0
+
+@dataclass
+class Waits:
+    """How many waits a process holds. There is one of these, as there is one garbage collector."""
+
+    number: int = 0
+    frozen_again_at: int = 1
+
+    def begins(self) -> None:
+        """Count one more: with the first, and whenever their number has doubled, freeze what lives.
+
+        For a triggerer only: in other processes most of what lives may soon be garbage.
+        """
+        self.number += 1
+        if self.number >= self.frozen_again_at:
+            self.frozen_again_at = max(_MANY, 2 * self.number)
+            gc.collect(1)  # what has just become garbage; a full collection is what this is to spare
+            gc.freeze()
+
+    def ends(self) -> None:
+        """Count one less."""
+        self.number -= 1
 
 
-def keep_collections_short(waits: int) -> None:
-    """Freeze what lives, with the first wait of the process and whenever their number has doubled.
-
-    For a triggerer only: in other processes most of what lives may soon be garbage.
-
-    :param waits: How many there are.
-    """
-    global _frozen_again_at  # noqa: PLW0603 - the garbage collector is one for the process, too
-    if waits < _frozen_again_at:
-        return
-    _frozen_again_at = max(_MANY, 2 * waits)
-    gc.collect(1)  # what has just become garbage; a full collection is what this is to spare
-    gc.freeze()
+WAITS = Waits()

@@ -45,6 +45,13 @@ class Member:
     :param interval: Seconds between two looks.
     :param outcome: Where to say how it ended.
     :param pending: The ids that are still to be looked at.
+    :param due: When to look next, on the clock of the event loop.
+    :param looked: Whether it was looked at.
+    :param overdue: Whether its time is out, and it is still to be looked at once.
+    :param message: What the last look said.
+    :param error: Why the last look failed; empty when it did not.
+    :param readings: What was seen of each id.
+    :param seen: The same as texts, for the outcome.
     """
 
     wait: Wait
@@ -81,6 +88,19 @@ class Member:
             self.settle("success", verdict.message)
         elif verdict.failed:
             self.settle("failed", verdict.message)
+        self._looked()
+
+    def suffer(self, reason: str, *, lasts: bool) -> None:
+        """Take that a look has failed: for good, or for now."""
+        self.error = reason
+        if lasts:
+            self.settle("failed", reason)
+        self._looked()
+
+    def _looked(self) -> None:
+        self.looked = True
+        if self.overdue:
+            self.time_out()
 
     def time_out(self) -> None:
         """Take that time has run out."""

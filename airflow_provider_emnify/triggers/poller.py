@@ -1,10 +1,10 @@
-"""One poller a connection (and event loop): all its waits share a client, an auth token, and each look.
+"""One poller for all waits of a connection that look at the same: they share each look.
 
 A round reads each id once, however many waits want it. Rounds come at the shortest interval that a wait asks
 for, with jitter; waits that begin between two rounds are gathered for a moment and get a first look of their
-own. Requests are made in the poller's own threads, so that the event loop is never held. Passing errors are
-ridden out until a wait's deadline; a lasting one fails the waits that it concerns. When the last wait goes,
-so do the threads and the client.
+own. Requests are made in threads of the connection, so that the event loop is never held. Passing errors are
+ridden out until a wait's deadline; a lasting one fails the waits that it concerns. All pollers of one
+connection share its client, its auth token and its threads; when the last wait goes, so do these.
 """
 
 from __future__ import annotations
@@ -14,13 +14,12 @@ import contextvars
 import logging
 import random
 import time
-from collections import defaultdict
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
 from airflow_provider_emnify.api import EmnifyAuthenticationError, EmnifyError, EmnifyPermissionError
-from airflow_provider_emnify.api.waits import read
+from airflow_provider_emnify.api.waits import WAITS, read
 from airflow_provider_emnify.hooks.connection import EmnifyConnectionConfigError
 from airflow_provider_emnify.triggers.access import access_for
 from airflow_provider_emnify.triggers.members import Member, Outcome, Watcher
@@ -28,7 +27,6 @@ from airflow_provider_emnify.triggers.members import Member, Outcome, Watcher
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 
-    from airflow_provider_emnify.api import EmnifyClient
     from airflow_provider_emnify.api.waits import Id, Reading, Wait
 
 log = logging.getLogger(__name__)
@@ -40,20 +38,21 @@ _NEWCOMER_SHARE = 0.1  # rounds for newcomers are at least this share of the int
 _JITTER = 0.1
 _BACKOFF_MOST = 4  # intervals between rounds while everything fails
 _FIRST_LOOK = 30.0  # seconds that a wait may overrun its deadline to be looked at once
-_COMPLAINT = 60.0  # seconds between two log lines on passing errors
 _PORTION = 25  # waits that are told what was found before others get a turn on the loop
 _JUDGED_AT_ONCE = 500  # waits; what is made for them is gone before the garbage collector takes it for old
+_ENOUGH = 2  # looks in a row that fail before the rest of a round is given up
 
 
 class Poller:
-    """Looks for all waits of one connection on one event loop. Had from :func:`poller_for`.
+    """Looks for all waits of one connection and subject on one event loop. Had from :func:`poller_for`.
 
     :param conn_id: The connection.
+    :param subject: What is looked at: the subject of the waits.
     :param on_gone: Called when the last wait has gone and the poller is not to be used any more.
     """
 
-    def __init__(self, conn_id: str, on_gone: Callable[[], None]) -> None:
-        self._conn_id = conn_id
+    def __init__(self, conn_id: str, subject: str, on_gone: Callable[[], None]) -> None:
+        self._subject = subject
         self._on_gone = on_gone
         self._loop = asyncio.get_running_loop()
         self._members: set[Member] = set()
@@ -64,15 +63,9 @@ class Poller:
         self._next_round = float("inf")
         self._last_end = float("-inf")
         self._failures = 0
-        self._complained = float("-inf")
         self._access = access_for(conn_id)
         # In a context of its own: in a triggerer, the context says to whose log a line belongs.
         self._context = contextvars.Context()
-
-    @property
-    def size(self) -> int:
-        """How many take part."""
-        return len(self._members)
 
     async def join(self, wait: Wait, interval: float, deadline: float) -> Outcome:
         """Take part until the wait is over.
@@ -134,7 +127,7 @@ class Poller:
         self._task = None  # it refers to the poller: both are freed without a garbage collection
         error = None if task.cancelled() else task.exception()
         if error is not None:
-            log.error("The poller of connection '%s' broke", self._conn_id, exc_info=error)
+            log.error("The poller of %s broke", self._subject, exc_info=error)
             for member in self._members:
                 member.give_up(f"The poller broke: {error!r}")
 
@@ -142,22 +135,25 @@ class Poller:
         while True:
             regular = await self._pause()
             start = self._loop.time()
-            shortest = min(member.interval for member in self._members)
-            if regular:
-                due = [m for m in self._members if m.due <= start + shortest / 2]
-            else:
-                due = list(self._newcomers)
-            self._newcomers.difference_update(due)
-            for member in due:
-                # Newcomers fall in with the next regular round.
-                member.due = start + member.interval - (0 if regular else shortest)
-            failed = await self._round([m for m in due if not m.outcome.done()])
+            failed = await self._round(self._take(regular=regular))
             self._failures = self._failures + 1 if failed else 0
             self._last_end = self._loop.time()
+            shortest = min(member.interval for member in self._members)
             pause = shortest * min(2 ** max(self._failures - 1, 0), _BACKOFF_MOST)
             after = start + pause * random.uniform(1 - _JITTER, 1 + _JITTER)  # noqa: S311 - no secret hangs on it
             after = max(after, self._last_end + shortest * _NEWCOMER_SHARE)
             self._next_round = after if regular else min(self._next_round, after)
+
+    def _take(self, *, regular: bool) -> list[Member]:
+        """Return who is to be looked at now: all who are due, or newcomers only."""
+        now = self._loop.time()
+        shortest = min(member.interval for member in self._members)
+        due = [m for m in self._members if m.due <= now + shortest / 2] if regular else list(self._newcomers)
+        self._newcomers.difference_update(due)
+        for member in due:
+            # Newcomers fall in with the next regular round.
+            member.due = now + member.interval - (0 if regular else shortest)
+        return due
 
     async def _pause(self) -> bool:
         """Sleep until the next round. Return whether it is a regular one, or one for newcomers only."""
@@ -180,62 +176,67 @@ class Poller:
 
     async def _round(self, due: list[Member]) -> bool:
         """Look for those who are due. Return whether nothing could be read."""
-        subjects: dict[str, list[Member]] = defaultdict(list)
-        for member in due:
-            subjects[member.wait.subject].append(member)
-        read_well = await asyncio.gather(*(self._look(members) for members in subjects.values()))
-        for number, member in enumerate(due):
-            member.looked = True
-            if member.overdue:
-                member.time_out()
-            await _give_way(number)
-        return bool(subjects) and not any(read_well)
+        readings: dict[Id, Reading] = {}
+        left, failures = _portions(due), 0
+        while left:
+            members = [m for m in left.pop() if m in self._members and not m.outcome.done()]
+            try:
+                await self._look(members, readings)
+                failures = 0
+            except Exception as error:
+                lasts = not (isinstance(error, EmnifyError) and error.transient)
+                failures += not lasts
+                about_one = lasts and isinstance(error, EmnifyError) and not isinstance(error, _NO_ACCESS)
+                if about_one and len(members) > 1:
+                    left += [[member] for member in members]
+                    continue
+                if not about_one and (lasts or failures == _ENOUGH):
+                    members += [member for portion in left for member in portion]
+                    left = []
+                await self._suffer(members, error, lasts=lasts)
+            if self._newcomers:
+                left += _portions(self._take(regular=False))
+        return bool(due) and not readings
 
-    async def _look(self, members: list[Member]) -> bool:
-        """Read all that members of one subject ask for, and tell them. Return whether it could be read."""
-        try:
-            readings = await self._access.call(lambda client: _read(client, members))
-            for first in range(0, len(members), _JUDGED_AT_ONCE):
-                some = members[first : first + _JUDGED_AT_ONCE]
-                verdicts = await self._access.in_thread(_judge, some, readings)
-                for number, (member, verdict) in enumerate(zip(some, verdicts, strict=True)):
-                    member.take(verdict)
-                    await _give_way(number)
-        except EmnifyError as error:
-            # No access concerns all of a subject. Anything else that lasts may be about one wait's ids.
-            if not error.transient and not isinstance(error, _NO_ACCESS) and len(members) > 1:
-                return any([await self._look([member]) for member in members])
-            await self._suffer(members, error, lasts=not error.transient)
-        except Exception as error:
-            if not isinstance(error, EmnifyConnectionConfigError):
-                log.exception("Looking at %s broke", members[0].wait.subject)
-            await self._suffer(members, error, lasts=True)
-        else:
-            return True
-        return False
+    async def _look(self, members: list[Member], readings: dict[Id, Reading]) -> None:
+        """Read what these ask for, and tell them.
+
+        :param readings: What this round has found so far; the new ones are added.
+        """
+        ids = list(dict.fromkeys(key for one in members for key in one.pending if key not in readings))
+        if ids:
+            wait = members[0].wait
+            found = await self._access.call(lambda client: read(client, wait.kind, ids, wait.filters))
+            readings.update(found)
+        for first in range(0, len(members), _JUDGED_AT_ONCE):
+            some = members[first : first + _JUDGED_AT_ONCE]
+            verdicts = await self._access.in_thread(_judge, some, readings)
+            for number, (member, verdict) in enumerate(zip(some, verdicts, strict=True)):
+                member.take(verdict)
+                await _give_way(number)
 
     async def _suffer(self, members: Iterable[Member], error: Exception, *, lasts: bool) -> None:
         """Fail the waits that an error concerns, if it lasts; else remember it for when their time is out."""
         reason = str(error) or repr(error)
+        if not isinstance(error, (EmnifyError, EmnifyConnectionConfigError)):
+            log.error("Looking at %s broke", self._subject, exc_info=error)
+        if not lasts:
+            self._access.warn(reason)
         for number, member in enumerate(members):
-            member.error = reason
-            if lasts:
-                member.settle("failed", reason)
+            member.suffer(reason, lasts=lasts)
             await _give_way(number)
-        if not lasts and self._loop.time() - self._complained >= _COMPLAINT:
-            self._complained = self._loop.time()
-            log.warning(
-                "emnify (connection '%s') could not be read: %s. Trying again until the waits' deadlines",
-                self._conn_id,
-                reason,
-            )
 
 
-def _read(client: EmnifyClient, members: list[Member]) -> dict[Id, Reading]:
-    """Read each id that is still asked for once. Runs in a thread."""
-    wait = members[0].wait
-    ids = list(dict.fromkeys(key for member in members for key in member.pending))
-    return read(client, wait.kind, ids, wait.filters)
+def _portions(members: list[Member]) -> list[list[Member]]:
+    """Return who is looked at together: all, or each by itself where each id takes a request anyway.
+
+    Then it is told at once, newcomers do not wait for the end of a long round, one that fails keeps no other
+    from being looked at, and others get the threads in between.
+    """
+    if not members or not WAITS[members[0].wait.kind].one_by_one:
+        return [members] if members else []
+    random.shuffle(members)  # when a round is given up, it is not always for the same ones
+    return [[member] for member in members]
 
 
 def _judge(members: list[Member], readings: Mapping[Id, Reading]) -> list[Any]:
@@ -258,16 +259,22 @@ async def _give_way(number: int) -> None:
         await asyncio.sleep(0)
 
 
-_pollers: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, Poller]] = WeakKeyDictionary()
+_Key = tuple[str, str]
+_pollers: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[_Key, Poller]] = WeakKeyDictionary()
 
 
-def poller_for(conn_id: str) -> Poller:
-    """Return the poller of a connection on the running event loop; it is made with the first wait."""
+def poller_for(conn_id: str, subject: str) -> Poller:
+    """Return the poller of a connection and a subject on the running event loop; the first wait makes it.
+
+    :param conn_id: The connection.
+    :param subject: What is looked at: the subject of the waits.
+    """
     pollers = _pollers.setdefault(asyncio.get_running_loop(), {})
-    if conn_id not in pollers:
+    key = (conn_id, subject)
+    if key not in pollers:
 
         def forget() -> None:
-            del pollers[conn_id]
+            del pollers[key]
 
-        pollers[conn_id] = Poller(conn_id, forget)
-    return pollers[conn_id]
+        pollers[key] = Poller(conn_id, subject, forget)
+    return pollers[key]

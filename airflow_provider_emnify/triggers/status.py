@@ -85,7 +85,8 @@ class EmnifyStatusTrigger(EmnifyWatchingTrigger):
         saved = await self.load()
         known: dict[str, str] = saved if isinstance(saved, dict) else {}
         goal = {state.value for state in self._wait.target}
-        async for found in poller_for(self.emnify_conn_id).watch(self._wait, self.poll_interval):
+        poller = poller_for(self.emnify_conn_id, self._wait.subject)
+        async for found in poller.watch(self._wait, self.poll_interval):
             before, known = known, {**known, **{str(key): reading.label for key, reading in found.items()}}
             if known == before:
                 continue

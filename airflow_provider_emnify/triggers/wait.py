@@ -14,7 +14,7 @@ from airflow_provider_emnify.triggers.cancel import (
     cancel_in_triggerer,
     check_calls,
 )
-from airflow_provider_emnify.triggers.garbage import keep_collections_short
+from airflow_provider_emnify.triggers.garbage import WAITS
 from airflow_provider_emnify.triggers.poller import poller_for
 
 if TYPE_CHECKING:
@@ -106,9 +106,9 @@ class EmnifyWaitTrigger(BaseTrigger):
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Wait, and yield one event: not before Airflow's scheduler knows that the task has deferred."""
-        poller, began = poller_for(self.emnify_conn_id), monotonic()
+        poller, began = poller_for(self.emnify_conn_id, self._wait.subject), monotonic()
         if self._in_triggerer:
-            keep_collections_short(poller.size)
+            WAITS.begins()
         try:
             outcome = await poller.join(self._wait, self.poll_interval, self.deadline)
             if self._in_triggerer:
@@ -117,6 +117,9 @@ class EmnifyWaitTrigger(BaseTrigger):
             if not TELLS_A_KILL:
                 await self.on_kill()
             raise
+        finally:
+            if self._in_triggerer:
+                WAITS.ends()
         result = {} if self.result is None else {"result": self.result}
         yield TriggerEvent({**outcome.payload(), **result})  # type: ignore[no-untyped-call]
 

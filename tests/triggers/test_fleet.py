@@ -94,7 +94,7 @@ def test_sims_are_read_from_their_list_too(
 ) -> None:
     fleet = make_fleet(20)
     wait = Wait("sim_status", list(fleet.state.sims)[:20], [SimStatus.ACTIVATED, SimStatus.ISSUED])
-    outcome = run(lambda: poller_for("emnify_default").join(wait, 0.02, time.time() + 9))
+    outcome = run(lambda: poller_for("emnify_default", wait.subject).join(wait, 0.02, time.time() + 9))
     assert outcome.status == "success"
     assert rounds == [(20, 1 + 1)]
 
@@ -119,8 +119,10 @@ def test_waits_of_all_kinds_share_the_client_and_each_subject_is_read_once_a_rou
         ]
 
     async def test() -> list[Any]:
-        poller = poller_for("emnify_default")
-        return list(await asyncio.gather(*(poller.join(wait, 0.02, time.time() + 9) for wait in waits())))
+        joins = [
+            poller_for("emnify_default", wait.subject).join(wait, 0.02, time.time() + 9) for wait in waits()
+        ]
+        return list(await asyncio.gather(*joins))
 
     assert {outcome.status for outcome in run(test)} == {"success"}
     assert fleet.authentications == 1

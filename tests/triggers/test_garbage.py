@@ -12,8 +12,8 @@ import pytest
 
 from airflow_provider_emnify.api import EndpointStatus
 from airflow_provider_emnify.api.waits import Wait
-from airflow_provider_emnify.triggers import garbage as module
-from airflow_provider_emnify.triggers.garbage import keep_collections_short
+from airflow_provider_emnify.triggers import wait as wait_module
+from airflow_provider_emnify.triggers.garbage import Waits
 from airflow_provider_emnify.triggers.poller import poller_for
 from airflow_provider_emnify.triggers.wait import EmnifyWaitTrigger
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 def frozen(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """What was done to the garbage collector, in a process that has not yet done it."""
     done: list[str] = []
-    monkeypatch.setattr(module, "_frozen_again_at", 0)
+    monkeypatch.setattr(wait_module, "WAITS", Waits())
     monkeypatch.setattr(gc, "freeze", lambda: done.append("freeze"))
     return done
 
@@ -53,17 +53,21 @@ async def event(made: EmnifyWaitTrigger) -> Any:
 
 
 def test_what_lives_is_frozen_with_the_first_wait_and_when_there_are_twice_as_many(frozen: list[str]) -> None:
-    at = []
-    for waits in range(20_000):
-        before = len(frozen)
-        keep_collections_short(waits)
-        at += [waits] * (len(frozen) - before)
-    assert at == [0, 1000, 2000, 4000, 8000, 16_000]
+    waits, at = Waits(), []
+    for number in range(1, 20_001):
+        waits.begins()
+        if len(frozen) > len(at):
+            at.append(number)
+    assert at == [1, 1000, 2000, 4000, 8000, 16_000]
 
 
 def test_waits_that_come_and_go_freeze_no_more(frozen: list[str]) -> None:
-    for waits in [*range(1500), *range(1500, 0, -1)] * 10:
-        keep_collections_short(waits)
+    waits = Waits()
+    for _ in range(10):
+        for _ in range(1500):
+            waits.begins()
+        for _ in range(1500):
+            waits.ends()
     assert len(frozen) == 2
 
 
@@ -75,6 +79,7 @@ def test_only_a_triggerer_is_treated_so(
     assert not frozen
     asyncio.run(event(trigger(fleet, in_triggerer=True)))
     assert frozen == ["freeze"]
+    assert wait_module.WAITS.number == 0
 
 
 @pytest.mark.usefixtures("no_collector")
@@ -87,7 +92,7 @@ def test_a_wait_that_is_over_is_freed_without_the_garbage_collector(fleet: Sandb
     async def test() -> tuple[Any, list[weakref.ref[Any]]]:
         made = trigger(fleet, left=0.1 if end == "timeout" else 20)
         task = asyncio.create_task(event(made))
-        poller = poller_for("emnify_default")
+        poller = poller_for("emnify_default", made._wait.subject)
         freed = [weakref.ref(each) for each in (made, made._wait, task, poller)]
         if end == "cancelled":
             while not fleet.requests:  # noqa: ASYNC110 - they are made in another thread

@@ -42,8 +42,7 @@ def test_it_goes_with_its_last_wait(fleet: Sandbox) -> None:
     async def test() -> None:
         before = set(asyncio.all_tasks())
         await asyncio.gather(join(ids_of(fleet)[:2]), join(ids_of(fleet)[2:]))
-        await asyncio.sleep(0)
-        assert set(asyncio.all_tasks()) == before
+        await until(lambda: set(asyncio.all_tasks()) == before)
         assert not module._pollers[asyncio.get_running_loop()]
         threads = [
             thread for thread in threading.enumerate() if thread.name.startswith("emnify-emnify_default")
@@ -163,7 +162,10 @@ def test_each_connection_has_a_poller_of_its_own(fleet: Sandbox, monkeypatch: py
 
     async def test() -> list[Outcome]:
         wait = Wait("endpoint_status", ids_of(fleet)[:1], "enabled")
-        joins = [poller_for(name).join(wait, 0.02, time.time() + 9) for name in ("emnify_default", "other")]
+        joins = [
+            poller_for(name, wait.subject).join(wait, 0.02, time.time() + 9)
+            for name in ("emnify_default", "other")
+        ]
         return list(await asyncio.gather(*joins))
 
     assert {outcome.status for outcome in run(test)} == {"success"}

@@ -27,11 +27,11 @@ def test_passing_errors_are_ridden_out_with_one_line_a_minute(
     key = ids_of(fleet)[0]
     fleet.faults.add(path="/api/v1/endpoint/{endpoint_id}", status=503, times=4)
     enable(fleet)
-    with caplog.at_level(logging.WARNING, module.__name__):
+    with caplog.at_level(logging.WARNING, access_module.__name__):
         outcome = run(lambda: join(key))
     assert outcome.status == "success"
     assert fleet.counts[GET] == 5
-    assert len([record for record in caplog.records if record.name == module.__name__]) == 1
+    assert len([record for record in caplog.records if record.name == access_module.__name__]) == 1
 
 
 def test_an_outage_fails_a_wait_at_its_own_deadline_with_the_last_error(fleet: Sandbox) -> None:
@@ -55,7 +55,7 @@ def test_a_lack_of_permission_fails_all_waits_that_it_concerns(fleet: Sandbox) -
 
     async def test() -> list[Outcome]:
         users = Wait("user_status", user.id, "activation_pending", ())
-        other = poller_for("emnify_default").join(users, 0.02, time.time() + 20)
+        other = poller_for("emnify_default", users.subject).join(users, 0.02, time.time() + 20)
         return list(await asyncio.gather(*(join(key) for key in ids_of(fleet)), other))
 
     outcomes = run(test)

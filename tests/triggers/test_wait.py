@@ -9,6 +9,7 @@ import pytest
 
 from airflow_provider_emnify.api.waits import Wait
 from airflow_provider_emnify.triggers import wait as module
+from airflow_provider_emnify.triggers.garbage import Waits
 from airflow_provider_emnify.triggers.members import Outcome
 from airflow_provider_emnify.triggers.wait import EmnifyWaitTrigger
 
@@ -96,8 +97,6 @@ def test_an_event_is_held_back_until_the_scheduler_knows_that_the_task_has_defer
     now, slept = 1000.0, []
 
     class Stub:
-        size = 1
-
         async def join(self, *_: Any) -> Outcome:
             nonlocal now
             now += took
@@ -106,8 +105,8 @@ def test_an_event_is_held_back_until_the_scheduler_knows_that_the_task_has_defer
     async def sleep(seconds: float) -> None:
         slept.append(seconds)
 
-    monkeypatch.setattr(module, "poller_for", lambda _: Stub())
-    monkeypatch.setattr(module, "keep_collections_short", lambda _: None)
+    monkeypatch.setattr(module, "poller_for", lambda *_: Stub())
+    monkeypatch.setattr(module, "WAITS", Waits(frozen_again_at=2))
     monkeypatch.setattr(module, "monotonic", lambda: now)
     monkeypatch.setattr(module, "sleep", sleep)
 
