@@ -67,6 +67,8 @@ class Dialect:
     :param upsert: How it merges: ``conflict`` is ``ON CONFLICT DO UPDATE``, ``join`` is ``UPDATE JOIN`` and
         an insertion of what is new; None is deletion and insertion.
     :param unlike: When two values differ; nothing equals nothing.
+    :param lock: Makes a transaction wait for another one that changes the same table, whose name is bound.
+    :param create: How the creation of a table begins.
     :param temporary: How the creation of a temporary table begins.
     :param drop: How its removal begins; it must not end the transaction.
     :param begin: What begins a transaction, where its driver would not do so for a new table.
@@ -80,6 +82,8 @@ class Dialect:
     collation: str = ""
     upsert: Literal["conflict", "join"] | None = None
     unlike: str = "{0} IS DISTINCT FROM {1}"
+    lock: str | None = None
+    create: str = "CREATE TABLE"
     temporary: str = "CREATE TEMPORARY TABLE"
     drop: str = "DROP TABLE"
     begin: str | None = None
@@ -156,6 +160,7 @@ DIALECTS: dict[str, Dialect] = {
         },
         upsert="conflict",
         unlike="{0} IS NOT {1}",
+        create="CREATE TABLE IF NOT EXISTS",
         begin="BEGIN",
     ),
     "postgresql": Dialect(
@@ -169,6 +174,8 @@ DIALECTS: dict[str, Dialect] = {
             json="JSONB",
         ),
         upsert="conflict",
+        lock="SELECT pg_advisory_xact_lock(hashtext(%s))",
+        create="CREATE TABLE IF NOT EXISTS",
     ),
     "mysql": Dialect(
         _types(
@@ -186,6 +193,8 @@ DIALECTS: dict[str, Dialect] = {
         collation=" CHARACTER SET utf8mb4 COLLATE utf8mb4_bin",  # its own takes "a" for "A", in keys as well
         upsert="join",
         unlike="NOT (CAST({0} AS BINARY) <=> CAST({1} AS BINARY))",
+        lock="SELECT GET_LOCK(MD5(%s), 3600)",  # until the connection is closed
+        create="CREATE TABLE IF NOT EXISTS",
         drop="DROP TEMPORARY TABLE",
     ),
     "snowflake": Dialect(
@@ -199,6 +208,7 @@ DIALECTS: dict[str, Dialect] = {
             json="VARCHAR",
         ),
         folds=True,
+        create="CREATE TABLE IF NOT EXISTS",
         begin="BEGIN",
     ),
 }

@@ -125,6 +125,9 @@ class SqlTable:
         :param missing: What :meth:`missing` said.
         """
         count = self._fill_stage(cursor, rows, run)
+        if self.dialect.lock is not None:
+            cursor.execute(self.dialect.lock, (self.full_name,))
+            cursor.fetchall()
         self._prepare(cursor, missing)
         changed = self._apply(cursor, run, unique=unique)
         cursor.execute(f"{self.dialect.drop} {self._stage}")
@@ -212,7 +215,8 @@ class SqlTable:
         if missing is None:
             columns = [self.dialect.column(column, in_key=column.name in self.key) for column in self.columns]
             key = ", ".join(quote(name) for name in self.key)
-            cursor.execute(f"CREATE TABLE {self.full_name} ({', '.join(columns)}, PRIMARY KEY ({key}))")
+            definitions = f"{', '.join(columns)}, PRIMARY KEY ({key})"
+            cursor.execute(f"{self.dialect.create} {self.full_name} ({definitions})")
             log.info("Created the table %s", self.full_name)
             return
         for column in missing:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -286,6 +288,24 @@ def test_nothing_is_seen_before_everything_is_there(database: Database) -> None:
     table(database, mode="replace").load(slow(), RUN)
     assert seen == [[(1, "before")]] * 3
     assert len(database.rows("things", "id")) == 3_000
+
+
+@pytest.mark.parametrize("mode", ["merge", "append", "replace"])
+def test_of_two_loads_at_the_same_moment_one_follows_the_other(mode: Any, database: Database) -> None:
+    ready = threading.Barrier(2, timeout=30)
+
+    def rows(name: str) -> Iterator[Row]:
+        yield from (row(number, name) for number in range(300))
+        ready.wait()  # both have been read, and neither is in the table
+
+    def load(name: str) -> int:
+        return table(database, mode=mode).load(rows(name), RUN).rows
+
+    with ThreadPoolExecutor() as pool:
+        for _ in range(4):  # at first, they have to create the table
+            assert list(pool.map(load, ["one", "other"])) == [300, 300]
+            names = [name for (name,) in database.rows("things", "name")]
+            assert names in (["one"] * 300, ["other"] * 300)
 
 
 def test_nothing_at_all_is_fine(database: Database) -> None:
