@@ -15,7 +15,7 @@ from tests.system.triggerer import CONNECTION, Waits, save_connection, triggerer
 from tests.triggers.waiting import revoke
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from airflow_provider_emnify.sandbox import Sandbox
@@ -43,10 +43,13 @@ def fleet(make_sandbox: Callable[..., Sandbox]) -> Sandbox:
 
 
 @pytest.fixture
-def waits(tmp_path: Path) -> Waits:
+def waits(tmp_path: Path) -> Iterator[Waits]:
+    """A run of a DAG whose tasks wait; it is not left behind."""
     folder = tmp_path / "dags"
     folder.mkdir()
-    return Waits(folder)
+    waits = Waits(folder)
+    yield waits
+    waits.forget()
 
 
 def wait(sandbox: Sandbox, number: int = 0, *, deadline: float = 300, **arguments: Any) -> EmnifyWaitTrigger:

@@ -34,6 +34,7 @@ pytestmark = [
 ]
 
 DAG_ID = "on_device_blocked"
+DAGS = (DAG_ID, "on_suspended")
 LIST = "GET /api/v1/event"
 SIM = "GET /api/v1/sim/{sim_id}"
 ON_SUSPENDED = """
@@ -106,7 +107,7 @@ def _forget() -> None:
     from sqlalchemy import delete, select
 
     with create_session() as session:
-        for run in session.scalars(select(DagRun).where(DagRun.dag_id.in_([DAG_ID, "on_suspended"]))):
+        for run in session.scalars(select(DagRun).where(DagRun.dag_id.in_(DAGS))):
             session.delete(run)
         for asset in session.scalars(select(AssetModel)):
             asset.watchers.clear()
@@ -146,7 +147,9 @@ def reports() -> list[Any]:
 
     with create_session() as session:
         runs = session.scalars(
-            select(DagRun).where(DagRun.state.in_(["success", "failed"])).order_by(DagRun.id)
+            select(DagRun)
+            .where(DagRun.dag_id.in_(DAGS), DagRun.state.in_(["success", "failed"]))
+            .order_by(DagRun.id)
         ).all()
         assert {run.state for run in runs} <= {"success"}
         found = [

@@ -190,6 +190,14 @@ class Waits:
         self._run_id = f"run-{time.time_ns()}"
         _make_run(folder, self._run_id)
 
+    def forget(self) -> None:
+        """Delete the run: a scheduler of another test would go on with it."""
+        from airflow.models.dagrun import DagRun
+        from sqlalchemy import select
+
+        with create_session() as session:
+            session.delete(session.scalars(select(DagRun).where(DagRun.run_id == self._run_id)).one())
+
     def defer(self, number: int, trigger: EmnifyWaitTrigger) -> None:
         """Have task ``wait_<number>`` wait by that trigger, as if it had deferred."""
         from airflow.models.trigger import Trigger
