@@ -240,6 +240,7 @@ def main() -> int:
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="emnify-sync-")))
         run = Run(folder)
+        os.environ.update({name: value for name, value in run.env.items() if name.startswith("AIRFLOW")})
         if "postgresql" in targets and Postgres.find() is None:
             print("PostgreSQL is not installed and is left out", flush=True)
             targets.remove("postgresql")
