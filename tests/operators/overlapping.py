@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -33,6 +34,7 @@ def both(*runs: Run) -> list[Any]:
     """Run tasks at the same time, and return what came of each: its result or its error."""
 
     def outcome(run: Run) -> Any:
+        _let_tasks_run_in_this_thread()
         try:
             return run()
         except Exception as error:
@@ -94,3 +96,11 @@ def at_once(
 
     monkeypatch.setattr(owner, write, write_together)
     return both(lambda: run(first, True), lambda: run(second, False))
+
+
+def _let_tasks_run_in_this_thread() -> None:
+    """Airflow 2 notes in the thread that has imported it who runs an operator, and looks in any."""
+    module = importlib.import_module("airflow.models.baseoperator")
+    safeguard: Any = getattr(module, "ExecutorSafeguard", None)
+    if safeguard is not None:
+        safeguard._sentinel.callers = {}
