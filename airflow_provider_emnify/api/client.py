@@ -19,6 +19,7 @@ from airflow_provider_emnify.api.errors import (
     EmnifyUnknownOutcomeError,
     EmnifyValidationError,
 )
+from airflow_provider_emnify.api.graphql import GRAPHQL, error_text, is_mutation
 from airflow_provider_emnify.api.limits import Limits
 from airflow_provider_emnify.api.paging import Listing, Page
 from airflow_provider_emnify.api.resources import Resources
@@ -35,7 +36,6 @@ if TYPE_CHECKING:
     from airflow_provider_emnify.api.token_cache import TokenCache
 
 DEFAULT_BASE_URL = "https://cdn.emnify.net"
-GRAPHQL = "/graphql"
 
 Row = dict[str, Any]
 
@@ -275,7 +275,7 @@ class EmnifyClient(Resources):
         errors = body.get("errors")
         if errors:
             raise EmnifyValidationError(
-                self._redact(f"GraphQL: {'; '.join(_graphql_error(error) for error in errors)}"),
+                self._redact(f"GraphQL: {'; '.join(error_text(error) for error in errors)}"),
                 status=answer.status,
                 details=errors,
                 method="POST",
@@ -341,15 +341,6 @@ class EmnifyClient(Resources):
         for secret in list(self._secrets):
             text = text.replace(secret, "***")
         return text
-
-
-def is_mutation(query: str) -> bool:
-    """Tell whether a GraphQL query may change something: anything with that word is taken for one."""
-    return re.search(r"\bmutation\b", query) is not None
-
-
-def _graphql_error(error: Any) -> str:
-    return str(error.get("message") or error) if isinstance(error, dict) else str(error)
 
 
 def check_base_url(url: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow_provider_emnify.api.client import is_mutation
+from airflow_provider_emnify.api.graphql import is_mutation
 from airflow_provider_emnify.operators.at_most_once import at_most_once
 from airflow_provider_emnify.operators.base import EmnifyBaseOperator, check_early, flag, mapping, text
 

@@ -16,7 +16,7 @@ from airflow_provider_emnify.api import (
     EmnifyUnknownOutcomeError,
     EmnifyValidationError,
 )
-from airflow_provider_emnify.api.client import is_mutation
+from airflow_provider_emnify.api.graphql import is_mutation
 from airflow_provider_emnify.operators.at_most_once import at_most_once
 from airflow_provider_emnify.operators.emnify import EmnifyOperator
 from airflow_provider_emnify.operators.graphql import EmnifyGraphqlOperator
