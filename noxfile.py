@@ -117,4 +117,4 @@ for _airflow, _pythons in AIRFLOWS.items():
         _name = f"system-{_airflow}"
         register(_name, _version, lambda s, a=_airflow: system(s, a), system.__doc__, ci=False)
 if interpreter("3.11"):
-    register("tests-lowest", "3.11", lowest, lowest.__doc__, ci=True)
+    register("tests-lowest", "3.11", lowest, lowest.__doc__, ci=False)
