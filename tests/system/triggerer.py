@@ -13,9 +13,11 @@ import time
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Self
 
-import psutil
 from airflow.configuration import conf
 from airflow.utils.session import create_session
+
+from tests.system import minder
+from tests.system.minder import end
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -42,7 +44,7 @@ _SETTINGS = {
 
 
 class Component:
-    """A program of Airflow, which is killed with all that it has started at the end."""
+    """A program of Airflow. At the end it is killed with all that it has started, however the tests end."""
 
     def __init__(self, log: Path, *command: str, **settings: str) -> None:
         shared = {
@@ -61,6 +63,11 @@ class Component:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
+        self._minder = subprocess.Popen(
+            [sys.executable, minder.__file__, str(self._process.pid)],
+            stdin=subprocess.PIPE,
+            start_new_session=True,
+        )
 
     def __enter__(self) -> Self:
         return self
@@ -80,26 +87,14 @@ class Component:
 
     def kill(self, number: signal.Signals = signal.SIGKILL) -> None:
         """Send the signal to it and its children; kill what does not end by it; wait until none is left."""
+        if self._minder.poll() is not None:
+            return
         with contextlib.suppress(ProcessLookupError, subprocess.TimeoutExpired):
             os.killpg(self._process.pid, number)
             self._process.wait(15)
-        deadline = time.monotonic() + 15
-        while family := self._family():
-            for process in family:
-                with contextlib.suppress(psutil.NoSuchProcess):
-                    process.kill()
-            self._process.poll()
-            assert time.monotonic() < deadline, f"still running: {family}"
-            time.sleep(0.05)
-
-    def _family(self) -> list[psutil.Process]:
-        """What is alive of it and of what it has started: Airflow's tasks, for example, leave its group."""
-        family = []
-        for process in psutil.process_iter():
-            with contextlib.suppress(psutil.Error, OSError):
-                if os.getsid(process.pid) == self._process.pid and process.status() != psutil.STATUS_ZOMBIE:
-                    family.append(process)
-        return family
+        end(self._process.pid)
+        self._process.wait(5)
+        self._minder.communicate(timeout=30)
 
 
 def triggerer(folder: Path, name: str = "triggerer", *flags: str) -> Component:
