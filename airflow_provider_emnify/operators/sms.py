@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from airflow_provider_emnify.api import EmnifyError, EmnifyUnknownOutcomeError, SmsStatus
 from airflow_provider_emnify.api.ids import parse_ids
 from airflow_provider_emnify.api.resources.operation import moment
-from airflow_provider_emnify.api.resources.sms import is_same_sms, read_sms
+from airflow_provider_emnify.api.resources.sms import is_same_sms, read_sms, submitted_at
 from airflow_provider_emnify.api.sms_text import parse_sender, split_text
 from airflow_provider_emnify.api.wait_kinds import parse_pairs
 from airflow_provider_emnify.api.waits import Wait
@@ -22,7 +22,7 @@ from airflow_provider_emnify.links import EmnifyDevicesLink
 from airflow_provider_emnify.operators.base import EmnifyBaseOperator, check_early, flag, some
 from airflow_provider_emnify.operators.endpoint_rows import endpoint_ids as parse_endpoint_ids
 from airflow_provider_emnify.operators.one_by_one import each, partial
-from airflow_provider_emnify.operators.rerun import earlier_tries_since, identity
+from airflow_provider_emnify.operators.rerun import earlier_tries_since, identity, unknown_for_good
 from airflow_provider_emnify.operators.waiting import EmnifyCancellingOperator
 
 if TYPE_CHECKING:
@@ -53,8 +53,8 @@ class EmnifySendSmsOperator(EmnifyCancellingOperator):
 
     Two runs that send the same text to the same endpoint at the same moment send it once: what another task
     has sent, whole, since this one began is this one's too, though it is not cancelled with it. One that
-    begins after the other has sent sends its own. That is exact among tasks that share a store of the rate
-    limits (``rate_limit_store``); to others, what is sent in the first two seconds looks earlier.
+    begins after the other has sent sends its own. That holds among tasks that share a store of the rate
+    limits (``rate_limit_store``). Others can both send; the later one then fails with the ids of both.
 
     .. code-block:: python
 
@@ -79,7 +79,9 @@ class EmnifySendSmsOperator(EmnifyCancellingOperator):
     :returns: The ids of the SMS of each endpoint, in the order of the text, by endpoint (as text).
     :raises ValueError: when the DAG is parsed, for a text or a sender that cannot be sent.
     :raises EmnifyUnknownOutcomeError: if an answer is lost and the SMS not found; the next try looks again.
-    :raises AirflowFailException: when one is not delivered, and for any error that no retry mends.
+    :raises AirflowFailException: when one is not delivered, when a run on another host has sent the same at
+        the same moment (an :class:`~airflow_provider_emnify.api.EmnifyUnknownOutcomeError` with the ids of
+        both), and for any error that no retry mends.
 
     Vendor page: https://docs.emnify.com/developers/api/endpoint/endpoint-sms-by-id-post
     """
@@ -138,6 +140,7 @@ class EmnifySendSmsOperator(EmnifyCancellingOperator):
         message = _Message(self.text, parts, parse_sender(self.source_address), _expiry(self.expiry_date))
         since, begun = earlier_tries_since(context), time.monotonic()
         sent: dict[str, list[int]] = {}
+        twins: list[str] = []
 
         def send(endpoint_id: int) -> None:
             with self.client.one_at_a_time("SMS", endpoint_id) as ago:
@@ -148,9 +151,19 @@ class EmnifySendSmsOperator(EmnifyCancellingOperator):
                     others = message.of_another_run(there, _start(now, begun, asked, ago))
                 if others:
                     self.log.info("Another run has just sent it to endpoint %s: %s", endpoint_id, others)
-                sent[str(endpoint_id)] = others or self._send(endpoint_id, message, mine, there)
+                own = [] if others else self._send(endpoint_id, message, mine, there)
+                sent[str(endpoint_id)] = others or own
+                if own and not any(mine):
+                    twin = self._look_again(endpoint_id, message, own, max(begun, asked - ago))
+                    twins.extend([f"{own} and before it {twin} to endpoint {endpoint_id}"] if twin else [])
 
         refused = each(ids, send, label=str, what="send the SMS to endpoint")
+        if twins:
+            raise unknown_for_good(
+                f"text: another run has sent the same at the same moment: {some(twins)}. Check whether these "
+                "devices mind to get it twice; EmnifyCancelSmsOperator cancels what is not delivered. If SMS "
+                "to others are missing, clear this task: it sends only those"
+            )
         if refused:
             raise partial(ids, refused, label=str, what="send the SMS to endpoint")
         self.log.info("Sent %s", sent)
@@ -199,6 +212,23 @@ class EmnifySendSmsOperator(EmnifyCancellingOperator):
             ids.append(int(sms["id"]))
             self.began("sms.cancel", endpoint_id=endpoint_id, sms_id=ids[-1])
         return ids
+
+    def _look_again(
+        self, endpoint_id: int, message: _Message, own: Sequence[int], begun: float
+    ) -> list[int]:
+        """Return the SMS by which another host, which no turn kept waiting, has sent the same just before.
+
+        :param own: What this task has sent.
+        :param begun: Since when that counts, by this host's clock: emnify's is told by what was sent.
+        """
+        ago = timedelta(seconds=time.monotonic() - begun)
+        rows, _ = read_sms(self.client, endpoint_id)
+        last = next((row for row in rows if str(row.get("id")) == str(own[-1])), None)
+        if last is None:
+            return []
+        others = [row for row in rows if int(row["id"]) not in own]
+        found = message.of_another_run(others, submitted_at(last) - ago)
+        return found if found and max(found) < max(own) else []
 
 
 @dataclass(frozen=True)

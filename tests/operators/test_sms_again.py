@@ -203,26 +203,50 @@ class TestOverlap:
         first = online(fleet)[0]
         fleet.faults.add(method="POST", path=SMS, drop=drop)
         fleet.faults.add(method="GET", path=SMS, skip=1, do=lambda: someone_sends(fleet, "on"))
-        sent = send(endpoint_ids=first).execute(run(fleet))
-        assert sent == {str(first): [max(fleet.state.sms)]}
+        if drop == "after":  # there are two now
+            with pytest.raises(AirflowFailException, match=r"\[2\] and before it \[1\]"):
+                send(endpoint_ids=first).execute(run(fleet))
+        else:
+            assert send(endpoint_ids=first).execute(run(fleet)) == {str(first): [1]}
         assert len(fleet.state.sms) == (2 if drop == "after" else 1)
         again = send(endpoint_ids=first).execute(run(fleet, 2))
         assert again[str(first)][0] in fleet.state.sms
         assert len(fleet.state.sms) == (2 if drop == "after" else 1)
 
-    def test_hosts_that_share_nothing_each_send_their_own(
-        self, fleet: Sandbox, monkeypatch: pytest.MonkeyPatch
+    @pytest.mark.parametrize("text", ["on", LONG], ids=["short", "long"])
+    def test_of_hosts_that_share_nothing_the_later_one_names_both(
+        self, fleet: Sandbox, monkeypatch: pytest.MonkeyPatch, text: str
     ) -> None:
-        there = elsewhere(fleet, monkeypatch)
-        one, two = at_once(
+        there, to = elsewhere(fleet, monkeypatch), online(fleet)[0]
+        outcomes = at_once(
             monkeypatch,
             Sms,
             "send",
-            lambda: send(endpoint_ids=online(fleet)[0]).execute(run(fleet)),
-            lambda: send(endpoint_ids=online(fleet)[0], emnify_conn_id=there).execute(run(fleet, run_id="s")),
+            lambda: send(endpoint_ids=to, text=text).execute(run(fleet)),
+            lambda: send(endpoint_ids=to, text=text, emnify_conn_id=there).execute(run(fleet, run_id="s")),
         )
+        (well,) = [outcome for outcome in outcomes if isinstance(outcome, dict)]
+        (error,) = [outcome for outcome in outcomes if isinstance(outcome, AirflowFailException)]
+        assert isinstance(error.__cause__, EmnifyUnknownOutcomeError)
+        assert len(fleet.state.sms) == 2 * len(well[str(to)])
+        assert max(well[str(to)]) < max(fleet.state.sms)
+        assert all(str(number) in str(error) for number in fleet.state.sms)
+
+    def test_one_that_another_host_has_sent_before_this_task_looked_is_told(
+        self, fleet: Sandbox, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """In the second in which this task began: its look cannot tell it from before, its own SMS can."""
+        begun = iter([0.0, 0.0])
+        monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: next(begun, 0.5)))
+        someone_sends(fleet, "on")
+        fleet.clock.advance(0.2)
+        with pytest.raises(AirflowFailException, match="sent the same at the same moment"):
+            send(endpoint_ids=online(fleet)[0]).execute(run(fleet))
+
+    def test_of_hosts_that_share_nothing_the_earlier_one_goes_on(self, fleet: Sandbox) -> None:
+        fleet.faults.add(method="GET", path=SMS, skip=1, do=lambda: someone_sends(fleet, "on"))
+        assert send(endpoint_ids=online(fleet)[0]).execute(run(fleet)) == {str(online(fleet)[0]): [1]}
         assert len(fleet.state.sms) == 2
-        assert one != two
 
     @pytest.mark.parametrize(("elapsed", "seen"), [(10, True), (0, False)])
     def test_what_another_host_has_sent_since_this_task_began_is_seen(
@@ -262,8 +286,8 @@ class TestOverlap:
         second.on_kill()
         assert {sms.status for sms in fleet.state.sms.values()} != {SmsStatus.CANCELED}
 
-    def test_it_costs_one_request_an_endpoint(self, fleet: Sandbox) -> None:
+    def test_it_costs_two_requests_an_endpoint(self, fleet: Sandbox) -> None:
         send(endpoint_ids=online(fleet), text=LONG).execute(run(fleet))
-        assert fleet.counts[f"GET {SMS}"] == 3
+        assert fleet.counts[f"GET {SMS}"] == 6
         assert fleet.counts[f"POST {SMS}"] == 6
-        assert fleet.requests == 10
+        assert fleet.requests == 13

@@ -111,7 +111,7 @@ class Sms(Resource):
                 return None
             since = now - timedelta(seconds=time.monotonic() - begun + _MARGIN)
             same = [row for row in rows if is_same_sms(row, told, since)]
-            return max(same, key=_submitted, default=None)
+            return max(same, key=submitted_at, default=None)
 
         return find
 
@@ -135,10 +135,10 @@ def is_same_sms(row: Row, told: Row, since: datetime) -> bool:
         return False
     if "udh" in told and str(row.get("udh")).upper() != told["udh"].upper():
         return False
-    return _submitted(row) >= since
+    return submitted_at(row) >= since
 
 
-def _submitted(row: Row) -> datetime:
+def submitted_at(row: Row) -> datetime:
     """Return when an SMS was sent; long ago where emnify does not say so."""
     try:
         submitted = datetime.fromisoformat(str(row.get("submit_date")))
