@@ -143,6 +143,10 @@ def http(status: str, body: str = "", **headers: str) -> bytes:
     return ("\r\n".join(lines) + "\r\n\r\n" + body).encode()
 
 
+TOKEN = http("200 OK", f'{{"auth_token": "{make_token()}"}}', Content_Type="application/json")
+OK = http("200 OK", '{"id": 7}', Content_Type="application/json")
+
+
 def free_port() -> int:
     """Return a port on which nobody listens."""
     with socket.socket() as probe:
