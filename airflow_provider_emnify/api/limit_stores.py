@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import json
 import math
 import os
 import sqlite3
@@ -24,10 +25,11 @@ _LOCK_WAIT = 10.0  # seconds for a lock that is held for a millisecond
 _LOCK_POLL = 0.002
 _TURN_POLL = 0.05
 _TURN_KEPT = 86_400.0  # seconds that the files of a turn are kept after its last use
-_TURN_REMEMBERED = 3600.0  # seconds for which Redis remembers that a turn has ended
+_TURN_REMEMBERED = 3600.0  # seconds for which it is known whose a turn was
 _LEASE = 60.0  # seconds after which a turn in Redis ends whose process has ended
 _MANY = 50  # tables, from which on idle ones are dropped
 _IDLE = 600_000  # milliseconds after which nothing in a table counts any more
+_UNDER_WAY, _ENDED = b"under way", b"ended"
 _STAMPS = 2**31 - 1  # SQLite keeps a number of this size in the header of the file: milliseconds, going round
 
 
@@ -75,11 +77,12 @@ class Store:
         """Return the bucket of that key."""
         raise NotImplementedError
 
-    def turn(self, key: str, timeout: float) -> contextlib.AbstractContextManager[float]:
+    def turn(self, key: str, which: str, timeout: float) -> contextlib.AbstractContextManager[float]:
         """Hold the one turn of that key; waits at most ``timeout`` seconds, then raises.
 
-        Gives how many seconds ago the turn before it ended: 0 when it had to be waited for, infinity when
-        none is known of.
+        :param which: What the turn is for; several things may share one. Empty: it does not matter.
+        :returns: A context manager. It gives how many seconds ago an earlier turn for the same thing ended
+            (0 when that one was waited for and its process died), infinity when there was none in an hour.
         """
         raise NotImplementedError
 
@@ -92,7 +95,7 @@ class MemoryStore(Store):
 
     # Shared on purpose: by all clients of the process.
     _turns: ClassVar[dict[str, threading.Lock]] = {}
-    _ended: ClassVar[dict[str, float]] = {}
+    _ended: ClassVar[dict[str, dict[str, float]]] = {}
     _turns_lock = threading.Lock()
 
     def __init__(self, share: int = 1) -> None:
@@ -104,17 +107,20 @@ class MemoryStore(Store):
         return InMemoryBucket([rate])
 
     @contextlib.contextmanager
-    def turn(self, key: str, timeout: float) -> Iterator[float]:
+    def turn(self, key: str, which: str, timeout: float) -> Iterator[float]:
         """Hold the one turn of that key in this process."""
         with self._turns_lock:
             lock = self._turns.setdefault(key, threading.Lock())
-        waited = not lock.acquire(blocking=False)
-        if waited and not lock.acquire(timeout=timeout):
+            ended = self._ended.setdefault(key, {})
+        if not lock.acquire(timeout=timeout):
             raise TimeoutError(f"another one is under way for {timeout:.0f} s")
         try:
-            yield 0.0 if waited else time.monotonic() - self._ended.get(key, -math.inf)
+            yield time.monotonic() - ended.get(which, -math.inf)
         finally:
-            self._ended[key] = time.monotonic()
+            now = time.monotonic()
+            for old in [name for name, moment in ended.items() if moment < now - _TURN_REMEMBERED]:
+                del ended[old]
+            ended[which] = now
             lock.release()
 
 
@@ -212,11 +218,10 @@ class HostStore(Store):
         return SQLiteBucket([rate], self._connection, table, lock=self._lock)
 
     @contextlib.contextmanager
-    def turn(self, key: str, timeout: float) -> Iterator[float]:
+    def turn(self, key: str, which: str, timeout: float) -> Iterator[float]:
         """Hold the one turn of that key on this host. It ends with the process that holds it."""
         self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         path = self._directory / f"turn-{_name(key)}.lock"
-        ended = path.with_suffix(".ended")
         lock = FileLock(path, timeout=timeout, poll_interval=_TURN_POLL, thread_local=False)
         waited = False
         try:
@@ -226,10 +231,15 @@ class HostStore(Store):
             lock.acquire()
         try:
             os.utime(path)  # it is in use
-            yield 0.0 if waited else _age(ended)
+            turns = _Turns(path.with_suffix(".turns"))
+            ago = turns.ended_ago(which, waited=waited)
+            turns.note(which, ended=False)
+            try:
+                yield ago
+            finally:
+                with contextlib.suppress(OSError):
+                    turns.note(which, ended=True)
         finally:
-            with contextlib.suppress(OSError):
-                ended.touch()
             lock.release()
 
     def close(self) -> None:
@@ -238,6 +248,38 @@ class HostStore(Store):
         if connection is not None:
             with contextlib.suppress(sqlite3.Error):
                 connection.close()
+
+
+class _Turns:
+    """Whose a turn of this host was in the last hour, in a file that belongs to who has the turn."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def ended_ago(self, which: str, *, waited: bool) -> float:
+        """Return how many seconds ago a turn for the same thing ended; see :meth:`Store.turn`."""
+        if not which:
+            return math.inf
+        moment, ended = self._read().get(_name(which), (-math.inf, True))
+        return 0.0 if waited and not ended else max(time.time() - moment, 0.0)
+
+    def note(self, which: str, *, ended: bool) -> None:
+        """Write down that a turn has begun, or that it has ended."""
+        if not which:
+            return
+        now = time.time()
+        turns = {name: turn for name, turn in self._read().items() if turn[0] > now - _TURN_REMEMBERED}
+        turns[_name(which)] = (now, ended)
+        whole = self._path.with_suffix(".new")
+        whole.write_text(json.dumps(turns), encoding="ascii")
+        whole.replace(self._path)
+
+    def _read(self) -> dict[str, tuple[float, bool]]:
+        try:
+            turns: dict[str, tuple[float, bool]] = json.loads(self._path.read_text(encoding="ascii"))
+        except (FileNotFoundError, ValueError):  # the first turn, or a file that is damaged
+            return {}
+        return turns
 
 
 class RedisStore(Store):
@@ -269,10 +311,11 @@ class RedisStore(Store):
         return bucket
 
     @contextlib.contextmanager
-    def turn(self, key: str, timeout: float) -> Iterator[float]:
+    def turn(self, key: str, which: str, timeout: float) -> Iterator[float]:
         """Hold the one turn of that key. It ends at most a minute after the process that holds it."""
         self.begin()
         client, name = self._client, f"emnify-turn:{_name(key)}"
+        noted, remembered = f"{name}:{_name(which)}", round(_TURN_REMEMBERED * 1000)
         lock = client.lock(name, timeout=_LEASE, blocking_timeout=timeout, thread_local=False)
         waited = not lock.acquire(blocking=False)
         if waited and not lock.acquire():
@@ -287,13 +330,20 @@ class RedisStore(Store):
         keeper = threading.Thread(target=keep, name="emnify-turn", daemon=True)
         keeper.start()
         try:
-            left = 0 if waited else client.pttl(f"{name}:ended")
-            yield 0.0 if waited else _TURN_REMEMBERED - left / 1000 if left >= 0 else math.inf
+            if not which:
+                yield math.inf
+                return
+            before, left = client.get(noted), client.pttl(noted)
+            ago = math.inf if left < 0 else (remembered - left) / 1000
+            client.set(noted, _UNDER_WAY, px=remembered)
+            try:
+                yield 0.0 if waited and before == _UNDER_WAY else ago
+            finally:
+                with contextlib.suppress(Exception):
+                    client.set(noted, _ENDED, px=remembered)
         finally:
             over.set()
             keeper.join()
-            with contextlib.suppress(Exception):
-                client.set(f"{name}:ended", "", px=round(_TURN_REMEMBERED * 1000))
             lock.release()
 
     def close(self) -> None:
@@ -309,14 +359,6 @@ def _user_directory() -> Path:
 
 def _stamp() -> int:
     return time.time_ns() // 1_000_000 % _STAMPS or 1
-
-
-def _age(path: Path) -> float:
-    """Return for how many seconds a file has been there; infinity when there is none."""
-    try:
-        return max(time.time() - path.stat().st_mtime, 0.0)
-    except FileNotFoundError:
-        return math.inf
 
 
 def _name(key: str) -> str:

@@ -188,8 +188,8 @@ class Limits:
 
         :param kind: What is being done.
         :param which: What it is done to; each has a turn of its own (or now and then one with another).
-        :returns: How many seconds ago another one ended its turn: 0 when it had to be waited for, infinity
-            when none is known of.
+        :returns: How many seconds ago another one ended its turn for the same; infinity when there was none
+            in an hour.
         :raises RuntimeError: when this thread has a turn already: it could wait for itself.
         """
         if getattr(_held, "turn", None) is not None:
@@ -197,17 +197,17 @@ class Limits:
         slot = zlib.crc32(str(which).encode()) % _SLOTS
         _held.turn = kind
         try:
-            with self._turn(f"{host} {organisation} {kind} {slot}", kind) as ago:
+            with self._turn(f"{host} {organisation} {kind} {slot}", kind, which=str(which)) as ago:
                 yield ago
         finally:
             _held.turn = None
 
     @contextlib.contextmanager
-    def _turn(self, key: str, what: str) -> Iterator[float]:
+    def _turn(self, key: str, what: str, which: str = "") -> Iterator[float]:
         """Hold a turn of the store, as far as the store goes: whatever it raises, the task goes on."""
         turn, ago = contextlib.ExitStack(), math.inf
         try:
-            ago = turn.enter_context(self._store.turn(key, _TURN_WAIT))
+            ago = turn.enter_context(self._store.turn(key, which, _TURN_WAIT))
         except Exception as error:
             log.warning("Could not wait for other %s (%s); going on", what, _first_line(error))
         try:

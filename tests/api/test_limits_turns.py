@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import math
+import subprocess
 import sys
 import threading
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from filelock import FileLock, Timeout
 
-from airflow_provider_emnify.api import Credentials, EmnifyAuthenticationError, Limits
+from airflow_provider_emnify.api import Credentials, EmnifyAuthenticationError, Limits, limit_stores
+from airflow_provider_emnify.api import limits as limits_module
 from airflow_provider_emnify.api.limit_stores import HostStore, MemoryStore
 from tests.api.support import AUTHENTICATE, make_client, make_token
 
@@ -85,6 +89,31 @@ class TestOneAtATime:
         with turn() as ago:
             assert 0 <= ago <= time.monotonic() - before + 0.1
 
+    def test_things_that_share_a_turn_are_told_apart(
+        self, turn: Turn, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(limits_module, "_SLOTS", 1)
+        for which in (7, 8):
+            with turn(which) as ago:
+                assert ago == math.inf
+        for which in (7, 8):
+            with turn(which) as ago:
+                assert ago < math.inf
+
+    def test_what_was_more_than_an_hour_ago_is_forgotten(
+        self, turn: Turn, store: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(limits_module, "_SLOTS", 1)
+        monkeypatch.setattr(limit_stores, "_TURN_REMEMBERED", 0.0)
+        for which in range(50):
+            with turn(which):
+                pass
+        (file,) = tmp_path.glob("*.turns") if store == "host" else (None,)
+        kept = json.loads(file.read_text()) if file else next(
+            ended for key, ended in MemoryStore._ended.items() if str(tmp_path) in key
+        )
+        assert len(kept) == 1
+
     def test_it_tells_that_another_one_ended_while_it_was_waited_for(self, turn: Turn) -> None:
         asked, told = threading.Event(), []
 
@@ -118,7 +147,7 @@ class TestOneAtATime:
     def test_a_store_that_fails_costs_a_warning(
         self, turn: Turn, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
     ) -> None:
-        def fail(self: object, key: str, timeout: float) -> AbstractContextManager[float]:
+        def fail(self: object, key: str, which: str, timeout: float) -> AbstractContextManager[float]:
             raise OSError("no space left\non device")
 
         for kind in (MemoryStore, HostStore):
@@ -136,7 +165,77 @@ def test_a_fleet_leaves_few_files_of_its_turns(tmp_path: Path) -> None:
         with limits.one_at_a_time("SMS", endpoint_id, host=HOST, organisation="acme"):
             pass
     limits.close()
-    assert 20 < len(list(tmp_path.glob("turn-*.lock"))) <= 64
+    assert 20 < len(list(tmp_path.glob("turn-*.turns"))) <= 64
+    assert len(list(tmp_path.glob("turn-*"))) <= 128
+
+
+HOLD = f"""
+import os, sys
+from pathlib import Path
+from airflow_provider_emnify.api import Limits
+limits = Limits("host", directory=Path(sys.argv[1]))
+with limits.one_at_a_time("calls", 7, host="{HOST}", organisation="acme"):
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+
+
+@pytest.mark.parametrize("waits", [True, False])
+def test_of_a_turn_whose_process_died_its_beginning_is_known(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, waits: bool
+) -> None:
+    """Who waited for it is told that it ended just now, whatever it has done."""
+    begun, waiting = time.time(), threading.Event()
+    told: list[float] = []
+
+    class Lock(FileLock):
+        def acquire(self, *args: Any, **kwargs: Any) -> Any:
+            try:
+                return super().acquire(*args, **kwargs)
+            except Timeout:
+                waiting.set()
+                raise
+
+    monkeypatch.setattr(limit_stores, "FileLock", Lock)
+
+    def take() -> None:
+        limits = Limits("host", directory=tmp_path)
+        with limits.one_at_a_time("calls", 7, host=HOST, organisation="acme") as ago:
+            told.append(ago)
+        limits.close()
+
+    holder = subprocess.Popen(
+        [sys.executable, "-c", HOLD, str(tmp_path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    with holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == "held\n"
+        thread = threading.Thread(target=take)
+        if waits:
+            thread.start()
+            assert waiting.wait(30)
+        holder.kill()
+        holder.wait()
+        if not waits:
+            thread.start()
+        thread.join()
+    if waits:
+        assert told == [0.0]
+    else:
+        assert 0 < told[0] <= time.time() - begun
+
+
+def test_notes_of_turns_that_are_damaged_are_begun_anew(tmp_path: Path) -> None:
+    told = []
+    for _ in range(3):
+        limits = Limits("host", directory=tmp_path)
+        with limits.one_at_a_time("calls", 7, host=HOST, organisation="acme") as ago:
+            told.append(ago == math.inf)
+        limits.close()
+        if len(told) == 1:
+            (file,) = tmp_path.glob("*.turns")
+            file.write_text("{")
+    assert told == [True, True, False]
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from airflow_provider_emnify.api import limit_stores
+from airflow_provider_emnify.api import limits as limits_module
 from airflow_provider_emnify.api.limits import Limits
 from tests.api.support import free_port
 from tests.api.test_limits import HOST, SMALL, call, most_in_a_window
@@ -140,7 +141,7 @@ def test_a_turn_is_kept_for_as_long_as_it_takes(redis_url: str, monkeypatch: pyt
     client = redis.Redis.from_url(redis_url)
     limits = Limits(redis_url)
     with limits.one_at_a_time("SMS", 7, host=HOST, organisation="acme"):
-        (name,) = client.keys("emnify-turn:*")
+        (name,) = client.keys(f"emnify-turn:{'?' * 16}")
         renewed = 0
         left = client.pttl(name)
         while renewed < 3:  # each renewal makes it longer
@@ -158,5 +159,34 @@ def test_a_turn_that_was_lost_costs_a_warning(redis_url: str, caplog: pytest.Log
     with limits.one_at_a_time("SMS", 7, host=HOST, organisation="acme"):
         client.flushall()
     assert "Others may have come in between with SMS" in caplog.text
+    limits.close()
+    client.close()
+
+
+def test_things_that_share_a_turn_of_a_redis_are_told_apart(
+    redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits_module, "_SLOTS", 1)
+    limits, told = Limits(redis_url), []
+    for which in (7, 8, 7):
+        with limits.one_at_a_time("calls", which, host=HOST, organisation="acme") as ago:
+            told.append(ago)
+    limits.close()
+    assert told[:2] == [math.inf] * 2
+    assert told[2] < 60
+
+
+@pytest.mark.parametrize("waits", [True, False])
+def test_of_a_turn_of_a_redis_whose_process_died_its_beginning_is_known(redis_url: str, waits: bool) -> None:
+    client = redis.Redis.from_url(redis_url)
+    limits = Limits(redis_url)
+    with limits.one_at_a_time("calls", 7, host=HOST, organisation="acme"):
+        lock, note = sorted(client.keys("emnify-turn:*"), key=len)
+        begun = client.get(note)
+    client.set(note, begun, px=3_599_000)  # a second ago
+    if waits:
+        client.set(lock, "whose process has died", px=200)
+    with limits.one_at_a_time("calls", 7, host=HOST, organisation="acme") as ago:
+        assert ago == 0.0 if waits else 1 <= ago < 60
     limits.close()
     client.close()
