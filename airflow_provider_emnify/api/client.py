@@ -143,8 +143,8 @@ class EmnifyClient(Resources):
 
         :param kind: What is being done, in a few words.
         :param which: What it is done to, where that has a turn of its own.
-        :returns: A context manager, which gives how many seconds ago another one ended its turn for the same;
-            infinity when there was none in an hour.
+        :returns: A context manager, which gives when another one ended its turn for the same, by
+            ``time.monotonic()``; minus infinity when there was none in an hour.
         :raises RuntimeError: on entering, when this thread has a turn already: it could wait for itself.
         """
         organisation = self.token_info()["organisation_id"]

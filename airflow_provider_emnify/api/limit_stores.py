@@ -81,8 +81,9 @@ class Store:
         """Hold the one turn of that key; waits at most ``timeout`` seconds, then raises.
 
         :param which: What the turn is for; several things may share one. Empty: it does not matter.
-        :returns: A context manager. It gives how many seconds ago an earlier turn for the same thing ended
-            (0 when that one was waited for and its process died), infinity when there was none in an hour.
+        :returns: A context manager. It gives when an earlier turn for the same thing ended, by
+            ``time.monotonic()`` (just now, when that one was waited for and its process died); minus infinity
+            when there was none in an hour.
         """
         raise NotImplementedError
 
@@ -115,7 +116,7 @@ class MemoryStore(Store):
         if not lock.acquire(timeout=timeout):
             raise TimeoutError(f"another one is under way for {timeout:.0f} s")
         try:
-            yield time.monotonic() - ended.get(which, -math.inf)
+            yield ended.get(which, -math.inf)
         finally:
             now = time.monotonic()
             for old in [name for name, moment in ended.items() if moment < now - _TURN_REMEMBERED]:
@@ -232,10 +233,10 @@ class HostStore(Store):
         try:
             os.utime(path)  # it is in use
             turns = _Turns(path.with_suffix(".turns"))
-            ago = turns.ended_ago(which, waited=waited)
+            ended = turns.ended(which, waited=waited)
             turns.note(which, ended=False)
             try:
-                yield ago
+                yield ended
             finally:
                 with contextlib.suppress(OSError):
                     turns.note(which, ended=True)
@@ -256,12 +257,13 @@ class _Turns:
     def __init__(self, path: Path) -> None:
         self._path = path
 
-    def ended_ago(self, which: str, *, waited: bool) -> float:
-        """Return how many seconds ago a turn for the same thing ended; see :meth:`Store.turn`."""
+    def ended(self, which: str, *, waited: bool) -> float:
+        """Return when a turn for the same thing ended; see :meth:`Store.turn`."""
         if not which:
-            return math.inf
+            return -math.inf
         moment, ended = self._read().get(_name(which), (-math.inf, True))
-        return 0.0 if waited and not ended else max(time.time() - moment, 0.0)
+        ago = 0.0 if waited and not ended else max(time.time() - moment, 0.0)
+        return time.monotonic() - ago
 
     def note(self, which: str, *, ended: bool) -> None:
         """Write down that a turn has begun, or that it has ended."""
@@ -331,13 +333,14 @@ class RedisStore(Store):
         keeper.start()
         try:
             if not which:
-                yield math.inf
+                yield -math.inf
                 return
             before, left = client.get(noted), client.pttl(noted)
             ago = math.inf if left < 0 else (remembered - left) / 1000
+            ended = time.monotonic() - (0 if waited and before == _UNDER_WAY else ago)
             client.set(noted, _UNDER_WAY, px=remembered)
             try:
-                yield 0.0 if waited and before == _UNDER_WAY else ago
+                yield ended
             finally:
                 with contextlib.suppress(Exception):
                     client.set(noted, _ENDED, px=remembered)

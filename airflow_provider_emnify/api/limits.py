@@ -188,8 +188,8 @@ class Limits:
 
         :param kind: What is being done.
         :param which: What it is done to; each has a turn of its own (or now and then one with another).
-        :returns: How many seconds ago another one ended its turn for the same; infinity when there was none
-            in an hour.
+        :returns: When another one ended its turn for the same, by ``time.monotonic()``; minus infinity when
+            there was none in an hour.
         :raises RuntimeError: when this thread has a turn already: it could wait for itself.
         """
         if getattr(_held, "turn", None) is not None:
@@ -197,21 +197,21 @@ class Limits:
         slot = zlib.crc32(str(which).encode()) % _SLOTS
         _held.turn = kind
         try:
-            with self._turn(f"{host} {organisation} {kind} {slot}", kind, which=str(which)) as ago:
-                yield ago
+            with self._turn(f"{host} {organisation} {kind} {slot}", kind, which=str(which)) as ended:
+                yield ended
         finally:
             _held.turn = None
 
     @contextlib.contextmanager
     def _turn(self, key: str, what: str, which: str = "") -> Iterator[float]:
         """Hold a turn of the store, as far as the store goes: whatever it raises, the task goes on."""
-        turn, ago = contextlib.ExitStack(), math.inf
+        turn, ended = contextlib.ExitStack(), -math.inf
         try:
-            ago = turn.enter_context(self._store.turn(key, which, _TURN_WAIT))
+            ended = turn.enter_context(self._store.turn(key, which, _TURN_WAIT))
         except Exception as error:
             log.warning("Could not wait for other %s (%s); going on", what, _first_line(error))
         try:
-            yield ago
+            yield ended
         finally:
             try:
                 turn.close()

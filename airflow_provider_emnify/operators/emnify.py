@@ -32,8 +32,9 @@ class EmnifyOperator(EmnifyBaseOperator):
     A call that creates something (a POST) is made once: not again when its answer is lost and the client's
     method does not find what was created, nor by another try of a task whose worker has died; the error says
     what to check. Airflow 3.3 and later let a task try again that is known to have done nothing; before, a
-    call that could not be made fails the task. Who clears the task has it made again. The operators for a
-    single purpose recognise what is there, and can be repeated.
+    call that could not be made fails the task. Who clears the task has it made again. Of two runs that make
+    the same call with the same arguments at once, the later one fails. The operators for a single purpose
+    recognise what is there, and can be repeated.
 
     .. code-block:: python
 
@@ -48,14 +49,14 @@ class EmnifyOperator(EmnifyBaseOperator):
         method takes a number or a list of ids, the text becomes one.
     :param max_rows: The most rows that a list may have (default 10,000). Larger ones belong into a table or
         a file: use ``EmnifyToSqlOperator`` or ``EmnifyToObjectStorageOperator``.
-    :param repeatable: Whether each try may make the call, whatever came of an earlier one. By default any may
-        but a POST, and of those the few that change nothing.
+    :param repeatable: Whether each try may make the call, whatever came of an earlier one or of another run.
+        By default any may but a POST, and of those the few that change nothing.
     :param emnify_conn_id: The connection to emnify.
     :returns: What the call returns; a list, where it returns rows one by one.
     :raises ValueError: when the DAG is parsed, for a call or an argument that does not exist, and for an
         argument that is missing.
-    :raises AirflowFailException: for a call that an earlier try may have made, and for any error that no
-        retry mends.
+    :raises AirflowFailException: for a call that an earlier try or another run may have made, and for any
+        error that no retry mends.
 
     Vendor page: https://docs.emnify.com/developers/api
     """

@@ -26,7 +26,8 @@ class EmnifyGraphqlOperator(EmnifyBaseOperator):
 
     A mutation is sent once: not again when its answer is lost, nor by another try of a task whose worker has
     died; the error says what to check. Airflow 3.3 and later let a task try again that is known to have done
-    nothing; before, a mutation that could not be sent fails the task. Who clears the task sends it again.
+    nothing; before, a mutation that could not be sent fails the task. Who clears the task sends it again. Of
+    two runs that send the same mutation with the same variables at once, the later one fails.
 
     .. code-block:: python
 
@@ -38,13 +39,13 @@ class EmnifyGraphqlOperator(EmnifyBaseOperator):
     :param query: The query (templated), or the path of a ``.graphql`` or ``.gql`` file that holds it.
     :param variables: Its variables by name (templated). Prefer them to templates in the query: they need no
         quoting.
-    :param repeatable: Whether each try may send the query, whatever came of an earlier one. By default one
-        without the word ``mutation`` may.
+    :param repeatable: Whether each try may send the query, whatever came of an earlier one or of another run.
+        By default one without the word ``mutation`` may.
     :param emnify_conn_id: The connection to emnify.
     :returns: The ``data`` of the answer.
     :raises ValueError: when the DAG is parsed, for a query that is empty and variables that are no dict.
     :raises AirflowFailException: for errors in the answer, which emnify sends as a success; for a mutation
-        that an earlier try may have sent; and for any other error that no retry mends.
+        that an earlier try or another run may have sent; and for any other error that no retry mends.
 
     Vendor page: https://docs.emnify.com/developers/api
     """
@@ -79,6 +80,6 @@ class EmnifyGraphqlOperator(EmnifyBaseOperator):
         )
         if self.repeatable or (self.repeatable is None and not is_mutation(query)):
             return self.client.graphql(query, variables)
-        call = f"GraphQL mutation{f' {named[2]}' if named else ''} with {variables!r}"
+        call = f"GraphQL mutation{f' {named[2]}' if named else ''} with {variables!r}: {query}"
         with at_most_once(self, context, call, "with a query"):
             return self.client.graphql(query, variables)

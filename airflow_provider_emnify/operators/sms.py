@@ -143,18 +143,18 @@ class EmnifySendSmsOperator(EmnifyCancellingOperator):
         twins: list[str] = []
 
         def send(endpoint_id: int) -> None:
-            with self.client.one_at_a_time("SMS", endpoint_id) as ago:
+            with self.client.one_at_a_time("SMS", endpoint_id) as ended:
                 asked, others = time.monotonic(), list[int]()
                 there, now = read_sms(self.client, endpoint_id)
                 mine = [] if since is None else message.among(there, since)
                 if now is not None and not any(mine):
-                    others = message.of_another_run(there, _start(now, begun, asked, ago))
+                    others = message.of_another_run(there, _start(now, begun, asked, ended))
                 if others:
                     self.log.info("Another run has just sent it to endpoint %s: %s", endpoint_id, others)
                 own = [] if others else self._send(endpoint_id, message, mine, there)
                 sent[str(endpoint_id)] = others or own
                 if own and not any(mine):
-                    twin = self._look_again(endpoint_id, message, own, max(begun, asked - ago))
+                    twin = self._look_again(endpoint_id, message, own, max(begun, ended))
                     twins.extend([f"{own} and before it {twin} to endpoint {endpoint_id}"] if twin else [])
 
         refused = each(ids, send, label=str, what="send the SMS to endpoint")
@@ -271,7 +271,7 @@ class _Message:
         return []
 
 
-def _start(now: datetime, begun: float, asked: float, ago: float) -> datetime:
+def _start(now: datetime, begun: float, asked: float, ended: float) -> datetime:
     """Return when this task began, by emnify's clock.
 
     That shows whole seconds. What they leave open is the task's own time when another task has been at the
@@ -280,9 +280,9 @@ def _start(now: datetime, begun: float, asked: float, ago: float) -> datetime:
     :param now: What emnify's clock showed in an answer that has just come.
     :param begun: When this task began, by this host's clock.
     :param asked: When it asked for that answer.
-    :param ago: How many seconds before that another task was done with the endpoint.
+    :param ended: When another task was done with the endpoint, by this host's clock.
     """
-    if ago < asked - begun:
+    if ended > begun:
         return (now - timedelta(seconds=time.monotonic() - begun)).replace(microsecond=0)
     return now + timedelta(seconds=1 - (asked - begun))
 

@@ -15,16 +15,20 @@ from airflow_provider_emnify.api import (
     EmnifyRateLimitError,
     EmnifyUnknownOutcomeError,
     EmnifyValidationError,
+    limits,
 )
 from airflow_provider_emnify.api.graphql import is_mutation
 from airflow_provider_emnify.operators.at_most_once import at_most_once
 from airflow_provider_emnify.operators.emnify import EmnifyOperator
 from airflow_provider_emnify.operators.graphql import EmnifyGraphqlOperator
+from tests.operators.overlapping import at_once, in_turn
 from tests.operators.support import without_retries
 from tests.operators.test_operations import Store
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from airflow.providers.common.compat.sdk import BaseOperator
 
     from airflow_provider_emnify.sandbox import Sandbox
 
@@ -208,6 +212,65 @@ def test_a_mutation_is_known_wherever_it_stands(query: str, expected: bool) -> N
     assert is_mutation(query) is expected
 
 
+class TestTwoRunsAtOnce:
+    """The first is in the middle of its call when the second begins; both are of this host."""
+
+    @pytest.fixture
+    def in_the_middle(self, fleet: Sandbox, monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[Any]]:
+        def run(write: str, first: BaseOperator, second: BaseOperator) -> list[Any]:
+            runs = [lambda: first.execute(attempt(1, Store())), lambda: second.execute(attempt(1, Store()))]
+            return in_turn(monkeypatch, EmnifyClient, write, *runs)
+
+        return run
+
+    def test_the_same_call_is_made_once_and_the_second_says_what_to_check(
+        self, fleet: Sandbox, in_the_middle: Callable[..., list[Any]]
+    ) -> None:
+        made, error = in_the_middle("create", sms(fleet), sms(fleet))
+        assert made["id"] in {row.id for row in fleet.state.sms.values()}
+        assert len(fleet.state.sms) == 1
+        assert isinstance(error, AirflowFailException)
+        assert isinstance(error.__cause__, EmnifyUnknownOutcomeError)
+        assert "another task has made the same call at this moment: sms.send(endpoint_id=" in str(error)
+        assert "This one has not. Check at emnify whether it was done (with sms.list)" in str(error)
+
+    def test_other_arguments_are_another_call(
+        self, fleet: Sandbox, in_the_middle: Callable[..., list[Any]], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(limits, "_SLOTS", 1)  # they share a turn
+        other = EmnifyOperator(
+            task_id="t", call="sms.send", arguments={**sms(fleet).arguments, "payload": "off"}
+        )
+        both = in_the_middle("create", sms(fleet), other)
+        assert {row["id"] for row in both} == {row.id for row in fleet.state.sms.values()}
+        assert len(fleet.state.sms) == 2
+
+    def test_what_may_be_repeated_is_repeated(self, fleet: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+        runs = [lambda: sms(fleet, repeatable=True).execute(attempt(1, Store()))] * 2
+        rows = at_once(monkeypatch, EmnifyClient, "create", *runs)
+        assert {row["id"] for row in rows} == {row.id for row in fleet.state.sms.values()}
+        assert len(fleet.state.sms) == 2
+
+    def test_the_same_mutation_is_sent_once(
+        self, fleet: Sandbox, in_the_middle: Callable[..., list[Any]]
+    ) -> None:
+        fleet.faults.add(method="POST", path="/graphql", status=200, body={"data": {}}, times=None)
+        queries = ["mutation M { a }", "mutation M { a }", "mutation M { b }"]
+        first, second, other = (EmnifyGraphqlOperator(task_id="t", query=query) for query in queries)
+        made, error = in_the_middle("graphql", first, second)
+        assert made == {}
+        assert isinstance(error.__cause__, EmnifyUnknownOutcomeError)
+        assert "GraphQL mutation M with {}: mutation M { a }" in str(error)
+        assert fleet.counts["POST /graphql"] == 1
+        assert other.execute(attempt(1, Store())) == {}
+
+    def test_one_after_the_other_both_make_it(self, fleet: Sandbox) -> None:
+        for _ in range(2):
+            sms(fleet).execute(attempt(1, Store()))
+        assert len(fleet.state.sms) == 2
+
+
+@pytest.mark.usefixtures("fleet")
 class TestErrors:
     def run(self, store: Store | None, error: Exception) -> None:
         operator = EmnifyOperator(task_id="t", call="organisations.my", retries=RETRIES)
@@ -250,8 +313,9 @@ class TestErrors:
 
     def test_a_long_call_is_cut(self) -> None:
         operator = EmnifyOperator(task_id="t", call="organisations.my", retries=RETRIES)
-        with pytest.raises(AirflowFailException) as caught, at_most_once(
-            operator, attempt(2, None), "x" * 9000, "look"
+        with (
+            pytest.raises(AirflowFailException) as caught,
+            at_most_once(operator, attempt(2, None), "x" * 9000, "look"),
         ):
             pass
         assert len(str(caught.value)) < 1000
