@@ -30,6 +30,7 @@ INSIDE = {
     "operators.endpoint_rows",
     "operators.endpoint_sim",
     "operators.one_by_one",
+    "operators.other_runs",
     "operators.operations",
     "operators.quota_events",
     "operators.quota_settings",

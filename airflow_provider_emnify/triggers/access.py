@@ -11,6 +11,7 @@ import asyncio
 import concurrent.futures
 import logging
 import threading
+import traceback
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 from weakref import WeakKeyDictionary
 
@@ -164,10 +165,23 @@ class Access:
 
     async def in_thread(self, work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
         """Do work in a thread of this connection."""
-        future = self._pool.submit(work, *args, **kwargs)
+        future = self._pool.submit(lambda: _freeing(work, *args, **kwargs))
         self._running.add(future)
         future.add_done_callback(self._running.discard)
         return await asyncio.wrap_future(future)
+
+
+def _freeing(work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+    """Do work; an error of it keeps where it came from, and lets go of what was looked at there.
+
+    The library that retries requests keeps errors in a circle: else waits would be freed by a garbage
+    collection only.
+    """
+    try:
+        return work(*args, **kwargs)
+    except Exception as error:
+        traceback.clear_frames(error.__traceback__)
+        raise
 
 
 _accesses: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, Access]] = WeakKeyDictionary()

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from airflow_provider_emnify.api import EndpointStatus
+from airflow_provider_emnify.api import EndpointStatus, Limits
 from airflow_provider_emnify.api.waits import Wait
 from airflow_provider_emnify.triggers import wait as wait_module
 from airflow_provider_emnify.triggers.garbage import Waits
@@ -83,8 +83,19 @@ def test_only_a_triggerer_is_treated_so(
 
 
 @pytest.mark.usefixtures("no_collector")
-@pytest.mark.parametrize("end", ["success", "failed", "timeout", "cancelled"])
-def test_a_wait_that_is_over_is_freed_without_the_garbage_collector(fleet: Sandbox, end: str) -> None:
+@pytest.mark.parametrize("end", ["success", "failed", "timeout", "cancelled", "timeout while it is held up"])
+def test_a_wait_that_is_over_is_freed_without_the_garbage_collector(
+    fleet: Sandbox, monkeypatch: pytest.MonkeyPatch, end: str
+) -> None:
+    if end == "timeout while it is held up":
+        plain, end = Limits.acquire, "timeout"
+
+        def hold_up(self: Limits, *args: Any, **kwargs: Any) -> float:
+            if fleet.requests > 1:  # it has had its token, and has looked
+                self._sleep(60)
+            return plain(self, *args, **kwargs)
+
+        monkeypatch.setattr(Limits, "acquire", hold_up)
     status = {"success": EndpointStatus.ENABLED, "failed": EndpointStatus.DELETED}
     for endpoint in fleet.state.endpoints.values():
         endpoint.status = status.get(end, EndpointStatus.DISABLED)
