@@ -67,9 +67,11 @@ def parse_hours(filters: Mapping[str, Any]) -> dict[str, Any]:
     """
     hours = filters.get("hours")
     if set(filters) != {"hours"} or isinstance(hours, bool) or not isinstance(hours, (int, float)):
-        raise ValueError(f"hours: {hours!r} is no number of hours")
+        raise ValueError(f"not_online_for: {hours!r} is no number of hours")
     if not 0 < hours <= KEPT_HOURS:
-        raise ValueError(f"hours: {hours!r} is not between 0 and {KEPT_HOURS}: emnify keeps events no longer")
+        raise ValueError(
+            f"not_online_for: {hours!r} is not between 0 and {KEPT_HOURS}: emnify keeps events no longer"
+        )
     return {"hours": hours}
 
 

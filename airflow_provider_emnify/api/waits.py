@@ -59,6 +59,7 @@ class Wait:
     :param failures: States that end the wait as failed. None: the kind's own, less the target.
     :param wait_for: ``"all"`` ids or ``"any"`` one of them.
     :param filters: What else says what is waited for, where the kind has that.
+    :param named: What the caller calls the ids and the target, for errors.
     :raises ValueError: when one of these makes no sense; the message names it.
     """
 
@@ -70,6 +71,7 @@ class Wait:
         failures: Any = None,
         wait_for: Literal["all", "any"] = "all",
         filters: Mapping[str, Any] | None = None,
+        named: Sequence[str] = (),
     ) -> None:
         if kind not in WAITS:
             raise ValueError(f"kind: {kind!r} cannot be waited for; allowed are {', '.join(WAITS)}")
@@ -78,11 +80,12 @@ class Wait:
         self.kind = kind
         self.wait_for = wait_for
         spec = WAITS[kind]
-        self.ids: tuple[Id, ...] = tuple(spec.parse(ids, f"{spec.noun}_ids"))
+        ids_name, target_name = (*named, *(f"{spec.noun}_ids", "target")[len(named) :])
+        self.ids: tuple[Id, ...] = tuple(spec.parse(ids, ids_name))
         self.filters = spec.parse_filters(filters or {})
-        self.target = parse_states(spec.states, target, "target")
+        self.target = parse_states(spec.states, target, target_name)
         if not self.target:
-            raise ValueError(f"target: no {spec.states.__name__} given")
+            raise ValueError(f"{target_name}: no {spec.states.__name__} given")
         if failures is None:
             failures = [state for state in spec.failures if state not in self.target]
         self.failures = parse_states(spec.states, failures, "failures")

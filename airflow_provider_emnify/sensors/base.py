@@ -16,6 +16,7 @@ from airflow.providers.common.compat.sdk import (
 )
 
 from airflow_provider_emnify.api.errors import EmnifyError
+from airflow_provider_emnify.api.waits import Wait
 from airflow_provider_emnify.hooks.emnify import EmnifyHook
 from airflow_provider_emnify.operators.base import choice, is_known
 from airflow_provider_emnify.operators.waiting import deferral, look, outcome
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
     from airflow.providers.common.compat.sdk import Context
 
-    from airflow_provider_emnify.api.waits import Id, Reading, Wait
+    from airflow_provider_emnify.api.waits import Id, Reading
 
 
 class EmnifyWaitSensor(BaseSensorOperator):
@@ -77,6 +78,19 @@ class EmnifyWaitSensor(BaseSensorOperator):
 
         :raises ValueError: for arguments that make no sense.
         """
+
+    def _wait(
+        self,
+        kind: str,
+        ids: Any,
+        target: Any,
+        failures: Any = None,
+        filters: Mapping[str, Any] | None = None,
+    ) -> Wait:
+        """Return a wait. Its errors name the arguments as the template fields do: connection, ids, target."""
+        return Wait(
+            kind, ids, target, failures, self.wait_for, filters=filters, named=self.template_fields[1:3]
+        )
 
     def _check_early(self, make: Callable[..., object], *values: Any) -> None:
         """Refuse bad arguments when the DAG is parsed, as far as they are known by then."""

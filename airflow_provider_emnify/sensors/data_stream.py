@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_emnify.api.waits import Wait
 from airflow_provider_emnify.sensors.base import EmnifyWaitSensor
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from airflow_provider_emnify.api.enums import DataStreamStatus
+    from airflow_provider_emnify.api.waits import Wait
 
 
 class EmnifyDataStreamSensor(EmnifyWaitSensor):
@@ -48,4 +48,4 @@ class EmnifyDataStreamSensor(EmnifyWaitSensor):
 
     def wait(self) -> Wait:
         """Return the wait."""
-        return Wait("data_stream", self.data_stream_ids, self.target_status, wait_for=self.wait_for)
+        return self._wait("data_stream", self.data_stream_ids, self.target_status)

@@ -6,12 +6,14 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_emnify.api.enums import Connectivity, EndpointStatus, Silence
-from airflow_provider_emnify.api.waits import Wait
 from airflow_provider_emnify.links import EmnifyDevicesLink
+from airflow_provider_emnify.operators.base import flag
 from airflow_provider_emnify.sensors.base import EmnifyWaitSensor
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from airflow_provider_emnify.api.waits import Wait
 
 
 class EmnifyEndpointStatusSensor(EmnifyWaitSensor):
@@ -50,7 +52,7 @@ class EmnifyEndpointStatusSensor(EmnifyWaitSensor):
 
     def wait(self) -> Wait:
         """Return the wait."""
-        return Wait("endpoint_status", self.endpoint_ids, self.target_status, wait_for=self.wait_for)
+        return self._wait("endpoint_status", self.endpoint_ids, self.target_status)
 
 
 class EmnifyEndpointConnectivitySensor(EmnifyWaitSensor):
@@ -96,7 +98,7 @@ class EmnifyEndpointConnectivitySensor(EmnifyWaitSensor):
         super().__init__(**kwargs)
         self.endpoint_ids = endpoint_ids
         self.target = target
-        self.fail_on_blocked = fail_on_blocked
+        self.fail_on_blocked = flag(fail_on_blocked, "fail_on_blocked")
         if isinstance(not_online_for, timedelta):
             not_online_for = not_online_for / timedelta(hours=1)
         self.not_online_for = not_online_for
@@ -105,14 +107,9 @@ class EmnifyEndpointConnectivitySensor(EmnifyWaitSensor):
     def wait(self) -> Wait:
         """Return the wait."""
         if self.not_online_for is not None:
-            return Wait(
-                "endpoint_silence",
-                self.endpoint_ids,
-                Silence.NOT_ONLINE,
-                wait_for=self.wait_for,
-                filters={"hours": self.not_online_for},
-            )
-        wait = Wait("endpoint_connectivity", self.endpoint_ids, self.target, (), wait_for=self.wait_for)
+            hours = {"hours": self.not_online_for}
+            return self._wait("endpoint_silence", self.endpoint_ids, Silence.NOT_ONLINE, filters=hours)
+        wait = self._wait("endpoint_connectivity", self.endpoint_ids, self.target, ())
         if not self.fail_on_blocked or Connectivity.BLOCKED in wait.target:
             return wait
-        return Wait(wait.kind, wait.ids, wait.target, Connectivity.BLOCKED, wait_for=self.wait_for)
+        return self._wait(wait.kind, wait.ids, wait.target, Connectivity.BLOCKED)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_emnify.api.waits import Wait
 from airflow_provider_emnify.links import EmnifySimsLink
 from airflow_provider_emnify.sensors.base import EmnifyWaitSensor
 
@@ -12,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from airflow_provider_emnify.api.enums import OperationState
+    from airflow_provider_emnify.api.waits import Wait
 
 
 class EmnifyEuiccOperationSensor(EmnifyWaitSensor):
@@ -42,7 +42,7 @@ class EmnifyEuiccOperationSensor(EmnifyWaitSensor):
 
     def wait(self) -> Wait:
         """Return the wait."""
-        return Wait("euicc_operation", self.operation_ids, "succeeded", wait_for=self.wait_for)
+        return self._wait("euicc_operation", self.operation_ids, "succeeded")
 
 
 class EmnifySimOperationSensor(EmnifyWaitSensor):
@@ -81,4 +81,4 @@ class EmnifySimOperationSensor(EmnifyWaitSensor):
 
     def wait(self) -> Wait:
         """Return the wait."""
-        return Wait("sim_operation", self.operation_ids, self.target_state, wait_for=self.wait_for)
+        return self._wait("sim_operation", self.operation_ids, self.target_state)

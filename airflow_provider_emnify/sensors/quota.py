@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal
 
-from airflow_provider_emnify.api.waits import Wait
 from airflow_provider_emnify.links import EmnifyDevicesLink
 from airflow_provider_emnify.operators.base import choice
 from airflow_provider_emnify.sensors.base import EmnifyWaitSensor
@@ -13,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from airflow_provider_emnify.api.enums import QuotaStatus
+    from airflow_provider_emnify.api.waits import Wait
 
 
 class EmnifyQuotaSensor(EmnifyWaitSensor):
@@ -55,4 +55,4 @@ class EmnifyQuotaSensor(EmnifyWaitSensor):
 
     def wait(self) -> Wait:
         """Return the wait."""
-        return Wait(f"{self.quota_type}_quota", self.endpoint_ids, self.target_status, wait_for=self.wait_for)
+        return self._wait(f"{self.quota_type}_quota", self.endpoint_ids, self.target_status)

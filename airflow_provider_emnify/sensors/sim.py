@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_emnify.api.waits import Wait
 from airflow_provider_emnify.links import EmnifySimsLink
 from airflow_provider_emnify.sensors.base import EmnifyWaitSensor
 
@@ -12,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from airflow_provider_emnify.api.enums import SimBatchState, SimStatus
+    from airflow_provider_emnify.api.waits import Wait
 
 
 class EmnifySimStatusSensor(EmnifyWaitSensor):
@@ -50,7 +50,7 @@ class EmnifySimStatusSensor(EmnifyWaitSensor):
 
     def wait(self) -> Wait:
         """Return the wait."""
-        return Wait("sim_status", self.sim_ids, self.target_status, wait_for=self.wait_for)
+        return self._wait("sim_status", self.sim_ids, self.target_status)
 
 
 class EmnifySimBatchSensor(EmnifyWaitSensor):
@@ -89,4 +89,4 @@ class EmnifySimBatchSensor(EmnifyWaitSensor):
 
     def wait(self) -> Wait:
         """Return the wait."""
-        return Wait("sim_batch", self.bics, self.target_state, wait_for=self.wait_for)
+        return self._wait("sim_batch", self.bics, self.target_state)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_emnify.api.waits import Wait
 from airflow_provider_emnify.links import EmnifyDevicesLink
 from airflow_provider_emnify.operators.sms import parse_sms_ids
 from airflow_provider_emnify.sensors.base import EmnifyWaitSensor
@@ -13,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from airflow_provider_emnify.api.enums import SmsStatus
+    from airflow_provider_emnify.api.waits import Wait
 
 
 class EmnifySmsDeliverySensor(EmnifyWaitSensor):
@@ -54,4 +54,4 @@ class EmnifySmsDeliverySensor(EmnifyWaitSensor):
 
     def wait(self) -> Wait:
         """Return the wait."""
-        return Wait("sms_delivery", parse_sms_ids(self.sms_ids), self.target_status, wait_for=self.wait_for)
+        return self._wait("sms_delivery", parse_sms_ids(self.sms_ids), self.target_status)

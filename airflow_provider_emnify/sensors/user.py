@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_emnify.api.waits import Wait
 from airflow_provider_emnify.links import EmnifyUsersLink
 from airflow_provider_emnify.sensors.base import EmnifyWaitSensor
 
@@ -12,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from airflow_provider_emnify.api.enums import UserStatus
+    from airflow_provider_emnify.api.waits import Wait
 
 
 class EmnifyUserStatusSensor(EmnifyWaitSensor):
@@ -50,4 +50,4 @@ class EmnifyUserStatusSensor(EmnifyWaitSensor):
 
     def wait(self) -> Wait:
         """Return the wait."""
-        return Wait("user_status", self.user_ids, self.target_status, wait_for=self.wait_for)
+        return self._wait("user_status", self.user_ids, self.target_status)
