@@ -36,6 +36,11 @@ def asset_uri(stream: str, organisation: int | str) -> str:
     :param organisation: Id of the organisation, or what stands for it.
     :raises ValueError: if there is no such stream, or the organisation cannot stand in a URI.
     """
+    if not _ORGANISATION.fullmatch(str(organisation)):
+        raise ValueError(
+            f"organisation: {organisation!r} cannot stand in the URI of an asset; give a number or a word of "
+            "letters, digits, '_', '.' and '-' (by default it is the connection's id)"
+        )
     uri = f"{SCHEME}://{organisation}/{stream}"
     sanitize_uri(urlsplit(uri))
     return uri

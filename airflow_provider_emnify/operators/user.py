@@ -319,7 +319,10 @@ class EmnifyDeleteUserOperator(EmnifyBaseOperator):
 def _user_status(value: Any) -> UserStatus | None:
     if value is None or value == "":
         return None
-    status = UserStatus.parse(value)
+    try:
+        status = UserStatus.parse(value)
+    except ValueError as error:
+        raise ValueError(f"status: {error}") from None
     if status is UserStatus.ACTIVATION_PENDING:
         raise ValueError("status: a user cannot be set back to activation pending; give active or suspended")
     return status

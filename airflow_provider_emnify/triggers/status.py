@@ -113,9 +113,10 @@ def _wait(field: str, ids: Any, target: Any) -> Wait:
 
     :raises ValueError: for ids or a status that make no sense.
     """
+    named = (f"{field}_ids", "target_status")
     if field == "sim":
-        return Wait("sim_status", ids, target, ())
+        return Wait("sim_status", ids, target, (), named=named)
     try:
-        return Wait("endpoint_connectivity", ids, target, ())
+        return Wait("endpoint_connectivity", ids, target, (), named=named)
     except ValueError:
-        return Wait("endpoint_status", ids, target, ())
+        return Wait("endpoint_status", ids, target, (), named=named)

@@ -192,7 +192,7 @@ def test_a_renamed_user_is_found_when_the_task_runs_again() -> None:
         ({"user_id": [7, 8], "name": "x"}, "not one user"),
         ({"user_id": "Ada", "name": "x"}, "user_id"),
         ({"user_id": 7, "status": "activation_pending"}, "set back"),
-        ({"user_id": 7, "status": "asleep"}, "asleep"),
+        ({"user_id": 7, "status": "asleep"}, "^status: 'asleep'"),
         ({"user_id": 7, "name": ""}, "name"),
     ],
 )

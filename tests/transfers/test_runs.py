@@ -239,7 +239,7 @@ def test_the_cost_of_a_call_a_device_is_said_beforehand_and_bounded(
         ({"max_calls": "many"}, "max_calls"),
         ({"table": ""}, "table"),
         ({"create_table": "perhaps"}, "create_table"),
-        ({"organisation": "a b"}, "has no organisation"),
+        ({"organisation": "a b"}, "organisation: 'a b' cannot stand in the URI"),
     ],
 )
 def test_bad_arguments_break_the_dag_and_not_the_run(options: dict[str, Any], message: str) -> None:

@@ -153,8 +153,8 @@ def test_it_is_made_again_of_plain_values() -> None:
         ({"target_status": "enabled"}, "give one of them"),
         ({"endpoint_ids": 1, "sim_ids": 1, "target_status": "enabled"}, "give one of them"),
         ({"endpoint_ids": [], "target_status": "enabled"}, "names none to watch"),
-        ({"endpoint_ids": 1, "target_status": "asleep"}, "'asleep'"),
-        ({"sim_ids": 1, "target_status": "online"}, "'online'"),
+        ({"endpoint_ids": 1, "target_status": "asleep"}, "^target_status: 'asleep'"),
+        ({"sim_ids": "x y", "target_status": "issued"}, "^sim_ids: 'x y'"),
     ],
 )
 def test_bad_arguments_are_refused_when_the_dag_is_parsed(arguments: dict[str, Any], message: str) -> None:
