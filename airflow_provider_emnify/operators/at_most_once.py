@@ -6,7 +6,7 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from airflow.providers.common.compat.sdk import AirflowFailException
+from airflow.providers.common.compat.sdk import AirflowException, AirflowFailException
 
 from airflow_provider_emnify.api import EmnifyError, EmnifyPartialError
 from airflow_provider_emnify.operators.base import some
@@ -49,18 +49,24 @@ def at_most_once(
         try could make it.
     """
     begun = time.monotonic()
-    store = TaskStore(context, operator.log, "a retry will not make this call again")
+    store = TaskStore(context, operator.log, "the call is not made")
+    keeps_notes = store.is_there
     shown = call if len(call) <= _LONGEST else f"{call[:_LONGEST]}..."
     # Clearing a task raises this number, and nothing else does.
     most_tries = int(getattr(context.get("ti"), "max_tries", operator.retries or 0))
     noted = store.get(_STORED)
-    if _was_retried(operator, context, most_tries) if not store.is_there else noted == most_tries:
+    if noted == most_tries if keeps_notes else _was_retried(operator, context, most_tries):
         raise unknown_for_good(
             "an earlier try of this task may have made this call, and ended before it could say so: "
             f"{shown}. It is not made again. Check at emnify whether it was done ({check}). If it was, mark "
             "this task as successful; if it was not, clear it"
         )
     store.keep(_STORED, most_tries)
+    if keeps_notes and not store.is_there:
+        raise AirflowException(
+            f"Airflow's task state store failed, so another try would not know of this call: {shown}. It was "
+            "not made; the next try makes it"
+        )
     try:
         with operator.client.one_at_a_time("calls", call) as ended:
             if ended > begun:
@@ -77,8 +83,8 @@ def at_most_once(
         store.keep(_STORED, _NOTHING_DONE)
         if not store.is_there:
             raise AirflowFailException(
-                f"{error}. It was not done. Airflow before 3.3 cannot tell that to another try, so there is "
-                "none: clear this task to try again"
+                f"{error}. It was not done. Airflow has no note of that for another try (before 3.3 it keeps "
+                "none), so there is none: clear this task to try again"
             ) from error
         raise
 

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from airflow.providers.common.compat.sdk import AirflowFailException
+from airflow.providers.common.compat.sdk import AirflowException, AirflowFailException
 
 from airflow_provider_emnify.api import (
     EmnifyClient,
@@ -272,9 +272,12 @@ class TestTwoRunsAtOnce:
 
 @pytest.mark.usefixtures("fleet")
 class TestErrors:
-    def run(self, store: Store | None, error: Exception) -> None:
+    def run(
+        self, store: Store | None, error: Exception, *, meanwhile: Callable[[], object] = lambda: None
+    ) -> None:
         operator = EmnifyOperator(task_id="t", call="organisations.my", retries=RETRIES)
         with at_most_once(operator, attempt(1, store), "call", "look"):
+            meanwhile()
             raise error
 
     def again(self, store: Store | None) -> bool:
@@ -306,10 +309,18 @@ class TestErrors:
             self.run(store, error)
         assert self.again(store) is again
 
-    def test_a_store_that_fails_is_none(self) -> None:
-        with pytest.raises(AirflowFailException, match="It was not done"):
+    def test_a_call_of_which_no_note_can_be_kept_is_left_to_another_try(self) -> None:
+        with pytest.raises(AirflowException, match=r"store failed.* It was not made; the next try") as caught:
             self.run(Store(fails=True), EmnifyConnectionError("away"))
-        assert not self.again(Store(fails=True))
+        assert not isinstance(caught.value, AirflowFailException)
+        assert self.again(Store())
+
+    def test_when_it_cannot_be_noted_that_nothing_was_done_there_is_no_other_try(self) -> None:
+        store = Store()
+        with pytest.raises(AirflowFailException, match="It was not done"):
+            self.run(store, EmnifyConnectionError("away"), meanwhile=lambda: setattr(store, "fails", True))
+        store.fails = False
+        assert not self.again(store)
 
     def test_a_long_call_is_cut(self) -> None:
         operator = EmnifyOperator(task_id="t", call="organisations.my", retries=RETRIES)
