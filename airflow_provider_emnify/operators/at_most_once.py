@@ -47,6 +47,7 @@ def at_most_once(
     :raises AirflowFailException: when an earlier try or another task may have made the call (an
         :class:`~airflow_provider_emnify.api.EmnifyUnknownOutcomeError`), or when it is not done and no other
         try could make it.
+    :raises AirflowException: when Airflow keeps notes, and no note of this call can be kept: it is not made.
     """
     begun = time.monotonic()
     store = TaskStore(context, operator.log, "the call is not made")
