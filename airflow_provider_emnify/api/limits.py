@@ -105,6 +105,7 @@ LIMITS: tuple[Limit, ...] = (
 _SERIAL_PATH = re.compile(
     r"/api/v1/endpoint(/[^/]+)?|/api/v2/endpoint/multi|/api/v2/bulk-operations/.*|/api/v1/sim/multi"
 )
+_SHORT = 10_000  # milliseconds; a limit over so much is kept also just after its store has failed
 _TURN_WAIT = 600.0  # seconds after which a writer goes on all the same, with a warning
 _SLOTS = 64  # turns of one kind: things share them, so that a large fleet does not leave a file for each
 
@@ -149,6 +150,9 @@ class Limits:
     ) -> None:
         self._store = make_store(store, directory)
         self._limits = (*_less(limits, leave), *limits) if leave else limits
+        short = [limit.window for limit in limits if limit.window <= _SHORT]
+        self._blind = max(short, default=0) / 1000
+        self._blind_until = -math.inf
         self._narrowest = min((limit.window for limit in limits), default=0) / 1000
         self._sleep = sleep
         self._lock = threading.RLock()
@@ -227,6 +231,8 @@ class Limits:
     def _try(self, limit: Limit, key: str) -> float:
         """Take a place at once and return 0, or return the seconds after which to try again."""
         with self._lock:
+            if (blind := self._blind_until - time.monotonic()) > 0:
+                return blind
             try:
                 return self._put(limit, key)
             except Exception as error:  # whatever the store raises, the task goes on
@@ -287,7 +293,9 @@ class Limits:
             self._store.close()
             self._store = MemoryStore(share=4)
             self._buckets.clear()
-            return self._put(limit, key)
+            # What others have called just before is not known any more.
+            self._blind_until = time.monotonic() + self._blind
+            return self._blind
         why = _first_line(error)
         log.warning("The rate limit store %s was damaged (%s) and begun anew", self._store.name, why)
         return wait

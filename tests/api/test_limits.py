@@ -250,7 +250,7 @@ def test_a_store_that_fails_costs_a_warning_and_a_share(
 def test_a_redis_that_is_not_there_costs_a_warning(caplog: pytest.LogCaptureFixture) -> None:
     limits = Limits("redis://:secret-password@127.0.0.1:1/0")
     with caplog.at_level(logging.WARNING):
-        assert limits.acquire("GET", LIST, host=HOST, organisation="acme") == 0
+        assert 0 < limits.acquire("GET", LIST, host=HOST, organisation="acme") < 2
     assert "redis://127.0.0.1:1" in caplog.text
     assert "secret-password" not in caplog.text
     limits.close()
