@@ -238,8 +238,7 @@ class HostStore(Store):
             try:
                 yield ended
             finally:
-                with contextlib.suppress(OSError):
-                    turns.note(which, ended=True)
+                turns.note(which, ended=True)
         finally:
             lock.release()
 
@@ -266,15 +265,16 @@ class _Turns:
         return time.monotonic() - ago
 
     def note(self, which: str, *, ended: bool) -> None:
-        """Write down that a turn has begun, or that it has ended."""
+        """Write down that a turn has begun, or that it has ended. On a full disk the turn goes on without."""
         if not which:
             return
         now = time.time()
         turns = {name: turn for name, turn in self._read().items() if turn[0] > now - _TURN_REMEMBERED}
         turns[_name(which)] = (now, ended)
         whole = self._path.with_suffix(".new")
-        whole.write_text(json.dumps(turns), encoding="ascii")
-        whole.replace(self._path)
+        with contextlib.suppress(OSError):
+            whole.write_text(json.dumps(turns), encoding="ascii")
+            whole.replace(self._path)
 
     def _read(self) -> dict[str, tuple[float, bool]]:
         try:

@@ -105,7 +105,7 @@ LIMITS: tuple[Limit, ...] = (
 _SERIAL_PATH = re.compile(
     r"/api/v1/endpoint(/[^/]+)?|/api/v2/endpoint/multi|/api/v2/bulk-operations/.*|/api/v1/sim/multi"
 )
-_SHORT = 10_000  # milliseconds; a limit over so much is kept also just after its store has failed
+_SHORT = 10_000  # milliseconds; limits over no more than that are kept also when their store fails
 _TURN_WAIT = 600.0  # seconds after which a writer goes on all the same, with a warning
 _SLOTS = 64  # turns of one kind: things share them, so that a large fleet does not leave a file for each
 

@@ -28,7 +28,7 @@ def runs_that_do_the_same(context: Context, call: str, log: Any) -> list[str]:
     if instance is None:
         return []
     said = hashlib.sha256(call.encode()).hexdigest()
-    others = _before_airflow_3 if not hasattr(instance, "get_task_states") else _on_airflow_3
+    others = _on_airflow_3 if hasattr(instance, "get_task_states") else _before_airflow_3
     try:
         instance.xcom_push(key=_KEY, value=said)
         return [run_id for run_id, says in others(instance) if says == said]

@@ -79,7 +79,7 @@ class EmnifyWaitSensor(BaseSensorOperator):
         :raises ValueError: for arguments that make no sense.
         """
 
-    def _wait(
+    def _make_wait(
         self,
         kind: str,
         ids: Any,

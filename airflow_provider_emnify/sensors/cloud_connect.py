@@ -48,4 +48,4 @@ class EmnifyCloudConnectSensor(EmnifyWaitSensor):
 
     def wait(self) -> Wait:
         """Return the wait."""
-        return self._wait("cloud_connect", self.attachment_ids, self.target_status)
+        return self._make_wait("cloud_connect", self.attachment_ids, self.target_status)

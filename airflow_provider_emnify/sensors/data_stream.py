@@ -48,4 +48,4 @@ class EmnifyDataStreamSensor(EmnifyWaitSensor):
 
     def wait(self) -> Wait:
         """Return the wait."""
-        return self._wait("data_stream", self.data_stream_ids, self.target_status)
+        return self._make_wait("data_stream", self.data_stream_ids, self.target_status)

@@ -52,7 +52,7 @@ class EmnifyEndpointStatusSensor(EmnifyWaitSensor):
 
     def wait(self) -> Wait:
         """Return the wait."""
-        return self._wait("endpoint_status", self.endpoint_ids, self.target_status)
+        return self._make_wait("endpoint_status", self.endpoint_ids, self.target_status)
 
 
 class EmnifyEndpointConnectivitySensor(EmnifyWaitSensor):
@@ -108,8 +108,8 @@ class EmnifyEndpointConnectivitySensor(EmnifyWaitSensor):
         """Return the wait."""
         if self.not_online_for is not None:
             hours = {"hours": self.not_online_for}
-            return self._wait("endpoint_silence", self.endpoint_ids, Silence.NOT_ONLINE, filters=hours)
-        wait = self._wait("endpoint_connectivity", self.endpoint_ids, self.target, ())
+            return self._make_wait("endpoint_silence", self.endpoint_ids, Silence.NOT_ONLINE, filters=hours)
+        wait = self._make_wait("endpoint_connectivity", self.endpoint_ids, self.target, ())
         if not self.fail_on_blocked or Connectivity.BLOCKED in wait.target:
             return wait
-        return self._wait(wait.kind, wait.ids, wait.target, Connectivity.BLOCKED)
+        return self._make_wait(wait.kind, wait.ids, wait.target, Connectivity.BLOCKED)

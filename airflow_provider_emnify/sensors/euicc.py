@@ -42,7 +42,7 @@ class EmnifyEuiccOperationSensor(EmnifyWaitSensor):
 
     def wait(self) -> Wait:
         """Return the wait."""
-        return self._wait("euicc_operation", self.operation_ids, "succeeded")
+        return self._make_wait("euicc_operation", self.operation_ids, "succeeded")
 
 
 class EmnifySimOperationSensor(EmnifyWaitSensor):
@@ -81,4 +81,4 @@ class EmnifySimOperationSensor(EmnifyWaitSensor):
 
     def wait(self) -> Wait:
         """Return the wait."""
-        return self._wait("sim_operation", self.operation_ids, self.target_state)
+        return self._make_wait("sim_operation", self.operation_ids, self.target_state)

@@ -55,4 +55,4 @@ class EmnifyQuotaSensor(EmnifyWaitSensor):
 
     def wait(self) -> Wait:
         """Return the wait."""
-        return self._wait(f"{self.quota_type}_quota", self.endpoint_ids, self.target_status)
+        return self._make_wait(f"{self.quota_type}_quota", self.endpoint_ids, self.target_status)

@@ -50,7 +50,7 @@ class EmnifySimStatusSensor(EmnifyWaitSensor):
 
     def wait(self) -> Wait:
         """Return the wait."""
-        return self._wait("sim_status", self.sim_ids, self.target_status)
+        return self._make_wait("sim_status", self.sim_ids, self.target_status)
 
 
 class EmnifySimBatchSensor(EmnifyWaitSensor):
@@ -89,4 +89,4 @@ class EmnifySimBatchSensor(EmnifyWaitSensor):
 
     def wait(self) -> Wait:
         """Return the wait."""
-        return self._wait("sim_batch", self.bics, self.target_state)
+        return self._make_wait("sim_batch", self.bics, self.target_state)

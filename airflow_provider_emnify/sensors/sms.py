@@ -54,4 +54,4 @@ class EmnifySmsDeliverySensor(EmnifyWaitSensor):
 
     def wait(self) -> Wait:
         """Return the wait."""
-        return self._wait("sms_delivery", parse_sms_ids(self.sms_ids), self.target_status)
+        return self._make_wait("sms_delivery", parse_sms_ids(self.sms_ids), self.target_status)

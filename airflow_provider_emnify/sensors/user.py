@@ -50,4 +50,4 @@ class EmnifyUserStatusSensor(EmnifyWaitSensor):
 
     def wait(self) -> Wait:
         """Return the wait."""
-        return self._wait("user_status", self.user_ids, self.target_status)
+        return self._make_wait("user_status", self.user_ids, self.target_status)

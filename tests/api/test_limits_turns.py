@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -22,7 +23,6 @@ from tests.api.support import AUTHENTICATE, make_client, make_token
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from contextlib import AbstractContextManager
-    from pathlib import Path
 
     import requests_mock as rm
 
@@ -235,6 +235,25 @@ def test_notes_of_turns_that_are_damaged_are_begun_anew(tmp_path: Path) -> None:
             (file,) = tmp_path.glob("*.turns")
             file.write_text("{")
     assert told == [True, True, False]
+
+
+def test_on_a_full_disk_turns_are_taken_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise OSError("no space left on device")
+
+    monkeypatch.setattr(Path, "write_text", fail)
+    limits, other = (Limits("host", directory=tmp_path) for _ in range(2))
+    store = other._store
+    with limits.one_at_a_time("calls", 7, host=HOST, organisation="acme"):
+        (lock,) = tmp_path.glob("turn-*.lock")
+        monkeypatch.setattr(limit_stores, "_name", lambda _: lock.stem.removeprefix("turn-"))
+        with pytest.raises(Timeout), store.turn("the same", "7", 0.0):
+            pass
+    limits.close()
+    other.close()
+    assert not caplog.records
 
 
 @pytest.mark.parametrize(
