@@ -23,6 +23,7 @@ demo: setup
 lint: setup
 	.venv/bin/ruff check .
 	.venv/bin/mypy
+	.venv/bin/python -m dev.api_facts --check
 
 test: lint
 	.venv/bin/pytest -n 2 -m "not system"

@@ -11,11 +11,11 @@ import sys
 import tempfile
 import threading
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.api_facts import document
 from tests.openapi import OpenApi
 
 if TYPE_CHECKING:
@@ -34,9 +34,7 @@ os.environ["AIRFLOW__CORE__LOAD_EXAMPLES"] = "False"
 os.environ.setdefault("AIRFLOW__CORE__UNIT_TEST_MODE", "True")
 
 _ALLOW = "allow_openapi_violations"
-_OPEN_API = pytest.StashKey["OpenApi | None"]()
 _GRACE_SECONDS = 2.0
-_UNCHECKED = "emnify OpenAPI: not found, requests are NOT checked against it (EMNIFY_OPENAPI names the file)"
 
 
 def _remove_home() -> None:
@@ -55,28 +53,14 @@ def pytest_unconfigure() -> None:
     _remove_home()
 
 
-def pytest_report_header() -> str:
-    path = OpenApi.find()
-    return f"emnify OpenAPI: requests are checked against {path}" if path else _UNCHECKED
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    if OpenApi.find() is None:  # a quiet run has no header
-        terminalreporter.write_line(_UNCHECKED, yellow=True)
-
-
 @pytest.fixture(scope="session")
-def openapi(request: pytest.FixtureRequest) -> OpenApi | None:
-    """emnify's OpenAPI, or None where the file is not at hand."""
-    path = OpenApi.find()
-    if path is None:
-        return None
-    cache: Any = getattr(request.config, "cache", None)
-    return OpenApi.load(path, Path(cache.mkdir("emnify-openapi")) if cache is not None else None)
+def openapi() -> OpenApi:
+    """What emnify's OpenAPI says of each operation."""
+    return OpenApi(document())
 
 
 @pytest.fixture
-def make_sandbox(request: pytest.FixtureRequest, openapi: OpenApi | None) -> Iterator[Callable[..., Sandbox]]:
+def make_sandbox(request: pytest.FixtureRequest, openapi: OpenApi) -> Iterator[Callable[..., Sandbox]]:
     """Start sandboxes as the test needs them; the arguments are those of ``Sandbox``.
 
     Connections to them count the rate limits in memory: no test shares them with another process.
@@ -103,7 +87,7 @@ def make_sandbox(request: pytest.FixtureRequest, openapi: OpenApi | None) -> Ite
         sandbox.stop()
     failures = [repr(failure) for sandbox in started for failure in sandbox.failures]
     assert not failures, "the sandbox itself failed"
-    if openapi is not None and request.node.get_closest_marker(_ALLOW) is None:
+    if request.node.get_closest_marker(_ALLOW) is None:
         violations = [
             violation
             for sandbox in started

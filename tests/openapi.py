@@ -1,20 +1,14 @@
-"""Holds what goes over the wire against emnify's OpenAPI, where that file is at hand.
-
-The file is not part of this project. It is looked for at the path in ``EMNIFY_OPENAPI``, then beside the
-checkout; where it is missing, nothing is checked, and the head of the test run says so.
-"""
+"""Holds what goes over the wire against what emnify's OpenAPI says, as :mod:`tests.api_facts` has it."""
 
 from __future__ import annotations
 
 import json
-import os
 import re
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import yaml
 from jsonschema import Draft202012Validator
 from referencing import Registry, Resource
 from referencing.jsonschema import DRAFT202012
@@ -26,7 +20,6 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parent.parent
 GRAPHQL = ("POST", "/graphql")
-PLACES = (ROOT.parent / "shared" / "emnify" / "openapi.yml",)
 
 
 @dataclass(frozen=True)
@@ -155,47 +148,20 @@ RESPONSE_EXEMPTIONS = (
 class OpenApi:
     """The operations of emnify's OpenAPI.
 
-    :param document: The file, parsed.
+    :param document: The OpenAPI, or what is known of it, without references.
     """
 
     def __init__(self, document: dict[str, Any]) -> None:
         self.document = document
         self._validators: dict[tuple[str, bool], Draft202012Validator] = {}
 
-    @classmethod
-    def find(cls) -> Path | None:
-        """Return where the file is, or None."""
-        given = os.environ.get("EMNIFY_OPENAPI")
-        places = (Path(given),) if given else PLACES
-        return next((place for place in places if place.is_file()), None)
-
-    @classmethod
-    def load(cls, path: Path, cache: Path | None = None) -> OpenApi:
-        """Read the file.
-
-        :param cache: Directory for the parsed file: parsing takes a second, reading the result does not.
-        """
-        stat = path.stat()
-        kept = cache / f"{path.stem}-{stat.st_size}-{stat.st_mtime_ns}.json" if cache else None
-        if kept is not None and kept.is_file():
-            return cls(json.loads(kept.read_text()))
-        loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-        document = yaml.load(path.read_text(), Loader=loader)
-        text = json.dumps(document, default=str)
-        if kept is not None:
-            draft = kept.with_suffix(f".{os.getpid()}")
-            draft.write_text(text)
-            draft.replace(kept)
-        return cls(json.loads(text))
-
     @cached_property
     def operations(self) -> dict[tuple[str, str], dict[str, Any]]:
         """The operations by (method, path template)."""
         return {
-            (method.upper(), template): {**operation, "path_parameters": item.get("parameters", [])}
+            (method.upper(), template): operation
             for template, item in self.document["paths"].items()
             for method, operation in item.items()
-            if method in {"get", "post", "put", "patch", "delete"}
         }
 
     # -- requests -------------------------------------------------------------------------------------
@@ -234,8 +200,7 @@ class OpenApi:
         self, operation: dict[str, Any], template: str, path: str, query: Mapping[str, str]
     ) -> Iterator[tuple[str, str]]:
         parameters = {
-            (parameter["in"], parameter["name"]): parameter
-            for parameter in (*operation["path_parameters"], *operation.get("parameters", []))
+            (parameter["in"], parameter["name"]): parameter for parameter in operation["parameters"]
         }
         names = template.strip("/").split("/")
         values = path.strip("/").split("/")
@@ -249,11 +214,9 @@ class OpenApi:
             if key not in parameters:
                 yield where, "is no parameter of this operation"
             else:
-                yield from self._value_findings(
-                    where, value, self._resolve(parameters[key].get("schema", {}))
-                )
+                yield from self._value_findings(where, value, parameters[key]["schema"])
         for key, parameter in parameters.items():
-            if parameter.get("required") and key not in given and key[0] in {"path", "query"}:
+            if parameter["required"] and key not in given:
                 yield " ".join(key), "is required"
 
     def _value_findings(self, where: str, value: str, schema: dict[str, Any]) -> Iterator[tuple[str, str]]:
@@ -272,16 +235,13 @@ class OpenApi:
             if body is not None:
                 yield "", "this operation takes no body"
         elif body is None:
-            if described.get("required") or self._has_required(described):
+            if described["content"][_JSON]["schema"].get("required"):
                 yield "", "a body is required"
         else:
             pointer = (
                 f"/paths/{_escape(template)}/{method.lower()}/requestBody/content/{_escape(_JSON)}/schema"
             )
             yield from self._schema_findings(pointer, body, closed=True)
-
-    def _has_required(self, described: dict[str, Any]) -> bool:
-        return bool(self._resolve(described["content"][_JSON].get("schema", {})).get("required"))
 
     # -- responses ------------------------------------------------------------------------------------
 
@@ -295,7 +255,7 @@ class OpenApi:
             )
         schema = described.get("content", {}).get(_JSON, {}).get("schema")
         if schema is None or not content:
-            empty = schema is None or not self._resolve(schema).get("properties")
+            empty = schema is None or not schema.get("properties")
             return (
                 [] if empty or status >= 400 or status == 201 else [f"{method} {template}: {status} is empty"]
             )
@@ -309,14 +269,6 @@ class OpenApi:
         ]
 
     # -- schemas --------------------------------------------------------------------------------------
-
-    def _resolve(self, schema: dict[str, Any]) -> dict[str, Any]:
-        while "$ref" in schema:
-            node: Any = self.document
-            for part in schema["$ref"].removeprefix("#/").split("/"):
-                node = node[part.replace("~1", "/").replace("~0", "~")]
-            schema = node
-        return schema
 
     def _schema_findings(self, pointer: str, value: Any, *, closed: bool) -> Iterator[tuple[str, str]]:
         key = (pointer, closed)

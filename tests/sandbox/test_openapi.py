@@ -6,20 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.openapi import OpenApi
-
 if TYPE_CHECKING:
-    from pathlib import Path
+    from tests.openapi import OpenApi
 
 ENDPOINT = "/api/v1/endpoint/{endpoint_id}"
 DEVICE = {"service_profile": {"id": 1}, "tariff_profile": {"id": 1}, "status": {"id": 0}}
-
-
-@pytest.fixture
-def checked(openapi: OpenApi | None) -> OpenApi:
-    if openapi is None:
-        pytest.skip("the OpenAPI is not at hand")
-    return openapi
 
 
 @pytest.mark.parametrize(
@@ -69,7 +60,7 @@ def checked(openapi: OpenApi | None) -> OpenApi:
     ],
 )
 def test_a_violation_is_found(
-    checked: OpenApi,
+    openapi: OpenApi,
     method: str,
     template: str | None,
     path: str,
@@ -77,7 +68,7 @@ def test_a_violation_is_found(
     body: Any,
     finding: str,
 ) -> None:
-    (violation,) = checked.request_violations(method, template, path, query, body)[:1]
+    (violation,) = openapi.request_violations(method, template, path, query, body)[:1]
     assert finding in violation
 
 
@@ -94,24 +85,6 @@ def test_a_violation_is_found(
     ],
 )
 def test_what_the_descriptions_allow_is_no_violation(
-    checked: OpenApi, method: str, template: str, path: str, body: Any
+    openapi: OpenApi, method: str, template: str, path: str, body: Any
 ) -> None:
-    assert checked.request_violations(method, template, path, {}, body) == []
-
-
-def test_the_file_is_parsed_once(tmp_path: Path) -> None:
-    path = tmp_path / "openapi.yml"
-    path.write_text("paths: {/a: {get: {responses: {}}}}")
-    first = OpenApi.load(path, tmp_path)
-    (kept,) = tmp_path.glob("*.json")
-    kept.write_text(kept.read_text().replace("/a", "/b"))
-    assert list(first.operations) == [("GET", "/a")]
-    assert list(OpenApi.load(path, tmp_path).operations) == [("GET", "/b")]
-
-
-def test_a_file_named_in_the_environment_goes_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = tmp_path / "openapi.yml"
-    monkeypatch.setenv("EMNIFY_OPENAPI", str(path))
-    assert OpenApi.find() is None
-    path.touch()
-    assert OpenApi.find() == path
+    assert openapi.request_violations(method, template, path, {}, body) == []

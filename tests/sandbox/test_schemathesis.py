@@ -84,9 +84,7 @@ FIXED = settings(
 
 
 @pytest.fixture(scope="session")
-def schema(openapi: OpenApi | None) -> Any:
-    if openapi is None:
-        pytest.skip("the OpenAPI is not at hand")
+def schema(openapi: OpenApi) -> Any:
     return schemathesis.openapi.from_dict(openapi.document)
 
 

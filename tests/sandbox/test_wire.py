@@ -24,11 +24,10 @@ if TYPE_CHECKING:
     from tests.sandbox.support import Api
 
 
-def test_the_table_has_the_214_operations(openapi: OpenApi | None) -> None:
+def test_the_table_has_the_214_operations(openapi: OpenApi) -> None:
     assert len(OPERATIONS) == len(set(OPERATIONS)) == 214
     assert set(ROUTES) <= {*OPERATIONS, GRAPHQL}
-    if openapi is not None:
-        assert set(OPERATIONS) == set(openapi.operations)
+    assert set(OPERATIONS) == set(openapi.operations)
 
 
 @pytest.mark.allow_openapi_violations
