@@ -52,6 +52,8 @@ INSIDE = {
     "triggers.members",
     "triggers.poller",
     "triggers.producer",
+    "triggers.threads",
+    "triggers.tokens",
     "triggers.watching",
 }
 

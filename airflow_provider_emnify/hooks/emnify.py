@@ -140,13 +140,16 @@ class EmnifyHook(BaseHook):
         max_retries: int | None = None,
         leave: float = 0.0,
         sleep: Callable[[float], None] | None = None,
+        token_cache: TokenCache | None = None,
     ) -> EmnifyClient:
         """Make a client from settings that were checked already; see :meth:`client_from_connection`.
 
         :param leave: Share of the address's rate limit that is left to others.
+        :param token_cache: Where auth tokens are shared, instead of where the settings say.
         """
         sleep = sleep or time.sleep
-        shared = settings.token_cache != DEFAULT_TOKEN_CACHE
+        if token_cache is None and settings.token_cache != DEFAULT_TOKEN_CACHE:
+            token_cache = TokenCache(settings.credentials, settings.base_url)
         retries = settings.max_retries if max_retries is None else min(settings.max_retries, max_retries)
         return EmnifyClient(
             settings.credentials,
@@ -154,7 +157,7 @@ class EmnifyHook(BaseHook):
             timeout=settings.timeout,
             max_retries=retries,
             limits=Limits(settings.rate_limit_store, leave=leave, sleep=sleep),
-            token_cache=TokenCache(settings.credentials, settings.base_url) if shared else None,
+            token_cache=token_cache,
             user_agent=USER_AGENT,
             on_secret=mask,
             on_metric=_count,

@@ -1,14 +1,16 @@
 """A connection inside a triggerer: one client, one auth token, and threads of its own for the requests.
 
 All who need the connection on an event loop share it: the poller of waits, the reader of events. It goes with
-the last of them. The client leaves a share of the address's rate limit to tasks: the connection's
-``task_share``.
+the last of them; the token stays (see :mod:`airflow_provider_emnify.triggers.tokens`). The client leaves a
+share of the address's rate limit to tasks: the connection's ``task_share``. A connection that is changed is
+noticed within minutes, or at once when its credentials are rejected.
 """
 
 from __future__ import annotations
 
 import asyncio
 import concurrent.futures
+import contextlib
 import logging
 import threading
 import traceback
@@ -23,9 +25,11 @@ from airflow_provider_emnify.api.auth import AUTHENTICATE
 from airflow_provider_emnify.hooks.connection import ConnectionSettings, EmnifyConnectionConfigError
 from airflow_provider_emnify.hooks.emnify import EmnifyHook
 from airflow_provider_emnify.hooks.masking import mask
+from airflow_provider_emnify.triggers.threads import Threads
+from airflow_provider_emnify.triggers.tokens import held_token
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from airflow_provider_emnify.api import EmnifyClient
 
@@ -36,6 +40,7 @@ R = TypeVar("R")
 
 _THREADS = 4
 _RETRIES = 1  # the next round is the retry
+_FETCH_EVERY = 300.0  # seconds after which a connection is fetched again: it may have been changed
 _WARNING = 60.0  # seconds between two log lines on passing errors
 
 
@@ -54,12 +59,13 @@ class Access:
         self.conn_id = conn_id
         self.users = 0
         self._on_gone = on_gone
-        self._pool = concurrent.futures.ThreadPoolExecutor(_THREADS, thread_name_prefix=f"emnify-{conn_id}")
+        self._pool = Threads(_THREADS, f"emnify-{conn_id}")
         self._running: set[concurrent.futures.Future[Any]] = set()
         self._connecting = asyncio.Lock()
         self._settings: ConnectionSettings | None = None
         self._client: EmnifyClient | None = None
-        self._clients: list[EmnifyClient] = []
+        self._users_of: dict[EmnifyClient, int] = {}
+        self._fetched = float("-inf")
         self._rejected: EmnifyAuthenticationError | None = None
         self._gone = threading.Event()
         self._warned = float("-inf")
@@ -75,14 +81,14 @@ class Access:
         """
         settings, client = await self._connect()
         try:
-            return await self.in_thread(work, client)
+            return await self._do(work, client)
         except EmnifyAuthenticationError as error:
             if not await self._has_new_credentials(settings):
                 if error.path == AUTHENTICATE:
                     self._rejected = error
                 raise
         _, client = await self._connect()
-        return await self.in_thread(work, client)
+        return await self._do(work, client)
 
     def warn(self, reason: str) -> None:
         """Say that emnify cannot be read for now: once a minute, however many notice."""
@@ -103,16 +109,36 @@ class Access:
         self._on_gone()
         self._gone.set()
         self._pool.submit(self._close)
-        self._pool.shutdown(wait=False)
+        self._pool.shutdown()
 
     def _close(self) -> None:
-        concurrent.futures.wait(self._running)
-        for client in self._clients:
+        concurrent.futures.wait(set(self._running))
+        for client in self._users_of:
             client.close()
+
+    async def _do(self, work: Callable[[EmnifyClient], R], client: EmnifyClient) -> R:
+        with self._using(client):
+            return await self.in_thread(work, client)
+
+    @contextlib.contextmanager
+    def _using(self, client: EmnifyClient) -> Iterator[None]:
+        """Note that a client is in use; one that was replaced meanwhile is closed by who used it last."""
+        self._users_of[client] += 1
+        try:
+            yield
+        finally:
+            self._users_of[client] -= 1
+            self._close_if_replaced(client)
+
+    def _close_if_replaced(self, client: EmnifyClient) -> None:
+        if client is not self._client and not self._users_of[client] and not self._gone.is_set():
+            del self._users_of[client]
+            self._pool.submit(client.close)
 
     async def _connect(self) -> tuple[ConnectionSettings, EmnifyClient]:
         """Return the client, made when it is first needed."""
         async with self._connecting:
+            now = asyncio.get_running_loop().time()
             if self._client is None or self._settings is None:
                 await self._use(await self._fetch())
             elif self._rejected is not None:
@@ -120,9 +146,23 @@ class Access:
                 if settings == self._settings:
                     raise self._rejected.with_traceback(None)
                 await self._use(settings)
+            elif now - self._fetched >= _FETCH_EVERY:
+                await self._fetch_again()
             assert self._client is not None  # noqa: S101 - for the type checker
             assert self._settings is not None  # noqa: S101 - for the type checker
             return self._settings, self._client
+
+    async def _fetch_again(self) -> None:
+        """Use the connection as it is now. One that cannot be fetched for now is used as it was."""
+        self._fetched = asyncio.get_running_loop().time()
+        try:
+            settings = await self._fetch()
+        except (EmnifyConnectionError, EmnifyConnectionConfigError) as error:
+            log.warning("Going on with connection '%s' as it was before: %s", self.conn_id, error)
+            return
+        if settings != self._settings:
+            log.info("Connection '%s' was changed; using the new one", self.conn_id)
+            await self._use(settings)
 
     async def _has_new_credentials(self, rejected: ConnectionSettings) -> bool:
         """Fetch a connection anew whose credentials were rejected; it may have been changed meanwhile."""
@@ -137,9 +177,13 @@ class Access:
             return True
 
     async def _use(self, settings: ConnectionSettings) -> None:
-        self._client = await self.in_thread(self._make_client, settings)
+        before, self._client = self._client, await self.in_thread(self._make_client, settings)
+        self._users_of[self._client] = 0
         self._settings = settings
         self._rejected = None
+        self._fetched = asyncio.get_running_loop().time()
+        if before is not None:
+            self._close_if_replaced(before)
 
     async def _fetch(self) -> ConnectionSettings:
         try:
@@ -153,11 +197,13 @@ class Access:
         return await self.in_thread(ConnectionSettings.from_airflow, conn, mask)
 
     def _make_client(self, settings: ConnectionSettings) -> EmnifyClient:
-        client = EmnifyHook.client_from_settings(
-            settings, max_retries=_RETRIES, leave=settings.task_share, sleep=self._sleep
+        return EmnifyHook.client_from_settings(
+            settings,
+            max_retries=_RETRIES,
+            leave=settings.task_share,
+            sleep=self._sleep,
+            token_cache=held_token(settings),
         )
-        self._clients.append(client)
-        return client
 
     def _sleep(self, seconds: float) -> None:
         if self._gone.wait(seconds):

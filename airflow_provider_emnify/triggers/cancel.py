@@ -13,11 +13,11 @@ import logging
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from airflow.providers.common.compat.connection import get_async_connection
 from airflow.triggers.base import BaseTrigger
 
 from airflow_provider_emnify.api import EmnifyError
-from airflow_provider_emnify.hooks.emnify import EmnifyHook
+from airflow_provider_emnify.hooks.connection import EmnifyConnectionConfigError
+from airflow_provider_emnify.triggers.access import access_for
 
 if TYPE_CHECKING:
     from airflow_provider_emnify.api import EmnifyClient
@@ -28,7 +28,6 @@ TELLS_A_KILL = hasattr(BaseTrigger, "on_kill")
 """Whether Airflow itself tells a trigger that its task was killed: from 3.3 on."""
 
 _ENDED = frozenset({"failed", "success", "skipped", "upstream_failed", "removed"})
-_RETRIES = 1
 _at_it: set[asyncio.Future[None]] = set()  # the event loop itself keeps no task
 
 
@@ -70,21 +69,15 @@ async def cancel_in_triggerer(trigger: BaseTrigger, conn_id: str, calls: Sequenc
 
 
 async def _cancel_if_ended(trigger: BaseTrigger, conn_id: str, calls: Sequence[Mapping[str, Any]]) -> None:
-    def work() -> None:
-        with EmnifyHook.client_from_connection(conn, max_retries=_RETRIES) as client:
-            cancel(client, calls)
-
+    if not await _has_ended(trigger):
+        return
+    access = access_for(conn_id)
     try:
-        if await _has_ended(trigger):
-            conn = await get_async_connection(conn_id)
-            await asyncio.to_thread(work)  # so that the event loop is never held
-    except Exception as error:
-        # Not its text: Airflow puts a connection's URI into some of these.
-        log.warning(
-            "What the task began was not cancelled: connection '%s' could not be read: %s",
-            conn_id,
-            type(error).__name__,
-        )
+        await access.call(lambda client: cancel(client, calls))
+    except (EmnifyError, EmnifyConnectionConfigError) as error:
+        log.warning("What the task began was not cancelled, and goes on at emnify: %s", error)
+    finally:
+        access.release()
 
 
 async def _has_ended(trigger: BaseTrigger) -> bool:

@@ -22,6 +22,7 @@ from airflow_provider_emnify.operators.data_stream import (
     EmnifyRestartDataStreamOperator,
 )
 from airflow_provider_emnify.operators.waiting import EmnifyCancellingOperator
+from airflow_provider_emnify.triggers import access
 from airflow_provider_emnify.triggers import cancel as cancelling
 from airflow_provider_emnify.triggers import wait as wait_trigger
 from tests.operators.deferring import deferred, resume, stored
@@ -315,7 +316,7 @@ class TestKilled:
         monkeypatch.setattr(cancelling, "_state", read)
         trigger = stored(deferred(make(fleet, deferrable=True)))
         monkeypatch.delenv("AIRFLOW_CONN_EMNIFY_DEFAULT")
-        monkeypatch.setattr(cancelling, "get_async_connection", lambda _: 1 / 0)
+        monkeypatch.setattr(access, "get_async_connection", lambda _: 1 / 0)
         asyncio.run(trigger.on_kill())
         assert only.name == "begun"
 
