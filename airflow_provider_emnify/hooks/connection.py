@@ -1,6 +1,7 @@
 """From an Airflow connection to checked settings: what hook, triggers and tests share.
 
-Every complaint names the connection, the field and the mend, and shows no value that may be a secret.
+Every complaint names the connection, the field and the mend, and quotes no value: whatever field it stands
+in, it may be a token that was put into the wrong one.
 """
 
 from __future__ import annotations
@@ -38,6 +39,10 @@ _SCHEMES = {"https", "http"}
 _HIGHEST_PORT = 65535
 _OLD_PREFIX = "extra__emnify__"  # how forms before Airflow 2.3 stored extras, and some tools still do
 _USER_ONLY = ("workspace_id", "fingerprint")
+_IN_PASSWORD = frozenset({"application_token", "password", "fingerprint", "rate_limit_store"})
+_PLAIN_NAME = re.compile(r"[A-Za-z_]{1,24}")  # of an extra: anything else may be a token in the wrong place
+_LONGEST_HOST, _LONGEST_LABEL = 253, 63
+_LONGEST_SINGLE_LABEL = 24  # of a host without a domain; longer ones are rather tokens
 
 
 class EmnifyConnectionConfigError(AirflowFailException, ValueError):
@@ -45,7 +50,7 @@ class EmnifyConnectionConfigError(AirflowFailException, ValueError):
 
     :param conn_id: Which connection.
     :param field_name: Which of its fields.
-    :param mend: What is wrong and what to do, without the value where that may be a secret.
+    :param mend: What is wrong and what to do, without the value.
     """
 
     def __init__(self, conn_id: str, field_name: str, mend: str) -> None:
@@ -95,7 +100,9 @@ class ConnectionSettings:
         if conn.password:
             on_secret(conn.password)
             on_secret(conn.password.strip())
-        extras = _extras(conn_id, conn.extra)
+        password, inside = _split_password(conn.password or "")
+        on_secret(password.strip())
+        extras = {**_extras(conn_id, conn.extra), **inside}
         for secret in _secrets_of(extras):
             on_secret(secret)
 
@@ -104,7 +111,7 @@ class ConnectionSettings:
 
         return cls(
             conn_id=conn_id,
-            credentials=_credentials(conn, extras, wrong),
+            credentials=_credentials((conn.login or "").strip(), password, extras, wrong),
             base_url=_base_url(conn, wrong),
             timeout=_number(extras, "timeout", DEFAULT_TIMEOUT, wrong, float, "a number of seconds above 0"),
             max_retries=int(_number(extras, "max_retries", DEFAULT_MAX_RETRIES, wrong, int, "0 or more")),
@@ -115,6 +122,24 @@ class ConnectionSettings:
 
 
 _Wrong = Callable[[str, str], EmnifyConnectionConfigError]
+
+
+def _split_password(text: str) -> tuple[str, dict[str, Any]]:
+    """Return the password or token, and the other secrets that a password in JSON holds beside it.
+
+    Who may read connections sees the extras in Airflow's API, and never a password: so ``fingerprint`` and a
+    ``rate_limit_store`` with a password in its URL can stand in the password field, as
+    ``{"application_token": ..., "rate_limit_store": ...}`` or ``{"password": ..., "fingerprint": ...}``.
+    """
+    try:
+        found = json.loads(text) if text.lstrip().startswith("{") else None
+    except ValueError:
+        found = None
+    if not isinstance(found, dict) or not found or not found.keys() <= _IN_PASSWORD:
+        return text, {}
+    held = [found.pop(name, None) for name in ("application_token", "password")]
+    secret = next((one for one in held if isinstance(one, str) and one), "")
+    return secret, {name: value for name, value in found.items() if value not in (None, "")}
 
 
 def _extras(conn_id: str, extra: str | None) -> dict[str, Any]:
@@ -131,9 +156,9 @@ def _extras(conn_id: str, extra: str | None) -> dict[str, Any]:
     for name in sorted(extras.keys() - EXTRAS):
         near = difflib.get_close_matches(name, EXTRAS, n=1)
         log.warning(
-            "Connection '%s': the extra '%s' means nothing here and is ignored; %s",
+            "Connection '%s': the extra %s means nothing here and is ignored; %s",
             conn_id,
-            name,
+            f"'{name}'" if _PLAIN_NAME.fullmatch(name) else "with a name that is not shown",
             f"did you mean '{near[0]}'?" if near else f"known are {', '.join(sorted(EXTRAS))}",
         )
     return {name: value for name, value in extras.items() if name in EXTRAS and value not in (None, "")}
@@ -148,12 +173,12 @@ def _secrets_of(extras: Mapping[str, Any]) -> list[str]:
     return secrets
 
 
-def _credentials(conn: Connection, extras: Mapping[str, Any], wrong: _Wrong) -> Credentials:
-    login, password = (conn.login or "").strip(), conn.password or ""
+def _credentials(login: str, password: str, extras: Mapping[str, Any], wrong: _Wrong) -> Credentials:
     if not password.strip():
         raise wrong(
             "password",
-            f"it is empty; put in the password of the user '{login}'"
+            "it is empty; put in the password of the user in the username; an application token belongs into "
+            "the password, with an empty username"
             if login
             else "it is empty; put in an application token (portal, Integrations > Application tokens)",
         )
@@ -181,7 +206,7 @@ def _credentials(conn: Connection, extras: Mapping[str, Any], wrong: _Wrong) -> 
 
 def _base_url(conn: Connection, wrong: _Wrong) -> str:
     """Return scheme, host and port, of which a connection URI puts the first and last elsewhere."""
-    host, schema = (conn.host or "").strip(), (conn.schema or "").strip().lower()
+    host, schema = str(conn.host or "").strip(), str(conn.schema or "").strip().lower()
     if schema and schema not in _SCHEMES:
         raise wrong("schema", "it is neither 'https' nor 'http'; leave it empty")
     given = host if "://" in host else f"{schema or 'https'}://{host}" if host else DEFAULT_BASE_URL
@@ -202,13 +227,12 @@ def _base_url(conn: Connection, wrong: _Wrong) -> str:
     if not _is_host(name):
         raise wrong("host", f"it names no host; {example}")
     if conn.port:
-        if port is not None and port != conn.port:
-            raise wrong("port", f"it says {conn.port} and the host says {port}; leave the port empty")
+        given_port = _port(conn.port, wrong)
+        if port is not None and port != given_port:
+            raise wrong("port", "it differs from the port in the host; leave the port empty")
         if not host:
             raise wrong("port", "it is given without a host; put both in the host, or leave it empty")
-        if not 0 < conn.port <= _HIGHEST_PORT:
-            raise wrong("port", f"it is not between 1 and {_HIGHEST_PORT}")
-        port = conn.port
+        port = given_port
     if parts.scheme == "http" and not _is_loopback(name):
         raise wrong(
             "host", f"http:// would send the secret in the clear and is for this machine only; {example}"
@@ -217,8 +241,26 @@ def _base_url(conn: Connection, wrong: _Wrong) -> str:
     return f"{parts.scheme}://{shown}" + (f":{port}" if port else "")
 
 
+def _port(value: Any, wrong: _Wrong) -> int:
+    """Return a port, which a secrets backend may give as text."""
+    number = _float(value)
+    if not 0 < number <= _HIGHEST_PORT or number != int(number):
+        raise wrong("port", f"it is not between 1 and {_HIGHEST_PORT}")
+    return int(number)
+
+
 def _is_host(name: str) -> bool:
-    return ":" in name or re.fullmatch(r"[\w-]+(\.[\w-]+)*\.?", name) is not None
+    """Tell whether this can be a host, and is no token in its field: errors name the host."""
+    if ":" in name:
+        return True
+    labels = name.removesuffix(".").split(".")
+    longest = _LONGEST_SINGLE_LABEL if len(labels) == 1 else _LONGEST_LABEL
+    return (
+        len(name) <= _LONGEST_HOST
+        and all(re.fullmatch(r"[\w-]+", label) and len(label) <= longest for label in labels)
+        and not name.isdecimal()
+        and not name.lower().startswith("eyj")  # how every JWT begins
+    )
 
 
 def _is_loopback(name: str) -> bool:
@@ -242,9 +284,9 @@ def _number(
     value = extras.get(name, default)
     number = _float(value)
     if not math.isfinite(number) or number < 0 or (kind is float and number == 0):
-        raise wrong(f"extra '{name}'", f"{_shown(value)} is not {allowed}")
+        raise wrong(f"extra '{name}'", f"it is not {allowed}")
     if kind is int and number != int(number):
-        raise wrong(f"extra '{name}'", f"{_shown(value)} is no whole number")
+        raise wrong(f"extra '{name}'", "it is no whole number")
     return number
 
 
@@ -252,7 +294,7 @@ def _share(extras: Mapping[str, Any], name: str, default: float, wrong: _Wrong) 
     value = extras.get(name, default)
     number = _float(value)
     if not 0 <= number < 1:
-        raise wrong(f"extra '{name}'", f"{_shown(value)} is no share; give 0 or more and below 1, like 0.25")
+        raise wrong(f"extra '{name}'", "it is no share; give 0 or more and below 1, like 0.25")
     return number
 
 
@@ -260,7 +302,7 @@ def _float(value: Any) -> float:
     """Return what is or says a number; not a number for anything else."""
     try:
         return math.nan if isinstance(value, bool) else float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return math.nan
 
 
@@ -280,9 +322,4 @@ def _choice(
     value = extras.get(name, default)
     if isinstance(value, str) and value in allowed:
         return value
-    raise wrong(f"extra '{name}'", f"{_shown(value)} is not one of {', '.join(allowed)}")
-
-
-def _shown(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 40 else f"{text[:40]}..."  # noqa: PLR2004 - enough to recognise it
+    raise wrong(f"extra '{name}'", f"it is not one of {', '.join(allowed)}")
