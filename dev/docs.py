@@ -14,7 +14,8 @@ What emnify's REST API can do, and the call for it on the client (`EmnifyHook().
 `EmnifyOperator` takes the same names: `EmnifyOperator(call="users.get", arguments={"user_id": 7})`.
 
 *paged*: comes as a lazy iterator over all pages, see [Lists](lists.md). *limit*: the narrowest of emnify's
-[rate limits](limits.md) that it falls under. *secret*: deals with a secret; `EmnifyOperator` refuses it.
+[rate limits](limits.md) that it falls under. *secret*: deals with a secret; `EmnifyOperator` refuses it, or
+the argument that is named. Secrets in other answers are `***` in what `EmnifyOperator` returns.
 
 `make docs` writes this page from the code.
 

@@ -39,7 +39,7 @@ def reference() -> str:
             f"`client.{call}`",
             "yes" if operation.paged else "",
             limit_class(operation.method, operation.path),
-            "yes" if operation.secret else "",
+            "yes" if operation.secret else _code(operation.secret_arguments),
         )
         for call, operation in operations()
     )

@@ -7,7 +7,6 @@ is kept in the column ``_extra``: nothing is lost when emnify adds a field, or c
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -16,6 +15,7 @@ from enum import StrEnum
 from typing import Any
 
 from airflow_provider_emnify.api.enums import EventSeverity
+from airflow_provider_emnify.api.secret_names import looks_secret
 
 Row = dict[str, Any]
 Convert = Callable[[Any], Any]
@@ -24,10 +24,6 @@ EXTRA = "_extra"
 """The column with what no other column holds, as an object; None when there is nothing."""
 
 # Never in a warehouse, in whatever field a later API shows them.
-_SECRET_NAME = re.compile(
-    r"(?i)(^|_)(token|secret|password|passwd|api_?key|jwt|activation_key|credentials?)$"
-)
-_SECRET_VALUE = re.compile(r"^eyJ[\w-]{8,}\.[\w-]+\.[\w-]*$")
 
 
 class ColumnType(StrEnum):
@@ -185,13 +181,6 @@ def without_secrets(value: Any) -> Any:
     if isinstance(value, list):
         return [without_secrets(item) for item in value]
     return value
-
-
-def looks_secret(name: str, value: Any) -> bool:
-    """Tell whether a field may hold a secret, by its name or by its look."""
-    return _SECRET_NAME.search(name) is not None or (
-        isinstance(value, str) and _SECRET_VALUE.match(value) is not None
-    )
 
 
 # A tree of emnify's fields: below a name there is more, or the column and its conversion, or None: left out.

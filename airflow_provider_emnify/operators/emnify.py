@@ -10,8 +10,10 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_emnify.api.ids import parse_ids
+from airflow_provider_emnify.api.secret_names import hide_secrets
 from airflow_provider_emnify.operators.at_most_once import at_most_once
 from airflow_provider_emnify.operators.base import EmnifyBaseOperator, flag, is_known
+from airflow_provider_emnify.operators.secret import MaskedArguments, refuse_secrets
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -27,7 +29,9 @@ class EmnifyOperator(EmnifyBaseOperator):
     The call is named as on the client: ``users.create`` stands for ``client.users.create(...)``. Name and
     argument names are checked when the DAG is parsed, so that a typo never gets as far as a worker; values
     may be templates. Calls that take or return a secret (a new application token, a password) are refused,
-    since arguments and results of a task are stored in clear text; make them with the hook inside a task.
+    and so are arguments that hold one (a pre-shared key, an activation code, a destination's credentials),
+    since arguments and results of a task are stored in clear text; make them with the hook inside a task. A
+    secret that an answer holds beside other things is ``***`` in the result.
 
     A call that creates something (a POST) is made once: not again when its answer is lost and the client's
     method does not find what was created, nor by another try of a task whose worker has died; the error says
@@ -63,6 +67,7 @@ class EmnifyOperator(EmnifyBaseOperator):
 
     template_fields: Sequence[str] = ("emnify_conn_id", "arguments")
     template_fields_renderers = {"arguments": "json"}  # noqa: RUF012 - as Airflow's own operators do
+    arguments = MaskedArguments()
 
     def __init__(
         self,
@@ -79,9 +84,11 @@ class EmnifyOperator(EmnifyBaseOperator):
             raise ValueError(f"max_rows: {max_rows!r} is no number of rows")
         if arguments is None or isinstance(arguments, Mapping):
             check_arguments(call, method, arguments or {})
+            _refuse_secrets(call, method, arguments or {})
         elif is_known(arguments):
-            raise ValueError(f"arguments: {arguments!r} is no dict of arguments by name")
+            raise ValueError("arguments: this is no dict of arguments by name")
         self.call = call
+        self.secret_arguments = _operation(method).secret_arguments
         self.arguments = {} if arguments is None else arguments
         self.max_rows = max_rows
         self.repeatable = None if repeatable is None else flag(repeatable, "repeatable")
@@ -90,9 +97,10 @@ class EmnifyOperator(EmnifyBaseOperator):
         """Make the call."""
         arguments = self.arguments
         if not isinstance(arguments, Mapping):
-            raise ValueError(f"arguments: {arguments!r} is no dict of arguments by name")  # noqa: TRY004 - a mend for the DAG, as all others
+            raise ValueError("arguments: this is no dict of arguments by name")  # noqa: TRY004 - a mend for the DAG, as all others
         method = find_method(self.call)
         check_arguments(self.call, method, arguments)
+        _refuse_secrets(self.call, method, arguments)
         resource, name = self.call.split(".")
         self.log.info("Calling %s(%s)", self.call, ", ".join(arguments))
         make = getattr(getattr(self.client, resource), name)
@@ -125,7 +133,7 @@ class EmnifyOperator(EmnifyBaseOperator):
             raise ValueError(
                 f"the result of {self.call} is not JSON ({error}); make the call with EmnifyHook in a task"
             ) from None
-        return answer
+        return hide_secrets(answer, _operation(find_method(self.call)).secret_fields)
 
 
 def find_method(call: str) -> Callable[..., Any]:
@@ -193,8 +201,18 @@ def _methods(resource: type) -> dict[str, Callable[..., Any]]:
 
 def _may_be_repeated(method: Callable[..., Any]) -> bool:
     """Tell whether a call does the same when it is made twice."""
-    operation: Operation = method.__dict__["operation"]
+    operation = _operation(method)
     return operation.method != "POST" if operation.repeatable is None else operation.repeatable
+
+
+def _operation(method: Callable[..., Any]) -> Operation:
+    operation: Operation = method.__dict__["operation"]
+    return operation
+
+
+def _refuse_secrets(call: str, method: Callable[..., Any], arguments: Mapping[str, Any]) -> None:
+    mend = f"Make the call inside a task, EmnifyHook().get_conn().{call}(...)"
+    refuse_secrets(f"arguments: {call}", arguments, mend, _operation(method).secret_arguments)
 
 
 def _parameters(method: Callable[..., Any]) -> dict[str, inspect.Parameter]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from airflow_provider_emnify.api.graphql import is_mutation
 from airflow_provider_emnify.operators.at_most_once import at_most_once
 from airflow_provider_emnify.operators.base import EmnifyBaseOperator, check_early, flag, mapping, text
+from airflow_provider_emnify.operators.secret import MaskedArguments, refuse_secrets
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -51,6 +52,7 @@ class EmnifyGraphqlOperator(EmnifyBaseOperator):
     """
 
     template_fields: Sequence[str] = ("emnify_conn_id", "query", "variables")
+    variables = MaskedArguments()
     template_ext: Sequence[str] = (".graphql", ".gql")
     template_fields_renderers: ClassVar[dict[str, str]] = {"variables": "json"}
 
@@ -64,14 +66,14 @@ class EmnifyGraphqlOperator(EmnifyBaseOperator):
     ) -> None:
         super().__init__(**kwargs)
         check_early(text, query, "query")
-        check_early(mapping, variables, "variables")
+        check_early(_variables, variables)
         self.query = query
         self.variables = variables
         self.repeatable = None if repeatable is None else flag(repeatable, "repeatable")
 
     def perform(self, context: Context) -> Any:
         """Send the query."""
-        query, variables = text(self.query, "query"), mapping(self.variables, "variables")
+        query, variables = text(self.query, "query"), _variables(self.variables)
         named = _NAME.search(query)
         self.log.info(
             "Sending GraphQL %s%s",
@@ -83,3 +85,14 @@ class EmnifyGraphqlOperator(EmnifyBaseOperator):
         call = f"GraphQL mutation{f' {named[2]}' if named else ''} with {variables!r}: {query}"
         with at_most_once(self, context, call, "with a query"):
             return self.client.graphql(query, variables)
+
+
+def _variables(value: Any) -> dict[str, Any]:
+    """Return the variables of a query.
+
+    :raises ValueError: for what is no dict, and for secrets.
+    """
+    variables = mapping(value, "variables")
+    mend = "Send the query inside a task, EmnifyHook().get_conn().graphql(...)"
+    refuse_secrets("variables", variables, mend)
+    return variables

@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import BaseHook
 
+from airflow_provider_emnify.api.secret_names import secrets_in
 from airflow_provider_emnify.hooks.masking import mask
 from airflow_provider_emnify.operators.base import is_known
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
 
     from airflow.providers.common.compat.sdk import Connection
 
@@ -32,6 +33,36 @@ class MaskedArgument:
         if isinstance(value, str) and is_known(value):
             mask(value)
         instance.__dict__[self._name] = value
+
+
+class MaskedArguments(MaskedArgument):
+    """A dict of arguments of which Airflow masks the secrets, at any depth, once their values are known.
+
+    The owner's ``secret_arguments`` says which are secrets beside those that are known by their names.
+    """
+
+    def __set__(self, instance: Any, value: Any) -> None:
+        for _, secret in secrets_in(value, getattr(instance, "secret_arguments", ())):
+            for text in _texts(secret):
+                if is_known(text):
+                    mask(text)
+        instance.__dict__[self._name] = value
+
+
+def refuse_secrets(what: str, value: Any, mend: str, declared: Collection[str] = ()) -> None:
+    """Refuse secrets in what a task is given; the message names their places and quotes none.
+
+    :param what: What the value is.
+    :param mend: What to do instead.
+    :param declared: Places that hold secrets whatever they are called.
+    :raises ValueError: when there is one.
+    """
+    places = sorted({place for place, _ in secrets_in(value, declared)})
+    if places:
+        raise ValueError(
+            f"{what}: {', '.join(places)} is a secret, and arguments and results of a task are stored in the "
+            f"clear. {mend}"
+        )
 
 
 def masked_connection(conn_id: str) -> Connection:

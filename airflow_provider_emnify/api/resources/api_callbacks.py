@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 class ApiCallbacks(Resource):
     """The callback URLs of an organisation, as ``client.api_callbacks``."""
 
-    @operation("GET", "/api/v1/api_callback")
+    @operation("GET", "/api/v1/api_callback", secret_fields=("url", "callback_url"))
     def list(self, call: Call) -> Listing:
         """List the callback URLs.
 
@@ -22,7 +22,9 @@ class ApiCallbacks(Resource):
         """
         return call.list()
 
-    @operation("POST", "/api/v1/api_callback")
+    @operation(
+        "POST", "/api/v1/api_callback", secret_arguments=("url",), secret_fields=("url", "callback_url")
+    )
     def create(self, call: Call, *, url: str, purpose: str | None = None) -> Row:
         """Create a callback URL, to be used in a service profile.
 
@@ -35,7 +37,7 @@ class ApiCallbacks(Resource):
         body = given(url=url, purpose=purpose)
         return call.create(json=body, find=newcomer(self.list, lambda row: row.get("url") == url))
 
-    @operation("GET", "/api/v1/api_callback/{api_callback_id}")
+    @operation("GET", "/api/v1/api_callback/{api_callback_id}", secret_fields=("url", "callback_url"))
     def get(self, call: Call, api_callback_id: int | str) -> Row:
         """Return a callback URL.
 

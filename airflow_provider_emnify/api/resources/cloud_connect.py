@@ -74,7 +74,7 @@ class CloudConnect(Resource):
         )
         return call.create(json=body, find=self._finder(name))
 
-    @operation("POST", "/api/v1/cnc/breakout/vpn")
+    @operation("POST", "/api/v1/cnc/breakout/vpn", secret_arguments=("psk",), secret_fields=("psk",))
     def create_vpn(
         self,
         call: Call,

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 SECRETS = frozenset({"write_key", "api_key", "connection_string", "headers"})
 """Credentials of a destination that are secret."""
 
+_SECRET_ARGUMENTS = tuple(f"destination.credentials.{name}" for name in sorted({*SECRETS, "url"}))
+"""emnify documents no authentication of webhooks: their URL is what holds the secret."""
+
 
 class DataStreams(Resource):
     """The data streams of an organisation, as ``client.data_streams``."""
@@ -28,7 +31,12 @@ class DataStreams(Resource):
         """
         return call.list()
 
-    @operation("POST", "/api/v2/data_stream")
+    @operation(
+        "POST",
+        "/api/v2/data_stream",
+        secret_arguments=_SECRET_ARGUMENTS,
+        secret_fields=(*sorted(SECRETS), "url"),
+    )
     def create(
         self,
         call: Call,
@@ -69,7 +77,7 @@ class DataStreams(Resource):
         stream: Row = call.request(data_stream_id=data_stream_id)
         return stream
 
-    @operation("PATCH", "/api/v2/data_stream/{data_stream_id}")
+    @operation("PATCH", "/api/v2/data_stream/{data_stream_id}", secret_arguments=_SECRET_ARGUMENTS)
     def update(
         self,
         call: Call,

@@ -145,7 +145,7 @@ class Euiccs(Resource):
         )
         return call.list(q=q, sort=sort, per_page=per_page, euicc_id=euicc_id)
 
-    @operation("POST", "/api/v1/euicc/{euicc_id}/operation")
+    @operation("POST", "/api/v1/euicc/{euicc_id}/operation", secret_arguments=("activation_code",))
     def schedule_operation(
         self,
         call: Call,
@@ -196,7 +196,7 @@ class Euiccs(Resource):
             return found
         return dict(scheduled)
 
-    @operation("POST", "/api/v1/euicc/{euicc_id}/operation")
+    @operation("POST", "/api/v1/euicc/{euicc_id}/operation", secret_arguments=("activation_code",))
     def schedule_operations(
         self, call: Call, euicc_id: int | str, operations: Sequence[Mapping[str, Any]]
     ) -> Rows:

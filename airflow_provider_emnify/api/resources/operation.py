@@ -53,6 +53,8 @@ class Operation:
     :param path: Path template, for example ``/api/v1/endpoint/{endpoint_id}``.
     :param paged: Its answer comes in pages.
     :param secret: Its answer or its arguments hold a secret (token, password, key): never for XCom or a log.
+    :param secret_arguments: Where its arguments hold secrets, as ``psk`` or ``destination.credentials.url``.
+    :param secret_fields: Names of the fields of its answer that hold secrets, which are hidden in an XCom.
     :param repeatable: May be sent again when its outcome is unknown; None decides by the method.
     """
 
@@ -61,6 +63,8 @@ class Operation:
     paged: bool = False
     secret: bool = False
     repeatable: bool | None = None
+    secret_arguments: tuple[str, ...] = ()
+    secret_fields: tuple[str, ...] = ()
 
 
 class Call:
@@ -171,13 +175,20 @@ S = TypeVar("S", bound=Resource)
 
 
 def operation(
-    method: str, path: str, *, paged: bool = False, secret: bool = False, repeatable: bool | None = None
+    method: str,
+    path: str,
+    *,
+    paged: bool = False,
+    secret: bool = False,
+    repeatable: bool | None = None,
+    secret_arguments: tuple[str, ...] = (),
+    secret_fields: tuple[str, ...] = (),
 ) -> Callable[[Callable[Concatenate[S, Call, P], R]], Callable[Concatenate[S, P], R]]:
     """Declare a method of a resource as a REST operation, and hand it the :class:`Call` for it.
 
     Callers and ``inspect.signature`` see the method without ``call``; the declaration is its ``.operation``.
     """
-    declared = Operation(method, path, paged=paged, secret=secret, repeatable=repeatable)
+    declared = Operation(method, path, paged, secret, repeatable, secret_arguments, secret_fields)
 
     def decorate(function: Callable[Concatenate[S, Call, P], R]) -> Callable[Concatenate[S, P], R]:
         @functools.wraps(function)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 class ServiceProfiles(Resource):
     """The service profiles of an organisation, as ``client.service_profiles``."""
 
-    @operation("GET", "/api/v1/service_profile")
+    @operation("GET", "/api/v1/service_profile", secret_fields=("secret", "url"))
     def list(self, call: Call) -> Listing:
         """List the service profiles, without their services.
 
@@ -31,7 +31,7 @@ class ServiceProfiles(Resource):
         """
         return call.list()
 
-    @operation("POST", "/api/v1/service_profile")
+    @operation("POST", "/api/v1/service_profile", secret_fields=("secret", "url"))
     def create(
         self,
         call: Call,
@@ -104,7 +104,7 @@ class ServiceProfiles(Resource):
         )
         return call.create(json=body, find=newcomer(self.list, lambda row: row.get("name") == name))
 
-    @operation("GET", "/api/v1/service_profile/{profile_id}")
+    @operation("GET", "/api/v1/service_profile/{profile_id}", secret_fields=("secret", "url"))
     def get(self, call: Call, profile_id: int | str) -> Row:
         """Return a service profile with its services.
 
@@ -115,7 +115,7 @@ class ServiceProfiles(Resource):
         profile: Row = call.request(profile_id=profile_id)
         return profile
 
-    @operation("PATCH", "/api/v1/service_profile/{profile_id}")
+    @operation("PATCH", "/api/v1/service_profile/{profile_id}", secret_fields=("secret", "url"))
     def update(
         self,
         call: Call,
