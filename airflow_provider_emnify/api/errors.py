@@ -7,11 +7,14 @@ call it was. ``transient`` tells whether the same call may succeed later without
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+# Control characters of ASCII and Latin 1, separators of lines, and what changes the direction of writing.
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 _LONGEST_TEXT = 500  # characters of an answer that are worth showing
 
 
@@ -40,11 +43,12 @@ class EmnifyError(Exception):
         method: str | None = None,
         path: str | None = None,
     ) -> None:
+        message = one_line(message)
         super().__init__(message)
         self.message = message
         self.status = status
         self.code = code
-        self.token = token
+        self.token = None if token is None else one_line(token)
         self.details = details
         self.method = method
         self.path = path
@@ -149,16 +153,24 @@ class EmnifyPartialError(EmnifyError):
 
 
 def _shorten(items: list[Any]) -> str:
-    shown = ", ".join(str(item) for item in items[:20])
+    shown = ", ".join(one_line(str(item)) for item in items[:20])
     return shown + (f" and {len(items) - 20} more" if len(items) > 20 else "") if items else "none"  # noqa: PLR2004 - as many as a log line can hold
 
 
 def _field_error(item: Any) -> str:
     if not isinstance(item, dict):
-        return str(item)
+        return one_line(str(item))
     text = str(item.get("message") or item.get("error_token") or item)
     field = item.get("field") or item.get("path")
-    return f"{field}: {text}" if field else text
+    return one_line(f"{field}: {text}" if field else text)
+
+
+def one_line(text: str) -> str:
+    """Return a text as one line: what would begin another one, or steer a terminal, is escaped.
+
+    An answer could forge lines of a log else.
+    """
+    return _CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
 
 
 _BY_STATUS: dict[int, type[EmnifyError]] = {

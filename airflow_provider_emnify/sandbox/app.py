@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ipaddress
 import json
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from email.utils import formatdate
 from typing import Any
 from urllib.parse import parse_qsl
@@ -24,6 +25,7 @@ Asgi = Callable[[Message, Receive, Send], Awaitable[None]]
 
 _CONTROLS = "/_sandbox/"
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+_ANY = frozenset({"0.0.0.0", "::", ""})  # noqa: S104 - addresses that mean each of a machine's
 
 
 class Api:
@@ -97,10 +99,14 @@ async def _request(scope: Message, receive: Receive) -> Request:
         raw_path=(scope.get("raw_path") or scope["path"].encode()).decode("latin-1"),
         query=dict(parse_qsl(query_string, keep_blank_values=True)),
         query_string=query_string,
-        headers={name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]},
+        headers=_headers(scope),
         content=content,
         address=(scope.get("client") or ("",))[0],
     )
+
+
+def _headers(scope: Message) -> dict[str, str]:
+    return {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
 
 
 async def _send(send: Send, answer: Answer, truncate: int | None = None) -> None:
@@ -134,12 +140,44 @@ def _host(header: str) -> str:
     return header.partition(":")[0].lower()
 
 
+def hosts_of(address: str) -> frozenset[str]:
+    """Return the host names under which a sandbox is controlled that listens on an address."""
+    return LOOPBACK if address in _ANY else LOOPBACK | {address.lower()}
+
+
+def _refusal(headers: Mapping[str, str], hosts: frozenset[str]) -> str | None:
+    """Tell why a request must not control the sandbox: a page in a browser could have sent it.
+
+    Its ``Host`` would be another name of this machine (DNS rebinding), its ``Origin`` another site.
+    """
+    host, origin = headers.get("host", ""), headers.get("origin")
+    name = _host(host)
+    if name not in hosts and not _is_address(name):
+        return "the sandbox is controlled under its address or localhost only, not under another Host"
+    if origin is not None and origin.lower() != f"http://{host.lower()}":
+        return "a page of another Origin must not control the sandbox"
+    return None
+
+
+def _is_address(name: str) -> bool:
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return False
+    return True
+
+
 def build_app(
     engine: Engine,
     transports: MutableMapping[Any, asyncio.Transport],
     hosts: frozenset[str] | None = LOOPBACK,
+    control_hosts: frozenset[str] = LOOPBACK,
 ) -> Asgi:
     """Return the application: the control paths below ``/_sandbox``, and the API everywhere else.
+
+    :param hosts: The host names under which the API is served; None: any.
+    :param control_hosts: The host names under which the sandbox is controlled; an IP address always is one,
+        since no page of another site can have it as its name.
 
     FastAPI sees the control paths only: it decodes paths, and would answer some of the API's itself.
     """
@@ -156,6 +194,9 @@ def build_app(
 
     async def app(scope: Message, receive: Receive, send: Send) -> None:
         controlled = scope["type"] == "http" and scope["path"].startswith(_CONTROLS)
+        if controlled and (refusal := _refusal(_headers(scope), control_hosts)) is not None:
+            await _send(send, Answer(403, {"detail": refusal}))
+            return
         await (controls if controlled else api)(scope, receive, send)
 
     return app

@@ -162,12 +162,12 @@ class Sandbox(Controls):
 
     def start(self) -> Self:
         """Start to serve."""
-        from airflow_provider_emnify.sandbox.app import LOOPBACK, build_app
+        from airflow_provider_emnify.sandbox.app import LOOPBACK, build_app, hosts_of
 
         self._server = Server(self._host, self._port)
         self._port = self._server.port
         hosts = LOOPBACK if self._host in LOOPBACK else None
-        self._server.start(build_app(self._engine, self._server.transports, hosts))
+        self._server.start(build_app(self._engine, self._server.transports, hosts, hosts_of(self._host)))
         return self
 
     def stop(self) -> None:
