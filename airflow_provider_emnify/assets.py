@@ -21,7 +21,7 @@ from airflow_provider_emnify.api.streams import STREAMS
 if TYPE_CHECKING:
     from urllib.parse import SplitResult
 
-    from airflow.providers.common.compat.sdk import Asset
+    from airflow_provider_emnify.airflow_names import Asset
 
 SCHEME = "emnify"
 
@@ -53,7 +53,7 @@ def emnify_asset(stream: str, organisation: int | str = "emnify_default") -> Ass
     :param organisation: What the transfer has for ``organisation``; by default the id of its connection.
     :raises ValueError: if there is no such stream, or the organisation cannot stand in a URI.
     """
-    from airflow.providers.common.compat.sdk import Asset
+    from airflow_provider_emnify.airflow_names import Asset
 
     return Asset(uri=asset_uri(stream, organisation))
 
@@ -78,7 +78,7 @@ def create_asset(*, organisation: int | str, stream: str, extra: dict[str, Any] 
 
     :raises ValueError: if there is no such stream.
     """
-    from airflow.providers.common.compat.sdk import Asset
+    from airflow_provider_emnify.airflow_names import Asset
 
     return Asset(uri=asset_uri(stream, organisation), extra=extra)
 

@@ -25,8 +25,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from airflow.providers.common.compat.sdk import AirflowFailException
-
+from airflow_provider_emnify.airflow_names import AirflowFailException
 from airflow_provider_emnify.api.errors import (
     EmnifyError,
     EmnifyPartialError,

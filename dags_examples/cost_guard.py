@@ -24,8 +24,7 @@ import logging
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from airflow.providers.common.compat.sdk import AirflowOptionalProviderFeatureException, Param, dag, task
-
+from airflow_provider_emnify.airflow_names import AirflowOptionalProviderFeatureException, Param, dag, task
 from airflow_provider_emnify.operators.sim import EmnifySetSimStatusOperator
 from airflow_provider_emnify.retry import EMNIFY_RETRY_POLICY
 from airflow_provider_emnify.transfers.sql import EmnifyToSqlOperator, sql_hook

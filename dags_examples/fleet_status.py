@@ -10,8 +10,7 @@ from collections import Counter
 from itertools import islice
 from typing import Any
 
-from airflow.providers.common.compat.sdk import Param, dag, task
-
+from airflow_provider_emnify.airflow_names import Param, dag, task
 from airflow_provider_emnify.hooks.emnify import EmnifyHook
 from airflow_provider_emnify.operators.emnify import EmnifyOperator
 

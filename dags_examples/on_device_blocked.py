@@ -1,4 +1,6 @@
-"""React to devices that emnify blocks, within a minute and without a schedule. Needs Airflow 3.
+"""React to devices that emnify blocks, within a minute and without a schedule.
+
+Needs Airflow 3; on 2.11 this file has no DAG, and is no import error.
 
 An asset watcher in the triggerer reads emnify's events. An event "Endpoint blocked" (a traffic limit has been
 exceeded) becomes an event of the asset ``emnify_device_blocked``, and that starts this DAG. It looks up what
@@ -7,45 +9,50 @@ it is about and reports it; put a message to the device's owner in its place, or
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
-from airflow.sdk import DAG, Asset, AssetWatcher, task
-
+from airflow_provider_emnify.airflow_names import DAG, Asset, task
 from airflow_provider_emnify.hooks.emnify import EmnifyHook
 from airflow_provider_emnify.triggers.event import EmnifyEventTrigger
 
-blocked = Asset(
-    "emnify_device_blocked",
-    watchers=[
-        AssetWatcher(
-            name="blocked",
-            trigger=EmnifyEventTrigger(event_type="Endpoint blocked", poll_interval=60),
-        )
-    ],
-)
+try:
+    from airflow.sdk import AssetWatcher
+except ImportError:  # Airflow 2
+    AssetWatcher = None
 
-with DAG("on_device_blocked", schedule=[blocked], catchup=False, doc_md=__doc__, tags=["emnify"]):
 
-    @task
-    def blocked_devices(triggering_asset_events: Any = None) -> list[dict[str, Any]]:
-        """Take the events from what has started this run: each device once. A manual run has none."""
-        events = [event.extra["payload"] for event in triggering_asset_events.get(blocked, ())]
-        return list({event["endpoint"]["id"]: event for event in events}.values())
+@task
+def blocked_devices(triggering_asset_events: Any = None) -> list[dict[str, Any]]:
+    """Take the events from what has started this run: each device once. A manual run has none."""
+    events = [event.extra["payload"] for event in triggering_asset_events.get(blocked, ())]
+    return list({event["endpoint"]["id"]: event for event in events}.values())
 
-    @task
-    def report(events: list[dict[str, Any]]) -> list[dict[str, Any]]:
-        """Tell which devices are blocked, since when and why, and whether they still are."""
-        with EmnifyHook() as hook:
-            endpoints = hook.get_conn().endpoints
-            return [
-                {
-                    "id": event["endpoint"]["id"],
-                    "name": event["endpoint"]["name"],
-                    "since": event["timestamp"],
-                    "why": event["description"],
-                    "connectivity": endpoints.connectivity(event["endpoint"]["id"])["status"]["description"],
-                }
-                for event in events
-            ]
 
-    report(blocked_devices())
+@task
+def report(events: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Tell which devices are blocked, since when and why, and whether they still are."""
+    with EmnifyHook() as hook:
+        endpoints = hook.get_conn().endpoints
+        return [
+            {
+                "id": event["endpoint"]["id"],
+                "name": event["endpoint"]["name"],
+                "since": event["timestamp"],
+                "why": event["description"],
+                "connectivity": endpoints.connectivity(event["endpoint"]["id"])["status"]["description"],
+            }
+            for event in events
+        ]
+
+
+if AssetWatcher is None:
+    logging.getLogger(__name__).info("on_device_blocked needs Airflow 3: skipped")
+else:
+    watcher = AssetWatcher(
+        name="blocked", trigger=EmnifyEventTrigger(event_type="Endpoint blocked", poll_interval=60)
+    )
+    blocked = Asset("emnify_device_blocked", watchers=[watcher])
+
+    with DAG("on_device_blocked", schedule=[blocked], catchup=False, doc_md=__doc__, tags=["emnify"]):
+        report(blocked_devices())

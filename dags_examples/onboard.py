@@ -11,8 +11,7 @@ from datetime import timedelta
 from itertools import islice
 from typing import Any
 
-from airflow.providers.common.compat.sdk import AirflowFailException, Param, dag, task
-
+from airflow_provider_emnify.airflow_names import AirflowFailException, Param, dag, task
 from airflow_provider_emnify.hooks.emnify import EmnifyHook
 from airflow_provider_emnify.operators.emnify import EmnifyOperator
 from airflow_provider_emnify.operators.endpoint import (

@@ -4,9 +4,9 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from airflow.providers.common.compat.sdk import AirflowFailException
 
 from airflow_provider_emnify import retry
+from airflow_provider_emnify.airflow_names import AirflowFailException
 from airflow_provider_emnify.api import (
     EmnifyAuthenticationError,
     EmnifyConflictError,
@@ -111,7 +111,7 @@ def test_the_policy_leaves_other_errors_to_the_task() -> None:
 
 @on_3_3
 def test_the_policy_can_be_a_task_s() -> None:
-    from airflow.providers.common.compat.sdk import BaseOperator
+    from airflow_provider_emnify.airflow_names import BaseOperator
 
     operator = BaseOperator(task_id="a", retries=3, retry_policy=EMNIFY_RETRY_POLICY)
     assert operator.retry_policy is EMNIFY_RETRY_POLICY
@@ -120,7 +120,7 @@ def test_the_policy_can_be_a_task_s() -> None:
 
 
 def test_the_policy_in_default_args_runs_on_each_version() -> None:
-    from airflow.providers.common.compat.sdk import DAG, BaseOperator
+    from airflow_provider_emnify.airflow_names import DAG, BaseOperator
 
     with DAG("with_policy", schedule=None, default_args={"retry_policy": retry.EMNIFY_RETRY_POLICY}):
         assert BaseOperator(task_id="a").task_id == "a"

@@ -17,8 +17,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from airflow.providers.common.compat.sdk import AirflowFailException
-
+from airflow_provider_emnify.airflow_names import AirflowFailException
 from airflow_provider_emnify.api import Credentials
 from airflow_provider_emnify.hooks.form import (
     DEFAULT_BASE_URL,
@@ -31,7 +30,7 @@ from airflow_provider_emnify.hooks.form import (
 )
 
 if TYPE_CHECKING:
-    from airflow.providers.common.compat.sdk import Connection
+    from airflow_provider_emnify.airflow_names import Connection
 
 log = logging.getLogger(__name__)
 

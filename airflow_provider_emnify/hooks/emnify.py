@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING, Any, Self
 
 import requests
 from airflow import __version__ as airflow_version
-from airflow.exceptions import AirflowNotFoundException  # type: ignore[attr-defined] # not in older common.compat
-from airflow.providers.common.compat.sdk import BaseHook, Stats
 
 from airflow_provider_emnify import __version__
+from airflow_provider_emnify.airflow_names import AirflowNotFoundException, BaseHook, Stats
 from airflow_provider_emnify.api import (
     EmnifyAuthenticationError,
     EmnifyClient,
@@ -33,7 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from types import TracebackType
 
-    from airflow.providers.common.compat.sdk import Connection
+    from airflow_provider_emnify.airflow_names import Connection
 
 log = logging.getLogger(__name__)
 

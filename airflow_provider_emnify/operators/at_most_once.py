@@ -6,8 +6,7 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from airflow.providers.common.compat.sdk import AirflowException, AirflowFailException
-
+from airflow_provider_emnify.airflow_names import AirflowException, AirflowFailException
 from airflow_provider_emnify.api import EmnifyError, EmnifyPartialError
 from airflow_provider_emnify.operators.base import some
 from airflow_provider_emnify.operators.other_runs import runs_that_do_the_same
@@ -17,8 +16,7 @@ from airflow_provider_emnify.operators.task_store import TaskStore
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from airflow.providers.common.compat.sdk import Context
-
+    from airflow_provider_emnify.airflow_names import Context
     from airflow_provider_emnify.operators.base import EmnifyBaseOperator
 
 _STORED = "emnify_call"

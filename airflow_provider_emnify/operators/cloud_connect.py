@@ -28,8 +28,7 @@ from airflow_provider_emnify.operators.waiting import EmnifyWaitingOperator
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from airflow.providers.common.compat.sdk import Context
-
+    from airflow_provider_emnify.airflow_names import Context
     from airflow_provider_emnify.api import EmnifyClient
     from airflow_provider_emnify.api.resources.operation import Row
 

@@ -22,7 +22,7 @@ from airflow_provider_emnify.operators.rerun import earlier_tries_since
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from airflow.providers.common.compat.sdk import Context
+    from airflow_provider_emnify.airflow_names import Context
 
 _IF_EXISTS = ("skip", "fail", "update")
 

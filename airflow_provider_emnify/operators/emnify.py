@@ -16,8 +16,7 @@ from airflow_provider_emnify.operators.base import EmnifyBaseOperator, flag, is_
 from airflow_provider_emnify.operators.secret import MaskedArguments, refuse_secrets
 
 if TYPE_CHECKING:
-    from airflow.providers.common.compat.sdk import Context
-
+    from airflow_provider_emnify.airflow_names import Context
     from airflow_provider_emnify.api.resources.operation import Operation
 
 _MAX_ROWS = 10_000

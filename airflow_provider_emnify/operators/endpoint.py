@@ -39,8 +39,7 @@ from airflow_provider_emnify.operators.sim_status import set_sims, usable_sim_st
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from airflow.providers.common.compat.sdk import Context
-
+    from airflow_provider_emnify.airflow_names import Context
     from airflow_provider_emnify.api.resources.operation import Row
 
 _SHARED_CHANGES = (

@@ -24,8 +24,7 @@ from airflow_provider_emnify.operators.rerun import made_by_this_task, unknown_f
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from airflow.providers.common.compat.sdk import Context
-
+    from airflow_provider_emnify.airflow_names import Context
     from airflow_provider_emnify.api.resources.operation import Row
 
 _FIELDS = frozenset(

@@ -20,8 +20,7 @@ from airflow_provider_emnify.operators.one_by_one import each, partial
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from airflow.providers.common.compat.sdk import Context
-
+    from airflow_provider_emnify.airflow_names import Context
     from airflow_provider_emnify.api.resources.operation import Row
 
 

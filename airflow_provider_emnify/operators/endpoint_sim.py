@@ -15,8 +15,7 @@ from airflow_provider_emnify.operators.endpoint_rows import read_all_endpoints, 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from airflow.providers.common.compat.sdk import Context
-
+    from airflow_provider_emnify.airflow_names import Context
     from airflow_provider_emnify.api.resources.operation import Row
 
 

@@ -28,8 +28,7 @@ from airflow_provider_emnify.operators.sim_operation import EmnifySimOperationOp
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from airflow.providers.common.compat.sdk import Context
-
+    from airflow_provider_emnify.airflow_names import Context
     from airflow_provider_emnify.api.resources.operation import Row
 
 _ICCID = re.compile(r"\d{18,22}")

@@ -13,7 +13,7 @@ from airflow_provider_emnify.operators.secret import MaskedArguments, refuse_sec
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from airflow.providers.common.compat.sdk import Context
+    from airflow_provider_emnify.airflow_names import Context
 
 _NAME = re.compile(r"^\s*(query|mutation|subscription)\s+(\w+)", re.MULTILINE)
 

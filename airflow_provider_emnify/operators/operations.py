@@ -19,8 +19,7 @@ from airflow_provider_emnify.retry import fail_for_good
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from airflow.providers.common.compat.sdk import Context
-
+    from airflow_provider_emnify.airflow_names import Context
     from airflow_provider_emnify.api.resources.operation import Row, Rows
 
 _CLOCKS_MAY_DIFFER = timedelta(minutes=1)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from airflow.providers.common.compat.sdk import Context
+    from airflow_provider_emnify.airflow_names import Context
 
 _KEY = "emnify_call"
 _RUNNING = "running"

@@ -16,8 +16,7 @@ from airflow_provider_emnify.operators.rerun import earlier_tries_since, unknown
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from airflow.providers.common.compat.sdk import Context
-
+    from airflow_provider_emnify.airflow_names import Context
     from airflow_provider_emnify.api.resources.operation import Row
 
 _SETTLES = 5.0  # seconds from reading a quota to having written it, in which another host may do the same

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from airflow.providers.common.compat.sdk import BaseHook
-
+from airflow_provider_emnify.airflow_names import BaseHook
 from airflow_provider_emnify.api.secret_names import secrets_in
 from airflow_provider_emnify.hooks.masking import mask
 from airflow_provider_emnify.operators.base import is_known
@@ -13,7 +12,7 @@ from airflow_provider_emnify.operators.base import is_known
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
-    from airflow.providers.common.compat.sdk import Connection
+    from airflow_provider_emnify.airflow_names import Connection
 
 
 class MaskedArgument:

@@ -25,8 +25,7 @@ from airflow_provider_emnify.operators.rerun import parse_moment, unknown_for_go
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from airflow.providers.common.compat.sdk import Context
-
+    from airflow_provider_emnify.airflow_names import Context
     from airflow_provider_emnify.api.resources.operation import Row
 
 Target = tuple[str, int | str]

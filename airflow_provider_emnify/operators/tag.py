@@ -16,8 +16,7 @@ from airflow_provider_emnify.operators.endpoint_rows import endpoint_ids as pars
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from airflow.providers.common.compat.sdk import Context
-
+    from airflow_provider_emnify.airflow_names import Context
     from airflow_provider_emnify.api.resources.operation import Row, Rows
 
 _CHANGED_MEANWHILE = (EmnifyConflictError, EmnifyValidationError)

@@ -12,8 +12,7 @@ from airflow_provider_emnify.operators.base import EmnifyBaseOperator, check_ear
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from airflow.providers.common.compat.sdk import Context
-
+    from airflow_provider_emnify.airflow_names import Context
     from airflow_provider_emnify.api.resources.operation import Row
 
 

@@ -10,8 +10,7 @@ import time
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from airflow.providers.common.compat.sdk import AirflowFailException, conf
-
+from airflow_provider_emnify.airflow_names import AirflowFailException, conf
 from airflow_provider_emnify.api.errors import EmnifyError
 from airflow_provider_emnify.api.waits import Wait, read
 from airflow_provider_emnify.hooks.emnify import EmnifyHook
@@ -23,8 +22,7 @@ from airflow_provider_emnify.triggers.wait import EmnifyWaitTrigger
 if TYPE_CHECKING:
     from collections.abc import Mapping, MutableMapping, Sequence
 
-    from airflow.providers.common.compat.sdk import Context
-
+    from airflow_provider_emnify.airflow_names import Context
     from airflow_provider_emnify.api import EmnifyClient
     from airflow_provider_emnify.api.waits import Id, Reading, Verdict
 

@@ -6,7 +6,7 @@ from abc import abstractmethod
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, NoReturn
 
-from airflow.providers.common.compat.sdk import (
+from airflow_provider_emnify.airflow_names import (
     AirflowFailException,
     AirflowSensorTimeout,
     AirflowSkipException,
@@ -14,7 +14,6 @@ from airflow.providers.common.compat.sdk import (
     PokeReturnValue,
     conf,
 )
-
 from airflow_provider_emnify.api.errors import EmnifyError
 from airflow_provider_emnify.api.waits import Wait
 from airflow_provider_emnify.hooks.emnify import EmnifyHook
@@ -25,8 +24,7 @@ from airflow_provider_emnify.retry import fail_for_good, is_lasting
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from airflow.providers.common.compat.sdk import Context
-
+    from airflow_provider_emnify.airflow_names import Context
     from airflow_provider_emnify.api.waits import Id, Reading
 
 

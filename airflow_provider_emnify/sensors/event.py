@@ -14,8 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
-    from airflow.providers.common.compat.sdk import Context
-
+    from airflow_provider_emnify.airflow_names import Context
     from airflow_provider_emnify.api.enums import EventSeverity, EventSource
 
 _SOME_TIME = "1970-01-01T00:00:00Z"

@@ -10,8 +10,7 @@ from datetime import UTC, datetime, timedelta
 from time import sleep
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow.providers.common.compat.sdk import conf
-
+from airflow_provider_emnify.airflow_names import conf
 from airflow_provider_emnify.api.streams import Estimate, Interval, Stream, get_stream
 from airflow_provider_emnify.assets import asset_uri, emnify_asset
 from airflow_provider_emnify.operators.base import EmnifyBaseOperator, check_early, is_known
@@ -28,7 +27,7 @@ from airflow_provider_emnify.transfers.lineage import Output, openlineage, repor
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from airflow.providers.common.compat.sdk import Context
+    from airflow_provider_emnify.airflow_names import Context
 
 _CURSOR = "interval_end"
 
@@ -182,7 +181,7 @@ class EmnifyStreamOperator(EmnifyBaseOperator):
         if not self.deferrable:
             sleep(seconds)
             return
-        from airflow.providers.common.compat.standard.triggers import TimeDeltaTrigger
+        from airflow_provider_emnify.airflow_names import TimeDeltaTrigger
 
         self.defer(trigger=TimeDeltaTrigger(timedelta(seconds=seconds)), method_name="execute_complete")
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit
 
-from airflow.providers.common.compat.lineage.hook import get_hook_lineage_collector
+from airflow_provider_emnify.airflow_names import get_hook_lineage_collector
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -85,11 +85,12 @@ def report(context: Any, inputs: Iterable[str], outputs: Iterable[str]) -> None:
     :param outputs: URIs of what was written.
     """
     try:
-        collector: Any = get_hook_lineage_collector()  # type: ignore[no-untyped-call]
+        collector: Any = get_hook_lineage_collector()
+        asset = "asset" if hasattr(collector, "add_input_asset") else "dataset"  # Airflow 2's word
         for uri in inputs:
-            collector.add_input_asset(context, uri=uri)
+            getattr(collector, f"add_input_{asset}")(context, uri=uri)
         for uri in outputs:
-            collector.add_output_asset(context, uri=uri)
+            getattr(collector, f"add_output_{asset}")(context, uri=uri)
     except Exception as error:  # the rows are written
         log.warning("Could not report the lineage: %s", error)
 

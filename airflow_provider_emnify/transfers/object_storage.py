@@ -32,7 +32,7 @@ def open_store(path: str, conn_id: str | None) -> Store:
     :param conn_id: Connection to the storage; it can stand in the URL too, ``s3://conn@bucket/emnify``.
     :raises ValueError: when there is no file system for it.
     """
-    from airflow.providers.common.compat.sdk import ObjectStoragePath
+    from airflow_provider_emnify.airflow_names import ObjectStoragePath
 
     url = path if "://" in path else f"file://{Path(path).absolute()}"
     base = ObjectStoragePath(url, conn_id=conn_id) if conn_id else ObjectStoragePath(url)

@@ -22,8 +22,7 @@ from airflow_provider_emnify.transfers.partitions import Partitions
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from airflow.providers.common.compat.sdk import ObjectStoragePath
-
+    from airflow_provider_emnify.airflow_names import ObjectStoragePath
     from airflow_provider_emnify.api.stream_columns import Column
     from airflow_provider_emnify.transfers.file_formats import Format, Writer
 

@@ -23,7 +23,7 @@ def sql_hook(conn_id: str) -> DbApiHook:
 
     :raises ValueError: when it names none, or its provider or this package's extra is missing.
     """
-    from airflow.providers.common.compat.sdk import BaseHook
+    from airflow_provider_emnify.airflow_names import BaseHook
 
     try:
         from airflow.providers.common.sql.hooks.sql import DbApiHook

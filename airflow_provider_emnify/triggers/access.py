@@ -17,9 +17,7 @@ import traceback
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 from weakref import WeakKeyDictionary
 
-from airflow.exceptions import AirflowNotFoundException  # type: ignore[attr-defined] # not in older common.compat
-from airflow.providers.common.compat.connection import get_async_connection
-
+from airflow_provider_emnify.airflow_names import AirflowNotFoundException, get_async_connection
 from airflow_provider_emnify.api import EmnifyAuthenticationError, EmnifyConnectionError
 from airflow_provider_emnify.api.auth import AUTHENTICATE
 from airflow_provider_emnify.hooks.connection import ConnectionSettings, EmnifyConnectionConfigError

@@ -6,8 +6,8 @@ import pickle
 from typing import Any
 
 import pytest
-from airflow.providers.common.compat.sdk import AirflowFailException, Connection
 
+from airflow_provider_emnify.airflow_names import AirflowFailException, Connection
 from airflow_provider_emnify.hooks.connection import ConnectionSettings, EmnifyConnectionConfigError
 
 TOKEN = "app-token-7d1f0c"

@@ -6,8 +6,8 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from airflow.providers.common.compat.sdk import BaseHook
 
+from airflow_provider_emnify.airflow_names import BaseHook
 from airflow_provider_emnify.hooks import emnify as module
 from airflow_provider_emnify.hooks.connection import EmnifyConnectionConfigError
 from airflow_provider_emnify.hooks.emnify import EmnifyHook

@@ -7,8 +7,8 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from airflow.providers.common.compat.sdk import TaskDeferred
 
+from airflow_provider_emnify.airflow_names import TaskDeferred
 from tests.operators.support import context
 
 if TYPE_CHECKING:

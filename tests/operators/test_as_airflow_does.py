@@ -6,9 +6,9 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from airflow.providers.common.compat.sdk import DAG, BaseOperator
 from airflow.serialization import serialized_objects
 
+from airflow_provider_emnify.airflow_names import DAG, BaseOperator
 from airflow_provider_emnify.operators.cloud_connect import (
     EmnifyCreateCloudConnectOperator,
     EmnifyDeleteCloudConnectOperator,

@@ -6,8 +6,8 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from airflow.providers.common.compat.sdk import AirflowException, AirflowFailException
 
+from airflow_provider_emnify.airflow_names import AirflowException, AirflowFailException
 from airflow_provider_emnify.api import (
     EmnifyClient,
     EmnifyConnectionError,
@@ -28,8 +28,7 @@ from tests.operators.test_operations import Store
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from airflow.providers.common.compat.sdk import BaseOperator
-
+    from airflow_provider_emnify.airflow_names import BaseOperator
     from airflow_provider_emnify.sandbox import Sandbox
 
 SMS = "/api/v1/endpoint/{endpoint_id}/sms"

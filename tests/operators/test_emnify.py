@@ -3,8 +3,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from airflow.providers.common.compat.sdk import AirflowFailException
 
+from airflow_provider_emnify.airflow_names import AirflowFailException
 from airflow_provider_emnify.api.resources import RESOURCES, operations_of
 from airflow_provider_emnify.operators.emnify import EmnifyOperator, check_arguments, find_method
 from tests.operators.support import context

@@ -4,8 +4,8 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from airflow.providers.common.compat.sdk import AirflowFailException
 
+from airflow_provider_emnify.airflow_names import AirflowFailException
 from airflow_provider_emnify.api import Connectivity, EmnifyPartialError, SimStatus
 from airflow_provider_emnify.operators.endpoint import (
     EmnifyBlockNetworkOperator,

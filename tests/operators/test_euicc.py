@@ -6,8 +6,8 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from airflow.providers.common.compat.sdk import AirflowFailException
 
+from airflow_provider_emnify.airflow_names import AirflowFailException
 from airflow_provider_emnify.api import EmnifyPartialError, EmnifyUnknownOutcomeError
 from airflow_provider_emnify.api.resources.euiccs import Euiccs
 from airflow_provider_emnify.operators.euicc import EmnifyEuiccOperationOperator

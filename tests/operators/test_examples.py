@@ -12,10 +12,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from airflow.providers.common.compat.sdk import DAG, BaseOperator
 from airflow.serialization import serialized_objects
 
 from airflow_provider_emnify import operators, sensors
+from airflow_provider_emnify.airflow_names import DAG, BaseOperator
 from airflow_provider_emnify.operators.waiting import EmnifyWaitingOperator
 from airflow_provider_emnify.sensors.base import EmnifyWaitSensor
 

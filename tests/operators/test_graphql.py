@@ -4,8 +4,8 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from airflow.providers.common.compat.sdk import DAG, AirflowFailException
 
+from airflow_provider_emnify.airflow_names import DAG, AirflowFailException
 from airflow_provider_emnify.api import EmnifyServerError
 from airflow_provider_emnify.operators.graphql import EmnifyGraphqlOperator
 from tests.operators.support import context

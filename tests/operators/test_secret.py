@@ -4,8 +4,8 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from airflow.providers.common.compat.sdk import DAG
 
+from airflow_provider_emnify.airflow_names import DAG
 from airflow_provider_emnify.operators import secret
 from airflow_provider_emnify.operators.euicc import EmnifyEuiccOperationOperator
 from airflow_provider_emnify.operators.secret import masked_connection

@@ -11,8 +11,8 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from airflow.providers.common.compat.sdk import AirflowException, AirflowFailException
 
+from airflow_provider_emnify.airflow_names import AirflowException, AirflowFailException
 from airflow_provider_emnify.api import EndpointStatus
 from airflow_provider_emnify.api.waits import Wait
 from airflow_provider_emnify.operators import waiting

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
 from airflow.exceptions import AirflowRescheduleException
-from airflow.providers.common.compat.sdk import BaseSensorOperator, TaskDeferred, timezone
 
+from airflow_provider_emnify.airflow_names import BaseSensorOperator, TaskDeferred, timezone
 from airflow_provider_emnify.api import waits
 from airflow_provider_emnify.operators import waiting
 from airflow_provider_emnify.triggers import poller

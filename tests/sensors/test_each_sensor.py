@@ -6,13 +6,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from airflow.providers.common.compat.sdk import (
+
+from airflow_provider_emnify.airflow_names import (
     DAG,
     AirflowFailException,
     AirflowSensorTimeout,
     AirflowSkipException,
 )
-
 from airflow_provider_emnify.sensors.cloud_connect import EmnifyCloudConnectSensor
 from airflow_provider_emnify.sensors.data_stream import EmnifyDataStreamSensor
 from airflow_provider_emnify.sensors.endpoint import (

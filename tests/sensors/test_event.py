@@ -175,7 +175,7 @@ def look(sandbox: Sandbox, wait: Wait) -> Any:
 def test_it_looks_from_the_start_of_the_data_interval(
     fleet: Sandbox, run_context: dict[str, Any], since: str
 ) -> None:
-    from airflow.providers.common.compat.sdk import TaskDeferred
+    from airflow_provider_emnify.airflow_names import TaskDeferred
 
     watch = EmnifyEventSensor(**options("deferrable"))
     with pytest.raises(TaskDeferred) as caught:

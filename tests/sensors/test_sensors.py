@@ -5,13 +5,13 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from airflow.providers.common.compat.sdk import (
+
+from airflow_provider_emnify.airflow_names import (
     AirflowFailException,
     AirflowSensorTimeout,
     AirflowSkipException,
     TaskDeferred,
 )
-
 from airflow_provider_emnify.api import Connectivity, EndpointStatus
 from airflow_provider_emnify.sensors.endpoint import (
     EmnifyEndpointConnectivitySensor,

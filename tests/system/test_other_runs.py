@@ -24,7 +24,7 @@ pytestmark = [pytest.mark.airflow, pytest.mark.filterwarnings("default")]
 
 DAG = """
 from datetime import datetime
-from airflow.providers.common.compat.sdk import DAG
+from airflow_provider_emnify.airflow_names import DAG
 from airflow_provider_emnify.operators.emnify import EmnifyOperator
 
 with DAG("switch_on", schedule=None, start_date=datetime(2025, 1, 1)):

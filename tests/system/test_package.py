@@ -86,7 +86,7 @@ def modules() -> list[str]:
 def test_importing_operators_sensors_triggers_and_hooks_loads_nothing_heavy() -> None:
     program = f"""
 import importlib, json, sys
-from airflow.providers.common.compat.sdk import BaseHook, BaseOperator, BaseSensorOperator, Stats, conf
+from airflow_provider_emnify.airflow_names import BaseHook, BaseOperator, BaseSensorOperator, Stats, conf
 from airflow.triggers.base import BaseTrigger
 before = set(sys.modules)
 for module in {modules()!r}:

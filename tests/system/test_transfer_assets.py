@@ -27,7 +27,7 @@ import json
 from datetime import datetime
 from pathlib import Path
 
-from airflow.providers.common.compat.sdk import DAG, task
+from airflow_provider_emnify.airflow_names import DAG, task
 from airflow_provider_emnify.assets import emnify_asset
 from airflow_provider_emnify.transfers.object_storage import EmnifyToObjectStorageOperator
 

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 CONNECTION = "emnify_in_database"
 DAG_FILE = """
 from datetime import datetime
-from airflow.providers.common.compat.sdk import DAG
+from airflow_provider_emnify.airflow_names import DAG
 from airflow_provider_emnify.sensors.endpoint import EmnifyEndpointStatusSensor
 
 with DAG("waits", schedule=None, start_date=datetime(2026, 1, 1)):

@@ -9,9 +9,9 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from airflow.providers.common.compat.sdk import DAG, BaseOperator
 from airflow.serialization import serialized_objects
 
+from airflow_provider_emnify.airflow_names import DAG, BaseOperator
 from airflow_provider_emnify.assets import (
     convert_asset_to_openlineage,
     create_asset,
@@ -127,7 +127,7 @@ def test_a_uri_that_is_no_stream_is_an_error(uri: str) -> None:
 
 @pytest.mark.skipif(not is_installed(), reason="runs from a checkout that is not installed")
 def test_airflow_checks_the_uris_of_emnify() -> None:
-    from airflow.providers.common.compat.sdk import Asset
+    from airflow_provider_emnify.airflow_names import Asset
 
     assert Asset(uri="emnify://100/sims/").uri == "emnify://100/sims"
     if not hasattr(Asset, "name"):  # Airflow 2.11 only warns, unless it is told to be strict

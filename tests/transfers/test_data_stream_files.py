@@ -9,8 +9,8 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from airflow.providers.common.compat.sdk import AirflowFailException
 
+from airflow_provider_emnify.airflow_names import AirflowFailException
 from airflow_provider_emnify.transfers import data_stream_files
 from airflow_provider_emnify.transfers.data_stream_files import (
     EmnifyDataStreamFilesToObjectStorageOperator,

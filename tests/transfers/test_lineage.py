@@ -8,9 +8,8 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from airflow.providers.common.compat.lineage import hook as compat
-from airflow.providers.common.compat.sdk import Asset
 
+from airflow_provider_emnify.airflow_names import Asset
 from airflow_provider_emnify.api.stream_files import RECORD_KINDS
 from airflow_provider_emnify.api.streams import STREAMS
 from airflow_provider_emnify.transfers import lineage
@@ -109,9 +108,20 @@ def test_what_cannot_be_reported_fails_no_task(
     assert "Could not report the lineage" in caplog.text
 
 
-def test_airflow_s_own_collector_takes_it(fleet: Sandbox, tmp_path: Path) -> None:
-    assert hasattr(compat.get_hook_lineage_collector(), "add_input_asset")
-    run(to_files(str(tmp_path)))
+def test_airflow_s_own_collector_takes_it(caplog: pytest.LogCaptureFixture) -> None:
+    lineage.report(object(), ["emnify://emnify_default/sims"], ["file:///tmp/lake"])
+    assert "Could not report the lineage" not in caplog.text
+
+
+@pytest.mark.parametrize("word", ["asset", "dataset"])
+def test_the_collector_is_asked_in_its_airflow_s_word(word: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    found: Told = []
+    collector = SimpleNamespace()
+    for side in ("input", "output"):
+        setattr(collector, f"add_{side}_{word}", lambda _, *, uri, side=side: found.append((side, uri)))
+    monkeypatch.setattr(lineage, "get_hook_lineage_collector", lambda: collector)
+    lineage.report(object(), ["emnify://a/sims"], ["file:///b"])
+    assert found == [("input", "emnify://a/sims"), ("output", "file:///b")]
 
 
 def test_openlineage_has_both_sides_with_schema_and_row_count(fleet: Sandbox, tmp_path: Path) -> None:

@@ -7,8 +7,8 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from airflow.providers.common.compat.sdk import AirflowFailException, TaskDeferred
 
+from airflow_provider_emnify.airflow_names import AirflowFailException, TaskDeferred
 from airflow_provider_emnify.api.streams import STREAMS
 from airflow_provider_emnify.transfers import base
 from airflow_provider_emnify.transfers.interval import Run, parse_moment, parse_span, run_of, window_of

@@ -11,8 +11,8 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from airflow.providers.common.compat.sdk import AirflowFailException
 
+from airflow_provider_emnify.airflow_names import AirflowFailException
 from airflow_provider_emnify.api import EmnifyServerError
 from airflow_provider_emnify.api.stream_columns import Converter, boolean, decimal, integer, text, timestamp
 from airflow_provider_emnify.api.stream_columns import json as json_column
