@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.triggers.base import BaseTrigger
 
-from airflow_provider_emnify.airflow_names import get_async_connection
 from airflow_provider_emnify.api import EmnifyError
 from airflow_provider_emnify.hooks.connection import EmnifyConnectionConfigError
 from airflow_provider_emnify.triggers.access import access_for

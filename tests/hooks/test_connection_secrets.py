@@ -11,8 +11,8 @@ from urllib.parse import quote
 
 import pytest
 import requests
-from airflow.providers.common.compat.sdk import Connection
 
+from airflow_provider_emnify.airflow_names import Connection
 from airflow_provider_emnify.api import EmnifyError
 from airflow_provider_emnify.hooks.connection import ConnectionSettings, EmnifyConnectionConfigError
 from airflow_provider_emnify.hooks.emnify import EmnifyHook
