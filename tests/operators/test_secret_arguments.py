@@ -7,8 +7,8 @@ import re
 from typing import Any
 
 import pytest
-from airflow.providers.common.compat.sdk import DAG
 
+from airflow_provider_emnify.airflow_names import DAG
 from airflow_provider_emnify.api.resources import RESOURCES, operations_of
 from airflow_provider_emnify.api.secret_names import hide_secrets, secrets_in
 from airflow_provider_emnify.operators import secret
