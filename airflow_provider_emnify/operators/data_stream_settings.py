@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -20,7 +21,7 @@ from airflow_provider_emnify.operators.base import (
     text,
 )
 from airflow_provider_emnify.operators.endpoint_rows import parse_rows
-from airflow_provider_emnify.operators.secret import masked_connection
+from airflow_provider_emnify.operators.secret import MaskedArguments, masked_connection, refuse_secrets
 from airflow_provider_emnify.operators.waiting import EmnifyWaitingOperator
 
 if TYPE_CHECKING:
@@ -74,6 +75,9 @@ class DataStreamOperator(EmnifyWaitingOperator):
 
 class DataStreamSettingsOperator(DataStreamOperator):
     """Base of the operators that say how a data stream is to be."""
+
+    secret_arguments: ClassVar[tuple[str, ...]] = tuple(f"credentials.{name}" for name in sorted(SECRETS))
+    destination = MaskedArguments()
 
     def __init__(
         self,
@@ -149,12 +153,16 @@ def check_destination(value: Any) -> Row:
     if kind is None or is_known(kind):
         choice(kind, _TYPES, "destination: connection_type")
     credentials = destination.get("credentials") or {}
-    secrets = sorted(SECRETS & set(credentials)) if isinstance(credentials, Mapping) else []
-    if secrets:  # the message must not show the destination
-        raise ValueError(
-            f"destination: {', '.join(secrets)} is a secret, and a task's arguments are stored in clear "
-            "text. Put it into an Airflow connection and name that in credentials_conn_id"
-        )
+    if is_known(credentials):
+        try:
+            credentials = mapping(credentials, "credentials")
+        except ValueError:  # without the value: it may hold a secret
+            raise ValueError("destination: its credentials are no dict of values by name") from None
+    mend = "Put it into an Airflow connection and name that in credentials_conn_id"
+    refuse_secrets("destination", credentials, mend, SECRETS)
+    url = credentials.get("url") if isinstance(credentials, Mapping) else None
+    if isinstance(url, str) and is_known(url) and re.search(r"[?@#]", url):
+        refuse_secrets("destination", {"url": url}, mend, {"url"})
     return destination
 
 

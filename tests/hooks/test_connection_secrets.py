@@ -150,3 +150,27 @@ def test_other_secrets_can_stand_in_the_password_field() -> None:
 def test_a_password_that_only_looks_like_json_is_the_password(password: str) -> None:
     conn: Any = Stored(login="ada", password=password)
     assert ConnectionSettings.from_airflow(conn).credentials.password == password
+
+
+def test_the_api_key_among_the_claims_of_a_token_is_masked(
+    monkeypatch: pytest.MonkeyPatch, requests_mock: rm.Mocker
+) -> None:
+    import jwt
+
+    from airflow_provider_emnify.hooks import emnify
+
+    token = jwt.encode({"iat": 1, "exp": 14_401, "api_key": "claim-51aa90be"}, "k" * 64, algorithm="HS384")
+    assert "claim-51aa90be" not in token  # only who decodes the token knows it
+    masked: list[str] = []
+    monkeypatch.setattr(emnify, "mask", masked.append)
+    requests_mock.post("https://cdn.emnify.net/api/v1/authenticate", json={"auth_token": token})
+    conn: Any = Stored()
+    client = EmnifyHook.client_from_connection(conn)
+    assert "claim-51aa90be" not in masked
+    client.authenticate()
+    assert {token, "claim-51aa90be"} <= set(masked)
+    requests_mock.get("https://cdn.emnify.net/x", status_code=404, text="no claim-51aa90be")
+    with pytest.raises(EmnifyError) as caught:
+        client.request("GET", "/x")
+    assert "claim-51aa90be" not in str(caught.value)
+    client.close()

@@ -12,6 +12,7 @@ from airflow_provider_emnify.airflow_names import DAG
 from airflow_provider_emnify.api.resources import RESOURCES, operations_of
 from airflow_provider_emnify.api.secret_names import hide_secrets, secrets_in
 from airflow_provider_emnify.operators import secret
+from airflow_provider_emnify.operators.data_stream import EmnifyCreateDataStreamOperator
 from airflow_provider_emnify.operators.emnify import EmnifyOperator
 from airflow_provider_emnify.operators.graphql import EmnifyGraphqlOperator
 
@@ -110,3 +111,39 @@ def test_graphql_variables_hold_no_secret(variables: Any) -> None:
     with pytest.raises(ValueError, match="is a secret") as caught:
         EmnifyGraphqlOperator(task_id="t", query="query Q { a }", variables=variables)
     assert SECRET not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "credentials",
+    [
+        {"secret_access_key": SECRET},
+        {"headers": [SECRET]},
+        {"nested": [{"password": SECRET}]},
+        {"url": f"https://me:{SECRET}@example.org/hook"},
+        {"url": f"https://example.org/hook?key={SECRET}"},
+        f'{{"api_key": "{SECRET}"}}',
+        f"Bearer {SECRET}",
+    ],
+    ids=str,
+)
+def test_a_destination_holds_no_secret(credentials: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    masked: list[str] = []
+    monkeypatch.setattr(secret, "mask", masked.append)
+    destination = {"connection_type": "RestAPI", "credentials": credentials}
+    with pytest.raises(ValueError, match="destination: ") as caught:
+        EmnifyCreateDataStreamOperator(task_id="t", name="n", destination=destination)
+    assert SECRET not in str(caught.value)
+
+
+def test_a_url_without_a_secret_is_taken() -> None:
+    destination = {"connection_type": "RestAPI", "credentials": {"url": "https://example.org/hook"}}
+    EmnifyCreateDataStreamOperator(task_id="t", name="n", destination=destination)
+
+
+def test_a_rendered_destination_is_masked_before_it_is_stored(monkeypatch: pytest.MonkeyPatch) -> None:
+    masked: list[str] = []
+    monkeypatch.setattr(secret, "mask", masked.append)
+    with DAG("fleet", schedule=None):
+        operator = EmnifyCreateDataStreamOperator(task_id="t", name="n", destination="{{ x }}")
+    operator.destination = {"connection_type": "Datadog", "credentials": {"api_key": SECRET}}
+    assert masked == [SECRET]
