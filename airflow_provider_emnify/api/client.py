@@ -15,15 +15,14 @@ from urllib.parse import quote, urlsplit
 from airflow_provider_emnify.api.auth import AUTHENTICATE, AuthToken, TokenSource
 from airflow_provider_emnify.api.errors import (
     EmnifyAuthenticationError,
-    EmnifyServerError,
     EmnifyUnknownOutcomeError,
     EmnifyValidationError,
 )
 from airflow_provider_emnify.api.graphql import GRAPHQL, error_text, is_mutation
 from airflow_provider_emnify.api.limits import Limits
-from airflow_provider_emnify.api.paging import Listing, Page
-from airflow_provider_emnify.api.resources import Resources
-from airflow_provider_emnify.api.resources.operation import find_lost
+from airflow_provider_emnify.api.paging import Listing
+from airflow_provider_emnify.api.resources import MAY_BE_BARE, UNPAGED, Resources
+from airflow_provider_emnify.api.resources.operation import find_lost, page_of
 from airflow_provider_emnify.api.sending import Answer, ClientStats, Sender
 
 if TYPE_CHECKING:
@@ -32,6 +31,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from airflow_provider_emnify.api.auth import Credentials
+    from airflow_provider_emnify.api.paging import Page
     from airflow_provider_emnify.api.sending import Pick
     from airflow_provider_emnify.api.token_cache import TokenCache
 
@@ -228,7 +228,8 @@ class EmnifyClient(Resources):
     ) -> Listing:
         """Return the rows of a list, lazily: newest first, or in the order that ``sort`` asks for.
 
-        See :mod:`airflow_provider_emnify.api.paging` for what is promised while the list changes.
+        See :mod:`airflow_provider_emnify.api.paging` for what is promised while the list changes. A list that
+        does not come as a whole is an :class:`EmnifyServerError`, on whatever row that is found out.
 
         :param q: Filter in emnify's form, ``field:value,field:value``.
         :param sort: Fields to sort by, ``-name,id``.
@@ -237,23 +238,25 @@ class EmnifyClient(Resources):
         :param pick: Makes what is kept of each object in the answer, from the inside out. A large list of
             which little is wanted costs less so.
         """
+        paged = path not in UNPAGED
+        in_id_order = sort in {None, "id", "+id"} and not envelope and paged
         size = "page_size" if envelope else "per_page"
-        query = {**(params or {}), "q": q, "sort": sort, size: per_page}
+        query = {**(params or {}), "q": q, "sort": sort or ("id" if in_id_order else None), size: per_page}
 
         def fetch(number: int) -> Page:
-            params = {**query, "page": number}
+            params = {**query, "page": number if paged else None}
             answer = self.send("GET", path, path_params=path_params, params=params, pick=pick)
-            try:
-                return (
-                    Page.from_envelope(answer.body)
-                    if envelope
-                    else Page.from_headers(answer.body, answer.headers)
-                )
-            except TypeError as error:
-                raise EmnifyServerError(str(error), status=answer.status, method="GET", path=path) from None
+            return page_of(answer, path, envelope=envelope)
 
-        in_id_order = sort in {None, "id", "+id"} and not envelope
-        return Listing(fetch, newest_first=in_id_order, filtered=q is not None)
+        return Listing(
+            fetch,
+            newest_first=in_id_order,
+            filtered=q is not None,
+            paged=paged,
+            per_page=per_page,
+            may_be_bare=path_params is not None or path in MAY_BE_BARE,
+            name=f"GET {path}",
+        )
 
     def graphql(self, query: str, variables: Mapping[str, Any] | None = None) -> Any:
         """Run a GraphQL query and return its ``data``.

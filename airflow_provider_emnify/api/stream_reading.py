@@ -13,6 +13,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_emnify.api.errors import EmnifyServerError
+from airflow_provider_emnify.api.paging import IncompleteListError
 from airflow_provider_emnify.api.resources import RESOURCES, Operation
 from airflow_provider_emnify.api.stream_columns import to_date, to_timestamp
 
@@ -139,13 +140,14 @@ def counted(call: str, **arguments: Any) -> Reader:
 
     def read(reading: Reading) -> Iterator[Row]:
         for _ in range(_TRIES):
-            with call_of(reading.client, call)(**reading.filters, **arguments) as listing:
-                total = listing.total
-                rows = {row.get("id"): row for row in listing}
-            if total is None or len(rows) == total:
-                yield from rows.values()
-                return
-            log.info("%s changed while it was read (%d rows of %d); reading it again", call, len(rows), total)
+            try:
+                with call_of(reading.client, call)(**reading.filters, **arguments) as listing:
+                    rows = {row.get("id"): row for row in listing}
+            except IncompleteListError as error:
+                log.info("%s; reading it again", error)
+                continue
+            yield from rows.values()
+            return
         raise EmnifyServerError(f"{call}: the list changed during each of {_TRIES} readings", status=None)
 
     return read
@@ -164,30 +166,16 @@ def events(reading: Reading) -> Iterator[Row]:
 
 
 def _events(reading: Reading, span: Interval) -> Iterator[Row]:
-    given: set[Any] = set()
-    for _ in range(_TRIES):
-        with reading.client.events.list(
-            from_=span.start.replace(microsecond=0) - _SECOND,
-            until=span.end + _SECOND,
-            per_page=1000,
-            **reading.filters,
-        ) as listing:
-            total = listing.total
-            if total is not None and total > MOST_EVENTS and span.end - span.start > 2 * _SECOND:
-                break
-            seen = 0
-            for row in listing:
-                seen += 1
-                if row.get("id") not in given and _lies_in(row, span):
-                    given.add(row.get("id"))
-                    yield row
-        if total is None or seen >= total:
+    with reading.client.events.list(
+        from_=span.start.replace(microsecond=0) - _SECOND,
+        until=span.end + _SECOND,
+        per_page=1000,
+        **reading.filters,
+    ) as listing:
+        total = listing.total
+        if total is None or total <= MOST_EVENTS or span.end - span.start <= 2 * _SECOND:
+            yield from (row for row in listing if _lies_in(row, span))
             return
-        log.info("Events of %s: %d of %d came; reading them again", span, seen, total)
-    else:
-        raise EmnifyServerError(
-            f"Events of {span}: emnify counts more than it sends, {_TRIES} times in a row", status=None
-        )
     middle = (span.start + (span.end - span.start) / 2).replace(microsecond=0)
     yield from _events(reading, Interval(middle, span.end))
     yield from _events(reading, Interval(span.start, middle))

@@ -26,6 +26,7 @@ from airflow_provider_emnify.api.stream_columns import (
     timestamp,
     to_severity,
 )
+from airflow_provider_emnify.api.stream_tables import ENDPOINTS
 
 MOMENT = datetime(2021, 11, 18, 8, 25, 53, tzinfo=UTC)
 
@@ -177,3 +178,9 @@ def test_severities_have_one_spelling(said: str, meant: str) -> None:
 def test_rows_have_every_column_in_the_same_order() -> None:
     convert = Converter([integer("id"), day("date"), decimal("cost"), boolean("alert")])
     assert tuple(convert({"alert": 1, "id": 2})) == convert.names == ("id", "date", "cost", "alert", EXTRA)
+
+
+@pytest.mark.parametrize("sim", [{"sim_profile_type_id": 3}, {"sim_profile_type": {"id": 3}}], ids=str)
+def test_the_profile_type_of_a_sim_may_be_flat_or_nested(sim: dict[str, Any]) -> None:
+    row = Converter(ENDPOINTS)({"id": 1, "sim": {"id": 2, **sim}})
+    assert (row["sim_id"], row["sim_profile_type_id"], row["_extra"]) == (2, 3, None)

@@ -75,6 +75,17 @@ RESOURCES: dict[str, type[Resource]] = {
     "users": Users,
     "workspaces": Workspaces,
 }
+
+UNPAGED = frozenset(
+    found.path
+    for resource in RESOURCES.values()
+    for found in operations_of(resource).values()
+    if found.method == "GET" and not found.paged
+)
+"""Paths of what emnify answers at once."""
+
+MAY_BE_BARE = frozenset({"/api/v1/sim/operation"})
+"""Lists that nothing is synced from: an answer without a word on pages may be taken for all there is."""
 """Every resource by the name of its attribute on the client."""
 
 
@@ -122,4 +133,13 @@ class Resources:
             setattr(self, name, resource(client))
 
 
-__all__ = ["RESOURCES", "UNSET", "Operation", "Resource", "Resources", "operations_of"]
+__all__ = [
+    "MAY_BE_BARE",
+    "RESOURCES",
+    "UNPAGED",
+    "UNSET",
+    "Operation",
+    "Resource",
+    "Resources",
+    "operations_of",
+]

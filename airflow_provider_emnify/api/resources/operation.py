@@ -15,12 +15,13 @@ from enum import Enum
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Concatenate, Final, ParamSpec, TypeVar
 
-from airflow_provider_emnify.api.errors import EmnifyError, EmnifyUnknownOutcomeError
+from airflow_provider_emnify.api.errors import EmnifyError, EmnifyServerError, EmnifyUnknownOutcomeError
 from airflow_provider_emnify.api.ids import parse_ids
 from airflow_provider_emnify.api.paging import Listing, Page
 
 if TYPE_CHECKING:
     from airflow_provider_emnify.api.client import EmnifyClient
+    from airflow_provider_emnify.api.sending import Answer
 
 Row = dict[str, Any]
 Rows = list[Row]
@@ -136,7 +137,9 @@ class Call:
         :param envelope: The answer carries its paging in the body (``/api/v2/tags``), not in headers.
         """
         if not self._operation.paged:
-            return Listing(lambda _: Page(self._rows(params, path_values)), newest_first=False)
+            return Listing(
+                lambda _: self._at_once(params, path_values), paged=False, name=f"GET {self._operation.path}"
+            )
         return self._client.list(
             self._operation.path,
             path_params=self._path_params(path_values),
@@ -147,16 +150,32 @@ class Call:
             envelope=envelope,
         )
 
-    def _rows(self, params: Row | None, path_values: Row) -> Rows:
-        """Return the rows of a list that comes in one answer."""
-        answer = self.request(params=params, **path_values)
-        return answer if isinstance(answer, list) else [] if answer is None else [answer]
+    def _at_once(self, params: Row | None, path_values: Row) -> Page:
+        """Return the rows of a list that comes in one answer; of one thing, a list of it."""
+        path, query = self._operation.path, given(**params) if params else None
+        answer = self._client.send("GET", path, path_params=self._path_params(path_values), params=query)
+        if isinstance(answer.body, dict):
+            return Page([answer.body])
+        return page_of(answer, path)
 
     def _path_params(self, values: Row) -> Row | None:
         for name, value in values.items():
             if value is None or isinstance(value, bool):
                 raise ValueError(f"{name}: {value!r} is no id")
         return values or None
+
+
+def page_of(answer: Answer, path: str, *, envelope: bool = False) -> Page:
+    """Return the page of a list that an answer holds.
+
+    :raises EmnifyServerError: when it holds none.
+    """
+    try:
+        if envelope:
+            return Page.from_envelope(answer.body)
+        return Page.from_headers(answer.body, answer.headers)
+    except TypeError as error:
+        raise EmnifyServerError(str(error), status=answer.status, method="GET", path=path) from None
 
 
 class Resource:
