@@ -16,9 +16,8 @@ from airflow_provider_emnify.api.auth import AUTHENTICATE, AuthToken, TokenSourc
 from airflow_provider_emnify.api.errors import (
     EmnifyAuthenticationError,
     EmnifyUnknownOutcomeError,
-    EmnifyValidationError,
 )
-from airflow_provider_emnify.api.graphql import GRAPHQL, error_text, is_mutation
+from airflow_provider_emnify.api.graphql import GRAPHQL, data_of, is_mutation
 from airflow_provider_emnify.api.limits import Limits
 from airflow_provider_emnify.api.paging import Listing
 from airflow_provider_emnify.api.resources import MAY_BE_BARE, UNPAGED, Resources
@@ -258,7 +257,9 @@ class EmnifyClient(Resources):
             name=f"GET {path}",
         )
 
-    def graphql(self, query: str, variables: Mapping[str, Any] | None = None) -> Any:
+    def graphql(
+        self, query: str, variables: Mapping[str, Any] | None = None, *, allow_partial: bool = False
+    ) -> Any:
         """Run a GraphQL query and return its ``data``.
 
         The schema is emnify's and changes without notice: queries are the caller's own. One without the word
@@ -266,25 +267,15 @@ class EmnifyClient(Resources):
 
         :param query: The query.
         :param variables: Its variables.
-        :raises EmnifyValidationError: when the answer holds ``errors``, which it does with a 200.
+        :param allow_partial: Return the data of an answer that holds errors beside them, and log the errors.
+        :raises EmnifyGraphqlError: when the answer holds ``errors``, with a 200; its ``data`` is what
+            came beside them.
+        :raises EmnifyServerError: when a query's answer holds neither; a mutation's is of unknown outcome.
         """
-        answer = self.send(
-            "POST",
-            GRAPHQL,
-            json={"query": query, "variables": dict(variables or {})},
-            repeatable=not is_mutation(query),
-        )
-        body = answer.body if isinstance(answer.body, dict) else {}
-        errors = body.get("errors")
-        if errors:
-            raise EmnifyValidationError(
-                self._redact(f"GraphQL: {'; '.join(error_text(error) for error in errors)}"),
-                status=answer.status,
-                details=errors,
-                method="POST",
-                path=GRAPHQL,
-            )
-        return body.get("data")
+        repeatable = not is_mutation(query)
+        json = {"query": query, "variables": dict(variables or {})}
+        answer = self.send("POST", GRAPHQL, json=json, repeatable=repeatable)
+        return data_of(answer, allow_partial=allow_partial, repeatable=repeatable, redact=self._redact)
 
     def send(
         self,

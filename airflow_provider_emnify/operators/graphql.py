@@ -42,6 +42,7 @@ class EmnifyGraphqlOperator(EmnifyBaseOperator):
         quoting.
     :param repeatable: Whether each try may send the query, whatever came of an earlier one or of another run.
         By default one without the word ``mutation`` may.
+    :param allow_partial: Return the data of an answer that holds errors beside them, and log the errors.
     :param emnify_conn_id: The connection to emnify.
     :returns: The ``data`` of the answer.
     :raises ValueError: when the DAG is parsed, for a query that is empty and variables that are no dict.
@@ -62,6 +63,7 @@ class EmnifyGraphqlOperator(EmnifyBaseOperator):
         query: str,
         variables: Mapping[str, Any] | None = None,
         repeatable: bool | None = None,
+        allow_partial: bool = False,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -70,6 +72,7 @@ class EmnifyGraphqlOperator(EmnifyBaseOperator):
         self.query = query
         self.variables = variables
         self.repeatable = None if repeatable is None else flag(repeatable, "repeatable")
+        self.allow_partial = flag(allow_partial, "allow_partial")
 
     def perform(self, context: Context) -> Any:
         """Send the query."""
@@ -81,10 +84,10 @@ class EmnifyGraphqlOperator(EmnifyBaseOperator):
             f" with {', '.join(variables)}" if variables else "",
         )
         if self.repeatable or (self.repeatable is None and not is_mutation(query)):
-            return self.client.graphql(query, variables)
+            return self.client.graphql(query, variables, allow_partial=self.allow_partial)
         call = f"GraphQL mutation{f' {named[2]}' if named else ''} with {variables!r}: {query}"
         with at_most_once(self, context, call, "with a query"):
-            return self.client.graphql(query, variables)
+            return self.client.graphql(query, variables, allow_partial=self.allow_partial)
 
 
 def _variables(value: Any) -> dict[str, Any]:

@@ -7,6 +7,7 @@ import pytest
 
 from airflow_provider_emnify.airflow_names import DAG, AirflowFailException
 from airflow_provider_emnify.api import EmnifyServerError
+from airflow_provider_emnify.api.graphql import EmnifyGraphqlError
 from airflow_provider_emnify.operators.graphql import EmnifyGraphqlOperator
 from tests.operators.support import context
 
@@ -65,6 +66,25 @@ def test_errors_in_a_200_answer_fail_for_good(api: rm.Mocker) -> None:
     api.post(f"{URL}/graphql", json={"data": None, "errors": [{"message": "no such field"}]})
     with pytest.raises(AirflowFailException, match="no such field"):
         graphql(query=ME).execute(context())
+
+
+def test_data_beside_errors_are_kept_when_allowed(api: rm.Mocker) -> None:
+    answer = {"data": {"a": 1, "b": None}, "errors": [{"message": "no b"}]}
+    api.post(f"{URL}/graphql", json=answer)
+    assert graphql(query=ME, allow_partial=True).execute(context()) == {"a": 1, "b": None}
+    with pytest.raises(AirflowFailException, match="no b") as caught:
+        graphql(query=ME).execute(context())
+    assert isinstance(caught.value.__cause__, EmnifyGraphqlError)
+    assert caught.value.__cause__.data == {"a": 1, "b": None}
+
+
+@pytest.mark.parametrize("body", [{}, [], [1], "x", 7], ids=repr)
+def test_an_answer_with_neither_data_nor_errors_is_an_error(api: rm.Mocker, body: Any) -> None:
+    api.post(f"{URL}/graphql", json=body)
+    with pytest.raises(EmnifyServerError, match="neither data nor errors"):
+        graphql(query=ME).execute(context())
+    with pytest.raises(AirflowFailException, match="neither data nor errors"):
+        graphql(query="mutation M { m }").execute(context())
 
 
 def test_a_failing_server_is_left_to_airflow_s_retries(api: rm.Mocker) -> None:
