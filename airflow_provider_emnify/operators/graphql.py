@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_emnify.api.graphql import is_mutation
+from airflow_provider_emnify.api.secret_names import hide_secrets
 from airflow_provider_emnify.operators.at_most_once import at_most_once
 from airflow_provider_emnify.operators.base import EmnifyBaseOperator, check_early, flag, mapping, text
 from airflow_provider_emnify.operators.secret import MaskedArguments, refuse_secrets
@@ -44,7 +45,7 @@ class EmnifyGraphqlOperator(EmnifyBaseOperator):
         By default one without the word ``mutation`` may.
     :param allow_partial: Return the data of an answer that holds errors beside them, and log the errors.
     :param emnify_conn_id: The connection to emnify.
-    :returns: The ``data`` of the answer.
+    :returns: The ``data`` of the answer, with ``***`` for what looks like a secret.
     :raises ValueError: when the DAG is parsed, for a query that is empty and variables that are no dict.
     :raises AirflowFailException: for errors in the answer, which emnify sends as a success; for a mutation
         that an earlier try or another run may have sent; and for any other error that no retry mends.
@@ -84,10 +85,10 @@ class EmnifyGraphqlOperator(EmnifyBaseOperator):
             f" with {', '.join(variables)}" if variables else "",
         )
         if self.repeatable or (self.repeatable is None and not is_mutation(query)):
-            return self.client.graphql(query, variables, allow_partial=self.allow_partial)
+            return hide_secrets(self.client.graphql(query, variables, allow_partial=self.allow_partial))
         call = f"GraphQL mutation{f' {named[2]}' if named else ''} with {variables!r}: {query}"
         with at_most_once(self, context, call, "with a query"):
-            return self.client.graphql(query, variables, allow_partial=self.allow_partial)
+            return hide_secrets(self.client.graphql(query, variables, allow_partial=self.allow_partial))
 
 
 def _variables(value: Any) -> dict[str, Any]:
