@@ -140,11 +140,13 @@ class EmnifyHook(BaseHook):
         leave: float = 0.0,
         sleep: Callable[[float], None] | None = None,
         token_cache: TokenCache | None = None,
+        on_secret: Callable[[str], None] | None = None,
     ) -> EmnifyClient:
         """Make a client from settings that were checked already; see :meth:`client_from_connection`.
 
         :param leave: Share of the address's rate limit that is left to others.
         :param token_cache: Where auth tokens are shared, instead of where the settings say.
+        :param on_secret: Told every secret as soon as it is known, instead of Airflow's maskers.
         """
         sleep = sleep or time.sleep
         if token_cache is None and settings.token_cache != DEFAULT_TOKEN_CACHE:
@@ -158,7 +160,7 @@ class EmnifyHook(BaseHook):
             limits=Limits(settings.rate_limit_store, leave=leave, sleep=sleep),
             token_cache=token_cache,
             user_agent=USER_AGENT,
-            on_secret=mask,
+            on_secret=on_secret or mask,
             on_metric=_count,
             sleep=sleep,
         )

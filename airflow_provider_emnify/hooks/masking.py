@@ -1,12 +1,25 @@
-"""Airflow's own masker for secrets, wherever the installed Airflow keeps it."""
+"""Airflow's own maskers for secrets: the one of this process, and the one of its supervisor.
+
+On Airflow 3 the logs of tasks and triggers are written, and masked, by a supervisor, another process. It is
+told over one channel, which on Airflow 3.0 and 3.1 is for one thread alone: a second one that speaks on it
+ends a task, or the whole triggerer with the triggers of all DAGs. So a triggerer's supervisor is told by its
+event loop only (:func:`mask_from`), and a task's by the main thread wherever the channel has no lock.
+"""
 
 from __future__ import annotations
 
+import asyncio
+import sys
+import threading
+from contextlib import suppress
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _PLACES = (
-    "airflow.sdk.log",  # 3.1 and later
+    "airflow.sdk._shared.secrets_masker",  # 3.1 and later
     "airflow.sdk.execution_time.secrets_masker",  # 3.0
     "airflow.utils.log.secrets_masker",  # 2.11
 )
@@ -15,16 +28,86 @@ _PLACES = (
 def _find() -> Any:
     for place in _PLACES:
         try:
-            return import_module(place).mask_secret
+            return import_module(place)._secrets_masker
         except (ImportError, AttributeError):
             continue
-    raise ImportError(f"no mask_secret in any of {', '.join(_PLACES)}")
+    raise ImportError(f"no secrets masker in any of {', '.join(_PLACES)}")
 
 
-_mask_secret = _find()
+_masker = _find()
+_lock = threading.Lock()
+_untold: list[str] = []  # known in a thread that may not speak: the main thread tells them with its next one
+_telling: set[asyncio.Task[None]] = set()  # the event loop itself keeps no task
 
 
 def mask(secret: str) -> None:
-    """Have Airflow replace a secret by ``***`` in every log from now on."""
-    if secret:
-        _mask_secret(secret)
+    """Have Airflow replace a secret by ``***`` in every log from now on.
+
+    In a triggerer this masks inside the process alone: there, use :func:`mask_from`.
+    """
+    if not secret:
+        return
+    _mask_here(secret)
+    channel = _channel()
+    if channel is None or _is_a_triggerer_s(channel):
+        return
+    with _lock:
+        _untold.append(secret)
+        if not _may_speak(channel):
+            return
+        secrets = list(_untold)
+        _untold.clear()
+    for one in secrets:
+        with suppress(Exception):  # as Airflow's own mask_secret: logging goes on
+            channel.send(_message(one))
+
+
+def mask_from(loop: asyncio.AbstractEventLoop) -> Callable[[str], None]:
+    """Return a :func:`mask` for the threads that work for a triggerer's event loop."""
+
+    def mask_in_triggerer(secret: str) -> None:
+        if not secret:
+            return
+        _mask_here(secret)
+        channel = _channel()
+        if channel is not None:
+            with suppress(RuntimeError):  # the loop has ended, and its logs with it
+                loop.call_soon_threadsafe(_tell_soon, channel, secret)
+
+    return mask_in_triggerer
+
+
+def _mask_here(secret: str) -> None:
+    with _lock:  # the masker makes one pattern of all that it knows
+        _masker().add_mask(secret, None)
+
+
+def _channel() -> Any:
+    """Return the channel to the supervisor of this process, if it has one."""
+    runner = sys.modules.get("airflow.sdk.execution_time.task_runner")
+    return getattr(runner, "SUPERVISOR_COMMS", None)
+
+
+def _is_a_triggerer_s(channel: Any) -> bool:
+    return hasattr(channel, "_async_writer")
+
+
+def _may_speak(channel: Any) -> bool:
+    return threading.current_thread() is threading.main_thread() or hasattr(channel, "_thread_lock")
+
+
+def _message(secret: str) -> Any:
+    from airflow.sdk.execution_time.comms import MaskSecret
+
+    return MaskSecret(value=secret)
+
+
+def _tell_soon(channel: Any, secret: str) -> None:
+    task = asyncio.get_running_loop().create_task(_tell(channel, secret))
+    _telling.add(task)
+    task.add_done_callback(_telling.discard)
+
+
+async def _tell(channel: Any, secret: str) -> None:
+    with suppress(Exception):  # as Airflow's own mask_secret: logging goes on
+        await channel.asend(_message(secret))

@@ -22,7 +22,7 @@ from airflow_provider_emnify.api import EmnifyAuthenticationError, EmnifyConnect
 from airflow_provider_emnify.api.auth import AUTHENTICATE
 from airflow_provider_emnify.hooks.connection import ConnectionSettings, EmnifyConnectionConfigError
 from airflow_provider_emnify.hooks.emnify import EmnifyHook
-from airflow_provider_emnify.hooks.masking import mask
+from airflow_provider_emnify.hooks.masking import mask_from
 from airflow_provider_emnify.triggers.threads import Threads
 from airflow_provider_emnify.triggers.tokens import held_token
 
@@ -57,6 +57,7 @@ class Access:
         self.conn_id = conn_id
         self.users = 0
         self._on_gone = on_gone
+        self._mask = mask_from(asyncio.get_running_loop())
         self._pool = Threads(_THREADS, f"emnify-{conn_id}")
         self._running: set[concurrent.futures.Future[Any]] = set()
         self._connecting = asyncio.Lock()
@@ -192,7 +193,7 @@ class Access:
             # Not its text: Airflow puts a connection's URI into some of these.
             kind = type(error).__name__
             raise EmnifyConnectionError(f"connection '{self.conn_id}' could not be read: {kind}") from None
-        return await self.in_thread(ConnectionSettings.from_airflow, conn, mask)
+        return await self.in_thread(ConnectionSettings.from_airflow, conn, self._mask)
 
     def _make_client(self, settings: ConnectionSettings) -> EmnifyClient:
         return EmnifyHook.client_from_settings(
@@ -201,6 +202,7 @@ class Access:
             leave=settings.task_share,
             sleep=self._sleep,
             token_cache=held_token(settings),
+            on_secret=self._mask,
         )
 
     def _sleep(self, seconds: float) -> None:

@@ -34,7 +34,7 @@ def masked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """What Airflow was asked to mask."""
     secrets: list[str] = []
     monkeypatch.setattr(hook_module, "mask", secrets.append)
-    monkeypatch.setattr(access_module, "mask", secrets.append)
+    monkeypatch.setattr(access_module, "mask_from", lambda loop: secrets.append)
     return secrets
 
 
