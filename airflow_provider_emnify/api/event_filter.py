@@ -7,7 +7,7 @@ recorded forms it comes.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_emnify.api.enums import EventSeverity, EventSource
@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 Row = dict[str, Any]
+
+LATE_BY = timedelta(hours=1)
+"""How long after it happened an event may show up. Whoever reads events again reads as far back as this:
+that costs pages, an event that is missed cannot be had again. What was read before is known by its id."""
 
 _FIELDS = ("event_type", "severity", "source", "endpoint_ids", "tags")
 

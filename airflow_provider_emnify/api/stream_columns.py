@@ -26,6 +26,12 @@ EXTRA = "_extra"
 # Never in a warehouse, in whatever field a later API shows them.
 
 
+DIGITS = 28
+"""Digits that an amount may have before the point."""
+DECIMALS = 10
+"""Digits after the point, the most that emnify has: those of a cost."""
+
+
 class ColumnType(StrEnum):
     """What a column holds."""
 

@@ -21,6 +21,7 @@ from airflow_provider_emnify.api import stream_devices as devices
 from airflow_provider_emnify.api import stream_reading as reading
 from airflow_provider_emnify.api import stream_tables as tables
 from airflow_provider_emnify.api import stream_usage_tables as usage
+from airflow_provider_emnify.api.event_filter import LATE_BY
 from airflow_provider_emnify.api.stream_devices import Estimate, TooManyCallsError
 from airflow_provider_emnify.api.stream_reading import Interval, counted, listed
 from airflow_provider_emnify.api.stream_spec import Stream
@@ -89,7 +90,7 @@ _STREAMS = (
         filters_of="events.list",
         cursor="timestamp",
         grain="moment",
-        late_by=timedelta(minutes=5),
+        late_by=LATE_BY,
         kept=timedelta(days=30),
     ),
     Stream(

@@ -167,7 +167,7 @@ class EmnifyDataStreamFilesToSqlOperator(EmnifyDataStreamFilesOperator):
             )
             missing, missing_in_ledger = table.missing(), ledger.missing()
             with table.transaction() as cursor:
-                loaded = table.load_within(cursor, records, now, missing, unique=False)
+                loaded = table.load_within(cursor, records, now, missing)
                 for file, aside in zip(batch, asides, strict=True):
                     self._set_aside(file, aside)
                 entries: list[Row] = [

@@ -67,7 +67,7 @@ class EmnifyToSqlOperator(EmnifyStreamOperator):
         ``interval_start``, ``interval_end``, ``first_interval``, ``late_by``, ``threads``, ``max_calls``,
         ``organisation``, ``deferrable``, ``emnify_conn_id``.
     :returns: ``stream``, ``table``, ``mode``, ``rows`` (that were read), ``changed`` (of the table),
-        ``interval_start`` and ``interval_end``.
+        ``repeated`` (rows that a later one with the same key replaces), ``interval_start``, ``interval_end``.
     :raises ValueError: when the DAG is parsed, for an unknown stream, filter or mode.
     :raises AirflowFailException: for a table that does not match, or an interval that cannot be.
 
@@ -140,6 +140,7 @@ class EmnifyToSqlOperator(EmnifyStreamOperator):
             "mode": mode,
             "rows": loaded.rows,
             "changed": loaded.changed,
+            "repeated": loaded.repeated,
             **run.to_json(),
         }
         return result, loaded.rows, [output_of_table(hook, self.sql_conn_id, schema, name, loaded.rows)]

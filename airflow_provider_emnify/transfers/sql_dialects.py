@@ -71,6 +71,11 @@ class Dialect:
     :param create: How the creation of a table begins.
     :param temporary: How the creation of a temporary table begins.
     :param drop: How its removal begins; it must not end the transaction.
+    :param longest_name: How long a name may be; 0: no limit; None: SQLAlchemy's dialect says.
+    :param counts_bytes: Names are measured in bytes of UTF-8, else in characters.
+    :param reserved: How the name of a table must not begin.
+    :param plain_plane: Names hold neither characters beyond U+FFFF nor a space at the end.
+    :param folds_columns: Columns whose names differ by case alone are the same.
     :param begin: What begins a transaction, where its driver would not do so for a new table.
     """
 
@@ -86,6 +91,11 @@ class Dialect:
     create: str = "CREATE TABLE"
     temporary: str = "CREATE TEMPORARY TABLE"
     drop: str = "DROP TABLE"
+    longest_name: int | None = None
+    counts_bytes: bool = True
+    reserved: str = ""
+    plain_plane: bool = False
+    folds_columns: bool = False
     begin: str | None = None
 
     def quote(self, name: str) -> str:
@@ -161,6 +171,9 @@ DIALECTS: dict[str, Dialect] = {
         upsert="conflict",
         unlike="{0} IS NOT {1}",
         create="CREATE TABLE IF NOT EXISTS",
+        longest_name=0,
+        reserved="sqlite_",
+        folds_columns=True,
         begin="BEGIN",
     ),
     "postgresql": Dialect(
@@ -176,6 +189,7 @@ DIALECTS: dict[str, Dialect] = {
         upsert="conflict",
         lock="SELECT pg_advisory_xact_lock(hashtext(%s))",
         create="CREATE TABLE IF NOT EXISTS",
+        longest_name=63,
     ),
     "mysql": Dialect(
         _types(
@@ -196,6 +210,10 @@ DIALECTS: dict[str, Dialect] = {
         lock="SELECT GET_LOCK(MD5(%s), 3600)",  # until the connection is closed
         create="CREATE TABLE IF NOT EXISTS",
         drop="DROP TEMPORARY TABLE",
+        longest_name=64,
+        counts_bytes=False,
+        plain_plane=True,
+        folds_columns=True,
     ),
     "snowflake": Dialect(
         _types(
@@ -209,6 +227,8 @@ DIALECTS: dict[str, Dialect] = {
         ),
         folds=True,
         create="CREATE TABLE IF NOT EXISTS",
+        longest_name=255,
+        counts_bytes=False,
         begin="BEGIN",
     ),
 }

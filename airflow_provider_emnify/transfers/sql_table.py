@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any, Literal
 from airflow_provider_emnify.api.stream_columns import Column, ColumnType
 from airflow_provider_emnify.transfers.sql_copy import can_copy, copy, insert
 from airflow_provider_emnify.transfers.sql_dialects import dialect_of
+from airflow_provider_emnify.transfers.sql_fit import fills_itself, misfit
+from airflow_provider_emnify.transfers.sql_names import check_names, check_table_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -33,17 +35,8 @@ RUN = Column("_interval_end", ColumnType.TIMESTAMP, ())
 
 _PLACE = Column("_row", ColumnType.INTEGER, ())
 _STAGE = "_emnify_rows"  # each connection has its own
-
-# What a column may be reflected as, by the names of SQLAlchemy's types.
-_FITTING: dict[ColumnType, frozenset[str]] = {
-    ColumnType.INTEGER: frozenset({"Integer", "Numeric"}),
-    ColumnType.DECIMAL: frozenset({"Numeric", "Float"}),
-    ColumnType.BOOLEAN: frozenset({"Boolean", "Integer"}),
-    ColumnType.TEXT: frozenset({"String"}),
-    ColumnType.TIMESTAMP: frozenset({"DateTime"}),
-    ColumnType.DATE: frozenset({"Date"}),
-    ColumnType.JSON: frozenset({"JSON", "String"}),
-}
+_SOURCE = "emnify_source_"  # its alias
+_OTHER_STAGE = "_emnify_rows_2"  # for a table that is called like the first one
 
 
 class TableMismatchError(ValueError):
@@ -56,10 +49,12 @@ class Loaded:
 
     :param rows: Rows that came.
     :param changed: Rows of the table that were added or changed, as far as the database says.
+    :param repeated: Rows that do not count, because a later one has the same key.
     """
 
     rows: int
     changed: int
+    repeated: int = 0
 
 
 class SqlTable:
@@ -96,19 +91,21 @@ class SqlTable:
         self.mode = mode
         self.create_table, self.add_columns = create_table, add_columns
         self.full_name = self.dialect.table(name, schema)
-        self._stage = self.dialect.quote(_STAGE)
+        self._stage = self.dialect.quote(_OTHER_STAGE if name.casefold() == _STAGE else _STAGE)
+        self._check_names()
 
-    def load(self, rows: Iterable[Row], run: datetime, *, unique: bool = True) -> Loaded:
+    def load(self, rows: Iterable[Row], run: datetime) -> Loaded:
         """Bring rows into the table; when anything fails, it stays as it was.
+
+        Of several rows with the same key the last one counts.
 
         :param rows: Rows with a value for each column.
         :param run: End of the interval that they are for.
-        :param unique: No two rows have the same key; else the last one counts.
         :raises TableMismatchError: when the table cannot take them.
         """
         missing = self.missing()  # before anything is read
         with self.transaction() as cursor:
-            return self.load_within(cursor, rows, run, missing, unique=unique)
+            return self.load_within(cursor, rows, run, missing)
 
     def load_within(
         self,
@@ -116,8 +113,6 @@ class SqlTable:
         rows: Iterable[Row],
         run: datetime,
         missing: list[Column] | None,
-        *,
-        unique: bool = True,
     ) -> Loaded:
         """Bring rows into the table as part of a transaction.
 
@@ -129,9 +124,15 @@ class SqlTable:
             cursor.execute(self.dialect.lock, (self.full_name,))
             cursor.fetchall()
         self._prepare(cursor, missing)
-        changed = self._apply(cursor, run, unique=unique)
+        repeated = count - self._count_keys(cursor)
+        if repeated:
+            log.warning(
+                "%d of %d rows for %s have the key (%s) of a later one; of each key the last row counts",
+                *(repeated, count, self.full_name, ", ".join(self.key)),
+            )
+        changed = self._apply(cursor, run, self._source(unique=not repeated))
         cursor.execute(f"{self.dialect.drop} {self._stage}")
-        return Loaded(count, changed)
+        return Loaded(count, changed, repeated)
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[Any]:
@@ -150,6 +151,19 @@ class SqlTable:
                     with contextlib.suppress(Exception):  # the failure itself is what counts
                         connection.rollback()
                     raise
+
+    def _check_names(self) -> None:
+        """Refuse what the database would cut: two tables could become one."""
+        names = [("table", self.name), *(("column", column.name) for column in self.columns)]
+        if self.schema is not None:
+            names.append(("schema", self.schema))
+
+        def ask() -> Any:
+            engine = self.hook.get_sqlalchemy_engine()
+            engine.dispose()
+            return engine.dialect
+
+        check_names(self.dialect, names, ask)
 
     # -- the table as it is -------------------------------------------------------------------------------
 
@@ -171,43 +185,55 @@ class SqlTable:
             if not self.create_table:
                 raise TableMismatchError(f"table: there is no {self.full_name}, and create_table is False")
             return None
-        there = {found["name"]: found for found in inspector.get_columns(self.name, schema=self.schema)}
+        if not self.dialect.folds:
+            check_table_name(inspector, self.name, self.schema)
+        fold: Callable[[str], str] = str.casefold if self.dialect.folds_columns else str
+        there = {fold(found["name"]): found for found in inspector.get_columns(self.name, schema=self.schema)}
         missing = [column for column in self.columns if column.name not in there]
         if missing and not self.add_columns:
             names = ", ".join(column.name for column in missing)
             raise TableMismatchError(
                 f"table: {self.full_name} has no {names}; add them, or set add_columns=True"
             )
-        if lost := [name for name in self.key if name in {column.name for column in missing}]:
+        if lost := [column.name for column in missing if column.name in self.key]:
             raise TableMismatchError(f"table: {self.full_name} has no {', '.join(lost)}, which is its key")
-        for column in self.columns:
-            if column.name in there and not _fits(column, there[column.name]["type"]):
-                raise TableMismatchError(
-                    f"table: {self.full_name}.{column.name} is {there[column.name]['type']}, which holds no "
-                    f"{column.type}; {self.dialect.types[column.type]} does"
-                )
-        own = {column.name for column in self.columns}
-        for name, other in there.items():
-            if name not in own and not other["nullable"] and other.get("default") is None:
-                raise TableMismatchError(
-                    f"table: {self.full_name}.{name} may not be null, and is not known here"
-                )
-        if self.mode == "merge" and self.dialect.upsert is not None:
-            self._check_key(inspector)
+        self._check_columns(there)
+        self._check_key(inspector, fold)
         return missing
 
-    def _check_key(self, inspector: Inspector) -> None:
+    def _check_columns(self, there: dict[str, Any]) -> None:
+        own = {column.name: column for column in self.columns}
+        for name, found in there.items():
+            if name not in own:
+                if not fills_itself(found):
+                    raise TableMismatchError(
+                        f"table: {self.full_name}.{name} may not be null, and is not known here"
+                    )
+                continue
+            column, in_key = own[name], name in self.key
+            if why := misfit(self.dialect_name, self.dialect, column, found, in_key=in_key):
+                raise TableMismatchError(f"table: {self.full_name}.{name} {why}")
+
+    def _check_key(self, inspector: Inspector, fold: Callable[[str], str]) -> None:
         name, schema = self.name, self.schema
-        keys: list[Sequence[str | None]] = [
+        found: list[Sequence[str | None]] = [
             inspector.get_pk_constraint(name, schema).get("constrained_columns") or [],
             *(unique["column_names"] for unique in inspector.get_unique_constraints(name, schema)),
             *(index["column_names"] for index in inspector.get_indexes(name, schema) if index["unique"]),
         ]
-        if not any(set(key) == set(self.key) for key in keys):
+        keys = [{fold(column or "") for column in columns} for columns in found if columns]
+        if self.mode == "merge" and self.dialect.upsert is not None and set(self.key) not in keys:
             raise TableMismatchError(
                 f"table: {self.full_name} has no primary key or unique index over {', '.join(self.key)}, "
                 "which a merge needs"
             )
+        for key in keys:
+            if key < set(self.key):
+                raise TableMismatchError(
+                    f"table: {self.full_name} has a primary key or unique index over "
+                    f"{', '.join(sorted(key))}, and in mode {self.mode} several rows may have the same: the "
+                    f"key of the rows is {', '.join(self.key)}"
+                )
 
     def _prepare(self, cursor: Any, missing: list[Column] | None) -> None:
         """Create the table, or add the columns that it does not have."""
@@ -240,19 +266,25 @@ class SqlTable:
             insert(cursor, statement, self.dialect, columns, counted)
         return counted.count
 
-    def _apply(self, cursor: Any, run: datetime, *, unique: bool) -> int:
-        """Bring the rows from the temporary table into the table; return how many of it were changed."""
-        source, changed = self._source(unique=unique), 0
+    def _count_keys(self, cursor: Any) -> int:
+        """Count the keys in the temporary table: the database does, so that memory does not grow."""
+        key = ", ".join(self.dialect.quote(name) for name in self.key)
+        cursor.execute(f"SELECT COUNT(*) FROM (SELECT DISTINCT {key} FROM {self._stage}) k")  # noqa: S608 - quoted
+        return int(cursor.fetchone()[0])
+
+    def _apply(self, cursor: Any, run: datetime, source: str) -> int:
+        """Bring the rows of a source into the table; return how many of it were changed."""
+        changed = 0
         if self.mode == "replace":
             cursor.execute(f"DELETE FROM {self.full_name}")  # noqa: S608 - quoted
         elif self.mode == "append":
             self._remove(cursor, run)
         elif self.dialect.upsert is None:
-            exists = f"EXISTS (SELECT 1 FROM {self._stage} s WHERE {self._same})"  # noqa: S608
+            exists = f"EXISTS (SELECT 1 FROM {self._stage} {_SOURCE} WHERE {self._same})"  # noqa: S608
             cursor.execute(f"DELETE FROM {self.full_name} WHERE {exists}")  # noqa: S608
         elif self.dialect.upsert == "join":
-            joined = f"{self.full_name} JOIN {source} s ON {self._same}"
-            cursor.execute(f"UPDATE {joined} SET {self._changes('s')} WHERE {self._differs('s')}")  # noqa: S608
+            joined = f"{self.full_name} JOIN {source} {_SOURCE} ON {self._same}"
+            cursor.execute(f"UPDATE {joined} SET {self._changes(_SOURCE)} WHERE {self._differs(_SOURCE)}")  # noqa: S608
             changed = max(int(cursor.rowcount), 0)
         cursor.execute(self._insertion(source))
         return changed + max(int(cursor.rowcount), 0)
@@ -282,7 +314,7 @@ class SqlTable:
         names = [self.dialect.quote(column.name) for column in self.columns]
         statement = (
             f"INSERT INTO {self.full_name} ({', '.join(names)}) "  # noqa: S608 - quoted
-            f"SELECT {', '.join(f's.{name}' for name in names)} FROM {source} s WHERE 1 = 1"
+            f"SELECT {', '.join(f'{_SOURCE}.{name}' for name in names)} FROM {source} {_SOURCE} WHERE 1 = 1"
         )
         if self.mode != "merge" or self.dialect.upsert is None:
             return statement
@@ -309,7 +341,7 @@ class SqlTable:
     @property
     def _same(self) -> str:
         names = map(self.dialect.quote, self.key)
-        return " AND ".join(f"{self.full_name}.{name} = s.{name}" for name in names)
+        return " AND ".join(f"{self.full_name}.{name} = {_SOURCE}.{name}" for name in names)
 
 
 class _Counted:
@@ -326,16 +358,3 @@ class _Counted:
                 yield (*row.values(), self.count)
             else:
                 yield (*row.values(), self._run, self.count)
-
-
-def _fits(column: Column, kind: Any) -> bool:
-    """Tell whether a column of a table can hold what a stream's column holds.
-
-    :param kind: Its type, as SQLAlchemy sees it. One that SQLAlchemy does not know is trusted.
-    """
-    names = {cls.__name__ for cls in type(kind).__mro__}
-    if "NullType" in names or not names & set().union(*_FITTING.values()):
-        return True
-    if column.type is ColumnType.TIMESTAMP and getattr(kind, "timezone", None) is False:
-        return "postgresql" not in type(kind).__module__
-    return bool(names & _FITTING[column.type])

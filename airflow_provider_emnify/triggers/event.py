@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.triggers.base import TriggerEvent
 
-from airflow_provider_emnify.api.event_filter import EventFilter, event_time, number_of
+from airflow_provider_emnify.api.event_filter import LATE_BY, EventFilter, event_time, number_of
 from airflow_provider_emnify.operators.waiting import seconds
 from airflow_provider_emnify.triggers.feed import feed_for
 from airflow_provider_emnify.triggers.watching import EmnifyWatchingTrigger
@@ -94,7 +94,7 @@ class EmnifyEventTrigger(EmnifyWatchingTrigger):
     :param tags: Tags of the endpoint, one of which will do.
     :param poll_interval: Seconds (or a timedelta) between two reads. Default 60.
     :param late_by: Seconds (or a timedelta) that an event may arrive late, and the clock of the triggerer may
-        be ahead. Default 600: each read covers the last ten minutes.
+        be ahead. Default 3600: each read covers the last hour, as the stream ``events`` does.
     :param emnify_conn_id: The connection to emnify.
     :raises ValueError: when the DAG is parsed, for a filter that makes no sense.
     :raises RuntimeError: on Airflow 2.
@@ -111,7 +111,7 @@ class EmnifyEventTrigger(EmnifyWatchingTrigger):
         endpoint_ids: Any = None,
         tags: str | Sequence[str] | None = None,
         poll_interval: float | timedelta = 60.0,
-        late_by: float | timedelta = 600.0,
+        late_by: float | timedelta = LATE_BY,
         emnify_conn_id: str = "emnify_default",
     ) -> None:
         super().__init__(emnify_conn_id=emnify_conn_id, poll_interval=poll_interval)

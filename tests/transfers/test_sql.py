@@ -14,6 +14,7 @@ import pytest
 
 from airflow_provider_emnify.airflow_names import AirflowFailException
 from airflow_provider_emnify.api import EmnifyServerError
+from airflow_provider_emnify.api.resources.organisations import Organisations
 from airflow_provider_emnify.api.stream_columns import Converter, boolean, decimal, integer, text, timestamp
 from airflow_provider_emnify.api.stream_columns import json as json_column
 from airflow_provider_emnify.transfers.sql import EmnifyToSqlOperator, sql_hook
@@ -192,6 +193,8 @@ def test_missing_columns_are_added_when_asked(database: Database) -> None:
 @pytest.mark.parametrize(
     ("definition", "message"),
     [
+        ("id BIGINT PRIMARY KEY, name TIME", "name is TIME.*, which holds no text"),
+        ("id BIGINT PRIMARY KEY, name TEXT NOT NULL", "name may not be null, and emnify does not always"),
         ("id BIGINT, name TEXT", "no primary key or unique index over id"),
         ("id BIGINT PRIMARY KEY, name INTEGER", r"name is INTEGER.*, which holds no text; TEXT does"),
         ("id BIGINT PRIMARY KEY, name TEXT, more TEXT NOT NULL", "more may not be null, and is not known"),
@@ -224,10 +227,32 @@ def test_a_unique_index_is_as_good_as_a_primary_key(database: Database) -> None:
 
 
 @pytest.mark.parametrize("mode", ["merge", "append", "replace"])
-def test_of_rows_with_the_same_key_the_last_one_counts(mode: Any, database: Database) -> None:
+def test_of_rows_with_the_same_key_the_last_one_counts(
+    mode: Any, database: Database, caplog: pytest.LogCaptureFixture
+) -> None:
     rows = [row(1, "first"), row(2, "only"), row(1, "second"), row(1, "third")]
-    assert table(database, mode=mode).load(rows, RUN, unique=False).rows == 4
+    loaded = table(database, mode=mode).load(rows, RUN)
+    assert (loaded.rows, loaded.repeated) == (4, 2)
     assert database.rows("things", "id, name") == [(1, "third"), (2, "only")]
+    assert caplog.text.count("of each key the last row counts") == 1
+    far_apart = [row(number % 1_501, str(number)) for number in range(3_002)]  # in different chunks
+    assert table(database, mode=mode).load(far_apart, RUN).repeated == 1_501
+    assert database.rows("things", "id, name", "id")[-1] == (1_500, "3001")
+    assert table(database, mode=mode).load([row(7, "alone")], RUN).repeated == 0
+    assert caplog.text.count("of each key the last row counts") == 2
+
+
+@pytest.mark.parametrize("mode", ["merge", "append", "replace"])
+def test_a_daily_answer_with_one_date_twice_is_loaded(
+    mode: str, database: Database, fleet: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    day = (NOW - timedelta(days=1)).date().isoformat()
+    twice = [{"date": day, "data": {"volume": 1}}, {"date": day, "data": {"volume": 2}}]
+    monkeypatch.setattr(Organisations, "daily_stats", lambda *_, **__: twice)
+    result = run(transfer(database, "organisation_usage_daily", mode=mode), 72, NOW)
+    assert (result["rows"], result["repeated"]) == (2, 1)
+    ((volume,),) = database.rows("emnify_organisation_usage_daily", "data_volume")
+    assert float(volume) == 2
 
 
 def test_an_error_while_reading_is_the_error_that_is_raised(database: Database) -> None:
@@ -322,7 +347,7 @@ def test_a_database_that_is_not_known_gets_standard_sql(
     monkeypatch.setitem(DIALECTS, database.kind, replace(known, upsert=None))
     monkeypatch.setattr("airflow_provider_emnify.transfers.sql_table.can_copy", lambda *_: False)
     table(database, mode=mode).load([row(1, "old"), row(2, "two")], RUN)
-    table(database, mode=mode).load([row(1, "a"), row(1, "new"), row(3, "three")], RUN, unique=False)
+    table(database, mode=mode).load([row(1, "a"), row(1, "new"), row(3, "three")], RUN)
     there = database.rows("things", "id, name")
     assert there == (
         [(1, "new"), (2, "two"), (3, "three")] if mode == "merge" else [(1, "new"), (3, "three")]

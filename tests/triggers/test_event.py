@@ -12,6 +12,8 @@ import pytest
 pytest.importorskip("airflow.sdk.definitions.asset", reason="asset watchers need Airflow 3")
 
 from airflow_provider_emnify.api.enums import EventSeverity
+from airflow_provider_emnify.api.event_filter import LATE_BY
+from airflow_provider_emnify.api.streams import STREAMS
 from airflow_provider_emnify.sandbox.lookups import EventType
 from airflow_provider_emnify.triggers import feed as feed_module
 from airflow_provider_emnify.triggers.event import Cursor, EmnifyEventTrigger
@@ -338,3 +340,11 @@ def test_it_is_made_again_of_plain_values() -> None:
 def test_bad_arguments_are_refused_when_the_dag_is_parsed(arguments: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         EmnifyEventTrigger(**arguments)
+
+
+def test_stream_and_trigger_read_back_by_one_generous_number() -> None:
+    assert trigger_defaults() == STREAMS["events"].late_by.total_seconds() == LATE_BY.total_seconds() >= 3600
+
+
+def trigger_defaults() -> float:
+    return EmnifyEventTrigger().late_by
