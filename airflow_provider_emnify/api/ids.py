@@ -1,23 +1,49 @@
-"""Ids as a DAG gives them: a number, a list, or the string that a template renders to."""
+"""Ids as a DAG gives them: numbers and texts, as XCom, SQL results and templates hand them over.
+
+What is taken as ids, everywhere: one or several of them, in any iterable; the text that a template renders
+such a value to; one list within the list (what mapped tasks and SQL rows with one column give); objects with
+an ``id``; whole numbers of any type (``Decimal``, ``7.0``, NumPy).
+"""
 
 from __future__ import annotations
 
 import ast
+import json
 import re
+from collections.abc import Iterable, Iterator, Mapping
+from decimal import Decimal
+from numbers import Integral
 from typing import Any
 
 _TEXT = re.compile(r"[\w./:@+-]+")
+_LONGEST = 40  # digits; more than any number that could be taken for an id
+_WHOLE = re.compile(rf"(\d{{1,{_LONGEST}}})(\.0+)?", re.ASCII)
+_DECIMAL = re.compile(r"Decimal\('([^']*)'\)")
+_MOST = 2**63 - 1  # ids of emnify are of 64 bits
+_SHOWN = 200  # characters of a value in a message
 
 
 def parse_ids(value: Any, field: str = "ids") -> list[int]:
     """Return the ids that ``value`` means, without repeats, in their order.
 
-    :param value: ``7``, ``"7"``, ``[7, "8"]``, ``"[7, 8]"``, ``"7,8"``; nothing (``None``, ``""``, ``[]``,
-        ``"[]"``) is an empty list.
+    :param value: ``7``, ``"7"``, ``[7, "8"]``, ``"[7, 8]"``, ``"7,8"``, ``[[7], [8]]``, ``[(7,), (8,)]``,
+        ``[{"id": 7}]``; nothing (``None``, ``""``, ``[]``, ``"[]"``) is an empty list.
     :param field: Name of the argument, for the message.
     :raises ValueError: for anything else; the message shows the value.
     """
     return list(dict.fromkeys(_number(item, value, field) for item in _items(value, field)))
+
+
+def parse_id(value: Any, field: str = "id") -> int:
+    """Return the one id that ``value`` means.
+
+    :param value: As for :func:`parse_ids`.
+    :raises ValueError: when it means none, or several; the message shows the value.
+    """
+    ids = parse_ids(value, field)
+    if len(ids) != 1:
+        raise ValueError(f"{field}: {_shown(value)} is not one id")
+    return ids[0]
 
 
 def parse_user_ids(value: Any, field: str = "user_ids") -> list[int | str]:
@@ -28,7 +54,7 @@ def parse_user_ids(value: Any, field: str = "user_ids") -> list[int | str]:
     """
     users: dict[int | str, None] = {}
     for item in _items(value, field):
-        if isinstance(item, str) and "@" in item and not item.isspace():
+        if isinstance(item, str) and re.fullmatch(r"\s*[^\s/\\@]+@[^\s/\\@]+\s*", item):
             users[item.strip()] = None
         else:
             users[_number(item, value, field)] = None
@@ -53,36 +79,116 @@ def parse_texts(value: Any, field: str = "ids") -> list[str]:
     return list(texts)
 
 
+def parse_pairs(value: Any, field: str) -> list[str]:
+    """Return ids of things that belong to another thing, as ``"OWNER/ID"``.
+
+    :param value: ``"12/345"``, ``{12: [345, 346]}``, or a list of these or of pairs ``(12, 345)``.
+    :raises ValueError: for anything else; the message shows the value.
+    """
+    pairs: dict[str, None] = {}
+    for item in _pair_items(_literal(value, field) if isinstance(value, str) else value, field):
+        if not re.fullmatch(r"\d+/[\w-]+", item):
+            raise ValueError(f"{field}: {item!r} is no pair of ids; give OWNER/ID, for example '12/345'")
+        pairs[item] = None
+    return list(pairs)
+
+
+def _pair_items(value: Any, field: str, depth: int = 0) -> Iterator[str]:
+    """Give each pair that is in a value: in a dict of ids by owner, or a list, or one list within a list."""
+    if value is None or value == "":
+        return
+    if isinstance(value, Mapping):
+        for owner, ids in value.items():
+            for owner_id in parse_ids(owner, field):
+                yield from (f"{owner_id}/{one}" for one in parse_texts(ids, field))
+    elif isinstance(value, Iterable) and not isinstance(value, (str, bytes)) and depth <= 2:  # noqa: PLR2004 - list, list within it, pair
+        items = list(value)
+        if depth and len(items) == 2 and all(_is_id(item) for item in items):  # noqa: PLR2004 - a pair
+            yield f"{items[0]}/{items[1]}"
+        else:
+            for item in items:
+                yield from _pair_items(item, field, depth + 1)
+    else:
+        yield from (part.strip() for part in str(value).split(","))
+
+
+def _is_id(item: Any) -> bool:
+    return not isinstance(item, (Iterable, bool)) or (isinstance(item, str) and "/" not in item)
+
+
 def _items(value: Any, field: str) -> list[Any]:
+    """Return the single ids in a value, each as a number or a text where it is one."""
     if value is None:
         return []
     if isinstance(value, str):
-        text = value.strip()
-        if text in {"", "None", "null"}:
+        value = _literal(value, field)
+        if value == "":
             return []
-        if text[0] in "[(":
-            try:
-                value = ast.literal_eval(text)
-            except (SyntaxError, ValueError):
-                raise _refuse(value, value, field) from None
-        else:
-            return [part.strip() for part in text.split(",")]
-    if isinstance(value, (list, tuple, set, frozenset, range)):
-        return list(value)
-    if hasattr(value, "__iter__") and not isinstance(value, (bytes, dict)):
-        return list(value)
-    return [value]
+        if isinstance(value, str):
+            return [part.strip() for part in value.split(",")]
+    if not _is_list(value):
+        return [_plain(value)]
+    return [_plain(item) for outer in value for item in (outer if _is_list(outer) else (outer,))]
+
+
+def _is_list(value: Any) -> bool:
+    return hasattr(value, "__iter__") and not isinstance(value, (str, bytes, Mapping))
+
+
+def _plain(item: Any) -> Any:
+    """Return an id as a plain int or str, where it is one in another form."""
+    if isinstance(item, Mapping) and "id" in item:
+        item = item["id"]
+    if isinstance(item, bool):
+        return item
+    if isinstance(item, Integral):
+        return int(item)
+    if isinstance(item, Decimal) and item.is_finite() and item.adjusted() < _LONGEST and item % 1 == 0:
+        return int(item)
+    return int(item) if isinstance(item, float) and item.is_integer() else item
+
+
+def _literal(text: str, field: str) -> Any:
+    """Return the list or dict that a template has rendered to text; other text as it is, nothing as ''."""
+    text = text.strip()
+    if text in {"", "None", "null"}:
+        return ""
+    if text[0] not in "[({":
+        return text
+    for read in (json.loads, ast.literal_eval):
+        try:
+            return read(_DECIMAL.sub(r"\1", text))
+        except (ValueError, SyntaxError, MemoryError, RecursionError):
+            continue
+    raise _refuse(text, text, field)
 
 
 def _number(item: Any, value: Any, field: str) -> int:
-    if isinstance(item, str) and item.strip().isascii() and item.strip().isdecimal():
-        item = int(item)
-    if isinstance(item, int) and not isinstance(item, bool) and item >= 0:
-        return item
-    raise _refuse(item, value, field)
+    if isinstance(item, str) and (whole := _WHOLE.fullmatch(item.strip())):
+        item = int(whole[1])
+    if not isinstance(item, int) or isinstance(item, bool) or item < 0:
+        raise _refuse(item, value, field)
+    if item > _MOST or re.fullmatch(r"89\d{17}", str(item)):
+        raise ValueError(f"{field}: {item} is {_long_number(str(item))}")
+    return item
+
+
+def _long_number(digits: str) -> str:
+    """Say what a number is that is too long for an id."""
+    if re.fullmatch(r"89\d{17}", digits):
+        return "an ICCID, not an id; client.sims.list(iccid=...) finds the id of its SIM"
+    if re.fullmatch(r"89\d{18}", digits):
+        return "an ICCID, not an id; client.sims.list(iccid_with_luhn=...) finds the id of its SIM"
+    if re.fullmatch(r"89\d{30}", digits):
+        return "an eID, not an id; client.euiccs.list(eid=...) finds the id of its eUICC"
+    return "too long for an id"
 
 
 def _refuse(item: Any, value: Any, field: str) -> ValueError:
-    shown = repr(value)
-    where = "" if item is value else f" in {shown if len(shown) <= 200 else shown[:200] + '...'}"  # noqa: PLR2004 - a readable message
-    return ValueError(f"{field}: {item!r}{where} is no id; give a number, a list, '1,2' or '[1, 2]'")
+    where = "" if item is value else f" in {_shown(value)}"
+    return ValueError(f"{field}: {_shown(item)}{where} is no id; give a number, a list, '1,2' or '[1, 2]'")
+
+
+def _shown(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."

@@ -5,7 +5,6 @@ A table: to wait for something new, add a row.
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -25,7 +24,7 @@ from airflow_provider_emnify.api.enums import (
     UserStatus,
 )
 from airflow_provider_emnify.api.errors import EmnifyNotFoundError, EmnifyValidationError
-from airflow_provider_emnify.api.ids import parse_ids, parse_texts, parse_user_ids
+from airflow_provider_emnify.api.ids import parse_ids, parse_pairs, parse_texts, parse_user_ids
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -216,20 +215,6 @@ def _read_sim_batch(client: EmnifyClient, key: Id) -> Row:
 def _parts(key: Id) -> tuple[str, str]:
     first, _, second = str(key).partition("/")
     return first, second
-
-
-def parse_pairs(value: Any, field: str) -> list[str]:
-    """Return ids of things that belong to another thing: ``"12/345"``, or ``[12, 345]``, or a list of these.
-
-    :raises ValueError: for anything else; the message shows the value.
-    """
-    if isinstance(value, (list, tuple)) and value and all(isinstance(item, (list, tuple)) for item in value):
-        value = ["/".join(map(str, item)) for item in value]
-    pairs = parse_texts(value, field)
-    for pair in pairs:
-        if not re.fullmatch(r"\d+/[\w-]+", pair):
-            raise ValueError(f"{field}: {pair!r} is no pair of ids; give OWNER/ID, for example '12/345'")
-    return pairs
 
 
 STATE_WAITS: dict[str, WaitKind] = {

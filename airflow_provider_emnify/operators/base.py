@@ -158,12 +158,9 @@ def one_id(value: Any, field: str) -> int:
 
     :raises ValueError: naming the field and the value.
     """
-    from airflow_provider_emnify.api.ids import parse_ids
+    from airflow_provider_emnify.api.ids import parse_id
 
-    ids = parse_ids(value, field)
-    if len(ids) != 1:
-        raise ValueError(f"{field}: {value!r} is not one id")
-    return ids[0]
+    return parse_id(value, field)
 
 
 def optional_id(value: Any, field: str) -> int | None:

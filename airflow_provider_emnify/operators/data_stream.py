@@ -65,7 +65,8 @@ class EmnifyCreateDataStreamOperator(DataStreamSettingsOperator):
         its extra holds any other by name, for example ``{"headers": [...]}`` of RestAPI,
         or a ``url`` with a secret in it.
     :param data_stream_type_id: 1 for usage, 2 for events (templated).
-    :param filters: What it has, each ``{"field": ..., "value": [...]}`` (templated).
+    :param filters: What it has, each ``{"field": ..., "value": ...}`` with the values that emnify documents
+        for the field, or ``{"or": [...]}`` with a group of these (templated).
     :param relation_resolution: How related objects are shown, as emnify's page says (templated).
     :param status: ``"running"`` (emnify's default) or ``"paused"`` (templated).
     :param if_exists: ``"skip"`` (default): use a stream of the name as it is; ``"update"``: change it to what

@@ -34,7 +34,7 @@ SETTINGS = ("destination", "data_stream_type_id", "filters", "relation_resolutio
 
 _TYPES = ("AwsKinesis", "S3", "RestAPI", "KeenIO", "Datadog", "EventHubs", "PubSub")
 _DESTINATION = frozenset({"connection_type", "format", "credentials"})
-_FILTER = frozenset({"field", "value"})
+_FILTER = frozenset({"field", "value", "or"})
 _PASSWORD = {"KeenIO": "write_key", "Datadog": "api_key", "EventHubs": "connection_string"}
 _USABLE = (DataStreamStatus.RUNNING, DataStreamStatus.PAUSED)
 
@@ -94,7 +94,7 @@ class DataStreamSettingsOperator(DataStreamOperator):
         if isinstance(destination, Mapping) or is_known(destination):
             check_destination(destination)
         check_early(optional_id, data_stream_type_id, "data_stream_type_id")
-        check_early(parse_rows, filters, "filters", _FILTER)
+        check_early(parse_filters, filters)
         check_early(usable_status, status)
         if is_known(status) and self.wait_until_running and usable_status(status) is DataStreamStatus.PAUSED:
             raise ValueError("wait_until_running: a stream whose status is to be paused never runs")
@@ -110,7 +110,7 @@ class DataStreamSettingsOperator(DataStreamOperator):
         destination = check_destination(self.destination)
         if self.credentials_conn_id:
             destination = with_credentials(destination, self.credentials_conn_id)
-        filters = None if self.filters is None else parse_rows(self.filters, "filters", _FILTER)
+        filters = None if self.filters is None else parse_filters(self.filters)
         settings = {
             "destination": destination or None,
             "data_stream_type_id": optional_id(self.data_stream_type_id, "data_stream_type_id"),
@@ -131,6 +131,20 @@ class DataStreamSettingsOperator(DataStreamOperator):
         else:
             self.log.info("Data stream %s (%s) is as asked", stream["id"], stream.get("name"))
         return self.leave(stream["id"], stream)
+
+
+def parse_filters(value: Any, field: str = "filters") -> list[dict[str, Any]]:
+    """Return the filters of a data stream: each a field with a value of any kind, or a group (``or``).
+
+    :raises ValueError: for anything else, naming it.
+    """
+    filters = parse_rows(value, field, _FILTER)
+    for one in filters:
+        if one.keys() == {"or"}:
+            one["or"] = parse_filters(one["or"], f"{field}: or")
+        elif one.keys() != {"field", "value"}:
+            raise ValueError(f"{field}: {one!r} is no filter; give field and value, or {{'or': [...]}}")
+    return filters
 
 
 def check_destination(value: Any) -> Row:

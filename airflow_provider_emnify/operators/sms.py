@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import ast
 import re
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_emnify.api import EmnifyError, EmnifyUnknownOutcomeError, SmsStatus
-from airflow_provider_emnify.api.ids import parse_ids
+from airflow_provider_emnify.api.ids import parse_pairs
 from airflow_provider_emnify.api.resources.operation import moment
 from airflow_provider_emnify.api.resources.sms import is_same_sms, read_sms, submitted_at
 from airflow_provider_emnify.api.sms_text import parse_sender, split_text
-from airflow_provider_emnify.api.wait_kinds import parse_pairs
 from airflow_provider_emnify.api.waits import Wait
 from airflow_provider_emnify.links import EmnifyDevicesLink
 from airflow_provider_emnify.operators.base import EmnifyBaseOperator, check_early, flag, some
@@ -357,18 +354,6 @@ def parse_sms_ids(value: Any) -> list[str]:
 
     :raises ValueError: showing the value, when it means none.
     """
-    if isinstance(value, str) and value.strip()[:1] == "{":
-        try:
-            value = ast.literal_eval(value.strip())
-        except (ValueError, SyntaxError):
-            raise ValueError(f"sms_ids: {value!r} is no dict of SMS by endpoint") from None
-    if isinstance(value, Mapping):
-        return [
-            f"{endpoint_id}/{sms_id}"
-            for key, ids in value.items()
-            for endpoint_id in parse_ids(key, "sms_ids")
-            for sms_id in parse_ids(ids, "sms_ids")
-        ]
     return parse_pairs(value, "sms_ids")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -217,6 +218,22 @@ def test_it_can_be_mapped_over_another_task_s_result(
         kind.partial(task_id="a", **shared).expand(**{field: first.output})
         operator = kind(task_id="b", **shared, **{field: first.output})
     assert operator.upstream_task_ids == {"first"}
+
+
+OF_DEVICES = [row for row in EACH if row[2] in {"endpoint_ids", "sim_ids", "euicc_ids", "user_ids", "operator_ids"}]
+
+
+@pytest.mark.parametrize("value", ["[(7,), (8,)]", [[7], [8]], [(Decimal(7),), ("8",)], [{"id": 7}, {"id": 8.0}]])
+@pytest.mark.parametrize(
+    ("kind", "shared", "field"), [row[:3] for row in OF_DEVICES], ids=[row[0].__name__ for row in OF_DEVICES]
+)
+def test_ids_are_taken_as_mapped_tasks_and_sql_give_them(
+    kind: Any, shared: Any, field: str, value: Any
+) -> None:
+    kind(task_id="t", **shared, **{field: value})
+    for wrong in ([["89430300000000001234"]], [[[7]]], [(7, None)]):
+        with pytest.raises(ValueError, match=rf"^{field}: "):
+            kind(task_id="t", **shared, **{field: wrong})
 
 
 @each

@@ -82,6 +82,23 @@ class TestCreate:
         assert stream.destination == S3
         assert stream.target is DataStreamStatus.PAUSED
 
+    @pytest.mark.parametrize("form", [json.dumps, str, list])
+    @pytest.mark.parametrize(
+        "filters",
+        [
+            [{"field": "event_type_id", "value": [1, 2, 3]}, {"or": [{"field": "alert", "value": True}]}],
+            [{"field": "endpoint", "value": 7}],
+            [{"field": "country", "value": "DE"}],
+            [{"or": [{"field": "sim", "value": ["1"]}, {"or": [{"field": "alert_id", "value": None}]}]}],
+            [],
+        ],
+    )
+    def test_filters_are_sent_as_they_are_documented(
+        self, fleet: Sandbox, filters: list[dict[str, Any]], form: Callable[[Any], Any]
+    ) -> None:
+        stream_id = create(filters=form(filters)).execute(context())
+        assert fleet.state.data_streams[stream_id].filters == filters
+
     @pytest.mark.parametrize("form", [json.dumps, str])
     def test_a_destination_may_be_what_a_template_renders(
         self, fleet: Sandbox, form: Callable[[Any], str]
@@ -348,6 +365,10 @@ class TestDelete:
         (create, {"destination": {**S3, "bucket": "b"}}, "unknown bucket"),
         (create, {"data_stream_type_id": "usage"}, "data_stream_type_id: 'usage'"),
         (create, {"filters": [{"name": "x"}]}, "filters: unknown name"),
+        (create, {"filters": [{"or": [{"name": "x"}]}]}, "filters: or: unknown name"),
+        (create, {"filters": [{"field": "sim"}]}, "filters: .* is no filter"),
+        (create, {"filters": [{"field": "sim", "value": 1, "or": []}]}, "filters: .* is no filter"),
+        (create, {"filters": [{"or": 7}]}, "filters: or: 7 is no list"),
         (create, {"status": "error"}, "status: 'error' cannot be set"),
         (create, {"status": "paused", "wait_until_running": True}, "wait_until_running"),
         (create, {"if_exists": "replace"}, "if_exists: 'replace'"),

@@ -57,7 +57,8 @@ class DataStreams(Resource):
             ``KeenIO``, ``Datadog``, ``EventHubs``, ``PubSub``), ``format``, and ``credentials`` with what
             that type needs, for S3 for example ``region``, ``bucket_name``, ``role_arn``.
         :param data_stream_type_id: 1 for usage, 2 for events, see :meth:`types`.
-        :param filters: What it has, each ``{"field": ..., "value": [...]}``; see :meth:`filter_fields`.
+        :param filters: What it has, each ``{"field": ..., "value": ...}`` or a group ``{"or": [...]}``; see
+            :meth:`filter_fields`. They are sent as they are.
         :param relation_resolution: How related objects are shown, as emnify's page says.
         :param status: ``running`` or ``paused``.
         :returns: The stream, with at least its ``id``.

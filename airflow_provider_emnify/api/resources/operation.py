@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import re
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -16,7 +17,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, Concatenate, Final, ParamSpec, TypeVar
 
 from airflow_provider_emnify.api.errors import EmnifyError, EmnifyServerError, EmnifyUnknownOutcomeError
-from airflow_provider_emnify.api.ids import parse_ids
+from airflow_provider_emnify.api.ids import parse_id, parse_ids
 from airflow_provider_emnify.api.paging import Listing, Page
 
 if TYPE_CHECKING:
@@ -159,10 +160,26 @@ class Call:
         return page_of(answer, path)
 
     def _path_params(self, values: Row) -> Row | None:
-        for name, value in values.items():
-            if value is None or isinstance(value, bool):
-                raise ValueError(f"{name}: {value!r} is no id")
-        return values or None
+        return {name: _path_value(name, value) for name, value in values.items()} or None
+
+
+_TEXT_IDS = {
+    *("bic", "cloudconnect_attachment_id", "custom_event_id", "data_stream_id", "id", "operation_id"),
+    *("org_id", "org_id_or_my", "quota_type", "system_event_id", "template_id", "user_id"),
+}
+"""Names in paths whose values are texts, or may be; the others are numbers."""
+
+
+def _path_value(name: str, value: Any) -> Any:
+    """Return the value for a name in a path: a number, or a text that leads nowhere else.
+
+    :raises ValueError: naming both.
+    """
+    if name not in _TEXT_IDS:
+        return parse_id(value, name)
+    if isinstance(value, bool) or not re.fullmatch(r"[\w@+-][\w.:@+-]*", str(value).strip()):
+        raise ValueError(f"{name}: {value!r} is no id")
+    return str(value).strip() if isinstance(value, str) else value
 
 
 def page_of(answer: Answer, path: str, *, envelope: bool = False) -> Page:
@@ -242,10 +259,7 @@ def ref(value: Any, field: str) -> Any:
     """
     if value is None or value is UNSET:
         return value
-    ids = parse_ids(value, field)
-    if len(ids) != 1:
-        raise ValueError(f"{field}: give one id, not {value!r}")
-    return {"id": ids[0]}
+    return {"id": parse_id(value, field)}
 
 
 def nullable_ref(value: Any, field: str) -> Any:

@@ -27,10 +27,11 @@ _FIELDS = {
         },
         required=True,
     ),
-    "filters": array(record({"field": text(required=True), "value": array(text(), required=True)})),
+    "filters": array(record({"field": text(), "or": array(record({}))})),
     "data_stream_type": reference(),
     "status": reference(),
 }
+_FILTERS = {*FILTER_FIELDS.values(), "alert"}  # also by id: event_type_id
 _SETTABLE = (DataStreamStatus.RUNNING, DataStreamStatus.PAUSED)
 
 
@@ -144,13 +145,25 @@ def _check(body: dict[str, Any]) -> None:
                 *(finding("Required", f"DataStream - credentials - {name} is required.") for name in missing)
             )
     for one in body.get("filters", ()):
-        if one["field"] not in FILTER_FIELDS.values():
-            raise wrong(f"DataStream - there is no filter field {one['field']}.")
+        _check_filter(one)
     if "data_stream_type" in body and body["data_stream_type"]["id"] not in TYPES:
         raise ApiError(
             "InvalidReference",
             f"Invalid reference to DataStreamType with id {body['data_stream_type']['id']}",
         )
+
+
+def _check_filter(one: dict[str, Any]) -> None:
+    """Answer 422 unless a filter has a field that there is and a value, or is a group of such (``or``)."""
+    for below in one.get("or", ()):
+        _check_filter(below)
+    if "or" in one:
+        return
+    for key in ("field", "value"):
+        if key not in one:
+            raise invalid(finding("Required", f"DataStream - filters - {key} is required."))
+    if one["field"].removesuffix("_id") not in _FILTERS:
+        raise wrong(f"DataStream - there is no filter field {one['field']}.")
 
 
 def _status(body: dict[str, Any]) -> DataStreamStatus | None:
