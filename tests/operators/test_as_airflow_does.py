@@ -220,16 +220,21 @@ def test_it_can_be_mapped_over_another_task_s_result(
     assert operator.upstream_task_ids == {"first"}
 
 
-OF_DEVICES = [row for row in EACH if row[2] in {"endpoint_ids", "sim_ids", "euicc_ids", "user_ids", "operator_ids"}]
+_IDS = {"endpoint_ids", "sim_ids", "euicc_ids", "user_ids", "operator_ids"}
+OF_DEVICES = [row for row in EACH if row[2] in _IDS]
 
 
-@pytest.mark.parametrize("value", ["[(7,), (8,)]", [[7], [8]], [(Decimal(7),), ("8",)], [{"id": 7}, {"id": 8.0}]])
+@pytest.mark.parametrize(
+    "value", ["[(7,), (8,)]", [[7], [8]], [(Decimal(7),), ("8",)], [{"id": 7}, {"id": 8.0}]]
+)
 @pytest.mark.parametrize(
     ("kind", "shared", "field"), [row[:3] for row in OF_DEVICES], ids=[row[0].__name__ for row in OF_DEVICES]
 )
 def test_ids_are_taken_as_mapped_tasks_and_sql_give_them(
     kind: Any, shared: Any, field: str, value: Any
 ) -> None:
+    if kind is EmnifyAssignSimOperator:
+        shared = {"endpoint_ids": value}  # as many as there are SIMs
     kind(task_id="t", **shared, **{field: value})
     for wrong in ([["89430300000000001234"]], [[[7]]], [(7, None)]):
         with pytest.raises(ValueError, match=rf"^{field}: "):
