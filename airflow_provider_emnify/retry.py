@@ -5,8 +5,8 @@ Two ways to the same end:
 * :func:`fail_for_good` is for code in a task: what no retry can mend becomes an ``AirflowFailException``,
   which fails the task at once on every Airflow. The operators of this provider use it.
 * :data:`EMNIFY_RETRY_POLICY` is for a whole task on Airflow 3.3 and later. It also waits as long as the API
-  asked for after a 429. Before 3.3 it is None, so that a DAG with it in its ``default_args`` runs on each
-  version.
+  asked for, up to 15 minutes. Before 3.3 it is None, so that a DAG with it in its ``default_args`` runs on
+  each version.
 
 .. code-block:: python
 
@@ -22,14 +22,15 @@ Two ways to the same end:
 
 from __future__ import annotations
 
+import math
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_emnify.airflow_names import AirflowFailException
+from airflow_provider_emnify.api.backoff import LONGEST_RETRY_AFTER
 from airflow_provider_emnify.api.errors import (
     EmnifyError,
     EmnifyPartialError,
-    EmnifyRateLimitError,
     EmnifyUnknownOutcomeError,
 )
 
@@ -71,12 +72,19 @@ def _is_unknown(error: BaseException) -> bool:
     )
 
 
+def _bounded(asked: Any) -> float | None:
+    """Return a time that an API asked to wait, at most 15 minutes of it; None when it makes no sense."""
+    if isinstance(asked, bool) or not isinstance(asked, (int, float)) or math.isnan(asked):
+        return None
+    return float(max(0.0, min(asked, LONGEST_RETRY_AFTER)))
+
+
 EMNIFY_RETRY_POLICY: Any = None
 """A retry policy for any task that calls emnify, on Airflow 3.3 and later; None before.
 
 It fails at once on authentication, permission, validation and whatever else lasts; waits as long as the API
-asked for after a 429; retries on server and connection errors; leaves other exceptions to the task's own
-settings. It never retries more often than the task's ``retries``.
+asked for, but no longer than 15 minutes; retries on server and connection errors; leaves other exceptions
+to the task's own settings. It never retries more often than the task's ``retries``.
 """
 
 try:
@@ -98,9 +106,8 @@ else:
                 return RetryDecision.default()
             if is_lasting(exception):
                 return RetryDecision.fail(reason=f"no retry mends this: {exception}")
-            delay = None
-            if isinstance(exception, EmnifyRateLimitError) and exception.retry_after is not None:
-                delay = timedelta(seconds=exception.retry_after)
+            seconds = _bounded(getattr(exception, "retry_after", None))
+            delay = None if seconds is None else timedelta(seconds=seconds)
             return RetryDecision.retry(delay=delay, reason=f"this may pass: {exception}")
 
         def serialize(self) -> dict[str, Any]:

@@ -11,8 +11,8 @@
 
 from __future__ import annotations
 
-from airflow_provider_emnify.api.auth import Credentials
 from airflow_provider_emnify.api.client import EmnifyClient
+from airflow_provider_emnify.api.credentials import Credentials
 from airflow_provider_emnify.api.enums import (
     ApplicationTokenStatus,
     CloudConnectStatus,

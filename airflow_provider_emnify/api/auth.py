@@ -12,20 +12,26 @@ secret; what it learns goes to ``on_secret`` first, so that the caller's log can
 from __future__ import annotations
 
 import copy
-import hashlib
 import logging
+import random
 import threading
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Protocol, TypeGuard
+import time
+from functools import partial
+from typing import TYPE_CHECKING, Any, Protocol
 
-import jwt
-
-from airflow_provider_emnify.api.errors import EmnifyAuthenticationError, EmnifyError
+from airflow_provider_emnify.api.auth_token import AuthToken
+from airflow_provider_emnify.api.errors import (
+    EmnifyAuthenticationError,
+    EmnifyError,
+    EmnifyServerError,
+    EmnifyUnknownOutcomeError,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from airflow_provider_emnify.api.credentials import Credentials
+    from airflow_provider_emnify.api.sending import Answer
     from airflow_provider_emnify.api.token_cache import TokenCache
 
 log = logging.getLogger(__name__)
@@ -33,154 +39,25 @@ log = logging.getLogger(__name__)
 AUTHENTICATE = "/api/v1/authenticate"
 SWITCH_WORKSPACE = "/api/v1/authenticate/workspace"
 
-_LEAD = 120.0  # seconds before its end at which a token is renewed ...
-_LEAD_SHARE = 0.1  # ... but never more than this share of its life
-
-_REJECTIONS = {400, 401, 403, 422}  # other failures of the exchange say nothing of the credential
-
-
-@dataclass(frozen=True)
-class Credentials:
-    """What a user proves who they are with: an application token, or a username and a password.
-
-    :param application_token: Application token from the portal, Integrations > Application tokens.
-    :param username: Email address of a user. Only calls across Workspaces need user credentials.
-    :param password: The user's password. It is sent as its SHA-1 digest, as the API asks for.
-    :param fingerprint: Fingerprint of a trusted device, for a user with multi-factor authentication.
-    :param workspace_id: Workspace to switch to after each authentication; needs user credentials.
-    :raises ValueError: when they do not add up to one of the two forms.
-    """
-
-    application_token: str | None = field(default=None, repr=False)
-    username: str | None = None
-    password: str | None = field(default=None, repr=False)
-    fingerprint: str | None = field(default=None, repr=False)
-    workspace_id: int | None = None
-
-    def __post_init__(self) -> None:
-        if self.application_token and (self.username or self.password):
-            raise ValueError("give an application token, or a username and a password, not both")
-        if self.username and not self.password:
-            raise ValueError("password is missing: a username needs one")
-        if not self.username and not self.application_token:
-            raise ValueError("application_token is missing (or username and password)")
-        if not self.username and (self.workspace_id is not None or self.fingerprint):
-            name = "fingerprint" if self.fingerprint else "workspace_id"
-            raise ValueError(f"{name} needs user credentials: an application token belongs to one Workspace")
-
-    @property
-    def secrets(self) -> list[str]:
-        """Every form in which these credentials are secret."""
-        digest = _digest(self.password) if self.password else None
-        return [s for s in (self.application_token, self.password, digest, self.fingerprint) if s]
-
-    @property
-    def identity(self) -> str:
-        """A name for these credentials that tells nothing: for lock files and rate limit buckets."""
-        # A digest of a high-entropy token, or of a username; it is a name, not a protection.
-        return hashlib.sha256((self.application_token or f"user {self.username}").encode()).hexdigest()[:16]
-
-    def body(self) -> dict[str, str]:
-        """Return the body with which these credentials are exchanged for an auth token."""
-        if self.application_token:
-            return {"application_token": self.application_token}
-        body = {"username": self.username or "", "password": _digest(self.password or "")}
-        if self.fingerprint:
-            body["fingerprint"] = self.fingerprint
-        return body
-
-
-def _digest(password: str) -> str:
-    return hashlib.sha1(password.encode(), usedforsecurity=False).hexdigest()
-
-
-@dataclass(frozen=True)
-class AuthToken:
-    """An auth token and when to let go of it.
-
-    Its life is counted from its arrival, by a clock that only goes forward: what the worker's clock says
-    does not matter.
-
-    :param value: The token itself.
-    :param renew_at: Reading of the clock from which it is to be renewed; None: when the API refuses it.
-    """
-
-    value: str = field(repr=False)
-    renew_at: float | None = None
-
-    @classmethod
-    def arrived(cls, value: str, now: float) -> AuthToken:
-        """Take a token that arrived just ``now`` (a reading of the clock)."""
-        claims = _claims(value)
-        ends, began = claims.get("exp"), claims.get("iat")
-        if not _is_number(ends):
-            return cls(value)
-        # Without a beginning, the only clock to count by is this machine's.
-        life = float(ends) - (float(began) if _is_number(began) else datetime.now(UTC).timestamp())
-        if life <= 0:
-            return cls(value)
-        return cls(value, now + life - min(_LEAD, life * _LEAD_SHARE))
-
-    def is_due(self, now: float) -> bool:
-        """Tell whether the token is about to end."""
-        return self.renew_at is not None and now >= self.renew_at
-
-    @property
-    def secrets(self) -> list[str]:
-        """The token, and what is secret among its claims."""
-        api_key = _claims(self.value).get("api_key")
-        return [self.value, str(api_key)] if api_key else [self.value]
-
-    def info(self) -> dict[str, Any]:
-        """Return what the token says, free of secrets.
-
-        :returns: ``organisation_id``, ``organisation``, ``application_id`` or ``user_id`` and ``user``,
-            ``issued_at`` and ``expires_at`` (ISO 8601, UTC), ``seconds_left`` (by this machine's clock);
-            what it does not say is None.
-        """
-        claims = _claims(self.value)
-        ends = claims.get("exp")
-        left = round(float(ends) - datetime.now(UTC).timestamp()) if _is_number(ends) else None
-        return {
-            "organisation_id": _claim(claims, "org"),
-            "organisation": _claim(claims, "orgName"),
-            "application_id": _claim(claims, "app"),
-            "user_id": _claim(claims, "user"),
-            "user": _claim(claims, "userName"),
-            "issued_at": _moment(claims.get("iat")),
-            "expires_at": _moment(ends),
-            "seconds_left": left,
-        }
-
-
-def _claims(token: str) -> dict[str, Any]:
-    """What a token says; nothing when it is no JWT. It is the API that checks the signature, not us."""
-    try:
-        return dict(jwt.decode(token, options={"verify_signature": False}))
-    except (jwt.PyJWTError, ValueError, TypeError):
-        return {}
-
-
-def _claim(claims: dict[str, Any], name: str) -> Any:
-    nested = claims.get("esc")
-    return claims.get(f"esc.{name}", nested.get(name) if isinstance(nested, dict) else None)
-
-
-def _is_number(value: Any) -> TypeGuard[float]:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
-
-
-def _moment(value: Any) -> str | None:
-    try:
-        return datetime.fromtimestamp(float(value), UTC).isoformat()
-    except (TypeError, ValueError, OverflowError, OSError):
-        return None
+_UNAUTHORIZED = 401  # emnify's word for a rejected credential, whatever its body
+_REJECTIONS = {400, 403, 422}  # these too, with emnify's own body; anybody on the way answers so as well
+_MOST_LOST = 2  # logins of a user whose outcome is unknown: a third one that is rejected locks the account
+_PAUSE = (1.0, 5.0)  # seconds before the second one
+_LOCKED_FOR = 300.0  # seconds that emnify locks an account
 
 
 class Exchange(Protocol):
     """How a body is sent to one of the two authentication paths, and its JSON answer comes back."""
 
-    def __call__(self, path: str, body: dict[str, Any], token: AuthToken | None) -> Any:
+    def __call__(
+        self,
+        path: str,
+        body: dict[str, Any],
+        token: AuthToken | None,
+        *,
+        repeatable: bool,
+        check: Callable[[Answer | EmnifyError], None],
+    ) -> Any:
         """Send it once, or again only where the outcome is no rejection. Raises an EmnifyError."""
 
 
@@ -192,6 +69,7 @@ class TokenSource:
     :param clock: A clock in seconds that only goes forward.
     :param on_secret: Told every secret as soon as it is known.
     :param cache: Where processes of this host leave tokens for each other.
+    :param sleep: How to wait, in seconds.
     """
 
     def __init__(
@@ -201,16 +79,22 @@ class TokenSource:
         clock: Callable[[], float],
         on_secret: Callable[[str], None],
         cache: TokenCache | None = None,
+        *,
+        sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._credentials = credentials
         self._cache = cache
         self._exchange = exchange
         self._clock = clock
         self._on_secret = on_secret
+        self._sleep = sleep
         self._lock = threading.Lock()
         self._token: AuthToken | None = None
         self._refresh_token: str | None = None
         self._rejection: EmnifyError | None = None
+        self._lost = 0  # logins of a user, one after another, whose outcome is unknown
+        self._lost_at = 0.0
+        self._was_accepted = False
         for secret in credentials.secrets:
             on_secret(secret)
 
@@ -247,6 +131,10 @@ class TokenSource:
                 raise
             return self._token
 
+    def after_fork(self) -> None:
+        """Let go, in a child process, of the parent's lock. The token is good for both."""
+        self._lock = threading.Lock()
+
     def _share(self, cache: TokenCache, stale: AuthToken | None) -> AuthToken:
         """Take the token that another process has left, or get one and leave it for the others."""
         with cache.lock():
@@ -264,7 +152,8 @@ class TokenSource:
             try:
                 token = self._authenticate()
             except EmnifyAuthenticationError as error:
-                cache.store(rejection=error.message)
+                if error.status is not None:  # emnify said so itself
+                    cache.store(rejection=error.message)
                 raise
             cache.store(token=token.value)
             return token
@@ -275,7 +164,9 @@ class TokenSource:
         workspace_id = self._credentials.workspace_id
         if workspace_id is not None:
             body = {"target_organisation": {"id": workspace_id}}
-            token = self._take(self._exchange(SWITCH_WORKSPACE, body, token))
+            token = self._take(
+                self._exchange(SWITCH_WORKSPACE, body, token, repeatable=True, check=_check_answer)
+            )
         if log.isEnabledFor(logging.DEBUG):
             log.debug("Authenticated: %s", token.info())
         return token
@@ -285,7 +176,7 @@ class TokenSource:
             return None
         body, self._refresh_token = {"refresh_token": self._refresh_token}, None
         try:
-            answer = self._exchange(AUTHENTICATE, body, None)
+            answer = self._exchange(AUTHENTICATE, body, None, repeatable=True, check=_check_answer)
         except EmnifyError as error:
             if error.transient:
                 self._refresh_token = body["refresh_token"]
@@ -296,13 +187,50 @@ class TokenSource:
         return answer
 
     def _log_in(self) -> Any:
-        what = "the application token" if self._credentials.application_token else "the username or password"
-        try:
-            return self._exchange(AUTHENTICATE, self._credentials.body(), None)
-        except EmnifyError as error:
-            if error.status not in _REJECTIONS:
-                raise
-            raise _rejected(error, what) from None
+        is_user = not self._credentials.application_token
+        check = partial(_check_answer, kind=EmnifyUnknownOutcomeError) if is_user else _check_answer
+        while True:
+            self._refuse_a_third_try()
+            try:
+                answer = self._exchange(
+                    AUTHENTICATE, self._credentials.body(), None, repeatable=not is_user, check=check
+                )
+            except EmnifyUnknownOutcomeError as error:
+                self._lost += 1
+                self._lost_at = self._clock()
+                log.info("%s (try %d of %d)", error, self._lost, _MOST_LOST)
+                if self._lost < _MOST_LOST:
+                    self._sleep(random.uniform(*_PAUSE))  # noqa: S311 - spreads callers, hides nothing
+                continue
+            except EmnifyError as error:
+                if not _is_rejection(error):
+                    raise
+                what = "the username or password" if is_user else "the application token"
+                raise _rejected(error, what) from None
+            self._lost, self._was_accepted = 0, True
+            return answer
+
+    def _refuse_a_third_try(self) -> None:
+        """Keep a user's account from being locked by tries of which nobody knows whether they count.
+
+        Credentials that were accepted before get new tries after the time of a lock; others do not.
+
+        :raises EmnifyServerError: after the second one.
+        """
+        if self._lost < _MOST_LOST:
+            return
+        if self._was_accepted and self._clock() >= self._lost_at + _LOCKED_FOR:
+            self._lost = 0
+            return
+        error = EmnifyServerError(
+            f"the answers to {self._lost} logins were lost or not emnify's own, so it is not known whether "
+            "username and password are right. They are not sent a third time, since three rejections in a "
+            "row lock the account for five minutes. Try again after that",
+            method="POST",
+            path=AUTHENTICATE,
+        )
+        error.retry_after = _LOCKED_FOR
+        raise error
 
     def _take(self, answer: Any) -> AuthToken:
         said = answer if isinstance(answer, dict) else {}
@@ -311,17 +239,7 @@ class TokenSource:
                 self._on_secret(said[name])
         value = said.get("auth_token")
         if not isinstance(value, str) or not value:
-            raise EmnifyAuthenticationError(
-                _MFA_ASKED if said.get("mfa_token") else "the answer holds no auth_token; is the host right?",
-                method="POST",
-                path=AUTHENTICATE,
-            )
-        if not value.isascii() or any(letter.isspace() or not letter.isprintable() for letter in value):
-            raise EmnifyAuthenticationError(
-                "the answer's auth_token holds characters that no token has; is the host right?",
-                method="POST",
-                path=AUTHENTICATE,
-            )
+            raise EmnifyAuthenticationError(_MFA_ASKED, status=200, method="POST", path=AUTHENTICATE)
         if isinstance(said.get("refresh_token"), str):
             self._refresh_token = said["refresh_token"]
         return self._arrived(value)
@@ -338,6 +256,42 @@ _MFA_ASKED = (
     "once with a fingerprint of your choice (POST /api/v1/authenticate with mfa_token, code and "
     "trusted_device) and give the same fingerprint in the connection's extras; or use an application token"
 )
+
+
+def _is_rejection(error: EmnifyError) -> bool:
+    """Tell whether emnify itself says that it does not accept the credential."""
+    if error.status == _UNAUTHORIZED:
+        return True
+    return error.status in _REJECTIONS and (error.code is not None or error.token is not None)
+
+
+def _check_answer(answer: Answer | EmnifyError, *, kind: type[EmnifyError] = EmnifyServerError) -> None:
+    """Refuse what is not emnify's own answer to an authentication: it says nothing of the credential.
+
+    :param kind: What to raise for an answer that is empty, cut or somebody else's.
+    """
+    if isinstance(answer, EmnifyError):
+        status = answer.status or 0
+        if answer.transient or status < 400 or isinstance(answer, kind) or _is_rejection(answer):  # noqa: PLR2004 - HTTP's own number
+            return
+        raise kind(
+            "emnify rejects no credential like this: somebody else may have answered (is the host right?)",
+            status=answer.status,
+            method=answer.method,
+            path=answer.path,
+        ) from None
+    said = answer.body if isinstance(answer.body, dict) else {}
+    token = said.get("auth_token")
+    if token is None and said.get("mfa_token"):
+        return
+    if isinstance(token, str) and token.isascii() and token.isprintable() and token and " " not in token:
+        return
+    raise kind(
+        "the answer holds no auth_token that could be used; is the host right?",
+        status=answer.status,
+        method="POST",
+        path=AUTHENTICATE,
+    )
 
 
 def _rejected(error: EmnifyError, what: str) -> EmnifyAuthenticationError:

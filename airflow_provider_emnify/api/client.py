@@ -6,37 +6,44 @@
 
 from __future__ import annotations
 
-import ipaddress
-import re
+import logging
+import os
 import time
+import weakref
 from typing import TYPE_CHECKING, Any, Self
-from urllib.parse import quote, urlsplit
+from urllib.parse import urlsplit
 
-from airflow_provider_emnify.api.auth import AUTHENTICATE, AuthToken, TokenSource
+from airflow_provider_emnify.api.auth import AUTHENTICATE, TokenSource
 from airflow_provider_emnify.api.errors import (
     EmnifyAuthenticationError,
+    EmnifyError,
     EmnifyUnknownOutcomeError,
 )
 from airflow_provider_emnify.api.graphql import GRAPHQL, data_of, is_mutation
 from airflow_provider_emnify.api.limits import Limits
 from airflow_provider_emnify.api.paging import Listing
+from airflow_provider_emnify.api.redaction import Redactor
 from airflow_provider_emnify.api.resources import MAY_BE_BARE, UNPAGED, Resources
 from airflow_provider_emnify.api.resources.operation import find_lost, page_of
 from airflow_provider_emnify.api.sending import Answer, ClientStats, Sender
+from airflow_provider_emnify.api.urls import DEFAULT_BASE_URL, check_base_url, fill_path
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from contextlib import AbstractContextManager
     from types import TracebackType
 
-    from airflow_provider_emnify.api.auth import Credentials
+    from airflow_provider_emnify.api.auth_token import AuthToken
+    from airflow_provider_emnify.api.credentials import Credentials
     from airflow_provider_emnify.api.paging import Page
     from airflow_provider_emnify.api.sending import Pick
     from airflow_provider_emnify.api.token_cache import TokenCache
 
-DEFAULT_BASE_URL = "https://cdn.emnify.net"
-
 Row = dict[str, Any]
+
+log = logging.getLogger(__name__)
+
+_clients: weakref.WeakSet[EmnifyClient] = weakref.WeakSet()
 
 
 class EmnifyClient(Resources):
@@ -75,7 +82,7 @@ class EmnifyClient(Resources):
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._base_url = check_base_url(base_url)
-        self._secrets: dict[str, None] = {}
+        self._redactor = Redactor()
         self._on_secret = on_secret
         self._organisation = credentials.identity
         self._limits = Limits(sleep=sleep) if limits is None else limits
@@ -85,12 +92,15 @@ class EmnifyClient(Resources):
             max_retries=max_retries,
             limits=self._limits,
             user_agent=user_agent,
-            redact=self._redact,
+            redactor=self._redactor,
             on_metric=on_metric or (lambda _name, _amount: None),
             sleep=sleep,
         )
-        self._tokens = TokenSource(credentials, self._exchange, clock, self.learn_secret, token_cache)
+        self._tokens = TokenSource(
+            credentials, self._exchange, clock, self.learn_secret, token_cache, sleep=sleep
+        )
         super().__init__(self)
+        _clients.add(self)
 
     def __enter__(self) -> Self:
         return self
@@ -104,8 +114,16 @@ class EmnifyClient(Resources):
         return f"EmnifyClient({self._base_url})"
 
     def close(self) -> None:
-        """Close the connections."""
+        """End what is under way in other threads, and close the connections. It sends no more."""
         self._sender.close()
+
+    def abort(self) -> None:
+        """End what is under way in other threads, without waiting for anything. It sends no more."""
+        self._sender.abort()
+
+    def _after_fork(self) -> None:
+        self._sender.after_fork()
+        self._tokens.after_fork()
 
     @property
     def stats(self) -> ClientStats:
@@ -275,7 +293,7 @@ class EmnifyClient(Resources):
         repeatable = not is_mutation(query)
         json = {"query": query, "variables": dict(variables or {})}
         answer = self.send("POST", GRAPHQL, json=json, repeatable=repeatable)
-        return data_of(answer, allow_partial=allow_partial, repeatable=repeatable, redact=self._redact)
+        return data_of(answer, allow_partial=allow_partial, repeatable=repeatable, redact=self._redactor.text)
 
     def send(
         self,
@@ -314,75 +332,43 @@ class EmnifyClient(Resources):
         except EmnifyAuthenticationError as error:
             if error.status != 401:  # noqa: PLR2004 - HTTP's own number
                 raise
+        log.info("%s %s answered 401; sending it again with a new auth token", method, path)
         # A 401 was not acted on, so any request may be sent once more with a new token.
         return send(self._tokens.renew(token))
 
-    def _exchange(self, path: str, body: dict[str, Any], token: AuthToken | None) -> Any:
-        """Send one authentication call. It makes a token and changes nothing, so it may be repeated."""
+    def _exchange(
+        self,
+        path: str,
+        body: dict[str, Any],
+        token: AuthToken | None,
+        *,
+        repeatable: bool,
+        check: Callable[[Answer | EmnifyError], None],
+    ) -> Any:
+        """Send one authentication call and return the JSON of its answer."""
         if path == AUTHENTICATE:
             self._sender.count("authentications")
         return self._sender.send(
-            "POST", path, json=body, token=token, organisation=self._organisation, repeatable=True
+            "POST",
+            path,
+            json=body,
+            token=token,
+            organisation=self._organisation,
+            repeatable=repeatable,
+            check=check,
         ).body
 
     def learn_secret(self, secret: str) -> None:
         """Take note of a secret: no error of this client shows it, and whoever masks secrets is told it."""
-        self._secrets[secret] = None
+        self._redactor.learn(secret)
         if self._on_secret is not None:
             self._on_secret(secret)
 
-    def _redact(self, text: str) -> str:
-        for secret in list(self._secrets):
-            text = text.replace(secret, "***")
-        return text
+
+def _let_go() -> None:
+    """In a child process: connections, locks and files are the parent's."""
+    for client in list(_clients):
+        client._after_fork()
 
 
-def check_base_url(url: str) -> str:
-    """Return the scheme and host of the API, without a slash at the end.
-
-    :raises ValueError: when it is no such URL, or plain ``http://`` to another machine.
-    """
-    try:
-        parts = urlsplit(url.strip())
-        port = f":{parts.port}" if parts.port else ""
-    except ValueError as error:
-        raise ValueError(f"host: {url!r} is no URL ({error})") from None
-    if parts.username or parts.password:
-        raise ValueError("host: the URL must hold no user or password")
-    if parts.scheme not in {"https", "http"} or not parts.hostname:
-        raise ValueError(f"host: {url!r} is no base URL; give https:// and a host, like {DEFAULT_BASE_URL}")
-    if parts.path.strip("/") or parts.query or parts.fragment:
-        raise ValueError(
-            f"host: {url!r} has more than a scheme and a host; give {parts.scheme}://{parts.netloc}"
-        )
-    if parts.scheme == "http" and not _is_loopback(parts.hostname):
-        raise ValueError(f"host: {url!r} would send the token in the clear; use https://")
-    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
-    return f"{parts.scheme}://{host}{port}"
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
-
-
-def fill_path(path: str, values: Mapping[str, Any] | None) -> str:
-    """Put percent-encoded values into a path.
-
-    :raises ValueError: when the path is none, a value is missing, or a value would lead elsewhere.
-    """
-    if not path.startswith("/") or path.startswith("//") or "?" in path or "#" in path:
-        raise ValueError(f"path: {path!r} is none; give it from /api on, without host and query")
-
-    def fill(match: re.Match[str]) -> str:
-        name = match[1]
-        if values is None or name not in values:
-            raise ValueError(f"{name}: missing for {path}")
-        text = str(values[name])
-        if text in {"", ".", ".."}:
-            raise ValueError(f"{name}: {text!r} is no id")
-        return quote(text, safe="")
-
-    return re.sub(r"\{(\w+)\}", fill, path)
+os.register_at_fork(after_in_child=_let_go)

@@ -228,6 +228,11 @@ class Limits:
             self._buckets.clear()
             self._store.close()
 
+    def after_fork(self) -> None:
+        """Let go, in a child process, of what is the parent's. Its calls count on."""
+        self._lock = threading.RLock()
+        self._buckets.clear()
+
     def _try(self, limit: Limit, key: str) -> float:
         """Take a place at once and return 0, or return the seconds after which to try again."""
         with self._lock:

@@ -14,22 +14,31 @@ anything else                  an error            an error
 
 from __future__ import annotations
 
+import http.client
+import json as json_module
+import logging
 import platform
-import random
+import re
 import threading
+import time
+import zlib
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import requests
 import tenacity
 import urllib3
-from requests.adapters import HTTPAdapter
-from urllib3.exceptions import ConnectTimeoutError, MaxRetryError, NewConnectionError
 
 from airflow_provider_emnify import __version__
+from airflow_provider_emnify.api.backoff import LONGEST_RETRY_AFTER, backoff, is_worth_repeating, retry_after
+from airflow_provider_emnify.api.connections import (
+    AnswerTooLargeError,
+    Exchange,
+    Session,
+    exchanging,
+    read_body,
+)
 from airflow_provider_emnify.api.errors import (
     EmnifyConnectionError,
     EmnifyError,
@@ -38,20 +47,31 @@ from airflow_provider_emnify.api.errors import (
     EmnifyUnknownOutcomeError,
     error_from_answer,
 )
+from airflow_provider_emnify.api.lost_connections import (
+    LONGEST_CONNECT,
+    WHOLE,
+    is_untrusted,
+    reason,
+    was_never_sent,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from airflow_provider_emnify.api.auth import AuthToken
+    from airflow_provider_emnify.api.auth_token import AuthToken
     from airflow_provider_emnify.api.limits import Limits
+    from airflow_provider_emnify.api.redaction import Redactor
 
     Pick = Callable[[dict[str, Any]], Any]
 
-_LONGEST_CONNECT = 10.0  # seconds to reach the host; the timeout is for its answer
-_FIRST_WAIT, _LONGEST_WAIT = 1.0, 60.0  # seconds of backoff
-_LONGEST_RETRY_AFTER = 900.0  # seconds; an API that asks for more is told of as an error
+log = logging.getLogger(__name__)
+
 _NOT_IMPLEMENTED = 501
-_CONNECTIONS = 32  # kept open for as many threads
+_LONGEST_REASON = 300  # characters of a log line
+_WORTH_READING = 1024 * 1024  # bytes of an error
+# Answers of these hold tokens, keys or codes: none is ever shown.
+_SECRET_ANSWER = re.compile(r"/api/v\d+/(authenticate|application_token|api_secret|user/(mfa|[^/]+/mfa))\b.*")
+_BROKEN = (requests.RequestException, urllib3.exceptions.HTTPError, http.client.HTTPException, zlib.error)
 
 
 @dataclass
@@ -99,7 +119,7 @@ class Sender:
     :param max_retries: How often a request is sent again, at most.
     :param limits: The rate limits to keep.
     :param user_agent: Value of the header.
-    :param redact: Takes secrets out of a text.
+    :param redactor: Takes secrets out of what is shown.
     :param on_metric: Told what is counted, and by how much it grew.
     :param sleep: How to wait, in seconds.
     """
@@ -112,34 +132,44 @@ class Sender:
         max_retries: int,
         limits: Limits,
         user_agent: str | None,
-        redact: Callable[[str], str],
+        redactor: Redactor,
         on_metric: Callable[[str, float], None],
         sleep: Callable[[float], None],
     ) -> None:
         self._base_url = base_url
         self._host = urlsplit(base_url).netloc
-        self._timeout = (min(timeout, _LONGEST_CONNECT), timeout)
+        self._timeout = (min(timeout, LONGEST_CONNECT), timeout)
         self._limits = limits
-        self._redact = redact
+        self._redactor = redactor
         self._on_metric = on_metric
         self._lock = threading.Lock()
         self.stats = ClientStats()
-        self._retrying = tenacity.Retrying(
-            retry=tenacity.retry_if_exception(_is_worth_repeating),
-            stop=tenacity.stop_after_attempt(max_retries + 1),
-            wait=_backoff,
-            sleep=sleep,
-            before_sleep=lambda _state: self.count("retries"),
-            reraise=True,
-        )
-        self._session = requests.Session()
-        self._session.headers["User-Agent"] = user_agent or _user_agent()
-        self._session.headers["Accept"] = "application/json"
-        for scheme in ("https://", "http://"):
-            self._session.mount(scheme, HTTPAdapter(pool_maxsize=_CONNECTIONS))
+        self._max_retries = max_retries
+        self._sleep = sleep
+        self._under_way: set[Exchange] = set()
+        self._closed = False
+        self._user_agent = user_agent or _user_agent()
+        self._session = self._new_session()
+
+    def _new_session(self) -> Session:
+        return Session(urlsplit(self._base_url).hostname or "", self._user_agent)
+
+    def abort(self) -> None:
+        """End what is under way in other threads, at once, and send no more."""
+        self._closed = True
+        for exchange in list(self._under_way):
+            exchange.abort()
+
+    def after_fork(self) -> None:
+        """Let go, in a child process, of what is the parent's: its connections and its locks."""
+        self._lock = threading.Lock()
+        self._under_way = set()
+        self._session = self._new_session()
+        self._limits.after_fork()
 
     def close(self) -> None:
-        """Close the connections and the store of the limits."""
+        """End what is under way, and close the connections and the store of the limits."""
+        self.abort()
         self._session.close()
         self._limits.close()
 
@@ -161,10 +191,13 @@ class Sender:
         organisation: str,
         repeatable: bool,
         pick: Pick | None = None,
+        check: Callable[[Answer | EmnifyError], None] | None = None,
     ) -> Answer:
         """Send a request until it is answered, as often as it may be sent.
 
         :param pick: Makes what is kept of each object in the answer, from the inside out.
+        :param check: Raises when an answer, or an error made of one, is not what the call promises; what it
+            raises is sent again where that is transient.
         :raises EmnifyError: for anything but a success.
         """
 
@@ -172,10 +205,49 @@ class Sender:
             waited = self._limits.acquire(method, path, host=self._host, organisation=organisation)
             self.count("throttled_seconds", waited)
             self.count("requests")
-            return self._send_once(method, path, params, json, token, repeatable, pick)
+            try:
+                answer = self._send_once(method, path, params, json, token, repeatable, pick)
+            except EmnifyError as error:
+                if check is not None:
+                    check(error)
+                raise
+            if check is not None:
+                check(answer)
+            return answer
 
+        def note(state: tenacity.RetryCallState) -> None:
+            self.count("retries")
+            self._note_retry(method, path, state)
+
+        retrying = tenacity.Retrying(
+            retry=tenacity.retry_if_exception(lambda error: not self._closed and is_worth_repeating(error)),
+            stop=self._is_enough,
+            wait=backoff,
+            sleep=self._sleep,
+            before_sleep=note,
+            reraise=True,
+        )
         with self._limits.serial(method, path, host=self._host, organisation=organisation):
-            return self._retrying.copy()(once)
+            return retrying(once)
+
+    def _is_enough(self, state: tenacity.RetryCallState) -> bool:
+        error = state.outcome.exception() if state.outcome else None
+        asked: float | None = getattr(error, "retry_after", None)
+        asks_too_much = asked is not None and state.idle_for + asked > LONGEST_RETRY_AFTER
+        return state.attempt_number > self._max_retries or asks_too_much
+
+    def _note_retry(self, method: str, path: str, state: tenacity.RetryCallState) -> None:
+        error = state.outcome.exception() if state.outcome else None
+        shown = "".join(letter if letter.isprintable() else " " for letter in str(error))
+        why = " ".join(self._redactor.text(shown).split())
+        log.info(
+            "%s%s; sending it again in %.1f s (try %d of %d)",
+            "" if why.startswith(f"{method} ") else f"{method} {path}: ",
+            why if len(why) <= _LONGEST_REASON else f"{why[:_LONGEST_REASON]}...",
+            state.next_action.sleep if state.next_action else 0,
+            state.attempt_number + 1,
+            self._max_retries + 1,
+        )
 
     def _send_once(
         self,
@@ -187,54 +259,85 @@ class Sender:
         repeatable: bool,
         pick: Pick | None,
     ) -> Answer:
+        timeout = self._timeout[1]
+        exchange = Exchange(time.monotonic() + WHOLE * timeout, timeout)
+        self._under_way.add(exchange)
         try:
-            response = self._session.request(
-                method,
-                self._base_url + path,
-                params=_query(params),
-                json=json,
-                auth=_Bearer(token),
-                timeout=self._timeout,
-                allow_redirects=False,
-            )
-        except requests.RequestException as error:
-            raise self._unanswered(error, method, path, repeatable) from None
-        return self._answer(response, method, path, repeatable, pick)
+            if self._closed:
+                raise _closed(method, path)
+            with exchanging(exchange):
+                response = self._session.request(
+                    method,
+                    self._base_url + path,
+                    params=_query(params),
+                    json=json,
+                    auth=_Bearer(token),
+                    timeout=self._timeout,
+                    allow_redirects=False,
+                    stream=True,
+                )
+                body = read_body(response)
+        except AnswerTooLargeError as error:
+            why = f"the answer is not taken: {error}"
+            raise self._unusable(why, None, method, path, repeatable) from None
+        except (*_BROKEN, OSError, ValueError) as error:
+            if self._closed:
+                raise _closed(method, path) from None
+            raise self._unanswered(error, exchange, method, path, repeatable) from None
+        finally:
+            self._under_way.discard(exchange)
+        return self._answer(response, body, method, path, repeatable, pick)
 
     def _answer(
-        self, response: requests.Response, method: str, path: str, repeatable: bool, pick: Pick | None
+        self,
+        response: requests.Response,
+        content: bytes,
+        method: str,
+        path: str,
+        repeatable: bool,
+        pick: Pick | None,
     ) -> Answer:
         status = response.status_code
         if response.is_redirect:
             raise EmnifyError(
-                f"a redirect to {urlsplit(response.headers['Location']).netloc or 'another path'}, which is "
+                f"a redirect to {_host_of(response.headers['Location'])}, which is "
                 "not followed: a token goes to no other host. Check the connection's host",
                 status=status,
                 method=method,
                 path=path,
             )
-        if not response.ok or status >= 300:  # noqa: PLR2004 - HTTP's own number
-            raise self._error(response, method, path, repeatable)
-        body = _body(response, pick)
+        if not 200 <= status < 300:  # noqa: PLR2004 - HTTP's own numbers
+            raise self._error(response, content, method, path, repeatable)
+        body = _parsed(content, pick)
         if isinstance(body, _Unreadable):
-            kind = EmnifyServerError if repeatable else EmnifyUnknownOutcomeError
-            raise kind(
-                f"the answer is no JSON (is the host right?): {self._redact(body.text)}",
-                status=status,
-                method=method,
-                path=path,
+            shown = "it is not shown" if _SECRET_ANSWER.fullmatch(path) else self._shown(body.text)
+            raise self._unusable(
+                f"the answer is no JSON (is the host right?): {shown}", status, method, path, repeatable
             )
         return Answer(status, response.headers, body)
 
-    def _error(self, response: requests.Response, method: str, path: str, repeatable: bool) -> EmnifyError:
+    def _unusable(
+        self, why: str, status: int | None, method: str, path: str, repeatable: bool
+    ) -> EmnifyError:
+        kind = EmnifyServerError if repeatable else EmnifyUnknownOutcomeError
+        return kind(why, status=status, method=method, path=path)
+
+    def _shown(self, text: str) -> str:
+        text = self._redactor.text(text.strip())
+        return text if len(text) <= 200 else f"{text[:200]}... ({len(text)} characters)"  # noqa: PLR2004 - a readable message
+
+    def _error(
+        self, response: requests.Response, content: bytes, method: str, path: str, repeatable: bool
+    ) -> EmnifyError:
+        is_secret = _SECRET_ANSWER.fullmatch(path) is not None
         error = error_from_answer(
             method,
             path,
             status=response.status_code,
-            reason=response.reason or "",
+            reason=self._redactor.text(response.reason or ""),
             headers=response.headers,
-            text=_text(response),
-            redact=self._redact,
+            text=_error_body_without_values(content) if is_secret else self._redactor.body(content),
+            redact=self._redactor.text,
         )
         if isinstance(error, EmnifyServerError):
             if error.status == _NOT_IMPLEMENTED:
@@ -242,18 +345,19 @@ class Sender:
             elif not repeatable:
                 return _unknown_outcome(error.message, method, path, error.status)
         if isinstance(error, (EmnifyRateLimitError, EmnifyServerError)):
-            error.retry_after = _retry_after(response.headers)
+            error.retry_after = retry_after(response.headers)
         return error
 
     def _unanswered(
-        self, error: requests.RequestException, method: str, path: str, repeatable: bool
+        self, error: Exception, exchange: Exchange, method: str, path: str, repeatable: bool
     ) -> EmnifyError:
-        why = self._redact(_reason(error, self._host, self._timeout[1]))
-        if not _was_never_sent(error) and not repeatable:
+        was_sent = not was_never_sent(error) if exchange.began is None else exchange.began
+        why = self._redactor.text(reason(error, self._host, exchange, was_sent=was_sent))
+        if was_sent and not repeatable:
             return _unknown_outcome(why, method, path)
         lost = EmnifyConnectionError(why, method=method, path=path)
-        # A certificate does not get better by itself, nor does an URL.
-        lost.transient = not isinstance(error, requests.exceptions.SSLError | ValueError)
+        # A certificate that is not trusted does not get better by itself, nor does an URL.
+        lost.transient = not (is_untrusted(error) or (isinstance(error, ValueError) and not was_sent))
         return lost
 
 
@@ -269,34 +373,10 @@ class _Bearer(requests.auth.AuthBase):
         return request
 
 
-def _is_worth_repeating(error: BaseException) -> bool:
-    if not isinstance(error, EmnifyError) or not error.transient:
-        return False
-    return (getattr(error, "retry_after", None) or 0) <= _LONGEST_RETRY_AFTER
-
-
-def _backoff(state: tenacity.RetryCallState) -> float:
-    error = state.outcome.exception() if state.outcome else None
-    asked: float | None = getattr(error, "retry_after", None)
-    if asked is not None:
-        return asked + random.uniform(0, _FIRST_WAIT)  # noqa: S311 - spreads callers, hides nothing
-    most = min(_LONGEST_WAIT, _FIRST_WAIT * 2 ** (state.attempt_number - 1))
-    return random.uniform(0, most)  # noqa: S311 - spreads callers, hides nothing
-
-
-def _retry_after(headers: Mapping[str, str]) -> float | None:
-    """Return the seconds that the answer asks to wait; a date is held against the answer's own clock."""
-    value = (headers.get("Retry-After") or "").strip()
-    try:
-        return max(float(value), 0.0)
-    except ValueError:
-        pass
-    try:
-        until = parsedate_to_datetime(value)
-        now = parsedate_to_datetime(headers["Date"]) if "Date" in headers else datetime.now(UTC)
-        return max((until - now).total_seconds(), 0.0)
-    except (ValueError, TypeError):
-        return None
+def _closed(method: str, path: str) -> EmnifyConnectionError:
+    error = EmnifyConnectionError("the client was closed", method=method, path=path)
+    error.transient = False
+    return error
 
 
 def _unknown_outcome(
@@ -310,52 +390,35 @@ def _unknown_outcome(
     )
 
 
-def _was_never_sent(error: requests.RequestException) -> bool:
-    if isinstance(error, requests.exceptions.ConnectTimeout | requests.exceptions.SSLError | ValueError):
-        return True
-    cause = error.args[0] if error.args else None
-    if isinstance(cause, MaxRetryError):
-        cause = cause.reason
-    if isinstance(cause, urllib3.exceptions.ProxyError):
-        cause = cause.original_error
-    return isinstance(cause, NewConnectionError | ConnectTimeoutError)
+def _host_of(location: str) -> str:
+    try:
+        return urlsplit(location).netloc.rpartition("@")[2] or "another path"
+    except ValueError:
+        return "what is no URL"
 
 
-def _reason(error: requests.RequestException, host: str, timeout: float) -> str:
-    if isinstance(error, requests.exceptions.SSLError):
-        return f"no trusted TLS connection to {host}: {_innermost(error)}"
-    if isinstance(error, requests.exceptions.ConnectTimeout):
-        return f"{host} could not be reached within {min(timeout, _LONGEST_CONNECT):g} s"
-    if isinstance(error, requests.exceptions.Timeout):
-        return f"{host} did not answer within {timeout:g} s"
-    if _was_never_sent(error):
-        return f"{host} could not be reached: {_innermost(error)}"
-    return f"the connection to {host} broke: {_innermost(error)}"
-
-
-def _innermost(error: BaseException) -> str:
-    """Return what the deepest cause says, without the addresses of objects."""
-    while True:
-        inner = getattr(error, "reason", None) or getattr(error, "original_error", None)
-        inner = inner or next((arg for arg in error.args if isinstance(arg, BaseException)), None)
-        if not isinstance(inner, BaseException):
-            return str(error).rpartition(">: ")[2]
-        error = inner
-
-
-def _body(response: requests.Response, pick: Pick | None = None) -> Any:
-    if not response.content.strip():
+def _parsed(content: bytes, pick: Pick | None = None) -> Any:
+    if not content.strip():
         return None
     try:
-        return response.json(object_hook=pick)
-    except ValueError:
-        text = _text(response).strip()
-        return _Unreadable(text if len(text) <= 200 else f"{text[:200]}... ({len(text)} characters)")  # noqa: PLR2004 - a readable message
+        return json_module.loads(content, object_hook=pick)
+    except (ValueError, RecursionError):
+        # Guessing the encoding of a large page takes seconds, and only a person reads it.
+        return _Unreadable(content.decode("utf-8", "replace"))
 
 
-def _text(response: requests.Response) -> str:
-    # Guessing the encoding of a large page takes seconds, and only a person reads it.
-    return response.content.decode("utf-8", "replace")
+def _error_body_without_values(content: bytes) -> str:
+    """Return what may be shown of an error that could hold a token: its code and its name."""
+    said = _parsed(content[:_WORTH_READING])
+    if not isinstance(said, dict):
+        return ""
+    shown: dict[str, Any] = {}
+    code, name = said.get("error_code"), said.get("error_token")
+    if isinstance(code, int) and 0 <= code < 10_000:  # noqa: PLR2004 - as emnify's codes are
+        shown["error_code"] = code
+    if isinstance(name, str) and re.fullmatch(r"[A-Za-z]{3,40}", name):
+        shown["error_token"] = shown["message"] = name
+    return json_module.dumps(shown) if shown else ""
 
 
 def _query(params: Mapping[str, Any] | None) -> dict[str, Any]:

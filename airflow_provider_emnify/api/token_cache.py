@@ -26,7 +26,7 @@ from filelock import FileLock
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from airflow_provider_emnify.api.auth import Credentials
+    from airflow_provider_emnify.api.credentials import Credentials
 
 log = logging.getLogger(__name__)
 

@@ -77,7 +77,7 @@ class EmnifyWaitingOperator(EmnifyBaseOperator):
                     self.emnify_conn_id, wait, self.poll_interval, self.timeout, self._begun, result
                 )
             )
-        seen = self._wait_here(wait, time.time() + self.timeout)
+        seen = self._wait_here(wait, time.monotonic() + self.timeout)
         self._begun = []
         return self.finish(result, seen)
 
@@ -119,7 +119,7 @@ class EmnifyWaitingOperator(EmnifyBaseOperator):
             if message != last:
                 self.log.info("%s", message)
                 last = message
-            left = deadline - time.time()
+            left = deadline - time.monotonic()
             if left <= 0:
                 raise AirflowFailException(f"Time ran out: {message}")
             time.sleep(min(self.poll_interval, left))

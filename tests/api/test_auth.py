@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_emnify.api import Credentials, EmnifyAuthenticationError, EmnifyServerError
-from airflow_provider_emnify.api.auth import AuthToken
+from airflow_provider_emnify.api.auth_token import AuthToken
 from tests.api.support import (
     APPLICATION_TOKEN,
     AUTHENTICATE,
@@ -180,7 +180,8 @@ def test_eight_threads_that_meet_a_401_cause_one_authentication() -> None:
 
 @pytest.mark.parametrize("status", [400, 401, 403, 422])
 def test_a_rejected_credential_is_tried_once_ever(api: rm.Mocker, status: int) -> None:
-    api.post(AUTHENTICATE, status_code=status)
+    body = {} if status == 401 else {"json": {"error_code": 1101, "error_token": "InvalidCredentials"}}
+    api.post(AUTHENTICATE, status_code=status, **body)
     client = make_client()
     for _ in range(3):
         with pytest.raises(EmnifyAuthenticationError, match="application token was rejected"):
@@ -268,8 +269,10 @@ def test_an_answer_with_only_an_mfa_token_says_how_to_register_a_device(api: rm.
 )
 def test_an_answer_without_a_usable_token_is_an_error(api: rm.Mocker, body: object) -> None:
     api.post(AUTHENTICATE, json=body)
-    with pytest.raises(EmnifyAuthenticationError, match="auth_token"):
-        make_client().authenticate()
+    with pytest.raises(EmnifyServerError, match="auth_token"):
+        make_client(max_retries=0).authenticate()
+    api.post(AUTHENTICATE, [{"json": body}, {"json": {"auth_token": make_token()}}])
+    make_client().authenticate()
 
 
 def test_token_info_is_free_of_secrets_and_sends_nothing_more(api: rm.Mocker) -> None:

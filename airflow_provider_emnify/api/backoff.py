@@ -1,0 +1,50 @@
+"""When a request is sent again: what is worth it, and how long to wait before."""
+
+from __future__ import annotations
+
+import random
+import re
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING
+
+from airflow_provider_emnify.api.errors import EmnifyError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import tenacity
+
+_FIRST_WAIT, _LONGEST_WAIT = 1.0, 60.0  # seconds of backoff
+LONGEST_RETRY_AFTER = 900.0
+"""Seconds that an API may ask to wait, all in all for one request; past that it is told of as an error."""
+
+_LONGEST_TOLD = 31_536_000.0  # seconds; what asks for more means no time at all
+
+
+def is_worth_repeating(error: BaseException) -> bool:
+    """Tell whether an error is one of a call that may succeed a little later."""
+    return isinstance(error, EmnifyError) and error.transient
+
+
+def backoff(state: tenacity.RetryCallState) -> float:
+    """Return the seconds to wait before the next try: what was asked for, or exponential with full jitter."""
+    error = state.outcome.exception() if state.outcome else None
+    asked: float | None = getattr(error, "retry_after", None)
+    if asked is not None:
+        return asked + random.uniform(0, _FIRST_WAIT)  # noqa: S311 - spreads callers, hides nothing
+    most = min(_LONGEST_WAIT, _FIRST_WAIT * 2 ** (state.attempt_number - 1))
+    return random.uniform(0, most)  # noqa: S311 - spreads callers, hides nothing
+
+
+def retry_after(headers: Mapping[str, str]) -> float | None:
+    """Return the seconds that the answer asks to wait; a date is held against the answer's own clock."""
+    value = (headers.get("Retry-After") or "").strip()
+    if re.fullmatch(r"[+-]?\d+(\.\d*)?", value, re.ASCII):
+        return min(max(float(value), 0.0), _LONGEST_TOLD)
+    try:
+        until = parsedate_to_datetime(value)
+        now = parsedate_to_datetime(headers["Date"]) if "Date" in headers else datetime.now(UTC)
+        return min(max((until - now).total_seconds(), 0.0), _LONGEST_TOLD)
+    except (ValueError, TypeError, OverflowError):
+        return None

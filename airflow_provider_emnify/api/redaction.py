@@ -1,0 +1,77 @@
+"""Takes secrets out of what is shown, in every form in which an API or a proxy may repeat them."""
+
+from __future__ import annotations
+
+import base64
+import html
+import json
+import re
+from typing import Any
+from urllib.parse import quote, quote_plus
+
+# An auth token that is not known yet, whole or cut: what every JWT begins with.
+_JWT = r"eyJ[A-Za-z0-9_-]{10,}(?:\.[A-Za-z0-9_=-]*)*"
+_LONG_ENOUGH = 8  # bytes, from which on a part of a base64 text is told from any other
+_DEEPEST = 50  # levels of an answer that are looked through
+
+
+class Redactor:
+    """Knows secrets and takes them out. Safe to use from several threads."""
+
+    def __init__(self) -> None:
+        self._secrets: dict[str, None] = {}
+        self._pattern = re.compile(_JWT)
+
+    def learn(self, secret: str) -> None:
+        """Take note of a secret."""
+        if not secret or secret in self._secrets:
+            return
+        secrets = self._secrets = {**self._secrets, secret: None}
+        forms = {form for one in secrets for form in _forms(one)}
+        self._pattern = re.compile("|".join([*map(re.escape, sorted(forms, key=len, reverse=True)), _JWT]))
+
+    def text(self, text: str) -> str:
+        """Return a text without secrets."""
+        return self._pattern.sub("***", text)
+
+    def body(self, content: bytes) -> str:
+        """Return the body of an answer without secrets, also those that its JSON writes in escapes."""
+        text = content.decode("utf-8", "replace").strip()
+        try:
+            said = json.loads(text) if text else None
+        except (ValueError, RecursionError):
+            return self.text(text)
+        return self.text(json.dumps(self._values(said), ensure_ascii=False)) if text else ""
+
+    def _values(self, value: Any, depth: int = 0) -> Any:
+        if depth > _DEEPEST:
+            return "..."
+        if isinstance(value, str):
+            return self.text(value)
+        if isinstance(value, dict):
+            return {self.text(str(key)): self._values(item, depth + 1) for key, item in value.items()}
+        if isinstance(value, list):
+            return [self._values(item, depth + 1) for item in value]
+        return value
+
+
+def _forms(secret: str) -> set[str]:
+    """Return a secret as it is, and as URLs, JSON, HTML and base64 write it."""
+    url, raw = quote(secret, safe=""), secret.encode("utf-8", "surrogatepass")
+    forms = {
+        secret,
+        url,
+        quote(secret),
+        quote_plus(secret),
+        re.sub(r"%[0-9A-F]{2}", lambda match: match[0].lower(), url),
+        json.dumps(secret)[1:-1],
+        json.dumps(secret)[1:-1].replace("/", "\\/"),
+        html.escape(secret),
+    }
+    if len(raw) >= _LONG_ENOUGH:
+        for offset in range(3):  # where in what was encoded it begins
+            coded = base64.b64encode(b"\0" * offset + raw).decode()
+            # What its neighbours have a part in is left out.
+            part = coded[-(-offset * 4 // 3) if offset else 0 : (offset + len(raw)) * 4 // 3]
+            forms |= {part, part.replace("+", "-").replace("/", "_")}
+    return forms

@@ -1,0 +1,65 @@
+"""Where a request may go: the base URL, and the paths on it."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, urlsplit
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+DEFAULT_BASE_URL = "https://cdn.emnify.net"
+
+
+def check_base_url(url: str) -> str:
+    """Return the scheme and host of the API, without a slash at the end.
+
+    :raises ValueError: when it is no such URL, or plain ``http://`` to another machine.
+    """
+    try:
+        parts = urlsplit(url.strip())
+        port = f":{parts.port}" if parts.port else ""
+    except ValueError as error:
+        raise ValueError(f"host: {url!r} is no URL ({error})") from None
+    if parts.username or parts.password:
+        raise ValueError("host: the URL must hold no user or password")
+    if parts.scheme not in {"https", "http"} or not parts.hostname:
+        raise ValueError(f"host: {url!r} is no base URL; give https:// and a host, like {DEFAULT_BASE_URL}")
+    if parts.path.strip("/") or parts.query or parts.fragment:
+        raise ValueError(
+            f"host: {url!r} has more than a scheme and a host; give {parts.scheme}://{parts.netloc}"
+        )
+    if parts.scheme == "http" and not is_loopback(parts.hostname):
+        raise ValueError(f"host: {url!r} would send the token in the clear; use https://")
+    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+    return f"{parts.scheme}://{host}{port}"
+
+
+def is_loopback(host: str) -> bool:
+    """Tell whether a host is this machine."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def fill_path(path: str, values: Mapping[str, Any] | None) -> str:
+    """Put percent-encoded values into a path.
+
+    :raises ValueError: when the path is none, a value is missing, or a value would lead elsewhere.
+    """
+    if not path.startswith("/") or path.startswith("//") or "?" in path or "#" in path:
+        raise ValueError(f"path: {path!r} is none; give it from /api on, without host and query")
+
+    def fill(match: re.Match[str]) -> str:
+        name = match[1]
+        if values is None or name not in values:
+            raise ValueError(f"{name}: missing for {path}")
+        text = str(values[name])
+        if text in {"", ".", ".."}:
+            raise ValueError(f"{name}: {text!r} is no id")
+        return quote(text, safe="")
+
+    return re.sub(r"\{(\w+)\}", fill, path)
