@@ -27,6 +27,20 @@ nox.options.reuse_venv = "yes"
 if not os.access(Path.home(), os.W_OK):
     os.environ.setdefault("UV_NO_CACHE", "1")  # a user without a home has no place for uv's cache
 
+# Releases of Airflow, each with a Python that it supports, the day whose packages it is installed with (as
+# its constraint file has them; None is today), and whether CI runs it.
+RELEASES = (
+    ("2.11.0", "3.11", "2025-05-22", True),
+    ("2.11.2", "3.12", "2026-04-15", False),
+    ("3.0.6", "3.12", "2025-09-02", True),
+    ("3.1.0", "3.12", "2025-09-27", False),
+    ("3.1.8", "3.13", "2026-03-20", True),
+    ("3.2.2", "3.13", "2026-06-20", True),
+    ("3.3.0", "3.12", "2026-07-20", False),
+    ("3.3.2", "3.13", None, True),
+)
+EVER = "2100-01-01"  # pyrate-limiter is in no constraint file: it may be newer than the rest
+
 # Airflow 2.11 does not support Python 3.13.
 AIRFLOWS = {"2.11": ("3.11", "3.12"), "3.3": ("3.11", "3.12", "3.13")}
 
@@ -79,8 +93,6 @@ def lowest(session: nox.Session) -> None:
         external=True,
     )
     session.install("--constraint", str(pins), "--editable", ".", "--group", "test")
-    # Newer releases of Airflow's own providers ask for a newer one than this package does.
-    session.install("--no-deps", "apache-airflow-providers-common-compat==1.7.0")
     session.run("pytest", "-n", "2", "-m", "not system", *session.posargs)
 
 
@@ -98,12 +110,21 @@ def wheel(session: nox.Session, airflow: str) -> None:
     session.run("python", str(Path(__file__).parent / "dev" / "check_wheel.py"), str(built))
 
 
+def release(session: nox.Session, airflow: str, day: str | None) -> None:
+    """Check a release of Airflow with the packages of its day: imports, form, and a run with a triggerer."""
+    days = ("--exclude-newer", day, "--exclude-newer-package", f"pyrate-limiter={EVER}") if day else ()
+    wanted = (f"apache-airflow=={airflow}", "--editable", ".[sandbox,sql,parquet,redis]", "psutil")
+    session.install(*days, *wanted)
+    session.run("python", "dev/check_airflow.py", *session.posargs)
+
+
 def register(
     name: str, version: str, run: Callable[[nox.Session], None], doc: str | None, *, ci: bool
 ) -> None:
     """Make a nox session of a function, under a name that tells Airflow and Python."""
     run.__doc__ = doc
-    nox.session(run, name=name, python=interpreter(version), tags=["ci"] if ci else [])
+    tags = [name.partition("-")[0], "ci"] if ci else [name.partition("-")[0]]
+    nox.session(run, name=name, python=interpreter(version), tags=tags)
 
 
 for _airflow, _pythons in AIRFLOWS.items():
@@ -116,5 +137,9 @@ for _airflow, _pythons in AIRFLOWS.items():
         register(_name, _version, lambda s, a=_airflow: wheel(s, a), wheel.__doc__, ci=True)
         _name = f"system-{_airflow}"
         register(_name, _version, lambda s, a=_airflow: system(s, a), system.__doc__, ci=False)
+for _airflow, _version, _day, _ci in RELEASES:
+    if interpreter(_version):
+        _name = f"matrix-{_airflow}"
+        register(_name, _version, lambda s, a=_airflow, d=_day: release(s, a, d), release.__doc__, ci=_ci)
 if interpreter("3.11"):
     register("tests-lowest", "3.11", lowest, lowest.__doc__, ci=False)

@@ -8,6 +8,7 @@ import secrets
 import shutil
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from types import FrameType, TracebackType
 
 ROOT = Path(__file__).resolve().parent.parent
-COMPONENTS = ("api-server", "scheduler", "dag-processor", "triggerer")
 FINAL_STATES = {"success", "failed"}
 TOLD_STATES = {"success", "failed", "deferred", "upstream_failed"}
 _direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # loopback never goes through a proxy
@@ -39,6 +39,8 @@ class LocalAirflow:
 
     :param tell: called with each line of progress
     """
+
+    components: tuple[str, ...] = ("api-server", "scheduler", "dag-processor", "triggerer")
 
     def __init__(self, tell: Callable[[str], None] = print) -> None:
         self._tell = tell
@@ -112,8 +114,8 @@ class LocalAirflow:
         )  # fmt: skip
         if migrated.returncode:
             raise LocalAirflowError(f"`airflow db migrate` failed:\n{migrated.stdout}{migrated.stderr}")
-        self._tell(f"starting {', '.join(COMPONENTS)}")
-        for component in COMPONENTS:
+        self._tell(f"starting {', '.join(self.components)}")
+        for component in self.components:
             # Logs are read from the disk: servers for them would need two more ports.
             flags = ("--skip-serve-logs",) if component in {"scheduler", "triggerer"} else ()
             self.processes.start(component, sys.executable, "-m", "airflow", component, *flags)
@@ -151,14 +153,16 @@ class LocalAirflow:
         def ended() -> bool:
             state = self.request("GET", path)["state"]
             for task in self.request("GET", f"{path}/taskInstances?order_by=end_date")["task_instances"]:
-                name, now = task["task_id"], task["state"]
-                if now in TOLD_STATES and told.get(name) != now:
-                    told[name] = now
-                    self._tell(f"    {name}: {now}")
+                self._tell_state(told, task["task_id"], task["state"])
             return state in FINAL_STATES
 
         self._wait(ended, f"the run of {dag_id}", seconds)
-        return DagRun(self, path)
+        return DagRun(self, path, self.request("GET", path)["state"])
+
+    def _tell_state(self, told: dict[str, str], name: str, now: str | None) -> None:
+        if now in TOLD_STATES and told.get(name) != now:
+            told[name] = now
+            self._tell(f"    {name}: {now}")
 
     def _wait(self, condition: Callable[[], bool], what: str, seconds: float) -> None:
         deadline = time.monotonic() + seconds
@@ -170,15 +174,20 @@ class LocalAirflow:
             except urllib.error.HTTPError as error:
                 if error.code not in {404, 503}:
                     raise
-                self._fail_on_import_errors()
-            except (urllib.error.URLError, ConnectionError, TimeoutError, KeyError):
+                if self._token:
+                    self.fail_on_import_errors()
+            except (urllib.error.URLError, ConnectionError, TimeoutError, KeyError, sqlite3.OperationalError):
                 pass  # not up yet
             time.sleep(0.25)
-        tails = "\n".join(f"--- {name}\n{self.processes.tail(name, 10)}" for name in COMPONENTS)
+        tails = "\n".join(f"--- {name}\n{self.processes.tail(name, 10)}" for name in self.components)
         raise LocalAirflowError(f"Waited {seconds:.0f} s in vain for {what}. From the logs:\n{tails}")
 
-    def _fail_on_import_errors(self) -> None:
-        if self._token and (errors := self.request("GET", "/api/v2/importErrors")["import_errors"]):
+    def fail_on_import_errors(self) -> None:
+        """Raise if a file of the DAG folder cannot be imported.
+
+        :raises LocalAirflowError: with the errors
+        """
+        if errors := self.request("GET", "/api/v2/importErrors")["import_errors"]:
             raise LocalAirflowError("\n".join(f"{one['filename']}:\n{one['stack_trace']}" for one in errors))
 
     def request(self, method: str, path: str, body: object = None) -> Any:
@@ -197,10 +206,10 @@ class LocalAirflow:
 class DagRun:
     """A finished run of a DAG."""
 
-    def __init__(self, airflow: LocalAirflow, path: str) -> None:
+    def __init__(self, airflow: LocalAirflow, path: str, state: str) -> None:
         self._airflow = airflow
         self._path = path
-        self.state: str = airflow.request("GET", path)["state"]
+        self.state = state
 
     @property
     def succeeded(self) -> bool:
