@@ -22,7 +22,6 @@ Two ways to the same end:
 
 from __future__ import annotations
 
-import math
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -74,9 +73,9 @@ def _is_unknown(error: BaseException) -> bool:
 
 def _bounded(asked: Any) -> float | None:
     """Return a time that an API asked to wait, at most 15 minutes of it; None when it makes no sense."""
-    if isinstance(asked, bool) or not isinstance(asked, (int, float)) or math.isnan(asked):
+    if isinstance(asked, bool) or not isinstance(asked, (int, float)):
         return None
-    return float(max(0.0, min(asked, LONGEST_RETRY_AFTER)))
+    return max(0.0, min(LONGEST_RETRY_AFTER, asked))  # in this order, NaN is the longest
 
 
 EMNIFY_RETRY_POLICY: Any = None

@@ -105,6 +105,18 @@ def test_the_policy_waits_as_long_as_the_api_asked() -> None:
 
 
 @on_3_3
+@pytest.mark.parametrize(
+    "asked", [float("inf"), float("nan"), -5, 1e19, 86_400, 10**20, 10**400, "soon", True]
+)
+@pytest.mark.parametrize("kind", [EmnifyRateLimitError, EmnifyServerError])
+def test_the_policy_waits_a_quarter_of_an_hour_at_most(kind: Any, asked: Any) -> None:
+    error = kind("slow down")
+    error.retry_after = asked
+    delay = decide(error).retry_delay
+    assert delay is None or timedelta(0) <= delay <= timedelta(minutes=15)
+
+
+@on_3_3
 def test_the_policy_leaves_other_errors_to_the_task() -> None:
     assert decide(KeyError("x")).action.value == "default"
 

@@ -2,7 +2,8 @@
 
 Usually each task authenticates once, and emnify allows an address 100 authentications in five minutes. Where
 more tasks than that start, they can share tokens through a file of this user's. It is encrypted with a key
-that is made from the credential, so that it opens nothing to anyone who does not hold the credential already.
+that is made from the credential, so that it opens nothing to anyone who does not hold the credential already;
+of a user's password it is made slowly (scrypt), so that passwords cannot be tried on the file.
 A rejection is shared too, so that a hundred tasks with a revoked token do not lock the account.
 """
 
@@ -13,18 +14,18 @@ import contextlib
 import hashlib
 import json
 import logging
-import os
-import tempfile
 import time
 from dataclasses import dataclass, field
-from pathlib import Path
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from cryptography.fernet import Fernet, InvalidToken
-from filelock import FileLock
+
+from airflow_provider_emnify.api.private_folder import PrivateFolder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from airflow_provider_emnify.api.credentials import Credentials
 
@@ -57,11 +58,21 @@ class TokenCache:
     """
 
     def __init__(self, credentials: Credentials, host: str, directory: Path | None = None) -> None:
-        self._directory = directory or Path(tempfile.gettempdir()) / f"emnify-tokens-{os.getuid()}"
+        self._folder = PrivateFolder("emnify-tokens", directory)
         identity = f"{host} {credentials.identity} {credentials.workspace_id}"
-        self._path = self._directory / hashlib.sha256(identity.encode()).hexdigest()[:32]
-        secret = f"{host}\n{json.dumps(credentials.secrets)}".encode()
-        self._fernet = Fernet(base64.urlsafe_b64encode(hashlib.sha256(secret).digest()))
+        self._name = hashlib.sha256(identity.encode()).hexdigest()[:32]
+        self._secret = f"{host}\n{json.dumps(credentials.secrets)}".encode()
+        self._is_password = credentials.password is not None
+
+    @cached_property
+    def _fernet(self) -> Fernet:
+        if self._is_password:  # a person's password can be guessed: each guess is to cost a tenth of a second
+            key = hashlib.scrypt(
+                self._secret, salt=self._name.encode(), n=2**15, r=8, p=1, maxmem=2**26, dklen=32
+            )
+        else:
+            key = hashlib.sha256(self._secret).digest()
+        return Fernet(base64.urlsafe_b64encode(key))
 
     @contextlib.contextmanager
     def lock(self) -> Iterator[None]:
@@ -71,10 +82,7 @@ class TokenCache:
         """
         with contextlib.ExitStack() as stack:
             try:
-                self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-                if self._directory.stat().st_uid != os.getuid():
-                    raise PermissionError(f"{self._directory} belongs to another user")
-                stack.enter_context(FileLock(f"{self._path}.lock", timeout=_LOCK_WAIT, thread_local=False))
+                stack.enter_context(self._folder.lock(f"{self._name}.lock", _LOCK_WAIT))
             except OSError as error:
                 log.warning("The token cache cannot be used (%s); this task authenticates by itself", error)
             yield
@@ -82,7 +90,7 @@ class TokenCache:
     def load(self) -> Cached | None:
         """Return what another process has left, if it is any good."""
         try:
-            said = json.loads(self._fernet.decrypt(self._path.read_bytes()))
+            said = json.loads(self._fernet.decrypt(self._folder.read(self._name)))
             age = time.time() - float(said["at"])
         except (OSError, InvalidToken, ValueError, KeyError, TypeError):
             return None
@@ -94,9 +102,6 @@ class TokenCache:
         """Leave a token, or a rejection, for other processes."""
         said = json.dumps({"at": time.time(), "token": token, "rejection": rejection}).encode()
         try:
-            descriptor, name = tempfile.mkstemp(dir=self._directory)  # readable by this user alone
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(self._fernet.encrypt(said))
-            Path(name).replace(self._path)
+            self._folder.write(self._name, self._fernet.encrypt(said))
         except OSError as error:
             log.warning("The auth token could not be left for other tasks: %s", error)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import threading
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -19,6 +21,7 @@ from tests.api.support import (
     make_client,
     make_token,
     threaded_server,
+    user_credentials,
 )
 
 if TYPE_CHECKING:
@@ -167,3 +170,36 @@ def test_the_age_of_a_token_counts_by_the_clock_that_goes_forward(api: rm.Mocker
     with time_machine.travel(1_700_014_281, tick=False):
         client.request("GET", THING)
     assert authentications(api) == 2
+
+
+@pytest.mark.parametrize("trap", ["open to all", "a link", "a link to its file", "a pipe", "a second name"])
+def test_a_folder_or_file_that_others_prepared_is_not_used(
+    api: rm.Mocker, tmp_path: Path, caplog: pytest.LogCaptureFixture, trap: str
+) -> None:
+    folder, victim = tmp_path / "tokens", tmp_path / "victim"
+    victim.write_text("as it was")
+    sharing(folder).authenticate()
+    file = next(path for path in folder.iterdir() if path.suffix == "")
+    if trap == "open to all":
+        folder.chmod(0o777)
+    elif trap == "a link":
+        folder.rename(tmp_path / "elsewhere")
+        folder.symlink_to(tmp_path / "elsewhere")
+    else:
+        file.unlink()
+        make = {"a link to its file": file.symlink_to, "a second name": file.hardlink_to}
+        make.get(trap, lambda _: os.mkfifo(file))(victim)
+    assert sharing(folder).request("GET", THING) == {"id": 7}
+    assert authentications(api) == 2
+    assert victim.read_text() == "as it was"
+    assert "token" in caplog.text
+
+
+def test_a_guess_at_a_password_is_slow_and_a_token_is_not_slowed(tmp_path: Path) -> None:
+    def takes(credentials: Credentials) -> float:
+        began = time.process_time()
+        TokenCache(credentials, URL, tmp_path)._fernet  # noqa: B018 - makes the key
+        return time.process_time() - began
+
+    assert takes(user_credentials()) > 0.02
+    assert takes(CREDENTIALS) < 0.02
