@@ -28,6 +28,32 @@ _ASSET_URIS: list[dict[str, object]] = [
     },
 ]
 
+_CONFIG: dict[str, object] = {
+    "emnify": {
+        "description": "Waits for emnify in the triggerer.",
+        "options": {
+            "event_hold": {
+                "description": "For how many seconds from its beginning on a deferred wait is not told to be "
+                "over, at most, so that a scheduler that is behind has noticed that the task has deferred. "
+                "Never more than half of the wait's poll interval, or two seconds where that is shorter.",
+                "version_added": "0.1.0",
+                "type": "float",
+                "example": None,
+                "default": "10",
+            },
+            "triggerer_gc_freeze": {
+                "description": "Whether what lives in a triggerer is taken out of Python's full garbage "
+                "collections (gc.freeze) when the number of waits grows. These hold up every trigger of the "
+                "process; it concerns the objects of all providers.",
+                "version_added": "0.1.0",
+                "type": "boolean",
+                "example": None,
+                "default": "False",
+            },
+        },
+    },
+}
+
 PROVIDER_INFO: dict[str, object] = {
     "package-name": "airflow-provider-emnify",
     "name": "emnify",
@@ -50,6 +76,7 @@ PROVIDER_INFO: dict[str, object] = {
             "ui-field-behaviour": ui_field_behaviour(kebab_case=True),
         },
     ],
+    "config": _CONFIG,
     "hooks": _modules("hooks.emnify"),
     "operators": _modules(
         "operators.emnify",

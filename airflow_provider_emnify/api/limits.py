@@ -307,9 +307,9 @@ class Limits:
 
 
 def _less(limits: tuple[Limit, ...], leave: float) -> Iterator[Limit]:
-    """Return the limits by address, less a share. They come first, as wide as they are."""
+    """Return the limits by address, less a share: of all calls, and of authentications. They come first."""
     for limit in limits:
-        if limit.scope == "address" and limit.method is None:
+        if limit.scope == "address":
             calls = max(int(limit.calls * (1 - leave)), 1)
             yield replace(limit, name=f"{limit.name}, in the background", calls=calls)
 

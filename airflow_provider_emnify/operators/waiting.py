@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import threading
 import time
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_emnify.airflow_names import AirflowFailException, conf
+from airflow_provider_emnify.airflow_names import AirflowFailException, AirflowTaskTimeout, conf
 from airflow_provider_emnify.api.errors import EmnifyError
 from airflow_provider_emnify.api.waits import Wait, read
 from airflow_provider_emnify.hooks.emnify import EmnifyHook
@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from airflow_provider_emnify.airflow_names import Context
     from airflow_provider_emnify.api import EmnifyClient
     from airflow_provider_emnify.api.waits import Id, Reading, Verdict
+
+EXECUTION_TIMEOUT = "execution_timeout"
+"""The status of a wait that the task's own timeout has ended."""
 
 _TRIGGERER_MAY_LAG = 300.0  # seconds after the deadline at which Airflow itself ends the wait
 _CANCEL_MAY_TAKE = 30.0  # seconds; Airflow kills a task that takes longer to end
@@ -42,7 +45,8 @@ class EmnifyWaitingOperator(EmnifyBaseOperator):
         default_deferrable``.
     :param poll_interval: Seconds (or a timedelta) between two looks. Default 60.
     :param timeout: Seconds (or a timedelta) until the wait is given up; what was begun goes on at emnify.
-        Default 1 day.
+        Default 1 day. Airflow's ``execution_timeout``, counted from the task's start, ends the wait too, in
+        the triggerer as in a worker; then what was begun is cancelled as when the task is killed.
     :param emnify_conn_id: The connection to emnify.
     """
 
@@ -59,6 +63,12 @@ class EmnifyWaitingOperator(EmnifyBaseOperator):
         self.poll_interval = seconds(poll_interval, "poll_interval")
         self.timeout = seconds(timeout, "timeout")
         self._begun: list[dict[str, Any]] = []
+        self._deadline: float | None = None
+
+    def execute(self, context: Context) -> Any:
+        """Do the work, and wait."""
+        self._deadline = execution_deadline(context, self.execution_timeout)
+        return super().execute(context)
 
     def wait_until(self, wait: Wait, result: Any) -> Any:
         """Wait for the end of what was begun.
@@ -74,7 +84,13 @@ class EmnifyWaitingOperator(EmnifyBaseOperator):
         if self.deferrable:
             self.defer(
                 **deferral(
-                    self.emnify_conn_id, wait, self.poll_interval, self.timeout, self._begun, result
+                    self.emnify_conn_id,
+                    wait,
+                    self.poll_interval,
+                    self.timeout,
+                    self._begun,
+                    result,
+                    execution_deadline=self._deadline,
                 )
             )
         seen = self._wait_here(wait, time.monotonic() + self.timeout)
@@ -85,6 +101,8 @@ class EmnifyWaitingOperator(EmnifyBaseOperator):
         """Take the trigger's event. Called by Airflow when the wait in the triggerer is over."""
         del context
         status, message, seen = outcome(event)
+        if status == EXECUTION_TIMEOUT:
+            raise AirflowTaskTimeout(message)
         if status != "success":
             raise AirflowFailException(message)
         self.log.info("%s", message)
@@ -192,30 +210,48 @@ def deferral(
     timeout: float,
     cancel: Sequence[Mapping[str, Any]] = (),
     result: Any = None,
+    execution_deadline: float | None = None,
 ) -> dict[str, Any]:
     """Return the arguments of ``defer`` for a wait that begins now.
 
     :param cancel: Calls to make when the task is marked failed or cleared meanwhile.
     :param result: Plain values that the event brings back.
+    :param execution_deadline: When the task's ``execution_timeout`` ends, in seconds since 1970. What comes
+        first counts. Airflow 3 itself does not look at it while a task is deferred.
     """
+    now = time.time()
+    ends_execution = execution_deadline is not None and execution_deadline < now + timeout
+    deadline = now + timeout if execution_deadline is None else min(now + timeout, execution_deadline)
     return {
         "trigger": EmnifyWaitTrigger(
             emnify_conn_id=conn_id,
             wait=wait.to_dict(),
             poll_interval=poll_interval,
-            deadline=time.time() + timeout,
+            deadline=deadline,
             cancel=cancel,
             result=result,
+            ends_execution=ends_execution,
         ),
         "method_name": "execute_complete",
-        "timeout": timedelta(seconds=timeout + _TRIGGERER_MAY_LAG),
+        "timeout": timedelta(seconds=max(deadline - now, 0.0) + _TRIGGERER_MAY_LAG),
     }
+
+
+def execution_deadline(context: Context, execution_timeout: timedelta | None) -> float | None:
+    """Return when the time of a task's try is over, in seconds since 1970; None when it has no end."""
+    if execution_timeout is None:
+        return None
+    started: datetime | None = getattr(context.get("ti"), "start_date", None)
+    return (time.time() if started is None else started.timestamp()) + execution_timeout.total_seconds()
 
 
 def outcome(event: Mapping[str, Any] | None) -> tuple[str, str, dict[str, str]]:
     """Return what a trigger's event says: status, message, and the last state of each id."""
     event = event or {"status": "failed", "message": "the trigger sent no event"}
-    return str(event.get("status")), str(event.get("message", "")), dict(event.get("seen") or {})
+    status, message = str(event.get("status")), str(event.get("message", ""))
+    if event.get(EXECUTION_TIMEOUT):
+        status, message = EXECUTION_TIMEOUT, f"The task's execution_timeout is over. {message}"
+    return status, message, dict(event.get("seen") or {})
 
 
 def seconds(value: float | timedelta, field: str) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, NoReturn
 
@@ -10,22 +11,39 @@ from airflow_provider_emnify.airflow_names import (
     AirflowFailException,
     AirflowSensorTimeout,
     AirflowSkipException,
+    AirflowTaskTimeout,
     BaseSensorOperator,
     PokeReturnValue,
     conf,
 )
 from airflow_provider_emnify.api.errors import EmnifyError
-from airflow_provider_emnify.api.waits import Wait
+from airflow_provider_emnify.api.waits import WAITS, Wait
+from airflow_provider_emnify.hooks.connection import ConnectionSettings
 from airflow_provider_emnify.hooks.emnify import EmnifyHook
+from airflow_provider_emnify.hooks.masking import mask
 from airflow_provider_emnify.operators.base import choice, is_known
-from airflow_provider_emnify.operators.waiting import deferral, look, outcome
+from airflow_provider_emnify.operators.waiting import (
+    EXECUTION_TIMEOUT,
+    deferral,
+    execution_deadline,
+    look,
+    outcome,
+)
 from airflow_provider_emnify.retry import fail_for_good, is_lasting
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from airflow_provider_emnify.airflow_names import Context
-    from airflow_provider_emnify.api.waits import Id, Reading
+    from airflow_provider_emnify.api.waits import Id, Reading, Verdict
+
+_FIRST_LOOK_IDS = 25  # ids that are read one by one; more are left to the triggerer, where waits share reads
+_FIRST_LOOK_TIMEOUT = 10.0  # seconds for an answer
+_FIRST_LOOK_LEAVES = 0.5  # share of the limits by address, authentications among them, that is left to others
+
+
+class _WouldWaitError(Exception):
+    """A look would have to wait for its place in the limits."""
 
 
 class EmnifyWaitSensor(BaseSensorOperator):
@@ -38,11 +56,12 @@ class EmnifyWaitSensor(BaseSensorOperator):
     reschedule mode, where each look stands by itself. No ids: nothing to wait for.
 
     :param wait_for: ``"all"`` ids (default) or ``"any"`` one of them.
-    :param deferrable: Wait in the triggerer instead of in a worker. The task then makes no request itself
-        and needs no connection in the worker. Default: ``[operators] default_deferrable``.
+    :param deferrable: Wait in the triggerer instead of in a worker. The task then looks once itself where
+        that costs no waiting, and does not defer when the wait is over already. It needs no connection in the
+        worker. Default: ``[operators] default_deferrable``.
     :param poke_interval: Seconds (or a timedelta) between two looks. Default 60.
     :param timeout: Seconds (or a timedelta) until the wait is given up. Default: ``[sensors]
-        default_timeout``, 7 days.
+        default_timeout``, 7 days. Airflow's ``execution_timeout`` ends a wait in the triggerer too.
     :param soft_fail: Skip the task instead of failing it.
     :param mode: ``"poke"`` or ``"reschedule"``, where it is not deferrable.
     :param emnify_conn_id: The connection to emnify.
@@ -101,7 +120,7 @@ class EmnifyWaitSensor(BaseSensorOperator):
         return EmnifyHook(self.emnify_conn_id)
 
     def execute(self, context: Context) -> Any:
-        """Wait: here in the worker, or by deferring at once."""
+        """Wait: here in the worker, or by deferring."""
         with fail_for_good():
             wait = self.wait()
         if not wait.ids:
@@ -109,7 +128,15 @@ class EmnifyWaitSensor(BaseSensorOperator):
             return {}
         self.log.info("%r, for at most %.0f s", wait, self.timeout)
         if self.deferrable:
-            self.defer(**deferral(self.emnify_conn_id, wait, self.poke_interval, self.timeout))
+            verdict = self._look_first(wait)
+            if verdict is not None and verdict.done:
+                return verdict.seen
+            deadline = execution_deadline(context, self.execution_timeout)
+            self.defer(
+                **deferral(
+                    self.emnify_conn_id, wait, self.poke_interval, self.timeout, execution_deadline=deadline
+                )
+            )
         try:
             return super().execute(context)
         except AirflowSensorTimeout as timeout:
@@ -118,6 +145,18 @@ class EmnifyWaitSensor(BaseSensorOperator):
             hook = self.__dict__.pop("hook", None)
             if hook is not None:
                 hook.close()
+
+    def _look_first(self, wait: Wait) -> Verdict | None:
+        """Look once where that costs no waiting: what is over already needs no triggerer."""
+        try:
+            verdict = first_look(self.emnify_conn_id, wait)
+        except EmnifyError as error:
+            self._give_up(str(error))
+        if verdict is not None:
+            self._say(verdict.message)
+            if verdict.failed:
+                self._give_up(verdict.message)
+        return verdict
 
     def poke(self, context: Context) -> PokeReturnValue:
         """Look once. Called by Airflow in poke and reschedule modes."""
@@ -138,6 +177,8 @@ class EmnifyWaitSensor(BaseSensorOperator):
         """Take the trigger's event. Called by Airflow when the wait in the triggerer is over."""
         del context
         status, message, seen = outcome(event)
+        if status == EXECUTION_TIMEOUT:
+            raise AirflowSkipException(message) if self.soft_fail else AirflowTaskTimeout(message)
         if status != "success":
             self._give_up(message, timed_out=status == "timeout")
         self.log.info("%s", message)
@@ -153,3 +194,40 @@ class EmnifyWaitSensor(BaseSensorOperator):
         if self.soft_fail or self.never_fail:
             raise AirflowSkipException(message)
         raise AirflowSensorTimeout(message) if timed_out else AirflowFailException(message)
+
+
+def first_look(conn_id: str, wait: Wait) -> Verdict | None:
+    """Look once from a worker where that costs no waiting.
+
+    It costs waiting where emnify's limits are near, or emnify does not answer well. With an auth token that
+    tasks share (``token_cache``) it takes no authentication.
+
+    :returns: What was seen; None when there was no look, or it found nothing out.
+    :raises EmnifyError: for an error that is permanent.
+    :raises EmnifyConnectionConfigError: when the connection cannot work.
+    """
+    if WAITS[wait.kind].one_by_one and len(wait.ids) > _FIRST_LOOK_IDS:
+        return None
+    try:
+        conn = EmnifyHook.get_connection(conn_id)
+    except Exception:
+        return None  # the triggerer may have it; else it says what is wrong
+    settings = ConnectionSettings.from_airflow(conn, on_secret=mask)
+    try:
+        with EmnifyHook.client_from_settings(
+            replace(settings, timeout=min(settings.timeout, _FIRST_LOOK_TIMEOUT)),
+            max_retries=0,
+            leave=max(settings.task_share, _FIRST_LOOK_LEAVES),
+            sleep=_refuse_to_wait,
+        ) as client:
+            return look(client, wait, {})
+    except _WouldWaitError:
+        return None
+    except EmnifyError as error:
+        if is_lasting(error):
+            raise
+        return None
+
+
+def _refuse_to_wait(seconds: float) -> None:
+    raise _WouldWaitError(seconds)

@@ -27,6 +27,7 @@ log = logging.getLogger(__name__)
 TELLS_A_KILL = hasattr(BaseTrigger, "on_kill")
 """Whether Airflow itself tells a trigger that its task was killed: from 3.3 on."""
 
+_MAY_TAKE = 30.0  # seconds
 _ENDED = frozenset({"failed", "success", "skipped", "upstream_failed", "removed"})
 _at_it: set[asyncio.Future[None]] = set()  # the event loop itself keeps no task
 
@@ -56,20 +57,26 @@ def cancel(client: EmnifyClient, calls: Sequence[Mapping[str, Any]]) -> None:
             log.info("%s: cancelled", shown)
 
 
-async def cancel_in_triggerer(trigger: BaseTrigger, conn_id: str, calls: Sequence[Mapping[str, Any]]) -> None:
+async def cancel_in_triggerer(
+    trigger: BaseTrigger, conn_id: str, calls: Sequence[Mapping[str, Any]], *, timed_out: bool = False
+) -> None:
     """Make the calls, if the task of a cancelled trigger has ended.
 
     Airflow goes on cancelling a trigger that is not gone at once. So this is done in a task of its own, which
-    ends what it has begun.
+    ends what it has begun. It is waited for as long as Airflow waits for a task that is killed.
+
+    :param timed_out: The task's ``execution_timeout`` is over, whatever its state.
     """
-    task = asyncio.ensure_future(_cancel_if_ended(trigger, conn_id, calls))
+    task = asyncio.ensure_future(_cancel_if_ended(trigger, conn_id, calls, timed_out=timed_out))
     _at_it.add(task)
     task.add_done_callback(_at_it.discard)
-    await asyncio.shield(task)
+    await asyncio.wait({task}, timeout=_MAY_TAKE)
 
 
-async def _cancel_if_ended(trigger: BaseTrigger, conn_id: str, calls: Sequence[Mapping[str, Any]]) -> None:
-    if not await _has_ended(trigger):
+async def _cancel_if_ended(
+    trigger: BaseTrigger, conn_id: str, calls: Sequence[Mapping[str, Any]], *, timed_out: bool
+) -> None:
+    if not timed_out and not await _has_ended(trigger):
         return
     access = access_for(conn_id)
     try:

@@ -1,16 +1,20 @@
-"""Short garbage collections in a triggerer that holds thousands of waits.
+"""Short garbage collections in a triggerer that holds thousands of waits, where ``[emnify]
+triggerer_gc_freeze`` asks for them.
 
 A full collection looks at every object that can hold others, and holds up every thread and so the event loop:
-for a tenth of a second in a triggerer of Airflow 3.3 that has just started, and longer with each wait.
-``gc.freeze()`` takes what lives from then on out of it, at no cost. What is frozen and given up is freed all
-the same, unless it refers to itself in a circle. So it is done a few times in the life of a process, however
-many waits come and go, and what it can keep from being collected is bounded.
+for a tenth of a second in a triggerer of Airflow 3.3 that has just started, and a little longer with each
+thousand waits. ``gc.freeze()`` takes what lives from then on out of it, at no cost. What is frozen and given
+up is freed all the same, unless it refers to itself in a circle. So it is done a few times in the life of a
+process, however many waits come and go, and what it can keep from being collected is bounded. Yet the process
+belongs to the triggers of all providers: it is off unless asked for.
 """
 
 from __future__ import annotations
 
 import gc
 from dataclasses import dataclass
+
+from airflow_provider_emnify.airflow_names import conf
 
 _MANY = 1000  # waits
 
@@ -30,6 +34,8 @@ class Waits:
         self.number += 1
         if self.number >= self.frozen_again_at:
             self.frozen_again_at = max(_MANY, 2 * self.number)
+            if not conf.getboolean("emnify", "triggerer_gc_freeze", fallback=False):
+                return
             gc.collect(1)  # what has just become garbage; a full collection is what this is to spare
             gc.freeze()
 

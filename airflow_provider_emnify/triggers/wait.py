@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from asyncio import CancelledError, sleep
-from time import monotonic
+from time import monotonic, time
 from typing import TYPE_CHECKING, Any
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
+from airflow_provider_emnify.airflow_names import conf
 from airflow_provider_emnify.api.waits import Wait
 from airflow_provider_emnify.triggers.cancel import (
     TELLS_A_KILL,
@@ -20,7 +21,10 @@ from airflow_provider_emnify.triggers.poller import poller_for
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence
 
-_KNOWN_AFTER = 2.0  # seconds in which the scheduler hears that the process of the task has ended
+_KNOWN_AFTER = 2.0  # seconds in which a scheduler hears that the process of the task has ended ...
+_KNOWN_AFTER_AT_MOST = 10.0  # ... and one that is behind, unless ``[emnify] event_hold`` says otherwise
+_KNOWN_AFTER_SHARE = 0.5  # of the poll interval: a wait is told that much later than it could be, at most
+_LATE = 1.0  # seconds by which Airflow may be before the deadline when it ends the wait itself
 
 
 class EmnifyWaitTrigger(BaseTrigger):
@@ -52,6 +56,8 @@ class EmnifyWaitTrigger(BaseTrigger):
         ``[{"call": "sms.cancel", "arguments": {...}}]``. A triggerer that shuts down makes none of them.
     :param result: Plain values that the event brings back as ``result``, for the task to go on with. What
         Airflow keeps for a deferred task itself is lost in ``dag.test()``.
+    :param ends_execution: The deadline is that of the task's ``execution_timeout``. Then what the task began
+        is cancelled at the deadline, and the event says so: ``"execution_timeout": True``.
     :raises ValueError: at once, in the task and not in the triggerer, for a wait that makes no sense.
     """
 
@@ -63,6 +69,7 @@ class EmnifyWaitTrigger(BaseTrigger):
         deadline: float,
         cancel: Sequence[Mapping[str, Any]] = (),
         result: Any = None,
+        ends_execution: bool = False,
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         if (
@@ -79,6 +86,7 @@ class EmnifyWaitTrigger(BaseTrigger):
         self.deadline = deadline
         self.cancel = check_calls(cancel)
         self.result = result
+        self.ends_execution = ends_execution
 
     @property
     def wait(self) -> dict[str, Any]:
@@ -96,6 +104,7 @@ class EmnifyWaitTrigger(BaseTrigger):
                 "deadline": self.deadline,
                 "cancel": list(self.cancel),
                 "result": self.result,
+                "ends_execution": self.ends_execution,
             },
         )
 
@@ -111,17 +120,41 @@ class EmnifyWaitTrigger(BaseTrigger):
             WAITS.begins()
         try:
             outcome = await poller.join(self._wait, self.poll_interval, self.deadline)
+            timed_out = self.ends_execution and outcome.status == "timeout"
+            if timed_out and self.cancel:
+                await cancel_in_triggerer(self, self.emnify_conn_id, self.cancel, timed_out=True)
             if self._in_triggerer:
-                await sleep(max(0.0, began + _KNOWN_AFTER - monotonic()))
+                await sleep(max(0.0, began + self._hold() - monotonic()))
         except CancelledError:
-            if not TELLS_A_KILL:
-                await self.on_kill()
+            await self._cancelled()
             raise
         finally:
             if self._in_triggerer:
                 WAITS.ends()
-        result = {} if self.result is None else {"result": self.result}
-        yield TriggerEvent({**outcome.payload(), **result})  # type: ignore[no-untyped-call]
+        more = {} if self.result is None else {"result": self.result}
+        if timed_out:
+            more["execution_timeout"] = True
+        yield TriggerEvent({**outcome.payload(), **more})  # type: ignore[no-untyped-call]
+
+    def _hold(self) -> float:
+        """Return for how many seconds from its beginning on the wait is not told to be over.
+
+        A scheduler that has not noticed yet that the task has deferred takes it for lost. Where the poll
+        interval is long, that costs little.
+        """
+        most: float = conf.getfloat("emnify", "event_hold", fallback=_KNOWN_AFTER_AT_MOST)
+        hold: float = min(most, max(_KNOWN_AFTER, self.poll_interval * _KNOWN_AFTER_SHARE))
+        if self.ends_execution:  # Airflow 2 ends the wait itself at that time
+            hold = min(hold, max(_KNOWN_AFTER, self.deadline - time()))
+        return hold
+
+    async def _cancelled(self) -> None:
+        """Undo what the task began, where it is the task that ends and not the triggerer."""
+        if self.ends_execution and time() >= self.deadline - _LATE:  # Airflow 2 has ended the wait itself
+            if self.cancel:
+                await cancel_in_triggerer(self, self.emnify_conn_id, self.cancel, timed_out=True)
+        elif not TELLS_A_KILL:
+            await self.on_kill()
 
     async def on_kill(self) -> None:
         """Undo what the task began, if it has ended. Called by Airflow 3.3 when someone acts on the task."""

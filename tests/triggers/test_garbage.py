@@ -29,6 +29,7 @@ def frozen(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     done: list[str] = []
     monkeypatch.setattr(wait_module, "WAITS", Waits())
     monkeypatch.setattr(gc, "freeze", lambda: done.append("freeze"))
+    monkeypatch.setenv("AIRFLOW__EMNIFY__TRIGGERER_GC_FREEZE", "True")
     return done
 
 
@@ -61,6 +62,20 @@ def test_what_lives_is_frozen_with_the_first_wait_and_when_there_are_twice_as_ma
     assert at == [1, 1000, 2000, 4000, 8000, 16_000]
 
 
+@pytest.mark.parametrize("setting", [None, "False"])
+def test_nothing_is_frozen_unless_a_setting_asks_for_it(
+    frozen: list[str], monkeypatch: pytest.MonkeyPatch, setting: str | None
+) -> None:
+    if setting is None:
+        monkeypatch.delenv("AIRFLOW__EMNIFY__TRIGGERER_GC_FREEZE")
+    else:
+        monkeypatch.setenv("AIRFLOW__EMNIFY__TRIGGERER_GC_FREEZE", setting)
+    waits = Waits()
+    for _ in range(5000):
+        waits.begins()
+    assert not frozen
+
+
 def test_waits_that_come_and_go_freeze_no_more(frozen: list[str]) -> None:
     waits = Waits()
     for _ in range(10):
@@ -74,7 +89,7 @@ def test_waits_that_come_and_go_freeze_no_more(frozen: list[str]) -> None:
 def test_only_a_triggerer_is_treated_so(
     fleet: Sandbox, frozen: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("airflow_provider_emnify.triggers.wait._KNOWN_AFTER", 0)
+    monkeypatch.setenv("AIRFLOW__EMNIFY__EVENT_HOLD", "0")
     asyncio.run(event(trigger(fleet)))
     assert not frozen
     asyncio.run(event(trigger(fleet, in_triggerer=True)))

@@ -83,17 +83,39 @@ def test_it_yields_one_event(make_sandbox: Any, monkeypatch: pytest.MonkeyPatch)
 
 
 @pytest.mark.parametrize(
-    ("in_triggerer", "took", "held"),
+    ("arguments", "took", "setting", "held"),
     [
-        (True, 0.0, [2.0]),
-        (True, 0.5, [1.5]),
-        (True, 90.0, [0.0]),
-        (False, 0.0, []),  # dag.test() has no scheduler
+        ({"poll_interval": 60}, 0.0, None, [10.0]),
+        ({"poll_interval": 60}, 0.5, None, [9.5]),
+        ({"poll_interval": 60}, 90.0, None, [0.0]),
+        ({"poll_interval": 10}, 0.0, None, [5.0]),
+        ({"poll_interval": 1}, 0.0, None, [2.0]),
+        ({"poll_interval": 60}, 0.0, "25", [25.0]),
+        ({"poll_interval": 60}, 0.0, "500", [30.0]),
+        ({"poll_interval": 60}, 0.0, "0", [0.0]),
+        ({"poll_interval": 60, "deadline": 1005.0, "ends_execution": True}, 0.0, None, [5.0]),
+        ({"poll_interval": 60, "deadline": 1005.0}, 0.0, None, [10.0]),
     ],
 )
 def test_an_event_is_held_back_until_the_scheduler_knows_that_the_task_has_deferred(
-    monkeypatch: pytest.MonkeyPatch, in_triggerer: bool, took: float, held: list[float]
+    monkeypatch: pytest.MonkeyPatch,
+    arguments: dict[str, Any],
+    took: float,
+    setting: str | None,
+    held: list[float],
 ) -> None:
+    if setting is not None:
+        monkeypatch.setenv("AIRFLOW__EMNIFY__EVENT_HOLD", setting)
+    assert _held(monkeypatch, arguments, took, trigger_id=7) == held
+
+
+def test_dag_test_has_no_scheduler(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert _held(monkeypatch, {}, 0.0, trigger_id=None) == []
+
+
+def _held(
+    monkeypatch: pytest.MonkeyPatch, arguments: dict[str, Any], took: float, trigger_id: int | None
+) -> list[float]:
     now, slept = 1000.0, []
 
     class Stub:
@@ -108,12 +130,13 @@ def test_an_event_is_held_back_until_the_scheduler_knows_that_the_task_has_defer
     monkeypatch.setattr(module, "poller_for", lambda *_: Stub())
     monkeypatch.setattr(module, "WAITS", Waits(frozen_again_at=2))
     monkeypatch.setattr(module, "monotonic", lambda: now)
+    monkeypatch.setattr(module, "time", lambda: now)
     monkeypatch.setattr(module, "sleep", sleep)
 
     async def events() -> list[Any]:
-        trigger = make()
-        trigger.trigger_id = 7 if in_triggerer else None  # type: ignore[assignment] # as the triggerer does
+        trigger = make(**arguments)
+        trigger.trigger_id = trigger_id  # type: ignore[assignment] # as the triggerer does
         return [event.payload["status"] async for event in trigger.run()]
 
     assert asyncio.run(events()) == ["failed"]
-    assert slept == held
+    return slept
