@@ -217,7 +217,7 @@ _TLS_ADVICE = (
 
 
 def _advice(error: EmnifyError, base_url: str) -> str:
-    if not error.transient and _is_tls(error):
+    if _is_tls(error):
         advice = _TLS_ADVICE
     else:
         advice = next((text for kind, text in _ADVICE.items() if isinstance(error, kind)), "")
