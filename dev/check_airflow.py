@@ -14,6 +14,7 @@ import tempfile
 import time
 from contextlib import contextmanager
 from importlib.metadata import version
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from local_airflow import LocalAirflow
@@ -45,11 +46,20 @@ def known() -> None:
     manager: Any = ProvidersManager()
     assert "airflow-provider-emnify" in manager.providers
     assert manager.hooks["emnify"].hook_class_name == f"{NAME}.hooks.emnify.EmnifyHook"
-    widgets = manager.connection_form_widgets
-    shown = {name.removeprefix("extra__emnify__") for name in widgets if "emnify" in name}
-    assert shown >= FIELDS, shown
-    assert "placeholders" in manager.field_behaviours["emnify"]
-    print(f"connection type emnify, with the fields {', '.join(sorted(shown))}")
+    if AIRFLOW.startswith("2."):
+        fields = {name.removeprefix("extra__emnify__") for name in manager.connection_form_widgets}
+        assert "placeholders" in manager.field_behaviours["emnify"]
+    else:
+        from airflow.api_fastapi.core_api.services.ui.connections import HookMetaService
+
+        found = [one for one in HookMetaService.hook_meta_data() if one.connection_type == "emnify"]
+        assert len(found) == 1
+        fields = set(found[0].extra_fields or ())
+        if AIRFLOW.startswith(("3.0.", "3.1.")) and not find_spec("flask_appbuilder"):
+            print("connection type emnify; the form's extra fields need flask_appbuilder on this Airflow")
+            return
+    assert fields >= FIELDS, fields
+    print(f"connection type emnify, with the fields {', '.join(sorted(FIELDS))}")
 
 
 def onboard() -> None:
