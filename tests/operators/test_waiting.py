@@ -82,7 +82,8 @@ def after(looks: int, change: Callable[[], object], monkeypatch: pytest.MonkeyPa
         if len(slept) == looks:
             change()
 
-    monkeypatch.setattr(waiting, "time", SimpleNamespace(time=time.time, sleep=sleep))
+    clock = SimpleNamespace(time=time.time, monotonic=time.monotonic, sleep=sleep)
+    monkeypatch.setattr(waiting, "time", clock)
     return slept
 
 
@@ -127,9 +128,17 @@ class TestInTheWorker:
         with pytest.raises(AirflowFailException, match="Deleted"):
             make(fleet).execute(context())
 
-    def test_time_runs_out(self, fleet: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
-        now = [1000.0]
-        clock = SimpleNamespace(time=lambda: now[0], sleep=lambda length: now.append(now.pop() + length))
+    @pytest.mark.parametrize("step", [0, -6 * 3600, 6 * 3600])
+    def test_time_runs_out_however_the_clock_of_the_worker_is_set(
+        self, fleet: Sandbox, step: float, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        now, wall = [1000.0], [1000.0]
+
+        def sleep(length: float) -> None:
+            now[0] += length
+            wall[0] += length + step
+
+        clock = SimpleNamespace(time=lambda: wall[0], monotonic=lambda: now[0], sleep=sleep)
         monkeypatch.setattr(waiting, "time", clock)
         with pytest.raises(AirflowFailException, match="Time ran out: 0 of 1 endpoints Disabled"):
             make(fleet, poll_interval=40, timeout=60).execute(context())
