@@ -8,15 +8,19 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
+    import contextvars
     from collections.abc import Mapping, Sequence
 
     from airflow_provider_emnify.api.waits import Id, Reading, Verdict, Wait
 
 log = logging.getLogger(__name__)
+
+_PROGRESS = 60.0  # seconds between two lines on how far a wait is
 
 
 @dataclass(frozen=True)
@@ -52,6 +56,10 @@ class Member:
     :param error: Why the last look failed; empty when it did not.
     :param readings: What was seen of each id.
     :param seen: The same as texts, for the outcome.
+    :param deadline: When it is to be given up, in seconds since 1970.
+    :param context: In a triggerer, the context of a task says to whose log a line belongs.
+    :param counts: How many ids were in which state when that was last logged ...
+    :param said: ... and when, on the clock of the event loop.
     """
 
     wait: Wait
@@ -65,6 +73,10 @@ class Member:
     error: str = ""
     readings: dict[Id, Reading] = field(default_factory=dict)
     seen: dict[str, str] = field(default_factory=dict)
+    deadline: float = float("inf")
+    context: contextvars.Context | None = None
+    counts: dict[str, int] | None = None
+    said: float = float("-inf")
 
     def judge(self, readings: Mapping[Id, Reading]) -> Any:
         """Say what a look means for this wait. Runs in a thread."""
@@ -88,7 +100,21 @@ class Member:
             self.settle("success", verdict.message)
         elif verdict.failed:
             self.settle("failed", verdict.message)
+        else:
+            self._say(verdict.message)
         self._looked()
+
+    def _say(self, message: str) -> None:
+        """Log how far the wait is when that has changed, in its own task's log and now and then only."""
+        now = self.outcome.get_loop().time()
+        if self.context is None or now - self.said < _PROGRESS:
+            return
+        counts = dict(Counter(self.seen.values()))
+        first, before, self.counts = self.counts is None, self.counts, counts
+        # What thousands of waits on one id each find at first is no news.
+        if counts != before and not (first and len(self.wait.ids) == 1):
+            self.said = now
+            self.context.run(log.info, "%s", message)
 
     def suffer(self, reason: str, *, lasts: bool) -> None:
         """Take that a look has failed: for good, or for now."""

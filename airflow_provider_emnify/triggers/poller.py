@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
 from airflow_provider_emnify.api import EmnifyAuthenticationError, EmnifyError, EmnifyPermissionError
+from airflow_provider_emnify.api.limits import LIMITS
 from airflow_provider_emnify.api.waits import WAITS, read
 from airflow_provider_emnify.hooks.connection import EmnifyConnectionConfigError
 from airflow_provider_emnify.triggers.access import access_for
@@ -63,6 +64,8 @@ class Poller:
         self._next_round = float("inf")
         self._last_end = float("-inf")
         self._failures = 0
+        self._looks, self._looks_left, self._round_began = 0, 0, 0.0
+        self._said_slow = False
         self._access = access_for(conn_id)
         # In a context of its own: in a triggerer, the context says to whose log a line belongs.
         self._context = contextvars.Context()
@@ -77,8 +80,9 @@ class Poller:
         member = Member(wait, max(interval, _SHORTEST), self._loop.create_future(), wait.ids)
         if not wait.ids:
             member.take(wait.judge({}))
+        member.deadline, member.context = deadline, contextvars.copy_context()
         left = max(0.0, deadline - time.time())
-        timer = self._loop.call_later(left, _expire, member, context=self._context)
+        timer = self._loop.call_later(left, self._expire, member, context=self._context)
         self._enter(member)
         try:
             return await member.outcome
@@ -178,7 +182,10 @@ class Poller:
         """Look for those who are due. Return whether nothing could be read."""
         readings: dict[Id, Reading] = {}
         left, failures = _portions(due), 0
+        self._looks, self._round_began = len(left), self._loop.time()
         while left:
+            self._looks_left = len(left)
+            self._check_pace(left)
             members = [m for m in left.pop() if m in self._members and not m.outcome.done()]
             try:
                 await self._look(members, readings)
@@ -195,8 +202,38 @@ class Poller:
                     left = []
                 await self._suffer(members, error, lasts=lasts)
             if self._newcomers:
-                left += _portions(self._take(regular=False))
+                more = _portions(self._take(regular=False))
+                self._looks += len(more)
+                left += more
         return bool(due) and not readings
+
+    def _check_pace(self, left: list[list[Member]]) -> None:
+        """Say once that the looks of a round take longer than a wait has time, or than its interval."""
+        if self._said_slow or len(left) < LIMITS[0].calls / 4:
+            return
+        takes = _seconds_for(len(left))
+        if any(min(m.interval, m.deadline - time.time()) < takes for portion in left for m in portion):
+            self._say_slow(len(left))
+
+    def _say_slow(self, looks: int) -> None:
+        if not self._said_slow:
+            self._said_slow = True
+            log.warning("Waits for %s are looked at late: %s", self._subject, _too_many(looks))
+
+    def _expire(self, member: Member) -> None:
+        """Have the time of a wait run out. One that was never looked at gets a while for that."""
+        if member.looked:
+            member.time_out()
+        elif not member.overdue:
+            member.overdue = True
+            self._loop.call_later(_FIRST_LOOK, self._expire, member, context=self._context)
+        elif not member.outcome.done():
+            self._say_slow(self._looks)
+            member.message = (
+                f"not looked at yet; {self._looks - self._looks_left} of the {self._looks} looks of this "
+                f"round were done in {self._loop.time() - self._round_began:.0f} s. {_too_many(self._looks)}"
+            )
+            member.time_out()
 
     async def _look(self, members: list[Member], readings: dict[Id, Reading]) -> None:
         """Read what these ask for, and tell them.
@@ -236,21 +273,32 @@ def _portions(members: list[Member]) -> list[list[Member]]:
     if not members or not WAITS[members[0].wait.kind].one_by_one:
         return [members] if members else []
     random.shuffle(members)  # when a round is given up, it is not always for the same ones
-    return [[member] for member in members]
+    return sorted(([member] for member in members), key=_order, reverse=True)
+
+
+def _order(portion: list[Member]) -> tuple[bool, float]:
+    """Say who is looked at first: who has the least time, unless the last look failed: others have a turn."""
+    return any(member.error for member in portion), min((m.deadline for m in portion), default=float("inf"))
+
+
+def _seconds_for(looks: int) -> float:
+    return looks * LIMITS[0].seconds / LIMITS[0].calls
+
+
+def _too_many(looks: int) -> str:
+    """Say which limit keeps a round from being quick, and what helps."""
+    return (
+        f"emnify allows an address {LIMITS[0].calls} requests in {LIMITS[0].seconds:.0f} s, of which a share "
+        f"is left to tasks (task_share in the connection's extras); {looks} looks take "
+        f"{_seconds_for(looks):.0f} s or more, and longer while emnify does not answer. "
+        "Give a longer timeout and poke_interval, watch "
+        "fewer ids, lower task_share, or wait for events instead (EmnifyEventSensor)"
+    )
 
 
 def _judge(members: list[Member], readings: Mapping[Id, Reading]) -> list[Any]:
     """Say what a look means for each. Runs in a thread: one wait can have thousands of ids."""
     return [member.judge(readings) for member in members]
-
-
-def _expire(member: Member) -> None:
-    """Have the time of a wait run out. One that was never looked at gets a while for that."""
-    if member.looked or member.overdue:
-        member.time_out()
-    else:
-        member.overdue = True
-        asyncio.get_running_loop().call_later(_FIRST_LOOK, member.time_out)
 
 
 async def _give_way(number: int) -> None:

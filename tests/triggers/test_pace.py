@@ -1,0 +1,112 @@
+"""Who is looked at first when there is no time for all, and what is said and logged of waits."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import logging
+import time
+from typing import TYPE_CHECKING
+
+from airflow_provider_emnify.api import Limits
+from airflow_provider_emnify.api.waits import Wait
+from airflow_provider_emnify.triggers import members as members_module
+from airflow_provider_emnify.triggers import poller as module
+from airflow_provider_emnify.triggers.poller import poller_for
+from tests.triggers.waiting import GET, enable, ids_of, join, run, until
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    import pytest
+
+    from airflow_provider_emnify.sandbox import Sandbox
+    from airflow_provider_emnify.triggers.members import Outcome
+
+ONLINE = ["online", "offline", "attached", "blocked"]
+_whose: contextvars.ContextVar[int] = contextvars.ContextVar("_whose")
+
+
+async def connectivity(key: int, left: float) -> Outcome:
+    wait = Wait("endpoint_connectivity", key, ONLINE, ())
+    return await poller_for("emnify_default", wait.subject).join(wait, 0.05, time.time() + left)
+
+
+def test_the_shortest_deadlines_come_first(fleet: Sandbox) -> None:
+    keys = ids_of(fleet)
+    lefts = dict(zip(keys, (50, 20, 40, 10, 30), strict=True))
+
+    async def test() -> None:
+        await asyncio.gather(*(connectivity(key, left) for key, left in lefts.items()))
+
+    run(test)
+    read = [int(e.path.split("/")[-2]) for e in fleet.log if e.path.endswith("/connectivity")]
+    assert read == sorted(keys, key=lambda key: lefts[key])
+
+
+def test_a_wait_that_was_never_looked_at_says_why(
+    fleet: Sandbox, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    plain = Limits.acquire
+
+    def hold_up(self: Limits, *args: Any, **kwargs: Any) -> float:
+        if fleet.requests > 2:  # the token, and two looks
+            self._sleep(60)
+        return plain(self, *args, **kwargs)
+
+    monkeypatch.setattr(Limits, "acquire", hold_up)
+    monkeypatch.setattr(module, "_FIRST_LOOK", 0.05)
+
+    async def test() -> list[Outcome]:
+        return list(await asyncio.gather(*(connectivity(key, 0.5) for key in ids_of(fleet))))
+
+    with caplog.at_level(logging.WARNING, module.__name__):
+        outcomes = run(test)
+    late = [outcome.message for outcome in outcomes if outcome.status == "timeout"]
+    assert len(late) == 3
+    for message in late:
+        for words in ("not looked at yet", "2 of the 5 looks", "2000 requests in 300 s", "task_share"):
+            assert words in message
+    assert len([record for record in caplog.records if "looked at late" in record.message]) == 1
+
+
+def test_progress_is_logged_for_the_task_that_waits_when_it_changes(
+    fleet: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lines: list[tuple[int, str]] = []
+    monkeypatch.setattr(
+        members_module.log, "info", lambda text, *values: lines.append((_whose.get(), text % values))
+    )
+    monkeypatch.setattr(members_module, "_PROGRESS", 0.0)
+    first, second = ids_of(fleet)[:2]
+
+    async def test() -> None:
+        waits = []
+        for number, ids in enumerate(([first, second], [second])):
+            _whose.set(number)
+            waits.append(asyncio.create_task(join(ids)))
+        await until(lambda: fleet.counts[GET] >= 8)
+        assert [number for number, _ in lines] == [0]  # nothing has changed since; one id is no news
+        enable(fleet, first)
+        await until(lambda: len(lines) == 2)
+        enable(fleet, second)
+        await asyncio.gather(*waits)
+
+    run(test)
+    assert lines[1][0] == 0
+    assert "1 of 2 endpoints Enabled" in lines[1][1]
+
+
+def test_progress_is_logged_once_a_minute_at_most(fleet: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    lines: list[str] = []
+    monkeypatch.setattr(members_module.log, "info", lambda text, *values: lines.append(text % values))
+
+    async def test() -> None:
+        wait = asyncio.create_task(join(ids_of(fleet)))
+        for number, key in enumerate(ids_of(fleet), 1):
+            await until(lambda number=number: fleet.requests >= 3 * number)  # type: ignore[misc]
+            enable(fleet, key)
+        await wait
+
+    run(test)
+    assert len(lines) == 1
