@@ -24,7 +24,7 @@ _LONGEST_TOLD = 31_536_000.0  # seconds; what asks for more means no time at all
 
 def is_worth_repeating(error: BaseException) -> bool:
     """Tell whether an error is one of a call that may succeed a little later."""
-    return isinstance(error, EmnifyError) and error.transient
+    return isinstance(error, EmnifyError) and error.worth_resending
 
 
 def backoff(state: tenacity.RetryCallState) -> float:

@@ -13,6 +13,7 @@ import weakref
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import urlsplit
 
+from airflow_provider_emnify.api.answers import JSON, NOTHING, Shape, created_id
 from airflow_provider_emnify.api.auth import AUTHENTICATE, TokenSource
 from airflow_provider_emnify.api.errors import (
     EmnifyAuthenticationError,
@@ -181,6 +182,7 @@ class EmnifyClient(Resources):
         params: Mapping[str, Any] | None = None,
         json: Any = None,
         repeatable: bool | None = None,
+        shape: Shape | None = None,
     ) -> Any:
         """Call an operation and return the JSON of its answer; None when it has no body.
 
@@ -191,10 +193,17 @@ class EmnifyClient(Resources):
         :param json: Body.
         :param repeatable: Whether sending it twice is the same as sending it once. By default GET, PUT,
             PATCH and DELETE are, POST is not.
+        :param shape: What the answer must hold; by default a GET must be answered with some JSON, or a 204.
         :raises EmnifyError: the kind that says what went wrong.
         """
         return self.send(
-            method, path, path_params=path_params, params=params, json=json, repeatable=repeatable
+            method,
+            path,
+            path_params=path_params,
+            params=params,
+            json=json,
+            repeatable=repeatable,
+            shape=shape,
         ).body
 
     def create(
@@ -206,6 +215,7 @@ class EmnifyClient(Resources):
         json: Any,
         find: Callable[[], Row | None] | None = None,
         unique: bool = False,
+        ids: type[int] | type[str] | None = None,
     ) -> Row:
         """POST something new and return it, with at least its ``id``.
 
@@ -213,10 +223,12 @@ class EmnifyClient(Resources):
 
         :param find: Looks for the thing when the answer was lost; returns it, or None.
         :param unique: emnify itself refuses a second one, so it may be sent again when it is not found.
+        :param ids: The type of its id, where that is known.
         :raises EmnifyUnknownOutcomeError: when the answer was lost and the thing is not found.
         """
+        shape = Shape("created", ids)
         try:
-            answer = self.send("POST", path, path_params=path_params, params=params, json=json)
+            answer = self.send("POST", path, path_params=path_params, params=params, json=json, shape=shape)
         except EmnifyUnknownOutcomeError as lost:
             if find is None:
                 raise
@@ -224,11 +236,9 @@ class EmnifyClient(Resources):
                 return found
             if not unique:
                 raise
-            answer = self.send("POST", path, path_params=path_params, params=params, json=json)
+            answer = self.send("POST", path, path_params=path_params, params=params, json=json, shape=shape)
         created: Row = dict(answer.body) if isinstance(answer.body, dict) else {}
-        if "id" not in created and (location := answer.headers.get("Location")):
-            last = urlsplit(location).path.rstrip("/").rpartition("/")[2]
-            created["id"] = int(last) if last.isdecimal() else last
+        created["id"] = created_id(answer.headers, answer.body, ids)
         return created
 
     def list(
@@ -242,6 +252,7 @@ class EmnifyClient(Resources):
         per_page: int | None = None,
         envelope: bool = False,
         pick: Pick | None = None,
+        ids: type[int] | type[str] | None = None,
     ) -> Listing:
         """Return the rows of a list, lazily: newest first, or in the order that ``sort`` asks for.
 
@@ -254,15 +265,17 @@ class EmnifyClient(Resources):
         :param envelope: The list has the form ``{total, page, page_size, last_page, data}``.
         :param pick: Makes what is kept of each object in the answer, from the inside out. A large list of
             which little is wanted costs less so.
+        :param ids: The type of the id that each row has, where it has one.
         """
         paged = path not in UNPAGED
         in_id_order = sort in {None, "id", "+id"} and not envelope and paged
+        shape = JSON if pick is not None else Shape("page" if envelope else "list", ids)
         size = "page_size" if envelope else "per_page"
         query = {**(params or {}), "q": q, "sort": sort or ("id" if in_id_order else None), size: per_page}
 
         def fetch(number: int) -> Page:
             params = {**query, "page": number if paged else None}
-            answer = self.send("GET", path, path_params=path_params, params=params, pick=pick)
+            answer = self.send("GET", path, path_params=path_params, params=params, pick=pick, shape=shape)
             return page_of(answer, path, envelope=envelope)
 
         return Listing(
@@ -305,10 +318,12 @@ class EmnifyClient(Resources):
         json: Any = None,
         repeatable: bool | None = None,
         pick: Pick | None = None,
+        shape: Shape | None = None,
     ) -> Answer:
         """Call an operation and return its answer with status and headers. See :meth:`request`.
 
         :param pick: See :meth:`list`.
+        :param shape: See :meth:`request`.
         """
         path = fill_path(path, path_params)
         if repeatable is None:
@@ -324,6 +339,7 @@ class EmnifyClient(Resources):
                 organisation=self._organisation,
                 repeatable=repeatable,
                 pick=pick,
+                shape=shape or (JSON if method == "GET" else NOTHING),
             )
 
         token = self._tokens.token()

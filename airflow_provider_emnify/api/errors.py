@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 # Control characters of ASCII and Latin 1, separators of lines, and what changes the direction of writing.
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 _LONGEST_TEXT = 500  # characters of an answer that are worth showing
+_MOST_FIELD_ERRORS = 20  # as many as a message can hold
 
 
 class EmnifyError(Exception):
@@ -67,7 +68,20 @@ class EmnifyError(Exception):
             if self.code is not None:
                 answer += f" ({self.code})"
         head = " ".join(part for part in (call, answer) if part)
-        return f"{head}: {self.message}" if head else self.message
+        return "; ".join([f"{head}: {self.message}" if head else self.message, *self.field_errors])
+
+    @property
+    def field_errors(self) -> list[str]:
+        """Every field error as text; empty when the answer named none."""
+        details = self.details
+        if self.status is None or not isinstance(details, list):
+            return []
+        return [shown for item in details[:_MOST_FIELD_ERRORS] if (shown := _field_error(item))]
+
+    @property
+    def worth_resending(self) -> bool:
+        """Whether the same request may succeed in seconds, so that the client sends it again by itself."""
+        return self.transient
 
 
 def _rebuild(kind: type[EmnifyError], message: str, attributes: dict[str, Any]) -> EmnifyError:
@@ -88,20 +102,26 @@ class EmnifyNotFoundError(EmnifyError):
     """There is no such thing, or it belongs to another organisation."""
 
 
+class EmnifyNetworkStateError(EmnifyError):
+    """The mobile network knows nothing of a device now: it is detached, or its SIM is not activated.
+
+    The device exists. This passes when it connects, in its own time: who waits for that asks again later.
+    """
+
+    transient = True
+
+    @property
+    def worth_resending(self) -> bool:
+        """Not by the client: it takes minutes or days, and a wait asks again at its own pace."""
+        return False
+
+
 class EmnifyConflictError(EmnifyError):
     """The state of the thing does not allow this, or it exists already."""
 
 
 class EmnifyValidationError(EmnifyError):
     """The request does not make sense to emnify. ``field_errors`` lists every complaint."""
-
-    @property
-    def field_errors(self) -> list[str]:
-        """Every field error as text; empty when the answer named none."""
-        return [_field_error(item) for item in self.details] if isinstance(self.details, list) else []
-
-    def __str__(self) -> str:
-        return "; ".join([super().__str__(), *self.field_errors])
 
 
 class EmnifyRateLimitError(EmnifyError):
@@ -118,13 +138,18 @@ class EmnifyServerError(EmnifyError):
     """The API failed on its side. ``retry_after`` is as for :class:`EmnifyRateLimitError`."""
 
     transient = True
+    may_have_acted = True
     retry_after: float | None = None
 
 
 class EmnifyConnectionError(EmnifyError):
-    """No answer: the host was not reached, or the connection broke, or time ran out."""
+    """No answer: the host was not reached, or the connection broke, or time ran out.
+
+    ``may_have_acted`` tells whether the request can have reached the host all the same.
+    """
 
     transient = True
+    may_have_acted = True
 
 
 class EmnifyUnknownOutcomeError(EmnifyError):
@@ -159,10 +184,10 @@ def _shorten(items: list[Any]) -> str:
 
 def _field_error(item: Any) -> str:
     if not isinstance(item, dict):
-        return one_line(str(item))
-    text = str(item.get("message") or item.get("error_token") or item)
+        return one_line(_cut(_told(item)))
+    text = _told(item.get("message") or item.get("error_token") or item)
     field = item.get("field") or item.get("path")
-    return one_line(f"{field}: {text}" if field else text)
+    return one_line(_cut(f"{_told(field)}: {text}" if field else text))
 
 
 def one_line(text: str) -> str:
@@ -179,25 +204,41 @@ _BY_STATUS: dict[int, type[EmnifyError]] = {
     403: EmnifyPermissionError,
     404: EmnifyNotFoundError,
     405: EmnifyPermissionError,
+    # Neither was acted on: of a 408 the server did not get the whole request in time, a 425 it would not risk
+    # to process (RFC 9110, 15.5.9; RFC 8470, 5.2). So both are sent again, whatever the method.
+    408: EmnifyConnectionError,
     409: EmnifyConflictError,
     410: EmnifyNotFoundError,
     422: EmnifyValidationError,
+    425: EmnifyConnectionError,
     429: EmnifyRateLimitError,
+    451: EmnifyPermissionError,
 }
-_DECISIVE = {401, 409, 429}
-# Else a code says more than a status: 1401 InvalidReference is recorded with 404, 1405 Duplicated with 422.
+_REFINED = {400, 403, 405, 422}
+# Of these a code says more than the status: 1405 Duplicated is recorded with 422. Of all others the status
+# decides: a missing device is recorded as 404 with 1401 InvalidReference, and a locked account answers 401
+# TooManyRequests.
 _BY_CODE: dict[int, type[EmnifyError]] = {
     1101: EmnifyAuthenticationError,
     1102: EmnifyAuthenticationError,
     1103: EmnifyAuthenticationError,
     1104: EmnifyPermissionError,
     1105: EmnifyRateLimitError,
-    1201: EmnifyNotFoundError,
     1400: EmnifyValidationError,
     1401: EmnifyValidationError,
     1405: EmnifyConflictError,
     1406: EmnifyPermissionError,
 }
+_UNAVAILABLE = 1601  # "No IP address available": a 404 in which nothing is missing
+_NETWORK_STATES = (
+    "unknownsubscriber",
+    "unknownlocation",
+    "externalnetwork",
+    "networkelementnotavailable",
+    "datamissing",
+    "unexpecteddatavalue",
+)
+_CONNECTIVITY = re.compile(r"/connectivity(_info)?$")
 
 
 def error_from_answer(
@@ -219,27 +260,58 @@ def error_from_answer(
     text = redact(text.strip())
     try:
         body = json.loads(text) if text else None
-    except ValueError:
+    except (ValueError, RecursionError):  # the latter for a thousand brackets
         body = None
     said: dict[str, Any] = body if isinstance(body, dict) else {}
     code = _number(said.get("error_code", said.get("status_code")))
     token = said.get("error_token") or None
     errors = said.get("errors")
     message = said.get("message") or said.get("error") or _describe(body, text, headers, reason)
-    # Some statuses say it all: a locked account answers 401 TooManyRequests, what is over 409 NotAllowed.
-    by_status = _BY_STATUS.get(status)
-    kind = by_status if status in _DECISIVE else _BY_CODE.get(code or 0) or by_status
-    if kind is None:
-        kind = EmnifyServerError if status >= 500 else EmnifyValidationError if status >= 400 else EmnifyError  # noqa: PLR2004 - HTTP's own numbers
-    return kind(
-        _cut(str(message)),
+    told = _told(message)
+    kind = _kind_of(path, status, code, f"{_told(token)} {told}")
+    error = kind(
+        _cut(told),
         status=status,
         code=code,
-        token=str(token) if token else None,
-        details=errors if isinstance(errors, list) and errors else body,
+        token=_cut(_told(token)) if token else None,
+        details=_listed(errors) or body,
         method=method,
         path=path,
     )
+    if isinstance(error, EmnifyConnectionError):
+        error.may_have_acted = False
+    return error
+
+
+def _kind_of(path: str, status: int, code: int | None, told: str) -> type[EmnifyError]:
+    """Return the kind of error that an answer means. The status decides, but for a few."""
+    if status == 404:  # noqa: PLR2004 - HTTP's own number
+        if code == _UNAVAILABLE:
+            return EmnifyConflictError
+        if _CONNECTIVITY.search(path) and _names_network_state(told):
+            return EmnifyNetworkStateError
+    if status in _REFINED and code in _BY_CODE:
+        return _BY_CODE[code]
+    if status in _BY_STATUS:
+        return _BY_STATUS[status]
+    if 300 <= status < 400:  # noqa: PLR2004 - HTTP's own numbers
+        return EmnifyError
+    # What is no status of HTTP says nothing of what was done, like a 5xx.
+    return EmnifyValidationError if 400 <= status < 500 else EmnifyServerError  # noqa: PLR2004 - HTTP's own numbers
+
+
+def _listed(errors: Any) -> list[Any]:
+    """Return field errors as a list, also where they come by field or as one text."""
+    if isinstance(errors, dict):
+        return [{"field": field, "message": text} for field, text in errors.items()]
+    if isinstance(errors, list):
+        return errors
+    return [errors] if errors else []
+
+
+def _names_network_state(told: str) -> bool:
+    plain = re.sub(r"[^a-z]", "", told.lower())
+    return any(state in plain for state in _NETWORK_STATES)
 
 
 def _describe(body: Any, text: str, headers: Mapping[str, str], reason: str) -> str:
@@ -252,6 +324,15 @@ def _describe(body: Any, text: str, headers: Mapping[str, str], reason: str) -> 
     return f"the answer is no JSON: {text}"
 
 
+def _told(value: Any) -> str:
+    """Return what an answer says, as a text that can be written anywhere."""
+    try:
+        text = str(value)
+    except RecursionError:
+        text = "lists within lists"
+    return text.encode("utf-8", "replace").decode("utf-8")
+
+
 def _cut(text: str) -> str:
     return text if len(text) <= _LONGEST_TEXT else f"{text[:_LONGEST_TEXT]}... ({len(text)} characters)"
 
@@ -259,5 +340,5 @@ def _cut(text: str) -> str:
 def _number(value: Any) -> int | None:
     try:
         return int(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return None

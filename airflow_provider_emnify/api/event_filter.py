@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_emnify.api.answers import part
 from airflow_provider_emnify.api.enums import EventSeverity, EventSource
 from airflow_provider_emnify.api.ids import parse_ids
 from airflow_provider_emnify.api.resources.operation import MOST_VALUES
@@ -115,7 +116,7 @@ def number_of(part: Any) -> int | None:
     """Return the id in a part of a row, which emnify may write as a text or with a decimal point."""
     try:
         return int(part["id"])
-    except (TypeError, KeyError, ValueError):
+    except (TypeError, KeyError, ValueError, OverflowError):
         return None
 
 
@@ -128,7 +129,7 @@ def _plain(word: str) -> str:
 
 
 def _tags_of(row: Row) -> set[str]:
-    tags = (row.get("endpoint") or {}).get("tags") or ()
+    tags = part(row, "endpoint").get("tags") or ()
     names = tags.split(",") if isinstance(tags, str) else [_tag_name(tag) for tag in tags]
     return {name.strip() for name in names}
 

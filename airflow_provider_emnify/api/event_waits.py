@@ -10,8 +10,9 @@ import time
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_emnify.api.answers import part
 from airflow_provider_emnify.api.enums import Connectivity, EventPresence, Silence
-from airflow_provider_emnify.api.errors import EmnifyNotFoundError
+from airflow_provider_emnify.api.errors import EmnifyNetworkStateError, EmnifyNotFoundError
 from airflow_provider_emnify.api.event_filter import EventFilter, endpoint_id_of
 from airflow_provider_emnify.api.ids import parse_ids
 from airflow_provider_emnify.api.resources.operation import moment
@@ -119,7 +120,9 @@ def read_silence(client: EmnifyClient, ids: Sequence[Id], filters: Mapping[str, 
 
 def _silence(client: EmnifyClient, endpoint_id: int, hours: float) -> Reading:
     try:
-        status = (client.endpoints.connectivity(endpoint_id).get("status") or {}).get("description")
+        status = part(client.endpoints.connectivity(endpoint_id), "status").get("description")
+    except EmnifyNetworkStateError as unknown:
+        status = unknown.message
     except EmnifyNotFoundError:
         return Reading(None, "gone", gone=True)
     if status == Connectivity.ONLINE:

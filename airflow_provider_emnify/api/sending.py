@@ -5,9 +5,10 @@ What is sent again, with exponential backoff and full jitter, or after the time 
 =============================  ==================  ===============
 what happened                  repeatable request  any other (POST)
 =============================  ==================  ===============
-429                            again               again
+408, 425, 429                  again               again
 the connection was never made  again               again
 5xx, lost connection, timeout  again               unknown outcome
+another answer than promised   again               unknown outcome
 anything else                  an error            an error
 =============================  ==================  ===============
 """
@@ -31,6 +32,7 @@ import tenacity
 import urllib3
 
 from airflow_provider_emnify import __version__
+from airflow_provider_emnify.api.answers import NOTHING
 from airflow_provider_emnify.api.backoff import LONGEST_RETRY_AFTER, backoff, is_worth_repeating, retry_after
 from airflow_provider_emnify.api.connections import (
     AnswerTooLargeError,
@@ -42,6 +44,7 @@ from airflow_provider_emnify.api.connections import (
 from airflow_provider_emnify.api.errors import (
     EmnifyConnectionError,
     EmnifyError,
+    EmnifyNotFoundError,
     EmnifyRateLimitError,
     EmnifyServerError,
     EmnifyUnknownOutcomeError,
@@ -58,6 +61,7 @@ from airflow_provider_emnify.api.lost_connections import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from airflow_provider_emnify.api.answers import Shape
     from airflow_provider_emnify.api.auth_token import AuthToken
     from airflow_provider_emnify.api.limits import Limits
     from airflow_provider_emnify.api.redaction import Redactor
@@ -66,7 +70,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-_NOT_IMPLEMENTED = 501
+_NO_CONTENT, _NOT_IMPLEMENTED = 204, 501
 _LONGEST_REASON = 300  # characters of a log line
 _WORTH_READING = 1024 * 1024  # bytes of an error
 # Answers of these hold tokens, keys or codes: none is ever shown.
@@ -192,22 +196,30 @@ class Sender:
         repeatable: bool,
         pick: Pick | None = None,
         check: Callable[[Answer | EmnifyError], None] | None = None,
+        shape: Shape = NOTHING,
     ) -> Answer:
         """Send a request until it is answered, as often as it may be sent.
 
+        :param shape: What the answer must hold. One that does not is sent again, or of unknown outcome.
         :param pick: Makes what is kept of each object in the answer, from the inside out.
         :param check: Raises when an answer, or an error made of one, is not what the call promises; what it
             raises is sent again where that is transient.
         :raises EmnifyError: for anything but a success.
         """
+        lost = False  # an earlier attempt may have been acted on
 
         def once() -> Answer:
+            nonlocal lost
             waited = self._limits.acquire(method, path, host=self._host, organisation=organisation)
             self.count("throttled_seconds", waited)
             self.count("requests")
             try:
-                answer = self._send_once(method, path, params, json, token, repeatable, pick)
+                answer = self._send_once(method, path, params, json, token, repeatable, pick, shape)
             except EmnifyError as error:
+                # The attempt before has deleted it. A call for many (with a body) is looked at by its caller.
+                if lost and isinstance(error, EmnifyNotFoundError) and method == "DELETE" and json is None:
+                    return Answer(_NO_CONTENT, {}, None)
+                lost = lost or getattr(error, "may_have_acted", False)
                 if check is not None:
                     check(error)
                 raise
@@ -258,6 +270,7 @@ class Sender:
         token: AuthToken | None,
         repeatable: bool,
         pick: Pick | None,
+        shape: Shape,
     ) -> Answer:
         timeout = self._timeout[1]
         exchange = Exchange(time.monotonic() + WHOLE * timeout, timeout)
@@ -286,7 +299,7 @@ class Sender:
             raise self._unanswered(error, exchange, method, path, repeatable) from None
         finally:
             self._under_way.discard(exchange)
-        return self._answer(response, body, method, path, repeatable, pick)
+        return self._answer(response, body, method, path, repeatable, pick, shape)
 
     def _answer(
         self,
@@ -296,6 +309,7 @@ class Sender:
         path: str,
         repeatable: bool,
         pick: Pick | None,
+        shape: Shape,
     ) -> Answer:
         status = response.status_code
         if response.is_redirect:
@@ -314,6 +328,10 @@ class Sender:
             raise self._unusable(
                 f"the answer is no JSON (is the host right?): {shown}", status, method, path, repeatable
             )
+        if (wrong := shape.complaint(status, response.headers, body)) is not None:
+            if not repeatable:
+                raise _unknown_outcome(f"unexpected answer: {wrong}", method, path, status)
+            raise self._unusable(f"unexpected answer: {wrong}", status, method, path, repeatable)
         return Answer(status, response.headers, body)
 
     def _unusable(
@@ -356,6 +374,7 @@ class Sender:
         if was_sent and not repeatable:
             return _unknown_outcome(why, method, path)
         lost = EmnifyConnectionError(why, method=method, path=path)
+        lost.may_have_acted = was_sent
         # A certificate that is not trusted does not get better by itself, nor does an URL.
         lost.transient = not (is_untrusted(error) or (isinstance(error, ValueError) and not was_sent))
         return lost

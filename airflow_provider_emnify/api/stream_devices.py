@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import logging
 import math
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_emnify.api.errors import EmnifyNotFoundError
+from airflow_provider_emnify.api.errors import EmnifyNetworkStateError, EmnifyNotFoundError
 from airflow_provider_emnify.api.limits import LIMITS
 from airflow_provider_emnify.api.stream_reading import Reader, Reading, call_of, of_days, path_of
 
 if TYPE_CHECKING:
     from airflow_provider_emnify.api.paging import Listing
 
+log = logging.getLogger(__name__)
+
 Row = dict[str, Any]
+
+_REASONS = 5  # as many as a log line names
 
 DATA_STREAMER = "https://docs.emnify.com/multicloud-data-streamer"
 
@@ -50,7 +55,8 @@ Ask = Callable[[Reading, int], Iterable[Row]]
 def each(devices: str, call: str, ask: Ask) -> Reader:
     """Read something of each device, several at a time.
 
-    A device that is gone meanwhile, or has nothing to tell, has no rows.
+    A device that is gone meanwhile, that has nothing to tell, or of which the network knows nothing now, has
+    no rows; how many are left out so, and why, is logged.
 
     :param devices: The call that lists them, ``endpoints.list``; the filters are its.
     :param call: The call that is made for each, for the estimate.
@@ -74,10 +80,13 @@ def each(devices: str, call: str, ask: Ask) -> Reader:
 
 
 def _ask_all(reading: Reading, ids: Iterable[int], ask: Ask) -> Iterator[Row]:
+    left_out: Counter[str] = Counter()
+
     def answers(device_id: int) -> list[Row]:
         try:
             return list(ask(reading, device_id))
-        except EmnifyNotFoundError:
+        except (EmnifyNotFoundError, EmnifyNetworkStateError) as error:
+            left_out[error.message] += 1
             return []
 
     pool = ThreadPoolExecutor(reading.threads, "emnify-stream")
@@ -91,6 +100,9 @@ def _ask_all(reading: Reading, ids: Iterable[int], ask: Ask) -> Iterator[Row]:
             yield from under_way.popleft().result()
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
+        if left_out:
+            reasons = ", ".join(f"{message} ({count})" for message, count in left_out.most_common(_REASONS))
+            log.warning("%d devices have no row: %s", sum(left_out.values()), reasons)
 
 
 def estimate(listing: Listing, path: str) -> Estimate:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_emnify.api.answers import part, parts
 from airflow_provider_emnify.api.enums import (
     CloudConnectStatus,
     Connectivity,
@@ -23,7 +24,11 @@ from airflow_provider_emnify.api.enums import (
     SmsStatus,
     UserStatus,
 )
-from airflow_provider_emnify.api.errors import EmnifyNotFoundError, EmnifyValidationError
+from airflow_provider_emnify.api.errors import (
+    EmnifyNetworkStateError,
+    EmnifyNotFoundError,
+    EmnifyValidationError,
+)
 from airflow_provider_emnify.api.ids import parse_ids, parse_pairs, parse_texts, parse_user_ids
 
 if TYPE_CHECKING:
@@ -121,6 +126,7 @@ class WaitKind:
     :param failures: The states from which the target is not reached, unless they are the target.
     :param read_all: Lists all, where the API has a list that says the state; else None.
     :param id_of: The ids of a listed row (a user has two: number and username).
+    :param deleted: The state that means the same as being gone, where there is one.
     :param parse: Makes ids of what a user gave.
     :param parse_filters: Makes plain values of what else says what is waited for; most kinds have no filters.
     """
@@ -135,6 +141,7 @@ class WaitKind:
     failures: tuple[State, ...] = ()
     read_all: Callable[[EmnifyClient], Listing] | None = None
     id_of: Callable[[Row], tuple[Id, ...]] = lambda row: (int(row["id"]),)
+    deleted: State | None = None
     parse: Callable[[Any, str], Sequence[Id]] = parse_ids
     parse_filters: Callable[[Mapping[str, Any]], dict[str, Any]] = no_filters
 
@@ -154,27 +161,29 @@ class WaitKind:
         return _the_same(state.value, f"{state.label}: {reason}" if reason else state.label)
 
     def read(self, client: EmnifyClient, key: Id) -> Reading:
-        """Read one id; what does not exist is ``gone``."""
+        """Read one id; what does not exist is ``gone``. A network that knows nothing of it is no state."""
         try:
             return self.reading(self.read_one(client, key))
+        except EmnifyNetworkStateError as unknown:
+            return Reading(None, unknown.message)
         except EmnifyNotFoundError:
-            return Reading(None, "gone", gone=True)
+            return Reading(None if self.deleted is None else self.deleted.value, "gone", gone=True)
 
 
 def _connectivity(row: Row) -> Any:
-    return (row.get("status") or {}).get("description")
+    return part(row, "status").get("description")
 
 
 def _operation_state(row: Row) -> OperationState:
     if not row.get("finalization_date"):
         return OperationState.PENDING
-    failed = int(row.get("failed_count") or 0)
+    failed = _count(row, "failed_count")
     if row.get("error") and not row.get("total_count"):
         return OperationState.FAILED
     if not failed:
         return OperationState.SUCCEEDED
     return (
-        OperationState.PARTLY_FAILED if failed < int(row.get("total_count") or 0) else OperationState.FAILED
+        OperationState.PARTLY_FAILED if failed < _count(row, "total_count") else OperationState.FAILED
     )
 
 
@@ -182,7 +191,16 @@ def _operation_errors(row: Row) -> str:
     error = row.get("error")
     if isinstance(error, dict):
         return f"{error.get('message')} (reason {error.get('reason')})"
-    return ", ".join(f"{item.get('eid')}: {item.get('message')}" for item in error or [])
+    if not isinstance(error, list):
+        return str(error or "")
+    return ", ".join(f"{item.get('eid')}: {item.get('message')}" for item in parts(row, "error"))
+
+
+def _count(row: Row, name: str) -> int:
+    try:
+        return int(row.get(name) or 0)
+    except (TypeError, ValueError, OverflowError):
+        return 0
 
 
 def _read_sms(client: EmnifyClient, key: Id) -> Row:
@@ -224,6 +242,7 @@ STATE_WAITS: dict[str, WaitKind] = {
         read_one=lambda client, key: client.endpoints.get(int(key)),
         read_all=_listing("/api/v1/endpoint", 1000),
         failures=(EndpointStatus.DELETED,),
+        deleted=EndpointStatus.DELETED,
     ),
     "endpoint_connectivity": WaitKind(
         noun="endpoint",
@@ -237,6 +256,7 @@ STATE_WAITS: dict[str, WaitKind] = {
         read_one=lambda client, key: client.sims.get(int(key)),
         read_all=_listing("/api/v1/sim", 2500),
         failures=(SimStatus.DELETED,),
+        deleted=SimStatus.DELETED,
     ),
     "sms_delivery": WaitKind(
         noun="SMS",
@@ -252,7 +272,7 @@ STATE_WAITS: dict[str, WaitKind] = {
         read_one=lambda client, key: client.users.get(key),
         read_all=_listing("/api/v1/user", None),
         failures=(UserStatus.SUSPENDED,),
-        id_of=lambda row: (row["id"], str(row.get("username"))),
+        id_of=lambda row: (int(row["id"]), str(row.get("username"))),
         parse=parse_user_ids,
     ),
     "data_quota": WaitKind(
@@ -295,6 +315,7 @@ STATE_WAITS: dict[str, WaitKind] = {
         states=CloudConnectStatus,
         read_one=_read_cloud_connect,
         failures=(CloudConnectStatus.DEACTIVATED, CloudConnectStatus.ROLLING_BACK),
+        deleted=CloudConnectStatus.DEACTIVATED,
         parse=parse_texts,
     ),
     "sim_batch": WaitKind(

@@ -11,6 +11,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+from airflow_provider_emnify.api.answers import is_id
 from airflow_provider_emnify.api.event_waits import EVENT_WAITS
 from airflow_provider_emnify.api.wait_kinds import STATE_WAITS, Id, Reading, Row, State, WaitKind
 
@@ -138,7 +139,7 @@ class Wait:
         pending: list[Id] = []
         for key in self.ids:
             reading = readings.get(key)
-            if reading is not None and not reading.gone and reading.value in goal:
+            if reading is not None and reading.value in goal:  # also what is gone, where that is the target
                 there.append(key)
             elif reading is not None and (reading.gone or reading.value in bad):
                 lost[key] = "does not exist" if reading.gone else f"is {reading.label}"
@@ -212,7 +213,8 @@ def read(
 
 def _look_up(rows: Iterable[Row], spec: WaitKind, wanted: set[Id], found: dict[Id, Reading]) -> None:
     for row in rows:
-        for key in spec.id_of(row):
+        # One without an id says nothing of any: what is missing in the list is asked for by itself.
+        for key in spec.id_of(row) if isinstance(row, dict) and is_id(row.get("id"), int) else ():
             if key in wanted:
                 found[key] = spec.reading(row)
         if len(found) == len(wanted):

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from airflow_provider_emnify.api.answers import part
 from airflow_provider_emnify.api.enums import DataStreamStatus
 from airflow_provider_emnify.api.resources.bulk import status_of
 from airflow_provider_emnify.api.resources.data_streams import SECRETS
@@ -256,7 +257,7 @@ def _of_name(rows: Iterable[Row], name: str) -> Row | None:
 def is_so(stream: Row, name: str, value: Any) -> bool:
     """Tell whether a stream is so already. Credentials that emnify does not show are taken to differ."""
     if name == "data_stream_type_id":
-        return bool((stream.get("data_stream_type") or {}).get("id") == value)
+        return bool(part(stream, "data_stream_type").get("id") == value)
     if name == "status":
         return bool(status_of(stream) == value)
     return _holds(stream.get(name), value)

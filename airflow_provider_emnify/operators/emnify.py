@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_emnify.api.errors import EmnifyNotFoundError
 from airflow_provider_emnify.api.ids import parse_ids
 from airflow_provider_emnify.api.secret_names import hide_secrets
 from airflow_provider_emnify.operators.at_most_once import at_most_once
@@ -105,7 +106,13 @@ class EmnifyOperator(EmnifyBaseOperator):
         make = getattr(getattr(self.client, resource), name)
         typed = _typed(method, arguments)
         if self.repeatable or (self.repeatable is None and _may_be_repeated(method)):
-            return self._small(make(**typed))
+            try:
+                return self._small(make(**typed))
+            except EmnifyNotFoundError as gone:
+                if method.__dict__["operation"].method != "DELETE" or not _is_later_try(context):
+                    raise
+                self.log.info("%s: an earlier try has done it (%s)", self.call, gone.message)
+                return None
         told = ", ".join(f"{key}={value!r}" for key, value in typed.items())
         look = f"with {resource}.list" if hasattr(getattr(self.client, resource), "list") else "in its portal"
         with at_most_once(self, context, f"{self.call}({told})", look):
@@ -212,6 +219,10 @@ def _operation(method: Callable[..., Any]) -> Operation:
 def _refuse_secrets(call: str, method: Callable[..., Any], arguments: Mapping[str, Any]) -> None:
     mend = f"Make the call inside a task, EmnifyHook().get_conn().{call}(...)"
     refuse_secrets(f"arguments: {call}", arguments, mend, _operation(method).secret_arguments)
+
+
+def _is_later_try(context: Context) -> bool:
+    return int(getattr(context.get("ti"), "try_number", 1) or 1) > 1
 
 
 def _parameters(method: Callable[..., Any]) -> dict[str, inspect.Parameter]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from airflow_provider_emnify.api import EndpointStatus, SimStatus
+from airflow_provider_emnify.api.answers import part
 from airflow_provider_emnify.api.resources.bulk import status_of
 from airflow_provider_emnify.links import EmnifyDevicesLink, EmnifySimsLink
 from airflow_provider_emnify.operators.base import (
@@ -212,7 +213,7 @@ class EmnifyDeleteEndpointsOperator(EmnifyBaseOperator):
         ids = parse_endpoint_ids(self.endpoint_ids)
         found = read_endpoints(self.client, ids) if ids else {}
         there = [key for key in ids if key in found]
-        with_sim = [key for key in there if (found[key].get("sim") or {}).get("id") is not None]
+        with_sim = [key for key in there if part(found[key], "sim").get("id") is not None]
         self.log.info(
             "Deleting %d endpoints (%s), %d exist no more; %d SIMs: %s",
             len(there),
@@ -307,7 +308,7 @@ def _sims_to_change(rows: Mapping[int, Row], changing: set[int], target: SimStat
     """
     sims, reasons = [], []
     for key, row in rows.items():
-        sim = row.get("sim") or {}
+        sim = part(row, "sim")
         if sim.get("id") is None:
             reasons.append(f"endpoint {key} has no SIM")
             continue

@@ -9,6 +9,7 @@ from airflow_provider_emnify.api import (
     EmnifyNotFoundError,
     SimStatus,
 )
+from airflow_provider_emnify.api.answers import part
 from airflow_provider_emnify.api.ids import parse_ids
 from airflow_provider_emnify.api.resources.bulk import status_of
 from airflow_provider_emnify.links import EmnifyDevicesLink
@@ -271,9 +272,9 @@ class EmnifyUnblockNetworkOperator(_OperatorList):
 
 def _cell(info: Row) -> Row:
     """Return where an endpoint is, or why that is not known, of an answer that is a 200 either way."""
-    subscriber = info.get("subscriber_info") or {}
-    location = subscriber.get("location") or {}
-    cell = location.get("cell_global_id") or {}
+    subscriber = part(info, "subscriber_info")
+    location = part(subscriber, "location")
+    cell = part(location, "cell_global_id")
     if not subscriber.get("success") or not cell:
         return {"located": False, "error": subscriber.get("error") or "the network names no cell"}
     return {

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_emnify.api.answers import part
 from airflow_provider_emnify.api.errors import EmnifyNotFoundError
 from airflow_provider_emnify.api.ids import parse_ids
 from airflow_provider_emnify.api.resources.bulk import FEW, read_rows
@@ -168,7 +169,7 @@ class Existing:
         wanted = set(sims)
         for row in self._client.endpoints.list():  # the newest first
             self._newest = max(self._newest, int(row["id"]))
-            sim_id = (row.get("sim") or {}).get("id")
+            sim_id = part(row, "sim").get("id")
             if sim_id in wanted and not is_deleted(row):
                 self._by_sim[sim_id] = row
             yield row

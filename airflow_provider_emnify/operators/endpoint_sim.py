@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_emnify.api import SimStatus
+from airflow_provider_emnify.api.answers import part
 from airflow_provider_emnify.api.ids import parse_ids
 from airflow_provider_emnify.api.resources.bulk import read_rows, status_of
 from airflow_provider_emnify.links import EmnifyDevicesLink, EmnifySimsLink
@@ -170,7 +171,7 @@ class EmnifyReleaseSimOperator(EmnifyBaseOperator):
         missing = [sim_id for sim_id in sim_ids if sim_id not in sims]
         if missing:
             raise ValueError(f"sim_ids: there is no SIM {some(missing)}; nothing was changed")
-        holders = {sim_id: (sims[sim_id].get("endpoint") or {}).get("id") for sim_id in sim_ids}
+        holders = {sim_id: part(sims[sim_id], "endpoint").get("id") for sim_id in sim_ids}
         held = {int(key): sim_id for sim_id, key in holders.items() if key is not None}
         # By now an endpoint may be gone, or have another SIM than the one that is to be released.
         there = read_endpoints(client, [*held]) if held else {}
@@ -192,5 +193,5 @@ def _pairs(endpoint_ids: Any, sim_ids: Any) -> dict[int, int]:
 
 
 def _sim_of(endpoint: Mapping[str, Any]) -> int | None:
-    sim_id = (endpoint.get("sim") or {}).get("id")
+    sim_id = part(endpoint, "sim").get("id")
     return None if sim_id is None else int(sim_id)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from airflow_provider_emnify.api import (
     EmnifyAuthenticationError,
     EmnifyError,
+    EmnifyNetworkStateError,
     EmnifyPartialError,
     EmnifyPermissionError,
     EmnifyUnknownOutcomeError,
@@ -37,7 +38,8 @@ def each(
         try:
             act(item)
         except EmnifyError as error:
-            if error.transient or isinstance(error, _ENDS_IT):
+            of_it_alone = isinstance(error, EmnifyNetworkStateError)
+            if (error.transient and not of_it_alone) or isinstance(error, _ENDS_IT):
                 left = {**refused, **dict.fromkeys(items[number:], error)}
                 raise partial(items, left, label=label, what=what, error=error) from error
             refused[item] = error
@@ -59,7 +61,8 @@ def partial(
         done=[label(item) for item in items if item not in failed],
         not_done=[label(item) for item in failed],
     )
-    made.transient = error is not None and error.transient
+    causes = failed.values() if error is None else [error]
+    made.transient = all(getattr(cause, "transient", False) for cause in causes)
     return made
 
 

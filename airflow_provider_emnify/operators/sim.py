@@ -12,6 +12,7 @@ from airflow_provider_emnify.api import (
     EmnifyValidationError,
     SimStatus,
 )
+from airflow_provider_emnify.api.answers import part
 from airflow_provider_emnify.api.ids import parse_ids
 from airflow_provider_emnify.api.resources.bulk import read_rows, status_of
 from airflow_provider_emnify.links import EmnifySimsLink
@@ -223,7 +224,7 @@ class EmnifyDeleteSimsOperator(EmnifyBaseOperator):
         ids = parse_ids(self.sim_ids, "sim_ids")
         sims = _read_sims(self.client, ids) if ids else {}
         there = [key for key in ids if key in sims and status_of(sims[key]) != SimStatus.DELETED]
-        used = [key for key in there if (sims[key].get("endpoint") or {}).get("id") is not None]
+        used = [key for key in there if part(sims[key], "endpoint").get("id") is not None]
         if used:
             named = some([f"{key} (endpoint {sims[key]['endpoint']['id']})" for key in used])
             raise ValueError(f"sim_ids: endpoints have SIM {named}; nothing was deleted. Release them first")

@@ -11,6 +11,7 @@ from airflow_provider_emnify.api import (
     EmnifyUnknownOutcomeError,
     SimStatus,
 )
+from airflow_provider_emnify.api.answers import part
 from airflow_provider_emnify.api.ids import parse_ids, parse_texts
 from airflow_provider_emnify.api.resources.sims import MOST_MIGRATED
 from airflow_provider_emnify.links import EmnifySimsLink
@@ -170,7 +171,7 @@ def _in_workspace(conflict: EmnifyConflictError, target: int) -> list[Row]:
     """Return the SIMs that emnify refuses to move because they are where they shall be."""
     errors = conflict.details if isinstance(conflict.details, list) else []
     sims = [sim for error in errors if isinstance(error, dict) for sim in error.get("sims") or ()]
-    return [sim for sim in sims if (sim.get("source_workspace") or {}).get("id") == target]
+    return [sim for sim in sims if part(sim, "source_workspace").get("id") == target]
 
 
 def _without(way: str, chunk: list[Any], conflict: EmnifyConflictError, target: int) -> list[Any] | None:

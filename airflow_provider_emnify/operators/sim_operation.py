@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import islice, takewhile
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from airflow_provider_emnify.api.answers import part, parts
 from airflow_provider_emnify.api.enums import OperationState
 from airflow_provider_emnify.api.ids import parse_ids, parse_texts
 from airflow_provider_emnify.api.resources.bulk import read_rows
@@ -244,15 +245,15 @@ class EmnifySimOperationOperator(EmnifyOperationOperator):
 
 
 def _is_like(row: Row, action: Row, product_id: int | None) -> bool:
-    product = (row.get("product") or {}).get("id")  # emnify's own choice when none was asked for
+    product = part(row, "product").get("id")  # emnify's own choice when none was asked for
     return bool(row["action"]["id"] == action["id"] and product_id in {None, product})
 
 
 def _covers(row: Row, target: Target) -> bool:
     kind, key = target
     return any(
-        (there.get("sim") or {}).get("id") == key if kind == "sim" else there.get("eid") == key
-        for there in row.get("target") or []
+        part(there, "sim").get("id") == key if kind == "sim" else there.get("eid") == key
+        for there in parts(row, "target")
     )
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_emnify.api import EmnifyError, EmnifyUnknownOutcomeError, SmsStatus
 from airflow_provider_emnify.api.ids import parse_pairs
+from airflow_provider_emnify.api.resources.bulk import status_of
 from airflow_provider_emnify.api.resources.operation import moment
 from airflow_provider_emnify.api.resources.sms import is_same_sms, read_sms, submitted_at
 from airflow_provider_emnify.api.sms_text import parse_sender, split_text
@@ -373,6 +374,6 @@ def _expiry(value: Any) -> str | None:
 def _status(row: Row) -> SmsStatus | None:
     """Return the status of an SMS; None for one that is not known here."""
     try:
-        return SmsStatus.parse((row.get("status") or {}).get("id"))
+        return SmsStatus.parse(status_of(row))
     except ValueError:
         return None

@@ -9,6 +9,7 @@ from airflow_provider_emnify.api import (
     EmnifyNotFoundError,
     UserStatus,
 )
+from airflow_provider_emnify.api.answers import part
 from airflow_provider_emnify.api.ids import parse_ids
 from airflow_provider_emnify.links import EmnifyUsersLink
 from airflow_provider_emnify.operators.base import (
@@ -134,7 +135,7 @@ class EmnifyCreateUserOperator(EmnifyBaseOperator):
 
     @staticmethod
     def _same_organisation(user: Row, organisation_id: int | None) -> None:
-        there = (user.get("organisation") or {}).get("id")
+        there = part(user, "organisation").get("id")
         if organisation_id is not None and there is not None and int(there) != organisation_id:
             raise ValueError(
                 f"organisation_id: user {user['id']} is in organisation {there} and cannot be moved to "
@@ -329,6 +330,6 @@ def _user_status(value: Any) -> UserStatus | None:
 
 def _status_of(user: Mapping[str, Any]) -> UserStatus | None:
     try:
-        return UserStatus.parse((user.get("status") or {}).get("id"))
+        return UserStatus.parse(part(user, "status").get("id"))
     except ValueError:
         return None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_emnify.api import EmnifyConflictError, EmnifyNotFoundError
+from airflow_provider_emnify.api.answers import parts
 from airflow_provider_emnify.api.ids import parse_ids, parse_user_ids
 from airflow_provider_emnify.links import EmnifyUsersLink
 from airflow_provider_emnify.operators.base import EmnifyBaseOperator, check_early, some
@@ -63,7 +64,7 @@ def give_roles(operator: EmnifyBaseOperator, user: Row, role_ids: list[int], *, 
     """Give the roles that a user lacks, then take those that are too many. Return what is there now."""
     users = operator.client.users
     user_id = int(user["id"])
-    there = [int(role["id"]) for role in user.get("roles") or []]
+    there = [int(role["id"]) for role in parts(user, "roles")]
     missing = [role_id for role_id in role_ids if role_id not in there]
     surplus = [role_id for role_id in there if role_id not in role_ids] if replace else []
     operator.log.info(

@@ -198,5 +198,5 @@ def test_an_error_keeps_what_it_knows_through_a_pickle() -> None:
         make_client(base_url="http://127.0.0.1:1", max_retries=0).authenticate()
     error = EmnifyError("no", status=404, code=1201, token="NotFound", method="GET", path="/x", details=[1])
     again = pickle.loads(pickle.dumps(error))
-    assert str(again) == str(error) == "GET /x answered 404 NotFound (1201): no"
+    assert str(again) == str(error) == "GET /x answered 404 NotFound (1201): no; 1"
     assert again.__dict__ == error.__dict__

@@ -271,11 +271,10 @@ def test_an_answer_that_breaks_off_is_tried_again() -> None:
         assert client.request("GET", THING) == {"id": 7}
 
 
-def test_a_large_answer_and_an_empty_one_are_fine(api: rm.Mocker) -> None:
-    api.get(URL + THING, [{"json": {"text": "x" * 10_000_000}}, {"status_code": 204}, {"text": "  "}])
+def test_a_large_answer_and_one_without_content_are_fine(api: rm.Mocker) -> None:
+    api.get(URL + THING, [{"json": {"text": "x" * 10_000_000}}, {"status_code": 204}])
     client = make_client()
     assert len(client.request("GET", THING)["text"]) == 10_000_000
-    assert client.request("GET", THING) is None
     assert client.request("GET", THING) is None
 
 

@@ -26,6 +26,20 @@ NOW = datetime.now(UTC).replace(microsecond=0)
 HOUR = Interval(NOW - timedelta(hours=2), NOW - timedelta(hours=1))
 
 
+def test_devices_without_a_row_are_counted_and_logged(
+    make_sandbox: Callable[..., Sandbox], caplog: pytest.LogCaptureFixture
+) -> None:
+    sandbox = make_sandbox(4, limits=False)
+    path = "/api/v1/endpoint/{endpoint_id}/connectivity"
+    sandbox.faults.add(path=path, status=404, body={"message": "Unknown Location"}, times=3)
+    rows = list(STREAMS["connectivity"].rows(connect(sandbox)))
+    assert len(rows) == 1
+    assert "3 devices have no row: Unknown Location (3)" in caplog.text
+    path = "/api/v1/endpoint/{endpoint_id}/quota/data"
+    sandbox.faults.add(path=path, status=404, body={"error_code": 1401}, times=None)
+    assert list(STREAMS["data_quotas"].rows(connect(sandbox))) == []
+
+
 def emit(sandbox: Sandbox, when: datetime) -> int:
     event = sandbox.state.emit(EventType.UPDATE_LOCATION, "", when.timestamp(), source=EventSource.NETWORK)
     return event.id

@@ -215,8 +215,8 @@ def test_every_operation_of_a_stream_is_one_of_the_client() -> None:
 
 
 def test_a_row_without_key_is_an_error(sandbox: Sandbox, client: EmnifyClient) -> None:
-    sandbox.faults.add(path="/api/v1/operator", status=200, body=[{"name": "Nobody"}])
-    with pytest.raises(EmnifyServerError, match="network_operators: emnify sent a row without id"):
+    sandbox.faults.add(path="/api/v1/operator", status=200, body=[{"name": "Nobody"}], times=None)
+    with pytest.raises(EmnifyServerError, match="has no usable id"):
         list(STREAMS["network_operators"].rows(client))
 
 

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from airflow_provider_emnify.api import Connectivity, Credentials, EndpointStatus, UserStatus
 from airflow_provider_emnify.api.waits import WAITS, Reading, Wait, read
-from tests.api.support import make_client
+from tests.api.support import AUTHENTICATE, URL, make_client, make_token
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    import requests_mock as rm
 
     from airflow_provider_emnify.api import EmnifyClient
     from airflow_provider_emnify.sandbox import Sandbox
@@ -213,3 +216,32 @@ def test_connectivity_is_read_as_it_is(
     sandbox = make_sandbox(endpoints=1)
     readings = read(client_of(sandbox), "endpoint_connectivity", list(sandbox.state.endpoints))
     assert {reading.value for reading in readings.values()} <= set(Connectivity)
+
+
+@pytest.mark.parametrize("kind", ["endpoint_status", "sim_status"])
+@pytest.mark.parametrize("count", [1, 5])
+def test_what_is_gone_satisfies_a_wait_for_deleted(requests_mock: rm.Mocker, kind: str, count: int) -> None:
+    requests_mock.post(AUTHENTICATE, json={"auth_token": make_token()})
+    path = "endpoint" if kind == "endpoint_status" else "sim"
+    none = {"X-Total-Count": "0", "X-Total-Pages": "1", "X-Current-Page": "1"}
+    requests_mock.get(f"{URL}/api/v1/{path}", json=[], headers=none)
+    requests_mock.get(re.compile(rf"/api/v1/{path}/\d+"), status_code=404, json={"error_code": 1401})
+    ids = list(range(1, count + 1))
+    wait = Wait(kind, ids, "deleted")
+    readings = read(make_client(max_retries=0), kind, ids)
+    assert wait.judge(readings).done
+    assert Wait(kind, ids, 1).judge(readings).failed
+
+
+def test_a_state_of_the_network_is_waited_on(requests_mock: rm.Mocker) -> None:
+    requests_mock.post(AUTHENTICATE, json={"auth_token": make_token()})
+    path = f"{URL}/api/v1/endpoint"
+    requests_mock.get(f"{path}/1/connectivity", status_code=404, json={"message": "Unknown Location"})
+    requests_mock.get(f"{path}/2/connectivity", json={"status": {"description": "ONLINE"}})
+    wait = Wait("endpoint_connectivity", [1, 2], "online")
+    verdict = wait.judge(read(make_client(), wait.kind, wait.ids))
+    assert not verdict.over
+    assert verdict.pending == (1,)
+    assert "Unknown Location" in verdict.message
+    requests_mock.get(f"{path}/1/connectivity", status_code=404, json={"error_code": 1201})
+    assert wait.judge(read(make_client(), wait.kind, wait.ids)).failed

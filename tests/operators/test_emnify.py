@@ -146,3 +146,11 @@ def test_an_unknown_id_fails_for_good() -> None:
 def test_max_rows_is_a_number_of_rows(max_rows: Any) -> None:
     with pytest.raises(ValueError, match="max_rows"):
         call("endpoints.list", max_rows=max_rows)
+
+
+def test_a_delete_that_an_earlier_try_has_done_is_a_success(fleet: Sandbox) -> None:
+    fleet.faults.add(method="DELETE", status=404, body={"error_code": 1401}, times=None)
+    delete = call("endpoints.delete", {"endpoint_id": 7}, retries=2)
+    with pytest.raises(AirflowFailException):
+        delete.execute(context(try_number=1))
+    assert delete.execute(context(try_number=2)) is None

@@ -48,7 +48,7 @@ class ApiCallbacks(Resource):
         callback: Row = call.request(api_callback_id=api_callback_id)
         return callback
 
-    @operation("DELETE", "/api/v1/api_callback/{api_callback_id}")
+    @operation("DELETE", "/api/v1/api_callback/{api_callback_id}", answer="acknowledgement")
     def delete(self, call: Call, api_callback_id: int | str) -> None:
         """Delete a callback URL.
 

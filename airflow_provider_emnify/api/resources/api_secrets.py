@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 class ApiSecrets(Resource):
     """The callback secrets of an organisation, as ``client.api_secrets``."""
 
-    @operation("GET", "/api/v1/api_secret", secret=True)
+    @operation("GET", "/api/v1/api_secret", secret=True, ids=int)
     def list(self, call: Call) -> Listing:
         """List the callback secrets, by purpose.
 
@@ -49,7 +49,7 @@ class ApiSecrets(Resource):
         )
         return call.create(json=body)
 
-    @operation("GET", "/api/v1/api_secret/{api_secret_id}", secret=True)
+    @operation("GET", "/api/v1/api_secret/{api_secret_id}", secret=True, ids=int)
     def get(self, call: Call, api_secret_id: int | str) -> Row:
         """Return a callback secret.
 
@@ -60,7 +60,7 @@ class ApiSecrets(Resource):
         secret: Row = call.request(api_secret_id=api_secret_id)
         return secret
 
-    @operation("DELETE", "/api/v1/api_secret/{api_secret_id}")
+    @operation("DELETE", "/api/v1/api_secret/{api_secret_id}", answer="acknowledgement")
     def delete(self, call: Call, api_secret_id: int | str) -> None:
         """Delete a callback secret.
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 class ApplicationTokens(Resource):
     """The application tokens of an organisation, as ``client.application_tokens``."""
 
-    @operation("GET", "/api/v1/application_token")
+    @operation("GET", "/api/v1/application_token", ids=int)
     def list(self, call: Call) -> Listing:
         """List the application tokens: description, status, expiry, creator, but not the tokens themselves.
 

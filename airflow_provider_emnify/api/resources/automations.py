@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 class Automations(Resource):
     """The automations of an organisation, as ``client.automations``."""
 
-    @operation("GET", "/api/v1/automation")
+    @operation("GET", "/api/v1/automation", ids=str)
     def list(self, call: Call) -> Listing:
         """List the automations.
 
@@ -24,7 +24,7 @@ class Automations(Resource):
         """
         return call.list()
 
-    @operation("POST", "/api/v1/automation")
+    @operation("POST", "/api/v1/automation", ids=str)
     def create(
         self,
         call: Call,
@@ -69,7 +69,7 @@ class Automations(Resource):
         }
         return call.create(json=body, find=newcomer(self.list, lambda row: row.get("name") == name))
 
-    @operation("GET", "/api/v1/automation/{id}")
+    @operation("GET", "/api/v1/automation/{id}", ids=str)
     def get(self, call: Call, automation_id: str) -> Row:
         """Return an automation.
 
@@ -80,7 +80,7 @@ class Automations(Resource):
         automation: Row = call.request(id=automation_id)
         return automation
 
-    @operation("PATCH", "/api/v1/automation/{id}")
+    @operation("PATCH", "/api/v1/automation/{id}", ids=str)
     def update(
         self,
         call: Call,
@@ -125,7 +125,7 @@ class Automations(Resource):
         """
         call.request(id=automation_id)
 
-    @operation("GET", "/api/v1/automation/action")
+    @operation("GET", "/api/v1/automation/action", ids=str)
     def actions(self, call: Call) -> Listing:
         """List the actions that automations can take, with the properties that they need.
 
@@ -133,7 +133,7 @@ class Automations(Resource):
         """
         return call.list()
 
-    @operation("GET", "/api/v1/automation/action/{id}")
+    @operation("GET", "/api/v1/automation/action/{id}", ids=str)
     def action(self, call: Call, action_id: str) -> Row:
         """Return an action that automations can take.
 
@@ -144,7 +144,7 @@ class Automations(Resource):
         action: Row = call.request(id=action_id)
         return action
 
-    @operation("GET", "/api/v1/automation/log")
+    @operation("GET", "/api/v1/automation/log", ids=str)
     def logs(self, call: Call, automation_id: str, execution_number: int | str) -> Listing:
         """List what the actions of one execution of an automation reported.
 
@@ -156,7 +156,9 @@ class Automations(Resource):
         params = {"automationId": automation_id, "automationExecutionNumber": execution_number}
         return call.list(params=params)
 
-    @operation("POST", "/api/v1/automation/recipient/email/verification", secret=True)
+    @operation(
+        "POST", "/api/v1/automation/recipient/email/verification", secret=True, answer="acknowledgement"
+    )
     def verify_email(self, call: Call, *, token: str) -> None:
         """Verify the email address of a recipient of an automation's messages.
 

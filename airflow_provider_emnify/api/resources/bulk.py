@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from airflow_provider_emnify.api.answers import is_id, part
 from airflow_provider_emnify.api.errors import (
     EmnifyAuthenticationError,
     EmnifyError,
@@ -110,7 +111,7 @@ def read_rows(
     """
     if len(ids) > FEW:
         wanted = set(ids)
-        return {row["id"]: row for row in list_all() if row["id"] in wanted}
+        return {key: row for row in list_all() if (key := int(row["id"])) in wanted}
     rows: dict[int, Row] = {}
     for one in ids:
         try:
@@ -131,5 +132,6 @@ def split(items: Iterable[Item], is_done: Callable[[Item], bool]) -> tuple[list[
 
 def status_of(row: Row) -> int | None:
     """Return the id of a row's status, None when it has none."""
-    status = row.get("status") or {}
-    return status.get("id")
+    status = part(row, "status")
+    number = status.get("id")  # of a quota it is a text
+    return int(number) if isinstance(number, (int, str)) and is_id(number, int) else None

@@ -18,7 +18,7 @@ _TRANSIT_GATEWAY = "1"
 class CloudConnect(Resource):
     """The Cloud Connect attachments of an organisation, as ``client.cloud_connect``."""
 
-    @operation("GET", "/api/v1/cnc/breakout")
+    @operation("GET", "/api/v1/cnc/breakout", ids=int)
     def list(
         self,
         call: Call,
@@ -120,7 +120,7 @@ class CloudConnect(Resource):
         )
         return call.create(json=body, find=self._finder(name))
 
-    @operation("GET", "/api/v1/cnc/breakout/{cloudconnect_attachment_id}", secret=True)
+    @operation("GET", "/api/v1/cnc/breakout/{cloudconnect_attachment_id}", secret=True, ids=int)
     def get(self, call: Call, attachment_id: int | str) -> Any:
         """Return an attachment; an active VPN with its tunnels, their metrics and the pre-shared key.
 
@@ -131,7 +131,7 @@ class CloudConnect(Resource):
         """
         return call.request(cloudconnect_attachment_id=attachment_id)
 
-    @operation("DELETE", "/api/v1/cnc/breakout/{cloudconnect_attachment_id}")
+    @operation("DELETE", "/api/v1/cnc/breakout/{cloudconnect_attachment_id}", answer="acknowledgement")
     def delete(self, call: Call, attachment_id: int | str) -> None:
         """Delete an attachment that is neither deactivated nor rolling back nor classic.
 
@@ -141,7 +141,12 @@ class CloudConnect(Resource):
         """
         call.request(cloudconnect_attachment_id=attachment_id)
 
-    @operation("PATCH", "/api/v1/cnc/breakout/{cloudconnect_attachment_id}", repeatable=False)
+    @operation(
+        "PATCH",
+        "/api/v1/cnc/breakout/{cloudconnect_attachment_id}",
+        repeatable=False,
+        answer="acknowledgement",
+    )
     def retry(self, call: Call, attachment_id: int | str) -> None:
         """Offer a transit gateway once more that was not accepted within seven days.
 
@@ -151,7 +156,7 @@ class CloudConnect(Resource):
         """
         call.request(cloudconnect_attachment_id=attachment_id)
 
-    @operation("GET", "/api/v1/cnc/breakout_type")
+    @operation("GET", "/api/v1/cnc/breakout_type", ids=int)
     def breakout_types(self, call: Call) -> Rows:
         """Return the types of attachments.
 
@@ -171,7 +176,7 @@ class CloudConnect(Resource):
         found: Rows = call.request(breakout_type_id=breakout_type_id)
         return found
 
-    @operation("GET", "/api/v1/cnc/pricing")
+    @operation("GET", "/api/v1/cnc/pricing", ids=int)
     def prices(self, call: Call) -> Rows:
         """Return the monthly prices of attachments.
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 class CustomEvents(Resource):
     """The custom events of an organisation, as ``client.custom_events``."""
 
-    @operation("GET", "/api/v1/event/custom/configuration")
+    @operation("GET", "/api/v1/event/custom/configuration", ids=str)
     def list(self, call: Call) -> Listing:
         """List the custom events with the ways to target and the actions that they support.
 
@@ -24,7 +24,7 @@ class CustomEvents(Resource):
         """
         return call.list()
 
-    @operation("POST", "/api/v1/event/custom/configuration")
+    @operation("POST", "/api/v1/event/custom/configuration", ids=str)
     def create(
         self,
         call: Call,
@@ -53,7 +53,7 @@ class CustomEvents(Resource):
         }
         return call.create(json=body, find=newcomer(self.list, lambda row: row.get("name") == name))
 
-    @operation("GET", "/api/v1/event/custom/configuration/{custom_event_id}")
+    @operation("GET", "/api/v1/event/custom/configuration/{custom_event_id}", ids=str)
     def get(self, call: Call, custom_event_id: str) -> Row:
         """Return a custom event.
 
@@ -64,7 +64,7 @@ class CustomEvents(Resource):
         event: Row = call.request(custom_event_id=custom_event_id)
         return event
 
-    @operation("DELETE", "/api/v1/event/custom/configuration/{custom_event_id}")
+    @operation("DELETE", "/api/v1/event/custom/configuration/{custom_event_id}", answer="acknowledgement")
     def delete(self, call: Call, custom_event_id: str) -> None:
         """Delete a custom event.
 
@@ -74,7 +74,7 @@ class CustomEvents(Resource):
         """
         call.request(custom_event_id=custom_event_id)
 
-    @operation("GET", "/api/v1/event/custom/template")
+    @operation("GET", "/api/v1/event/custom/template", ids=str)
     def templates(self, call: Call) -> Listing:
         """List the templates of custom events with the properties that they need.
 
@@ -82,7 +82,7 @@ class CustomEvents(Resource):
         """
         return call.list()
 
-    @operation("GET", "/api/v1/event/custom/template/{template_id}")
+    @operation("GET", "/api/v1/event/custom/template/{template_id}", ids=str)
     def template(self, call: Call, template_id: str) -> Row:
         """Return a template of custom events.
 

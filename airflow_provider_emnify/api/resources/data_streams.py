@@ -23,7 +23,7 @@ _SECRET_ARGUMENTS = tuple(f"destination.credentials.{name}" for name in sorted({
 class DataStreams(Resource):
     """The data streams of an organisation, as ``client.data_streams``."""
 
-    @operation("GET", "/api/v2/data_stream", secret=True)
+    @operation("GET", "/api/v2/data_stream", secret=True, answer="either")
     def list(self, call: Call) -> Listing:
         """List the data streams, with the credentials of their destinations.
 
@@ -78,7 +78,12 @@ class DataStreams(Resource):
         stream: Row = call.request(data_stream_id=data_stream_id)
         return stream
 
-    @operation("PATCH", "/api/v2/data_stream/{data_stream_id}", secret_arguments=_SECRET_ARGUMENTS)
+    @operation(
+        "PATCH",
+        "/api/v2/data_stream/{data_stream_id}",
+        answer="acknowledgement",
+        secret_arguments=_SECRET_ARGUMENTS,
+    )
     def update(
         self,
         call: Call,
@@ -107,7 +112,7 @@ class DataStreams(Resource):
         body = _body(name, destination, data_stream_type_id, filters, relation_resolution, status)
         call.request(json=body, data_stream_id=data_stream_id)
 
-    @operation("DELETE", "/api/v2/data_stream/{data_stream_id}")
+    @operation("DELETE", "/api/v2/data_stream/{data_stream_id}", answer="acknowledgement")
     def delete(self, call: Call, data_stream_id: int | str) -> None:
         """Delete a data stream. It takes effect a little later.
 
@@ -117,7 +122,9 @@ class DataStreams(Resource):
         """
         call.request(data_stream_id=data_stream_id)
 
-    @operation("POST", "/api/v2/data_stream/{data_stream_id}/restart", repeatable=True)
+    @operation(
+        "POST", "/api/v2/data_stream/{data_stream_id}/restart", repeatable=True, answer="acknowledgement"
+    )
     def restart(self, call: Call, data_stream_id: int | str) -> None:
         """Start a data stream again that stopped with an error. It takes effect a little later.
 
@@ -127,7 +134,7 @@ class DataStreams(Resource):
         """
         call.request(data_stream_id=data_stream_id)
 
-    @operation("GET", "/api/v2/data_stream/filter_field_type")
+    @operation("GET", "/api/v2/data_stream/filter_field_type", ids=int)
     def filter_fields(self, call: Call) -> Rows:
         """Return the fields that a data stream can be filtered by.
 
@@ -136,7 +143,7 @@ class DataStreams(Resource):
         found: Rows = call.request()
         return found
 
-    @operation("GET", "/api/v2/data_stream/status")
+    @operation("GET", "/api/v2/data_stream/status", ids=int)
     def statuses(self, call: Call) -> Rows:
         """Return the statuses of data streams, see :class:`~airflow_provider_emnify.api.DataStreamStatus`.
 
@@ -145,7 +152,7 @@ class DataStreams(Resource):
         found: Rows = call.request()
         return found
 
-    @operation("GET", "/api/v2/data_stream/type")
+    @operation("GET", "/api/v2/data_stream/type", ids=int)
     def types(self, call: Call) -> Rows:
         """Return the types of data streams.
 

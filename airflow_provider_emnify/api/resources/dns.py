@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 class Dns(Resource):
     """The DNS configurations of an organisation, as ``client.dns``."""
 
-    @operation("GET", "/api/v1/dns")
+    @operation("GET", "/api/v1/dns", ids=int)
     def list(self, call: Call) -> Listing:
         """List the DNS configurations.
 

@@ -65,7 +65,7 @@ class EndpointNetwork(Resource):
         info: Row = call.request(endpoint_id=endpoint_id)
         return info
 
-    @operation("GET", "/api/v1/endpoint/{endpoint_id}/operator_blacklist")
+    @operation("GET", "/api/v1/endpoint/{endpoint_id}/operator_blacklist", ids=int)
     def blocked_operators(self, call: Call, endpoint_id: int | str) -> Listing:
         """List the network operators that an endpoint may not use.
 
@@ -99,7 +99,7 @@ class EndpointNetwork(Resource):
         """
         call.request(endpoint_id=endpoint_id, operator_id=operator_id)
 
-    @operation("GET", "/api/v1/endpoint/{endpoint_id}/event", paged=True)
+    @operation("GET", "/api/v1/endpoint/{endpoint_id}/event", paged=True, ids=int)
     def events(
         self,
         call: Call,
@@ -178,7 +178,7 @@ class EndpointNetwork(Resource):
         params = {"start_date": day(start_date), "end_date": day(end_date)}
         return call.list(params=params, endpoint_id=endpoint_id)
 
-    @operation("GET", "/api/v2/endpoint/{endpoint_id}/tags")
+    @operation("GET", "/api/v2/endpoint/{endpoint_id}/tags", ids=int)
     def tags(self, call: Call, endpoint_id: int | str) -> Listing:
         """List the tags of an endpoint.
 
@@ -188,7 +188,7 @@ class EndpointNetwork(Resource):
         """
         return call.list(endpoint_id=endpoint_id)
 
-    @operation("POST", "/api/v2/endpoint/{endpoint_id}/tags")
+    @operation("POST", "/api/v2/endpoint/{endpoint_id}/tags", answer="acknowledgement")
     def assign_tag(self, call: Call, endpoint_id: int | str, tag_id: int | str) -> None:
         """Give an endpoint a tag. For many endpoints see ``client.tags.assign_many``.
 
@@ -200,7 +200,7 @@ class EndpointNetwork(Resource):
         """
         call.request(json=ref(tag_id, "tag_id"), endpoint_id=endpoint_id)
 
-    @operation("DELETE", "/api/v2/endpoint/{endpoint_id}/tags/{tag_id}")
+    @operation("DELETE", "/api/v2/endpoint/{endpoint_id}/tags/{tag_id}", answer="acknowledgement")
     def unassign_tag(self, call: Call, endpoint_id: int | str, tag_id: int | str) -> None:
         """Take a tag from an endpoint. For many endpoints see ``client.tags.unassign_many``.
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from airflow_provider_emnify.api.answers import Shape, part
 from airflow_provider_emnify.api.enums import EndpointStatus, SimStatus
+from airflow_provider_emnify.api.errors import EmnifyUnknownOutcomeError
 from airflow_provider_emnify.api.ids import parse_ids
 from airflow_provider_emnify.api.resources.bulk import read_rows, send_in_chunks, split
 from airflow_provider_emnify.api.resources.endpoint_body import (
@@ -42,7 +44,7 @@ class Endpoints(EndpointNetwork):
     emnify wants single writes on endpoints one after another; the client sees to that.
     """
 
-    @operation("GET", "/api/v1/endpoint", paged=True)
+    @operation("GET", "/api/v1/endpoint", paged=True, ids=int)
     def list(
         self,
         call: Call,
@@ -106,7 +108,7 @@ class Endpoints(EndpointNetwork):
         )
         return call.list(q=q, sort=sort, per_page=per_page)
 
-    @operation("POST", "/api/v1/endpoint")
+    @operation("POST", "/api/v1/endpoint", ids=int)
     def create(
         self,
         call: Call,
@@ -165,7 +167,7 @@ class Endpoints(EndpointNetwork):
             find = self._finder_by_name(item)
         return call.create(json=body, find=find, unique=sim_id is not None)
 
-    @operation("GET", "/api/v1/endpoint/{endpoint_id}")
+    @operation("GET", "/api/v1/endpoint/{endpoint_id}", ids=int)
     def get(self, call: Call, endpoint_id: int | str) -> Row:
         """Return an endpoint with its SIM and profiles.
 
@@ -239,7 +241,7 @@ class Endpoints(EndpointNetwork):
         """
         call.request(endpoint_id=endpoint_id)
 
-    @operation("GET", "/api/v1/endpoint/status")
+    @operation("GET", "/api/v1/endpoint/status", ids=int)
     def statuses(self, call: Call) -> Rows:
         """Return the statuses of endpoints, see :class:`~airflow_provider_emnify.api.EndpointStatus`.
 
@@ -248,7 +250,7 @@ class Endpoints(EndpointNetwork):
         found: Rows = call.request()
         return found
 
-    @operation("POST", "/api/v2/endpoint/multi")
+    @operation("POST", "/api/v2/endpoint/multi", ids=int)
     def create_many(
         self,
         call: Call,
@@ -293,6 +295,10 @@ class Endpoints(EndpointNetwork):
 
         def send(chunk: Rows) -> Rows:
             created: Rows = call.request(json={**shared, "endpoints": [new_endpoint(row) for row in chunk]})
+            if len(created) != len(chunk):
+                raise EmnifyUnknownOutcomeError(
+                    f"of {len(chunk)} endpoints that were to be created, the answer holds {len(created)}"
+                )
             return created
 
         def look(chunk: Rows) -> tuple[Rows, Rows]:
@@ -366,13 +372,18 @@ class Endpoints(EndpointNetwork):
 
     def _newest_id(self) -> int:
         """Return the highest id there is: endpoints with a higher one came later."""
-        last: Rows = self._client.request("GET", "/api/v1/endpoint", params={"page": _BEYOND, "per_page": 1})
-        return max((row["id"] for row in last or ()), default=0)
+        last: Rows = self._client.request(
+            "GET",
+            "/api/v1/endpoint",
+            params={"page": _BEYOND, "per_page": 1},
+            shape=Shape("list", int),
+        )
+        return max((int(row["id"]) for row in last), default=0)
 
     def _newer_than(self, newest: int) -> Rows:
         newer: Rows = []
         for row in self.list():  # the newest first
-            if row["id"] <= newest:
+            if int(row["id"]) <= newest:
                 break
             newer.append(row)
         return newer
@@ -380,7 +391,7 @@ class Endpoints(EndpointNetwork):
     def _finder_by_sim(self, sim_id: int | str, name: str | None) -> Callable[[], Row | None]:
         def find() -> Row | None:
             sim = self._client.sims.get(sim_id)
-            found = (sim.get("endpoint") or {}).get("id")
+            found = part(sim, "endpoint").get("id")
             if found is None:
                 return None
             endpoint = self.get(found)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_emnify.api.answers import part
 from airflow_provider_emnify.api.errors import EmnifyUnknownOutcomeError
 from airflow_provider_emnify.api.resources.operation import (
     BEGINNING,
@@ -30,7 +31,7 @@ class Euiccs(Resource):
     Operations are for IoT eUICCs; others answer 404.
     """
 
-    @operation("GET", "/api/v1/euicc", paged=True)
+    @operation("GET", "/api/v1/euicc", paged=True, ids=int)
     def list(
         self,
         call: Call,
@@ -68,7 +69,7 @@ class Euiccs(Resource):
         )
         return call.list(q=q, sort=sort, per_page=per_page)
 
-    @operation("GET", "/api/v1/euicc/{euicc_id}")
+    @operation("GET", "/api/v1/euicc/{euicc_id}", ids=int)
     def get(self, call: Call, euicc_id: int | str) -> Row:
         """Return an eUICC with its profiles.
 
@@ -79,7 +80,7 @@ class Euiccs(Resource):
         euicc: Row = call.request(euicc_id=euicc_id)
         return euicc
 
-    @operation("GET", "/api/v1/euicc/status")
+    @operation("GET", "/api/v1/euicc/status", ids=int)
     def statuses(self, call: Call) -> Rows:
         """Return the statuses that an eUICC can have. emnify reserves them for later.
 
@@ -88,7 +89,7 @@ class Euiccs(Resource):
         found: Rows = call.request()
         return found
 
-    @operation("GET", "/api/v1/euicc/profile/status")
+    @operation("GET", "/api/v1/euicc/profile/status", ids=int)
     def profile_statuses(self, call: Call) -> Rows:
         """Return the statuses that a profile on an eUICC can have.
 
@@ -108,7 +109,7 @@ class Euiccs(Resource):
         found: Rows = call.request(json={"target": [{"eid": eid} for eid in eids]})
         return found
 
-    @operation("GET", "/api/v1/euicc/{euicc_id}/operation", paged=True)
+    @operation("GET", "/api/v1/euicc/{euicc_id}/operation", paged=True, ids=str)
     def operations(
         self,
         call: Call,
@@ -145,7 +146,13 @@ class Euiccs(Resource):
         )
         return call.list(q=q, sort=sort, per_page=per_page, euicc_id=euicc_id)
 
-    @operation("POST", "/api/v1/euicc/{euicc_id}/operation", secret_arguments=("activation_code",))
+    @operation(
+        "POST",
+        "/api/v1/euicc/{euicc_id}/operation",
+        answer="list",
+        ids=str,
+        secret_arguments=("activation_code",),
+    )
     def schedule_operation(
         self,
         call: Call,
@@ -188,15 +195,19 @@ class Euiccs(Resource):
             lambda: self.operations(euicc_id, per_page=BEGINNING), lambda there: _is_made_from(there, body)
         )
         try:
-            [scheduled] = call.request(json=[body], euicc_id=euicc_id)
+            scheduled: Rows = call.request(json=[body], euicc_id=euicc_id)
+            if len(scheduled) != 1:
+                raise EmnifyUnknownOutcomeError(
+                    f"one operation was to be scheduled, and the answer holds {len(scheduled)}"
+                )
         except EmnifyUnknownOutcomeError as lost:
             found = find_lost(find, lost)
             if found is None:
                 raise
             return found
-        return dict(scheduled)
+        return dict(scheduled[0])
 
-    @operation("POST", "/api/v1/euicc/{euicc_id}/operation", secret_arguments=("activation_code",))
+    @operation("POST", "/api/v1/euicc/{euicc_id}/operation", ids=str, secret_arguments=("activation_code",))
     def schedule_operations(
         self, call: Call, euicc_id: int | str, operations: Sequence[Mapping[str, Any]]
     ) -> Rows:
@@ -212,7 +223,7 @@ class Euiccs(Resource):
         scheduled: Rows = call.request(json=body, euicc_id=euicc_id)
         return scheduled
 
-    @operation("GET", "/api/v1/euicc/{euicc_id}/operation/{operation_id}")
+    @operation("GET", "/api/v1/euicc/{euicc_id}/operation/{operation_id}", ids=str)
     def get_operation(self, call: Call, euicc_id: int | str, operation_id: str) -> Row:
         """Return an operation on an eUICC. It is over when ``finalization_date`` is set; see ``error`` then.
 
@@ -235,7 +246,7 @@ class Euiccs(Resource):
         """
         call.request(euicc_id=euicc_id, operation_id=operation_id)
 
-    @operation("GET", "/api/v1/euicc/operation/action")
+    @operation("GET", "/api/v1/euicc/operation/action", ids=int)
     def operation_actions(self, call: Call) -> Rows:
         """Return the actions that can be scheduled.
 
@@ -244,7 +255,7 @@ class Euiccs(Resource):
         found: Rows = call.request()
         return found
 
-    @operation("GET", "/api/v1/euicc/operation/status")
+    @operation("GET", "/api/v1/euicc/operation/status", ids=int)
     def operation_statuses(self, call: Call) -> Rows:
         """Return the statuses that an operation can have.
 
@@ -261,10 +272,10 @@ _SCHEDULED = frozenset(
 
 def _is_made_from(there: Row, body: Row) -> bool:
     asked = {"iccid_with_luhn": None, **body}
-    return there["action"]["id"] == asked["action"]["id"] and asked["iccid_with_luhn"] in {
+    return part(there, "action").get("id") == asked["action"]["id"] and asked["iccid_with_luhn"] in (
         None,
         there.get("iccid_with_luhn"),
-    }
+    )
 
 
 def _scheduled(row: Mapping[str, Any]) -> Row:

@@ -59,7 +59,7 @@ def list_events(
 class Events(Resource):
     """The events of an organisation, as ``client.events``."""
 
-    @operation("GET", "/api/v1/event", paged=True)
+    @operation("GET", "/api/v1/event", paged=True, ids=int)
     def list(
         self,
         call: Call,
@@ -143,7 +143,7 @@ class Events(Resource):
             country=country,
         )
 
-    @operation("GET", "/api/v1/event/type")
+    @operation("GET", "/api/v1/event/type", ids=int)
     def types(self, call: Call) -> Rows:
         """Return the event types that there are.
 

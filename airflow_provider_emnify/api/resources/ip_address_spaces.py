@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 class IpAddressSpaces(Resource):
     """The IP address spaces of an organisation, as ``client.ip_address_spaces``."""
 
-    @operation("GET", "/api/v1/ip_address_space")
+    @operation("GET", "/api/v1/ip_address_space", ids=int)
     def list(self, call: Call) -> Listing:
         """List the IP address spaces with the number of used and available addresses.
 
@@ -22,7 +22,7 @@ class IpAddressSpaces(Resource):
         """
         return call.list()
 
-    @operation("GET", "/api/v1/ip_address_space/available")
+    @operation("GET", "/api/v1/ip_address_space/available", ids=int)
     def available(self, call: Call, *, ip_address_version: int | None = None) -> Rows:
         """Return ten address spaces that nobody has, others at every call.
 
@@ -33,7 +33,7 @@ class IpAddressSpaces(Resource):
         found: Rows = call.request(params={"ip_address_version": ip_address_version})
         return found
 
-    @operation("POST", "/api/v1/ip_address_space")
+    @operation("POST", "/api/v1/ip_address_space", ids=int)
     def create(self, call: Call, *, ip_address_space: str, ip_address_version: int = 4) -> Row:
         """Allocate an address space to the own organisation.
 

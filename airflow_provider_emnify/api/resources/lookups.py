@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 class Lookups(Resource):
     """emnify's lookups that belong to no other resource, as ``client.lookups``."""
 
-    @operation("GET", "/api/v1/breakout_region")
+    @operation("GET", "/api/v1/breakout_region", ids=int)
     def breakout_regions(self, call: Call) -> Rows:
         """Return the regions where data leaves emnify's network.
 
@@ -22,7 +22,7 @@ class Lookups(Resource):
         found: Rows = call.request()
         return found
 
-    @operation("GET", "/api/v1/country")
+    @operation("GET", "/api/v1/country", ids=int)
     def countries(self, call: Call, *, geographic: bool | None = None) -> Rows:
         """Return the countries.
 
@@ -33,7 +33,7 @@ class Lookups(Resource):
         found: Rows = call.request(params={"geographic": geographic})
         return found
 
-    @operation("GET", "/api/v1/currency")
+    @operation("GET", "/api/v1/currency", ids=int)
     def currencies(self, call: Call) -> Rows:
         """Return the currencies.
 
@@ -42,7 +42,7 @@ class Lookups(Resource):
         found: Rows = call.request()
         return found
 
-    @operation("GET", "/api/v1/data_blocksize")
+    @operation("GET", "/api/v1/data_blocksize", ids=int)
     def data_blocksizes(self, call: Call) -> Rows:
         """Return the block sizes, in octets, that data is billed in.
 
@@ -51,7 +51,7 @@ class Lookups(Resource):
         found: Rows = call.request()
         return found
 
-    @operation("GET", "/api/v1/data_throttle")
+    @operation("GET", "/api/v1/data_throttle", ids=int)
     def data_throttles(self, call: Call) -> Rows:
         """Return the data throttles, in octets.
 
@@ -60,7 +60,7 @@ class Lookups(Resource):
         found: Rows = call.request()
         return found
 
-    @operation("GET", "/api/v1/esme_interface_type")
+    @operation("GET", "/api/v1/esme_interface_type", ids=int)
     def esme_interface_types(self, call: Call) -> Rows:
         """Return the interface types by which an application can exchange SMS with endpoints.
 
@@ -69,7 +69,7 @@ class Lookups(Resource):
         found: Rows = call.request()
         return found
 
-    @operation("GET", "/api/v1/rat_type")
+    @operation("GET", "/api/v1/rat_type", ids=int)
     def rat_types(self, call: Call) -> Rows:
         """Return the radio access technologies.
 
@@ -78,7 +78,7 @@ class Lookups(Resource):
         found: Rows = call.request()
         return found
 
-    @operation("GET", "/api/v1/service_level")
+    @operation("GET", "/api/v1/service_level", ids=int)
     def service_levels(self, call: Call) -> Rows:
         """Return the service levels: the own ones, or those of the parent organisation for an enterprise.
 

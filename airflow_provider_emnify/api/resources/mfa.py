@@ -16,7 +16,7 @@ _ACTIVE = 1
 class Mfa(Resource):
     """Multi-factor authentication of users, as ``client.mfa``."""
 
-    @operation("POST", "/api/v1/user/mfa", secret=True)
+    @operation("POST", "/api/v1/user/mfa", secret=True, ids=int)
     def create_key(self, call: Call, *, type_id: int | str, password: str) -> Row:
         """Create an MFA key for the client's user, to be activated with :meth:`activate_key`.
 
@@ -51,7 +51,7 @@ class Mfa(Resource):
         """
         call.request(user_id=user_id, key_id=key_id)
 
-    @operation("GET", "/api/v1/user/mfa/status")
+    @operation("GET", "/api/v1/user/mfa/status", ids=int)
     def statuses(self, call: Call) -> Rows:
         """Return the statuses that an MFA key can have.
 
@@ -60,7 +60,7 @@ class Mfa(Resource):
         found: Rows = call.request()
         return found
 
-    @operation("GET", "/api/v1/user/mfa/type")
+    @operation("GET", "/api/v1/user/mfa/type", ids=int)
     def types(self, call: Call) -> Rows:
         """Return the types of MFA keys.
 
@@ -69,7 +69,7 @@ class Mfa(Resource):
         found: Rows = call.request()
         return found
 
-    @operation("GET", "/api/v1/user/{user_id}/mfa/trusted_device")
+    @operation("GET", "/api/v1/user/{user_id}/mfa/trusted_device", ids=int)
     def trusted_devices(self, call: Call, user_id: int | str = "my") -> Listing:
         """List the devices from which a user logs in without MFA.
 

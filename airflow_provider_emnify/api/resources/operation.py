@@ -10,12 +10,13 @@ import functools
 import inspect
 import re
 from collections.abc import Callable, Collection, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from enum import Enum
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Concatenate, Final, ParamSpec, TypeVar
 
+from airflow_provider_emnify.api.answers import Kind, Shape
 from airflow_provider_emnify.api.errors import EmnifyError, EmnifyServerError, EmnifyUnknownOutcomeError
 from airflow_provider_emnify.api.ids import parse_id, parse_ids
 from airflow_provider_emnify.api.paging import Listing, Page
@@ -58,6 +59,7 @@ class Operation:
     :param secret_arguments: Where its arguments hold secrets, as ``psk`` or ``destination.credentials.url``.
     :param secret_fields: Names of the fields of its answer that hold secrets, which are hidden in an XCom.
     :param repeatable: May be sent again when its outcome is unknown; None decides by the method.
+    :param shape: What its answer holds.
     """
 
     method: str
@@ -67,6 +69,7 @@ class Operation:
     repeatable: bool | None = None
     secret_arguments: tuple[str, ...] = ()
     secret_fields: tuple[str, ...] = ()
+    shape: Shape = field(default_factory=Shape)
 
 
 class Call:
@@ -98,6 +101,7 @@ class Call:
             params=given(**params) if params else None,
             json=json,
             repeatable=self._operation.repeatable if repeatable is None else repeatable,
+            shape=self._operation.shape,
         )
 
     def create(
@@ -121,6 +125,7 @@ class Call:
             json=json,
             find=find,
             unique=unique,
+            ids=self._operation.shape.ids,
         )
 
     def list(
@@ -149,12 +154,19 @@ class Call:
             sort=sort,
             per_page=per_page,
             envelope=envelope,
+            ids=self._operation.shape.ids,
         )
 
     def _at_once(self, params: Row | None, path_values: Row) -> Page:
         """Return the rows of a list that comes in one answer; of one thing, a list of it."""
         path, query = self._operation.path, given(**params) if params else None
-        answer = self._client.send("GET", path, path_params=self._path_params(path_values), params=query)
+        answer = self._client.send(
+            "GET",
+            path,
+            path_params=self._path_params(path_values),
+            params=query,
+            shape=self._operation.shape,
+        )
         if isinstance(answer.body, dict):
             return Page([answer.body])
         return page_of(answer, path)
@@ -210,6 +222,16 @@ R = TypeVar("R")
 S = TypeVar("S", bound=Resource)
 
 
+_PROMISED: dict[str, Kind] = {
+    "None": "nothing",
+    "Numbers": "nothing",
+    "Row": "object",
+    "Rows": "list",
+    "Listing": "list",
+    "Any": "either",
+}
+
+
 def operation(
     method: str,
     path: str,
@@ -219,14 +241,25 @@ def operation(
     repeatable: bool | None = None,
     secret_arguments: tuple[str, ...] = (),
     secret_fields: tuple[str, ...] = (),
+    answer: Kind | None = None,
+    ids: type[int] | type[str] | None = None,
 ) -> Callable[[Callable[Concatenate[S, Call, P], R]], Callable[Concatenate[S, P], R]]:
     """Declare a method of a resource as a REST operation, and hand it the :class:`Call` for it.
 
     Callers and ``inspect.signature`` see the method without ``call``; the declaration is its ``.operation``.
+
+    :param answer: What its answer holds, see :class:`~airflow_provider_emnify.api.answers.Shape`; by default
+        what the method returns.
+    :param ids: The type of the ``id`` in that answer; None where it has none.
     """
-    declared = Operation(method, path, paged, secret, repeatable, secret_arguments, secret_fields)
 
     def decorate(function: Callable[Concatenate[S, Call, P], R]) -> Callable[Concatenate[S, P], R]:
+        returned = str(function.__annotations__.get("return"))
+        shape = Shape(answer or _PROMISED.get(returned, "json"), ids)
+        declared = Operation(
+            method, path, paged, secret, repeatable, secret_arguments, secret_fields, shape
+        )
+
         @functools.wraps(function)
         def send(self: S, /, *args: P.args, **kwargs: P.kwargs) -> R:
             return function(self, Call(self._client, declared), *args, **kwargs)
@@ -340,8 +373,8 @@ def newcomer(list_all: Callable[[], Iterable[Row]], is_it: Callable[[Row], bool]
     :param list_all: Lists where it will be found; asked at once for those that are there already.
     :param is_it: Tells whether a row looks like it.
     """
-    before = {row.get("id") for row in list_all() if is_it(row)}
-    return lambda: next((row for row in list_all() if is_it(row) and row.get("id") not in before), None)
+    before = {str(row.get("id")) for row in list_all() if is_it(row)}
+    return lambda: next((row for row in list_all() if is_it(row) and str(row.get("id")) not in before), None)
 
 
 def latest_newcomer(
@@ -356,8 +389,8 @@ def latest_newcomer(
     def beginning() -> Rows:
         return list(islice(list_latest(), BEGINNING))
 
-    before = {row.get("id") for row in beginning()}
-    return lambda: next((row for row in beginning() if is_it(row) and row.get("id") not in before), None)
+    before = {str(row.get("id")) for row in beginning()}
+    return lambda: next((row for row in beginning() if is_it(row) and str(row.get("id")) not in before), None)
 
 
 def find_lost(find: Callable[[], Row | None], lost: EmnifyUnknownOutcomeError) -> Row | None:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 class Operators(Resource):
     """The network operators, as ``client.operators``."""
 
-    @operation("GET", "/api/v1/operator")
+    @operation("GET", "/api/v1/operator", ids=int)
     def list(self, call: Call) -> Listing:
         """List the network operators with country, MNCs and TAP codes.
 

@@ -17,7 +17,7 @@ class Organisations(Resource):
     Where an organisation is asked for, ``my`` is that of the client's credentials.
     """
 
-    @operation("GET", "/api/v1/organisation/my")
+    @operation("GET", "/api/v1/organisation/my", ids=int)
     def my(self, call: Call) -> Row:
         """Return the organisation that the client's credentials belong to.
 
@@ -26,7 +26,7 @@ class Organisations(Resource):
         organisation: Row = call.request()
         return organisation
 
-    @operation("GET", "/api/v1/organisation/status")
+    @operation("GET", "/api/v1/organisation/status", ids=int)
     def statuses(self, call: Call) -> Rows:
         """Return the statuses that an organisation can have.
 
@@ -89,7 +89,7 @@ class Organisations(Resource):
         stats: Row = call.request(params=params, org_id_or_my=organisation_id)
         return stats
 
-    @operation("GET", "/api/v1/organisation/{org_id_or_my}/inclusive_volume/active")
+    @operation("GET", "/api/v1/organisation/{org_id_or_my}/inclusive_volume/active", ids=int)
     def active_inclusive_volumes(self, call: Call, organisation_id: int | str = "my") -> Listing:
         """List the inclusive volumes that are active in this billing period.
 
@@ -99,7 +99,7 @@ class Organisations(Resource):
         """
         return call.list(org_id_or_my=organisation_id)
 
-    @operation("PUT", "/api/v1/organisation/{org_id_or_my}/inclusive_volume/{inclusive_volume_id}")
+    @operation("PUT", "/api/v1/organisation/{org_id_or_my}/inclusive_volume/{inclusive_volume_id}", ids=int)
     def assign_inclusive_volume(
         self,
         call: Call,
@@ -127,7 +127,7 @@ class Organisations(Resource):
         )
         return assigned
 
-    @operation("PATCH", "/api/v1/organisation/{org_id}/tariff")
+    @operation("PATCH", "/api/v1/organisation/{org_id}/tariff", answer="acknowledgement")
     def change_tariff(self, call: Call, organisation_id: int | str, *, tariff_id: int | str) -> None:
         """Change the tariff of an organisation. Its tariff profiles go along; inclusive volumes expire.
 

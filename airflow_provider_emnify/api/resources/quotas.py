@@ -28,7 +28,7 @@ class Quotas(Resource):
         quota: Row = call.request(endpoint_id=endpoint_id)
         return quota
 
-    @operation("POST", "/api/v1/endpoint/{endpoint_id}/quota/data")
+    @operation("POST", "/api/v1/endpoint/{endpoint_id}/quota/data", answer="acknowledgement")
     def set_data(
         self,
         call: Call,
@@ -85,7 +85,7 @@ class Quotas(Resource):
         quota: Row = call.request(endpoint_id=endpoint_id)
         return quota
 
-    @operation("POST", "/api/v1/endpoint/{endpoint_id}/quota/sms")
+    @operation("POST", "/api/v1/endpoint/{endpoint_id}/quota/sms", answer="acknowledgement")
     def set_sms(
         self,
         call: Call,

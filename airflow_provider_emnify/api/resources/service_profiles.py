@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 class ServiceProfiles(Resource):
     """The service profiles of an organisation, as ``client.service_profiles``."""
 
-    @operation("GET", "/api/v1/service_profile", secret_fields=("secret", "url"))
+    @operation("GET", "/api/v1/service_profile", ids=int, secret_fields=("secret", "url"))
     def list(self, call: Call) -> Listing:
         """List the service profiles, without their services.
 
@@ -31,7 +31,7 @@ class ServiceProfiles(Resource):
         """
         return call.list()
 
-    @operation("POST", "/api/v1/service_profile", secret_fields=("secret", "url"))
+    @operation("POST", "/api/v1/service_profile", ids=int, secret_fields=("secret", "url"))
     def create(
         self,
         call: Call,
@@ -104,7 +104,7 @@ class ServiceProfiles(Resource):
         )
         return call.create(json=body, find=newcomer(self.list, lambda row: row.get("name") == name))
 
-    @operation("GET", "/api/v1/service_profile/{profile_id}", secret_fields=("secret", "url"))
+    @operation("GET", "/api/v1/service_profile/{profile_id}", ids=int, secret_fields=("secret", "url"))
     def get(self, call: Call, profile_id: int | str) -> Row:
         """Return a service profile with its services.
 
@@ -115,7 +115,12 @@ class ServiceProfiles(Resource):
         profile: Row = call.request(profile_id=profile_id)
         return profile
 
-    @operation("PATCH", "/api/v1/service_profile/{profile_id}", secret_fields=("secret", "url"))
+    @operation(
+        "PATCH",
+        "/api/v1/service_profile/{profile_id}",
+        answer="acknowledgement",
+        secret_fields=("secret", "url"),
+    )
     def update(
         self,
         call: Call,
@@ -236,7 +241,11 @@ class ServiceProfiles(Resource):
         """
         call.request(profile_id=profile_id, service_id=service_id)
 
-    @operation("PUT", "/api/v1/service_profile/{profile_id}/service/{service_id}/traffic_limit/{limit_id}")
+    @operation(
+        "PUT",
+        "/api/v1/service_profile/{profile_id}/service/{service_id}/traffic_limit/{limit_id}",
+        answer="acknowledgement",
+    )
     def add_sms_limit(
         self, call: Call, profile_id: int | str, service_id: int | str, limit_id: int | str
     ) -> None:
@@ -250,7 +259,11 @@ class ServiceProfiles(Resource):
         """
         call.request(profile_id=profile_id, service_id=service_id, limit_id=limit_id)
 
-    @operation("DELETE", "/api/v1/service_profile/{profile_id}/service/{service_id}/traffic_limit/{limit_id}")
+    @operation(
+        "DELETE",
+        "/api/v1/service_profile/{profile_id}/service/{service_id}/traffic_limit/{limit_id}",
+        answer="acknowledgement",
+    )
     def remove_sms_limit(
         self, call: Call, profile_id: int | str, service_id: int | str, limit_id: int | str
     ) -> None:
@@ -264,7 +277,7 @@ class ServiceProfiles(Resource):
         """
         call.request(profile_id=profile_id, service_id=service_id, limit_id=limit_id)
 
-    @operation("GET", "/api/v1/service_profile/{profile_id}/traffic_limit")
+    @operation("GET", "/api/v1/service_profile/{profile_id}/traffic_limit", ids=int)
     def data_limits(self, call: Call, profile_id: int | str) -> Listing:
         """List the data limits of a profile.
 

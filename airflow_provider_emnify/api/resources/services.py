@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 class Services(Resource):
     """The services of emnify, as ``client.services``."""
 
-    @operation("GET", "/api/v1/service")
+    @operation("GET", "/api/v1/service", ids=int)
     def list(self, call: Call) -> Listing:
         """List the services.
 
@@ -22,7 +22,7 @@ class Services(Resource):
         """
         return call.list()
 
-    @operation("GET", "/api/v1/service/{service_id}/traffic_limit")
+    @operation("GET", "/api/v1/service/{service_id}/traffic_limit", ids=int)
     def traffic_limits(self, call: Call, service_id: int | str) -> Rows:
         """Return the limits that a service can have in a service profile.
 

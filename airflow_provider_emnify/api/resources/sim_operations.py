@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from airflow_provider_emnify.api.answers import part, parts
 from airflow_provider_emnify.api.resources.operation import (
     BEGINNING,
     Resource,
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 class SimOperations(Resource):
     """The SIM operations of an organisation, as ``client.sim_operations``."""
 
-    @operation("GET", "/api/v1/sim/operation", paged=True)
+    @operation("GET", "/api/v1/sim/operation", paged=True, ids=str)
     def list(
         self,
         call: Call,
@@ -53,7 +54,7 @@ class SimOperations(Resource):
         q = filters(q, id=unless_none(id), action=unless_none(action), status=unless_none(status))
         return call.list(q=q, sort=sort, per_page=per_page)
 
-    @operation("POST", "/api/v1/sim/operation")
+    @operation("POST", "/api/v1/sim/operation", ids=str)
     def trigger(
         self,
         call: Call,
@@ -88,7 +89,7 @@ class SimOperations(Resource):
         )
         return call.create(json=body, find=find)
 
-    @operation("GET", "/api/v1/sim/operation/{operation_id}")
+    @operation("GET", "/api/v1/sim/operation/{operation_id}", ids=str)
     def get(self, call: Call, operation_id: str) -> Row:
         """Return a SIM operation. It is over when ``finalization_date`` is set.
 
@@ -101,7 +102,7 @@ class SimOperations(Resource):
         found: Row = call.request(operation_id=operation_id)
         return found
 
-    @operation("GET", "/api/v1/sim/operation/action")
+    @operation("GET", "/api/v1/sim/operation/action", ids=int)
     def actions(self, call: Call) -> Rows:
         """Return the actions that there are.
 
@@ -110,7 +111,7 @@ class SimOperations(Resource):
         found: Rows = call.request()
         return found
 
-    @operation("GET", "/api/v1/sim/operation/status")
+    @operation("GET", "/api/v1/sim/operation/status", ids=int)
     def statuses(self, call: Call) -> Rows:
         """Return the statuses that a SIM operation can have.
 
@@ -121,12 +122,12 @@ class SimOperations(Resource):
 
 
 def _is_made_from(there: Row, body: Row) -> bool:
-    targets = there.get("target") or []
-    sims = {(target.get("sim") or {}).get("id") for target in targets}
-    eids = {target.get("eid") for target in targets}
+    targets = parts(there, "target")
+    sims = [part(target, "sim").get("id") for target in targets]
+    eids = [target.get("eid") for target in targets]
     return (
-        there["action"]["id"] == body["action"]["id"]
-        and (body.get("product") or {}).get("id") in {None, (there.get("product") or {}).get("id")}
+        part(there, "action").get("id") == body["action"]["id"]
+        and part(body, "product").get("id") in {None, part(there, "product").get("id")}
         and len(targets) == len(body["target"])
         and all(
             target["sim"]["id"] in sims if "sim" in target else target["eid"] in eids

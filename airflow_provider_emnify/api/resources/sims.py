@@ -36,7 +36,7 @@ MOST_MIGRATED = 500
 class Sims(Resource):
     """The SIMs of an organisation, as ``client.sims``."""
 
-    @operation("GET", "/api/v1/sim", paged=True)
+    @operation("GET", "/api/v1/sim", paged=True, ids=int)
     def list(
         self,
         call: Call,
@@ -101,7 +101,7 @@ class Sims(Resource):
         )
         return call.list(q=q, sort=sort, per_page=per_page)
 
-    @operation("GET", "/api/v1/sim/{sim_id}")
+    @operation("GET", "/api/v1/sim/{sim_id}", ids=int)
     def get(self, call: Call, sim_id: int | str) -> Row:
         """Return a SIM.
 
@@ -177,7 +177,7 @@ class Sims(Resource):
     def _read(self, ids: Sequence[int]) -> dict[int, Row]:
         return read_rows(ids, get=self.get, list_all=self.list)
 
-    @operation("GET", "/api/v1/sim/status")
+    @operation("GET", "/api/v1/sim/status", ids=int)
     def statuses(self, call: Call) -> Rows:
         """Return the statuses that a SIM can have, see :class:`~airflow_provider_emnify.api.SimStatus`.
 
@@ -186,7 +186,7 @@ class Sims(Resource):
         found: Rows = call.request()
         return found
 
-    @operation("GET", "/api/v1/sim/{sim_id}/event", paged=True)
+    @operation("GET", "/api/v1/sim/{sim_id}/event", paged=True, ids=int)
     def events(
         self,
         call: Call,

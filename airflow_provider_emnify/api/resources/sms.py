@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 
+from airflow_provider_emnify.api.answers import Shape
 from airflow_provider_emnify.api.resources.operation import Resource, given, moment, operation, ref
 
 if TYPE_CHECKING:
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_emnify.api.client import EmnifyClient
     from airflow_provider_emnify.api.paging import Listing
-    from airflow_provider_emnify.api.resources.operation import Call, Moment, Row, Rows
+from airflow_provider_emnify.api.resources.operation import Call, Moment, Row, Rows
 
 _MARGIN = 5.0  # seconds that the clocks of emnify's servers may differ
 
@@ -22,7 +23,7 @@ _MARGIN = 5.0  # seconds that the clocks of emnify's servers may differ
 class Sms(Resource):
     """The SMS of endpoints, as ``client.sms``."""
 
-    @operation("GET", "/api/v1/endpoint/{endpoint_id}/sms")
+    @operation("GET", "/api/v1/endpoint/{endpoint_id}/sms", ids=int)
     def list(self, call: Call, endpoint_id: int | str) -> Listing:
         """List the SMS that an endpoint sent and received.
 
@@ -32,7 +33,7 @@ class Sms(Resource):
         """
         return call.list(endpoint_id=endpoint_id)
 
-    @operation("GET", "/api/v1/endpoint/{endpoint_id}/sms/{sms_id}")
+    @operation("GET", "/api/v1/endpoint/{endpoint_id}/sms/{sms_id}", ids=int)
     def get(self, call: Call, endpoint_id: int | str, sms_id: int | str) -> Row:
         """Return an SMS; ``status.id`` is a :class:`~airflow_provider_emnify.api.SmsStatus`.
 
@@ -44,7 +45,7 @@ class Sms(Resource):
         sms: Row = call.request(endpoint_id=endpoint_id, sms_id=sms_id)
         return sms
 
-    @operation("POST", "/api/v1/endpoint/{endpoint_id}/sms")
+    @operation("POST", "/api/v1/endpoint/{endpoint_id}/sms", ids=int)
     def send(
         self,
         call: Call,
@@ -89,7 +90,7 @@ class Sms(Resource):
         )
         return call.create(json=body, find=self._finder(endpoint_id, body), endpoint_id=endpoint_id)
 
-    @operation("DELETE", "/api/v1/endpoint/{endpoint_id}/sms/{sms_id}")
+    @operation("DELETE", "/api/v1/endpoint/{endpoint_id}/sms/{sms_id}", answer="acknowledgement")
     def cancel(self, call: Call, endpoint_id: int | str, sms_id: int | str) -> None:
         """Cancel an SMS that is not delivered yet.
 
@@ -119,10 +120,21 @@ class Sms(Resource):
 def read_sms(client: EmnifyClient, endpoint_id: int | str) -> tuple[Rows, datetime | None]:
     """Return the SMS of an endpoint, and the time at emnify, in whole seconds; None where it does not say."""
     answer = client.send(
-        "GET", "/api/v1/endpoint/{endpoint_id}/sms", path_params={"endpoint_id": endpoint_id}
+        "GET",
+        "/api/v1/endpoint/{endpoint_id}/sms",
+        path_params={"endpoint_id": endpoint_id},
+        shape=Shape("list", int),
     )
-    date = answer.headers.get("Date")
-    return answer.body or [], None if date is None else parsedate_to_datetime(date)
+    return answer.body, _time_of(answer.headers.get("Date"))
+
+
+def _time_of(date: str | None) -> datetime | None:
+    """Return what a ``Date`` says, in UTC; None where it is missing or none."""
+    try:
+        moment = parsedate_to_datetime(date or "")
+    except (TypeError, ValueError, OverflowError):
+        return None
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
 
 
 def is_same_sms(row: Row, told: Row, since: datetime) -> bool:

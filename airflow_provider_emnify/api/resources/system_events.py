@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 class SystemEvents(Resource):
     """The system events, as ``client.system_events``."""
 
-    @operation("GET", "/api/v1/event/system/configuration")
+    @operation("GET", "/api/v1/event/system/configuration", ids=str)
     def list(self, call: Call) -> Listing:
         """List the system events with the ways to target and the actions that they support.
 
@@ -22,7 +22,7 @@ class SystemEvents(Resource):
         """
         return call.list()
 
-    @operation("GET", "/api/v1/event/system/configuration/{system_event_id}")
+    @operation("GET", "/api/v1/event/system/configuration/{system_event_id}", ids=str)
     def get(self, call: Call, system_event_id: str) -> Row:
         """Return a system event.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_emnify.api.answers import is_id, parts
 from airflow_provider_emnify.api.errors import EmnifyNotFoundError
 from airflow_provider_emnify.api.ids import parse_ids
 from airflow_provider_emnify.api.resources.bulk import FEW, send_in_chunks, split
@@ -17,7 +18,7 @@ from airflow_provider_emnify.api.resources.operation import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from airflow_provider_emnify.api.client import EmnifyClient
     from airflow_provider_emnify.api.paging import Listing
@@ -30,7 +31,7 @@ class Tags(Resource):
     The tags of one endpoint are in ``client.endpoints``: ``tags``, ``assign_tag``, ``unassign_tag``.
     """
 
-    @operation("GET", "/api/v2/tags", paged=True)
+    @operation("GET", "/api/v2/tags", paged=True, ids=int)
     def list(self, call: Call, *, name: str | None = None, per_page: int | None = None) -> Listing:
         """List the tags, lazily.
 
@@ -41,7 +42,7 @@ class Tags(Resource):
         """
         return call.list(params={"name": name}, per_page=per_page, envelope=True)
 
-    @operation("POST", "/api/v2/tags")
+    @operation("POST", "/api/v2/tags", ids=int)
     def create(self, call: Call, *, name: str, color_id: int | str | None = None) -> Row:
         """Create a tag. emnify refuses a second one of the same name.
 
@@ -83,7 +84,7 @@ class Tags(Resource):
         """
         call.request(tag_id=tag_id)
 
-    @operation("POST", "/api/v2/bulk-operations/tag/delete-tags")
+    @operation("POST", "/api/v2/bulk-operations/tag/delete-tags", answer="acknowledgement")
     def delete_many(self, call: Call, tag_ids: Ids) -> Numbers:
         """Delete tags, 2,000 a request. Endpoints and automations lose them.
 
@@ -99,12 +100,12 @@ class Tags(Resource):
             return ids
 
         def look(ids: Numbers) -> tuple[Numbers, Numbers]:
-            left = {row["id"] for row in self.list()}
+            left = {int(row["id"]) for row in self.list()}
             return split(ids, lambda id: id not in left)
 
         return send_in_chunks(parse_ids(tag_ids, "tag_ids"), send=send, look=look, what="delete tags")
 
-    @operation("GET", "/api/v2/tag-colors")
+    @operation("GET", "/api/v2/tag-colors", ids=int)
     def colors(self, call: Call) -> Rows:
         """Return the colours that a tag can have.
 
@@ -113,7 +114,7 @@ class Tags(Resource):
         found: Rows = call.request()
         return found
 
-    @operation("POST", "/api/v2/bulk-operations/endpoint/add-tags")
+    @operation("POST", "/api/v2/bulk-operations/endpoint/add-tags", answer="acknowledgement")
     def assign_many(self, call: Call, items: Sequence[Mapping[str, Any]]) -> Rows:
         """Give endpoints tags, 2,000 endpoints a request.
 
@@ -130,7 +131,7 @@ class Tags(Resource):
 
         return self._send(call, items, is_done, "assign tags")
 
-    @operation("POST", "/api/v2/bulk-operations/endpoint/remove-tags")
+    @operation("POST", "/api/v2/bulk-operations/endpoint/remove-tags", answer="acknowledgement")
     def unassign_many(self, call: Call, items: Sequence[Mapping[str, Any]]) -> Rows:
         """Take tags from endpoints, 2,000 endpoints a request.
 
@@ -174,17 +175,21 @@ def assigned_tags(client: EmnifyClient, endpoint_ids: Sequence[int]) -> dict[int
     if len(endpoint_ids) > FEW:
         wanted = set(endpoint_ids)
         return {
-            row["id"]: {tag["id"] for tag in row.get("tag_assignments") or ()}
+            int(row["id"]): _ids(parts(row, "tag_assignments"))
             for row in client.endpoints.list()
-            if row["id"] in wanted
+            if int(row["id"]) in wanted
         }
     assigned: dict[int, set[int]] = {}
     for one in endpoint_ids:
         try:
-            assigned[one] = {tag["id"] for tag in client.endpoints.tags(one)}
+            assigned[one] = _ids(client.endpoints.tags(one))
         except EmnifyNotFoundError:
             continue
     return assigned
+
+
+def _ids(tags: Iterable[Row]) -> set[int]:
+    return {int(tag["id"]) for tag in tags if is_id(tag.get("id"), int)}
 
 
 def _item(row: Mapping[str, Any]) -> Row:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 class TariffPlans(Resource):
     """The tariff plans of organisations, as ``client.tariff_plans``."""
 
-    @operation("GET", "/api/v1/tariff_plan/active")
+    @operation("GET", "/api/v1/tariff_plan/active", ids=int)
     def active(self, call: Call) -> Row:
         """Return the active tariff plan of the own organisation.
 
@@ -23,7 +23,7 @@ class TariffPlans(Resource):
         plan: Row = call.request()
         return plan
 
-    @operation("GET", "/api/v1/organisation/{org_id_or_my}/tariff_plan/active")
+    @operation("GET", "/api/v1/organisation/{org_id_or_my}/tariff_plan/active", ids=int)
     def active_of_organisation(self, call: Call, organisation_id: int | str) -> Row:
         """Return the active tariff plan of an organisation.
 
@@ -34,7 +34,7 @@ class TariffPlans(Resource):
         plan: Row = call.request(org_id_or_my=organisation_id)
         return plan
 
-    @operation("GET", "/api/v1/organisation/{org_id}/tariff_plan")
+    @operation("GET", "/api/v1/organisation/{org_id}/tariff_plan", ids=int)
     def list(self, call: Call, organisation_id: int | str = "my") -> Listing:
         """List the tariff plans that an organisation can have.
 

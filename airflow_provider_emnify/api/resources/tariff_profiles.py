@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 class TariffProfiles(Resource):
     """The tariff profiles of an organisation, as ``client.tariff_profiles``."""
 
-    @operation("GET", "/api/v1/tariff_profile")
+    @operation("GET", "/api/v1/tariff_profile", ids=int)
     def list(self, call: Call) -> Listing:
         """List the tariff profiles.
 
@@ -22,7 +22,7 @@ class TariffProfiles(Resource):
         """
         return call.list()
 
-    @operation("POST", "/api/v1/tariff_profile")
+    @operation("POST", "/api/v1/tariff_profile", ids=int)
     def create(self, call: Call, *, name: str, tariff_id: int | str, description: str = "") -> Row:
         """Create a tariff profile.
 
@@ -36,7 +36,7 @@ class TariffProfiles(Resource):
         body = {"name": name, "description": description, "tariff": ref(tariff_id, "tariff_id")}
         return call.create(json=body, find=newcomer(self.list, lambda row: row.get("name") == name))
 
-    @operation("GET", "/api/v1/tariff_profile/{tariff_profile_id}")
+    @operation("GET", "/api/v1/tariff_profile/{tariff_profile_id}", ids=int)
     def get(self, call: Call, tariff_profile_id: int | str) -> Row:
         """Return a tariff profile with its ratezones and rates.
 

@@ -17,7 +17,7 @@ class TrafficLimits(Resource):
     The limits of a service profile are set in ``client.service_profiles``.
     """
 
-    @operation("GET", "/api/v1/traffic_limit")
+    @operation("GET", "/api/v1/traffic_limit", ids=int)
     def list(self, call: Call) -> Listing:
         """List the traffic limits that there are.
 
@@ -25,7 +25,7 @@ class TrafficLimits(Resource):
         """
         return call.list()
 
-    @operation("GET", "/api/v1/endpoint/{endpoint_id}/traffic_limit_extension")
+    @operation("GET", "/api/v1/endpoint/{endpoint_id}/traffic_limit_extension", ids=int)
     def extensions(self, call: Call, endpoint_id: int | str) -> Listing:
         """List the active extensions of an endpoint's traffic limit.
 
@@ -35,7 +35,7 @@ class TrafficLimits(Resource):
         """
         return call.list(endpoint_id=endpoint_id)
 
-    @operation("POST", "/api/v1/endpoint/{endpoint_id}/traffic_limit_extension")
+    @operation("POST", "/api/v1/endpoint/{endpoint_id}/traffic_limit_extension", ids=int)
     def extend(
         self, call: Call, endpoint_id: int | str, *, volume: float, traffic_limit_id: int | str | None = None
     ) -> Row:

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 class Users(Resource):
     """The user accounts of an organisation, as ``client.users``."""
 
-    @operation("GET", "/api/v1/user", paged=True)
+    @operation("GET", "/api/v1/user", paged=True, ids=int)
     def list(
         self,
         call: Call,
@@ -66,7 +66,7 @@ class Users(Resource):
         )
         return call.list(q=q, sort=sort, per_page=per_page)
 
-    @operation("POST", "/api/v1/user")
+    @operation("POST", "/api/v1/user", ids=int)
     def create(
         self,
         call: Call,
@@ -102,7 +102,7 @@ class Users(Resource):
         except EmnifyNotFoundError:
             return None
 
-    @operation("GET", "/api/v1/user/{user_id}")
+    @operation("GET", "/api/v1/user/{user_id}", ids=int)
     def get(self, call: Call, user_id: int | str) -> Row:
         """Return a user with its roles.
 
@@ -152,7 +152,7 @@ class Users(Resource):
         """
         call.request(user_id=user_id)
 
-    @operation("GET", "/api/v1/user/role")
+    @operation("GET", "/api/v1/user/role", ids=int)
     def roles(self, call: Call) -> Rows:
         """Return the roles that a user can have.
 
@@ -161,7 +161,7 @@ class Users(Resource):
         found: Rows = call.request()
         return found
 
-    @operation("GET", "/api/v1/user/status")
+    @operation("GET", "/api/v1/user/status", ids=int)
     def statuses(self, call: Call) -> Rows:
         """Return the statuses that a user can have, see :class:`~airflow_provider_emnify.api.UserStatus`.
 
@@ -194,7 +194,7 @@ class Users(Resource):
         """
         call.request(user_id=user_id, role_id=role_id)
 
-    @operation("GET", "/api/v1/user/{user_id}/role/permission")
+    @operation("GET", "/api/v1/user/{user_id}/role/permission", answer="either")
     def permissions(self, call: Call, user_id: int | str = "my") -> Row:
         """Return what a user's roles permit.
 
@@ -205,7 +205,7 @@ class Users(Resource):
         found: Row = call.request(user_id=user_id)
         return found
 
-    @operation("GET", "/api/v1/user/{user_id}/event", paged=True)
+    @operation("GET", "/api/v1/user/{user_id}/event", paged=True, ids=int)
     def events(
         self,
         call: Call,
@@ -268,7 +268,7 @@ class Users(Resource):
         token: Row = call.request(json=given(role=None if role_id is None else str(role_id)), user_id=user_id)
         return token
 
-    @operation("POST", "/api/v2/user/invitation")
+    @operation("POST", "/api/v2/user/invitation", ids=int)
     def invite(
         self,
         call: Call,

@@ -19,7 +19,7 @@ class Workspaces(Resource):
     Most of it needs the administrator role in the Workspace.
     """
 
-    @operation("GET", "/api/v2/user/{user_id}/workspace")
+    @operation("GET", "/api/v2/user/{user_id}/workspace", ids=int)
     def list(self, call: Call, user_id: int | str) -> Listing:
         """List the Workspaces of a user, with the user's status and roles in each.
 
@@ -43,7 +43,7 @@ class Workspaces(Resource):
         token: Row = call.request(json={"target_organisation": ref(workspace_id, "workspace_id")})
         return token
 
-    @operation("PUT", "/api/v2/user/{user_id}/default_organisation/{workspace_id}")
+    @operation("PUT", "/api/v2/user/{user_id}/default_organisation/{workspace_id}", answer="acknowledgement")
     def set_default(self, call: Call, user_id: int | str, workspace_id: int | str) -> None:
         """Make a Workspace the default one of a user.
 
@@ -108,7 +108,7 @@ class Workspaces(Resource):
         """
         call.request(user_id=user_id, workspace_id=workspace_id, role_id=role_id)
 
-    @operation("GET", "/api/v2/workspace/stats/daily")
+    @operation("GET", "/api/v2/workspace/stats/daily", ids=int)
     def daily_stats(
         self,
         call: Call,

@@ -118,7 +118,7 @@ def delete_attachment(call: Call) -> Answer:
         )
     if attachment.status != connect.DEACTIVATING:
         connect.deactivate(call.state, attachment, call.now)
-    return Answer(200)
+    return Answer(200, {})
 
 
 @serves("PATCH", _ONE)
@@ -129,7 +129,7 @@ def retry_attachment(call: Call) -> Answer:
     if not pending or attachment.offer_ends is None or attachment.offer_ends > call.now:
         raise ApiError("NotFound", f"Attachment {attachment.id} has no offer that has expired.")
     connect.begin(call.state, attachment, call.now)
-    return Answer(200)
+    return Answer(200, {})
 
 
 @serves("GET", "/api/v1/cnc/breakout_type")

@@ -100,7 +100,7 @@ def update_stream(call: Call) -> Answer:
     if "data_stream_type" in body:
         stream.type_id = int(body["data_stream_type"]["id"])
     data_streams.settle(call.state, stream, target, call.now)
-    return Answer(202)
+    return Answer(202, {})
 
 
 @serves("DELETE", _ONE)
@@ -109,7 +109,7 @@ def delete_stream(call: Call) -> Answer:
     stream = _the_stream(call)
     _check_there(stream)
     data_streams.delete(call.state, stream, call.now)
-    return Answer(202)
+    return Answer(202, {})
 
 
 @serves("POST", _ONE + "/restart")
@@ -118,7 +118,7 @@ def restart_stream(call: Call) -> Answer:
     stream = _the_stream(call)
     _check_there(stream)
     data_streams.settle(call.state, stream, DataStreamStatus.RUNNING, call.now)
-    return Answer(202)
+    return Answer(202, {})
 
 
 def _the_stream(call: Call) -> DataStream:

@@ -60,7 +60,7 @@ def get_sms(call: Call) -> Answer:
 def cancel_sms(call: Call) -> Answer:
     """Cancel an SMS that is not delivered yet."""
     messaging.cancel(_the_sms(call), call.now)
-    return Answer(200)
+    return Answer(200, {})
 
 
 def _the_sms(call: Call) -> Sms:

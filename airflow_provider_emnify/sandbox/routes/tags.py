@@ -95,7 +95,7 @@ def delete_tags(call: Call) -> Answer:
     doomed = [call.state.existing(call.state.tags, tag["id"], "Tag") for tag in body["tags"]]
     _delete(call.state, set(applied(call, doomed)))
     finished(call)
-    return Answer(200)
+    return Answer(200, {})
 
 
 @serves("GET", "/api/v2/tag-colors")
@@ -129,7 +129,7 @@ def unassign_tag(call: Call) -> Answer:
     if number not in endpoint.tag_ids:
         raise not_found("Tag", number)
     endpoint.tag_ids = tuple(other for other in endpoint.tag_ids if other != number)
-    return Answer(200)
+    return Answer(200, {})
 
 
 @serves("POST", _BULK + "/endpoint/add-tags")
@@ -142,7 +142,7 @@ def add_tags(call: Call) -> Answer:
     for endpoint, number in applied(call, pairs):
         endpoint.tag_ids += (number,)
     finished(call)
-    return Answer(200)
+    return Answer(200, {})
 
 
 @serves("POST", _BULK + "/endpoint/remove-tags")
@@ -155,7 +155,7 @@ def remove_tags(call: Call) -> Answer:
     for endpoint, number in applied(call, pairs):
         endpoint.tag_ids = tuple(other for other in endpoint.tag_ids if other != number)
     finished(call)
-    return Answer(200)
+    return Answer(200, {})
 
 
 def _pairs(call: Call) -> list[tuple[Endpoint, int]]:

@@ -73,7 +73,7 @@ def set_default_workspace(call: Call) -> Answer:
     """Make a Workspace the user's default."""
     workspace_id, _ = _membership(call)
     the_user(call).organisation_id = workspace_id
-    return Answer(200)
+    return Answer(200, {})
 
 
 @serves("DELETE", "/api/v2/user/{user_id}/workspace/{workspace_id}")

@@ -46,7 +46,9 @@ class Recorder(Resources):
         params: Any = None,
         json: Any = None,
         repeatable: bool | None = None,
+        shape: Any = None,
     ) -> Any:
+        del shape
         self.sent.append(Sent(method, path, path_params or {}, params or {}, json, repeatable))
         return self.answer
 
@@ -57,9 +59,9 @@ class Recorder(Resources):
         self.secrets.append(secret)
 
     def create(
-        self, path: str, *, find: Any = None, unique: bool = False, **arguments: Any
+        self, path: str, *, find: Any = None, unique: bool = False, ids: Any = None, **arguments: Any
     ) -> dict[str, Any]:
-        del unique
+        del unique, ids
         self.finds.append(find)
         self.request("POST", path, **arguments)
         return {"id": 1}
@@ -73,8 +75,10 @@ class Recorder(Resources):
         sort: str | None = None,
         per_page: int | None = None,
         envelope: bool = False,
+        ids: Any = None,
         **arguments: Any,
     ) -> Iterator[dict[str, Any]]:
+        del ids
         size = "page_size" if envelope else "per_page"
         query = {**(params or {}), "page": 1, "q": q, "sort": sort, size: per_page}
         query = {name: value for name, value in query.items() if value is not None}

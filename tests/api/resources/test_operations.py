@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from airflow_provider_emnify.api.answers import Shape
 from airflow_provider_emnify.api.resources import RESOURCES, Resources, operations_of
 from airflow_provider_emnify.api.resources.operation import Call, Operation, Resource, operation
 from tests.api.resources import openapi
@@ -158,7 +159,8 @@ def test_the_signature_hides_the_call() -> None:
 
 
 def test_the_declaration_is_on_the_method() -> None:
-    assert Recorder().users.get.operation == Operation("GET", "/api/v1/user/{user_id}")  # type: ignore[attr-defined]
+    declared = Operation("GET", "/api/v1/user/{user_id}", shape=Shape("object", int))
+    assert Recorder().users.get.operation == declared  # type: ignore[attr-defined]
 
 
 def test_every_resource_is_an_attribute_of_the_client() -> None:
@@ -294,5 +296,6 @@ def test_a_resource_of_ones_own_is_declared_the_same_way() -> None:
     assert client.sent == [
         Sent("GET", "/api/v9/thing/{thing_id}", {"thing_id": 5}, {"deep": True}, None, False)
     ]
-    assert operations_of(Things) == {"get": Operation("GET", "/api/v9/thing/{thing_id}", repeatable=False)}
+    declared = Operation("GET", "/api/v9/thing/{thing_id}", repeatable=False, shape=Shape("either"))
+    assert operations_of(Things) == {"get": declared}
     assert Things.get.__doc__ == "Return a thing."
