@@ -25,12 +25,13 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_emnify.airflow_names import AirflowFailException
+from airflow_provider_emnify.airflow_names import AirflowException, AirflowFailException
 from airflow_provider_emnify.api.backoff import LONGEST_RETRY_AFTER
 from airflow_provider_emnify.api.errors import (
     EmnifyError,
     EmnifyPartialError,
     EmnifyUnknownOutcomeError,
+    one_line,
 )
 
 if TYPE_CHECKING:
@@ -54,15 +55,22 @@ def fail_for_good(*, looks_first: bool = False) -> Iterator[None]:
     :param looks_first: The work finds out by itself what an earlier try has done, so that a write with an
         unknown outcome may be tried again.
     :raises AirflowFailException: from an :class:`EmnifyError` that is not transient, or a ``ValueError``.
+        Its message is one line, whatever names it quotes.
     """
     try:
         yield
-    except AirflowFailException:
+    except AirflowException as error:
+        _make_one_line(error)
         raise
     except (EmnifyError, ValueError) as error:
+        _make_one_line(error)
         if not is_lasting(error) or (looks_first and _is_unknown(error)):
             raise
         raise AirflowFailException(str(error)) from error
+
+
+def _make_one_line(error: Exception) -> None:
+    error.args = tuple(one_line(part) if isinstance(part, str) else part for part in error.args)
 
 
 def _is_unknown(error: BaseException) -> bool:

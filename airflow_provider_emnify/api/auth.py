@@ -26,6 +26,7 @@ from airflow_provider_emnify.api.errors import (
     EmnifyServerError,
     EmnifyUnknownOutcomeError,
 )
+from airflow_provider_emnify.api.one_line_log import one_line_log
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
     from airflow_provider_emnify.api.sending import Answer
     from airflow_provider_emnify.api.token_cache import TokenCache
 
-log = logging.getLogger(__name__)
+log = one_line_log(__name__)
 
 AUTHENTICATE = "/api/v1/authenticate"
 SWITCH_WORKSPACE = "/api/v1/authenticate/workspace"

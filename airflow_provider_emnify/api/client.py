@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import time
 import weakref
@@ -22,6 +21,7 @@ from airflow_provider_emnify.api.errors import (
 )
 from airflow_provider_emnify.api.graphql import GRAPHQL, data_of, is_mutation
 from airflow_provider_emnify.api.limits import Limits
+from airflow_provider_emnify.api.one_line_log import one_line_log
 from airflow_provider_emnify.api.paging import Listing
 from airflow_provider_emnify.api.redaction import Redactor
 from airflow_provider_emnify.api.resources import MAY_BE_BARE, UNPAGED, Resources
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 
 Row = dict[str, Any]
 
-log = logging.getLogger(__name__)
+log = one_line_log(__name__)
 
 _clients: weakref.WeakSet[EmnifyClient] = weakref.WeakSet()
 

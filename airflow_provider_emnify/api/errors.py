@@ -68,7 +68,9 @@ class EmnifyError(Exception):
             if self.code is not None:
                 answer += f" ({self.code})"
         head = " ".join(part for part in (call, answer) if part)
-        return "; ".join([f"{head}: {self.message}" if head else self.message, *self.field_errors])
+        return one_line(
+            "; ".join([f"{head}: {self.message}" if head else self.message, *self.field_errors])
+        )
 
     @property
     def field_errors(self) -> list[str]:

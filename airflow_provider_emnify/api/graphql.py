@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import re
 from typing import TYPE_CHECKING, Any
 
@@ -11,13 +10,14 @@ from airflow_provider_emnify.api.errors import (
     EmnifyUnknownOutcomeError,
     EmnifyValidationError,
 )
+from airflow_provider_emnify.api.one_line_log import one_line_log
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from airflow_provider_emnify.api.sending import Answer
 
-log = logging.getLogger(__name__)
+log = one_line_log(__name__)
 
 GRAPHQL = "/graphql"
 

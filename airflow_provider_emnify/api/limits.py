@@ -11,7 +11,6 @@ See https://docs.emnify.com/developers/api-limits.
 from __future__ import annotations
 
 import contextlib
-import logging
 import math
 import re
 import threading
@@ -24,12 +23,13 @@ from typing import TYPE_CHECKING, Literal
 from pyrate_limiter import AbstractBucket, Rate, RateItem
 
 from airflow_provider_emnify.api.limit_stores import MemoryStore, make_store
+from airflow_provider_emnify.api.one_line_log import one_line_log
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-log = logging.getLogger(__name__)
+log = one_line_log(__name__)
 
 _MARGIN = 1.02
 _LEAK_EVERY = 50  # calls after which a bucket forgets what is older than its window

@@ -20,13 +20,13 @@ page beyond it repeats it.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Generator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
 from airflow_provider_emnify.api.errors import EmnifyServerError
+from airflow_provider_emnify.api.one_line_log import one_line_log
 from airflow_provider_emnify.api.page import BEYOND, Key, Page, disorder, key_of
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 __all__ = ["IncompleteListError", "Listing", "Page"]
 
-log = logging.getLogger(__name__)
+log = one_line_log(__name__)
 
 Row = dict[str, Any]
 _TRIES = 3  # for a page that contradicts itself or its neighbours

@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import http.client
 import json as json_module
-import logging
 import platform
 import re
 import threading
@@ -57,6 +56,7 @@ from airflow_provider_emnify.api.lost_connections import (
     reason,
     was_never_sent,
 )
+from airflow_provider_emnify.api.one_line_log import one_line_log
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -68,7 +68,7 @@ if TYPE_CHECKING:
 
     Pick = Callable[[dict[str, Any]], Any]
 
-log = logging.getLogger(__name__)
+log = one_line_log(__name__)
 
 _NO_CONTENT, _NOT_IMPLEMENTED = 204, 501
 _LONGEST_REASON = 300  # characters of a log line

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import math
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator
@@ -12,12 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_emnify.api.errors import EmnifyNetworkStateError, EmnifyNotFoundError
 from airflow_provider_emnify.api.limits import LIMITS
+from airflow_provider_emnify.api.one_line_log import one_line_log
 from airflow_provider_emnify.api.stream_reading import Reader, Reading, call_of, of_days, path_of
 
 if TYPE_CHECKING:
     from airflow_provider_emnify.api.paging import Listing
 
-log = logging.getLogger(__name__)
+log = one_line_log(__name__)
 
 Row = dict[str, Any]
 

@@ -6,13 +6,13 @@ collected: a reader holds a few pages, or the answers of a few devices, however 
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_emnify.api.errors import EmnifyServerError
+from airflow_provider_emnify.api.one_line_log import one_line_log
 from airflow_provider_emnify.api.paging import IncompleteListError
 from airflow_provider_emnify.api.resources import RESOURCES, Operation
 from airflow_provider_emnify.api.stream_columns import to_date, to_timestamp
@@ -20,7 +20,7 @@ from airflow_provider_emnify.api.stream_columns import to_date, to_timestamp
 if TYPE_CHECKING:
     from airflow_provider_emnify.api.client import EmnifyClient
 
-log = logging.getLogger(__name__)
+log = one_line_log(__name__)
 
 Row = dict[str, Any]
 

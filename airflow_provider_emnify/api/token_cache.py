@@ -13,7 +13,6 @@ import base64
 import contextlib
 import hashlib
 import json
-import logging
 import time
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -21,6 +20,7 @@ from typing import TYPE_CHECKING
 
 from cryptography.fernet import Fernet, InvalidToken
 
+from airflow_provider_emnify.api.one_line_log import one_line_log
 from airflow_provider_emnify.api.private_folder import PrivateFolder
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_emnify.api.credentials import Credentials
 
-log = logging.getLogger(__name__)
+log = one_line_log(__name__)
 
 _LOCK_WAIT = 120.0  # seconds for another process that is authenticating
 _LOCKED_OUT = 300.0  # seconds that a rejection is remembered: as long as emnify locks an account

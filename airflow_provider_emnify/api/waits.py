@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from airflow_provider_emnify.api.answers import is_id
+from airflow_provider_emnify.api.errors import one_line
 from airflow_provider_emnify.api.event_waits import EVENT_WAITS
 from airflow_provider_emnify.api.wait_kinds import STATE_WAITS, Id, Reading, Row, State, WaitKind
 
@@ -169,7 +170,7 @@ class Wait:
             states = (f"{key} ({readings[key].label})" if key in readings else str(key) for key in shown)
             more = f" and {len(pending) - _SHOWN} more" if len(pending) > _SHOWN else ""
             text += f"; still waiting for {', '.join(states)}{more}"
-        return text
+        return one_line(text)
 
 
 def parse_states(states: type[State], value: Any, field: str) -> tuple[State, ...]:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import difflib
 import ipaddress
 import json
-import logging
 import math
 import re
 from collections.abc import Callable, Mapping
@@ -19,6 +18,7 @@ from urllib.parse import urlsplit
 
 from airflow_provider_emnify.airflow_names import AirflowFailException
 from airflow_provider_emnify.api import Credentials
+from airflow_provider_emnify.api.one_line_log import one_line_log
 from airflow_provider_emnify.hooks.form import (
     DEFAULT_BASE_URL,
     DEFAULT_MAX_RETRIES,
@@ -32,7 +32,7 @@ from airflow_provider_emnify.hooks.form import (
 if TYPE_CHECKING:
     from airflow_provider_emnify.airflow_names import Connection
 
-log = logging.getLogger(__name__)
+log = one_line_log(__name__)
 
 _SCHEMES = {"https", "http"}
 _HIGHEST_PORT = 65535

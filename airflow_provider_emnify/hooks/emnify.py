@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import platform
 import threading
 import time
@@ -23,6 +22,7 @@ from airflow_provider_emnify.api import (
     EmnifyServerError,
     Limits,
 )
+from airflow_provider_emnify.api.one_line_log import one_line_log
 from airflow_provider_emnify.api.token_cache import TokenCache
 from airflow_provider_emnify.hooks.connection import ConnectionSettings, EmnifyConnectionConfigError
 from airflow_provider_emnify.hooks.form import DEFAULT_TOKEN_CACHE, form_widgets, ui_field_behaviour
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_emnify.airflow_names import Connection
 
-log = logging.getLogger(__name__)
+log = one_line_log(__name__)
 
 USER_AGENT = (
     f"airflow-provider-emnify/{__version__} Airflow/{airflow_version} Python/{platform.python_version()}"

@@ -12,6 +12,8 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_emnify.airflow_names import BaseOperator
+from airflow_provider_emnify.api.errors import one_line
+from airflow_provider_emnify.api.one_line_log import one_line_log
 from airflow_provider_emnify.hooks.emnify import EmnifyHook
 from airflow_provider_emnify.retry import fail_for_good
 
@@ -22,7 +24,17 @@ if TYPE_CHECKING:
 _TEMPLATE = re.compile(r"\{\{|\{%|\{#")
 
 
-class EmnifyBaseOperator(BaseOperator):
+class OneLineLog:
+    """Gives a task a log in which names that came from emnify or a user forge no lines."""
+
+    @property
+    def log(self) -> Any:
+        """The task's log, under the name that Airflow's own operators have."""
+        kind = type(self)
+        return one_line_log(f"airflow.task.operators.{kind.__module__}.{kind.__qualname__}")
+
+
+class EmnifyBaseOperator(OneLineLog, BaseOperator):
     """Base of all operators of this provider.
 
     A subclass lists its ``template_fields``, checks in ``__init__`` what can be known when the DAG is
@@ -199,5 +211,5 @@ def confirmed(value: Any, what: str) -> None:
 
 def some(ids: Sequence[object], most: int = 10) -> str:
     """Return ids as a log line can hold them."""
-    shown = ", ".join(map(str, ids[:most]))
+    shown = one_line(", ".join(map(str, ids[:most])))
     return shown if len(ids) <= most else f"{shown} and {len(ids) - most} more"

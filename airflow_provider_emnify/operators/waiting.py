@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_emnify.airflow_names import AirflowFailException, AirflowTaskTimeout, conf
-from airflow_provider_emnify.api.errors import EmnifyError
+from airflow_provider_emnify.api.errors import EmnifyError, one_line
 from airflow_provider_emnify.api.waits import Wait, read
 from airflow_provider_emnify.hooks.emnify import EmnifyHook
 from airflow_provider_emnify.operators.base import EmnifyBaseOperator
@@ -251,7 +251,7 @@ def outcome(event: Mapping[str, Any] | None) -> tuple[str, str, dict[str, str]]:
     status, message = str(event.get("status")), str(event.get("message", ""))
     if event.get(EXECUTION_TIMEOUT):
         status, message = EXECUTION_TIMEOUT, f"The task's execution_timeout is over. {message}"
-    return status, message, dict(event.get("seen") or {})
+    return status, one_line(message), dict(event.get("seen") or {})
 
 
 def seconds(value: float | timedelta, field: str) -> float:

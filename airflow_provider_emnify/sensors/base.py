@@ -21,7 +21,7 @@ from airflow_provider_emnify.api.waits import WAITS, Wait
 from airflow_provider_emnify.hooks.connection import ConnectionSettings
 from airflow_provider_emnify.hooks.emnify import EmnifyHook
 from airflow_provider_emnify.hooks.masking import mask
-from airflow_provider_emnify.operators.base import choice, is_known
+from airflow_provider_emnify.operators.base import OneLineLog, choice, is_known
 from airflow_provider_emnify.operators.waiting import (
     EXECUTION_TIMEOUT,
     deferral,
@@ -46,7 +46,7 @@ class _WouldWaitError(Exception):
     """A look would have to wait for its place in the limits."""
 
 
-class EmnifyWaitSensor(BaseSensorOperator):
+class EmnifyWaitSensor(OneLineLog, BaseSensorOperator):
     """Base of the sensors that wait for a state of devices, SIMs or users.
 
     A subclass lists its ``template_fields`` and says in :meth:`wait` what to wait for. Whether it pokes,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_emnify.airflow_names import BaseOperator
 from airflow_provider_emnify.api.stream_files import RecordKind, Rejected, get_record_kind, read_records
 from airflow_provider_emnify.assets import asset_uri, emnify_asset
-from airflow_provider_emnify.operators.base import check_early, is_known
+from airflow_provider_emnify.operators.base import OneLineLog, check_early, is_known
 from airflow_provider_emnify.operators.base import text as check_text
 from airflow_provider_emnify.retry import fail_for_good
 from airflow_provider_emnify.transfers.lineage import Output, openlineage, output_of_path, report
@@ -49,7 +49,7 @@ class Count:
     rejected: int = 0
 
 
-class EmnifyDataStreamFilesOperator(BaseOperator):
+class EmnifyDataStreamFilesOperator(OneLineLog, BaseOperator):
     """Base of the transfers of Data Streamer files.
 
     :param path: Directory with the files, as a URL or a path on the local disk; whatever lies below it is

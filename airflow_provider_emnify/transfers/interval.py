@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import logging
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_emnify.api.one_line_log import one_line_log
 from airflow_provider_emnify.api.streams import Interval
 
 if TYPE_CHECKING:
     from airflow_provider_emnify.api.streams import Stream
 
-log = logging.getLogger(__name__)
+log = one_line_log(__name__)
 
 _NOTHING = {"", "None", "null"}
 

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit
 
 from airflow_provider_emnify.airflow_names import get_hook_lineage_collector
+from airflow_provider_emnify.api.one_line_log import one_line_log
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from airflow_provider_emnify.api.stream_columns import Column
 
-log = logging.getLogger(__name__)
+log = one_line_log(__name__)
 
 _PORTS = {"postgres": 5432, "mysql": 3306}
 _SCHEMAS = {"postgres": "public"}

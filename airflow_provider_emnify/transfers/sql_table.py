@@ -7,10 +7,10 @@ adds columns, where that was asked for, and merges, appends or replaces. Names a
 from __future__ import annotations
 
 import contextlib
-import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+from airflow_provider_emnify.api.one_line_log import one_line_log
 from airflow_provider_emnify.api.stream_columns import Column, ColumnType
 from airflow_provider_emnify.transfers.sql_copy import can_copy, copy, insert
 from airflow_provider_emnify.transfers.sql_dialects import dialect_of
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from airflow.providers.common.sql.hooks.sql import DbApiHook
     from sqlalchemy.engine import Inspector
 
-log = logging.getLogger(__name__)
+log = one_line_log(__name__)
 
 Row = dict[str, Any]
 Mode = Literal["merge", "append", "replace"]

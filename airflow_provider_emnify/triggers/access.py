@@ -11,7 +11,6 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 import contextlib
-import logging
 import threading
 import traceback
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
@@ -20,6 +19,7 @@ from weakref import WeakKeyDictionary
 from airflow_provider_emnify.airflow_names import AirflowNotFoundException, get_async_connection
 from airflow_provider_emnify.api import EmnifyAuthenticationError, EmnifyConnectionError
 from airflow_provider_emnify.api.auth import AUTHENTICATE
+from airflow_provider_emnify.api.one_line_log import one_line_log
 from airflow_provider_emnify.hooks.connection import ConnectionSettings, EmnifyConnectionConfigError
 from airflow_provider_emnify.hooks.emnify import EmnifyHook
 from airflow_provider_emnify.hooks.masking import mask_from
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_emnify.api import EmnifyClient
 
-log = logging.getLogger(__name__)
+log = one_line_log(__name__)
 
 P = ParamSpec("P")
 R = TypeVar("R")

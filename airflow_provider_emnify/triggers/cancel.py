@@ -9,20 +9,20 @@ triggerer shuts down, and another one goes on.
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from airflow.triggers.base import BaseTrigger
 
 from airflow_provider_emnify.api import EmnifyError
+from airflow_provider_emnify.api.one_line_log import one_line_log
 from airflow_provider_emnify.hooks.connection import EmnifyConnectionConfigError
 from airflow_provider_emnify.triggers.access import access_for
 
 if TYPE_CHECKING:
     from airflow_provider_emnify.api import EmnifyClient
 
-log = logging.getLogger(__name__)
+log = one_line_log(__name__)
 
 TELLS_A_KILL = hasattr(BaseTrigger, "on_kill")
 """Whether Airflow itself tells a trigger that its task was killed: from 3.3 on."""

@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import contextvars
-import logging
 import random
 import time
 from dataclasses import dataclass, field
@@ -20,6 +19,7 @@ from weakref import WeakKeyDictionary
 
 from airflow_provider_emnify.api import EmnifyError
 from airflow_provider_emnify.api.event_filter import event_time, number_of
+from airflow_provider_emnify.api.one_line_log import one_line_log
 from airflow_provider_emnify.hooks.connection import EmnifyConnectionConfigError
 from airflow_provider_emnify.triggers.access import access_for
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from airflow_provider_emnify.api import EmnifyClient
     from airflow_provider_emnify.triggers.access import Access
 
-log = logging.getLogger(__name__)
+log = one_line_log(__name__)
 
 Row = dict[str, Any]
 

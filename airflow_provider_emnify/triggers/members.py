@@ -7,10 +7,11 @@ So a member has slots, and shares with others what it can.
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
+
+from airflow_provider_emnify.api.one_line_log import one_line_log
 
 if TYPE_CHECKING:
     import contextvars
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_emnify.api.waits import Id, Reading, Verdict, Wait
 
-log = logging.getLogger(__name__)
+log = one_line_log(__name__)
 
 _PROGRESS = 60.0  # seconds between two lines on how far a wait is
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-import logging
 import random
 import time
 from contextlib import suppress
@@ -20,6 +19,7 @@ from weakref import WeakKeyDictionary
 
 from airflow_provider_emnify.api import EmnifyAuthenticationError, EmnifyError, EmnifyPermissionError
 from airflow_provider_emnify.api.limits import LIMITS
+from airflow_provider_emnify.api.one_line_log import one_line_log
 from airflow_provider_emnify.api.waits import WAITS, read
 from airflow_provider_emnify.hooks.connection import EmnifyConnectionConfigError
 from airflow_provider_emnify.triggers.access import access_for
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_emnify.api.waits import Id, Reading, Wait
 
-log = logging.getLogger(__name__)
+log = one_line_log(__name__)
 
 _NO_ACCESS = (EmnifyAuthenticationError, EmnifyPermissionError)
 _SHORTEST = 0.01  # seconds between rounds, whatever is asked for

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from typing import TYPE_CHECKING
 
 try:
@@ -10,6 +9,7 @@ try:
 except ImportError:  # before Airflow 3.3, where nothing asks for it
     SharedStreamProducer = object  # type: ignore[assignment,misc]
 
+from airflow_provider_emnify.api.one_line_log import one_line_log
 from airflow_provider_emnify.triggers.feed import feed_for
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_emnify.triggers.feed import Batch
 
-log = logging.getLogger(__name__)
+log = one_line_log(__name__)
 
 
 class EventProducer(SharedStreamProducer):

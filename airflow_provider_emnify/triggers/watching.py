@@ -9,11 +9,11 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
-import logging
 from typing import TYPE_CHECKING, Any
 
 from airflow.triggers.base import BaseTrigger
 
+from airflow_provider_emnify.api.one_line_log import one_line_log
 from airflow_provider_emnify.operators.waiting import seconds
 
 try:
@@ -27,7 +27,7 @@ except ImportError:  # Airflow 2
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-log = logging.getLogger(__name__)
+log = one_line_log(__name__)
 
 _PATIENCE = 5.0  # seconds between two tries to read the store
 

@@ -6,7 +6,6 @@ the items are looked at: what is done is done, whatever the answer was.
 
 from __future__ import annotations
 
-import logging
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from airflow_provider_emnify.api.answers import is_id, part
@@ -16,13 +15,14 @@ from airflow_provider_emnify.api.errors import (
     EmnifyNotFoundError,
     EmnifyPartialError,
 )
+from airflow_provider_emnify.api.one_line_log import one_line_log
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from airflow_provider_emnify.api.resources.operation import Row
 
-log = logging.getLogger(__name__)
+log = one_line_log(__name__)
 
 Item = TypeVar("Item")
 Done = TypeVar("Done")
