@@ -8,28 +8,35 @@ import json
 import math
 import os
 import sqlite3
-import tempfile
 import threading
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import urlsplit
 
-from filelock import FileLock, Timeout
-from pyrate_limiter import AbstractBucket, InMemoryBucket, Rate, RedisBucket, SQLiteBucket
+from pyrate_limiter import InMemoryBucket, Rate, SQLiteBucket
+
+from airflow_provider_emnify.api.limit_buckets import LocalBucket, SharedRedisBucket, local_now
+from airflow_provider_emnify.api.private_folder import LockTimeoutError, PrivateFolder, check_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_LOCK_WAIT = 10.0  # seconds for a lock that is held for a millisecond
-_LOCK_POLL = 0.002
-_TURN_POLL = 0.05
+    from airflow_provider_emnify.api.limit_buckets import Bucket
+
+_LOCK_WAIT = 30.0  # seconds for a lock that is held for a millisecond
+_RETRY_LOCK_WAIT = 0.5  # seconds, where it was not had before
+_BUSY_WAIT = 1.0  # seconds for another program that reads the file
 _TURN_KEPT = 86_400.0  # seconds that the files of a turn are kept after its last use
 _TURN_REMEMBERED = 3600.0  # seconds for which it is known whose a turn was
 _LEASE = 60.0  # seconds after which a turn in Redis ends whose process has ended
 _MANY = 50  # tables, from which on idle ones are dropped
 _IDLE = 600_000  # milliseconds after which nothing in a table counts any more
+_FILE = "limits.sqlite"
+# SQLite's codes for: no such table or column, malformed, schema, constraint, mismatch, format, no database.
+_DAMAGE = {1, 11, 17, 19, 20, 24, 26}
 _UNDER_WAY, _ENDED = b"under way", b"ended"
+_LONG_AGO = 3_600_000  # milliseconds
 _STAMPS = 2**31 - 1  # SQLite keeps a number of this size in the header of the file: milliseconds, going round
 
 
@@ -52,28 +59,47 @@ def make_store(name: str, directory: Path | None) -> Store:
 class Store:
     """Keeps buckets.
 
+    ``name``: how messages name it. ``key``: what tells it from others; it may hold secrets.
     ``share``: the part of each limit that this store's users take, as a divisor.
     """
 
-    name = "memory"
+    name = key = "memory"
     share = 1
 
-    def lock(self) -> contextlib.AbstractContextManager[Any]:
-        """Hold the store against other processes while a place is taken."""
+    def rate(self, rate: Rate) -> Rate:
+        """Return the part of a rate that this store's users take."""
+        return Rate(max(int(rate.limit) // self.share, 1), int(rate.interval))
+
+    def lock(self, *, again: bool = False) -> contextlib.AbstractContextManager[Any]:
+        """Hold the store against other processes while places are taken.
+
+        :param again: Whether the store has failed before: then it is not waited for.
+        """
+        del again
         return contextlib.nullcontext()
 
     def begin(self) -> bool:
         """Get ready; True when earlier buckets of this store are no longer good."""
         return False
 
-    def age(self) -> float:
-        """Return for how many seconds the store has known what its users do, at least."""
-        return float("inf")
+    def lost_history(self, seconds: float) -> bool:
+        """Tell, after it has begun, whether calls of the last seconds may be missing in it."""
+        del seconds
+        return False
 
-    def begin_anew(self) -> None:
-        """Throw away what is stored; it is damaged."""
+    def is_damaged(self, error: Exception) -> bool:
+        """Tell whether an error means that what is stored is damaged, and not only out of reach."""
+        del error
+        return False
 
-    def bucket(self, key: str, rate: Rate) -> AbstractBucket:
+    def was_deleted(self) -> bool:
+        """Tell, after an error, whether somebody deleted the store under way: it may be tried once more."""
+        return False
+
+    def recreate(self) -> None:
+        """Throw away what is stored; it is damaged. The lock is held meanwhile."""
+
+    def bucket(self, key: str, rate: Rate) -> Bucket:
         """Return the bucket of that key."""
         raise NotImplementedError
 
@@ -102,10 +128,10 @@ class MemoryStore(Store):
     def __init__(self, share: int = 1) -> None:
         self.share = share
 
-    def bucket(self, key: str, rate: Rate) -> AbstractBucket:
+    def bucket(self, key: str, rate: Rate) -> Bucket:
         """Return a new bucket."""
         del key
-        return InMemoryBucket([rate])
+        return LocalBucket(InMemoryBucket([rate]), rate)
 
     @contextlib.contextmanager
     def turn(self, key: str, which: str, timeout: float) -> Iterator[float]:
@@ -114,7 +140,7 @@ class MemoryStore(Store):
             lock = self._turns.setdefault(key, threading.Lock())
             ended = self._ended.setdefault(key, {})
         if not lock.acquire(timeout=timeout):
-            raise TimeoutError(f"another one is under way for {timeout:.0f} s")
+            raise LockTimeoutError(f"another one is under way for {timeout:.0f} s")
         try:
             yield ended.get(which, -math.inf)
         finally:
@@ -129,37 +155,38 @@ class HostStore(Store):
     """A SQLite file that all processes of this user on this host share.
 
     A lock file beside it is held while a place is taken, so the file itself needs no journal on disk. When
-    it is deleted or damaged under way, a new one is begun, and each process tells it of its own calls.
+    it is deleted or damaged under way, it is recreated, and each process tells it of its own calls.
     """
 
     def __init__(self, directory: Path | None = None) -> None:
-        self._directory = directory or _user_directory()
-        self._path = self._directory / "limits.sqlite"
-        self.name = str(self._path)
-        self._lock = FileLock(self._directory / "limits.lock", timeout=_LOCK_WAIT, poll_interval=_LOCK_POLL)
+        self._folder = PrivateFolder("emnify-limits", directory)
+        self.name = self.key = f"host ({self._folder})"
+        self._path = ""
         self._connection: sqlite3.Connection | None = None
-        self._opened: tuple[int, int] | None = None
+        self._opened: tuple[int, int, int] | None = None
+        self._replaced = False
 
-    def lock(self) -> contextlib.AbstractContextManager[Any]:
+    def lock(self, *, again: bool = False) -> contextlib.AbstractContextManager[Any]:
         """Hold the lock file."""
-        self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        return self._lock
+        return self._folder.lock("limits.lock", _RETRY_LOCK_WAIT if again else _LOCK_WAIT)
 
     def begin(self) -> bool:
         """Open the file, or open it again when it was deleted or replaced, or after a fork."""
         if self._connection is not None and self._opened == self._identity():
             return False
+        before = self._opened
         self.close()
-        if self._directory.stat().st_uid != os.getuid():
-            raise PermissionError(f"{self._directory} belongs to another user")
-        self._connection = sqlite3.connect(self._path, check_same_thread=False)
+        self._path = str(self._folder.file(_FILE, "-journal", "-wal", "-shm"))
+        self._connection = sqlite3.connect(self._path, timeout=_BUSY_WAIT, check_same_thread=False)
         self._connection.execute("PRAGMA journal_mode=MEMORY").close()
         self._connection.execute("PRAGMA synchronous=OFF").close()
         if not self._born():
-            self._connection.execute(f"PRAGMA user_version={_stamp()}").close()
+            # Where nobody can have called before, no calls are missing in it.
+            stamp = _stamp(_LONG_AGO) if self._folder.is_unused(_FILE) else _stamp()
+            self._connection.execute(f"PRAGMA user_version={stamp}").close()
         self._connection.commit()
-        self._path.chmod(0o600)
         self._opened = self._identity()
+        self._replaced = new or (before is not None and before[:2] != (self._opened or ())[:2])
         self._tidy(self._connection)
         return True
 
@@ -174,13 +201,13 @@ class HostStore(Store):
         ]
         if len(tables) <= _MANY:
             return
-        long_ago = time.time_ns() // 1_000_000 - _IDLE
+        long_ago = local_now() - _IDLE
         for table in tables:
             newest = connection.execute(f"SELECT max(item_timestamp) FROM {table}").fetchone()[0]  # noqa: S608 - a name of ours
             if (newest or 0) < long_ago:
                 connection.execute(f"DROP TABLE {table}")
         connection.commit()
-        for turn in self._directory.glob("turn-*"):
+        for turn in self._folder.path.glob("turn-*"):
             with contextlib.suppress(OSError):
                 if turn.stat().st_mtime < time.time() - _TURN_KEPT:
                     turn.unlink()
@@ -190,25 +217,37 @@ class HostStore(Store):
             return 0
         return int(self._connection.execute("PRAGMA user_version").fetchone()[0])
 
-    def age(self) -> float:
-        """Return the seconds since the file was begun; what was called before that is not in it."""
-        return ((_stamp() - self._born()) % _STAMPS) / 1000
+    def lost_history(self, seconds: float) -> bool:
+        """Tell whether the file is another one than before, or was begun just now."""
+        return self._replaced or (_stamp() - self._born()) % _STAMPS < seconds * 1000
 
-    def _identity(self) -> tuple[int, int] | None:
+    def _identity(self) -> tuple[int, int, int] | None:
         try:
-            return self._path.stat().st_ino, os.getpid()
+            found = os.lstat(self._path)
         except FileNotFoundError:
             return None
+        check_file(found, self._path)
+        return found.st_dev, found.st_ino, os.getpid()
 
-    def begin_anew(self) -> None:
-        """Delete the file, unless another process did so already."""
-        with self.lock():
-            mine = self._opened == self._identity() or self._opened is None
-            self.close()
-            if mine:
-                self._path.unlink(missing_ok=True)
+    def is_damaged(self, error: Exception) -> bool:
+        """Tell damage from a full disk, a lock, a missing right: those pass, and what is stored is good."""
+        if isinstance(error, sqlite3.Error):
+            return getattr(error, "sqlite_errorcode", 0) & 0xFF in _DAMAGE
+        return isinstance(error, (TypeError, ValueError))  # what is in it is not of its type
 
-    def bucket(self, key: str, rate: Rate) -> AbstractBucket:
+    def was_deleted(self) -> bool:
+        """Tell whether the file is not there."""
+        return not os.path.lexists(self._path)
+
+    def recreate(self) -> None:
+        """Delete the file."""
+        self._opened = self._identity()
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()
+        Path(self._path).unlink(missing_ok=True)
+
+    def bucket(self, key: str, rate: Rate) -> Bucket:
         """Return the bucket of that key: a table of its own."""
         if self._connection is None:
             raise sqlite3.OperationalError("the file is not open")
@@ -216,31 +255,21 @@ class HostStore(Store):
         self._connection.execute(f"CREATE TABLE IF NOT EXISTS {table} (name VARCHAR, item_timestamp INTEGER)")
         self._connection.execute(f"CREATE INDEX IF NOT EXISTS {table}_time ON {table} (item_timestamp)")
         self._connection.commit()
-        return SQLiteBucket([rate], self._connection, table, lock=self._lock)
+        return LocalBucket(SQLiteBucket([rate], self._connection, table), rate)
 
     @contextlib.contextmanager
     def turn(self, key: str, which: str, timeout: float) -> Iterator[float]:
         """Hold the one turn of that key on this host. It ends with the process that holds it."""
-        self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        path = self._directory / f"turn-{_name(key)}.lock"
-        lock = FileLock(path, timeout=timeout, poll_interval=_TURN_POLL, thread_local=False)
-        waited = False
-        try:
-            lock.acquire(blocking=False)
-        except Timeout:
-            waited = True
-            lock.acquire()
-        try:
-            os.utime(path)  # it is in use
-            turns = _Turns(path.with_suffix(".turns"))
+        name = f"turn-{_name(key)}"
+        with self._folder.lock(f"{name}.lock", timeout) as waited:
+            os.utime(self._folder.path / f"{name}.lock")  # it is in use
+            turns = _Turns(self._folder, f"{name}.turns")
             ended = turns.ended(which, waited=waited)
             turns.note(which, ended=False)
             try:
                 yield ended
             finally:
                 turns.note(which, ended=True)
-        finally:
-            lock.release()
 
     def close(self) -> None:
         """Close the file."""
@@ -253,8 +282,9 @@ class HostStore(Store):
 class _Turns:
     """Whose a turn of this host was in the last hour, in a file that belongs to who has the turn."""
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
+    def __init__(self, folder: PrivateFolder, name: str) -> None:
+        self._folder = folder
+        self._name = name
 
     def ended(self, which: str, *, waited: bool) -> float:
         """Return when a turn for the same thing ended; see :meth:`Store.turn`."""
@@ -271,15 +301,13 @@ class _Turns:
         now = time.time()
         turns = {name: turn for name, turn in self._read().items() if turn[0] > now - _TURN_REMEMBERED}
         turns[_name(which)] = (now, ended)
-        whole = self._path.with_suffix(".new")
         with contextlib.suppress(OSError):
-            whole.write_text(json.dumps(turns), encoding="ascii")
-            whole.replace(self._path)
+            self._folder.write(self._name, json.dumps(turns).encode("ascii"))
 
     def _read(self) -> dict[str, tuple[float, bool]]:
         try:
-            turns: dict[str, tuple[float, bool]] = json.loads(self._path.read_text(encoding="ascii"))
-        except (FileNotFoundError, ValueError):  # the first turn, or a file that is damaged
+            turns: dict[str, tuple[float, bool]] = json.loads(self._folder.read(self._name))
+        except (OSError, ValueError):  # the first turn, or a file that is damaged
             return {}
         return turns
 
@@ -288,7 +316,7 @@ class RedisStore(Store):
     """A Redis that workers behind one address share."""
 
     def __init__(self, url: str) -> None:
-        self._url = url
+        self._url = self.key = url
         self.name = _bare(url)
         self._client: Any = None
 
@@ -298,19 +326,19 @@ class RedisStore(Store):
             return False
         try:
             from redis import Redis
+            from redis.backoff import NoBackoff
+            from redis.retry import Retry
         except ImportError:
             raise ImportError("redis is missing: pip install 'airflow-provider-emnify[redis]'") from None
-        self._client = Redis.from_url(self._url, socket_timeout=5, socket_connect_timeout=5)
+        # Once more, for a connection that was closed while nobody called.
+        self._client = Redis.from_url(
+            self._url, socket_timeout=5, socket_connect_timeout=5, retry=Retry(NoBackoff(), 1)
+        )
         return True
 
-    def begin_anew(self) -> None:
-        """Connect again."""
-        self.close()
-
-    def bucket(self, key: str, rate: Rate) -> AbstractBucket:
+    def bucket(self, key: str, rate: Rate) -> Bucket:
         """Return the bucket of that key: a sorted set."""
-        bucket: AbstractBucket = RedisBucket.init([rate], self._client, f"emnify-limits:{_name(key)}")
-        return bucket
+        return SharedRedisBucket(self._client, f"emnify-limits:{_name(key)}", rate)
 
     @contextlib.contextmanager
     def turn(self, key: str, which: str, timeout: float) -> Iterator[float]:
@@ -321,7 +349,7 @@ class RedisStore(Store):
         lock = client.lock(name, timeout=_LEASE, blocking_timeout=timeout, thread_local=False)
         waited = not lock.acquire(blocking=False)
         if waited and not lock.acquire():
-            raise TimeoutError(f"another one is under way for {timeout:.0f} s")
+            raise LockTimeoutError(f"another one is under way for {timeout:.0f} s")
         over = threading.Event()
 
         def keep() -> None:
@@ -356,12 +384,8 @@ class RedisStore(Store):
             client.close()
 
 
-def _user_directory() -> Path:
-    return Path(tempfile.gettempdir()) / f"emnify-limits-{os.getuid()}"
-
-
-def _stamp() -> int:
-    return time.time_ns() // 1_000_000 % _STAMPS or 1
+def _stamp(ago: int = 0) -> int:
+    return (local_now() - ago) % _STAMPS or 1
 
 
 def _name(key: str) -> str:

@@ -2,8 +2,8 @@
 
 Three stores: ``host`` (the default) is a SQLite file in the temporary directory, shared by all processes of
 this user on this host, since emnify counts by IP; ``redis://...`` is for workers on several hosts behind one
-address; ``memory`` is this process alone. A store that fails costs a warning and then counts in memory: the
-limits are there to keep tasks going, not to stop them. The buckets are pyrate-limiter's.
+address; ``memory`` is this process alone. A store that fails costs a warning and then the process counts in
+memory until the store is well again: the limits are there to keep tasks going, not to stop them.
 
 See https://docs.emnify.com/developers/api-limits.
 """
@@ -20,19 +20,25 @@ from collections import deque
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
-from pyrate_limiter import AbstractBucket, Rate, RateItem
+from pyrate_limiter import Rate
 
+from airflow_provider_emnify.api.limit_buckets import Place, local_now
+from airflow_provider_emnify.api.limit_fallback import fallback_of, first_line
 from airflow_provider_emnify.api.limit_stores import MemoryStore, make_store
 from airflow_provider_emnify.api.one_line_log import one_line_log
+from airflow_provider_emnify.api.private_folder import LockTimeoutError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from airflow_provider_emnify.api.limit_buckets import Bucket
+
 log = one_line_log(__name__)
 
 _MARGIN = 1.02
-_LEAK_EVERY = 50  # calls after which a bucket forgets what is older than its window
+_LONG_WAIT = 10.0  # seconds; who waits longer for a place says so
+_SAY_EVERY = 60.0  # seconds between two lines of one process on waits for the same limit
 
 
 @dataclass(frozen=True)
@@ -62,6 +68,11 @@ class Limit:
     def covers(self, method: str, path: str) -> bool:
         """Tell whether a call falls under this limit."""
         return (self.method is None or self.method == method) and self.path.fullmatch(path) is not None
+
+    @property
+    def rate(self) -> Rate:
+        """Its calls and its window, as buckets take them."""
+        return Rate(self.calls, self.window)
 
 
 def _paths(*patterns: str) -> re.Pattern[str]:
@@ -101,6 +112,12 @@ LIMITS: tuple[Limit, ...] = (
     ),
 )
 
+# What helps who waits long for a place.
+_ADVICE = {
+    "authenticate": "token_cache 'host' in the connection's extras lets tasks share an auth token.",
+}
+_OTHER_ADVICE = "rate_limit_store in the connection's extras says who shares the limits."
+
 # One after another, says the API: single writes on endpoints, and bulk calls.
 _SERIAL_PATH = re.compile(
     r"/api/v1/endpoint(/[^/]+)?|/api/v2/endpoint/multi|/api/v2/bulk-operations/.*|/api/v1/sim/multi"
@@ -110,6 +127,7 @@ _TURN_WAIT = 600.0  # seconds after which a writer goes on all the same, with a 
 _SLOTS = 64  # turns of one kind: things share them, so that a large fleet does not leave a file for each
 
 _held = threading.local()  # whether this thread has a turn
+_said: dict[str, float] = {}  # when this process has last said that it waits for a limit
 
 
 def limit_class(method: str, path: str) -> str:
@@ -149,15 +167,15 @@ class Limits:
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._store = make_store(store, directory)
+        self._fallback = fallback_of(self._store)
         self._limits = (*_less(limits, leave), *limits) if leave else limits
         short = [limit.window for limit in limits if limit.window <= _SHORT]
         self._blind = max(short, default=0) / 1000
-        self._blind_until = -math.inf
         self._narrowest = min((limit.window for limit in limits), default=0) / 1000
         self._sleep = sleep
         self._lock = threading.RLock()
-        self._buckets: dict[str, AbstractBucket] = {}
-        self._own: dict[str, tuple[Limit, deque[int]]] = {}  # this process's calls, to tell a new store of
+        self._buckets: dict[str, Bucket] = {}
+        self._own: dict[str, tuple[Limit, deque[int]]] = {}  # this client's calls, to tell a new store of
 
     def acquire(self, method: str, path: str, *, host: str, organisation: str) -> float:
         """Take a place in every limit that a call falls under, waiting for it where need be.
@@ -166,16 +184,37 @@ class Limits:
         :param organisation: What stands for the organisation: calls with the same name count together.
         :returns: The seconds that were waited.
         """
-        waited = 0.0
+        wanted: deque[tuple[Limit, str]] = deque()
         for limit in self._limits:
             if limit.covers(method, path):
                 key = f"{host} {limit.name}" + (f" {organisation}" if limit.scope == "organisation" else "")
-                while (wait := self._try(limit, key)) > 0:
-                    # Not in one piece: a store that was begun anew is to hear of this process's calls soon.
-                    wait = min(wait, self._narrowest)
-                    self._sleep(wait)
-                    waited += wait
+                wanted.append((limit, key))
+        waited = 0.0
+        while (wait := self._take(wanted)) > 0:
+            if waited + wait > _LONG_WAIT:
+                self._say(wanted[0], wait, f"{method} {path}")
+            # Not in one piece: a store that was recreated is to hear of this process's calls soon.
+            wait = min(wait, self._narrowest)
+            self._sleep(wait)
+            waited += wait
         return waited
+
+    def _say(self, wanted: tuple[Limit, str], wait: float, call: str) -> None:
+        limit, key = wanted
+        now = time.monotonic()
+        if now - _said.get(key, -math.inf) < _SAY_EVERY:
+            return
+        _said[key] = now
+        log.info(
+            "%s waits for its place in the rate limit '%s' (%d calls in %.0f s, store %s): about %.0f s. %s",
+            call,
+            limit.name,
+            limit.calls,
+            limit.seconds,
+            self._store.name,
+            wait,
+            _ADVICE.get(limit.name, _OTHER_ADVICE),
+        )
 
     @contextlib.contextmanager
     def serial(self, method: str, path: str, *, host: str, organisation: str) -> Iterator[None]:
@@ -211,99 +250,112 @@ class Limits:
         """Hold a turn of the store, as far as the store goes: whatever it raises, the task goes on."""
         turn, ended = contextlib.ExitStack(), -math.inf
         try:
-            ended = turn.enter_context(self._store.turn(key, which, _TURN_WAIT))
+            ended = self._enter_turn(turn, key, which)
         except Exception as error:
-            log.warning("Could not wait for other %s (%s); going on", what, _first_line(error))
+            log.warning("Could not wait for other %s (%s); going on", what, first_line(error))
         try:
             yield ended
         finally:
             try:
                 turn.close()
             except Exception as error:
-                log.warning("Others may have come in between with %s (%s)", what, _first_line(error))
+                log.warning("Others may have come in between with %s (%s)", what, first_line(error))
+
+    def _enter_turn(self, turn: contextlib.ExitStack, key: str, which: str) -> float:
+        if not self._fallback.failing:
+            try:
+                return turn.enter_context(self._store.turn(key, which, _TURN_WAIT))
+            except LockTimeoutError:
+                raise
+            except Exception as error:
+                self._fallback.fail(error, self._blind)
+        return turn.enter_context(MemoryStore().turn(key, which, _TURN_WAIT))
 
     def close(self) -> None:
         """Let go of files and connections."""
         with self._lock:
-            self._buckets.clear()
-            self._store.close()
+            self._close_store()
 
     def after_fork(self) -> None:
         """Let go, in a child process, of what is the parent's. Its calls count on."""
         self._lock = threading.RLock()
         self._buckets.clear()
 
-    def _try(self, limit: Limit, key: str) -> float:
-        """Take a place at once and return 0, or return the seconds after which to try again."""
+    def _take(self, wanted: deque[tuple[Limit, str]]) -> float:
+        """Take places one after another; return 0, or the seconds after which to go on with what is left."""
         with self._lock:
-            if (blind := self._blind_until - time.monotonic()) > 0:
-                return blind
-            try:
-                return self._put(limit, key)
-            except Exception as error:  # whatever the store raises, the task goes on
-                return self._put_all_the_same(limit, key, error)
+            if self._fallback.try_store():
+                for again in (True, False):
+                    try:
+                        return self._take_from_store(wanted)
+                    except Exception as error:  # whatever the store raises, the task goes on
+                        self._close_store()
+                        if not again or not self._store.was_deleted():
+                            self._fallback.fail(error, self._blind)
+                            break
+            return self._take_places(wanted, lambda limit, key: self._fallback.take(key, limit.rate))
 
-    def _put(self, limit: Limit, key: str) -> float:
-        with self._store.lock():
-            if self._store.begin() and (self._buckets or self._store.age() < self._narrowest):
-                return self._regroup()
-            if key not in self._buckets:
-                self._open(limit, key)
-            return self._place(limit, key)
+    def _take_from_store(self, wanted: deque[tuple[Limit, str]]) -> float:
+        failed_before = self._fallback.failing
+        with self._store.lock(again=failed_before):
+            try:
+                wait = self._take_under_lock(wanted, failed_before)
+            except Exception as error:
+                if not self._store.is_damaged(error):
+                    raise
+                log.warning(
+                    "The rate limit store %s was damaged (%s) and is recreated",
+                    self._store.name,
+                    first_line(error),
+                )
+                self._store.recreate()
+                wait = self._take_under_lock(wanted, failed_before)
+        if failed_before:
+            self._fallback.recover()
+        return wait
+
+    def _take_under_lock(self, wanted: deque[tuple[Limit, str]], failed_before: bool) -> float:
+        begun = self._store.begin()
+        if begun:
+            self._buckets.clear()
+        if failed_before:
+            for key, rate, ages in self._fallback.untold():
+                self._bucket(key, rate).remember(ages)
+        if begun and self._store.lost_history(self._narrowest):
+            return self._regroup()
+        return self._take_places(wanted, lambda limit, key: self._bucket(key, limit.rate).take())
 
     def _regroup(self) -> float:
-        """Tell a new store of this process's calls; then wait, so that the others can tell it of theirs."""
-        self._buckets.clear()
-        for key, (limit, _) in self._own.items():
-            self._open(limit, key)
+        """Tell a new store of this client's calls; then wait, so that the others can tell it of theirs."""
+        now = local_now()
+        for key, (limit, own) in self._own.items():
+            ages = [now - moment for moment in own if 0 <= now - moment <= limit.window]
+            self._bucket(key, limit.rate).remember(ages)
         return self._narrowest
 
-    def _open(self, limit: Limit, key: str) -> None:
-        rate = Rate(max(limit.calls // self._store.share, 1), limit.window)
-        bucket = self._buckets[key] = self._store.bucket(key, rate)
-        _, own = self._own.setdefault(key, (limit, deque(maxlen=limit.calls)))
-        for moment in own:
-            bucket.put(RateItem(key, moment))
+    def _bucket(self, key: str, rate: Rate) -> Bucket:
+        if key not in self._buckets:
+            self._buckets[key] = self._store.bucket(key, self._store.rate(rate))
+        return self._buckets[key]
 
-    def _place(self, limit: Limit, key: str) -> float:
-        bucket, own = self._buckets[key], self._own[key][1]
-        now = time.time_ns() // 1_000_000
-        item = RateItem(key, now)
-        if bucket.put(item):
-            while own and own[0] < now - limit.window:
-                own.popleft()
-            own.append(now)
-            if len(own) % _LEAK_EVERY == 0:
-                bucket.leak(now)
-            return 0.0
-        wait = bucket.waiting(item)
-        if not isinstance(wait, int) or wait > limit.window + 1:
-            bucket.flush()  # entries from the future: the clock was set back
-            own.clear()
-            return 0.001
-        return max(wait, 1) / 1000
+    def _take_places(
+        self, wanted: deque[tuple[Limit, str]], take: Callable[[Limit, str], Place | float]
+    ) -> float:
+        while wanted:
+            limit, key = wanted[0]
+            place = take(limit, key)
+            if not isinstance(place, Place):
+                return place
+            if place.wait:
+                return place.wait / 1000
+            self._own.setdefault(key, (limit, deque(maxlen=limit.calls)))[1].append(place.moment)
+            wanted.popleft()
+        return 0.0
 
-    def _put_all_the_same(self, limit: Limit, key: str, error: Exception) -> float:
-        """Do without the store's past, or else without the store."""
-        try:
-            self._store.begin_anew()
-            wait = self._put(limit, key)
-        except Exception as again:  # whatever the store raises, the task goes on
-            log.warning(
-                "The rate limit store %s fails (%s). From now on this process counts alone and keeps to a "
-                "quarter of each limit; see rate_limit_store in the connection's extras.",
-                self._store.name,
-                _first_line(again),
-            )
+    def _close_store(self) -> None:
+        self._buckets.clear()
+        with contextlib.suppress(Exception):
             self._store.close()
-            self._store = MemoryStore(share=4)
-            self._buckets.clear()
-            # What others have called just before is not known any more.
-            self._blind_until = time.monotonic() + self._blind
-            return self._blind
-        why = _first_line(error)
-        log.warning("The rate limit store %s was damaged (%s) and begun anew", self._store.name, why)
-        return wait
 
 
 def _less(limits: tuple[Limit, ...], leave: float) -> Iterator[Limit]:
@@ -312,7 +364,3 @@ def _less(limits: tuple[Limit, ...], leave: float) -> Iterator[Limit]:
         if limit.scope == "address":
             calls = max(int(limit.calls * (1 - leave)), 1)
             yield replace(limit, name=f"{limit.name}, in the background", calls=calls)
-
-
-def _first_line(error: Exception) -> str:
-    return f"{type(error).__name__}: {str(error).partition(chr(10))[0]}"

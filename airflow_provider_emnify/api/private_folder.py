@@ -46,6 +46,7 @@ class PrivateFolder:
     def __init__(self, name: str, path: Path | None = None) -> None:
         self._name = name
         self._path = path
+        self._made = False  # this made the folder, and no file of it was handed out yet
 
     @property
     def path(self) -> Path:
@@ -63,8 +64,8 @@ class PrivateFolder:
         except OSError:
             return self._name
 
-    def check(self) -> bool:
-        """Make the folder if it is not there; True when this call made it.
+    def check(self) -> None:
+        """Make the folder if it is not there.
 
         :raises UnsafeFileError: when it is not a folder that this user alone can reach.
         :raises OSError: when it cannot be made.
@@ -72,25 +73,29 @@ class PrivateFolder:
         try:
             found = os.lstat(self.path)
         except FileNotFoundError:
-            made = self._make()
+            self._make()
             found = os.lstat(self.path)
-        else:
-            made = False
         if not stat.S_ISDIR(found.st_mode):
             raise UnsafeFileError(f"{self.path} is not a folder")
         _check_owner(found, self.path)
         if found.st_mode & _OTHERS:
             mode = stat.S_IMODE(found.st_mode)
             raise UnsafeFileError(f"{self.path} is open to other users (mode {mode:04o}); delete it")
-        return made
 
-    def _make(self) -> bool:
+    def _make(self) -> None:
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        try:
+        with contextlib.suppress(FileExistsError):
             self.path.mkdir(mode=0o700)
-        except FileExistsError:
-            return False
-        return True
+            self._made = True
+
+    def is_unused(self, name: str) -> bool:
+        """Tell, once, that no process can have used a file of that name here before.
+
+        That is so where this object made the folder, and no process still has such a file open of a folder
+        that was deleted.
+        """
+        made, self._made = self._made, False
+        return made and not _is_deleted_in_use(os.path.realpath(self.path / name))
 
     def file(self, name: str, *beside: str) -> Path:
         """Return the path of a file, for code that opens files by their names: it is there, and safe.
@@ -222,7 +227,7 @@ def _leave_locks() -> None:
 os.register_at_fork(after_in_child=_leave_locks)
 
 
-def check_file(found: os.stat_result, path: Path) -> None:
+def check_file(found: os.stat_result, path: Path | str) -> None:
     """Refuse what is not a regular file that this user alone has.
 
     :raises UnsafeFileError: for anything else.
@@ -234,7 +239,20 @@ def check_file(found: os.stat_result, path: Path) -> None:
         raise UnsafeFileError(f"{path} has a second name; delete it")
 
 
-def _check_owner(found: os.stat_result, path: Path) -> None:
+def _is_deleted_in_use(path: str) -> bool:
+    """Tell whether a process of this user has a file open that was deleted there, or may have."""
+    if not Path("/proc/self/fd").exists():
+        return True
+    for files in Path("/proc").glob("[0-9]*/fd"):
+        with contextlib.suppress(OSError):  # it has ended, or is another user's
+            for opened in files.iterdir():
+                with contextlib.suppress(OSError):
+                    if str(opened.readlink()) == f"{path} (deleted)":
+                        return True
+    return False
+
+
+def _check_owner(found: os.stat_result, path: Path | str) -> None:
     if found.st_uid != os.geteuid():
         raise UnsafeFileError(f"{path} belongs to another user (id {found.st_uid})")
 

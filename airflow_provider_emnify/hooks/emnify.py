@@ -5,6 +5,8 @@ from __future__ import annotations
 import platform
 import threading
 import time
+from collections import defaultdict
+from functools import partial
 from typing import TYPE_CHECKING, Any, Self
 
 import requests
@@ -45,9 +47,10 @@ class EmnifyHook(BaseHook):
     """Connect to the emnify API with an Airflow connection of type ``emnify``.
 
     The client is made once for a hook and authenticates with its first request, so one hook means one
-    authentication. Counters go to Airflow's metrics: ``emnify.requests``, ``emnify.retries``,
-    ``emnify.authentications``, and ``emnify.throttled_seconds`` (whole seconds that requests waited for
-    their place in the rate limits; what is left of a second is carried over to the next wait).
+    authentication. Counters go to Airflow's metrics, with the connection as the tag ``emnify_conn_id``:
+    ``emnify.requests``, ``emnify.retries``, ``emnify.authentications``, and ``emnify.throttled_seconds``
+    (whole seconds that requests waited for their place in the rate limits; what is left of a second is
+    carried over to the next wait).
 
     .. code-block:: python
 
@@ -161,7 +164,7 @@ class EmnifyHook(BaseHook):
             token_cache=token_cache,
             user_agent=USER_AGENT,
             on_secret=on_secret or mask,
-            on_metric=_count,
+            on_metric=partial(_count, settings.conn_id),
             sleep=sleep,
         )
 
@@ -245,11 +248,11 @@ class _WholeSeconds:
         return int(whole)
 
 
-_throttled = _WholeSeconds()
+_throttled: defaultdict[str, _WholeSeconds] = defaultdict(_WholeSeconds)
 
 
-def _count(name: str, amount: float) -> None:
+def _count(conn_id: str, name: str, amount: float) -> None:
     """Pass one of the client's counters on to Airflow's metrics."""
-    count = _throttled.take(amount) if name == "throttled_seconds" else int(amount)
+    count = _throttled[conn_id].take(amount) if name == "throttled_seconds" else int(amount)
     if count:
-        Stats.incr(f"emnify.{name}", count)
+        Stats.incr(f"emnify.{name}", count, tags={"emnify_conn_id": conn_id})

@@ -9,20 +9,26 @@ import subprocess
 import sys
 import threading
 import time
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
-from filelock import FileLock, Timeout
 
-from airflow_provider_emnify.api import Credentials, EmnifyAuthenticationError, Limits, limit_stores
+from airflow_provider_emnify.api import (
+    Credentials,
+    EmnifyAuthenticationError,
+    Limits,
+    limit_stores,
+    private_folder,
+)
 from airflow_provider_emnify.api import limits as limits_module
 from airflow_provider_emnify.api.limit_stores import HostStore, MemoryStore
+from airflow_provider_emnify.api.private_folder import LockTimeoutError, PrivateFolder
 from tests.api.support import AUTHENTICATE, make_client, make_token
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from contextlib import AbstractContextManager
+    from pathlib import Path
 
     import requests_mock as rm
 
@@ -189,15 +195,15 @@ def test_of_a_turn_whose_process_died_its_beginning_is_known(
     begun, waiting = time.monotonic(), threading.Event()
     told: list[float] = []
 
-    class Lock(FileLock):
-        def acquire(self, *args: Any, **kwargs: Any) -> Any:
-            try:
-                return super().acquire(*args, **kwargs)
-            except Timeout:
-                waiting.set()
-                raise
+    take_lock = private_folder._Held.take
 
-    monkeypatch.setattr(limit_stores, "FileLock", Lock)
+    def take_or_tell(held: private_folder._Held) -> bool:
+        taken = take_lock(held)
+        if not taken:
+            waiting.set()
+        return taken
+
+    monkeypatch.setattr(private_folder._Held, "take", take_or_tell)
 
     def take() -> None:
         limits = Limits("host", directory=tmp_path)
@@ -243,13 +249,13 @@ def test_on_a_full_disk_turns_are_taken_all_the_same(
     def fail(*_: object, **__: object) -> None:
         raise OSError("no space left on device")
 
-    monkeypatch.setattr(Path, "write_text", fail)
+    monkeypatch.setattr(PrivateFolder, "write", fail)
     limits, other = (Limits("host", directory=tmp_path) for _ in range(2))
     store = other._store
     with limits.one_at_a_time("calls", 7, host=HOST, organisation="acme"):
         (lock,) = tmp_path.glob("turn-*.lock")
         monkeypatch.setattr(limit_stores, "_name", lambda _: lock.stem.removeprefix("turn-"))
-        with pytest.raises(Timeout), store.turn("the same", "7", 0.0):
+        with pytest.raises(LockTimeoutError), store.turn("the same", "7", 0.0):
             pass
     limits.close()
     other.close()

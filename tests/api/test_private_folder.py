@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import shutil
 import socket
 import stat
 import tempfile
@@ -92,8 +93,7 @@ def victim(tmp_path: Path) -> Path:
 @pytest.fixture
 def private(tmp_path: Path) -> PrivateFolder:
     private = PrivateFolder("test", tmp_path / "private")
-    assert private.check()
-    assert not private.check()
+    private.check()
     return private
 
 
@@ -121,7 +121,7 @@ def test_a_file_of_another_user_is_refused(
     USES[use](private, "x-journal")
     monkeypatch.undo()
     monkeypatch.setattr(os, "geteuid", lambda: me + 1)
-    monkeypatch.setattr(PrivateFolder, "check", lambda _: False)
+    monkeypatch.setattr(PrivateFolder, "check", lambda _: None)
     with pytest.raises(UnsafeFileError, match="belongs to another user"):
         USES[use](private, "x-journal")
 
@@ -167,6 +167,27 @@ def test_the_folder_is_checked_at_every_use(
     happens(private.path, monkeypatch)
     with pytest.raises(UnsafeFileError, match="private"):
         USES[use](private, "x-journal")
+
+
+def test_who_makes_the_folder_knows_that_nobody_has_used_it(tmp_path: Path) -> None:
+    first, second = (PrivateFolder("test", tmp_path / "private") for _ in range(2))
+    for folder in (first, second):
+        folder.check()
+    assert not second.is_unused("x")
+    assert first.is_unused("x")
+    assert not first.is_unused("x")
+
+
+def test_a_folder_that_was_deleted_while_it_was_used_is_not_unused(tmp_path: Path) -> None:
+    first, second = (PrivateFolder("test", tmp_path / "private") for _ in range(2))
+    descriptor = first.open("x")
+    shutil.rmtree(tmp_path / "private")
+    second.check()
+    assert not second.is_unused("x")
+    os.close(descriptor)
+    shutil.rmtree(tmp_path / "private")
+    second.check()
+    assert second.is_unused("x")
 
 
 def test_what_is_made_is_this_users_alone_whatever_the_umask(private: PrivateFolder) -> None:

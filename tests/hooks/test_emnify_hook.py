@@ -182,8 +182,9 @@ def test_what_a_client_counts_goes_to_airflow_s_metrics(
 ) -> None:
     counted: dict[str, int] = {}
 
-    def incr(stat: str, count: int = 1, **_: Any) -> None:
+    def incr(stat: str, count: int = 1, *, tags: dict[str, str]) -> None:
         assert isinstance(count, int)
+        assert tags == {"emnify_conn_id": "emnify_default"}
         counted[stat] = counted.get(stat, 0) + count
 
     monkeypatch.setattr(module.Stats, "incr", incr, raising=False)
