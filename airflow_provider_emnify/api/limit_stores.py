@@ -36,7 +36,6 @@ _FILE = "limits.sqlite"
 # SQLite's codes for: no such table or column, malformed, schema, constraint, mismatch, format, no database.
 _DAMAGE = {1, 11, 17, 19, 20, 24, 26}
 _UNDER_WAY, _ENDED = b"under way", b"ended"
-_LONG_AGO = 3_600_000  # milliseconds
 _STAMPS = 2**31 - 1  # SQLite keeps a number of this size in the header of the file: milliseconds, going round
 
 
@@ -175,20 +174,23 @@ class HostStore(Store):
         if self._connection is not None and self._opened == self._identity():
             return False
         before = self._opened
-        self.close()
+        with contextlib.ExitStack() as stack:
+            if self._connection is not None:
+                stack.callback(self._connection.close)
+            self._open(before)
+        return True
+
+    def _open(self, before: tuple[int, int, int] | None) -> None:
         self._path = str(self._folder.file(_FILE, "-journal", "-wal", "-shm"))
         self._connection = sqlite3.connect(self._path, timeout=_BUSY_WAIT, check_same_thread=False)
         self._connection.execute("PRAGMA journal_mode=MEMORY").close()
         self._connection.execute("PRAGMA synchronous=OFF").close()
         if not self._born():
-            # Where nobody can have called before, no calls are missing in it.
-            stamp = _stamp(_LONG_AGO) if self._folder.is_unused(_FILE) else _stamp()
-            self._connection.execute(f"PRAGMA user_version={stamp}").close()
+            self._connection.execute(f"PRAGMA user_version={_stamp()}").close()
         self._connection.commit()
         self._opened = self._identity()
         self._replaced = new or (before is not None and before[:2] != (self._opened or ())[:2])
         self._tidy(self._connection)
-        return True
 
     def _tidy(self, connection: sqlite3.Connection) -> None:
         """Forget hosts and organisations that nobody calls any more, once there are many.
@@ -384,8 +386,8 @@ class RedisStore(Store):
             client.close()
 
 
-def _stamp(ago: int = 0) -> int:
-    return (local_now() - ago) % _STAMPS or 1
+def _stamp() -> int:
+    return local_now() % _STAMPS or 1
 
 
 def _name(key: str) -> str:

@@ -262,7 +262,7 @@ class Limits:
                 log.warning("Others may have come in between with %s (%s)", what, first_line(error))
 
     def _enter_turn(self, turn: contextlib.ExitStack, key: str, which: str) -> float:
-        if not self._fallback.failing:
+        if not self._fallback.failing and not isinstance(self._store, MemoryStore):
             try:
                 return turn.enter_context(self._store.turn(key, which, _TURN_WAIT))
             except LockTimeoutError:

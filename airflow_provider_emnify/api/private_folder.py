@@ -46,7 +46,6 @@ class PrivateFolder:
     def __init__(self, name: str, path: Path | None = None) -> None:
         self._name = name
         self._path = path
-        self._made = False  # this made the folder, and no file of it was handed out yet
 
     @property
     def path(self) -> Path:
@@ -86,16 +85,6 @@ class PrivateFolder:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         with contextlib.suppress(FileExistsError):
             self.path.mkdir(mode=0o700)
-            self._made = True
-
-    def is_unused(self, name: str) -> bool:
-        """Tell, once, that no process can have used a file of that name here before.
-
-        That is so where this object made the folder, and no process still has such a file open of a folder
-        that was deleted.
-        """
-        made, self._made = self._made, False
-        return made and not _is_deleted_in_use(os.path.realpath(self.path / name))
 
     def file(self, name: str, *beside: str) -> Path:
         """Return the path of a file, for code that opens files by their names: it is there, and safe.
@@ -237,19 +226,6 @@ def check_file(found: os.stat_result, path: Path | str) -> None:
     _check_owner(found, path)
     if found.st_nlink > 1:
         raise UnsafeFileError(f"{path} has a second name; delete it")
-
-
-def _is_deleted_in_use(path: str) -> bool:
-    """Tell whether a process of this user has a file open that was deleted there, or may have."""
-    if not Path("/proc/self/fd").exists():
-        return True
-    for files in Path("/proc").glob("[0-9]*/fd"):
-        with contextlib.suppress(OSError):  # it has ended, or is another user's
-            for opened in files.iterdir():
-                with contextlib.suppress(OSError):
-                    if str(opened.readlink()) == f"{path} (deleted)":
-                        return True
-    return False
 
 
 def _check_owner(found: os.stat_result, path: Path | str) -> None:

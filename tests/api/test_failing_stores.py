@@ -398,20 +398,6 @@ def first_waits(directory: Path) -> list[float]:
     return waits
 
 
-def test_the_first_call_in_a_folder_of_its_own_does_not_wait_nor_the_next_one(tmp_path: Path) -> None:
-    assert first_waits(tmp_path / "limits") == []
-    assert first_waits(tmp_path / "limits") == []
-
-
-def test_after_a_turn_the_first_call_does_not_wait_either(tmp_path: Path) -> None:
-    waits: list[float] = []
-    client = Limits("host", directory=tmp_path / "limits", sleep=waits.append)
-    with client.serial("POST", "/api/v1/endpoint", host=HOST, organisation="acme"):
-        client.acquire("POST", "/api/v1/endpoint", host=HOST, organisation="acme")
-    client.close()
-    assert not waits
-
-
 @pytest.mark.parametrize("deleted", ["file", "folder"])
 def test_where_others_may_just_have_called_the_first_call_waits(tmp_path: Path, deleted: str) -> None:
     directory = tmp_path / "limits"

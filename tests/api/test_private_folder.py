@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-import shutil
 import socket
 import stat
 import tempfile
@@ -167,27 +166,6 @@ def test_the_folder_is_checked_at_every_use(
     happens(private.path, monkeypatch)
     with pytest.raises(UnsafeFileError, match="private"):
         USES[use](private, "x-journal")
-
-
-def test_who_makes_the_folder_knows_that_nobody_has_used_it(tmp_path: Path) -> None:
-    first, second = (PrivateFolder("test", tmp_path / "private") for _ in range(2))
-    for folder in (first, second):
-        folder.check()
-    assert not second.is_unused("x")
-    assert first.is_unused("x")
-    assert not first.is_unused("x")
-
-
-def test_a_folder_that_was_deleted_while_it_was_used_is_not_unused(tmp_path: Path) -> None:
-    first, second = (PrivateFolder("test", tmp_path / "private") for _ in range(2))
-    descriptor = first.open("x")
-    shutil.rmtree(tmp_path / "private")
-    second.check()
-    assert not second.is_unused("x")
-    os.close(descriptor)
-    shutil.rmtree(tmp_path / "private")
-    second.check()
-    assert second.is_unused("x")
 
 
 def test_what_is_made_is_this_users_alone_whatever_the_umask(private: PrivateFolder) -> None:
