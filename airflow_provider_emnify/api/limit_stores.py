@@ -185,7 +185,7 @@ class HostStore(Store):
         self._connection = sqlite3.connect(self._path, timeout=_BUSY_WAIT, check_same_thread=False)
         self._connection.execute("PRAGMA journal_mode=MEMORY").close()
         self._connection.execute("PRAGMA synchronous=OFF").close()
-        if not self._born():
+        if new := not self._born():
             self._connection.execute(f"PRAGMA user_version={_stamp()}").close()
         self._connection.commit()
         self._opened = self._identity()
@@ -221,7 +221,7 @@ class HostStore(Store):
 
     def lost_history(self, seconds: float) -> bool:
         """Tell whether the file is another one than before, or was begun just now."""
-        return self._replaced or (_stamp() - self._born()) % _STAMPS < seconds * 1000
+        return seconds > 0 and (self._replaced or (_stamp() - self._born()) % _STAMPS < seconds * 1000)
 
     def _identity(self) -> tuple[int, int, int] | None:
         try:
