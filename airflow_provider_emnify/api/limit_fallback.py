@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from airflow_provider_emnify.api.limit_buckets import local_now
 from airflow_provider_emnify.api.limit_stores import MemoryStore
+from airflow_provider_emnify.api.one_line_log import one_line_log
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from airflow_provider_emnify.api.limit_buckets import Bucket, Place
     from airflow_provider_emnify.api.limit_stores import Store
 
-log = logging.getLogger(__name__)
+log = one_line_log(__name__)
 
 _COOLDOWN = 60.0  # seconds after which a store that failed is tried again
 _QUIET = 3600.0  # seconds after a warning in which the same store is not warned of again
