@@ -24,7 +24,7 @@ from airflow_provider_emnify.api.limits import Limits
 from airflow_provider_emnify.api.one_line_log import one_line_log
 from airflow_provider_emnify.api.paging import Listing
 from airflow_provider_emnify.api.redaction import Redactor
-from airflow_provider_emnify.api.resources import MAY_BE_BARE, UNPAGED, Resources
+from airflow_provider_emnify.api.resources import MAY_BE_EMPTY, UNPAGED, Resources
 from airflow_provider_emnify.api.resources.operation import find_lost, page_of
 from airflow_provider_emnify.api.sending import Answer, ClientStats, Sender
 from airflow_provider_emnify.api.urls import DEFAULT_BASE_URL, check_base_url, fill_path
@@ -271,10 +271,10 @@ class EmnifyClient(Resources):
         in_id_order = sort in {None, "id", "+id"} and not envelope and paged
         shape = JSON if pick is not None else Shape("page" if envelope else "list", ids)
         size = "page_size" if envelope else "per_page"
-        query = {**(params or {}), "q": q, "sort": sort or ("id" if in_id_order else None), size: per_page}
+        query = {**(params or {}), "q": q, "sort": sort or ("id" if in_id_order else None)}
 
-        def fetch(number: int) -> Page:
-            params = {**query, "page": number if paged else None}
+        def fetch(number: int, rows: int | None = per_page) -> Page:
+            params = {**query, "page": number if paged else None, size: rows}
             answer = self.send("GET", path, path_params=path_params, params=params, pick=pick, shape=shape)
             return page_of(answer, path, envelope=envelope)
 
@@ -284,7 +284,8 @@ class EmnifyClient(Resources):
             filtered=q is not None,
             paged=paged,
             per_page=per_page,
-            may_be_bare=path_params is not None or path in MAY_BE_BARE,
+            fetch_sized=fetch,
+            may_be_empty=path in MAY_BE_EMPTY,
             name=f"GET {path}",
         )
 

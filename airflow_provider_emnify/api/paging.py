@@ -39,7 +39,7 @@ log = one_line_log(__name__)
 
 Row = dict[str, Any]
 _TRIES = 3  # for a page that contradicts itself or its neighbours
-_ROUND = 100  # all known page sizes are multiples of it: so many rows look like the first page of several
+_ROUND = 50  # all known page sizes are multiples of it: so many rows look like the first page of several
 
 
 class IncompleteListError(EmnifyServerError):
@@ -67,7 +67,9 @@ class Listing(Iterator[Row]):
     :param filtered: Rows can enter in the midst of the list.
     :param paged: False for a list that always comes in one answer.
     :param per_page: How many rows a page were asked for.
-    :param may_be_bare: An answer that says nothing of pages, and has fewer rows than a page, has all rows.
+    :param fetch_sized: Fetches the page of that number with so many rows a page. It shows whether the API
+        obeys ``page`` where no header says so; without it, a page that looks full is refused then.
+    :param may_be_empty: A first answer that holds nothing, and says nothing of pages, may be all there is.
     :param name: What is listed, for messages.
     """
 
@@ -79,7 +81,8 @@ class Listing(Iterator[Row]):
         filtered: bool = False,
         paged: bool = True,
         per_page: int | None = None,
-        may_be_bare: bool = False,
+        fetch_sized: Callable[[int, int], Page] | None = None,
+        may_be_empty: bool = False,
         name: str = "list",
     ) -> None:
         self._fetch = fetch
@@ -87,7 +90,8 @@ class Listing(Iterator[Row]):
         self._filtered = filtered
         self._paged = paged
         self._per_page = per_page
-        self._may_be_bare = may_be_bare
+        self._fetch_sized = fetch_sized
+        self._may_be_empty = may_be_empty
         self._name = name
         self._start: _Start | None = None
         self._first: Page | None = None
@@ -134,14 +138,13 @@ class Listing(Iterator[Row]):
         :raises EmnifyServerError: when it is not right in the end either.
         """
         why = None
-        for _ in range(_TRIES):
+        for attempt in range(_TRIES):
             page = self._fetch(number)
             why = page.fault(number, size) or (disorder(page.rows) if self._newest_first else None)
-            if self._may_be_bare and page == Page(page.rows) and len(page.rows) < (self._per_page or _ROUND):
-                page = Page(page.rows, 1, 1, len(page.rows))
-                why = None
             if why is None:
                 return page
+            if self._may_be_empty and self._first is None and attempt and page == Page([]):
+                return Page([], 1, 1, 0)  # twice the same
             log.info("%s: page %d is not right: %s. Asking for it again", self._name, number, why)
             if number == BEYOND and page.pages:
                 number = page.pages  # an API that answers beyond the end with nothing, after all
@@ -211,7 +214,7 @@ class Listing(Iterator[Row]):
             else:
                 high, page = middle, found
         if high == 1 and end.pages != 1:
-            self._check_full(len(end.rows))
+            self._check_single(page.rows)
         total = (high - 1) * (size or 0) + len(page.rows) if end.total is None else end.total
         return _Start(high, [*page.rows, *end.rows], total, size)
 
@@ -299,12 +302,23 @@ class Listing(Iterator[Row]):
         if total is not None and seen < total:
             raise self._refuse(f"emnify counts more than it sends, {seen} of {total} rows")
         if number == 1 and total is None and page.pages is None:
-            self._check_full(len(page.rows))
+            self._check_single(page.rows)
 
-    def _check_full(self, rows: int) -> None:
-        """Refuse a single page without headers that can be the first of several, if ``page`` does nothing."""
-        if rows and (rows == self._per_page or rows % _ROUND == 0):
-            raise self._refuse(f"nothing says whether there are more than these {rows} rows")
+    def _check_single(self, rows: list[Row]) -> None:
+        """Refuse a single page without headers that can be the first of several, if ``page`` does nothing.
+
+        That it does something is shown by smaller pages, which differ. An API that obeys neither number nor
+        size is believed, unless it sends just as many rows as a page may have.
+        """
+        count = len(rows)
+        if count > 1 and self._fetch_sized is not None:
+            first, second = (self._fetch_sized(number, count // 2).rows for number in (1, 2))
+            if len(first) < count and len(second) < count:
+                if first and second and _name(first[0]) != _name(second[0]):
+                    return
+                raise self._refuse("no header says how many pages it has, and it sends the same one for any")
+        if count and (count == self._per_page or count % _ROUND == 0):
+            raise self._refuse(f"nothing says whether there are more than these {count} rows")
 
 
 def _name(row: Any) -> str:

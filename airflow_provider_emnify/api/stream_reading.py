@@ -6,9 +6,11 @@ collected: a reader holds a few pages, or the answers of a few devices, however 
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
+from tempfile import SpooledTemporaryFile
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_emnify.api.errors import EmnifyServerError
@@ -31,6 +33,7 @@ _SECOND = timedelta(seconds=1)
 _HOUR = timedelta(hours=1)
 _DAY = timedelta(days=1)
 _TRIES = 3
+_MOST_IN_MEMORY = 256 * 1024  # characters of a list that is read before it is handed out
 
 
 @dataclass(frozen=True)
@@ -136,18 +139,24 @@ def listed(call: str, **arguments: Any) -> Reader:
 
 
 def counted(call: str, **arguments: Any) -> Reader:
-    """Read a short list that cannot be read backwards; again, when its length shows that it changed."""
+    """Read a list that cannot be read backwards; again, when its length shows that it changed.
+
+    Its rows are handed out once all of them are there; until then a temporary file holds them.
+    """
 
     def read(reading: Reading) -> Iterator[Row]:
         for _ in range(_TRIES):
-            try:
-                with call_of(reading.client, call)(**reading.filters, **arguments) as listing:
-                    rows = {row.get("id"): row for row in listing}
-            except IncompleteListError as error:
-                log.info("%s; reading it again", error)
-                continue
-            yield from rows.values()
-            return
+            with SpooledTemporaryFile(_MOST_IN_MEMORY, "w+", encoding="utf-8") as spool:
+                try:
+                    with call_of(reading.client, call)(**reading.filters, **arguments) as listing:
+                        for row in listing:  # writelines() would look at the size when all is in memory
+                            spool.write(f"{json.dumps(row)}\n")
+                except IncompleteListError as error:
+                    log.info("%s; reading it again", error)
+                    continue
+                spool.seek(0)
+                yield from map(json.loads, spool)
+                return
         raise EmnifyServerError(f"{call}: the list changed during each of {_TRIES} readings", status=None)
 
     return read

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import random
+import tracemalloc
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from airflow_provider_emnify.api import EmnifyServerError, EventSource, SimStatus
 from airflow_provider_emnify.api import stream_reading as reading
+from airflow_provider_emnify.api.paging import Listing, Page
 from airflow_provider_emnify.api.stream_devices import Estimate, TooManyCallsError, seconds_for
 from airflow_provider_emnify.api.streams import STREAMS, Interval
 from airflow_provider_emnify.sandbox.lookups import EventType
@@ -362,3 +365,22 @@ def test_rows_are_read_as_they_are_asked_for(make_sandbox: Callable[..., Sandbox
         next(rows)
         rows.close()  # type: ignore[attr-defined]
     assert sandbox.counts["GET /api/v1/sim"] <= 2
+
+
+def test_tags_are_read_in_constant_memory() -> None:
+    rows = 30_000
+
+    def page(number: int) -> Page:
+        first = (number - 1) * 1000
+        data = [{"id": first + place, "name": f"tag {first + place} {'x' * 200}"} for place in range(1000)]
+        return Page(data, number, rows // 1000, rows, 1000)
+
+    client: Any = SimpleNamespace(tags=SimpleNamespace(list=lambda **_: Listing(page, newest_first=False)))
+    tracemalloc.start()
+    try:
+        seen = sum(1 for _ in reading.counted("tags.list")(reading.Reading(client)))
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert seen == rows
+    assert most < 8_000_000, "half of what the rows take"

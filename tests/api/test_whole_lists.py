@@ -253,3 +253,96 @@ def test_a_list_that_is_not_paged_but_counts_more_is_refused(requests_mock: rm.M
     requests_mock.get(path, content=b"")
     with pytest.raises(EmnifyServerError):
         list(make_client().service_profiles.list())
+
+
+# Without headers, and over HTTP: what shows whether there are more rows
+
+LISTS_OF_ONE_THING = [
+    ("/api/v1/endpoint/{endpoint_id}/event", {"endpoint_id": 7}),
+    ("/api/v1/sim/{sim_id}/event", {"sim_id": 7}),
+    ("/api/v1/user/{user_id}/event", {"user_id": 7}),
+    ("/api/v1/euicc/{euicc_id}/operation", {"euicc_id": 7}),
+    ("/api/v1/sim/operation", None),
+    ("/api/v1/sim", None),
+]
+ANY_LIST = pytest.mark.parametrize(
+    ("path", "of"), LISTS_OF_ONE_THING, ids=[path for path, _ in LISTS_OF_ONE_THING]
+)
+
+
+def serve(
+    requests_mock: rm.Mocker, path: str, of: dict[str, int] | None, ids: list[Any], most: int, obeys: str
+) -> Any:
+    """Serve a list without any header: ``most`` rows a page, and what of ``page`` and ``per_page`` counts."""
+
+    def answer(request: Any, _: Any) -> list[dict[str, Any]]:
+        asked = {name: int(values[0]) for name, values in request.qs.items() if values[0].isdecimal()}
+        size = min(asked.get("per_page", most), most) if "per_page" in obeys else most
+        number = asked["page"] if "page" in obeys.split() else 1
+        number = max(min(number, -(-len(ids) // size)), 1)
+        return [{"id": key} for key in ids[(number - 1) * size : number * size]]
+
+    requests_mock.post(AUTHENTICATE, json={"auth_token": make_token()})
+    return requests_mock.get(URL + path.format(**(of or {})), json=answer)
+
+
+@ANY_LIST
+@pytest.mark.parametrize("sort", [None, "-id"])
+@pytest.mark.parametrize("rows", [1, 2, 3, 60, 99, 100, 101, 230, 300])
+def test_without_headers_a_list_is_whole(
+    requests_mock: rm.Mocker, path: str, of: dict[str, int] | None, rows: int, sort: str | None
+) -> None:
+    serve(requests_mock, path, of, list(range(1, rows + 1)), 100, "page per_page")
+    found = [row["id"] for row in make_client().list(path, path_params=of, sort=sort)]
+    assert sorted(found) == list(range(1, rows + 1))
+
+
+@ANY_LIST
+@pytest.mark.parametrize("rows", [2, 100])
+@pytest.mark.parametrize("per_page", [None, 2, 1000])
+def test_without_headers_a_full_page_may_be_all(
+    requests_mock: rm.Mocker, path: str, of: dict[str, int] | None, rows: int, per_page: int | None
+) -> None:
+    serve(requests_mock, path, of, list(range(rows)), 100, "page per_page")
+    found = [row["id"] for row in make_client().list(path, path_params=of, per_page=per_page)]
+    assert sorted(found) == list(range(rows))
+
+
+@ANY_LIST
+@pytest.mark.parametrize(("most", "obeys"), [(100, ""), (50, ""), (100, "per_page"), (7, "per_page")])
+@pytest.mark.parametrize("sort", [None, "-id"])
+def test_without_headers_a_server_that_ignores_the_page_is_refused(
+    requests_mock: rm.Mocker,
+    path: str,
+    of: dict[str, int] | None,
+    most: int,
+    obeys: str,
+    sort: str | None,
+) -> None:
+    serve(requests_mock, path, of, list(range(230)), most, obeys)
+    with pytest.raises(EmnifyServerError, match="could not be read as a whole"):
+        list(make_client().list(path, path_params=of, sort=sort))
+
+
+@ANY_LIST
+def test_an_empty_answer_without_headers_is_all_only_where_an_unknown_id_gets_it(
+    requests_mock: rm.Mocker, path: str, of: dict[str, int] | None
+) -> None:
+    found = serve(requests_mock, path, of, [], 100, "page per_page")
+    if path.endswith("}/event"):
+        assert list(make_client().list(path, path_params=of)) == []
+        assert found.call_count == 2
+    else:
+        with pytest.raises(EmnifyServerError, match="could not be read as a whole"):
+            list(make_client().list(path, path_params=of))
+
+
+@ANY_LIST
+def test_an_empty_answer_that_passes_is_read_over(
+    requests_mock: rm.Mocker, path: str, of: dict[str, int] | None
+) -> None:
+    requests_mock.post(AUTHENTICATE, json={"auth_token": make_token()})
+    headers = {"X-Total-Count": "1", "X-Total-Pages": "1", "X-Current-Page": "1"}
+    answers: list[Any] = [{"json": []}, {"json": [{"id": 1}], "headers": headers}]
+    requests_mock.get(URL + path.format(**(of or {})), answers)
+    assert list(make_client().list(path, path_params=of)) == [{"id": 1}]

@@ -84,8 +84,10 @@ UNPAGED = frozenset(
 )
 """Paths of what emnify answers at once."""
 
-MAY_BE_BARE = frozenset({"/api/v1/sim/operation"})
-"""Lists that nothing is synced from: an answer without a word on pages may be taken for all there is."""
+MAY_BE_EMPTY = frozenset(
+    f"/api/v1/{thing}/event" for thing in ("endpoint/{endpoint_id}", "sim/{sim_id}", "user/{user_id}")
+)
+"""Lists that are just empty, without a word on pages, where the id is unknown."""
 """Every resource by the name of its attribute on the client."""
 
 
@@ -134,7 +136,7 @@ class Resources:
 
 
 __all__ = [
-    "MAY_BE_BARE",
+    "MAY_BE_EMPTY",
     "RESOURCES",
     "UNPAGED",
     "UNSET",

@@ -28,6 +28,12 @@ def client(requests_mock: rm.Mocker) -> EmnifyClient:
     return make_client(max_retries=0)
 
 
+def listed(rows: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return the answer of a list in pages that has one page."""
+    headers = {"X-Current-Page": "1", "X-Total-Pages": "1", "X-Total-Count": str(len(rows))}
+    return {"json": rows, "headers": headers}
+
+
 def sms(number: int, ago: float, **fields: Any) -> dict[str, Any]:
     submitted = SERVER_TIME - timedelta(seconds=ago)
     return {"id": number, "payload": "on", "submit_date": f"{submitted:%Y-%m-%dT%H:%M:%S}.000+0000", **fields}
@@ -78,7 +84,7 @@ def test_what_cannot_be_looked_for_is_of_unknown_outcome(
     requests_mock.get(SMS, status_code=status)
     operation = f"{URL}/api/v1/euicc/7/operation"
     requests_mock.post(operation, **LOST)
-    requests_mock.get(operation, [{"json": []}, {"status_code": status}])
+    requests_mock.get(operation, [listed([]), {"status_code": status}])
     for call in (
         lambda: client.sms.send(7, payload="on"),
         lambda: client.euiccs.schedule_operation(7, action_id=1),
@@ -166,7 +172,7 @@ def test_an_euicc_operation_is_known_by_its_action_and_profile_among_those_that_
 ) -> None:
     path = f"{URL}/api/v1/euicc/7/operation"
     old = [euicc_operation(1), euicc_operation(0, iccid="89")]
-    requests_mock.get(path, [{"json": old}, {"json": [*new, *old]}])
+    requests_mock.get(path, [listed(old), listed([*new, *old])])
     sent = requests_mock.post(path, **LOST)
     iccid = "89" if any("iccid_with_luhn" in row for row in new) else None
     if found is None:
@@ -198,7 +204,7 @@ def test_a_sim_operation_is_known_by_its_targets_among_those_that_are_new(
 ) -> None:
     path = f"{URL}/api/v1/sim/operation"
     old = [sim_operation(1, 7, 8)]
-    requests_mock.get(path, [{"json": old}, {"json": [*new, *old]}])
+    requests_mock.get(path, [listed(old), listed([*new, *old])])
     sent = requests_mock.post(path, **LOST)
     if found is None:
         with pytest.raises(EmnifyUnknownOutcomeError):
