@@ -39,11 +39,20 @@ def reference() -> str:
             f"`client.{call}`",
             "yes" if operation.paged else "",
             limit_class(operation.method, operation.path),
-            "yes" if operation.secret else _code(operation.secret_arguments),
+            _secret(operation),
         )
         for call, operation in operations()
     )
     return table(("operation", "call", "paged", "limit", "secret"), rows)
+
+
+def _secret(operation: Operation) -> str:
+    """Return what of an operation is secret: all of it, or arguments, and fields of its answer."""
+    if operation.secret:
+        return "yes"
+    parts = [_code(operation.secret_arguments)] if operation.secret_arguments else []
+    parts += [f"answer: {_code(operation.secret_fields)}"] if operation.secret_fields else []
+    return "; ".join(parts)
 
 
 def streams() -> str:

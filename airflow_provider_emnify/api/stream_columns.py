@@ -15,7 +15,7 @@ from enum import StrEnum
 from typing import Any
 
 from airflow_provider_emnify.api.enums import EventSeverity
-from airflow_provider_emnify.api.secret_names import looks_secret
+from airflow_provider_emnify.api.secret_names import looks_secret, without_secrets
 
 Row = dict[str, Any]
 Convert = Callable[[Any], Any]
@@ -176,17 +176,6 @@ CONVERT: dict[ColumnType, Convert] = {
     ColumnType.DATE: to_date,
     ColumnType.JSON: to_json,
 }
-
-
-def without_secrets(value: Any) -> Any:
-    """Return JSON without what looks like a secret."""
-    if isinstance(value, Mapping):
-        return {
-            name: without_secrets(item) for name, item in value.items() if not looks_secret(str(name), item)
-        }
-    if isinstance(value, list):
-        return [without_secrets(item) for item in value]
-    return value
 
 
 # A tree of emnify's fields: below a name there is more, or the column and its conversion, or None: left out.

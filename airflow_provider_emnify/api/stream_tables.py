@@ -195,7 +195,14 @@ SERVICE_PROFILES: Columns = (
     *reference("breakout_region"),
     json("ip_firewall_rule_set"),
 )
-SERVICE_PROFILES_IGNORED = ("api_secret",)
+SERVICE_PROFILES_IGNORED = (
+    "api_secret",
+    "api_callback.url",
+    "api_callback.callback_url",
+    "moc_callback.url",
+    "moc_callback.callback_url",
+)
+"""The URL of a callback may hold a secret."""
 
 _TARIFF_RATES = (
     "default_sms_mt_rate",

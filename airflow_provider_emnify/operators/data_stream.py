@@ -62,8 +62,8 @@ class EmnifyCreateDataStreamOperator(DataStreamSettingsOperator):
         ``credentials`` with what that type needs and is no secret.
     :param credentials_conn_id: An Airflow connection with the rest of the credentials (templated): its
         password is the ``write_key``, ``api_key`` or ``connection_string`` of KeenIO, Datadog or EventHubs;
-        its extra holds any other by name, for example ``{"headers": [...]}`` of RestAPI,
-        or a ``url`` with a secret in it.
+        its extra holds any other by name, for example ``{"headers": [...]}`` of RestAPI, or a ``url`` with
+        a secret in its path, which nothing else tells from a plain one.
     :param data_stream_type_id: 1 for usage, 2 for events (templated).
     :param filters: What it has, each ``{"field": ..., "value": ...}`` with the values that emnify documents
         for the field, or ``{"or": [...]}`` with a group of these (templated).

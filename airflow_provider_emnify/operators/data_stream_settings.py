@@ -77,7 +77,9 @@ class DataStreamOperator(EmnifyWaitingOperator):
 class DataStreamSettingsOperator(DataStreamOperator):
     """Base of the operators that say how a data stream is to be."""
 
-    secret_arguments: ClassVar[tuple[str, ...]] = tuple(f"credentials.{name}" for name in sorted(SECRETS))
+    secret_arguments: ClassVar[tuple[str, ...]] = tuple(
+        f"credentials.{name}" for name in sorted({*SECRETS, "url"})
+    )
     destination = MaskedArguments()
 
     def __init__(

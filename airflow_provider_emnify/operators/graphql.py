@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
     from airflow_provider_emnify.airflow_names import Context
 
+_MEND = "Send the query inside a task, EmnifyHook().get_conn().graphql(...)"
+_LITERAL = re.compile(r'(?:(\w+)\s*:\s*)?(?:"""(.*?)"""|"((?:[^"\\]|\\.)*)")', re.DOTALL)
 _NAME = re.compile(r"^\s*(query|mutation|subscription)\s+(\w+)", re.MULTILINE)
 
 
@@ -24,7 +26,9 @@ class EmnifyGraphqlOperator(EmnifyBaseOperator):
 
     emnify's schema is its own and changes without notice: what a query may ask for is for emnify to say.
     Arguments and results of a task are stored in clear text, so neither must hold a secret; make such a
-    query with ``EmnifyHook().get_conn().graphql(...)`` inside a task.
+    query with ``EmnifyHook().get_conn().graphql(...)`` inside a task. Variables that sound secret are
+    refused, and so is a text of this kind that stands in the query itself (``password: "..."``); what hides
+    behind another name there is not found.
 
     A mutation is sent once: not again when its answer is lost, nor by another try of a task whose worker has
     died; the error says what to check. Airflow 3.3 and later let a task try again that is known to have done
@@ -46,7 +50,8 @@ class EmnifyGraphqlOperator(EmnifyBaseOperator):
     :param allow_partial: Return the data of an answer that holds errors beside them, and log the errors.
     :param emnify_conn_id: The connection to emnify.
     :returns: The ``data`` of the answer, with ``***`` for what looks like a secret.
-    :raises ValueError: when the DAG is parsed, for a query that is empty and variables that are no dict.
+    :raises ValueError: when the DAG is parsed, for a query that is empty, variables that are no dict, and
+        secrets in either.
     :raises AirflowFailException: for errors in the answer, which emnify sends as a success; for a mutation
         that an earlier try or another run may have sent; and for any other error that no retry mends.
 
@@ -68,7 +73,7 @@ class EmnifyGraphqlOperator(EmnifyBaseOperator):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        check_early(text, query, "query")
+        check_early(_query, query)
         check_early(_variables, variables)
         self.query = query
         self.variables = variables
@@ -77,7 +82,7 @@ class EmnifyGraphqlOperator(EmnifyBaseOperator):
 
     def perform(self, context: Context) -> Any:
         """Send the query."""
-        query, variables = text(self.query, "query"), _variables(self.variables)
+        query, variables = _query(self.query), _variables(self.variables)
         named = _NAME.search(query)
         self.log.info(
             "Sending GraphQL %s%s",
@@ -91,12 +96,22 @@ class EmnifyGraphqlOperator(EmnifyBaseOperator):
             return hide_secrets(self.client.graphql(query, variables, allow_partial=self.allow_partial))
 
 
+def _query(value: Any) -> str:
+    """Return the query.
+
+    :raises ValueError: for what is none, and for a secret that stands in it.
+    """
+    query = text(value, "query")
+    literals = [{found[1] or "a text": found[2] or found[3]} for found in _LITERAL.finditer(query)]
+    refuse_secrets("query", literals, _MEND)
+    return query
+
+
 def _variables(value: Any) -> dict[str, Any]:
     """Return the variables of a query.
 
     :raises ValueError: for what is no dict, and for secrets.
     """
     variables = mapping(value, "variables")
-    mend = "Send the query inside a task, EmnifyHook().get_conn().graphql(...)"
-    refuse_secrets("variables", variables, mend)
+    refuse_secrets("variables", variables, _MEND)
     return variables

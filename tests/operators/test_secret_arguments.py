@@ -10,16 +10,22 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from airflow_provider_emnify.airflow_names import DAG
+from airflow_provider_emnify.api.__main__ import reference
 from airflow_provider_emnify.api.resources import RESOURCES, operations_of
 from airflow_provider_emnify.api.secret_names import hide_secrets, looks_secret, secrets_in
+from airflow_provider_emnify.api.stream_columns import Column, ColumnType, Converter
+from airflow_provider_emnify.api.streams import STREAMS
 from airflow_provider_emnify.operators import secret
 from airflow_provider_emnify.operators.data_stream import EmnifyCreateDataStreamOperator
 from airflow_provider_emnify.operators.emnify import EmnifyOperator
 from airflow_provider_emnify.operators.graphql import EmnifyGraphqlOperator
 from tests.openapi import ROOT
+from tests.operators.support import context
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from airflow_provider_emnify.sandbox import Sandbox
 
 SECRET = "s3cr3t-7d1f0c99"
 WORDS = re.compile(
@@ -32,7 +38,9 @@ REVIEWED = {  # ids of things, which open nothing
     "key_id",
     "moc_callback_id",
 }
-NO_SECRETS = {  # ids, references, codes of currencies and errors; calls with a code of MFA are refused
+# Ids, references, codes of currencies and errors. A service profile takes its callbacks by their ids alone,
+# and the URLs in its answer are declared. Calls with a code of MFA are refused.
+NO_SECRETS = {
     "api_callback",
     "api_callback_id",
     "api_secret_id",
@@ -121,6 +129,70 @@ def test_a_secret_in_an_answer_is_hidden(name: str) -> None:
     assert [place for place, _ in secrets_in(answer)] == [f"nested.{name}"]
 
 
+HEADER = f"Authorization: Bearer {SECRET}"
+NESTED: list[tuple[Any, Any]] = [
+    ({"headers": [HEADER, "X: y"]}, {"headers": ["***", "***"]}),
+    ({"headers": {"X-Key": SECRET}}, {"headers": {"X-Key": "***"}}),
+    ({"api_keys": 1, "tokens": 2}, {"api_keys": 1, "tokens": 2}),
+    ({"token": [SECRET, {"id": 7, "value": SECRET}]}, {"token": ["***", {"id": 7, "value": "***"}]}),
+    ({"psk": [[SECRET]]}, {"psk": [["***"]]}),
+    ({"pin": [1234]}, {"pin": ["***"]}),
+    ({"credentials": {"user": "a", "nested": {"x": [SECRET]}}}, None),
+    ({"apiSecret": {"id": 3, "data": SECRET}}, {"apiSecret": {"id": 3, "data": "***"}}),
+    ({"properties": [{"property": "password", "value": SECRET}]}, None),
+    ({"properties": [{"property": "token", "value_array": [SECRET]}]}, None),
+    ({"notes": [HEADER, f"Basic {SECRET}"]}, {"notes": ["***", "***"]}),
+    ({"hook": f"https://me:{SECRET}@example.org/"}, {"hook": "***"}),
+    ({"simPin1": SECRET, "adminPassword": SECRET, "pukCode": 1}, None),
+    ([[{"secret": SECRET}]], [[{"secret": "***"}]]),
+]
+HARMLESS = {
+    "key_fingerprint": "ab:cd",
+    "deviceFingerprint": "ab:cd",
+    "nextToken": "page-2",
+    "error_token": "NotFound",
+    "op": "update",
+    "pinned": True,
+    "spin": 3,
+    "map_pin": None,
+    "passworded": "no",
+    "has_password": True,
+    "url": "https://example.org/a:b@c",
+    "tariff": "Basic Connectivity",
+    "text": "Bearer established",
+}
+
+
+@pytest.mark.parametrize(("answer", "shown"), NESTED, ids=str)
+def test_a_secret_in_a_list_or_an_object_is_hidden(answer: Any, shown: Any) -> None:
+    hidden = hide_secrets({"data": [answer]})
+    assert SECRET not in str(hidden)
+    if shown is not None:
+        assert hidden == {"data": [shown]}
+
+
+@pytest.mark.parametrize("answer", [answer for answer, _ in NESTED], ids=str)
+def test_a_stream_s_row_holds_none_of_them(answer: Any) -> None:
+    row = Converter([Column("id", ColumnType.INTEGER, ("id",))])({"id": 1, "rest": [answer]})
+    assert SECRET not in str(row)
+
+
+def test_a_harmless_field_is_shown() -> None:
+    assert hide_secrets(HARMLESS) == HARMLESS
+
+
+def test_a_field_that_is_declared_is_hidden_whole() -> None:
+    answer = {"headers": ["a: b"], "url": {"x": SECRET}, "id": 7}
+    assert hide_secrets(answer, ("headers", "url")) == {"headers": "***", "url": "***", "id": 7}
+
+
+def test_the_stream_of_service_profiles_holds_no_callback_url() -> None:
+    profile = {"id": 1, "api_callback": {"id": 2, "url": SECRET}, "moc_callback": {"id": 3, "url": SECRET}}
+    row = STREAMS["service_profiles"].converter(profile)
+    assert (row["api_callback_id"], row["moc_callback_id"]) == (2, 3)
+    assert SECRET not in str(row)
+
+
 def test_declared_fields_of_an_answer_are_hidden() -> None:
     fields = operations_of(RESOURCES["service_profiles"])["get"].secret_fields
     profile = {"api_secret": {"id": 1, "secret": SECRET}, "api_callback": {"id": 2, "url": SECRET}}
@@ -134,6 +206,35 @@ def test_graphql_variables_hold_no_secret(variables: Any) -> None:
     with pytest.raises(ValueError, match="is a secret") as caught:
         EmnifyGraphqlOperator(task_id="t", query="query Q { a }", variables=variables)
     assert SECRET not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "literal",
+    [
+        f'password: "{SECRET}"',
+        f'apiKey :"""{SECRET}"""',
+        f'token:"a\\"{SECRET}"',
+        f'x: ["Bearer {SECRET}-long"]',
+    ],
+)
+def test_a_graphql_query_holds_no_secret(literal: str) -> None:
+    with pytest.raises(ValueError, match="is a secret") as caught:
+        EmnifyGraphqlOperator(task_id="t", query=f"mutation M {{ a(input: {{{literal}}}) {{ id }} }}")
+    assert SECRET not in str(caught.value)
+
+
+def test_a_graphql_query_may_ask_for_what_sounds_secret() -> None:
+    query = 'query Q($password: String) { a(password: $password, token: "", name: "x") { token } }'
+    EmnifyGraphqlOperator(task_id="t", query=query)
+
+
+def test_the_docs_name_arguments_and_answers_that_are_secret() -> None:
+    rows = {line.split("`")[3]: line.rsplit("|", 2)[1].strip() for line in reference().splitlines()[2:]}
+    assert rows["client.api_callbacks.create"] == "`url`; answer: `url`, `callback_url`"
+    assert rows["client.service_profiles.get"] == "answer: `secret`, `url`"
+    assert "`destination.credentials.url`" in rows["client.data_streams.create"]
+    assert rows["client.api_secrets.get"] == "yes"
+    assert rows["client.users.get"] == ""
 
 
 @pytest.mark.parametrize(
@@ -161,6 +262,37 @@ def test_a_destination_holds_no_secret(credentials: Any, monkeypatch: pytest.Mon
 def test_a_url_without_a_secret_is_taken() -> None:
     destination = {"connection_type": "RestAPI", "credentials": {"url": "https://example.org/hook"}}
     EmnifyCreateDataStreamOperator(task_id="t", name="n", destination=destination)
+
+
+def test_the_url_of_a_destination_is_masked(monkeypatch: pytest.MonkeyPatch) -> None:
+    masked: list[str] = []
+    monkeypatch.setattr(secret, "mask", masked.append)
+    destination = {"connection_type": "RestAPI", "credentials": {"url": f"https://example.org/{SECRET}"}}
+    EmnifyCreateDataStreamOperator(task_id="t", name="n", destination=destination)
+    assert masked == [f"https://example.org/{SECRET}"]
+
+
+def test_a_url_with_a_secret_in_its_path_comes_from_a_connection(
+    sandbox_connection: Sandbox, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    masked: list[str] = []
+    monkeypatch.setattr(secret, "mask", masked.append)
+    url = f"https://example.org/{SECRET}"
+    monkeypatch.setenv("AIRFLOW_CONN_HOOK", json.dumps({"conn_type": "http", "extra": {"url": url}}))
+    caplog.set_level("DEBUG")
+    operator = EmnifyCreateDataStreamOperator(
+        task_id="t",
+        name="n",
+        data_stream_type_id=1,
+        destination={"connection_type": "RestAPI", "format": "JSON"},
+        credentials_conn_id="hook",
+    )
+    operator.execute(context())
+    [stream] = sandbox_connection.state.data_streams.values()
+    assert stream.destination["credentials"] == {"url": url}
+    assert url in masked
+    assert SECRET not in caplog.text
+    assert SECRET not in str([getattr(operator, field) for field in operator.template_fields])
 
 
 def test_a_rendered_destination_is_masked_before_it_is_stored(monkeypatch: pytest.MonkeyPatch) -> None:
