@@ -258,7 +258,7 @@ class TestSetStatus:
             ({"status": 0, "sim_status": "deleted"}, "sim_status"),
             ({"status": 0, "sim_status": "issued"}, "sim_status"),
             ({"status": 0, "sim_status": 9}, "sim_status: 9"),
-            ({"status": 0, "endpoint_ids": {"id": 1}}, "endpoint_ids"),
+            ({"status": 0, "endpoint_ids": {"name": 1}}, "endpoint_ids"),
         ],
     )
     def test_bad_arguments_are_refused_when_the_dag_is_parsed(

@@ -47,7 +47,8 @@ def online(fleet: Sandbox) -> list[int]:
 @pytest.fixture
 def clock_goes_on(fleet: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
     """Have the sandbox's clock go on, instead of sleeping between two looks."""
-    monkeypatch.setattr(waiting, "time", SimpleNamespace(time=time.time, sleep=fleet.clock.advance))
+    clock = SimpleNamespace(time=time.time, monotonic=time.monotonic, sleep=fleet.clock.advance)
+    monkeypatch.setattr(waiting, "time", clock)
 
 
 class TestSend:
