@@ -20,6 +20,7 @@ from airflow_provider_emnify.api.errors import (
     EmnifyUnknownOutcomeError,
 )
 from airflow_provider_emnify.api.graphql import GRAPHQL, data_of, is_mutation
+from airflow_provider_emnify.api.graphql_pages import MOST_ROWS, check_all_pages, read_all_pages
 from airflow_provider_emnify.api.limits import Limits
 from airflow_provider_emnify.api.one_line_log import one_line_log
 from airflow_provider_emnify.api.paging import Listing
@@ -290,7 +291,13 @@ class EmnifyClient(Resources):
         )
 
     def graphql(
-        self, query: str, variables: Mapping[str, Any] | None = None, *, allow_partial: bool = False
+        self,
+        query: str,
+        variables: Mapping[str, Any] | None = None,
+        *,
+        allow_partial: bool = False,
+        all_pages: str | None = None,
+        max_rows: int = MOST_ROWS,
     ) -> Any:
         """Run a GraphQL query and return its ``data``.
 
@@ -300,14 +307,27 @@ class EmnifyClient(Resources):
         :param query: The query.
         :param variables: Its variables.
         :param allow_partial: Return the data of an answer that holds errors beside them, and log the errors.
+        :param all_pages: Name of a list in the data, ``users``, of which all pages are read into its
+            ``items``. The query takes the variable ``$page``, and asks for ``items`` and
+            ``meta { count pages }``; ask for each item's ``id`` too.
+        :param max_rows: With ``all_pages``: the most items that the list may have.
+        :raises ValueError: for ``all_pages``, when the query lacks one of these, or the list has more rows.
         :raises EmnifyGraphqlError: when the answer holds ``errors``, with a 200; its ``data`` is what
             came beside them.
         :raises EmnifyServerError: when a query's answer holds neither; a mutation's is of unknown outcome.
         """
         repeatable = not is_mutation(query)
-        json = {"query": query, "variables": dict(variables or {})}
-        answer = self.send("POST", GRAPHQL, json=json, repeatable=repeatable)
-        return data_of(answer, allow_partial=allow_partial, repeatable=repeatable, redact=self._redactor.text)
+
+        def ask(values: Mapping[str, Any]) -> Any:
+            json = {"query": query, "variables": dict(values)}
+            answer = self.send("POST", GRAPHQL, json=json, repeatable=repeatable)
+            redact = self._redactor.text
+            return data_of(answer, allow_partial=allow_partial, repeatable=repeatable, redact=redact)
+
+        if all_pages is None:
+            return ask(variables or {})
+        check_all_pages(query, variables or {}, all_pages)
+        return read_all_pages(ask, variables or {}, all_pages, max_rows)
 
     def send(
         self,

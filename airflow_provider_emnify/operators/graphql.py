@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_emnify.api.graphql import is_mutation
+from airflow_provider_emnify.api.graphql_pages import MOST_ROWS, check_all_pages
 from airflow_provider_emnify.api.secret_names import hide_secrets
 from airflow_provider_emnify.operators.at_most_once import at_most_once
-from airflow_provider_emnify.operators.base import EmnifyBaseOperator, check_early, flag, mapping, text
+from airflow_provider_emnify.operators.base import (
+    EmnifyBaseOperator,
+    check_early,
+    flag,
+    is_known,
+    mapping,
+    text,
+)
 from airflow_provider_emnify.operators.secret import MaskedArguments, refuse_secrets
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from airflow_provider_emnify.airflow_names import Context
 
@@ -48,6 +57,14 @@ class EmnifyGraphqlOperator(EmnifyBaseOperator):
     :param repeatable: Whether each try may send the query, whatever came of an earlier one or of another run.
         By default one without the word ``mutation`` may.
     :param allow_partial: Return the data of an answer that holds errors beside them, and log the errors.
+    :param all_pages: Name of a list in the data, of which all pages are read into its ``items``. The query
+        takes ``$page``, and asks for the list's ``items`` and ``meta { count pages }``::
+
+            query ($page: Int) {
+              users(page: $page, per_page: 100) { items { id username } meta { count pages } }
+            }
+
+    :param max_rows: With ``all_pages``: the most items that the list may have (default 10,000).
     :param emnify_conn_id: The connection to emnify.
     :returns: The ``data`` of the answer, with ``***`` for what looks like a secret.
     :raises ValueError: when the DAG is parsed, for a query that is empty, variables that are no dict, and
@@ -70,6 +87,8 @@ class EmnifyGraphqlOperator(EmnifyBaseOperator):
         variables: Mapping[str, Any] | None = None,
         repeatable: bool | None = None,
         allow_partial: bool = False,
+        all_pages: str | None = None,
+        max_rows: int = MOST_ROWS,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -79,6 +98,12 @@ class EmnifyGraphqlOperator(EmnifyBaseOperator):
         self.variables = variables
         self.repeatable = None if repeatable is None else flag(repeatable, "repeatable")
         self.allow_partial = flag(allow_partial, "allow_partial")
+        if isinstance(max_rows, bool) or not isinstance(max_rows, int) or max_rows < 1:
+            raise ValueError(f"max_rows: {max_rows!r} is no number of rows")
+        if all_pages is not None and is_known(query) and not query.endswith(tuple(self.template_ext)):
+            check_all_pages(query, variables if isinstance(variables, Mapping) else {}, all_pages)
+        self.all_pages = all_pages
+        self.max_rows = max_rows
 
     def perform(self, context: Context) -> Any:
         """Send the query."""
@@ -90,10 +115,19 @@ class EmnifyGraphqlOperator(EmnifyBaseOperator):
             f" with {', '.join(variables)}" if variables else "",
         )
         if self.repeatable or (self.repeatable is None and not is_mutation(query)):
-            return hide_secrets(self.client.graphql(query, variables, allow_partial=self.allow_partial))
+            return hide_secrets(self._send(query, variables))
         call = f"GraphQL mutation{f' {named[2]}' if named else ''} with {variables!r}: {query}"
         with at_most_once(self, context, call, "with a query"):
-            return hide_secrets(self.client.graphql(query, variables, allow_partial=self.allow_partial))
+            return hide_secrets(self._send(query, variables))
+
+    def _send(self, query: str, variables: dict[str, Any]) -> Any:
+        return self.client.graphql(
+            query,
+            variables,
+            allow_partial=self.allow_partial,
+            all_pages=self.all_pages,
+            max_rows=self.max_rows,
+        )
 
 
 def _query(value: Any) -> str:

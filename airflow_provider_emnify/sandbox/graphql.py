@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 _TOKEN = re.compile(
     r'[\s,\ufeff]+|\#[^\n]*|(?P<token>\.\.\.|"(?:\\.|[^"\\\n])*"|[{}()\[\]:!=|@$&]'
@@ -25,6 +28,7 @@ class Selection:
     name: str
     alias: str
     selections: list[Selection] = field(default_factory=list)
+    arguments: dict[str, str] = field(default_factory=dict)
 
 
 def parse(query: str) -> list[Selection]:
@@ -46,13 +50,14 @@ def parse(query: str) -> list[Selection]:
     return selections
 
 
-def select(value: Any, selections: list[Selection], kind: str) -> Any:
+def select(value: Any, selections: list[Selection], kind: str, variables: Mapping[str, Any]) -> Any:
     """Return what is asked for of a value: an object, a list of them, or None.
 
     :param kind: Name of its type, for the message.
+    :param variables: Values of the query's variables. A field that takes arguments is a function of them.
     """
     if isinstance(value, list):
-        return [select(part, selections, kind) for part in value]
+        return [select(part, selections, kind, variables) for part in value]
     if not isinstance(value, dict):
         if selections and value is not None:
             raise GraphqlError(f"Field of type '{kind}' must not have a selection of subfields.")
@@ -67,8 +72,21 @@ def select(value: Any, selections: list[Selection], kind: str) -> Any:
             raise GraphqlError(f"Cannot query field '{selection.name}' on type '{kind}'.")
         else:
             inner = selection.name[:1].upper() + selection.name[1:]
-            chosen[selection.alias] = select(value[selection.name], selection.selections, inner)
+            found = value[selection.name]
+            if callable(found):
+                found = found(_values(selection.arguments, variables))
+            chosen[selection.alias] = select(found, selection.selections, inner, variables)
     return chosen
+
+
+def _values(arguments: Mapping[str, str], variables: Mapping[str, Any]) -> dict[str, Any]:
+    values: dict[str, Any] = {}
+    for name, said in arguments.items():
+        if said.startswith("$"):
+            values[name] = variables.get(said[1:])
+        else:
+            values[name] = int(said) if said.isdecimal() else said
+    return values
 
 
 class _Tokens:
@@ -94,6 +112,24 @@ class _Tokens:
         self._next += 1
         return token
 
+    def arguments(self) -> dict[str, str]:
+        """Take the arguments that stand here; of a value in brackets, only that it is there."""
+        found: dict[str, str] = {}
+        if self.peek() != "(":
+            return found
+        self.take()
+        while self.peek() != ")":
+            name = _name(self)
+            if self.take() != ":":
+                raise GraphqlError(f"Syntax Error: Expected ':' after \"{name}\".")
+            value = self.take()
+            depth = 1 if value in {"{", "["} else 0
+            while depth:
+                depth += {"{": 1, "[": 1, "}": -1, "]": -1}.get(self.take(), 0)
+            found[name] = f"${self.take()}" if value == "$" else value
+        self.take()
+        return found
+
     def skip_arguments(self) -> None:
         """Skip what stands in brackets here."""
         if self.peek() != "(":
@@ -116,9 +152,9 @@ def _selections(tokens: _Tokens, depth: int) -> list[Selection]:
         if tokens.peek() == ":":
             tokens.take()
             name = _name(tokens)
-        tokens.skip_arguments()
+        arguments = tokens.arguments()
         inner = _selections(tokens, depth + 1) if tokens.peek() == "{" else []
-        selections.append(Selection(name, alias, inner))
+        selections.append(Selection(name, alias, inner, arguments))
     tokens.take()
     if not selections:
         raise GraphqlError("Syntax Error: Expected Name, found '}'.")

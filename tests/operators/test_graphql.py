@@ -8,6 +8,7 @@ import pytest
 from airflow_provider_emnify.airflow_names import DAG, AirflowFailException
 from airflow_provider_emnify.api import EmnifyServerError
 from airflow_provider_emnify.api.graphql import EmnifyGraphqlError
+from airflow_provider_emnify.hooks.emnify import EmnifyHook
 from airflow_provider_emnify.operators.graphql import EmnifyGraphqlOperator
 from tests.operators.support import context
 
@@ -121,3 +122,111 @@ def test_a_query_may_be_in_a_file(tmp_path: Path) -> None:
 def test_bad_arguments_are_refused_when_the_dag_is_parsed(arguments: Any, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         graphql(**arguments)
+
+
+# -- all pages of a list ----------------------------------------------------------------------------------
+
+USERS = (
+    "query All($page: Int) "
+    "{ users(page: $page, per_page: 2) { items { id name } meta { count per_page pages } } }"
+)
+
+
+def pages(api: rm.Mocker, rows: int, spoil: Any = lambda number, found: found, size: int = 2) -> Any:
+    """Serve a list in pages; ``spoil`` makes what is sent of each."""
+
+    def answer(request: Any, _: Any) -> Any:
+        number = request.json()["variables"]["page"]
+        items = [{"id": key, "name": "x"} for key in range((number - 1) * size, min(number * size, rows))]
+        meta = {"count": rows, "per_page": size, "pages": -(-rows // size)}
+        return {"data": {"users": spoil(number, {"items": items, "meta": meta})}}
+
+    return api.post(f"{URL}/graphql", json=answer)
+
+
+@pytest.mark.parametrize("rows", [0, 1, 2, 3, 7])
+def test_all_pages_are_read(api: rm.Mocker, rows: int) -> None:
+    found = pages(api, rows)
+    answer = graphql(query=USERS, all_pages="users").execute(context())
+    assert [row["id"] for row in answer["users"]["items"]] == list(range(rows))
+    assert answer["users"]["meta"]["count"] == rows
+    assert found.call_count == max(-(-rows // 2), 1)
+
+
+def test_all_pages_of_the_sandbox(make_sandbox: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    sandbox = make_sandbox(limits=False)
+    monkeypatch.setenv("AIRFLOW_CONN_EMNIFY_DEFAULT", sandbox.airflow_connection)
+    with EmnifyHook() as hook:
+        for number in range(4):
+            hook.get_conn().users.create(username=f"u{number}@example.org", name="U", role_ids=[2])
+    answer = graphql(query=USERS, all_pages="users").execute(context())
+    assert len({row["id"] for row in answer["users"]["items"]}) == 5
+    assert answer["users"]["meta"] == {"count": 5, "per_page": 2, "pages": 3}
+
+
+FAULTS = {
+    "empty": lambda n, found: {**found, "items": []} if n == 2 else found,
+    "short": lambda n, found: {**found, "items": found["items"][:1]} if n == 2 else found,
+    "the same": lambda n, found: {**found, "items": [{"id": 0, "name": "x"}, {"id": 1, "name": "x"}]},
+    "the same without ids": lambda n, found: {**found, "items": [{"name": "x"}, {"name": "x"}]},
+    "null": lambda n, found: None if n == 2 else found,
+    "no list": lambda n, found: {**found, "items": None} if n == 2 else found,
+    "counts less": lambda n, found: {**found, "meta": {"count": 3, "pages": 4}},
+    "fewer pages": lambda n, found: {**found, "meta": {"count": 7, "pages": 2}},
+    "changes": lambda n, found: {**found, "meta": {"count": 7 + n, "pages": 4}},
+    "absurd": lambda n, found: {**found, "meta": {"count": 7, "pages": "9" * 40}},
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_all_pages_are_whole_or_refused(api: rm.Mocker, fault: str) -> None:
+    found = pages(api, 7, FAULTS[fault])
+    with pytest.raises(EmnifyServerError, match="users: the list could not be read as a whole"):
+        graphql(query=USERS, all_pages="users").execute(context())
+    assert found.call_count <= 12
+
+
+@pytest.mark.parametrize("fault", ["empty", "short", "null", "no list"])
+def test_all_pages_are_read_over_when_a_fault_passes(api: rm.Mocker, fault: str) -> None:
+    left = [2]
+
+    def spoil(number: int, found: Any) -> Any:
+        return FAULTS[fault](number, found) if number in left and not left.remove(number) else found  # type: ignore[func-returns-value]
+
+    pages(api, 7, spoil)
+    answer = graphql(query=USERS, all_pages="users").execute(context())
+    assert [row["id"] for row in answer["users"]["items"]] == list(range(7))
+
+
+@pytest.mark.parametrize(
+    ("query", "more", "message"),
+    [
+        ("{ users { items { id } meta { count pages } } }", {}, r"lacks the variable \$page"),
+        ("query ($page: Int) { users { items { id } meta { count pages } } }", {}, r"does not use \$page"),
+        (USERS, {"variables": {"page": 1}}, "counts 'page' itself"),
+        (USERS, {"all_pages": "users items"}, "no name of a list"),
+        (USERS, {"max_rows": 0}, "max_rows: 0"),
+        ("mutation ($page: Int) { m(page: $page) { id } }", {}, "a mutation"),
+    ],
+)
+def test_what_all_pages_lacks_is_named_when_the_dag_is_parsed(
+    query: str, more: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(ValueError, match=message):
+        graphql(query=query, **{"all_pages": "users", **more})
+
+
+@pytest.mark.parametrize(
+    ("found", "name", "message"),
+    [
+        ({"items": []}, "users", r"does not ask for meta \{ count \}"),
+        ({"items": [], "meta": {"count": 0}}, "users", r"does not ask for meta \{ pages \}"),
+        ({"meta": {"count": 0, "pages": 0}}, "users", "does not ask for items"),
+        ({"items": []}, "endpoints", "there is no endpoints in the data"),
+        ({"items": [], "meta": {"count": 10_001, "pages": 101}}, "users", "more than max_rows"),
+    ],
+)
+def test_what_the_answer_lacks_is_named(api: rm.Mocker, found: Any, name: str, message: str) -> None:
+    api.post(f"{URL}/graphql", json={"data": {"users": found}})
+    with pytest.raises(AirflowFailException, match=message):
+        graphql(query=USERS, all_pages=name).execute(context())
