@@ -65,6 +65,14 @@ def _parser() -> argparse.ArgumentParser:
     )
     add = parser.add_argument
     add("--host", default="127.0.0.1", help="address to listen on")
+    add(
+        "--allow-host",
+        action="append",
+        default=[],
+        dest="allow_hosts",
+        metavar="NAME",
+        help="another name under which it is controlled, for example its container's; may be repeated",
+    )
     add("--port", type=_number(0, _LAST_PORT), default=0, help="port to listen on; 0: a free one")
     add("--endpoints", type=_number(0), default=0, help="endpoints to start with, all online")
     add("--spare-sims", type=_number(0), default=100, help="free SIMs to start with")

@@ -78,6 +78,8 @@ class Sandbox(Controls):
     :param seed: Seed of everything random but secrets.
     :param start: Time to start at, in seconds since 1970; now by default.
     :param host: Address to listen on.
+    :param allow_hosts: Other names under which it is controlled and serves the API, for example that of its
+        container. Its address, ``localhost`` and IP addresses are always taken.
     :param port: Port to listen on; 0: a free one.
     :param log_size: How many requests the log keeps; None: all.
     """
@@ -110,6 +112,7 @@ class Sandbox(Controls):
         seed: int = 0,
         start: float | None = None,
         host: str = "127.0.0.1",
+        allow_hosts: Iterable[str] = (),
         port: int = 0,
         log_size: int | None = None,
     ) -> None:
@@ -158,6 +161,7 @@ class Sandbox(Controls):
             )
         )
         self._host, self._port = host, port
+        self._allow_hosts = frozenset(name.lower() for name in allow_hosts)
         self._server: Server | None = None
 
     def start(self) -> Self:
@@ -166,8 +170,9 @@ class Sandbox(Controls):
 
         self._server = Server(self._host, self._port)
         self._port = self._server.port
-        hosts = LOOPBACK if self._host in LOOPBACK else None
-        self._server.start(build_app(self._engine, self._server.transports, hosts, hosts_of(self._host)))
+        hosts = LOOPBACK | self._allow_hosts if self._host in LOOPBACK else None
+        controls = hosts_of(self._host) | self._allow_hosts
+        self._server.start(build_app(self._engine, self._server.transports, hosts, controls))
         return self
 
     def stop(self) -> None:

@@ -54,6 +54,25 @@ def test_the_sandbox_s_own_names_and_addresses_control_it(served: str, host: str
         assert requests.get(f"{served}/_sandbox/counts", headers=headers, timeout=10).status_code == 200
 
 
+@pytest.mark.parametrize("address", ["127.0.0.1", "0.0.0.0"])
+def test_a_name_that_is_allowed_controls_it_and_serves_the_api(address: str) -> None:
+    with Sandbox(host=address, allow_hosts=["Emnify.internal"]) as sandbox:
+        url = f"http://127.0.0.1:{sandbox.url.rpartition(':')[2]}"
+        for host, status in (("emnify.internal:80", 200), ("EMNIFY.internal", 200), ("x.internal", 403)):
+            answer = requests.get(f"{url}/_sandbox/counts", headers={"Host": host}, timeout=10)
+            assert answer.status_code == status
+        answer = requests.get(f"{url}/api/v1/user", headers={"Host": "emnify.internal"}, timeout=10)
+        assert answer.status_code == 401
+
+
+def test_the_command_takes_names() -> None:
+    from airflow_provider_emnify.sandbox.__main__ import _parser
+
+    options = _parser().parse_args(["--host", "0.0.0.0", "--allow-host", "a", "--allow-host", "b"])
+    assert (options.host, options.allow_hosts) == ("0.0.0.0", ["a", "b"])
+    assert _parser().parse_args([]).allow_hosts == []
+
+
 def test_the_name_that_it_listens_on_controls_it() -> None:
     from airflow_provider_emnify.sandbox.app import hosts_of
 
