@@ -32,6 +32,12 @@ DECIMALS = 10
 """Digits after the point, the most that emnify has: those of a cost."""
 
 
+_FINEST = 100  # digits after the point that a number may be written with
+DEEPEST = 30
+"""How deep JSON may be nested: databases take no more (MariaDB 32, MySQL 100)."""
+_LARGEST = 10**300  # a larger number is none for MySQL
+
+
 class ColumnType(StrEnum):
     """What a column holds."""
 
@@ -80,14 +86,16 @@ def to_decimal(value: Any) -> Decimal:
 
     :raises ValueError: for anything else, and for what is not finite.
     """
-    if isinstance(value, bool):
-        raise ValueError(f"{value!r} is no number")  # noqa: TRY004 - one error for all that does not fit
+    if isinstance(value, (bool, dict, list)):
+        raise ValueError(f"{shorten(value)} is no number")  # noqa: TRY004 - one error for all that does not fit
     try:
         number = Decimal(str(value).strip())
     except InvalidOperation:
         raise ValueError(f"{value!r} is no number") from None
     if not number.is_finite():
         raise ValueError(f"{value!r} is not finite")
+    if number and not (number.as_tuple().exponent >= -_FINEST and number.adjusted() < DIGITS):  # type: ignore[operator]
+        raise ValueError(f"{shorten(value)} is too large or too fine")
     return number
 
 
@@ -102,9 +110,11 @@ def to_boolean(value: Any) -> bool:
     if isinstance(value, bool):
         return value
     try:
+        if isinstance(value, (dict, list)):
+            raise KeyError
         return _YES_OR_NO[str(value).strip().lower()]
     except KeyError:
-        raise ValueError(f"{value!r} is neither true nor false") from None
+        raise ValueError(f"{shorten(value)} is neither true nor false") from None
 
 
 def to_text(value: Any) -> str:
@@ -115,7 +125,7 @@ def to_text(value: Any) -> str:
     if isinstance(value, str):
         return value
     if isinstance(value, (dict, list)):
-        raise ValueError(f"{value!r} is no text")  # noqa: TRY004 - one error for all that does not fit
+        raise ValueError(f"{shorten(value)} is no text")  # noqa: TRY004 - one error for all that does not fit
     return str(value)
 
 
@@ -132,7 +142,7 @@ def to_timestamp(value: Any) -> datetime:
     elif isinstance(value, str):
         moment = datetime.fromisoformat(value.strip())
     else:
-        raise ValueError(f"{value!r} is no date")  # noqa: TRY004 - one error for all that does not fit
+        raise ValueError(f"{shorten(value)} is no date")  # noqa: TRY004 - one error for all that does not fit
     if moment.tzinfo is UTC:
         return moment
     return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
@@ -153,9 +163,10 @@ def to_json(value: Any) -> Any:
 
     :raises ValueError: for anything else.
     """
-    if isinstance(value, (dict, list)):
-        return without_secrets(value)
-    raise ValueError(f"{value!r} is neither an object nor a list")
+    if not isinstance(value, (dict, list)):
+        raise ValueError(f"{value!r} is neither an object nor a list")  # noqa: TRY004 - as above
+    check_json(value)
+    return without_secrets(value)
 
 
 def to_severity(value: Any) -> str:
@@ -176,6 +187,60 @@ CONVERT: dict[ColumnType, Convert] = {
     ColumnType.DATE: to_date,
     ColumnType.JSON: to_json,
 }
+
+
+def shorten(value: Any) -> str:
+    """Return a value as a message shows it."""
+    if isinstance(value, (dict, list)):
+        return "an object" if isinstance(value, dict) else "a list"
+    return repr(value)[:60]
+
+
+def depth_of(value: Any) -> int:
+    """Return how deep JSON is nested; no more than one above :data:`DEEPEST` is counted."""
+    level, depth = [value], 0
+    while depth <= DEEPEST:
+        level = [
+            item
+            for one in level
+            if isinstance(one, (Mapping, list))
+            for item in (one.values() if isinstance(one, Mapping) else one)
+        ]
+        if not level:
+            break
+        depth += 1
+    return depth
+
+
+def check_json(value: Any) -> None:
+    """Refuse JSON that a database would not take.
+
+    :raises ValueError: for what is nested too deeply, and for numbers that are not finite or too large.
+    """
+    if depth_of(value) > DEEPEST:
+        raise ValueError(f"it is nested more than {DEEPEST} deep")
+    parts = [value]
+    while parts:
+        part = parts.pop()
+        if isinstance(part, (Mapping, list)):
+            parts.extend(part.values() if isinstance(part, Mapping) else part)
+        elif not _is_plain(part):
+            raise ValueError("it holds a number that is not finite or too large")
+
+
+def _is_plain(part: Any) -> bool:
+    return not isinstance(part, (int, float)) or -_LARGEST < part < _LARGEST
+
+
+def storable(value: Any, depth: int = 0) -> Any:
+    """Return JSON with a text for what no database takes: what is nested too deeply, and such numbers."""
+    if depth > DEEPEST:
+        return "nested too deeply"
+    if isinstance(value, Mapping):
+        return {name: storable(item, depth + 1) for name, item in value.items()}
+    if isinstance(value, list):
+        return [storable(item, depth + 1) for item in value]
+    return value if _is_plain(value) else str(value)
 
 
 # A tree of emnify's fields: below a name there is more, or the column and its conversion, or None: left out.
@@ -238,21 +303,24 @@ def _fill(tree: Tree, raw: Mapping[str, Any], row: Row, strict: bool) -> Row:
             continue
         if type(leaf) is tuple:
             column, convert = leaf
-            if row[column] is not None:
-                continue
             try:
-                row[column] = convert(value)
+                found = convert(value)
+                if row[column] is None or row[column] == found:
+                    row[column] = found
+                    continue
+                if not strict:  # a second form of the same, of which the first one counts
+                    continue
             except (ValueError, TypeError, OverflowError) as error:
                 if strict:
                     raise ValueError(f"{column}: {error}") from None
-            else:
-                continue
         elif type(leaf) is dict and isinstance(value, Mapping):
             if below := _fill(leaf, value, row, strict):
                 rest[name] = below
             continue
+        if strict:
+            check_json(value)
         if not looks_secret(name, value):
-            rest[name] = without_secrets(value)
+            rest[name] = without_secrets(storable(value))
     return rest
 
 

@@ -9,7 +9,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_emnify.airflow_names import BaseOperator
-from airflow_provider_emnify.api.stream_files import RecordKind, Rejected, get_record_kind, read_records
+from airflow_provider_emnify.api.stream_files import (
+    OtherKind,
+    RecordKind,
+    Rejected,
+    get_record_kind,
+    read_records,
+)
 from airflow_provider_emnify.assets import asset_uri, emnify_asset
 from airflow_provider_emnify.operators.base import OneLineLog, check_early, is_known
 from airflow_provider_emnify.operators.base import text as check_text
@@ -47,6 +53,7 @@ class Count:
 
     rows: int = 0
     rejected: int = 0
+    other_kind: int = 0
 
 
 class EmnifyDataStreamFilesOperator(OneLineLog, BaseOperator):
@@ -101,8 +108,8 @@ class EmnifyDataStreamFilesOperator(OneLineLog, BaseOperator):
             result, outputs = self.load(kind, source, files)
         self._emit(context, kind, source, result, outputs)
         self.log.info(
-            "%d of %d files were new: %d records, %d rejected%s",
-            *(result["files"], len(files), result["rows"], result["rejected"]),
+            "%d of %d files were new: %d records, %d rejected, %d of the other kind%s",
+            *(result["files"], len(files), result["rows"], result["rejected"], result["other_kind"]),
             f"; see {self._rejected_path}" if result["rejected"] else "",
         )
         return result
@@ -147,6 +154,9 @@ class EmnifyDataStreamFilesOperator(OneLineLog, BaseOperator):
         with source.open(file.path) as opened, contextlib.ExitStack() as stack:
             sink: Any = None
             for record in read_records(opened, kind):
+                if isinstance(record, OtherKind):
+                    count.other_kind += 1
+                    continue
                 if not isinstance(record, Rejected):
                     count.rows += 1
                     yield record

@@ -81,7 +81,8 @@ class EmnifyDataStreamFilesToSqlOperator(EmnifyDataStreamFilesOperator):
     :param add_columns: Add columns that the table does not have; else they are an error that names them.
     :param pattern: As for both transfers of files, see :class:`EmnifyDataStreamFilesOperator`; also
         ``storage_conn_id``, ``rejected_path``, ``organisation``.
-    :returns: ``files`` (that were new), ``rows``, ``rejected``, ``changed`` (of the table), ``table``.
+    :returns: ``files`` (that were new), ``rows``, ``rejected``, ``other_kind`` (left to a load of that kind),
+        ``changed`` (of the table), ``table``.
     :raises ValueError: when the DAG is parsed, for records that there are not.
     :raises AirflowFailException: for a table that does not match.
 
@@ -133,11 +134,13 @@ class EmnifyDataStreamFilesToSqlOperator(EmnifyDataStreamFilesOperator):
         ledger = SqlTable(hook, FILES_TABLE, schema, _FILES_COLUMNS, ("path", "target"))
         known = self._known(ledger, name, source.path(""))
         new = [file for file in files if known.get(file.path) != file.fingerprint]
-        result: Row = {"files": len(new), "rows": 0, "rejected": 0, "changed": 0, "table": name}
+        result: Row = {"files": len(new), "rows": 0, "rejected": 0, "other_kind": 0, "changed": 0}
+        result["table"] = name
         for batch in _batches(new, FILES_AT_ONCE):
             for count, changed in self._load_batch(kind, source, batch, table, ledger):
                 result["rows"] += count.rows
                 result["rejected"] += count.rejected
+                result["other_kind"] += count.other_kind
                 result["changed"] += changed
         return result, [output_of_table(hook, self.sql_conn_id, schema, name, result["rows"])]
 
@@ -210,7 +213,8 @@ class EmnifyDataStreamFilesToObjectStorageOperator(EmnifyDataStreamFilesOperator
     :param target_conn_id: Connection to that storage; it can stand in the path too (templated).
     :param pattern: As for both transfers of files, see :class:`EmnifyDataStreamFilesOperator`; also
         ``storage_conn_id``, ``rejected_path``, ``organisation``.
-    :returns: ``files`` (that were new), ``rows``, ``rejected``, ``path``.
+    :returns: ``files`` (that were new), ``rows``, ``rejected``, ``other_kind`` (left to a load of that kind),
+        ``path``.
     :raises ValueError: when the DAG is parsed, for records, a format or a column that there are not.
 
     Vendor page: https://docs.emnify.com/developers/reference/data-streamer
@@ -253,7 +257,7 @@ class EmnifyDataStreamFilesToObjectStorageOperator(EmnifyDataStreamFilesOperator
     def load(self, kind: RecordKind, source: Store, files: list[SourceFile]) -> tuple[Row, list[Output]]:
         """Load files one by one, each as a whole."""
         target = open_store(check_text(self.target_path, "target_path"), self.target_conn_id or None)
-        result: Row = {"files": 0, "rows": 0, "rejected": 0, "path": str(target.base)}
+        result: Row = {"files": 0, "rows": 0, "rejected": 0, "other_kind": 0, "path": str(target.base)}
         for file in files:
             stem = f"{kind.table}-{hashlib.sha256(file.path.encode()).hexdigest()[:16]}"
             done = target.read_json(f"_manifest-{stem}.json")
@@ -263,6 +267,7 @@ class EmnifyDataStreamFilesToObjectStorageOperator(EmnifyDataStreamFilesOperator
             result["files"] += 1
             result["rows"] += count.rows
             result["rejected"] += count.rejected
+            result["other_kind"] += count.other_kind
         return result, [output_of_path(target.uri, result["rows"], None)]
 
     def _load_file(

@@ -5,13 +5,20 @@ from __future__ import annotations
 import gzip
 import io
 import json
+import tracemalloc
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
 import pytest
 
-from airflow_provider_emnify.api.stream_files import RECORD_KINDS, Rejected, get_record_kind, read_records
+from airflow_provider_emnify.api.stream_files import (
+    RECORD_KINDS,
+    OtherKind,
+    Rejected,
+    get_record_kind,
+    read_records,
+)
 
 USAGE = {
     "id": 333333333333333,
@@ -154,3 +161,121 @@ def test_a_file_without_records_has_none(body: bytes) -> None:
 def test_records_that_there_are_not_are_an_error() -> None:
     with pytest.raises(ValueError, match="'bills' is not one of 'events', 'usage'"):
         get_record_kind("bills")
+
+
+BOTH = [("usage", USAGE), ("events", EVENT)]
+
+
+@pytest.mark.parametrize(("kind", "record"), BOTH)
+@pytest.mark.parametrize("between", ["", " ", "\n\n", "\r\n", ",", " \t\n "])
+def test_objects_with_anything_between_them_are_read(kind: str, record: dict[str, Any], between: str) -> None:
+    line = json.dumps(record)
+    expected = read(line.encode(), kind) * 300
+    for body in (between.join([line] * 300), f"[{between.join([line + ','] * 299 + [line])}]"):
+        assert read(body.encode(), kind) == expected
+        members = [gzip.compress(part.encode()) for part in (body[:9999], body[9999:])]
+        assert read(b"".join(members), kind) == expected
+    assert read(f"[{line},{line}]{between}[{line}]".encode(), kind) == expected[:3]
+    assert read(json.dumps([record, record], indent=2).encode(), kind) == expected[:2]
+
+
+BAD = {
+    "deep": '{"id": 2, "start_timestamp": "2024-05-01", "x": ' + "[" * 900 + "]" * 900 + "}",
+    "deeper": '{"id": 2, "start_timestamp": "2024-05-01", "x": ' + '{"a":' * 9000 + "1" + "}" * 9000 + "}",
+    "deep in a column": '{"id": ' + "[" * 900 + "]" * 900 + ', "start_timestamp": "2024-05-01"}',
+    "huge": '{"id": 2, "start_timestamp": "2024-05-01", "cost": 1e999999}',
+    "huge text": '{"id": 2, "start_timestamp": "2024-05-01", "cost": "1e999999"}',
+    "fine text": '{"id": 2, "start_timestamp": "2024-05-01", "cost": "1e-999999"}',
+    "huge elsewhere": '{"id": 2, "start_timestamp": "2024-05-01", "x": 1e999999}',
+    "nan": '{"id": 2, "start_timestamp": "2024-05-01", "cost": NaN}',
+    "infinity": '{"id": 2, "start_timestamp": "2024-05-01", "x": [-Infinity]}',
+    "digits": '{"id": ' + "9" * 5000 + ', "start_timestamp": "2024-05-01"}',
+    "many digits": '{"id": 2, "start_timestamp": "2024-05-01", "x": ' + "9" * 4000 + "}",
+    "65 bits": '{"id": 18446744073709551616, "start_timestamp": "2024-05-01"}',
+    "bytes": '{"id": 2, "start_timestamp": "2024-05-01", "session_id": "\udcff"}',
+    "number": "7",
+    "text": '"x"',
+    "word": "oops",
+    "comma": '{"id": 2,, "start_timestamp": "2024-05-01"}',
+}
+
+
+@pytest.mark.parametrize("between", ["", "\n"])
+@pytest.mark.parametrize("name", BAD)
+def test_one_bad_record_is_set_aside_and_the_others_are_read(name: str, between: str) -> None:
+    good = json.dumps(USAGE)
+    body = between.join([good, BAD[name], good]).encode("utf-8", "surrogateescape")
+    found = read(body)
+    assert [row["id"] for row in found if isinstance(row, dict)] == [USAGE["id"]] * 2
+    (rejected,) = [row for row in found if isinstance(row, Rejected)]
+    assert rejected.reason
+    json.dumps(rejected.row)
+    assert [isinstance(row, dict) for row in read(BAD[name].encode("utf-8", "surrogateescape"))] == [False]
+
+
+@pytest.mark.parametrize("between", ["", "\n", " "])
+@pytest.mark.parametrize("cut", range(5, 200, 13))
+def test_a_record_that_is_cut_costs_itself_alone(between: str, cut: int) -> None:
+    good = json.dumps(USAGE)
+    for parts in ([good[:cut], good, good], [good, good[:cut], good], [good, good, good[:cut]]):
+        found = read(between.join(parts).encode())
+        assert sum(isinstance(row, dict) for row in found) == 2
+        assert any(isinstance(row, Rejected) for row in found)
+
+
+HEADERS = {
+    "usage": (
+        *("sim,sim_iccid", "endpoint,endpoint_name", "msisdn,msisdn_msisdn", "operator,operator_country"),
+        "id,id",
+        *("volume,volume_total", "operator_country,operator_country_name", "tariff,tariff_ratezone"),
+    ),
+    "events": (
+        *("event_type,event_type_id", "imsi,imsi_imsi", "event_severity,event_severity_description"),
+        *("detail,detail_country", "sim,sim_iccid"),
+    ),
+}
+PAIRS = [(kind, pair.split(",")) for kind, pairs in HEADERS.items() for pair in pairs]
+
+
+@pytest.mark.parametrize(("kind", "extra"), PAIRS + [(kind, pair[::-1]) for kind, pair in PAIRS])
+def test_a_header_that_is_the_beginning_of_another_loses_nothing(kind: str, extra: list[str]) -> None:
+    moment = {"usage": "start_timestamp", "events": "timestamp"}[kind]
+    forms = ["[%d]" if name == "detail" else "%d" for name in extra]
+    values = [form % said for form, said in zip(forms, (11, 22), strict=True)]
+    head = "" if "id" in extra else "id,"
+    row = "" if "id" in extra else "1,"
+    (found,) = read(f"{head}{moment},{','.join(extra)}\n{row}2024-05-01,{','.join(values)}\n".encode(), kind)
+    assert isinstance(found, dict), found
+    said = " ".join(str(value) for value in found.values())
+    assert "11" in said
+    assert "22" in said
+
+
+def test_records_of_the_other_kind_are_left_to_their_own_load() -> None:
+    usage, event = json.dumps(USAGE), json.dumps(EVENT)
+    body = (usage + event + usage + json.dumps({"id": 1})).encode()
+    assert [type(row) for row in read(body)] == [dict, OtherKind, dict, Rejected]
+    assert [type(row) for row in read(body, "events")] == [OtherKind, dict, OtherKind, Rejected]
+    assert [type(row) for row in read(csv_of(flat(EVENT)))] == [OtherKind]
+    assert [type(row) for row in read(csv_of(flat(USAGE)), "events")] == [OtherKind]
+
+
+def test_a_quote_without_its_other_half_costs_its_row_alone() -> None:
+    lines = csv_of(*[flat(USAGE)] * 5).split(b"\r\n")
+    lines[2] = lines[2].replace(b"Pump", b'"Pump')
+    lines[2] = b'"' + lines[2]
+    found = read(b"\n".join(lines))
+    assert [type(row) for row in found] == [dict, Rejected, dict, dict, dict]
+
+
+def test_memory_does_not_grow_with_the_file() -> None:
+    record = json.dumps({**USAGE, "session_id": "x" * 20_000})
+    body = gzip.compress(f"[{','.join([record] * 1_500)}]".encode())
+    tracemalloc.start()
+    try:
+        count = sum(isinstance(row, dict) for row in read_records(io.BytesIO(body), RECORD_KINDS["usage"]))
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert count == 1_500
+    assert peak < 4 * 1024 * 1024  # of 30

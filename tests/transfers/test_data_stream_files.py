@@ -114,6 +114,25 @@ def test_bad_rows_are_set_aside_with_their_reason_and_counted(
     assert execute(to_sql(bucket, database))["files"] == 0  # what was set aside is no file to load
 
 
+def test_bad_files_and_records_do_not_keep_good_ones_from_the_database(
+    bucket: Store, database: Database, tmp_path: Path
+) -> None:
+    deliver(bucket, tmp_path, "0.csv", b"sim,sim_iccid\n1,2\n")
+    deliver(bucket, tmp_path, "1.csv", b"\x00\xff garbage")
+    bad = [{"cost": "1e999999"}, {"session_id": "a\x00b\ud83d", "x": {"\x00": "\ud83d"}}, {"x": [[[[1]]]]}]
+    rows = [usage(number, **more) for number, more in enumerate(bad, 1)]
+    nan = b'{"id": 9, "start_timestamp": "2024-05-01", "x": NaN}'
+    mixed = b"".join(json.dumps(one).encode() for one in [*rows, EVENT])
+    deliver(bucket, tmp_path, "2", gzip.compress(mixed[:50]) + gzip.compress(mixed[50:] + nan))
+    result = execute(to_sql(bucket, database))
+    assert (result["files"], result["rows"], result["other_kind"]) == (3, 2, 1)
+    assert database.rows("emnify_usage_records", "id") == [(2,), (3,)]
+    assert result["rejected"] >= 4
+    events = execute(to_sql(bucket, database, records="events"))
+    assert (events["rows"], events["other_kind"]) == (1, 3)
+    assert database.rows("emnify_events", "id") == [(EVENT["id"],)]
+
+
 def test_a_load_that_fails_loads_nothing_and_begins_again(
     bucket: Store, database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
