@@ -45,6 +45,7 @@ INSIDE = {
     "operators.traffic_limit",
     "operators.waiting",
     "sensors.base",
+    "sensors.first_look",
     "triggers.access",
     "triggers.cancel",
     "triggers.feed",

@@ -33,6 +33,8 @@ log = one_line_log(__name__)
 
 _LOCK_WAIT = 120.0  # seconds for another process that is authenticating
 _LOCKED_OUT = 300.0  # seconds that a rejection is remembered: as long as emnify locks an account
+_BRIEF_LOCK_WAIT = 1.0  # seconds, for who can do without
+_ACCEPTED = 60.0  # seconds for which many may authenticate at once after a credential was accepted
 
 
 @dataclass(frozen=True)
@@ -105,3 +107,36 @@ class TokenCache:
             self._folder.write(self._name, self._fernet.encrypt(said))
         except OSError as error:
             log.warning("The auth token could not be left for other tasks: %s", error)
+
+
+class AcceptanceCache(TokenCache):
+    """Whether one credential was accepted lately, and no token: for who can do without authenticating.
+
+    A credential of which nothing is known is tried by one process; the others do without meanwhile.
+
+    :param credentials: The credential.
+    :param host: The API.
+    :param directory: Where it lies; by default a directory of this user's in the temporary one.
+    """
+
+    def __init__(self, credentials: Credentials, host: str, directory: Path | None = None) -> None:
+        super().__init__(credentials, host, directory)
+        self._name += "-accepted"
+
+    @contextlib.contextmanager
+    def lock(self) -> Iterator[None]:
+        """Hold the file while a credential is tried of which nothing is known.
+
+        :raises OSError: when another process tries it, or the file cannot be used.
+        """
+        known = self.load()
+        if known is not None and (known.rejection or known.age < _ACCEPTED):
+            yield
+            return
+        with self._folder.lock(f"{self._name}.lock", _BRIEF_LOCK_WAIT):
+            yield
+
+    def store(self, *, token: str | None = None, rejection: str | None = None) -> None:
+        """Leave word that the credential was accepted, or why it was rejected."""
+        del token
+        super().store(rejection=rejection)

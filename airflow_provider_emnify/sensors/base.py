@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, NoReturn
 
@@ -17,10 +16,8 @@ from airflow_provider_emnify.airflow_names import (
     conf,
 )
 from airflow_provider_emnify.api.errors import EmnifyError
-from airflow_provider_emnify.api.waits import WAITS, Wait
-from airflow_provider_emnify.hooks.connection import ConnectionSettings
+from airflow_provider_emnify.api.waits import Wait
 from airflow_provider_emnify.hooks.emnify import EmnifyHook
-from airflow_provider_emnify.hooks.masking import mask
 from airflow_provider_emnify.operators.base import OneLineLog, choice, is_known
 from airflow_provider_emnify.operators.waiting import (
     EXECUTION_TIMEOUT,
@@ -30,20 +27,13 @@ from airflow_provider_emnify.operators.waiting import (
     outcome,
 )
 from airflow_provider_emnify.retry import fail_for_good, is_lasting
+from airflow_provider_emnify.sensors.first_look import first_look
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from airflow_provider_emnify.airflow_names import Context
     from airflow_provider_emnify.api.waits import Id, Reading, Verdict
-
-_FIRST_LOOK_IDS = 25  # ids that are read one by one; more are left to the triggerer, where waits share reads
-_FIRST_LOOK_TIMEOUT = 10.0  # seconds for an answer
-_FIRST_LOOK_LEAVES = 0.5  # share of the limits by address, authentications among them, that is left to others
-
-
-class _WouldWaitError(Exception):
-    """A look would have to wait for its place in the limits."""
 
 
 class EmnifyWaitSensor(OneLineLog, BaseSensorOperator):
@@ -152,7 +142,9 @@ class EmnifyWaitSensor(OneLineLog, BaseSensorOperator):
             verdict = first_look(self.emnify_conn_id, wait)
         except EmnifyError as error:
             self._give_up(str(error))
-        if verdict is not None:
+        if verdict is None:
+            self.log.info("A look would cost waiting here: the first one is left to the triggerer")
+        else:
             self._say(verdict.message)
             if verdict.failed:
                 self._give_up(verdict.message)
@@ -194,40 +186,3 @@ class EmnifyWaitSensor(OneLineLog, BaseSensorOperator):
         if self.soft_fail or self.never_fail:
             raise AirflowSkipException(message)
         raise AirflowSensorTimeout(message) if timed_out else AirflowFailException(message)
-
-
-def first_look(conn_id: str, wait: Wait) -> Verdict | None:
-    """Look once from a worker where that costs no waiting.
-
-    It costs waiting where emnify's limits are near, or emnify does not answer well. With an auth token that
-    tasks share (``token_cache``) it takes no authentication.
-
-    :returns: What was seen; None when there was no look, or it found nothing out.
-    :raises EmnifyError: for an error that is permanent.
-    :raises EmnifyConnectionConfigError: when the connection cannot work.
-    """
-    if WAITS[wait.kind].one_by_one and len(wait.ids) > _FIRST_LOOK_IDS:
-        return None
-    try:
-        conn = EmnifyHook.get_connection(conn_id)
-    except Exception:
-        return None  # the triggerer may have it; else it says what is wrong
-    settings = ConnectionSettings.from_airflow(conn, on_secret=mask)
-    try:
-        with EmnifyHook.client_from_settings(
-            replace(settings, timeout=min(settings.timeout, _FIRST_LOOK_TIMEOUT)),
-            max_retries=0,
-            leave=max(settings.task_share, _FIRST_LOOK_LEAVES),
-            sleep=_refuse_to_wait,
-        ) as client:
-            return look(client, wait, {})
-    except _WouldWaitError:
-        return None
-    except EmnifyError as error:
-        if is_lasting(error):
-            raise
-        return None
-
-
-def _refuse_to_wait(seconds: float) -> None:
-    raise _WouldWaitError(seconds)

@@ -18,9 +18,13 @@ from airflow_provider_emnify.airflow_names import (
     AirflowTaskTimeout,
     TaskDeferred,
 )
-from airflow_provider_emnify.api import EndpointStatus
+from airflow_provider_emnify.api import EndpointStatus, token_cache
 from airflow_provider_emnify.api.limits import LIMITS, Limits
+from airflow_provider_emnify.api.private_folder import PrivateFolder
+from airflow_provider_emnify.api.token_cache import AcceptanceCache, TokenCache
 from airflow_provider_emnify.api.waits import Wait
+from airflow_provider_emnify.hooks.connection import ConnectionSettings
+from airflow_provider_emnify.hooks.emnify import EmnifyHook
 from airflow_provider_emnify.operators.waiting import EmnifyCancellingOperator
 from airflow_provider_emnify.sensors.endpoint import (
     EmnifyEndpointConnectivitySensor,
@@ -33,6 +37,7 @@ from tests.operators.support import context
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from airflow_provider_emnify.sandbox import Sandbox
 
@@ -101,9 +106,7 @@ class TestFirstLook:
             status_sensor(keys(fleet)[0]).execute(context())
 
     def test_ids_that_take_many_requests_are_left_to_the_triggerer(self, fleet: Sandbox) -> None:
-        sensor = EmnifyEndpointConnectivitySensor(
-            task_id="t", endpoint_ids=keys(fleet), deferrable=True
-        )
+        sensor = EmnifyEndpointConnectivitySensor(task_id="t", endpoint_ids=keys(fleet), deferrable=True)
         with pytest.raises(TaskDeferred):
             sensor.execute(context())
         assert fleet.requests == 0
@@ -141,6 +144,119 @@ class TestFirstLook:
     ) -> None:
         with pytest.raises(TaskDeferred):
             status_sensor(keys(fleet)[0], emnify_conn_id="only_there").execute(context())
+        assert fleet.requests == 0
+
+    def test_of_hundreds_with_a_rejected_token_one_authenticates(
+        self, fleet: Sandbox, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        connection = {**json.loads(fleet.airflow_connection), "password": "wrong-token-43"}
+        monkeypatch.setenv("AIRFLOW_CONN_EMNIFY_DEFAULT", json.dumps(connection))
+        for number in range(100):
+            found_out = "rejected" if number == 0 else r"rejected.*found out \d+ s ago by another task"
+            with pytest.raises(AirflowFailException, match=found_out):
+                status_sensor(keys(fleet)[0]).execute(context())
+        assert fleet.requests == fleet.authentications == 1
+
+    def test_another_token_is_tried_after_a_rejected_one(
+        self, fleet: Sandbox, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        right = fleet.airflow_connection
+        wrong = json.dumps({**json.loads(right), "password": "wrong-token-44"})
+        monkeypatch.setenv("AIRFLOW_CONN_EMNIFY_DEFAULT", wrong)
+        with pytest.raises(AirflowFailException, match="rejected"):
+            status_sensor(keys(fleet)[0]).execute(context())
+        monkeypatch.setenv("AIRFLOW_CONN_EMNIFY_DEFAULT", right)
+        assert status_sensor(keys(fleet)[0]).execute(context())
+
+    @pytest.mark.parametrize("password", ["right", "wrong-token-45"])
+    def test_of_those_that_begin_at_once_one_tries_a_credential_that_is_not_known(
+        self, fleet: Sandbox, monkeypatch: pytest.MonkeyPatch, password: str
+    ) -> None:
+        connection = json.loads(fleet.airflow_connection)
+        if password != "right":
+            connection["password"] = password
+        monkeypatch.setenv("AIRFLOW_CONN_EMNIFY_DEFAULT", json.dumps(connection))
+        monkeypatch.setattr(token_cache, "_BRIEF_LOCK_WAIT", 0.0)
+        settings = ConnectionSettings.from_airflow(EmnifyHook.get_connection("emnify_default"))
+        cache = AcceptanceCache(settings.credentials, settings.base_url)
+        with cache.lock():
+            with pytest.raises(TaskDeferred):
+                status_sensor(keys(fleet)[0]).execute(context())
+            assert fleet.requests == 0
+            cache.store(token="x")
+        assert status_sensor(keys(fleet)[0]).execute(context()) if password == "right" else True
+        with cache.lock(), cache.lock():  # once it was accepted, nobody waits for anybody
+            pass
+
+    def test_no_token_is_left_where_none_is_to_be_shared(self, fleet: Sandbox) -> None:
+        status_sensor(keys(fleet)[0]).execute(context())
+        settings = ConnectionSettings.from_airflow(EmnifyHook.get_connection("emnify_default"))
+        left = AcceptanceCache(settings.credentials, settings.base_url).load()
+        assert left is not None
+        assert (left.token, left.rejection) == (None, None)
+        assert TokenCache(settings.credentials, settings.base_url).load() is None
+
+    def test_a_token_that_tasks_share_is_used(self, fleet: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+        connection = json.loads(fleet.airflow_connection)
+        connection["extra"] = {"rate_limit_store": "memory", "token_cache": "host"}
+        monkeypatch.setenv("AIRFLOW_CONN_EMNIFY_DEFAULT", json.dumps(connection))
+        for _ in range(3):
+            status_sensor(keys(fleet)[0]).execute(context())
+        assert fleet.authentications == 1
+
+    @pytest.mark.parametrize("shares", ["task", "host"])
+    def test_where_hosts_share_the_limits_a_token_has_to_be_at_hand(
+        self, fleet: Sandbox, monkeypatch: pytest.MonkeyPatch, shares: str
+    ) -> None:
+        connection = json.loads(fleet.airflow_connection)
+        connection["extra"] = {"rate_limit_store": "redis://127.0.0.1:1/0", "token_cache": shares}
+        monkeypatch.setenv("AIRFLOW_CONN_EMNIFY_DEFAULT", json.dumps(connection))
+        with pytest.raises(TaskDeferred):
+            status_sensor(keys(fleet)[0]).execute(context())
+        assert fleet.requests == 0
+
+    def test_where_nothing_can_be_left_for_others_it_defers(
+        self, fleet: Sandbox, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def fail(*_: Any) -> Any:
+            raise PermissionError("no folder")
+
+        monkeypatch.setattr(PrivateFolder, "check", fail)
+        with pytest.raises(TaskDeferred):
+            status_sensor(keys(fleet)[0]).execute(context())
+        assert fleet.requests == 0
+
+    @pytest.mark.parametrize("used", [("GET", "/api/v1/service"), ("POST", "/api/v1/authenticate")])
+    def test_limits_that_processes_share_are_not_waited_for(
+        self, fleet: Sandbox, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, used: tuple[str, str]
+    ) -> None:
+        few = tuple(replace(one, calls=4) if one.seconds == 300 else one for one in LIMITS)
+        host = fleet.url.partition("//")[2]
+        # It may sleep for the time that a new store takes, and never for five minutes.
+        with_place = Limits("host", limits=few, directory=tmp_path, sleep=lambda s: time.sleep(min(s, 0.6)))
+        for _ in range(4):
+            with_place.acquire(*used, host=host, organisation="other")
+        monkeypatch.setattr(
+            "airflow_provider_emnify.hooks.emnify.Limits",
+            lambda _, **options: Limits("host", limits=few, directory=tmp_path, **options),
+        )
+        began = time.monotonic()
+        for _ in range(3):
+            with pytest.raises(TaskDeferred):
+                status_sensor(keys(fleet)[0]).execute(context())
+        assert fleet.requests == 0
+        assert time.monotonic() - began < 20
+        with_place.close()
+
+    def test_a_store_of_the_limits_that_is_new_knows_nothing_of_others_calls(
+        self, fleet: Sandbox, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    ) -> None:
+        monkeypatch.setattr(
+            "airflow_provider_emnify.hooks.emnify.Limits",
+            lambda _, **options: Limits("host", directory=tmp_path, **options),
+        )
+        with pytest.raises(TaskDeferred):
+            status_sensor(keys(fleet)[0]).execute(context())
         assert fleet.requests == 0
 
 
@@ -257,9 +373,7 @@ class TestExecutionTimeout:
         """Its task is to be run again then, and not failed: the state tells of no kill."""
         monkeypatch.setattr(trigger_module, "TELLS_A_KILL", tells_a_kill)
         key = keys(fleet)[0]
-        task = Begin(
-            task_id="t", endpoint_id=key, deferrable=True, execution_timeout=timedelta(seconds=left)
-        )
+        task = Begin(task_id="t", endpoint_id=key, deferrable=True, execution_timeout=timedelta(seconds=left))
         trigger, _ = trigger_of(task, at(datetime.now(UTC)))
 
         async def cancelled() -> None:
