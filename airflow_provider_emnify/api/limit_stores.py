@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 
 from pyrate_limiter import InMemoryBucket, Rate, SQLiteBucket
 
+from airflow_provider_emnify.api import limit_presence
 from airflow_provider_emnify.api.limit_buckets import LocalBucket, SharedRedisBucket, local_now
 from airflow_provider_emnify.api.private_folder import LockTimeoutError, PrivateFolder, check_file
 
@@ -119,8 +120,7 @@ class Store:
 class MemoryStore(Store):
     """In this process alone."""
 
-    # Shared on purpose: by all clients of the process.
-    _turns: ClassVar[dict[str, threading.Lock]] = {}
+    _turns: ClassVar[dict[str, threading.Lock]] = {}  # by all clients of the process
     _ended: ClassVar[dict[str, dict[str, float]]] = {}
     _turns_lock = threading.Lock()
 
@@ -183,13 +183,14 @@ class HostStore(Store):
     def _open(self, before: tuple[int, int, int] | None) -> None:
         self._path = str(self._folder.file(_FILE, "-journal", "-wal", "-shm"))
         self._connection = sqlite3.connect(self._path, timeout=_BUSY_WAIT, check_same_thread=False)
-        self._connection.execute("PRAGMA journal_mode=MEMORY").close()
-        self._connection.execute("PRAGMA synchronous=OFF").close()
+        self._connection.executescript("PRAGMA journal_mode=MEMORY; PRAGMA synchronous=OFF")
+        alone = limit_presence.enter()  # then nobody has calls to tell a new file of
         if new := not self._born():
-            self._connection.execute(f"PRAGMA user_version={_stamp()}").close()
+            self._connection.execute(f"PRAGMA user_version={1 if alone else _stamp()}").close()
         self._connection.commit()
         self._opened = self._identity()
-        self._replaced = new or (before is not None and before[:2] != (self._opened or ())[:2])
+        other = before is not None and before[:2] != (self._opened or ())[:2]
+        self._replaced = other or (new and not alone)
         self._tidy(self._connection)
 
     def _tidy(self, connection: sqlite3.Connection) -> None:
@@ -215,12 +216,11 @@ class HostStore(Store):
                     turn.unlink()
 
     def _born(self) -> int:
-        if self._connection is None:
-            return 0
-        return int(self._connection.execute("PRAGMA user_version").fetchone()[0])
+        found = self._connection and self._connection.execute("PRAGMA user_version").fetchone()
+        return int(found[0]) if found else 0
 
     def lost_history(self, seconds: float) -> bool:
-        """Tell whether the file is another one than before, or was begun just now."""
+        """Tell whether the file is another one than before, or was begun just now, with others about."""
         return seconds > 0 and (self._replaced or (_stamp() - self._born()) % _STAMPS < seconds * 1000)
 
     def _identity(self) -> tuple[int, int, int] | None:
