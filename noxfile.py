@@ -10,6 +10,7 @@ import functools
 import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -39,6 +40,7 @@ RELEASES = (
     ("3.3.0", "3.12", "2026-07-20", False),
     ("3.3.2", "3.13", None, True),
 )
+WITH_FAB = ("3.0.6",)  # for its form of connections; 3.1.0 is the one that is checked without
 EVER = "2100-01-01"  # pyrate-limiter is in no constraint file: it may be newer than the rest
 
 # Airflow 2.11 does not support Python 3.13.
@@ -114,7 +116,8 @@ def release(session: nox.Session, airflow: str, day: str | None) -> None:
     """Check a release of Airflow with the packages of its day: imports, form, and a run with a triggerer."""
     days = ("--exclude-newer", day, "--exclude-newer-package", f"pyrate-limiter={EVER}") if day else ()
     wanted = (f"apache-airflow=={airflow}", "--editable", ".[sandbox,sql,parquet,redis]", "psutil")
-    session.install(*days, *wanted)
+    form = ("apache-airflow-providers-fab",) if airflow in WITH_FAB else ()
+    session.install(*days, *wanted, *form)
     session.run("python", "dev/check_airflow.py", *session.posargs)
 
 
@@ -141,5 +144,7 @@ for _airflow, _version, _day, _ci in RELEASES:
     if interpreter(_version):
         _name = f"matrix-{_airflow}"
         register(_name, _version, lambda s, a=_airflow, d=_day: release(s, a, d), release.__doc__, ci=_ci)
+    else:
+        print(f"matrix-{_airflow} is left out: no Python {_version} on this machine", file=sys.stderr)
 if interpreter("3.11"):
     register("tests-lowest", "3.11", lowest, lowest.__doc__, ci=False)

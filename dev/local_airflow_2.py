@@ -18,6 +18,14 @@ class LocalAirflow2(LocalAirflow):
 
     components = ("scheduler", "triggerer")
 
+    def _environment(self) -> dict[str, str]:
+        """Run tasks in forks: what Airflow 2 has for SQLite starts a new Python for each, one at a time."""
+        return super()._environment() | {
+            "AIRFLOW__CORE__EXECUTOR": "LocalExecutor",
+            "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{self.home}/airflow.db?timeout=60",
+            "_AIRFLOW__SKIP_DATABASE_EXECUTOR_COMPATIBILITY_CHECK": "1",
+        }
+
     def wait_until_ready(self, seconds: float = 120) -> None:
         """Wait until scheduler and triggerer have reported themselves, and fail on import errors."""
         jobs = "SELECT COUNT(DISTINCT job_type) FROM job WHERE state = 'running'"
