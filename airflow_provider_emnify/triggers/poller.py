@@ -204,7 +204,7 @@ class Poller:
             if self._newcomers:
                 more = _portions(self._take(regular=False))
                 self._looks += len(more)
-                left += more
+                left = _with_newcomers(left, more)
         return bool(due) and not readings
 
     def _check_pace(self, left: list[list[Member]]) -> None:
@@ -279,6 +279,17 @@ def _portions(members: list[Member]) -> list[list[Member]]:
 def _order(portion: list[Member]) -> tuple[bool, float]:
     """Say who is looked at first: who has the least time, unless the last look failed: others have a turn."""
     return any(member.error for member in portion), min((m.deadline for m in portion), default=float("inf"))
+
+
+def _with_newcomers(left: list[list[Member]], newcomers: list[list[Member]]) -> list[list[Member]]:
+    """Put newcomers first, but for who has less time than all looks take: there the deadline decides."""
+    tight = time.time() + _seconds_for(len(left) + len(newcomers))
+    urgent: list[list[Member]] = []
+    others: list[list[Member]] = []
+    for portion in (*left, *newcomers):
+        failed, deadline = _order(portion)
+        (urgent if not failed and deadline < tight else others).append(portion)
+    return others + sorted(urgent, key=_order, reverse=True)
 
 
 def _seconds_for(looks: int) -> float:

@@ -5,11 +5,18 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import logging
+import random
 import time
+from dataclasses import replace
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
+import pytest
+
 from airflow_provider_emnify.api import Limits
-from airflow_provider_emnify.api.waits import Wait
+from airflow_provider_emnify.api.enums import Connectivity
+from airflow_provider_emnify.api.limits import LIMITS
+from airflow_provider_emnify.api.waits import Reading, Wait
 from airflow_provider_emnify.triggers import members as members_module
 from airflow_provider_emnify.triggers import poller as module
 from airflow_provider_emnify.triggers.poller import poller_for
@@ -17,8 +24,6 @@ from tests.triggers.waiting import GET, enable, ids_of, join, run, until
 
 if TYPE_CHECKING:
     from typing import Any
-
-    import pytest
 
     from airflow_provider_emnify.sandbox import Sandbox
     from airflow_provider_emnify.triggers.members import Outcome
@@ -42,6 +47,73 @@ def test_the_shortest_deadlines_come_first(fleet: Sandbox) -> None:
     run(test)
     read = [int(e.path.split("/")[-2]) for e in fleet.log if e.path.endswith("/connectivity")]
     assert read == sorted(keys, key=lambda key: lefts[key])
+
+
+def test_deadlines_that_can_be_met_are_met_also_of_waits_that_join_during_a_round(
+    fleet: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One look takes what the limit allows; each wait has just the time for those before it."""
+    del fleet
+    a_look = LIMITS[0].seconds / LIMITS[0].calls
+    clock, reads = [0.0], dict[int, float]()
+    deadlines = {number: a_look * number + 1.0 for number in range(1, 301)}
+    order = random.Random(3).sample(list(deadlines), 300)
+    late = [number for number in order if number > 200][:70]
+    waits: list[asyncio.Task[Outcome]] = []
+
+    async def begin(numbers: list[int]) -> None:
+        for number in numbers:
+            wait = Wait("endpoint_connectivity", number, ONLINE, ())
+            poller = poller_for("emnify_default", wait.subject)
+            waits.append(asyncio.create_task(poller.join(wait, 1000, deadlines[number])))
+        await asyncio.sleep(0)
+
+    async def test() -> list[Outcome]:
+        loop = asyncio.get_running_loop()
+
+        def read(client: Any, kind: Any, ids: list[int], filters: Any) -> dict[int, Reading]:
+            del client, kind, filters
+            if len(reads) == 100:
+                asyncio.run_coroutine_threadsafe(begin(late), loop).result(9)
+            clock[0] += a_look
+            reads.update(dict.fromkeys(ids, clock[0]))
+            return dict.fromkeys(ids, Reading(Connectivity.ONLINE.value, "Online"))
+
+        monkeypatch.setattr(module, "read", read)
+        monkeypatch.setattr(module, "time", SimpleNamespace(time=lambda: clock[0]))
+        await begin([number for number in order if number not in late])
+        await until(lambda: len(waits) == len(order))
+        return list(await asyncio.gather(*waits))
+
+    assert {outcome.status for outcome in run(test)} == {"success"}
+    assert [number for number, at in reads.items() if at > deadlines[number]] == []
+
+
+@pytest.mark.parametrize(("calls", "warnings"), [(4, 1), (2000, 0)])
+def test_a_round_that_takes_longer_than_a_wait_has_time_is_said_early(
+    fleet: Sandbox,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    calls: int,
+    warnings: int,
+) -> None:
+    monkeypatch.setattr(module, "LIMITS", (replace(LIMITS[0], calls=calls),))
+
+    async def test() -> list[Outcome]:
+        return list(await asyncio.gather(*(connectivity(key, 50) for key in ids_of(fleet))))
+
+    with caplog.at_level(logging.WARNING, module.__name__):
+        assert {outcome.status for outcome in run(test)} == {"success"}  # the warning comes before the harm
+    said = [record.getMessage() for record in caplog.records if "looked at late" in record.getMessage()]
+    assert len(said) == warnings
+    for line in said:
+        for words in (
+            "endpoint_connectivity",
+            f"{calls} requests in 300 s",
+            "5 looks take 375 s",
+            "task_share",
+        ):
+            assert words in line
 
 
 def test_a_wait_that_was_never_looked_at_says_why(

@@ -71,7 +71,7 @@ def test_a_cancelled_wait_leaves_the_others_alone(fleet: Sandbox) -> None:
 
 
 def test_cancelling_all_ends_everything_at_once(fleet: Sandbox) -> None:
-    fleet.faults.add(method="GET", delay=0.2, times=None)
+    fleet.faults.add(method="GET", delay=1.0, times=None)
 
     async def test() -> float:
         waits = [asyncio.create_task(join(key)) for key in ids_of(fleet)]
@@ -82,7 +82,7 @@ def test_cancelling_all_ends_everything_at_once(fleet: Sandbox) -> None:
         await asyncio.gather(*waits, return_exceptions=True)
         return time.perf_counter() - began
 
-    assert run(test) < 0.1
+    assert run(test) < 0.5
 
 
 def test_the_event_loop_is_never_held(fleet: Sandbox) -> None:
