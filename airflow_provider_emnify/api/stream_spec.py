@@ -7,10 +7,13 @@ import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
+from itertools import groupby
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Literal
 
 from airflow_provider_emnify.api.errors import EmnifyServerError
 from airflow_provider_emnify.api.limits import limit_class
+from airflow_provider_emnify.api.one_line_log import one_line_log
 from airflow_provider_emnify.api.resources import Resources
 from airflow_provider_emnify.api.stream_columns import Column, Converter
 from airflow_provider_emnify.api.stream_reading import (
@@ -23,10 +26,12 @@ from airflow_provider_emnify.api.stream_reading import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from airflow_provider_emnify.api.client import EmnifyClient
     from airflow_provider_emnify.api.stream_devices import Estimate
+
+log = one_line_log(__name__)
 
 Row = dict[str, Any]
 
@@ -51,6 +56,7 @@ class Stream:
     :param kept: How long emnify keeps it.
     :param devices: What it needs a call each for: ``endpoint`` or ``sim``.
     :param ignored: Fields that say nothing new.
+    :param small: All of its rows can be held at once.
     """
 
     name: str
@@ -67,6 +73,7 @@ class Stream:
     kept: timedelta | None = None
     devices: Literal["endpoint", "sim"] | None = None
     ignored: tuple[str, ...] = ()
+    small: bool = False
 
     @cached_property
     def converter(self) -> Converter:
@@ -162,6 +169,16 @@ class Stream:
         )
 
     def _rows(self, reading: Reading) -> Iterator[Row]:
+        rows = self._converted(reading)
+        if self.small:
+            yield from self._last_of_each([rows])
+        elif self.devices is not None:
+            answers = groupby(rows, itemgetter(self.key[0]))
+            yield from self._last_of_each(answer for _, answer in answers)
+        else:
+            yield from rows
+
+    def _converted(self, reading: Reading) -> Iterator[Row]:
         convert, key = self.converter, self.key
         for raw in self.read(reading):
             row = convert(raw)
@@ -169,6 +186,21 @@ class Stream:
                 if row[column] is None:
                     raise EmnifyServerError(f"{self.name}: emnify sent a row without {column}", status=None)
             yield row
+
+    def _last_of_each(self, answers: Iterable[Iterable[Row]]) -> Iterator[Row]:
+        """Yield of the rows of an answer that have the same key the last one."""
+        repeated = 0
+        for answer in answers:
+            count, last = 0, {}
+            for count, row in enumerate(answer, 1):  # noqa: B007 - how many there were
+                last[tuple(row[column] for column in self.key)] = row
+            repeated += count - len(last)
+            yield from last.values()
+        if repeated:
+            log.warning(
+                "%s: %d rows have the key (%s) of a later one; of each key the last row counts",
+                *(self.name, repeated, ", ".join(self.key)),
+            )
 
 
 class _Nothing(Resources):

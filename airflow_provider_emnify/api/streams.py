@@ -57,7 +57,7 @@ def _device(
 
 
 _DAILY: dict[str, Any] = {"cursor": "date", "grain": "day", "late_by": timedelta(days=2)}
-_ONE_ANSWER = "one answer"
+_ONE_ANSWER: dict[str, Any] = {"how": "one answer", "small": True}
 
 _STREAMS = (
     Stream(
@@ -136,7 +136,7 @@ _STREAMS = (
         ("id",),
         "service_profiles.list",
         listed("service_profiles.list"),
-        how=_ONE_ANSWER,
+        **_ONE_ANSWER,
         ignored=tables.SERVICE_PROFILES_IGNORED,
     ),
     Stream(
@@ -146,7 +146,7 @@ _STREAMS = (
         ("id",),
         "tariff_profiles.list",
         listed("tariff_profiles.list"),
-        how=_ONE_ANSWER,
+        **_ONE_ANSWER,
         ignored=tables.TARIFF_PROFILES_IGNORED,
     ),
     Stream(
@@ -156,7 +156,7 @@ _STREAMS = (
         ("id",),
         "operators.list",
         listed("operators.list"),
-        how=_ONE_ANSWER,
+        **_ONE_ANSWER,
         ignored=tables.NETWORK_OPERATORS_IGNORED,
     ),
     Stream(
@@ -166,7 +166,7 @@ _STREAMS = (
         ("id",),
         "application_tokens.list",
         listed("application_tokens.list"),
-        how=_ONE_ANSWER,
+        **_ONE_ANSWER,
     ),
     _device(
         "data_quotas",
@@ -191,7 +191,7 @@ _STREAMS = (
         ("organisation_id", "date"),
         "organisations.daily_stats",
         reading.organisation_daily,
-        how=_ONE_ANSWER,
+        **_ONE_ANSWER,
         ignored=usage.USAGE_IGNORED,
         **_DAILY,
     ),
@@ -202,7 +202,7 @@ _STREAMS = (
         ("organisation_id", "month"),
         "organisations.monthly_stats",
         reading.organisation_monthly,
-        how=_ONE_ANSWER,
+        **_ONE_ANSWER,
         ignored=usage.ORGANISATION_MONTHLY_IGNORED,
     ),
     Stream(
@@ -213,6 +213,7 @@ _STREAMS = (
         "organisations.hourly_stats",
         reading.organisation_hourly,
         how="one answer for each 24 hours",
+        small=True,
         cursor="hour",
         grain="hour",
         late_by=timedelta(hours=3),
@@ -245,7 +246,7 @@ _STREAMS = (
         ("workspace_id", "date"),
         "workspaces.daily_stats",
         reading.workspace_daily,
-        how=_ONE_ANSWER,
+        **_ONE_ANSWER,
         filters_of="workspaces.daily_stats",
         ignored=usage.WORKSPACE_DAILY_IGNORED,
         **_DAILY,
@@ -257,7 +258,7 @@ _STREAMS = (
         ("id",),
         "organisations.active_inclusive_volumes",
         listed("organisations.active_inclusive_volumes"),
-        how=_ONE_ANSWER,
+        **_ONE_ANSWER,
         ignored=usage.INCLUSIVE_VOLUMES_IGNORED,
     ),
     _device(

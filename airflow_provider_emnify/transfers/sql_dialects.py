@@ -67,6 +67,7 @@ class Dialect:
     :param upsert: How it merges: ``conflict`` is ``ON CONFLICT DO UPDATE``, ``join`` is ``UPDATE JOIN`` and
         an insertion of what is new; None is deletion and insertion.
     :param unlike: When two values differ; nothing equals nothing.
+    :param unlike_json: The same for JSON, where that is another.
     :param lock: Makes a transaction wait for another one that changes the same table, whose name is bound.
     :param create: How the creation of a table begins.
     :param temporary: How the creation of a temporary table begins.
@@ -87,6 +88,7 @@ class Dialect:
     collation: str = ""
     upsert: Literal["conflict", "join"] | None = None
     unlike: str = "{0} IS DISTINCT FROM {1}"
+    unlike_json: str | None = None
     lock: str | None = None
     create: str = "CREATE TABLE"
     temporary: str = "CREATE TEMPORARY TABLE"
@@ -187,6 +189,7 @@ DIALECTS: dict[str, Dialect] = {
             json="JSONB",
         ),
         upsert="conflict",
+        unlike_json="CAST({0} AS TEXT) IS DISTINCT FROM CAST({1} AS TEXT)",  # its type json has no equality
         lock="SELECT pg_advisory_xact_lock(hashtext(%s))",
         create="CREATE TABLE IF NOT EXISTS",
         longest_name=63,

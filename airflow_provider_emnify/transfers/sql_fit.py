@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 _LONG = 19  # digits of a number of 64 bits
 _TEXT = 65_535  # characters that a text may have
-_TEXT_IN_KEY = 380
+_TEXT_IN_KEY = 255  # what earlier versions made on MySQL; keys are ids
 
 # What a column may be reflected as, by the names of SQLAlchemy's types.
 _FITTING: dict[ColumnType, frozenset[str]] = {

@@ -325,18 +325,24 @@ class SqlTable:
         return f"{statement} ON CONFLICT ({key}) DO {update}"
 
     @property
-    def _rest(self) -> list[str]:
-        """The columns beside the key, quoted."""
-        return [self.dialect.quote(column.name) for column in self.columns if column.name not in self.key]
+    def _rest(self) -> list[Column]:
+        """The columns beside the key."""
+        return [column for column in self.columns if column.name not in self.key]
 
     def _changes(self, source: str) -> str:
         own = "" if source == "excluded" else f"{self.full_name}."
-        return ", ".join(f"{own}{name} = {source}.{name}" for name in self._rest)
+        names = [self.dialect.quote(column.name) for column in self._rest]
+        return ", ".join(f"{own}{name} = {source}.{name}" for name in names)
 
     def _differs(self, source: str) -> str:
         """Return the condition under which a row is written again: one that is as it was is not."""
-        unlike = self.dialect.unlike.format
-        return " OR ".join(unlike(f"{self.full_name}.{name}", f"{source}.{name}") for name in self._rest)
+        conditions = []
+        for column in self._rest:
+            unlike, name = self.dialect.unlike, self.dialect.quote(column.name)
+            if column.type is ColumnType.JSON:
+                unlike = self.dialect.unlike_json or unlike
+            conditions.append(unlike.format(f"{self.full_name}.{name}", f"{source}.{name}"))
+        return " OR ".join(conditions)
 
     @property
     def _same(self) -> str:

@@ -241,6 +241,38 @@ def test_workspace_usage_is_a_row_for_each_workspace_and_day(
     assert rows[0]["_extra"] is None
 
 
+REPEATED = [{"date": "2024-05-01", "data": usage(1)}, {"date": "2024-05-01", "data": usage(2)}, *DAYS[1:]]
+
+
+@pytest.mark.parametrize(
+    ("stream", "path", "body"),
+    [
+        ("organisation_usage_daily", "/api/v1/organisation/{org_id_or_my}/stats/daily", REPEATED),
+        ("endpoint_usage_daily", "/api/v1/endpoint/{endpoint_id}/stats/daily", REPEATED),
+        ("sim_usage_daily", "/api/v1/sim/{sim_id}/stats/daily", REPEATED),
+        ("workspace_usage_daily", "/api/v2/workspace/stats/daily", [{"id": 7, "days": REPEATED}] * 2),
+        ("service_profiles", "/api/v1/service_profile", [{"id": 7, "name": name} for name in "ab"]),
+        ("tariff_profiles", "/api/v1/tariff_profile", [{"id": 7, "name": name} for name in "ab"]),
+    ],
+)
+def test_of_rows_with_the_same_key_in_an_answer_the_last_one_counts(
+    stream: str,
+    path: str,
+    body: Any,
+    make_sandbox: Callable[..., Sandbox],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    sandbox = make_sandbox(endpoints=3, spare_sims=0)
+    sandbox.faults.add(path=path, status=200, body=body, times=None)
+    with connect(sandbox) as client:
+        rows = list(STREAMS[stream].rows(client, interval=MAY))
+    keys = [tuple(row[column] for column in STREAMS[stream].key) for row in rows]
+    assert len(set(keys)) == len(keys) >= 1
+    assert all(row["data_volume"] != 1 for row in rows if "data_volume" in row)
+    assert all(row["name"] == "b" for row in rows if "name" in row)
+    assert caplog.text.count("of each key the last row counts") == 1
+
+
 # -- one call a device ------------------------------------------------------------------------------------
 
 

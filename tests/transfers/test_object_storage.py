@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from airflow_provider_emnify.airflow_names import AirflowFailException
+from airflow_provider_emnify.api.resources.organisations import Organisations
 from airflow_provider_emnify.api.stream_columns import (
     Converter,
     boolean,
@@ -106,6 +107,17 @@ def test_a_run_that_is_repeated_makes_the_same_files(
     run(operator)
     assert data_of(store) == before
     assert before
+
+
+@pytest.mark.parametrize("form", ["jsonl", "csv", "parquet"])
+def test_a_daily_answer_with_one_date_twice_makes_one_row(
+    form: str, store: Store, fleet: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    day = (NOW - timedelta(days=1)).date().isoformat()
+    twice = [{"date": day, "data": {"volume": 1}}, {"date": day, "data": {"volume": 2}}]
+    monkeypatch.setattr(Organisations, "daily_stats", lambda *_, **__: twice)
+    result = run(transfer(store, "organisation_usage_daily", format=form), 72, NOW)
+    assert result["rows"] == 1
 
 
 def test_a_run_replaces_its_own_files_and_nothing_else(store: Store, fleet: Sandbox) -> None:

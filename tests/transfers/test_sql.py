@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from airflow_provider_emnify.airflow_names import AirflowFailException
-from airflow_provider_emnify.api import EmnifyServerError
+from airflow_provider_emnify.api import EmnifyServerError, EventSource
 from airflow_provider_emnify.api.resources.organisations import Organisations
 from airflow_provider_emnify.api.stream_columns import Converter, boolean, decimal, integer, text, timestamp
 from airflow_provider_emnify.api.stream_columns import json as json_column
+from airflow_provider_emnify.sandbox.lookups import EventType
 from airflow_provider_emnify.transfers.sql import EmnifyToSqlOperator, sql_hook
 from airflow_provider_emnify.transfers.sql_dialects import DIALECTS
 from airflow_provider_emnify.transfers.sql_table import SqlTable, TableMismatchError
@@ -105,16 +106,20 @@ def test_appended_runs_stand_beside_each_other(database: Database, fleet: Sandbo
     assert counts == [(25,), (24,)]
 
 
-def test_events_that_came_late_are_merged_by_the_next_run(database: Database, fleet: Sandbox) -> None:
-    operator = transfer(database, "events", late_by=3600)
-    run(operator, 24, NOW - timedelta(hours=2))
-    known = len(database.rows("emnify_events"))
-    late = next(iter(fleet.state.events.values()))
-    late.timestamp = (NOW - timedelta(hours=2, minutes=30)).timestamp()
-    run(operator, 1, NOW - timedelta(hours=1))
-    ids = {number for (number,) in database.rows("emnify_events", "id")}
-    assert late.id in ids
-    assert len(ids) > known
+@pytest.mark.parametrize("late_by", [None, 300])
+@pytest.mark.parametrize("minutes", [1, 8, 45])
+def test_an_event_that_shows_up_late_is_merged_by_the_next_hourly_run(
+    minutes: int, late_by: float | None, database: Database, fleet: Sandbox
+) -> None:
+    operator = transfer(database, "events", late_by=late_by)
+    border = NOW - timedelta(hours=2)
+    run(operator, 1, border)
+    when = (border - timedelta(minutes=minutes)).timestamp()
+    late = fleet.state.emit(EventType.UPDATE_LOCATION, "", when, source=EventSource.NETWORK)
+    for _ in range(2):
+        run(operator, 1, border + timedelta(hours=1))
+    ids = [number for (number,) in database.rows("emnify_events", "id")]
+    assert ids.count(late.id) == (late_by is None or minutes * 60 < late_by)
 
 
 @pytest.mark.parametrize("mode", ["merge", "append", "replace"])
@@ -244,13 +249,18 @@ def test_of_rows_with_the_same_key_the_last_one_counts(
 
 @pytest.mark.parametrize("mode", ["merge", "append", "replace"])
 def test_a_daily_answer_with_one_date_twice_is_loaded(
-    mode: str, database: Database, fleet: Sandbox, monkeypatch: pytest.MonkeyPatch
+    mode: str,
+    database: Database,
+    fleet: Sandbox,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     day = (NOW - timedelta(days=1)).date().isoformat()
     twice = [{"date": day, "data": {"volume": 1}}, {"date": day, "data": {"volume": 2}}]
     monkeypatch.setattr(Organisations, "daily_stats", lambda *_, **__: twice)
     result = run(transfer(database, "organisation_usage_daily", mode=mode), 72, NOW)
-    assert (result["rows"], result["repeated"]) == (2, 1)
+    assert (result["rows"], result["repeated"]) == (1, 0)
+    assert caplog.text.count("of each key the last row counts") == 1
     ((volume,),) = database.rows("emnify_organisation_usage_daily", "data_volume")
     assert float(volume) == 2
 

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from airflow_provider_emnify.api.stream_columns import Converter, integer, text
+from airflow_provider_emnify.api.stream_files import RECORD_KINDS
+from airflow_provider_emnify.api.streams import STREAMS
 from airflow_provider_emnify.transfers.sql import sql_hook
 from airflow_provider_emnify.transfers.sql_dialects import DIALECTS
 from airflow_provider_emnify.transfers.sql_table import SqlTable, TableMismatchError
@@ -51,6 +53,50 @@ def test_a_column_that_is_too_narrow_is_named_before_anything_is_read(
 
     with pytest.raises(TableMismatchError, match=rf"\.[`\"]?{column} is .*(too narrow|holds no).*does"):
         table(database, add_columns=True).load(never(), RUN)
+
+
+@pytest.mark.parametrize("mode", ["merge", "append", "replace"])
+def test_a_table_of_every_stream_that_was_made_here_passes(mode: Any, database: Database) -> None:
+    kinds = [(kind.table, kind.columns, kind.key) for kind in RECORD_KINDS.values()]
+    streams = [(f"emnify_{stream.name}", stream.columns, stream.key) for stream in STREAMS.values()]
+    for name, columns, key in [*streams, *kinds]:
+        made = SqlTable(sql_hook("warehouse"), f"{name}_here", database.schema, columns, key, mode=mode)
+        assert made.missing() is None
+        made.load([], RUN)
+        assert made.missing() == []
+        made.load([], RUN)
+
+
+def test_a_text_in_a_key_as_earlier_versions_made_it_passes(database: Database) -> None:
+    kind = "VARCHAR(255)" if database.kind == "mysql" else "TEXT"
+    database.run(f"CREATE TABLE {database.name('things')} (code {kind} NOT NULL, PRIMARY KEY (code))")
+    columns = Converter([text("code")])
+    things = SqlTable(
+        sql_hook("warehouse"), "things", database.schema, columns.columns, ("code",), add_columns=True
+    )
+    assert things.load([columns({"code": "a"}), columns({"code": "b"})], RUN).rows == 2
+
+
+WIDER = {
+    "id": ("BIGINT", "NUMERIC(38, 0)", "NUMERIC(20)"),
+    "name": ("TEXT", "VARCHAR(70000)"),
+    "cost": ("NUMERIC(40, 12)", "NUMERIC(38, 10)", "DOUBLE PRECISION"),
+    "tags": ("TEXT", "JSON"),
+    "_extra": ("TEXT", "JSON"),
+}
+
+
+@pytest.mark.parametrize(("column", "kind"), [(name, kind) for name in WIDER for kind in WIDER[name]])
+def test_a_column_that_someone_made_wide_enough_is_taken(column: str, kind: str, database: Database) -> None:
+    if database.kind == "mysql" and "70000" in kind:
+        kind = "LONGTEXT"
+    kinds = {"id": "BIGINT", column: kind}
+    columns = ", ".join(f"{name} {kind}" for name, kind in kinds.items())
+    database.run(f"CREATE TABLE {database.name('things')} ({columns}, PRIMARY KEY (id))")
+    rows = [row(2**62, "x" * 9_000, cost="12.5", tags={"a": [1]}, more={"b": 1})]
+    things = table(database, add_columns=True)
+    assert [things.load(rows, RUN).changed for _ in range(2)] == [1, 0]
+    assert [int(number) for (number,) in database.rows("things", "id")] == [2**62]
 
 
 @pytest.mark.parametrize("kind", ["BOOLEAN", "INTEGER", "UUID", "BYTEA", "TIMESTAMP", "INET", "TEXT[]"])
