@@ -119,17 +119,19 @@ class Loop:
         self.held: list[float] = []
         self.held_by_us: list[float] = []  # CPU time, without full collections
         self.collected: list[float] = []
+        self.collected_cpu: list[float] = []
         self.begun = 0
         self.memory = 0.0
-        self._began = 0.0
+        self._began, self._began_cpu = 0.0, 0.0
         gc.callbacks.append(self._collection)
 
     def _collection(self, phase: str, info: dict[str, int]) -> None:
         if phase == "start":
-            self._began = time.perf_counter()
+            self._began, self._began_cpu = time.perf_counter(), time.thread_time()
             self.begun += info["generation"] == 2
         elif info["generation"] == 2:
             self.collected.append(time.perf_counter() - self._began)
+            self.collected_cpu.append(time.thread_time() - self._began_cpu)
 
     async def watch(self) -> None:
         """Note, until cancelled."""
@@ -179,7 +181,7 @@ async def hold(emnify: Emnify, size: int, over: float, results: dict[str, Any]) 
     watch = asyncio.create_task(loop.watch())
     await asyncio.sleep(1)
     empty, began, cpu = rss(), time.time(), time.process_time()
-    for noted in (loop.held, loop.held_by_us, loop.collected):
+    for noted in (loop.held, loop.held_by_us, loop.collected, loop.collected_cpu):
         noted.clear()
     emnify.change(ids, over)
     tasks = []
@@ -212,6 +214,7 @@ async def hold(emnify: Emnify, size: int, over: float, results: dict[str, Any]) 
             "held by us ms": max(loop.held_by_us) * 1000,
             "collections": len(loop.collected),
             "collection ms": max(loop.collected, default=0.0) * 1000,
+            "collection CPU ms": max(loop.collected_cpu, default=0.0) * 1000,
         }
     )
 

@@ -33,6 +33,7 @@ OURS = [
     ("of it CPU time of the process, full garbage collections left out (ms)", "held by us ms", ".1f"),
     ("full garbage collections", "collections", ",d"),
     ("the longest of them (ms)", "collection ms", ".1f"),
+    ("the most CPU time of one (ms)", "collection CPU ms", ".1f"),
 ]
 TODAY = [COMMON[0], ("failed", "failed", ",d"), *COMMON[1:]]
 TARGETS = [
