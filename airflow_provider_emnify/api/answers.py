@@ -6,6 +6,7 @@ ended early made it. So it counts as an error of the server, and as an unknown o
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
@@ -124,6 +125,22 @@ def parts(row: Any, name: str) -> list[dict[str, Any]]:
     """Return the objects of a list within an object; none where there is no list."""
     found = row.get(name) if isinstance(row, dict) else None
     return [one for one in found if isinstance(one, dict)] if isinstance(found, list) else []
+
+
+def number(row: Any, name: str) -> int | None:
+    """Return a whole number in an object, also where it is written as a text; None where there is none."""
+    found = row.get(name) if isinstance(row, dict) else None
+    return int(found) if is_id(found, int) else None  # type: ignore[arg-type]
+
+
+def decimal(row: Any, name: str) -> float | None:
+    """Return a number in an object, also where it is written as a text; None where there is none."""
+    found = row.get(name) if isinstance(row, dict) else None
+    try:
+        value = math.nan if isinstance(found, bool) else float(found)  # type: ignore[arg-type]
+    except (TypeError, ValueError, OverflowError):
+        return None
+    return value if math.isfinite(value) else None
 
 
 def _not(body: Any, wanted: str) -> str:

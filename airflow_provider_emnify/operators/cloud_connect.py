@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from airflow_provider_emnify.api import EmnifyNotFoundError
-from airflow_provider_emnify.api.answers import part
+from airflow_provider_emnify.api.answers import number, part
 from airflow_provider_emnify.api.enums import CloudConnectStatus
 from airflow_provider_emnify.api.resources.bulk import status_of
 from airflow_provider_emnify.api.waits import Wait
@@ -174,8 +174,8 @@ class EmnifyCreateCloudConnectOperator(EmnifyWaitingOperator):
             created = self._create(name, wanted) if there is None else 0
         if there is None:
             return self._leave(created)
-        kind = part(there, "type").get("id")
-        if kind is not None and int(kind) != _TYPES[self.type]:
+        kind = number(part(there, "type"), "id")
+        if kind is not None and kind != _TYPES[self.type]:
             raise ValueError(
                 f"name: attachment {there['id']} is named {name!r} and is no {self.type}; give another name"
             )

@@ -7,6 +7,7 @@ from datetime import timedelta
 from itertools import islice, takewhile
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from airflow_provider_emnify.api.answers import part
 from airflow_provider_emnify.api.enums import OperationState
 from airflow_provider_emnify.api.ids import parse_ids
 from airflow_provider_emnify.api.resources.bulk import read_rows
@@ -230,7 +231,7 @@ class EmnifyEuiccOperationOperator(EmnifyOperationOperator):
         return None
 
     def _is_like(self, row: Row, action_id: int) -> bool:
-        return row["action"]["id"] == action_id and (
+        return part(row, "action").get("id") == action_id and (
             _iccid(self.iccid_with_luhn) in {None, row.get("iccid_with_luhn")}
         )
 

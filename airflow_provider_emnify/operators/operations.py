@@ -196,9 +196,9 @@ def find_action(actions: Rows, wanted: Any) -> Row:
     """
     plain = _plain(wanted)
     for action in actions:
-        if plain in {str(action["id"]), _plain(action["description"])}:
+        if plain in {str(action["id"]), _plain(str(action.get("description")))}:
             return action
-    there = ", ".join(f"{action['description']!r} ({action['id']})" for action in actions)
+    there = ", ".join(f"{action.get('description')!r} ({action['id']})" for action in actions)
     raise ValueError(f"action: {wanted!r} is none of emnify's: {there}")
 
 

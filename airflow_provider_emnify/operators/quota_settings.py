@@ -10,6 +10,7 @@ from airflow_provider_emnify.api import (
     EmnifyUnknownOutcomeError,
     QuotaStatus,
 )
+from airflow_provider_emnify.api.answers import decimal
 from airflow_provider_emnify.api.resources.bulk import status_of
 from airflow_provider_emnify.api.resources.operation import moment
 from airflow_provider_emnify.links import EmnifyDevicesLink
@@ -96,12 +97,13 @@ class QuotaOperator(EmnifyBaseOperator):
             "auto_refill": self.auto_refill,
         }
         kept = {
-            "threshold_percentage": as_number(old.get("threshold_percentage")),
-            "threshold_volume": as_number(old.get("threshold_volume")),
-            "auto_refill": None if old.get("auto_refill") is None else bool(int(old["auto_refill"])),
+            "threshold_percentage": decimal(old, "threshold_percentage"),
+            "threshold_volume": decimal(old, "threshold_volume"),
+            "auto_refill": None if old.get("auto_refill") is None else bool(decimal(old, "auto_refill")),
         }
         fields: Row = {name: kept[name] if value is None else value for name, value in given.items()}
-        fields["expiry_date"] = _expiry(self.expiry_date) or _expiry(old.get("expiry_date"))
+        until = old.get("expiry_date") if isinstance(old.get("expiry_date"), str) else None
+        fields["expiry_date"] = _expiry(self.expiry_date) or _expiry(until)
         in_force = bool(old) and QuotaStatus.parse(status_of(old)) is not QuotaStatus.EXPIRED
         if fields["expiry_date"] is None or (self.expiry_date is None and not in_force):
             raise EmnifyConflictError(f"endpoint {endpoint_id} has no quota in force: give expiry_date")
@@ -124,7 +126,7 @@ def marked(volume: float, context: Context) -> float:
 
 def is_added(quota: Row | None, added: float) -> bool:
     """Tell whether a quota has a marked volume as the one that was added last."""
-    last = as_number((quota or {}).get("last_volume_added"))
+    last = decimal(quota, "last_volume_added")
     return last is not None and round(last, 6) == added
 
 
@@ -146,8 +148,3 @@ def _expiry(value: Any) -> str | None:
         return moment(value)
     except ValueError as error:
         raise ValueError(f"expiry_date: {error}") from None
-
-
-def as_number(value: Any) -> float | None:
-    """Return a number that emnify wrote, also as a string."""
-    return None if value is None else float(value)

@@ -12,7 +12,7 @@ from airflow_provider_emnify.api import (
     EmnifyValidationError,
     SimStatus,
 )
-from airflow_provider_emnify.api.answers import part
+from airflow_provider_emnify.api.answers import number, part, parts
 from airflow_provider_emnify.api.ids import parse_ids
 from airflow_provider_emnify.api.resources.bulk import read_rows, status_of
 from airflow_provider_emnify.links import EmnifySimsLink
@@ -163,7 +163,7 @@ class EmnifyRegisterSimBatchOperator(EmnifyBaseOperator):
                 return self._already(bic, context)  # someone else was quicker
             self.log.warning("The answer was lost; SIM batch %s is registered", bic)
             registered = {}
-        ids = [int(sim["id"]) for sim in registered.get("sim") or ()]
+        ids = [key for sim in parts(registered, "sim") if (key := number(sim, "id")) is not None]
         self.log.info("Registered SIM batch %s with %d SIMs: %s", bic, len(ids), some(ids) or "not listed")
         return {"bic": bic, "registered": True, "sim_ids": ids}
 

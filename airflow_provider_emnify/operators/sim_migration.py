@@ -11,7 +11,7 @@ from airflow_provider_emnify.api import (
     EmnifyUnknownOutcomeError,
     SimStatus,
 )
-from airflow_provider_emnify.api.answers import part
+from airflow_provider_emnify.api.answers import number, part, parts
 from airflow_provider_emnify.api.ids import parse_ids, parse_texts
 from airflow_provider_emnify.api.resources.sims import MOST_MIGRATED
 from airflow_provider_emnify.links import EmnifySimsLink
@@ -124,8 +124,8 @@ class EmnifyMigrateSimsOperator(EmnifyBaseOperator):
                 raise made from error
             summary = {
                 **found,
-                "sim_count": summary["sim_count"] + int(found.get("sim_count") or 0),
-                "sims": [*summary["sims"], *(found.get("sims") or ())],
+                "sim_count": summary["sim_count"] + (number(found, "sim_count") or 0),
+                "sims": [*summary["sims"], *parts(found, "sims")],
             }
         self.log.info(
             "%d SIMs %s", summary["sim_count"], "would be moved" if self.is_dry_run else "were moved"

@@ -148,7 +148,7 @@ class EmnifySimOperationOperator(EmnifyOperationOperator):
     def failures(self, key: str, names: Sequence[str], state: str, reason: str) -> dict[str, str]:
         """Read which SIMs of an operation failed."""
         row = self.client.sim_operations.get(key)
-        said = {str(error.get("eid")): str(error.get("message")) for error in row.get("error") or []}
+        said = {str(error.get("eid")): str(error.get("message")) for error in parts(row, "error")}
         if state == OperationState.FAILED:
             return {name: said.get(name) or reason or state for name in names}
         untold = {name: "emnify names no eID for it" for name in names if name.startswith("SIM ")}
@@ -246,7 +246,7 @@ class EmnifySimOperationOperator(EmnifyOperationOperator):
 
 def _is_like(row: Row, action: Row, product_id: int | None) -> bool:
     product = part(row, "product").get("id")  # emnify's own choice when none was asked for
-    return bool(row["action"]["id"] == action["id"] and product_id in {None, product})
+    return bool(part(row, "action").get("id") == action["id"] and product_id in {None, product})
 
 
 def _covers(row: Row, target: Target) -> bool:

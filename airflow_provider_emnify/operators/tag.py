@@ -44,7 +44,7 @@ class _TagOperator(EmnifyBaseOperator):
         """Return the ids of those tags that exist, by name."""
         tags = self.client.tags
         lists = [tags.list(name=name) for name in names] if len(names) <= FEW else [tags.list()]
-        return {row["name"]: int(row["id"]) for rows in lists for row in rows if row["name"] in names}
+        return {row["name"]: int(row["id"]) for rows in lists for row in rows if row.get("name") in names}
 
     def _read(self, ids: Sequence[int]) -> dict[int, set[int]]:
         has = assigned_tags(self.client, ids)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from airflow_provider_emnify.api.answers import decimal, number
 from airflow_provider_emnify.links import EmnifyDevicesLink
 from airflow_provider_emnify.operators.base import (
     EmnifyBaseOperator,
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 
     from airflow_provider_emnify.airflow_names import Context
     from airflow_provider_emnify.api.resources.operation import Row
-
 
 _MARKS = 1000  # bytes, which tell whose extension it is
 
@@ -106,8 +106,8 @@ def _is_same(row: Row, volume: float, limit_id: int | None, since: datetime | No
         since is not None
         and created is not None
         and created >= since
-        and float(row["volume"]) == volume
-        and (limit_id is None or int(row["traffic_limit_id"]) == limit_id)
+        and decimal(row, "volume") == volume
+        and (limit_id is None or number(row, "traffic_limit_id") == limit_id)
     )
 
 

@@ -9,7 +9,7 @@ from airflow_provider_emnify.api import (
     EmnifyNotFoundError,
     UserStatus,
 )
-from airflow_provider_emnify.api.answers import part
+from airflow_provider_emnify.api.answers import number, part
 from airflow_provider_emnify.api.ids import parse_ids
 from airflow_provider_emnify.links import EmnifyUsersLink
 from airflow_provider_emnify.operators.base import (
@@ -135,8 +135,8 @@ class EmnifyCreateUserOperator(EmnifyBaseOperator):
 
     @staticmethod
     def _same_organisation(user: Row, organisation_id: int | None) -> None:
-        there = part(user, "organisation").get("id")
-        if organisation_id is not None and there is not None and int(there) != organisation_id:
+        there = number(part(user, "organisation"), "id")
+        if organisation_id is not None and there is not None and there != organisation_id:
             raise ValueError(
                 f"organisation_id: user {user['id']} is in organisation {there} and cannot be moved to "
                 f"{organisation_id}"

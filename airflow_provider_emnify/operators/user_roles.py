@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow_provider_emnify.api import EmnifyConflictError, EmnifyNotFoundError
-from airflow_provider_emnify.api.answers import parts
+from airflow_provider_emnify.api import EmnifyConflictError, EmnifyNotFoundError, EmnifyServerError
+from airflow_provider_emnify.api.answers import number, parts
 from airflow_provider_emnify.api.ids import parse_ids, parse_user_ids
 from airflow_provider_emnify.links import EmnifyUsersLink
 from airflow_provider_emnify.operators.base import EmnifyBaseOperator, check_early, some
@@ -64,7 +64,10 @@ def give_roles(operator: EmnifyBaseOperator, user: Row, role_ids: list[int], *, 
     """Give the roles that a user lacks, then take those that are too many. Return what is there now."""
     users = operator.client.users
     user_id = int(user["id"])
-    there = [int(role["id"]) for role in parts(user, "roles")]
+    there = [key for role in parts(user, "roles") if (key := number(role, "id")) is not None]
+    listed = user.get("roles")
+    if replace and listed and (not isinstance(listed, list) or len(there) < len(listed)):
+        raise EmnifyServerError(f"the roles of user {user_id} could not be read: one of them has no id")
     missing = [role_id for role_id in role_ids if role_id not in there]
     surplus = [role_id for role_id in there if role_id not in role_ids] if replace else []
     operator.log.info(

@@ -25,7 +25,7 @@ from airflow_provider_emnify.api import (
     EmnifyUnknownOutcomeError,
     EmnifyValidationError,
 )
-from airflow_provider_emnify.api.answers import Shape, created_id
+from airflow_provider_emnify.api.answers import Shape, created_id, decimal, number
 from airflow_provider_emnify.api.errors import error_from_answer
 from tests.api.resources.samples import samples
 from tests.api.resources.test_operations import CALLS
@@ -386,3 +386,15 @@ def test_a_redirect_to_nowhere_is_an_error(location: str) -> None:
         pytest.raises(EmnifyError, match="302"),
     ):
         client.request("GET", THING)
+
+
+@pytest.mark.parametrize("found", [None, {}, [], "x", "", True, float("nan"), [7], {"id": 7}, "7" * 400])
+def test_what_is_no_number_is_none(found: Any) -> None:
+    assert number({"id": found}, "id") is None
+    assert decimal({"id": found}, "id") is None
+    assert number([found], "id") is None
+    assert decimal(found, "id") is None or found == {"id": 7}
+
+
+def test_a_number_can_be_a_text() -> None:
+    assert (number({"a": "7"}, "a"), decimal({"a": "7.5"}, "a")) == (7, 7.5)

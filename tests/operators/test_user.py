@@ -246,3 +246,15 @@ def test_emnify_s_dates_are_understood(text: str) -> None:
     moment = parse_moment(text)
     assert moment is not None
     assert moment.isoformat() == "2021-11-18T08:25:53+00:00"
+
+
+@pytest.mark.parametrize("roles", [[{"id": "x"}], [{}], [7], [None], {"id": 1}, 7, [{"id": 1}, {"id": {}}]])
+def test_roles_that_cannot_be_read_are_not_replaced(sandbox_connection: Sandbox, roles: Any) -> None:
+    user = sandbox_connection.state.add_user("ada@example.org", "Ada", [1], sandbox_connection.clock.time())
+    body = {"id": user.id, "username": "ada@example.org", "status": {"id": 1}, "roles": roles}
+    sandbox_connection.faults.add(
+        method="GET", path="/api/v1/user/{user_id}", status=200, body=body, times=None
+    )
+    operator = EmnifyAssignUserRolesOperator(task_id="t", user_id=user.id, role_ids=[3], replace=True)
+    with pytest.raises(EmnifyServerError, match="could not be read"):
+        operator.execute(context())
