@@ -197,15 +197,8 @@ class EmnifyClient(Resources):
         :param shape: What the answer must hold; by default a GET must be answered with some JSON, or a 204.
         :raises EmnifyError: the kind that says what went wrong.
         """
-        return self.send(
-            method,
-            path,
-            path_params=path_params,
-            params=params,
-            json=json,
-            repeatable=repeatable,
-            shape=shape,
-        ).body
+        more: dict[str, Any] = {"repeatable": repeatable, "shape": shape}
+        return self.send(method, path, path_params=path_params, params=params, json=json, **more).body
 
     def create(
         self,
@@ -308,8 +301,7 @@ class EmnifyClient(Resources):
         :param variables: Its variables.
         :param allow_partial: Return the data of an answer that holds errors beside them, and log the errors.
         :param all_pages: Name of a list in the data, ``users``, of which all pages are read into its
-            ``items``. The query takes the variable ``$page``, and asks for ``items`` and
-            ``meta { count pages }``; ask for each item's ``id`` too.
+            ``items``. The query takes ``$page``, and asks for ``items { id ... } meta { count pages }``.
         :param max_rows: With ``all_pages``: the most items that the list may have.
         :raises ValueError: for ``all_pages``, when the query lacks one of these, or the list has more rows.
         :raises EmnifyGraphqlError: when the answer holds ``errors``, with a 200; its ``data`` is what
@@ -385,15 +377,8 @@ class EmnifyClient(Resources):
         """Send one authentication call and return the JSON of its answer."""
         if path == AUTHENTICATE:
             self._sender.count("authentications")
-        return self._sender.send(
-            "POST",
-            path,
-            json=body,
-            token=token,
-            organisation=self._organisation,
-            repeatable=repeatable,
-            check=check,
-        ).body
+        more: dict[str, Any] = {"organisation": self._organisation, "repeatable": repeatable, "check": check}
+        return self._sender.send("POST", path, json=body, token=token, **more).body
 
     def learn_secret(self, secret: str) -> None:
         """Take note of a secret: no error of this client shows it, and whoever masks secrets is told it."""

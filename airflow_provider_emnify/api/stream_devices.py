@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_emnify.api.errors import EmnifyNetworkStateError, EmnifyNotFoundError
 from airflow_provider_emnify.api.limits import LIMITS
 from airflow_provider_emnify.api.one_line_log import one_line_log
-from airflow_provider_emnify.api.stream_reading import Reader, Reading, call_of, of_days, path_of
+from airflow_provider_emnify.api.stream_reading import Reader, Reading, call_of, filled, of_days, path_of
 
 if TYPE_CHECKING:
     from airflow_provider_emnify.api.paging import Listing
@@ -126,19 +126,20 @@ def seconds_for(calls: int, path: str) -> float:
 
 def connectivity(reading: Reading, endpoint_id: int) -> Iterator[Row]:
     """Ask whether an endpoint is connected."""
-    yield _about(endpoint_id, reading.client.endpoints.connectivity(endpoint_id))
+    found = reading.client.endpoints.connectivity(endpoint_id)
+    yield _about(endpoint_id, filled(found, "endpoints.connectivity"))
 
 
 def data_quota(reading: Reading, endpoint_id: int) -> Iterator[Row]:
     """Ask for the data quota of an endpoint; without one there is no row."""
-    if quota := reading.client.quotas.get_data(endpoint_id):
-        yield _about(endpoint_id, quota)
+    quota = filled(reading.client.quotas.get_data(endpoint_id), "quotas.get_data")
+    yield _about(endpoint_id, quota)
 
 
 def sms_quota(reading: Reading, endpoint_id: int) -> Iterator[Row]:
     """Ask for the SMS quota of an endpoint; without one there is no row."""
-    if quota := reading.client.quotas.get_sms(endpoint_id):
-        yield _about(endpoint_id, quota)
+    quota = filled(reading.client.quotas.get_sms(endpoint_id), "quotas.get_sms")
+    yield _about(endpoint_id, quota)
 
 
 def sms(reading: Reading, endpoint_id: int) -> Iterator[Row]:

@@ -197,6 +197,17 @@ def _lies_in(row: Row, span: Interval) -> bool:
         return True  # better in one run too many than in none: its key tells
 
 
+def filled(answer: Row, call: str) -> Row:
+    """Return what was answered about one thing.
+
+    :param call: The call, for the message.
+    :raises EmnifyServerError: when nothing stands in it: that is no way to say that there is nothing.
+    """
+    if answer:
+        return answer
+    raise EmnifyServerError("unexpected answer: an empty object", method="GET", path=path_of(call))
+
+
 # -- usage ----------------------------------------------------------------------------------------------
 
 
@@ -211,7 +222,7 @@ def organisation_daily(reading: Reading) -> Iterator[Row]:
 
 def organisation_monthly(reading: Reading) -> Iterator[Row]:
     """Read the usage of the organisation in this month and the last; its counts belong to this month."""
-    stats = reading.client.organisations.monthly_stats("my")
+    stats = filled(reading.client.organisations.monthly_stats("my"), "organisations.monthly_stats")
     counts = {name: value for name, value in stats.items() if name not in {"current_month", "last_month"}}
     organisation = {"organisation_id": reading.organisation_id}
     this = datetime.now(UTC).date().replace(day=1)
@@ -246,7 +257,8 @@ def organisation_hourly(reading: Reading) -> Iterator[Row]:
     begin = span.start
     while begin < span.end:
         end = min(begin + _DAY, span.end)
-        stats = reading.client.organisations.hourly_stats("my", start_date=begin, end_date=end)
+        found = reading.client.organisations.hourly_stats("my", start_date=begin, end_date=end)
+        stats = filled(found, "organisations.hourly_stats")
         hours: dict[datetime, Row] = {}
         for kind in ("data", "sms"):
             for direction in ("rx", "tx"):
