@@ -268,6 +268,10 @@ class Converter:
         for column in self.columns:
             for path in column.paths:
                 self._plant(path, (column.name, column.convert or CONVERT[column.type]))
+        for column in self.columns:
+            if column.type is ColumnType.INTEGER:
+                for path in column.paths:
+                    self._plant_other_form(path, (column.name, column.convert or CONVERT[column.type]))
 
     def __call__(self, raw: Mapping[str, Any]) -> Row:
         """Return the flat row.
@@ -290,6 +294,21 @@ class Converter:
         for name in above:
             tree = tree.setdefault(name, {})
         tree[last] = leaf
+
+    def _plant_other_form(self, path: str, leaf: tuple[str, Convert]) -> None:
+        """Take an id flat too where it is nested, and the other way round: emnify does both."""
+        if path.endswith(".id"):
+            path = f"{path.removesuffix('.id')}_id"
+        elif path.endswith("_id"):
+            path = f"{path.removesuffix('_id')}.id"
+        else:
+            return
+        *above, last = path.split(".")
+        tree: Any = self._tree
+        for name in above:
+            tree = tree.setdefault(name, {}) if isinstance(tree, dict) else None
+        if isinstance(tree, dict):
+            tree.setdefault(last, leaf)
 
 
 def _fill(tree: Tree, raw: Mapping[str, Any], row: Row, strict: bool) -> Row:

@@ -37,7 +37,7 @@ ENDPOINTS: Columns = (
     text("sim_msisdn", "sim.msisdn"),
     text("sim_eid", "sim.eid"),
     *lookup("sim_status", "sim.status"),
-    integer("sim_profile_type_id", "sim.sim_profile_type_id", "sim.sim_profile_type.id"),
+    integer("sim_profile_type_id", "sim.sim_profile_type.id"),
     json("euicc_profile", "sim.euicc_profile_data"),
     json("tag_assignments"),
     text("msc", "runtime_data.msc"),

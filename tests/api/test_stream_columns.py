@@ -27,6 +27,7 @@ from airflow_provider_emnify.api.stream_columns import (
     to_severity,
 )
 from airflow_provider_emnify.api.stream_tables import ENDPOINTS
+from airflow_provider_emnify.api.streams import STREAMS
 
 MOMENT = datetime(2021, 11, 18, 8, 25, 53, tzinfo=UTC)
 
@@ -184,3 +185,30 @@ def test_rows_have_every_column_in_the_same_order() -> None:
 def test_the_profile_type_of_a_sim_may_be_flat_or_nested(sim: dict[str, Any]) -> None:
     row = Converter(ENDPOINTS)({"id": 1, "sim": {"id": 2, **sim}})
     assert (row["sim_id"], row["sim_profile_type_id"], row["_extra"]) == (2, 3, None)
+
+
+def nested(path: str, value: Any) -> dict[str, Any]:
+    first, _, rest = path.partition(".")
+    return {first: nested(rest, value) if rest else value}
+
+
+IDS = [
+    (name, column.name, path)
+    for name, stream in STREAMS.items()
+    for column in stream.columns
+    for path in column.paths
+    if path.endswith((".id", "_id")) and column.type is ColumnType.INTEGER
+]
+
+
+@pytest.mark.parametrize(("stream", "column", "path"), IDS)
+def test_an_id_may_be_flat_or_nested_in_every_stream(stream: str, column: str, path: str) -> None:
+    other = f"{path[:-3]}_id" if path.endswith(".id") else f"{path[:-3]}.id"
+    for form in (path, other):
+        row = STREAMS[stream].converter(nested(form, 3))
+        assert (row[column], row[EXTRA]) == (3, None), form
+
+
+def test_a_form_that_another_column_has_is_left_to_it() -> None:
+    row = Converter([integer("imsi_id"), text("imsi")])({"imsi_id": 1, "imsi": "262"})
+    assert (row["imsi_id"], row["imsi"]) == (1, "262")
