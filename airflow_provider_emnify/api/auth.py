@@ -31,8 +31,8 @@ from airflow_provider_emnify.api.one_line_log import one_line_log
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from airflow_provider_emnify.api.bodies import Answer
     from airflow_provider_emnify.api.credentials import Credentials
-    from airflow_provider_emnify.api.sending import Answer
     from airflow_provider_emnify.api.token_cache import TokenCache
 
 log = one_line_log(__name__)

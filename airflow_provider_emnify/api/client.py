@@ -27,7 +27,7 @@ from airflow_provider_emnify.api.paging import Listing
 from airflow_provider_emnify.api.redaction import Redactor
 from airflow_provider_emnify.api.resources import MAY_BE_EMPTY, UNPAGED, Resources
 from airflow_provider_emnify.api.resources.operation import find_lost, page_of
-from airflow_provider_emnify.api.sending import Answer, ClientStats, Sender
+from airflow_provider_emnify.api.sending import Sender
 from airflow_provider_emnify.api.urls import DEFAULT_BASE_URL, check_base_url, fill_path
 
 if TYPE_CHECKING:
@@ -36,9 +36,10 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from airflow_provider_emnify.api.auth_token import AuthToken
+    from airflow_provider_emnify.api.bodies import Answer, Pick
+    from airflow_provider_emnify.api.client_stats import ClientStats
     from airflow_provider_emnify.api.credentials import Credentials
     from airflow_provider_emnify.api.paging import Page
-    from airflow_provider_emnify.api.sending import Pick
     from airflow_provider_emnify.api.token_cache import TokenCache
 
 Row = dict[str, Any]

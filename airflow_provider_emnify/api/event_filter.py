@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_emnify.api.answers import part
 from airflow_provider_emnify.api.enums import EventSeverity, EventSource
 from airflow_provider_emnify.api.ids import parse_ids
-from airflow_provider_emnify.api.resources.operation import MOST_VALUES
+from airflow_provider_emnify.api.resources.fields import MOST_VALUES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

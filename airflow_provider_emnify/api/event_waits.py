@@ -15,7 +15,7 @@ from airflow_provider_emnify.api.enums import Connectivity, EventPresence, Silen
 from airflow_provider_emnify.api.errors import EmnifyNetworkStateError, EmnifyNotFoundError
 from airflow_provider_emnify.api.event_filter import EventFilter, endpoint_id_of
 from airflow_provider_emnify.api.ids import parse_ids
-from airflow_provider_emnify.api.resources.operation import moment
+from airflow_provider_emnify.api.resources.fields import moment
 from airflow_provider_emnify.api.wait_kinds import Id, Reading, WaitKind
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from airflow_provider_emnify.api.one_line_log import one_line_log
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from airflow_provider_emnify.api.sending import Answer
+    from airflow_provider_emnify.api.bodies import Answer
 
 log = one_line_log(__name__)
 

@@ -16,13 +16,11 @@ anything else                  an error            an error
 from __future__ import annotations
 
 import http.client
-import json as json_module
 import platform
 import re
 import threading
 import time
 import zlib
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -33,6 +31,8 @@ import urllib3
 from airflow_provider_emnify import __version__
 from airflow_provider_emnify.api.answers import NOTHING
 from airflow_provider_emnify.api.backoff import LONGEST_RETRY_AFTER, backoff, is_worth_repeating, retry_after
+from airflow_provider_emnify.api.bodies import Answer, Unreadable, error_body_without_values, parse_body
+from airflow_provider_emnify.api.client_stats import ClientStats
 from airflow_provider_emnify.api.connections import (
     AnswerTooLargeError,
     Exchange,
@@ -72,47 +72,9 @@ log = one_line_log(__name__)
 
 _NO_CONTENT, _NOT_IMPLEMENTED = 204, 501
 _LONGEST_REASON = 300  # characters of a log line
-_WORTH_READING = 1024 * 1024  # bytes of an error
 # Answers of these hold tokens, keys or codes: none is ever shown.
 _SECRET_ANSWER = re.compile(r"/api/v\d+/(authenticate|application_token|api_secret|user/(mfa|[^/]+/mfa))\b.*")
 _BROKEN = (requests.RequestException, urllib3.exceptions.HTTPError, http.client.HTTPException, zlib.error)
-
-
-@dataclass
-class ClientStats:
-    """What a client has done so far.
-
-    :param requests: Requests sent, repeats and authentications among them.
-    :param retries: Requests sent again.
-    :param throttled_seconds: Seconds waited for the rate limits, in all threads.
-    :param authentications: Exchanges of the credentials (or the refresh token) for an auth token.
-    """
-
-    requests: float = 0
-    retries: float = 0
-    throttled_seconds: float = 0
-    authentications: float = 0
-
-
-@dataclass(frozen=True)
-class Answer:
-    """A success.
-
-    :param status: HTTP status.
-    :param headers: Headers; their names are found in any letter case.
-    :param body: The parsed JSON; None when there was no body.
-    """
-
-    status: int
-    headers: Mapping[str, str]
-    body: Any
-
-
-@dataclass(frozen=True)
-class _Unreadable:
-    """A body that is no JSON."""
-
-    text: str
 
 
 class Sender:
@@ -322,8 +284,8 @@ class Sender:
             )
         if not 200 <= status < 300:  # noqa: PLR2004 - HTTP's own numbers
             raise self._error(response, content, method, path, repeatable)
-        body = _parsed(content, pick)
-        if isinstance(body, _Unreadable):
+        body = parse_body(content, pick)
+        if isinstance(body, Unreadable):
             shown = "it is not shown" if _SECRET_ANSWER.fullmatch(path) else self._shown(body.text)
             raise self._unusable(
                 f"the answer is no JSON (is the host right?): {shown}", status, method, path, repeatable
@@ -354,7 +316,7 @@ class Sender:
             status=response.status_code,
             reason=self._redactor.text(response.reason or ""),
             headers=response.headers,
-            text=_error_body_without_values(content) if is_secret else self._redactor.body(content),
+            text=error_body_without_values(content) if is_secret else self._redactor.body(content),
             redact=self._redactor.text,
         )
         if isinstance(error, EmnifyServerError):
@@ -414,30 +376,6 @@ def _host_of(location: str) -> str:
         return urlsplit(location).netloc.rpartition("@")[2] or "another path"
     except ValueError:
         return "what is no URL"
-
-
-def _parsed(content: bytes, pick: Pick | None = None) -> Any:
-    if not content.strip():
-        return None
-    try:
-        return json_module.loads(content, object_hook=pick)
-    except (ValueError, RecursionError):
-        # Guessing the encoding of a large page takes seconds, and only a person reads it.
-        return _Unreadable(content.decode("utf-8", "replace"))
-
-
-def _error_body_without_values(content: bytes) -> str:
-    """Return what may be shown of an error that could hold a token: its code and its name."""
-    said = _parsed(content[:_WORTH_READING])
-    if not isinstance(said, dict):
-        return ""
-    shown: dict[str, Any] = {}
-    code, name = said.get("error_code"), said.get("error_token")
-    if isinstance(code, int) and 0 <= code < 10_000:  # noqa: PLR2004 - as emnify's codes are
-        shown["error_code"] = code
-    if isinstance(name, str) and re.fullmatch(r"[A-Za-z]{3,40}", name):
-        shown["error_token"] = shown["message"] = name
-    return json_module.dumps(shown) if shown else ""
 
 
 def _query(params: Mapping[str, Any] | None) -> dict[str, Any]:

@@ -175,11 +175,12 @@ def _connectivity(row: Row) -> Any:
 
 
 def _operation_state(row: Row) -> OperationState:
-    if not row.get("finalization_date"):
+    ended, error = row.get("finalization_date"), row.get("error")
+    if not isinstance(ended, str) or not ended.strip():
         return OperationState.PENDING
-    failed = _count(row, "failed_count")
-    if row.get("error") and not row.get("total_count"):
+    if error and not row.get("total_count"):
         return OperationState.FAILED
+    failed = _count(row, "failed_count") or (len(error) if isinstance(error, list) else bool(error))
     if not failed:
         return OperationState.SUCCEEDED
     return (

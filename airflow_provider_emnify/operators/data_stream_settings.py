@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from airflow_provider_emnify.api import EmnifyClient
-    from airflow_provider_emnify.api.resources.operation import Row
+    from airflow_provider_emnify.api.resources.fields import Row
 
 SETTINGS = ("destination", "data_stream_type_id", "filters", "relation_resolution", "status")
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from airflow_provider_emnify.airflow_names import Context
-    from airflow_provider_emnify.api.resources.operation import Row
+    from airflow_provider_emnify.api.resources.fields import Row
 
 _FIELDS = frozenset(
     {"name", "sim_id", "activate_sim", "sim_status", "tags", "imei", "imei_lock", "ip_address"}

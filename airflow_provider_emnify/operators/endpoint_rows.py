@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
     from airflow_provider_emnify.api import EmnifyClient
-    from airflow_provider_emnify.api.resources.operation import Row
+    from airflow_provider_emnify.api.resources.fields import Row
 
 
 def parse_rows(value: Any, field: str, allowed: frozenset[str]) -> list[Row]:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from airflow_provider_emnify.airflow_names import Context
-    from airflow_provider_emnify.api.resources.operation import Row
+    from airflow_provider_emnify.api.resources.fields import Row
 
 
 class EmnifyAssignSimOperator(EmnifyBaseOperator):

@@ -12,7 +12,7 @@ from airflow_provider_emnify.api import (
 )
 from airflow_provider_emnify.api.answers import decimal
 from airflow_provider_emnify.api.resources.bulk import status_of
-from airflow_provider_emnify.api.resources.operation import moment
+from airflow_provider_emnify.api.resources.fields import moment
 from airflow_provider_emnify.links import EmnifyDevicesLink
 from airflow_provider_emnify.operators.base import (
     EmnifyBaseOperator,
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from airflow_provider_emnify.airflow_names import Context
-    from airflow_provider_emnify.api.resources.operation import Row
+    from airflow_provider_emnify.api.resources.fields import Row
 
 QuotaType = Literal["data", "sms"]
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from airflow_provider_emnify.airflow_names import Context
-    from airflow_provider_emnify.api.resources.operation import Row
+    from airflow_provider_emnify.api.resources.fields import Row
 
 _SETTLES = 5.0  # seconds from reading a quota to having written it, in which another host may do the same
 _CLOCKS_MAY_DIFFER = timedelta(minutes=1)

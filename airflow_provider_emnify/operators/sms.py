@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from airflow_provider_emnify.api import EmnifyError, EmnifyUnknownOutcomeError, SmsStatus
 from airflow_provider_emnify.api.ids import parse_pairs
 from airflow_provider_emnify.api.resources.bulk import status_of
-from airflow_provider_emnify.api.resources.operation import moment
+from airflow_provider_emnify.api.resources.fields import moment
 from airflow_provider_emnify.api.resources.sms import is_same_sms, read_sms, submitted_at
 from airflow_provider_emnify.api.sms_text import parse_sender, split_text
 from airflow_provider_emnify.api.waits import Wait
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from airflow_provider_emnify.airflow_names import Context
-    from airflow_provider_emnify.api.resources.operation import Row
+    from airflow_provider_emnify.api.resources.fields import Row
     from airflow_provider_emnify.api.sms_text import Sender, SmsPart
 
 _NOT_SENT = frozenset({SmsStatus.FAILED, SmsStatus.EXPIRED, SmsStatus.CANCELED})

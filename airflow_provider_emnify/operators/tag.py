@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from airflow_provider_emnify.airflow_names import Context
-    from airflow_provider_emnify.api.resources.operation import Row, Rows
+    from airflow_provider_emnify.api.resources.fields import Row, Rows
 
 _CHANGED_MEANWHILE = (EmnifyConflictError, EmnifyValidationError)
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from airflow_provider_emnify.airflow_names import Context
-    from airflow_provider_emnify.api.resources.operation import Row
+    from airflow_provider_emnify.api.resources.fields import Row
 
 _MARKS = 1000  # bytes, which tell whose extension it is
 

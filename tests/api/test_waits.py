@@ -128,6 +128,15 @@ def test_a_state_that_nobody_knows_is_shown_and_waited_on() -> None:
     ("row", "label"),
     [
         ({"finalization_date": None}, "PENDING"),
+        ({"finalization_date": 5}, "PENDING"),
+        ({"finalization_date": True}, "PENDING"),
+        ({"finalization_date": {}}, "PENDING"),
+        ({"finalization_date": " "}, "PENDING"),
+        (
+            {"finalization_date": "x", "total_count": 2, "error": [{"eid": "1", "message": "m"}]},
+            "PARTLY_FAILED: 1: m",
+        ),
+        ({"finalization_date": "x", "total_count": 1, "failed_count": "x", "error": "no"}, "FAILED: no"),
         ({"finalization_date": "2026-01-01"}, "SUCCEEDED"),
         (
             {"finalization_date": "x", "error": {"reason": 5, "message": "no card"}},

@@ -16,10 +16,11 @@ from airflow_provider_emnify.api.resources.dns import Dns
 from airflow_provider_emnify.api.resources.endpoints import Endpoints
 from airflow_provider_emnify.api.resources.euiccs import Euiccs
 from airflow_provider_emnify.api.resources.events import Events
+from airflow_provider_emnify.api.resources.fields import UNSET
 from airflow_provider_emnify.api.resources.ip_address_spaces import IpAddressSpaces
 from airflow_provider_emnify.api.resources.lookups import Lookups
 from airflow_provider_emnify.api.resources.mfa import Mfa
-from airflow_provider_emnify.api.resources.operation import UNSET, Operation, Resource, operations_of
+from airflow_provider_emnify.api.resources.operation import Operation, Resource, operations_of
 from airflow_provider_emnify.api.resources.operators import Operators
 from airflow_provider_emnify.api.resources.organisations import Organisations
 from airflow_provider_emnify.api.resources.quotas import Quotas

@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from airflow_provider_emnify.api.enums import ApplicationTokenStatus
-from airflow_provider_emnify.api.resources.operation import Resource, given, moment, operation
+from airflow_provider_emnify.api.resources.fields import given, moment
+from airflow_provider_emnify.api.resources.operation import Resource, operation
 
 if TYPE_CHECKING:
     from airflow_provider_emnify.api.paging import Listing
-    from airflow_provider_emnify.api.resources.operation import Call, Moment, Row
+    from airflow_provider_emnify.api.resources.fields import Moment, Row
+    from airflow_provider_emnify.api.resources.operation import Call
 
 
 class ApplicationTokens(Resource):

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_emnify.api.resources.operation import Resource, given, operation
+from airflow_provider_emnify.api.resources.fields import given
+from airflow_provider_emnify.api.resources.operation import Resource, operation
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from airflow_provider_emnify.api.resources.operation import Call, Row
+    from airflow_provider_emnify.api.resources.fields import Row
+    from airflow_provider_emnify.api.resources.operation import Call
 
 
 class Authentication(Resource):

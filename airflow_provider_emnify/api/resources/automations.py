@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_emnify.api.resources.operation import Resource, given, newcomer, operation
+from airflow_provider_emnify.api.resources.fields import given
+from airflow_provider_emnify.api.resources.operation import Resource, newcomer, operation
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from airflow_provider_emnify.api.paging import Listing
-    from airflow_provider_emnify.api.resources.operation import Call, Row
+    from airflow_provider_emnify.api.resources.fields import Row
+    from airflow_provider_emnify.api.resources.operation import Call
 
 
 class Automations(Resource):

@@ -20,7 +20,7 @@ from airflow_provider_emnify.api.one_line_log import one_line_log
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from airflow_provider_emnify.api.resources.operation import Row
+    from airflow_provider_emnify.api.resources.fields import Row
 
 log = one_line_log(__name__)
 

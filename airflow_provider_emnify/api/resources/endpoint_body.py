@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_emnify.api.enums import EndpointStatus, SimStatus
 from airflow_provider_emnify.api.resources.bulk import status_of
-from airflow_provider_emnify.api.resources.operation import UNSET, given, ref
+from airflow_provider_emnify.api.resources.fields import UNSET, given, ref
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from airflow_provider_emnify.api.resources.operation import Row, Rows
+    from airflow_provider_emnify.api.resources.fields import Row, Rows
 
 _NEW = frozenset({"name", "sim_id", "activate_sim", "sim_status", "tags", "imei", "imei_lock", "ip_address"})
 _CHANGED = (_NEW - {"activate_sim"}) | {

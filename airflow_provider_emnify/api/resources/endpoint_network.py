@@ -5,14 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from airflow_provider_emnify.api.resources.events import list_events
-from airflow_provider_emnify.api.resources.operation import Resource, day, operation, ref
+from airflow_provider_emnify.api.resources.fields import day, ref
+from airflow_provider_emnify.api.resources.operation import Resource, operation
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from airflow_provider_emnify.api.enums import EventSeverity, EventSource
     from airflow_provider_emnify.api.paging import Listing
-    from airflow_provider_emnify.api.resources.operation import Call, Moment, Row
+    from airflow_provider_emnify.api.resources.fields import Moment, Row
+    from airflow_provider_emnify.api.resources.operation import Call
 
 
 class EndpointNetwork(Resource):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from airflow_provider_emnify.api.answers import Shape, part
+from airflow_provider_emnify.api.answers import part
 from airflow_provider_emnify.api.enums import EndpointStatus, SimStatus
 from airflow_provider_emnify.api.errors import EmnifyUnknownOutcomeError
 from airflow_provider_emnify.api.ids import parse_ids
@@ -17,25 +17,18 @@ from airflow_provider_emnify.api.resources.endpoint_body import (
     new_endpoint,
 )
 from airflow_provider_emnify.api.resources.endpoint_network import EndpointNetwork
-from airflow_provider_emnify.api.resources.operation import (
-    UNSET,
-    Unset,
-    filters,
-    given,
-    operation,
-    ref,
-    refs,
-    unless_none,
-)
+from airflow_provider_emnify.api.resources.endpoint_newest import newer_than, newest_id
+from airflow_provider_emnify.api.resources.fields import UNSET, Unset, filters, given, ref, refs, unless_none
+from airflow_provider_emnify.api.resources.operation import operation
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from typing import Any
 
     from airflow_provider_emnify.api.paging import Listing
-    from airflow_provider_emnify.api.resources.operation import Call, Ids, Moment, Numbers, Row, Rows
+    from airflow_provider_emnify.api.resources.fields import Ids, Moment, Numbers, Row, Rows
+    from airflow_provider_emnify.api.resources.operation import Call
 
-_BEYOND = 1_000_000_000  # a page number that no list reaches: it answers with the last page
 
 
 class Endpoints(EndpointNetwork):
@@ -291,7 +284,7 @@ class Endpoints(EndpointNetwork):
         rows: Rows = [dict(row) for row in endpoints]
         for row in rows:  # a bad one is refused before the first is created
             new_endpoint(row)
-        newest = self._newest_id() if rows else 0
+        newest = newest_id(self._client) if rows else 0
 
         def send(chunk: Rows) -> Rows:
             created: Rows = call.request(json={**shared, "endpoints": [new_endpoint(row) for row in chunk]})
@@ -302,7 +295,7 @@ class Endpoints(EndpointNetwork):
             return created
 
         def look(chunk: Rows) -> tuple[Rows, Rows]:
-            return match_created(chunk, self._newer_than(newest))
+            return match_created(chunk, newer_than(self.list, newest))
 
         return send_in_chunks(rows, send=send, look=look, what="create endpoints")
 
@@ -370,24 +363,6 @@ class Endpoints(EndpointNetwork):
     def _read(self, ids: Sequence[int]) -> dict[int, Row]:
         return read_rows(ids, get=self.get, list_all=self.list)
 
-    def _newest_id(self) -> int:
-        """Return the highest id there is: endpoints with a higher one came later."""
-        last: Rows = self._client.request(
-            "GET",
-            "/api/v1/endpoint",
-            params={"page": _BEYOND, "per_page": 1},
-            shape=Shape("list", int),
-        )
-        return max((int(row["id"]) for row in last), default=0)
-
-    def _newer_than(self, newest: int) -> Rows:
-        newer: Rows = []
-        for row in self.list():  # the newest first
-            if int(row["id"]) <= newest:
-                break
-            newer.append(row)
-        return newer
-
     def _finder_by_sim(self, sim_id: int | str, name: str | None) -> Callable[[], Row | None]:
         def find() -> Row | None:
             sim = self._client.sims.get(sim_id)
@@ -400,10 +375,10 @@ class Endpoints(EndpointNetwork):
         return find
 
     def _finder_by_name(self, item: Row) -> Callable[[], Row | None]:
-        newest = self._newest_id()
+        newest = newest_id(self._client)
 
         def find() -> Row | None:
-            created, _ = match_created([item], self._newer_than(newest))
+            created, _ = match_created([item], newer_than(self.list, newest))
             return created[0] if created else None
 
         return find

@@ -6,23 +6,21 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_emnify.api.answers import part
 from airflow_provider_emnify.api.errors import EmnifyUnknownOutcomeError
+from airflow_provider_emnify.api.resources.fields import filters, given, ref, unless_none
 from airflow_provider_emnify.api.resources.operation import (
     BEGINNING,
     Resource,
-    filters,
     find_lost,
-    given,
     latest_newcomer,
     operation,
-    ref,
-    unless_none,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from airflow_provider_emnify.api.paging import Listing
-    from airflow_provider_emnify.api.resources.operation import Call, Row, Rows
+    from airflow_provider_emnify.api.resources.fields import Row, Rows
+    from airflow_provider_emnify.api.resources.operation import Call
 
 
 class Euiccs(Resource):

@@ -5,19 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_emnify.api.enums import EventSeverity, EventSource
-from airflow_provider_emnify.api.resources.operation import (
-    Resource,
-    filters,
-    operation,
-    time_range,
-    unless_none,
-)
+from airflow_provider_emnify.api.resources.fields import filters, time_range, unless_none
+from airflow_provider_emnify.api.resources.operation import Resource, operation
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from airflow_provider_emnify.api.paging import Listing
-    from airflow_provider_emnify.api.resources.operation import Call, Moment, Row, Rows
+    from airflow_provider_emnify.api.resources.fields import Moment, Row, Rows
+    from airflow_provider_emnify.api.resources.operation import Call
 
 _SEVERAL = frozenset({"iccid", "iccid_with_luhn", "endpoint", "type", "network", "rat", "country"})
 

@@ -8,7 +8,8 @@ from airflow_provider_emnify.api.resources.operation import Resource, newcomer, 
 
 if TYPE_CHECKING:
     from airflow_provider_emnify.api.paging import Listing
-    from airflow_provider_emnify.api.resources.operation import Call, Row, Rows
+    from airflow_provider_emnify.api.resources.fields import Row, Rows
+    from airflow_provider_emnify.api.resources.operation import Call
 
 
 class IpAddressSpaces(Resource):

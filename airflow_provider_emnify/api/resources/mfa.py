@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from airflow_provider_emnify.api.resources.operation import Resource, operation, ref
+from airflow_provider_emnify.api.resources.fields import ref
+from airflow_provider_emnify.api.resources.operation import Resource, operation
 
 if TYPE_CHECKING:
     from airflow_provider_emnify.api.paging import Listing
-    from airflow_provider_emnify.api.resources.operation import Call, Row, Rows
+    from airflow_provider_emnify.api.resources.fields import Row, Rows
+    from airflow_provider_emnify.api.resources.operation import Call
 
 _ACTIVE = 1
 

@@ -9,44 +9,22 @@ from __future__ import annotations
 import functools
 import inspect
 import re
-from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
-from enum import Enum
 from itertools import islice
-from typing import TYPE_CHECKING, Any, Concatenate, Final, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 from airflow_provider_emnify.api.answers import Kind, Shape
 from airflow_provider_emnify.api.errors import EmnifyError, EmnifyServerError, EmnifyUnknownOutcomeError
-from airflow_provider_emnify.api.ids import parse_id, parse_ids
+from airflow_provider_emnify.api.ids import parse_id
 from airflow_provider_emnify.api.paging import Listing, Page
+from airflow_provider_emnify.api.resources.fields import given
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from airflow_provider_emnify.api.bodies import Answer
     from airflow_provider_emnify.api.client import EmnifyClient
-    from airflow_provider_emnify.api.sending import Answer
-
-Row = dict[str, Any]
-Rows = list[Row]
-Numbers = list[int]
-Ids = int | str | Sequence[int | str]
-Moment = datetime | date | str
-
-
-class Unset(Enum):
-    """The type of :data:`UNSET`."""
-
-    UNSET = "unset"
-
-    def __repr__(self) -> str:
-        return "UNSET"
-
-    def __bool__(self) -> bool:
-        return False
-
-
-UNSET: Final = Unset.UNSET
-"""Default of an argument for which None means something: what is UNSET is not sent, None is sent as null."""
-
+    from airflow_provider_emnify.api.resources.fields import Row, Rows
 
 @dataclass(frozen=True)
 class Operation:
@@ -279,92 +257,8 @@ def operations_of(resource: type[Resource]) -> dict[str, Operation]:
     return {name: found for name, found in members if isinstance(found, Operation)}
 
 
-def given(**fields: Any) -> Row:
-    """Keep the fields that were given: neither None nor UNSET."""
-    return {name: value for name, value in fields.items() if value is not None and value is not UNSET}
-
-
-def ref(value: Any, field: str) -> Any:
-    """Return ``{"id": value}``, None or UNSET for what was not given.
-
-    :param field: Name of the argument, for the message.
-    :raises ValueError: if the value is not one id.
-    """
-    if value is None or value is UNSET:
-        return value
-    return {"id": parse_id(value, field)}
-
-
-def nullable_ref(value: Any, field: str) -> Any:
-    """Return ``{"id": value}`` with None as ``{"id": None}``: the way to empty a reference."""
-    return {"id": None} if value is None else ref(value, field)
-
-
-def refs(values: Any, field: str) -> Rows | None:
-    """Return ``[{"id": value}, ...]``, None for what was not given."""
-    return None if values is None else [{"id": value} for value in parse_ids(values, field)]
-
-
-def moment(value: Moment | None) -> str | None:
-    """Return a point in time as ``YYYY-MM-DDTHH:mm:ssZ`` in UTC. Without a time zone, UTC is meant.
-
-    :raises ValueError: if the text is no ISO 8601 date or time.
-    """
-    if value is None:
-        return None
-    if isinstance(value, str):
-        value = datetime.fromisoformat(value.strip())
-    elif not isinstance(value, datetime):
-        value = datetime(value.year, value.month, value.day, tzinfo=UTC)
-    value = value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
-    return value.strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def day(value: Moment | None) -> str | None:
-    """Return a date as ``YYYY-MM-DD``; of a point in time, its date in UTC.
-
-    :raises ValueError: if the text is no ISO 8601 date or time.
-    """
-    text = moment(value)
-    return None if text is None else text[:10]
-
-
 BEGINNING = 100
 """Rows of a long list that are looked at for one that was created a moment ago."""
-
-MOST_VALUES = 6
-"""As many values as emnify takes for one filter, where it takes several."""
-
-
-def filters(q: str | None = None, *, several: Collection[str] = (), **fields: Any) -> str | None:
-    """Return the ``q`` of a list: ``field:value,field:value``, None when nothing filters.
-
-    :param q: Filters as the caller wrote them; those of ``fields`` are added.
-    :param several: Fields that may have up to six values, given as a list.
-    :param fields: A value for each field; UNSET does not filter, None filters on ``null``. A trailing
-        underscore in a name is dropped (``from_``).
-    :raises ValueError: for a value that a filter cannot express.
-    """
-    terms = [q] if q else []
-    for keyword, value in fields.items():
-        name = keyword.rstrip("_")
-        if value is UNSET:
-            continue
-        if isinstance(value, (list, tuple, set, frozenset)):
-            terms.append(f"{name}:{_several(name, list(value), several)}")
-        else:
-            terms.append(f"{name}:{_filter_text(name, value, separator=name in several)}")
-    return ",".join(terms) or None
-
-
-def time_range(from_: Moment | None, until: Moment | None) -> Row:
-    """Return the filters ``from_`` and ``until``, which emnify takes only together.
-
-    :raises ValueError: if one of them is missing.
-    """
-    if (from_ is None) != (until is None):
-        raise ValueError("from_ and until: emnify takes them only together")
-    return {"from_": moment(from_) or UNSET, "until": moment(until) or UNSET}
 
 
 def newcomer(list_all: Callable[[], Iterable[Row]], is_it: Callable[[Row], bool]) -> Callable[[], Row | None]:
@@ -405,35 +299,3 @@ def find_lost(find: Callable[[], Row | None], lost: EmnifyUnknownOutcomeError) -
     except EmnifyError as error:
         lost.message += f". It could not be looked for: {error.message}"
         raise lost from error
-
-
-def unless_none(value: Any, parse: Callable[[Any], Any] = lambda value: value) -> Any:
-    """Return the parsed value of an argument that does not filter when it is None."""
-    return UNSET if value is None else parse(value)
-
-
-def _several(name: str, values: list[Any], several: Collection[str]) -> str:
-    if name not in several:
-        raise ValueError(f"{name}: emnify filters by one value here, not by {values!r}")
-    if not 1 <= len(values) <= MOST_VALUES:
-        raise ValueError(f"{name}: emnify takes one to {MOST_VALUES} values, not {len(values)}")
-    return "|".join(_filter_text(name, value, separator=True) for value in values)
-
-
-def _filter_text(name: str, value: Any, *, separator: bool) -> str:
-    if value is None:
-        return "null"
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, datetime):
-        return moment(value) or ""
-    if isinstance(value, date):
-        return value.isoformat()
-    text = str(int(value)) if isinstance(value, int) else str(value).strip()
-    if not text:
-        raise ValueError(f"{name}: an empty value cannot be filtered by")
-    if "," in text or (separator and "|" in text):
-        raise ValueError(
-            f"{name}: {value!r} holds a separator of emnify's filters; give single values, as a list"
-        )
-    return text

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from airflow_provider_emnify.api.resources.operation import Resource, day, given, moment, operation, ref
+from airflow_provider_emnify.api.resources.fields import day, given, moment, ref
+from airflow_provider_emnify.api.resources.operation import Resource, operation
 
 if TYPE_CHECKING:
     from airflow_provider_emnify.api.paging import Listing
-    from airflow_provider_emnify.api.resources.operation import Call, Moment, Row, Rows
+    from airflow_provider_emnify.api.resources.fields import Moment, Row, Rows
+    from airflow_provider_emnify.api.resources.operation import Call
 
 
 class Organisations(Resource):

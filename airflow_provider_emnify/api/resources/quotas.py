@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_emnify.api.enums import QuotaStatus
-from airflow_provider_emnify.api.resources.operation import Resource, given, moment, operation
+from airflow_provider_emnify.api.resources.fields import given, moment
+from airflow_provider_emnify.api.resources.operation import Resource, operation
 
 if TYPE_CHECKING:
-    from airflow_provider_emnify.api.resources.operation import Call, Moment, Row
+    from airflow_provider_emnify.api.resources.fields import Moment, Row
+    from airflow_provider_emnify.api.resources.operation import Call
 
 
 class Quotas(Resource):

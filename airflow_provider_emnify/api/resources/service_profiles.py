@@ -4,20 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
-from airflow_provider_emnify.api.resources.operation import (
-    UNSET,
-    Resource,
-    Unset,
-    given,
-    newcomer,
-    nullable_ref,
-    operation,
-    ref,
-)
+from airflow_provider_emnify.api.resources.fields import UNSET, Unset, given, nullable_ref, ref
+from airflow_provider_emnify.api.resources.operation import Resource, newcomer, operation
 
 if TYPE_CHECKING:
     from airflow_provider_emnify.api.paging import Listing
-    from airflow_provider_emnify.api.resources.operation import Call, Row
+    from airflow_provider_emnify.api.resources.fields import Row
+    from airflow_provider_emnify.api.resources.operation import Call
 
 
 class ServiceProfiles(Resource):

@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from airflow_provider_emnify.api.enums import SimStatus
-from airflow_provider_emnify.api.resources.operation import Resource, given, operation
+from airflow_provider_emnify.api.resources.fields import given
+from airflow_provider_emnify.api.resources.operation import Resource, operation
 
 if TYPE_CHECKING:
-    from airflow_provider_emnify.api.resources.operation import Call, Row
+    from airflow_provider_emnify.api.resources.fields import Row
+    from airflow_provider_emnify.api.resources.operation import Call
 
 
 class SimBatches(Resource):

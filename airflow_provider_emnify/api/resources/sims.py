@@ -8,26 +8,26 @@ from airflow_provider_emnify.api.enums import SimStatus
 from airflow_provider_emnify.api.ids import parse_ids
 from airflow_provider_emnify.api.resources.bulk import read_rows, send_in_chunks, split, status_of
 from airflow_provider_emnify.api.resources.events import list_events
-from airflow_provider_emnify.api.resources.operation import (
+from airflow_provider_emnify.api.resources.fields import (
     UNSET,
-    Resource,
     Unset,
     day,
     filters,
     given,
     nullable_ref,
-    operation,
     ref,
     refs,
     unless_none,
 )
+from airflow_provider_emnify.api.resources.operation import Resource, operation
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from airflow_provider_emnify.api.enums import EventSeverity, EventSource
     from airflow_provider_emnify.api.paging import Listing
-    from airflow_provider_emnify.api.resources.operation import Call, Ids, Moment, Numbers, Row, Rows
+    from airflow_provider_emnify.api.resources.fields import Ids, Moment, Numbers, Row, Rows
+    from airflow_provider_emnify.api.resources.operation import Call
 
 MOST_MIGRATED = 500
 """SIMs that one migration may hold."""

@@ -8,14 +8,16 @@ from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 
 from airflow_provider_emnify.api.answers import Shape
-from airflow_provider_emnify.api.resources.operation import Resource, given, moment, operation, ref
+from airflow_provider_emnify.api.resources.fields import given, moment, ref
+from airflow_provider_emnify.api.resources.operation import Resource, operation
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from airflow_provider_emnify.api.client import EmnifyClient
     from airflow_provider_emnify.api.paging import Listing
-from airflow_provider_emnify.api.resources.operation import Call, Moment, Row, Rows
+from airflow_provider_emnify.api.resources.fields import Moment, Row, Rows
+from airflow_provider_emnify.api.resources.operation import Call
 
 _MARGIN = 5.0  # seconds that the clocks of emnify's servers may differ
 

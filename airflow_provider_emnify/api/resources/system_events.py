@@ -8,7 +8,8 @@ from airflow_provider_emnify.api.resources.operation import Resource, operation
 
 if TYPE_CHECKING:
     from airflow_provider_emnify.api.paging import Listing
-    from airflow_provider_emnify.api.resources.operation import Call, Row
+    from airflow_provider_emnify.api.resources.fields import Row
+    from airflow_provider_emnify.api.resources.operation import Call
 
 
 class SystemEvents(Resource):

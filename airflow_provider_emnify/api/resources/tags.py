@@ -8,21 +8,16 @@ from airflow_provider_emnify.api.answers import is_id, parts
 from airflow_provider_emnify.api.errors import EmnifyNotFoundError
 from airflow_provider_emnify.api.ids import parse_ids
 from airflow_provider_emnify.api.resources.bulk import FEW, send_in_chunks, split
-from airflow_provider_emnify.api.resources.operation import (
-    Resource,
-    given,
-    newcomer,
-    operation,
-    ref,
-    refs,
-)
+from airflow_provider_emnify.api.resources.fields import given, ref, refs
+from airflow_provider_emnify.api.resources.operation import Resource, newcomer, operation
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from airflow_provider_emnify.api.client import EmnifyClient
     from airflow_provider_emnify.api.paging import Listing
-    from airflow_provider_emnify.api.resources.operation import Call, Ids, Numbers, Row, Rows
+    from airflow_provider_emnify.api.resources.fields import Ids, Numbers, Row, Rows
+    from airflow_provider_emnify.api.resources.operation import Call
 
 
 class Tags(Resource):

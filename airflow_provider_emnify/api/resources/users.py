@@ -7,22 +7,16 @@ from typing import TYPE_CHECKING
 from airflow_provider_emnify.api.enums import UserStatus
 from airflow_provider_emnify.api.errors import EmnifyNotFoundError
 from airflow_provider_emnify.api.resources.events import list_events
-from airflow_provider_emnify.api.resources.operation import (
-    Resource,
-    filters,
-    given,
-    operation,
-    ref,
-    refs,
-    unless_none,
-)
+from airflow_provider_emnify.api.resources.fields import filters, given, ref, refs, unless_none
+from airflow_provider_emnify.api.resources.operation import Resource, operation
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from airflow_provider_emnify.api.enums import EventSeverity, EventSource
     from airflow_provider_emnify.api.paging import Listing
-    from airflow_provider_emnify.api.resources.operation import Call, Ids, Moment, Row, Rows
+    from airflow_provider_emnify.api.resources.fields import Ids, Moment, Row, Rows
+    from airflow_provider_emnify.api.resources.operation import Call
 
 
 class Users(Resource):

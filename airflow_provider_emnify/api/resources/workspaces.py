@@ -6,11 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_emnify.api.enums import UserStatus
 from airflow_provider_emnify.api.ids import parse_ids
-from airflow_provider_emnify.api.resources.operation import Resource, day, operation, ref
+from airflow_provider_emnify.api.resources.fields import day, ref
+from airflow_provider_emnify.api.resources.operation import Resource, operation
 
 if TYPE_CHECKING:
     from airflow_provider_emnify.api.paging import Listing
-    from airflow_provider_emnify.api.resources.operation import Call, Ids, Moment, Row
+    from airflow_provider_emnify.api.resources.fields import Ids, Moment, Row
+    from airflow_provider_emnify.api.resources.operation import Call
 
 
 class Workspaces(Resource):

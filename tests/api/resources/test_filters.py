@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_emnify.api import EndpointStatus, EventSeverity
-from airflow_provider_emnify.api.resources.operation import UNSET, day, filters, given, moment, ref, refs
+from airflow_provider_emnify.api.resources.fields import UNSET, day, filters, given, moment, ref, refs
 from tests.api.resources.recorder import Recorder
 
 

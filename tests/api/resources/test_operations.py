@@ -18,7 +18,7 @@ from tests.api.resources.recorder import Recorder, Sent
 from tests.api.resources.samples import LEAST, ONE_OF, joined, samples
 
 if TYPE_CHECKING:
-    from airflow_provider_emnify.api.resources.operation import Row
+    from airflow_provider_emnify.api.resources.fields import Row
 
 CALLS = {
     f"{name}.{method}": (getattr(resource, method), found)
