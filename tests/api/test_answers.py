@@ -34,7 +34,7 @@ from tests.api.support import AUTHENTICATE, OK, THING, TOKEN, URL, http, make_cl
 if TYPE_CHECKING:
     from airflow_provider_emnify.api import EmnifyClient
 
-DEEP = "[" * 5000 + "]" * 5000
+DEEP = "[" * 100_000 + "]" * 100_000  # past what any Python reads
 # Answers that hold what no operation promises, by what they look like.
 WRONG = {
     "empty": "",
