@@ -7,7 +7,6 @@ in, it may be a token that was put into the wrong one.
 from __future__ import annotations
 
 import difflib
-import ipaddress
 import json
 import math
 import re
@@ -19,6 +18,7 @@ from urllib.parse import urlsplit
 from airflow_provider_emnify.airflow_names import AirflowFailException
 from airflow_provider_emnify.api import Credentials
 from airflow_provider_emnify.api.one_line_log import one_line_log
+from airflow_provider_emnify.api.urls import is_loopback
 from airflow_provider_emnify.hooks.form import (
     DEFAULT_BASE_URL,
     DEFAULT_MAX_RETRIES,
@@ -232,7 +232,7 @@ def _base_url(conn: Connection, wrong: _Wrong) -> str:
         if not host:
             raise wrong("port", "it is given without a host; put both in the host, or leave it empty")
         port = given_port
-    if parts.scheme == "http" and not _is_loopback(name):
+    if parts.scheme == "http" and not is_loopback(name):
         raise wrong(
             "host", f"http:// would send the secret in the clear and is for this machine only; {example}"
         )
@@ -260,15 +260,6 @@ def _is_host(name: str) -> bool:
         and not name.isdecimal()
         and not name.lower().startswith("eyj")  # how every JWT begins
     )
-
-
-def _is_loopback(name: str) -> bool:
-    if name == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(name).is_loopback
-    except ValueError:
-        return False
 
 
 def _number(
