@@ -15,8 +15,8 @@ import re
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from airflow_provider_emnify.api.stream_files import RECORD_KINDS
-from airflow_provider_emnify.api.streams import STREAMS
+from airflow_provider_emnify.api.data_streamer.files import RECORD_KINDS
+from airflow_provider_emnify.api.streams.catalogue import STREAMS
 
 if TYPE_CHECKING:
     from urllib.parse import SplitResult

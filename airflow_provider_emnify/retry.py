@@ -26,13 +26,13 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_emnify.airflow_names import AirflowException, AirflowFailException
-from airflow_provider_emnify.api.backoff import LONGEST_RETRY_AFTER
 from airflow_provider_emnify.api.errors import (
     EmnifyError,
     EmnifyPartialError,
     EmnifyUnknownOutcomeError,
     one_line,
 )
+from airflow_provider_emnify.api.transport.backoff import LONGEST_RETRY_AFTER
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -77,8 +77,8 @@ def use_pages_of(stream: str, per_page: int) -> None:
     """Have a stream read in smaller pages than emnify's largest."""
     from dataclasses import replace
 
-    from airflow_provider_emnify.api.stream_reading import listed
-    from airflow_provider_emnify.api.streams import STREAMS
+    from airflow_provider_emnify.api.streams.catalogue import STREAMS
+    from airflow_provider_emnify.api.streams.readers import listed
 
     STREAMS[stream] = replace(STREAMS[stream], read=listed(STREAMS[stream].call, per_page=per_page))
 
@@ -129,8 +129,8 @@ def official(url: str, token: str, folder: str) -> dict[str, Any]:
 
 def load(way: str) -> dict[str, Any]:
     """Bring rows that are there already into PostgreSQL, with COPY or with ``executemany``."""
-    from airflow_provider_emnify.api.streams import get_stream
-    from airflow_provider_emnify.transfers import sql_table
+    from airflow_provider_emnify.api.streams.catalogue import get_stream
+    from airflow_provider_emnify.transfers.sinks import sql_table
     from airflow_provider_emnify.transfers.sql import sql_hook
 
     stream = get_stream("sims")

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
     from pathlib import Path
 
-    from airflow_provider_emnify.api.streams import Stream
+    from airflow_provider_emnify.api.streams.catalogue import Stream
     from airflow_provider_emnify.sandbox import Sandbox
 
 Row = dict[str, Any]
@@ -53,7 +53,7 @@ class Fleet:
     """
 
     def __init__(self, sandbox: Sandbox) -> None:
-        from airflow_provider_emnify.sandbox.render import endpoint_row, sim_row
+        from airflow_provider_emnify.sandbox.routes.render import endpoint_row, sim_row
 
         self._sandbox, self._state, self._chance = sandbox, sandbox.state, random.Random(1)
         self._tables: dict[str, dict[int, Any]] = {
@@ -271,7 +271,7 @@ class Result(NamedTuple):
 
 def _sync(run: Any, fleet: Fleet, name: str, target: str, faults: Mapping[str, Any] | None = None) -> Result:
     """Sync, while the fleet changes if there are faults, and compare."""
-    from airflow_provider_emnify.api.streams import get_stream
+    from airflow_provider_emnify.api.streams.catalogue import get_stream
 
     stream, failed = get_stream(name), -_hits(faults)
     fleet.begin()

@@ -149,8 +149,8 @@ class Loop:
 
 async def hold(emnify: Emnify, size: int, over: float, results: dict[str, Any]) -> None:
     """Hold the waits with this provider's trigger, until all are over."""
-    from airflow_provider_emnify.api.waits import Wait
-    from airflow_provider_emnify.triggers import poller
+    from airflow_provider_emnify.api.waits.wait import Wait
+    from airflow_provider_emnify.triggers.shared import poller
     from airflow_provider_emnify.triggers.wait import EmnifyWaitTrigger
 
     ids = random.Random(size).sample(emnify.ids, size)

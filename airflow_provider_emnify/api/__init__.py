@@ -12,7 +12,6 @@
 from __future__ import annotations
 
 from airflow_provider_emnify.api.client import EmnifyClient
-from airflow_provider_emnify.api.credentials import Credentials
 from airflow_provider_emnify.api.enums import (
     ApplicationTokenStatus,
     CloudConnectStatus,
@@ -42,7 +41,8 @@ from airflow_provider_emnify.api.errors import (
     EmnifyUnknownOutcomeError,
     EmnifyValidationError,
 )
-from airflow_provider_emnify.api.limits import Limits
+from airflow_provider_emnify.api.limits.limits import Limits
+from airflow_provider_emnify.api.transport.credentials import Credentials
 
 __all__ = [
     "ApplicationTokenStatus",

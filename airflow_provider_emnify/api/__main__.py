@@ -10,15 +10,15 @@ import argparse
 import sys
 from typing import TYPE_CHECKING
 
-from airflow_provider_emnify.api.limits import limit_class
+from airflow_provider_emnify.api.limits.limits import limit_class
 from airflow_provider_emnify.api.resources import RESOURCES, operations_of
-from airflow_provider_emnify.api.streams import STREAMS
+from airflow_provider_emnify.api.streams.catalogue import STREAMS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from airflow_provider_emnify.api.resources import Operation
-    from airflow_provider_emnify.api.streams import Stream
+    from airflow_provider_emnify.api.streams.catalogue import Stream
 
 
 def operations() -> list[tuple[str, Operation]]:

@@ -1,7 +1,7 @@
 """EmnifyClient: the emnify REST API, one session for it, and one place through which every request goes.
 
 :meth:`EmnifyClient.send` puts the auth token on, renews it once after a 401, and leaves the sending to
-:class:`~airflow_provider_emnify.api.sending.Sender`.
+:class:`~airflow_provider_emnify.api.transport.sending.Sender`.
 """
 
 from __future__ import annotations
@@ -12,35 +12,35 @@ import weakref
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import urlsplit
 
-from airflow_provider_emnify.api.answers import JSON, NOTHING, Shape, created_id
-from airflow_provider_emnify.api.auth import AUTHENTICATE, TokenSource
 from airflow_provider_emnify.api.errors import (
     EmnifyAuthenticationError,
     EmnifyError,
     EmnifyUnknownOutcomeError,
 )
-from airflow_provider_emnify.api.graphql import GRAPHQL, data_of, is_mutation
-from airflow_provider_emnify.api.graphql_pages import MOST_ROWS, check_all_pages, read_all_pages
-from airflow_provider_emnify.api.limits import Limits
-from airflow_provider_emnify.api.one_line_log import one_line_log
-from airflow_provider_emnify.api.paging import Listing
-from airflow_provider_emnify.api.redaction import Redactor
+from airflow_provider_emnify.api.limits.limits import Limits
 from airflow_provider_emnify.api.resources import MAY_BE_EMPTY, UNPAGED, Resources
+from airflow_provider_emnify.api.resources.graphql import GRAPHQL, data_of, is_mutation
+from airflow_provider_emnify.api.resources.graphql_pages import MOST_ROWS, check_all_pages, read_all_pages
 from airflow_provider_emnify.api.resources.operation import find_lost, page_of
-from airflow_provider_emnify.api.sending import Sender
-from airflow_provider_emnify.api.urls import DEFAULT_BASE_URL, check_base_url, fill_path
+from airflow_provider_emnify.api.secrets.one_line_log import one_line_log
+from airflow_provider_emnify.api.secrets.redaction import Redactor
+from airflow_provider_emnify.api.transport.answers import JSON, NOTHING, Shape, created_id
+from airflow_provider_emnify.api.transport.auth import AUTHENTICATE, TokenSource
+from airflow_provider_emnify.api.transport.paging import Listing
+from airflow_provider_emnify.api.transport.sending import Sender
+from airflow_provider_emnify.api.transport.urls import DEFAULT_BASE_URL, check_base_url, fill_path
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from contextlib import AbstractContextManager
     from types import TracebackType
 
-    from airflow_provider_emnify.api.auth_token import AuthToken
-    from airflow_provider_emnify.api.bodies import Answer, Pick
-    from airflow_provider_emnify.api.client_stats import ClientStats
-    from airflow_provider_emnify.api.credentials import Credentials
-    from airflow_provider_emnify.api.paging import Page
-    from airflow_provider_emnify.api.token_cache import TokenCache
+    from airflow_provider_emnify.api.transport.auth_token import AuthToken
+    from airflow_provider_emnify.api.transport.bodies import Answer, Pick
+    from airflow_provider_emnify.api.transport.credentials import Credentials
+    from airflow_provider_emnify.api.transport.paging import Page
+    from airflow_provider_emnify.api.transport.stats import ClientStats
+    from airflow_provider_emnify.api.transport.token_cache import TokenCache
 
 Row = dict[str, Any]
 
@@ -143,7 +143,7 @@ class EmnifyClient(Resources):
     def token_info(self) -> dict[str, Any]:
         """Return what the auth token says, decoded on the spot and free of secrets.
 
-        Gets one if none is held. See :meth:`~airflow_provider_emnify.api.auth.AuthToken.info`.
+        Gets one if none is held. See :meth:`~airflow_provider_emnify.api.transport.auth.AuthToken.info`.
         """
         return self._tokens.token().info()
 
@@ -251,8 +251,9 @@ class EmnifyClient(Resources):
     ) -> Listing:
         """Return the rows of a list, lazily: newest first, or in the order that ``sort`` asks for.
 
-        See :mod:`airflow_provider_emnify.api.paging` for what is promised while the list changes. A list that
-        does not come as a whole is an :class:`EmnifyServerError`, on whatever row that is found out.
+        See :mod:`airflow_provider_emnify.api.transport.paging` for what is promised while the list
+        changes. A list that does not come as a whole is an :class:`EmnifyServerError`, on whatever row
+        that is found out.
 
         :param q: Filter in emnify's form, ``field:value,field:value``.
         :param sort: Fields to sort by, ``-name,id``.

@@ -17,8 +17,8 @@ from urllib.parse import urlsplit
 
 from airflow_provider_emnify.airflow_names import AirflowFailException
 from airflow_provider_emnify.api import Credentials
-from airflow_provider_emnify.api.one_line_log import one_line_log
-from airflow_provider_emnify.api.urls import is_loopback
+from airflow_provider_emnify.api.secrets.one_line_log import one_line_log
+from airflow_provider_emnify.api.transport.urls import is_loopback
 from airflow_provider_emnify.hooks.form import (
     DEFAULT_BASE_URL,
     DEFAULT_MAX_RETRIES,

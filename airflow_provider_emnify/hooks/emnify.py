@@ -24,8 +24,8 @@ from airflow_provider_emnify.api import (
     EmnifyServerError,
     Limits,
 )
-from airflow_provider_emnify.api.one_line_log import one_line_log
-from airflow_provider_emnify.api.token_cache import TokenCache
+from airflow_provider_emnify.api.secrets.one_line_log import one_line_log
+from airflow_provider_emnify.api.transport.token_cache import TokenCache
 from airflow_provider_emnify.hooks.connection import ConnectionSettings, EmnifyConnectionConfigError
 from airflow_provider_emnify.hooks.form import DEFAULT_TOKEN_CACHE, form_widgets, ui_field_behaviour
 from airflow_provider_emnify.hooks.masking import mask

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_emnify.airflow_names import BaseOperator
 from airflow_provider_emnify.api.errors import one_line
-from airflow_provider_emnify.api.one_line_log import one_line_log
+from airflow_provider_emnify.api.secrets.one_line_log import one_line_log
 from airflow_provider_emnify.hooks.emnify import EmnifyHook
 from airflow_provider_emnify.retry import fail_for_good
 
@@ -170,7 +170,7 @@ def one_id(value: Any, field: str) -> int:
 
     :raises ValueError: naming the field and the value.
     """
-    from airflow_provider_emnify.api.ids import parse_id
+    from airflow_provider_emnify.api.values import parse_id
 
     return parse_id(value, field)
 

@@ -8,10 +8,10 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from airflow_provider_emnify.api import EmnifyNotFoundError
-from airflow_provider_emnify.api.answers import number, part
 from airflow_provider_emnify.api.enums import CloudConnectStatus
 from airflow_provider_emnify.api.resources.bulk import status_of
-from airflow_provider_emnify.api.waits import Wait
+from airflow_provider_emnify.api.transport.answers import number, part
+from airflow_provider_emnify.api.waits.wait import Wait
 from airflow_provider_emnify.operators.base import (
     EmnifyBaseOperator,
     check_early,
@@ -22,8 +22,12 @@ from airflow_provider_emnify.operators.base import (
     some,
     text,
 )
-from airflow_provider_emnify.operators.rerun import made_by_this_task, parse_moment, unknown_for_good
-from airflow_provider_emnify.operators.secret import masked_connection
+from airflow_provider_emnify.operators.idempotency.attempts import (
+    made_by_this_task,
+    parse_moment,
+    unknown_for_good,
+)
+from airflow_provider_emnify.operators.secrets import masked_connection
 from airflow_provider_emnify.operators.waiting import EmnifyWaitingOperator
 
 if TYPE_CHECKING:

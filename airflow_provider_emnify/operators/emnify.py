@@ -10,11 +10,11 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_emnify.api.errors import EmnifyNotFoundError
-from airflow_provider_emnify.api.ids import parse_ids
-from airflow_provider_emnify.api.secret_names import hide_secrets
-from airflow_provider_emnify.operators.at_most_once import at_most_once
+from airflow_provider_emnify.api.secrets.names import hide_secrets
+from airflow_provider_emnify.api.values import parse_ids
 from airflow_provider_emnify.operators.base import EmnifyBaseOperator, flag, is_known
-from airflow_provider_emnify.operators.secret import MaskedArguments, refuse_secrets
+from airflow_provider_emnify.operators.idempotency.once import at_most_once
+from airflow_provider_emnify.operators.secrets import MaskedArguments, refuse_secrets
 
 if TYPE_CHECKING:
     from airflow_provider_emnify.airflow_names import Context

@@ -6,10 +6,9 @@ import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow_provider_emnify.api.graphql import is_mutation
-from airflow_provider_emnify.api.graphql_pages import MOST_ROWS, check_all_pages
-from airflow_provider_emnify.api.secret_names import hide_secrets
-from airflow_provider_emnify.operators.at_most_once import at_most_once
+from airflow_provider_emnify.api.resources.graphql import is_mutation
+from airflow_provider_emnify.api.resources.graphql_pages import MOST_ROWS, check_all_pages
+from airflow_provider_emnify.api.secrets.names import hide_secrets
 from airflow_provider_emnify.operators.base import (
     EmnifyBaseOperator,
     check_early,
@@ -18,7 +17,8 @@ from airflow_provider_emnify.operators.base import (
     mapping,
     text,
 )
-from airflow_provider_emnify.operators.secret import MaskedArguments, refuse_secrets
+from airflow_provider_emnify.operators.idempotency.once import at_most_once
+from airflow_provider_emnify.operators.secrets import MaskedArguments, refuse_secrets
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

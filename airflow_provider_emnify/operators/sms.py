@@ -10,17 +10,21 @@ from itertools import zip_longest
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_emnify.api import EmnifyError, EmnifyUnknownOutcomeError, SmsStatus
-from airflow_provider_emnify.api.ids import parse_pairs
 from airflow_provider_emnify.api.resources.bulk import status_of
 from airflow_provider_emnify.api.resources.fields import moment
 from airflow_provider_emnify.api.resources.sms import is_same_sms, read_sms, submitted_at
 from airflow_provider_emnify.api.sms_text import parse_sender, split_text
-from airflow_provider_emnify.api.waits import Wait
+from airflow_provider_emnify.api.values import parse_pairs
+from airflow_provider_emnify.api.waits.wait import Wait
 from airflow_provider_emnify.links import EmnifyDevicesLink
 from airflow_provider_emnify.operators.base import EmnifyBaseOperator, check_early, flag, some
-from airflow_provider_emnify.operators.endpoint_rows import endpoint_ids as parse_endpoint_ids
-from airflow_provider_emnify.operators.one_by_one import each, partial
-from airflow_provider_emnify.operators.rerun import earlier_tries_since, identity, unknown_for_good
+from airflow_provider_emnify.operators.batch import each, partial
+from airflow_provider_emnify.operators.endpoint.rows import endpoint_ids as parse_endpoint_ids
+from airflow_provider_emnify.operators.idempotency.attempts import (
+    earlier_tries_since,
+    identity,
+    unknown_for_good,
+)
 from airflow_provider_emnify.operators.waiting import EmnifyCancellingOperator
 
 if TYPE_CHECKING:

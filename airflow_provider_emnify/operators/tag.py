@@ -6,12 +6,12 @@ import ast
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_emnify.api import EmnifyConflictError, EmnifyPartialError, EmnifyValidationError
-from airflow_provider_emnify.api.ids import parse_ids
 from airflow_provider_emnify.api.resources.bulk import FEW
 from airflow_provider_emnify.api.resources.tags import assigned_tags
+from airflow_provider_emnify.api.values import parse_ids
 from airflow_provider_emnify.links import EmnifyDevicesLink
 from airflow_provider_emnify.operators.base import EmnifyBaseOperator, check_early, flag, is_known, some
-from airflow_provider_emnify.operators.endpoint_rows import endpoint_ids as parse_endpoint_ids
+from airflow_provider_emnify.operators.endpoint.rows import endpoint_ids as parse_endpoint_ids
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

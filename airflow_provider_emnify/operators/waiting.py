@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_emnify.airflow_names import AirflowFailException, AirflowTaskTimeout, conf
 from airflow_provider_emnify.api.errors import EmnifyError, one_line
-from airflow_provider_emnify.api.waits import Wait, read
+from airflow_provider_emnify.api.waits.wait import Wait, read
 from airflow_provider_emnify.hooks.emnify import EmnifyHook
 from airflow_provider_emnify.operators.base import EmnifyBaseOperator
 from airflow_provider_emnify.retry import is_lasting
-from airflow_provider_emnify.triggers.cancel import cancel
+from airflow_provider_emnify.triggers.shared.cancel import cancel
 from airflow_provider_emnify.triggers.wait import EmnifyWaitTrigger
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_emnify.airflow_names import Context
     from airflow_provider_emnify.api import EmnifyClient
-    from airflow_provider_emnify.api.waits import Id, Reading, Verdict
+    from airflow_provider_emnify.api.waits.wait import Id, Reading, Verdict
 
 EXECUTION_TIMEOUT = "execution_timeout"
 """The status of a wait that the task's own timeout has ended."""

@@ -6,7 +6,7 @@ and uvicorn (extra ``sandbox``) are imported when a sandbox is started.
 
 from __future__ import annotations
 
-from airflow_provider_emnify.sandbox.limits import DOCUMENTED, Limit
+from airflow_provider_emnify.sandbox.http.limits import DOCUMENTED, Limit
 from airflow_provider_emnify.sandbox.sandbox import Sandbox
 
 __all__ = ["DOCUMENTED", "Limit", "Sandbox"]

@@ -12,9 +12,9 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from airflow_provider_emnify.sandbox.accounts import TOKEN_FORMS, UNAUTHORIZED_FORMS
 from airflow_provider_emnify.sandbox.sandbox import CREATE_ANSWERS, TOKEN_LIFE, Sandbox
-from airflow_provider_emnify.sandbox.state import Settings
+from airflow_provider_emnify.sandbox.world.accounts import TOKEN_FORMS, UNAUTHORIZED_FORMS
+from airflow_provider_emnify.sandbox.world.state import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

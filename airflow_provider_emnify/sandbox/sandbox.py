@@ -5,15 +5,15 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, Self
 
-from airflow_provider_emnify.sandbox.accounts import Accounts, TokenForm, UnauthorizedForm
-from airflow_provider_emnify.sandbox.clock import Clock
-from airflow_provider_emnify.sandbox.controls import Controls
-from airflow_provider_emnify.sandbox.engine import Engine
-from airflow_provider_emnify.sandbox.faults import Faults
-from airflow_provider_emnify.sandbox.limits import DOCUMENTED, Limit, Limiter
-from airflow_provider_emnify.sandbox.log import Entry, Log
-from airflow_provider_emnify.sandbox.server import Server
-from airflow_provider_emnify.sandbox.state import Settings, State
+from airflow_provider_emnify.sandbox.control.controls import Controls
+from airflow_provider_emnify.sandbox.control.faults import Faults
+from airflow_provider_emnify.sandbox.control.log import Entry, Log
+from airflow_provider_emnify.sandbox.http.engine import Engine
+from airflow_provider_emnify.sandbox.http.limits import DOCUMENTED, Limit, Limiter
+from airflow_provider_emnify.sandbox.http.server import Server
+from airflow_provider_emnify.sandbox.world.accounts import Accounts, TokenForm, UnauthorizedForm
+from airflow_provider_emnify.sandbox.world.clock import Clock
+from airflow_provider_emnify.sandbox.world.state import Settings, State
 
 if TYPE_CHECKING:
     from collections import Counter
@@ -166,7 +166,7 @@ class Sandbox(Controls):
 
     def start(self) -> Self:
         """Start to serve."""
-        from airflow_provider_emnify.sandbox.app import LOOPBACK, build_app, hosts_of
+        from airflow_provider_emnify.sandbox.http.app import LOOPBACK, build_app, hosts_of
 
         self._server = Server(self._host, self._port)
         self._port = self._server.port

@@ -1,4 +1,4 @@
-"""EmnifyWaitSensor: a wait of :mod:`airflow_provider_emnify.api.waits` as a sensor, in each of its modes."""
+"""EmnifyWaitSensor: a :class:`~airflow_provider_emnify.api.waits.wait.Wait` as a sensor, in each mode."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from airflow_provider_emnify.airflow_names import (
     conf,
 )
 from airflow_provider_emnify.api.errors import EmnifyError
-from airflow_provider_emnify.api.waits import Wait
+from airflow_provider_emnify.api.waits.wait import Wait
 from airflow_provider_emnify.hooks.emnify import EmnifyHook
 from airflow_provider_emnify.operators.base import OneLineLog, choice, is_known
 from airflow_provider_emnify.operators.waiting import (
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from airflow_provider_emnify.airflow_names import Context
-    from airflow_provider_emnify.api.waits import Id, Reading, Verdict
+    from airflow_provider_emnify.api.waits.wait import Id, Reading, Verdict
 
 
 class EmnifyWaitSensor(OneLineLog, BaseSensorOperator):

@@ -13,7 +13,7 @@ from airflow_provider_emnify.sensors.base import EmnifyWaitSensor
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from airflow_provider_emnify.api.waits import Wait
+    from airflow_provider_emnify.api.waits.wait import Wait
 
 
 class EmnifyEndpointStatusSensor(EmnifyWaitSensor):

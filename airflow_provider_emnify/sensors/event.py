@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_emnify.api.enums import EventPresence
-from airflow_provider_emnify.api.event_waits import ANY
-from airflow_provider_emnify.api.waits import Wait
+from airflow_provider_emnify.api.waits.events import ANY
+from airflow_provider_emnify.api.waits.wait import Wait
 from airflow_provider_emnify.links import EmnifyDevicesLink
 from airflow_provider_emnify.sensors.base import EmnifyWaitSensor
 

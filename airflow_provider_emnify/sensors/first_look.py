@@ -10,8 +10,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from airflow_provider_emnify.api.errors import EmnifyError
-from airflow_provider_emnify.api.token_cache import AcceptanceCache, TokenCache
-from airflow_provider_emnify.api.waits import WAITS
+from airflow_provider_emnify.api.transport.token_cache import AcceptanceCache, TokenCache
+from airflow_provider_emnify.api.waits.wait import WAITS
 from airflow_provider_emnify.hooks.connection import ConnectionSettings
 from airflow_provider_emnify.hooks.emnify import EmnifyHook
 from airflow_provider_emnify.hooks.form import DEFAULT_TOKEN_CACHE
@@ -20,7 +20,7 @@ from airflow_provider_emnify.operators.waiting import look
 from airflow_provider_emnify.retry import is_lasting
 
 if TYPE_CHECKING:
-    from airflow_provider_emnify.api.waits import Verdict, Wait
+    from airflow_provider_emnify.api.waits.wait import Verdict, Wait
 
 _IDS = 25  # ids that are read one by one; more are left to the triggerer, where waits share reads
 _TIMEOUT = 10.0  # seconds for an answer

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from airflow_provider_emnify.api.enums import SmsStatus
-    from airflow_provider_emnify.api.waits import Wait
+    from airflow_provider_emnify.api.waits.wait import Wait
 
 
 class EmnifySmsDeliverySensor(EmnifyWaitSensor):

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from airflow_provider_emnify.api.enums import UserStatus
-    from airflow_provider_emnify.api.waits import Wait
+    from airflow_provider_emnify.api.waits.wait import Wait
 
 
 class EmnifyUserStatusSensor(EmnifyWaitSensor):

@@ -11,7 +11,7 @@ from time import sleep
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_emnify.airflow_names import conf
-from airflow_provider_emnify.api.streams import Estimate, Interval, Stream, get_stream
+from airflow_provider_emnify.api.streams.catalogue import Estimate, Interval, Stream, get_stream
 from airflow_provider_emnify.assets import asset_uri, emnify_asset
 from airflow_provider_emnify.operators.base import EmnifyBaseOperator, check_early, is_known
 from airflow_provider_emnify.transfers.interval import (

@@ -14,27 +14,27 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_emnify import __version__
-from airflow_provider_emnify.api.stream_columns import integer, text, timestamp
-from airflow_provider_emnify.api.stream_files import RecordKind, get_record_kind
+from airflow_provider_emnify.api.data_streamer.files import RecordKind, get_record_kind
+from airflow_provider_emnify.api.streams.columns import integer, text, timestamp
 from airflow_provider_emnify.operators.base import check_early, flag, is_known
 from airflow_provider_emnify.operators.base import text as check_text
 from airflow_provider_emnify.transfers.base import positive
-from airflow_provider_emnify.transfers.data_stream_base import (
-    Count,
-    EmnifyDataStreamFilesOperator,
-    SourceFile,
-)
-from airflow_provider_emnify.transfers.file_formats import check_format
 from airflow_provider_emnify.transfers.lineage import (
     Output,
     output_of_path,
     output_of_table,
 )
 from airflow_provider_emnify.transfers.object_storage import open_store
-from airflow_provider_emnify.transfers.object_store import Staging, Store, local_directory, publish
-from airflow_provider_emnify.transfers.partitions import Partitions
+from airflow_provider_emnify.transfers.sinks.file_formats import check_format
+from airflow_provider_emnify.transfers.sinks.object_store import Staging, Store, local_directory, publish
+from airflow_provider_emnify.transfers.sinks.partitions import Partitions
+from airflow_provider_emnify.transfers.sinks.sql_table import SqlTable
+from airflow_provider_emnify.transfers.sources.data_stream_base import (
+    Count,
+    EmnifyDataStreamFilesOperator,
+    SourceFile,
+)
 from airflow_provider_emnify.transfers.sql import sql_hook
-from airflow_provider_emnify.transfers.sql_table import SqlTable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_emnify.api.one_line_log import one_line_log
-from airflow_provider_emnify.api.streams import Interval
+from airflow_provider_emnify.api.secrets.one_line_log import one_line_log
+from airflow_provider_emnify.api.streams.catalogue import Interval
 
 if TYPE_CHECKING:
-    from airflow_provider_emnify.api.streams import Stream
+    from airflow_provider_emnify.api.streams.catalogue import Stream
 
 log = one_line_log(__name__)
 

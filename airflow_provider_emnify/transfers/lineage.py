@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit
 
 from airflow_provider_emnify.airflow_names import get_hook_lineage_collector
-from airflow_provider_emnify.api.one_line_log import one_line_log
+from airflow_provider_emnify.api.secrets.one_line_log import one_line_log
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from airflow_provider_emnify.api.stream_columns import Column
+    from airflow_provider_emnify.api.streams.columns import Column
 
 log = one_line_log(__name__)
 

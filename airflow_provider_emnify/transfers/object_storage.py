@@ -8,18 +8,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_emnify import __version__
-from airflow_provider_emnify.api.streams import get_stream
+from airflow_provider_emnify.api.streams.catalogue import get_stream
 from airflow_provider_emnify.operators.base import check_early, is_known, text
 from airflow_provider_emnify.transfers.base import EmnifyStreamOperator, positive
-from airflow_provider_emnify.transfers.file_formats import check_format
 from airflow_provider_emnify.transfers.lineage import Output, output_of_path
-from airflow_provider_emnify.transfers.object_store import Staging, Store, local_directory, publish
-from airflow_provider_emnify.transfers.partitions import Partitions
+from airflow_provider_emnify.transfers.sinks.file_formats import check_format
+from airflow_provider_emnify.transfers.sinks.object_store import Staging, Store, local_directory, publish
+from airflow_provider_emnify.transfers.sinks.partitions import Partitions
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from airflow_provider_emnify.api.streams import Interval, Stream
+    from airflow_provider_emnify.api.streams.catalogue import Interval, Stream
     from airflow_provider_emnify.transfers.interval import Run
 
 _NAME = re.compile(r"[A-Za-z0-9][\w.-]*", re.ASCII)

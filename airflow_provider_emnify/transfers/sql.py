@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_emnify.operators.base import check_early, choice, flag, text
 from airflow_provider_emnify.transfers.base import EmnifyStreamOperator
 from airflow_provider_emnify.transfers.lineage import Output, output_of_table
-from airflow_provider_emnify.transfers.sql_table import MODES, Mode, SqlTable
+from airflow_provider_emnify.transfers.sinks.sql_table import MODES, Mode, SqlTable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from airflow.providers.common.sql.hooks.sql import DbApiHook
 
-    from airflow_provider_emnify.api.streams import Interval, Stream
+    from airflow_provider_emnify.api.streams.catalogue import Interval, Stream
     from airflow_provider_emnify.transfers.interval import Run
 
 

@@ -10,17 +10,17 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.triggers.base import TriggerEvent
 
-from airflow_provider_emnify.api.event_filter import LATE_BY, EventFilter, event_time, number_of
+from airflow_provider_emnify.api.waits.event_filter import LATE_BY, EventFilter, event_time, number_of
 from airflow_provider_emnify.operators.waiting import seconds
-from airflow_provider_emnify.triggers.feed import feed_for
-from airflow_provider_emnify.triggers.watching import EmnifyWatchingTrigger
+from airflow_provider_emnify.triggers.base import EmnifyWatchingTrigger
+from airflow_provider_emnify.triggers.shared.event_feed import feed_for
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Hashable, Mapping, Sequence
     from datetime import timedelta
 
     from airflow_provider_emnify.api.enums import EventSeverity, EventSource
-    from airflow_provider_emnify.triggers.feed import Batch
+    from airflow_provider_emnify.triggers.shared.event_feed import Batch
 
 Row = dict[str, Any]
 
@@ -131,7 +131,7 @@ class EmnifyEventTrigger(EmnifyWatchingTrigger):
     @classmethod
     def create_shared_stream_producer(cls, kwargs: dict[str, Any]) -> Any:
         """Return what reads the events for all. Asked by Airflow 3.3 and later."""
-        from airflow_provider_emnify.triggers.producer import EventProducer
+        from airflow_provider_emnify.triggers.shared.event_producer import EventProducer
 
         return EventProducer(kwargs["emnify_conn_id"])
 

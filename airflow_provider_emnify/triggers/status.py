@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.triggers.base import TriggerEvent
 
-from airflow_provider_emnify.api.waits import Wait
-from airflow_provider_emnify.triggers.poller import poller_for
-from airflow_provider_emnify.triggers.watching import EmnifyWatchingTrigger
+from airflow_provider_emnify.api.waits.wait import Wait
+from airflow_provider_emnify.triggers.base import EmnifyWatchingTrigger
+from airflow_provider_emnify.triggers.shared.poller import poller_for
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
     from datetime import timedelta
 
-    from airflow_provider_emnify.api.waits import Id, Reading
+    from airflow_provider_emnify.api.waits.wait import Id, Reading
 
 _STORED_AFTER = 3.0  # seconds in which Airflow has stored what was yielded, before it is remembered as told
 

@@ -9,14 +9,10 @@ from typing import TYPE_CHECKING, Any
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from airflow_provider_emnify.airflow_names import conf
-from airflow_provider_emnify.api.waits import Wait
-from airflow_provider_emnify.triggers.cancel import (
-    TELLS_A_KILL,
-    cancel_in_triggerer,
-    check_calls,
-)
-from airflow_provider_emnify.triggers.garbage import WAITS
-from airflow_provider_emnify.triggers.poller import poller_for
+from airflow_provider_emnify.api.waits.wait import Wait
+from airflow_provider_emnify.triggers.shared.cancel import TELLS_A_KILL, cancel_in_triggerer, check_calls
+from airflow_provider_emnify.triggers.shared.garbage import WAITS
+from airflow_provider_emnify.triggers.shared.poller import poller_for
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence
@@ -31,9 +27,9 @@ class EmnifyWaitTrigger(BaseTrigger):
     """Wait in the triggerer until emnify's devices or users are in a state.
 
     All triggers of one connection share one poller, one client and one auth token; see
-    :mod:`airflow_provider_emnify.triggers.poller`. The event's payload is ``{"status": "success" | "failed"
-    | "timeout", "seen": {id: state}, "message": ...}``. Its arguments are plain values and the deadline is a
-    point in time, so that a restarted triggerer goes on where it was.
+    ``triggers/shared/poller.py``. The event's payload is ``{"status": "success" | "failed" | "timeout",
+    "seen": {id: state}, "message": ...}``. Its arguments are plain values and the deadline is a point in
+    time, so that a restarted triggerer goes on where it was.
 
     .. code-block:: python
 
@@ -48,8 +44,7 @@ class EmnifyWaitTrigger(BaseTrigger):
         )
 
     :param emnify_conn_id: The connection to emnify.
-    :param wait: What to wait for, as :meth:`Wait.to_dict <airflow_provider_emnify.api.waits.Wait.to_dict>`
-        gives it.
+    :param wait: What to wait for, as :meth:`~airflow_provider_emnify.api.waits.wait.Wait.to_dict` gives it.
     :param poll_interval: Seconds between two looks.
     :param deadline: When to give up, in seconds since 1970.
     :param cancel: Calls that undo what the task began, made when someone marks it failed or successful:

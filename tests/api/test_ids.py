@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_emnify.api.ids import parse_id, parse_ids, parse_pairs, parse_texts, parse_user_ids
 from airflow_provider_emnify.api.resources import RESOURCES, operations_of
+from airflow_provider_emnify.api.values import parse_id, parse_ids, parse_pairs, parse_texts, parse_user_ids
 from tests.api.resources.recorder import Recorder
 from tests.api.resources.samples import samples
 

@@ -17,7 +17,7 @@ from airflow_provider_emnify.api import (
     UserStatus,
 )
 from airflow_provider_emnify.api.errors import error_from_answer
-from airflow_provider_emnify.api.ids import parse_ids, parse_user_ids
+from airflow_provider_emnify.api.values import parse_ids, parse_user_ids
 
 
 @pytest.mark.parametrize(

@@ -13,9 +13,9 @@ from airflow_provider_emnify.operators.cloud_connect import (
     EmnifyCreateCloudConnectOperator,
     EmnifyDeleteCloudConnectOperator,
 )
-from airflow_provider_emnify.sandbox.cloud_connect import ACTIVE, DEACTIVATING, Attachment
+from airflow_provider_emnify.sandbox.world.cloud_connect import ACTIVE, DEACTIVATING, Attachment
 from tests.operators.deferring import deferred, resume
-from tests.operators.overlapping import in_turn
+from tests.operators.idempotency.overlapping import in_turn
 from tests.operators.support import context
 
 if TYPE_CHECKING:

@@ -16,9 +16,9 @@ from airflow_provider_emnify.operators.data_stream import (
     EmnifyRestartDataStreamOperator,
     EmnifyUpdateDataStreamOperator,
 )
-from airflow_provider_emnify.sandbox.data_streams import DataStream
+from airflow_provider_emnify.sandbox.world.data_streams import DataStream
 from tests.operators.deferring import deferred, resume
-from tests.operators.overlapping import in_turn
+from tests.operators.idempotency.overlapping import in_turn
 from tests.operators.support import context
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ import pytest
 
 from airflow_provider_emnify.airflow_names import DAG, AirflowFailException
 from airflow_provider_emnify.api import EmnifyServerError
-from airflow_provider_emnify.api.graphql import EmnifyGraphqlError
+from airflow_provider_emnify.api.resources.graphql import EmnifyGraphqlError
 from airflow_provider_emnify.hooks.emnify import EmnifyHook
 from airflow_provider_emnify.operators.graphql import EmnifyGraphqlOperator
 from tests.operators.support import context

@@ -14,13 +14,13 @@ import pytest
 import airflow_provider_emnify
 from airflow_provider_emnify.airflow_names import AirflowFailException, TaskDeferred
 from airflow_provider_emnify.api.errors import one_line
-from airflow_provider_emnify.api.one_line_log import one_line_log
-from airflow_provider_emnify.api.waits import WAITS
+from airflow_provider_emnify.api.secrets.one_line_log import one_line_log
+from airflow_provider_emnify.api.waits.wait import WAITS
 from airflow_provider_emnify.operators.emnify import EmnifyOperator
 from airflow_provider_emnify.operators.endpoint import EmnifyUpdateEndpointsOperator
 from airflow_provider_emnify.operators.waiting import outcome
 from airflow_provider_emnify.retry import fail_for_good
-from airflow_provider_emnify.sandbox.engine import Engine
+from airflow_provider_emnify.sandbox.http.engine import Engine
 from tests.operators.support import context, without_retries
 from tests.operators.test_as_airflow_does import EACH
 from tests.sensors.test_each_sensor import CASES
@@ -135,7 +135,7 @@ def test_no_operator_writes_a_forged_line(
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_no_wait_says_a_forged_line(case: Any) -> None:
     spec = WAITS[case.sensor(task_id="t", **case.arguments).wait().kind]
-    from airflow_provider_emnify.api.wait_kinds import Reading
+    from airflow_provider_emnify.api.waits.kinds import Reading
 
     wait = case.sensor(task_id="t", **case.arguments).wait()
     for value in (None, *(state.value for state in spec.states)):
@@ -173,7 +173,7 @@ def test_every_log_of_the_package_is_one_that_writes_one_line() -> None:
         for path in root.rglob("*.py")
         if plain.search(path.read_text()) and "sandbox" not in path.parts
     }
-    assert found == {"api/one_line_log.py"}
+    assert found == {"api/secrets/one_line_log.py"}
     for kind in (EmnifyOperator(task_id="t", call="organisations.my"), CASES[0].sensor):
         task = kind(task_id="t", **CASES[0].arguments) if isinstance(kind, type) else kind
         assert task.log.filters

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from airflow_provider_emnify.airflow_names import DAG
-from airflow_provider_emnify.operators import secret
+from airflow_provider_emnify.operators import secrets as secret
 from airflow_provider_emnify.operators.euicc import EmnifyEuiccOperationOperator
-from airflow_provider_emnify.operators.secret import masked_connection
+from airflow_provider_emnify.operators.secrets import masked_connection
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

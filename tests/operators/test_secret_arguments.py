@@ -12,10 +12,10 @@ import pytest
 from airflow_provider_emnify.airflow_names import DAG
 from airflow_provider_emnify.api.__main__ import reference
 from airflow_provider_emnify.api.resources import RESOURCES, operations_of
-from airflow_provider_emnify.api.secret_names import hide_secrets, looks_secret, secrets_in
-from airflow_provider_emnify.api.stream_columns import Column, ColumnType, Converter
-from airflow_provider_emnify.api.streams import STREAMS
-from airflow_provider_emnify.operators import secret
+from airflow_provider_emnify.api.secrets.names import hide_secrets, looks_secret, secrets_in
+from airflow_provider_emnify.api.streams.catalogue import STREAMS
+from airflow_provider_emnify.api.streams.columns import Column, ColumnType, Converter
+from airflow_provider_emnify.operators import secrets as secret
 from airflow_provider_emnify.operators.data_stream import EmnifyCreateDataStreamOperator
 from airflow_provider_emnify.operators.emnify import EmnifyOperator
 from airflow_provider_emnify.operators.graphql import EmnifyGraphqlOperator

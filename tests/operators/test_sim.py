@@ -13,7 +13,7 @@ from airflow_provider_emnify.operators.sim import (
     EmnifyRegisterSimBatchOperator,
     EmnifySetSimStatusOperator,
 )
-from airflow_provider_emnify.sandbox.state import ORGANISATION_ID, SECOND_ORGANISATION_ID
+from airflow_provider_emnify.sandbox.world.state import ORGANISATION_ID, SECOND_ORGANISATION_ID
 from tests.operators.support import context, without_retries
 
 if TYPE_CHECKING:
@@ -290,7 +290,7 @@ class TestMigrate:
     def test_a_chunk_that_fails_tells_what_was_moved(
         self, fleet: Sandbox, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("airflow_provider_emnify.operators.sim_migration.MOST_MIGRATED", 1)
+        monkeypatch.setattr("airflow_provider_emnify.operators.sim.migration.MOST_MIGRATED", 1)
         with pytest.raises(AirflowFailException) as caught:
             self.migrate(sim_ids=[FREE, 7, FREE + 1]).execute(context())
         partial = caught.value.__cause__

@@ -19,8 +19,8 @@ from airflow_provider_emnify.api import (
 from airflow_provider_emnify.api.resources.sms import Sms
 from airflow_provider_emnify.operators import sms as module
 from airflow_provider_emnify.operators.sms import EmnifySendSmsOperator
-from airflow_provider_emnify.sandbox import messaging
-from tests.operators.overlapping import at_once, elsewhere, in_turn
+from airflow_provider_emnify.sandbox.world import messaging
+from tests.operators.idempotency.overlapping import at_once, elsewhere, in_turn
 from tests.operators.support import run, without_retries
 
 if TYPE_CHECKING:

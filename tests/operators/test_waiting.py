@@ -14,7 +14,7 @@ import pytest
 
 from airflow_provider_emnify.airflow_names import AirflowException, AirflowFailException
 from airflow_provider_emnify.api import EndpointStatus
-from airflow_provider_emnify.api.waits import Wait
+from airflow_provider_emnify.api.waits.wait import Wait
 from airflow_provider_emnify.operators import waiting
 from airflow_provider_emnify.operators.cloud_connect import EmnifyCreateCloudConnectOperator
 from airflow_provider_emnify.operators.data_stream import (
@@ -22,9 +22,9 @@ from airflow_provider_emnify.operators.data_stream import (
     EmnifyRestartDataStreamOperator,
 )
 from airflow_provider_emnify.operators.waiting import EmnifyCancellingOperator
-from airflow_provider_emnify.triggers import access
-from airflow_provider_emnify.triggers import cancel as cancelling
 from airflow_provider_emnify.triggers import wait as wait_trigger
+from airflow_provider_emnify.triggers.shared import cancel as cancelling
+from airflow_provider_emnify.triggers.shared import connection as access
 from tests.operators.deferring import deferred, resume, stored
 from tests.operators.support import context, without_retries
 

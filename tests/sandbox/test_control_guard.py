@@ -74,6 +74,6 @@ def test_the_command_takes_names() -> None:
 
 
 def test_the_name_that_it_listens_on_controls_it() -> None:
-    from airflow_provider_emnify.sandbox.app import hosts_of
+    from airflow_provider_emnify.sandbox.http.app import hosts_of
 
     assert "sandbox.internal" in hosts_of("Sandbox.internal")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from airflow_provider_emnify.sandbox import DOCUMENTED, Limit
-from airflow_provider_emnify.sandbox.limits import Limiter
+from airflow_provider_emnify.sandbox.http.limits import Limiter
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from airflow_provider_emnify.sandbox import Sandbox
 from airflow_provider_emnify.sandbox import routes as _served  # noqa: F401 - fills the table of routes
-from airflow_provider_emnify.sandbox.accounts import Identity
-from airflow_provider_emnify.sandbox.engine import Request
-from airflow_provider_emnify.sandbox.wire import ROUTES
+from airflow_provider_emnify.sandbox.http.engine import Request
+from airflow_provider_emnify.sandbox.http.wire import ROUTES
+from airflow_provider_emnify.sandbox.world.accounts import Identity
 
 FIELDS = [
     "action",

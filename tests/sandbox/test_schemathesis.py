@@ -13,8 +13,8 @@ import requests
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from airflow_provider_emnify.sandbox.operations import OPERATIONS
-from airflow_provider_emnify.sandbox.wire import ROUTES
+from airflow_provider_emnify.sandbox.http.operations import OPERATIONS
+from airflow_provider_emnify.sandbox.http.wire import ROUTES
 from tests.sandbox.telling import ADMIN
 
 if TYPE_CHECKING:

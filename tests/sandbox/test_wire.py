@@ -14,8 +14,8 @@ import pytest
 import requests
 
 from airflow_provider_emnify.sandbox import Sandbox
-from airflow_provider_emnify.sandbox.operations import GRAPHQL, OPERATIONS
-from airflow_provider_emnify.sandbox.wire import ROUTES
+from airflow_provider_emnify.sandbox.http.operations import GRAPHQL, OPERATIONS
+from airflow_provider_emnify.sandbox.http.wire import ROUTES
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -10,9 +10,9 @@ import pytest
 from airflow.exceptions import AirflowRescheduleException
 
 from airflow_provider_emnify.airflow_names import BaseSensorOperator, TaskDeferred, timezone
-from airflow_provider_emnify.api import waits
+from airflow_provider_emnify.api.waits import wait as waits
 from airflow_provider_emnify.operators import waiting
-from airflow_provider_emnify.triggers import poller
+from airflow_provider_emnify.triggers.shared import poller
 from tests.operators.support import context
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from airflow_provider_emnify.operators.euicc import (
     EmnifySimOperationOperator,
 )
 from airflow_provider_emnify.operators.sms import EmnifySendSmsOperator
-from airflow_provider_emnify.sandbox.devices import set_sim_status
+from airflow_provider_emnify.sandbox.world.devices import set_sim_status
 from airflow_provider_emnify.sensors.cloud_connect import EmnifyCloudConnectSensor
 from airflow_provider_emnify.sensors.data_stream import EmnifyDataStreamSensor
 from airflow_provider_emnify.sensors.euicc import EmnifyEuiccOperationSensor, EmnifySimOperationSensor

@@ -18,11 +18,12 @@ from airflow_provider_emnify.airflow_names import (
     AirflowTaskTimeout,
     TaskDeferred,
 )
-from airflow_provider_emnify.api import EndpointStatus, token_cache
-from airflow_provider_emnify.api.limits import LIMITS, Limits
-from airflow_provider_emnify.api.private_folder import PrivateFolder
-from airflow_provider_emnify.api.token_cache import AcceptanceCache, TokenCache
-from airflow_provider_emnify.api.waits import Wait
+from airflow_provider_emnify.api import EndpointStatus
+from airflow_provider_emnify.api.limits.limits import LIMITS, Limits
+from airflow_provider_emnify.api.secrets.private_folder import PrivateFolder
+from airflow_provider_emnify.api.transport import token_cache
+from airflow_provider_emnify.api.transport.token_cache import AcceptanceCache, TokenCache
+from airflow_provider_emnify.api.waits.wait import Wait
 from airflow_provider_emnify.hooks.connection import ConnectionSettings
 from airflow_provider_emnify.hooks.emnify import EmnifyHook
 from airflow_provider_emnify.operators.waiting import EmnifyCancellingOperator

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from airflow_provider_emnify.api.enums import EventSeverity, EventSource
-from airflow_provider_emnify.sandbox.lookups import EventType
+from airflow_provider_emnify.sandbox.world.lookups import EventType
 from airflow_provider_emnify.sensors.endpoint import EmnifyEndpointConnectivitySensor
 from airflow_provider_emnify.sensors.event import EmnifyEventSensor
 from tests.operators.support import context, without_retries
@@ -20,7 +20,7 @@ from tests.sensors.test_sensors import in_each_mode, options
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from airflow_provider_emnify.api.waits import Wait
+    from airflow_provider_emnify.api.waits.wait import Wait
     from airflow_provider_emnify.sandbox import Sandbox
     from tests.sensors.modes import Mode
 
@@ -151,7 +151,7 @@ class TestEvents:
 
 def look(sandbox: Sandbox, wait: Wait) -> Any:
     from airflow_provider_emnify.api import Credentials, EmnifyClient, Limits
-    from airflow_provider_emnify.api.waits import read
+    from airflow_provider_emnify.api.waits.wait import read
 
     credentials = Credentials(application_token=sandbox.application_token)
     with EmnifyClient(credentials, base_url=sandbox.url, limits=Limits("memory")) as client:

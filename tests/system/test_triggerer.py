@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from airflow_provider_emnify.api.enums import EndpointStatus
-from airflow_provider_emnify.api.waits import Wait
+from airflow_provider_emnify.api.waits.wait import Wait
 from airflow_provider_emnify.triggers.wait import EmnifyWaitTrigger
 from tests.system.triggerer import CONNECTION, Waits, save_connection, triggerer, until
 from tests.triggers.waiting import revoke

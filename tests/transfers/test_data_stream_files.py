@@ -17,16 +17,16 @@ from airflow_provider_emnify.transfers.data_stream_files import (
     EmnifyDataStreamFilesToSqlOperator,
 )
 from airflow_provider_emnify.transfers.object_storage import open_store
+from airflow_provider_emnify.transfers.sinks.sql_table import SqlTable
 from airflow_provider_emnify.transfers.sql import EmnifyToSqlOperator
-from airflow_provider_emnify.transfers.sql_table import SqlTable
-from tests.api.test_stream_files import EVENT, USAGE, csv_of, flat
+from tests.api.data_streamer.test_files import EVENT, USAGE, csv_of, flat
 from tests.transfers.support import NOW, make_context, run
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from airflow_provider_emnify.sandbox import Sandbox
-    from airflow_provider_emnify.transfers.object_store import Store
+    from airflow_provider_emnify.transfers.sinks.object_store import Store
     from tests.transfers.support import Database
 
 Row = dict[str, Any]

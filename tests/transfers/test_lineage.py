@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from airflow_provider_emnify.airflow_names import Asset
-from airflow_provider_emnify.api.stream_files import RECORD_KINDS
-from airflow_provider_emnify.api.streams import STREAMS
+from airflow_provider_emnify.api.data_streamer.files import RECORD_KINDS
+from airflow_provider_emnify.api.streams.catalogue import STREAMS
 from airflow_provider_emnify.transfers import lineage
 from airflow_provider_emnify.transfers.data_stream_files import EmnifyDataStreamFilesToObjectStorageOperator
 from airflow_provider_emnify.transfers.object_storage import EmnifyToObjectStorageOperator

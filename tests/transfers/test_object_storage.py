@@ -16,7 +16,7 @@ import pytest
 
 from airflow_provider_emnify.airflow_names import AirflowFailException
 from airflow_provider_emnify.api.resources.organisations import Organisations
-from airflow_provider_emnify.api.stream_columns import (
+from airflow_provider_emnify.api.streams.columns import (
     Converter,
     boolean,
     day,
@@ -25,12 +25,12 @@ from airflow_provider_emnify.api.stream_columns import (
     text,
     timestamp,
 )
-from airflow_provider_emnify.api.stream_columns import json as json_column
-from airflow_provider_emnify.transfers import object_store
-from airflow_provider_emnify.transfers.file_formats import FORMATS, check_format
+from airflow_provider_emnify.api.streams.columns import json as json_column
 from airflow_provider_emnify.transfers.object_storage import EmnifyToObjectStorageOperator, open_store
-from airflow_provider_emnify.transfers.object_store import Staging, Store
-from airflow_provider_emnify.transfers.partitions import Partitions
+from airflow_provider_emnify.transfers.sinks import object_store
+from airflow_provider_emnify.transfers.sinks.file_formats import FORMATS, check_format
+from airflow_provider_emnify.transfers.sinks.object_store import Staging, Store
+from airflow_provider_emnify.transfers.sinks.partitions import Partitions
 from tests.transfers.support import NOW, run
 
 if TYPE_CHECKING:
@@ -295,7 +295,7 @@ def test_parquet_has_types(compression: str | None, tmp_path: Path) -> None:
 
 def test_parquet_is_written_in_groups(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     parquet = pytest.importorskip("pyarrow.parquet")
-    monkeypatch.setattr("airflow_provider_emnify.transfers.file_formats.ROW_GROUP", 100)
+    monkeypatch.setattr("airflow_provider_emnify.transfers.sinks.file_formats.ROW_GROUP", 100)
     rows = (CONVERT({"id": number}) for number in range(250))
     (staged,) = stage(tmp_path, "parquet", "snappy", rows).files
     assert parquet.ParquetFile(staged.path).num_row_groups == 3
@@ -353,7 +353,7 @@ def test_a_format_that_cannot_be_is_refused_when_the_dag_is_parsed(
 
 
 def test_parquet_without_its_extra_is_refused_when_the_dag_is_parsed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("airflow_provider_emnify.transfers.file_formats.find_spec", lambda _: None)
+    monkeypatch.setattr("airflow_provider_emnify.transfers.sinks.file_formats.find_spec", lambda _: None)
     with pytest.raises(ValueError, match=r"needs pyarrow; install airflow-provider-emnify\[parquet\]"):
         check_format("parquet", None)
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from airflow_provider_emnify.airflow_names import AirflowFailException, TaskDeferred
-from airflow_provider_emnify.api.streams import STREAMS
+from airflow_provider_emnify.api.streams.catalogue import STREAMS
 from airflow_provider_emnify.transfers import base
 from airflow_provider_emnify.transfers.interval import Run, parse_moment, parse_span, run_of, window_of
 from airflow_provider_emnify.transfers.object_storage import EmnifyToObjectStorageOperator

@@ -15,12 +15,12 @@ import pytest
 from airflow_provider_emnify.airflow_names import AirflowFailException
 from airflow_provider_emnify.api import EmnifyServerError, EventSource
 from airflow_provider_emnify.api.resources.organisations import Organisations
-from airflow_provider_emnify.api.stream_columns import Converter, boolean, decimal, integer, text, timestamp
-from airflow_provider_emnify.api.stream_columns import json as json_column
-from airflow_provider_emnify.sandbox.lookups import EventType
+from airflow_provider_emnify.api.streams.columns import Converter, boolean, decimal, integer, text, timestamp
+from airflow_provider_emnify.api.streams.columns import json as json_column
+from airflow_provider_emnify.sandbox.world.lookups import EventType
+from airflow_provider_emnify.transfers.sinks.sql_dialects import DIALECTS
+from airflow_provider_emnify.transfers.sinks.sql_table import SqlTable, TableMismatchError
 from airflow_provider_emnify.transfers.sql import EmnifyToSqlOperator, sql_hook
-from airflow_provider_emnify.transfers.sql_dialects import DIALECTS
-from airflow_provider_emnify.transfers.sql_table import SqlTable, TableMismatchError
 from tests.transfers.support import NOW, Database, run
 
 if TYPE_CHECKING:
@@ -355,7 +355,7 @@ def test_a_database_that_is_not_known_gets_standard_sql(
     """Its statements are tried where they can be: with the types of a database that is at hand."""
     known = DIALECTS[database.kind]
     monkeypatch.setitem(DIALECTS, database.kind, replace(known, upsert=None))
-    monkeypatch.setattr("airflow_provider_emnify.transfers.sql_table.can_copy", lambda *_: False)
+    monkeypatch.setattr("airflow_provider_emnify.transfers.sinks.sql_table.can_copy", lambda *_: False)
     table(database, mode=mode).load([row(1, "old"), row(2, "two")], RUN)
     table(database, mode=mode).load([row(1, "a"), row(1, "new"), row(3, "three")], RUN)
     there = database.rows("things", "id, name")

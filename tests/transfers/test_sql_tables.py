@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from airflow_provider_emnify.api.stream_columns import Converter, integer, text
-from airflow_provider_emnify.api.stream_files import RECORD_KINDS
-from airflow_provider_emnify.api.streams import STREAMS
+from airflow_provider_emnify.api.data_streamer.files import RECORD_KINDS
+from airflow_provider_emnify.api.streams.catalogue import STREAMS
+from airflow_provider_emnify.api.streams.columns import Converter, integer, text
+from airflow_provider_emnify.transfers.sinks.sql_dialects import DIALECTS
+from airflow_provider_emnify.transfers.sinks.sql_table import SqlTable, TableMismatchError
 from airflow_provider_emnify.transfers.sql import sql_hook
-from airflow_provider_emnify.transfers.sql_dialects import DIALECTS
-from airflow_provider_emnify.transfers.sql_table import SqlTable, TableMismatchError
 from tests.transfers.support import Database
 from tests.transfers.test_sql import CONVERT, RUN, Row, row, table
 

@@ -16,11 +16,11 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from airflow_provider_emnify.api.streams import STREAMS
+from airflow_provider_emnify.api.streams.catalogue import STREAMS
 from airflow_provider_emnify.sandbox import Sandbox
 from airflow_provider_emnify.transfers.object_storage import EmnifyToObjectStorageOperator
 from airflow_provider_emnify.transfers.sql import EmnifyToSqlOperator
-from tests.api.stream_support import connect
+from tests.api.streams.support import connect
 from tests.transfers.support import run
 
 if TYPE_CHECKING:

@@ -12,10 +12,10 @@ import pytest
 import requests
 import requests_mock as rm
 
-from airflow_provider_emnify.api.waits import Wait
-from airflow_provider_emnify.triggers import access as access_module
-from airflow_provider_emnify.triggers.access import Access
-from airflow_provider_emnify.triggers.feed import feed_for
+from airflow_provider_emnify.api.waits.wait import Wait
+from airflow_provider_emnify.triggers.shared import connection as access_module
+from airflow_provider_emnify.triggers.shared.connection import Access
+from airflow_provider_emnify.triggers.shared.event_feed import feed_for
 from airflow_provider_emnify.triggers.wait import EmnifyWaitTrigger
 from tests.hooks.test_connection_secrets import MISUSES, TOKENS, Stored, pieces
 from tests.triggers.waiting import until

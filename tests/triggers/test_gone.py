@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from airflow_provider_emnify.api.waits import Wait
-from airflow_provider_emnify.triggers.poller import poller_for
+from airflow_provider_emnify.api.waits.wait import Wait
+from airflow_provider_emnify.triggers.shared.poller import poller_for
 from tests.sensors.test_gone import MISSING, UNKNOWN
 from tests.triggers.waiting import ids_of, run, until
 
 if TYPE_CHECKING:
     from airflow_provider_emnify.sandbox import Sandbox
-    from airflow_provider_emnify.triggers.members import Outcome
+    from airflow_provider_emnify.triggers.shared.members import Outcome
 
 
 async def join(kind: str, ids: Any, target: str, *, left: float = 15.0, **more: Any) -> Outcome:

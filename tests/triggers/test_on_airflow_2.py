@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import pytest
 
+from airflow_provider_emnify.triggers.base import HAS_WATCHERS
 from airflow_provider_emnify.triggers.event import EmnifyEventTrigger
 from airflow_provider_emnify.triggers.status import EmnifyStatusTrigger
-from airflow_provider_emnify.triggers.watching import HAS_WATCHERS
 
 
 @pytest.mark.skipif(HAS_WATCHERS, reason="for Airflow 2")

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from airflow_provider_emnify.api.waits import Wait
+from airflow_provider_emnify.api.waits.wait import Wait
 from airflow_provider_emnify.triggers import wait as module
-from airflow_provider_emnify.triggers.garbage import Waits
-from airflow_provider_emnify.triggers.members import Outcome
+from airflow_provider_emnify.triggers.shared.garbage import Waits
+from airflow_provider_emnify.triggers.shared.members import Outcome
 from airflow_provider_emnify.triggers.wait import EmnifyWaitTrigger
 
 if TYPE_CHECKING:

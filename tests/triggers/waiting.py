@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_emnify.api import EndpointStatus
 from airflow_provider_emnify.api.enums import ApplicationTokenStatus
-from airflow_provider_emnify.api.waits import Wait
-from airflow_provider_emnify.triggers.poller import poller_for
+from airflow_provider_emnify.api.waits.wait import Wait
+from airflow_provider_emnify.triggers.shared.poller import poller_for
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import pytest
 
     from airflow_provider_emnify.sandbox import Sandbox
-    from airflow_provider_emnify.triggers.members import Outcome
+    from airflow_provider_emnify.triggers.shared.members import Outcome
 
 GET = "GET /api/v1/endpoint/{endpoint_id}"
 

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from airflow_provider_emnify.api.answers import is_id, part
 from airflow_provider_emnify.api.errors import (
     EmnifyAuthenticationError,
     EmnifyError,
     EmnifyNotFoundError,
     EmnifyPartialError,
 )
-from airflow_provider_emnify.api.one_line_log import one_line_log
+from airflow_provider_emnify.api.secrets.one_line_log import one_line_log
+from airflow_provider_emnify.api.transport.answers import is_id, part
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence

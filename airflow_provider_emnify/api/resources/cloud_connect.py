@@ -10,9 +10,9 @@ from airflow_provider_emnify.api.resources.operation import Resource, newcomer, 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from airflow_provider_emnify.api.paging import Listing
     from airflow_provider_emnify.api.resources.fields import Row, Rows
     from airflow_provider_emnify.api.resources.operation import Call
+    from airflow_provider_emnify.api.transport.paging import Listing
 
 _TRANSIT_GATEWAY = "1"
 

@@ -11,9 +11,9 @@ from airflow_provider_emnify.api.resources.operation import Resource, newcomer, 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from airflow_provider_emnify.api.paging import Listing
     from airflow_provider_emnify.api.resources.fields import Row, Rows
     from airflow_provider_emnify.api.resources.operation import Call
+    from airflow_provider_emnify.api.transport.paging import Listing
 
 SECRETS = frozenset({"write_key", "api_key", "connection_string", "headers"})
 """Credentials of a destination that are secret."""

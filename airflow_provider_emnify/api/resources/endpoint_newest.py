@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from airflow_provider_emnify.api.answers import Shape
-from airflow_provider_emnify.api.page import BEYOND
+from airflow_provider_emnify.api.transport.answers import Shape
+from airflow_provider_emnify.api.transport.page import BEYOND
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from airflow_provider_emnify.api.answers import part
 from airflow_provider_emnify.api.enums import EndpointStatus, SimStatus
 from airflow_provider_emnify.api.errors import EmnifyUnknownOutcomeError
-from airflow_provider_emnify.api.ids import parse_ids
 from airflow_provider_emnify.api.resources.bulk import read_rows, send_in_chunks, split
 from airflow_provider_emnify.api.resources.endpoint_body import (
     changes,
@@ -20,14 +18,16 @@ from airflow_provider_emnify.api.resources.endpoint_network import EndpointNetwo
 from airflow_provider_emnify.api.resources.endpoint_newest import newer_than, newest_id
 from airflow_provider_emnify.api.resources.fields import UNSET, Unset, filters, given, ref, refs, unless_none
 from airflow_provider_emnify.api.resources.operation import operation
+from airflow_provider_emnify.api.transport.answers import part
+from airflow_provider_emnify.api.values import parse_ids
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from typing import Any
 
-    from airflow_provider_emnify.api.paging import Listing
     from airflow_provider_emnify.api.resources.fields import Ids, Moment, Numbers, Row, Rows
     from airflow_provider_emnify.api.resources.operation import Call
+    from airflow_provider_emnify.api.transport.paging import Listing
 
 
 

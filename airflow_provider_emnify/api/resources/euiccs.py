@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_emnify.api.answers import part
 from airflow_provider_emnify.api.errors import EmnifyUnknownOutcomeError
 from airflow_provider_emnify.api.resources.fields import filters, given, ref, unless_none
 from airflow_provider_emnify.api.resources.operation import (
@@ -14,13 +13,14 @@ from airflow_provider_emnify.api.resources.operation import (
     latest_newcomer,
     operation,
 )
+from airflow_provider_emnify.api.transport.answers import part
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from airflow_provider_emnify.api.paging import Listing
     from airflow_provider_emnify.api.resources.fields import Row, Rows
     from airflow_provider_emnify.api.resources.operation import Call
+    from airflow_provider_emnify.api.transport.paging import Listing
 
 
 class Euiccs(Resource):

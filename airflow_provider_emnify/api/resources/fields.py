@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Final
 
-from airflow_provider_emnify.api.ids import parse_id, parse_ids
+from airflow_provider_emnify.api.values import parse_id, parse_ids
 
 if TYPE_CHECKING:
     from collections.abc import Callable

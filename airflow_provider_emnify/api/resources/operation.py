@@ -13,18 +13,18 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
-from airflow_provider_emnify.api.answers import Kind, Shape
 from airflow_provider_emnify.api.errors import EmnifyError, EmnifyServerError, EmnifyUnknownOutcomeError
-from airflow_provider_emnify.api.ids import parse_id
-from airflow_provider_emnify.api.paging import Listing, Page
 from airflow_provider_emnify.api.resources.fields import given
+from airflow_provider_emnify.api.transport.answers import Kind, Shape
+from airflow_provider_emnify.api.transport.paging import Listing, Page
+from airflow_provider_emnify.api.values import parse_id
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from airflow_provider_emnify.api.bodies import Answer
     from airflow_provider_emnify.api.client import EmnifyClient
     from airflow_provider_emnify.api.resources.fields import Row, Rows
+    from airflow_provider_emnify.api.transport.bodies import Answer
 
 @dataclass(frozen=True)
 class Operation:
@@ -226,8 +226,8 @@ def operation(
 
     Callers and ``inspect.signature`` see the method without ``call``; the declaration is its ``.operation``.
 
-    :param answer: What its answer holds, see :class:`~airflow_provider_emnify.api.answers.Shape`; by default
-        what the method returns.
+    :param answer: What its answer holds, see
+        :class:`~airflow_provider_emnify.api.transport.answers.Shape`; by default what the method returns.
     :param ids: The type of the ``id`` in that answer; None where it has none.
     """
 

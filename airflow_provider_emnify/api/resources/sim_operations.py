@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from airflow_provider_emnify.api.answers import part, parts
 from airflow_provider_emnify.api.resources.fields import filters, given, ref, refs, unless_none
 from airflow_provider_emnify.api.resources.operation import BEGINNING, Resource, latest_newcomer, operation
+from airflow_provider_emnify.api.transport.answers import part, parts
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from airflow_provider_emnify.api.paging import Listing
     from airflow_provider_emnify.api.resources.fields import Ids, Row, Rows
     from airflow_provider_emnify.api.resources.operation import Call
+    from airflow_provider_emnify.api.transport.paging import Listing
 
 
 class SimOperations(Resource):

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_emnify.api.enums import SimStatus
-from airflow_provider_emnify.api.ids import parse_ids
 from airflow_provider_emnify.api.resources.bulk import read_rows, send_in_chunks, split, status_of
 from airflow_provider_emnify.api.resources.events import list_events
 from airflow_provider_emnify.api.resources.fields import (
@@ -20,14 +19,15 @@ from airflow_provider_emnify.api.resources.fields import (
     unless_none,
 )
 from airflow_provider_emnify.api.resources.operation import Resource, operation
+from airflow_provider_emnify.api.values import parse_ids
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from airflow_provider_emnify.api.enums import EventSeverity, EventSource
-    from airflow_provider_emnify.api.paging import Listing
     from airflow_provider_emnify.api.resources.fields import Ids, Moment, Numbers, Row, Rows
     from airflow_provider_emnify.api.resources.operation import Call
+    from airflow_provider_emnify.api.transport.paging import Listing
 
 MOST_MIGRATED = 500
 """SIMs that one migration may hold."""

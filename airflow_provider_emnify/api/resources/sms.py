@@ -7,15 +7,15 @@ from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 
-from airflow_provider_emnify.api.answers import Shape
 from airflow_provider_emnify.api.resources.fields import given, moment, ref
 from airflow_provider_emnify.api.resources.operation import Resource, operation
+from airflow_provider_emnify.api.transport.answers import Shape
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from airflow_provider_emnify.api.client import EmnifyClient
-    from airflow_provider_emnify.api.paging import Listing
+    from airflow_provider_emnify.api.transport.paging import Listing
 from airflow_provider_emnify.api.resources.fields import Moment, Row, Rows
 from airflow_provider_emnify.api.resources.operation import Call
 

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_emnify.api.answers import is_id, parts
 from airflow_provider_emnify.api.errors import EmnifyNotFoundError
-from airflow_provider_emnify.api.ids import parse_ids
 from airflow_provider_emnify.api.resources.bulk import FEW, send_in_chunks, split
 from airflow_provider_emnify.api.resources.fields import given, ref, refs
 from airflow_provider_emnify.api.resources.operation import Resource, newcomer, operation
+from airflow_provider_emnify.api.transport.answers import is_id, parts
+from airflow_provider_emnify.api.values import parse_ids
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from airflow_provider_emnify.api.client import EmnifyClient
-    from airflow_provider_emnify.api.paging import Listing
     from airflow_provider_emnify.api.resources.fields import Ids, Numbers, Row, Rows
     from airflow_provider_emnify.api.resources.operation import Call
+    from airflow_provider_emnify.api.transport.paging import Listing
 
 
 class Tags(Resource):

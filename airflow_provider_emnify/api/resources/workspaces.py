@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_emnify.api.enums import UserStatus
-from airflow_provider_emnify.api.ids import parse_ids
 from airflow_provider_emnify.api.resources.fields import day, ref
 from airflow_provider_emnify.api.resources.operation import Resource, operation
+from airflow_provider_emnify.api.values import parse_ids
 
 if TYPE_CHECKING:
-    from airflow_provider_emnify.api.paging import Listing
     from airflow_provider_emnify.api.resources.fields import Ids, Moment, Row
     from airflow_provider_emnify.api.resources.operation import Call
+    from airflow_provider_emnify.api.transport.paging import Listing
 
 
 class Workspaces(Resource):

@@ -6,15 +6,15 @@ import ipaddress
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_emnify.api.enums import ApplicationTokenStatus
-from airflow_provider_emnify.sandbox.clock import date, parse_date
-from airflow_provider_emnify.sandbox.errors import ApiError, not_found, wrong
-from airflow_provider_emnify.sandbox.fields import moment, reference, text, validate
-from airflow_provider_emnify.sandbox.lookups import described
-from airflow_provider_emnify.sandbox.state import USER_ID
-from airflow_provider_emnify.sandbox.wire import Answer, Call, serves
+from airflow_provider_emnify.sandbox.http.errors import ApiError, not_found, wrong
+from airflow_provider_emnify.sandbox.http.fields import moment, reference, text, validate
+from airflow_provider_emnify.sandbox.http.wire import Answer, Call, serves
+from airflow_provider_emnify.sandbox.world.clock import date, parse_date
+from airflow_provider_emnify.sandbox.world.lookups import described
+from airflow_provider_emnify.sandbox.world.state import USER_ID
 
 if TYPE_CHECKING:
-    from airflow_provider_emnify.sandbox.models import ApplicationToken
+    from airflow_provider_emnify.sandbox.world.records import ApplicationToken
 
 _PATH = "/api/v1/application_token"
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from airflow_provider_emnify.sandbox.fields import integer, record, validate
-from airflow_provider_emnify.sandbox.wire import Answer, Call, serves
+from airflow_provider_emnify.sandbox.http.fields import integer, record, validate
+from airflow_provider_emnify.sandbox.http.wire import Answer, Call, serves
 
 
 @serves("POST", "/api/v1/authenticate", public=True)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_emnify.sandbox import devices, provisioning
-from airflow_provider_emnify.sandbox.errors import ApiError, finding, invalid
-from airflow_provider_emnify.sandbox.fields import array, integer, record, validate, validate_items
-from airflow_provider_emnify.sandbox.render import created_endpoint
-from airflow_provider_emnify.sandbox.wire import Answer, Call, serves
+from airflow_provider_emnify.sandbox.http.errors import ApiError, finding, invalid
+from airflow_provider_emnify.sandbox.http.fields import array, integer, record, validate, validate_items
+from airflow_provider_emnify.sandbox.http.wire import Answer, Call, serves
+from airflow_provider_emnify.sandbox.routes.render import created_endpoint
+from airflow_provider_emnify.sandbox.world import devices, provisioning
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

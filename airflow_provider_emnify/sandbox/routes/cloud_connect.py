@@ -5,12 +5,12 @@ from __future__ import annotations
 import ipaddress
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_emnify.sandbox import cloud_connect as connect
-from airflow_provider_emnify.sandbox.clock import date
-from airflow_provider_emnify.sandbox.cloud_connect import REGIONS, STATUSES, TYPES, Attachment
-from airflow_provider_emnify.sandbox.errors import ApiError, not_found, wrong
-from airflow_provider_emnify.sandbox.fields import Field, array, code, integer, pattern, text, validate
-from airflow_provider_emnify.sandbox.wire import Answer, Call, serves
+from airflow_provider_emnify.sandbox.http.errors import ApiError, not_found, wrong
+from airflow_provider_emnify.sandbox.http.fields import Field, array, code, integer, pattern, text, validate
+from airflow_provider_emnify.sandbox.http.wire import Answer, Call, serves
+from airflow_provider_emnify.sandbox.world import cloud_connect as connect
+from airflow_provider_emnify.sandbox.world.clock import date
+from airflow_provider_emnify.sandbox.world.cloud_connect import REGIONS, STATUSES, TYPES, Attachment
 
 if TYPE_CHECKING:
     from collections.abc import Callable

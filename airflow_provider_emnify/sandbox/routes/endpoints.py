@@ -5,24 +5,24 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from airflow_provider_emnify.api.enums import EndpointStatus
-from airflow_provider_emnify.sandbox import devices, provisioning
-from airflow_provider_emnify.sandbox.clock import date
-from airflow_provider_emnify.sandbox.errors import ApiError
-from airflow_provider_emnify.sandbox.fields import validate
-from airflow_provider_emnify.sandbox.lookups import lookup
-from airflow_provider_emnify.sandbox.models import Endpoint, Sim
-from airflow_provider_emnify.sandbox.query import Getter, Listing
-from airflow_provider_emnify.sandbox.render import (
+from airflow_provider_emnify.sandbox.http.errors import ApiError
+from airflow_provider_emnify.sandbox.http.fields import validate
+from airflow_provider_emnify.sandbox.http.query import Getter, Listing
+from airflow_provider_emnify.sandbox.http.wire import Answer, Call, serves
+from airflow_provider_emnify.sandbox.routes.events import list_events
+from airflow_provider_emnify.sandbox.routes.render import (
     connectivity_info,
     connectivity_row,
     created_endpoint,
     endpoint_row,
 )
-from airflow_provider_emnify.sandbox.routes.events import list_events
-from airflow_provider_emnify.sandbox.wire import Answer, Call, serves
+from airflow_provider_emnify.sandbox.world import devices, provisioning
+from airflow_provider_emnify.sandbox.world.clock import date
+from airflow_provider_emnify.sandbox.world.lookups import lookup
+from airflow_provider_emnify.sandbox.world.records import Endpoint, Sim
 
 if TYPE_CHECKING:
-    from airflow_provider_emnify.sandbox.state import State
+    from airflow_provider_emnify.sandbox.world.state import State
 
 _EXACT = frozenset({"id", "ip_address", "imei", "iccid", "iccid_with_luhn", "eid"})
 

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_emnify.sandbox import esims
-from airflow_provider_emnify.sandbox.clock import event_date
-from airflow_provider_emnify.sandbox.errors import ApiError, not_found
-from airflow_provider_emnify.sandbox.esims import Euicc, EuiccOperation
-from airflow_provider_emnify.sandbox.fields import (
+from airflow_provider_emnify.sandbox.http.errors import ApiError, not_found
+from airflow_provider_emnify.sandbox.http.fields import (
     array,
     boolean,
     number,
@@ -18,14 +15,17 @@ from airflow_provider_emnify.sandbox.fields import (
     validate,
     validate_items,
 )
-from airflow_provider_emnify.sandbox.query import Listing
-from airflow_provider_emnify.sandbox.render import organisation_in
-from airflow_provider_emnify.sandbox.wire import Answer, Call, serves
+from airflow_provider_emnify.sandbox.http.query import Listing
+from airflow_provider_emnify.sandbox.http.wire import Answer, Call, serves
+from airflow_provider_emnify.sandbox.routes.render import organisation_in
+from airflow_provider_emnify.sandbox.world import esims
+from airflow_provider_emnify.sandbox.world.clock import event_date
+from airflow_provider_emnify.sandbox.world.esims import Euicc, EuiccOperation
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from airflow_provider_emnify.sandbox.state import State
+    from airflow_provider_emnify.sandbox.world.state import State
 
 Json = dict[str, Any]
 

@@ -6,18 +6,18 @@ import re
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_emnify.sandbox.clock import DAY
-from airflow_provider_emnify.sandbox.errors import ApiError
-from airflow_provider_emnify.sandbox.lookups import EVENT_TYPES
-from airflow_provider_emnify.sandbox.models import Event
-from airflow_provider_emnify.sandbox.query import Getter, Listing, page, parse_criteria
-from airflow_provider_emnify.sandbox.render import event_row
-from airflow_provider_emnify.sandbox.wire import Answer, Call, serves
+from airflow_provider_emnify.sandbox.http.errors import ApiError
+from airflow_provider_emnify.sandbox.http.query import Getter, Listing, page, parse_criteria
+from airflow_provider_emnify.sandbox.http.wire import Answer, Call, serves
+from airflow_provider_emnify.sandbox.routes.render import event_row
+from airflow_provider_emnify.sandbox.world.clock import DAY
+from airflow_provider_emnify.sandbox.world.lookups import EVENT_TYPES
+from airflow_provider_emnify.sandbox.world.records import Event
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from airflow_provider_emnify.sandbox.state import State
+    from airflow_provider_emnify.sandbox.world.state import State
 
 KEPT_SECONDS = 30 * DAY
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}Z")

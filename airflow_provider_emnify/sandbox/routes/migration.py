@@ -5,18 +5,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_emnify.api.enums import SimStatus
-from airflow_provider_emnify.sandbox import devices
-from airflow_provider_emnify.sandbox.errors import ERRORS, ApiError, not_found
-from airflow_provider_emnify.sandbox.fields import array, boolean, record, reference, text, validate
-from airflow_provider_emnify.sandbox.lookups import SIM_STATUSES, EventType
-from airflow_provider_emnify.sandbox.render import organisation_in
-from airflow_provider_emnify.sandbox.wire import Answer, Call, serves
+from airflow_provider_emnify.sandbox.http.errors import ERRORS, ApiError, not_found
+from airflow_provider_emnify.sandbox.http.fields import array, boolean, record, reference, text, validate
+from airflow_provider_emnify.sandbox.http.wire import Answer, Call, serves
+from airflow_provider_emnify.sandbox.routes.render import organisation_in
+from airflow_provider_emnify.sandbox.world import devices
+from airflow_provider_emnify.sandbox.world.lookups import SIM_STATUSES, EventType
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from airflow_provider_emnify.sandbox.models import Sim
-    from airflow_provider_emnify.sandbox.state import State
+    from airflow_provider_emnify.sandbox.world.records import Sim
+    from airflow_provider_emnify.sandbox.world.state import State
 
 Json = dict[str, Any]
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from airflow_provider_emnify.sandbox.clock import date
-from airflow_provider_emnify.sandbox.errors import ApiError
-from airflow_provider_emnify.sandbox.wire import Answer, Call, serves
+from airflow_provider_emnify.sandbox.http.errors import ApiError
+from airflow_provider_emnify.sandbox.http.wire import Answer, Call, serves
+from airflow_provider_emnify.sandbox.world.clock import date
 
 
 def the_organisation(call: Call, parameter: str, status: int = 404) -> int:

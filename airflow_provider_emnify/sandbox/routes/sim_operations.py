@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_emnify.sandbox import esims
-from airflow_provider_emnify.sandbox.clock import event_date
-from airflow_provider_emnify.sandbox.errors import ApiError, not_found
-from airflow_provider_emnify.sandbox.esims import SimOperation
-from airflow_provider_emnify.sandbox.fields import array, record, reference, text, validate
-from airflow_provider_emnify.sandbox.query import Listing
+from airflow_provider_emnify.sandbox.http.errors import ApiError, not_found
+from airflow_provider_emnify.sandbox.http.fields import array, record, reference, text, validate
+from airflow_provider_emnify.sandbox.http.query import Listing
+from airflow_provider_emnify.sandbox.http.wire import Answer, Call, serves
 from airflow_provider_emnify.sandbox.routes.euiccs import entries, entry, named
-from airflow_provider_emnify.sandbox.wire import Answer, Call, serves
+from airflow_provider_emnify.sandbox.world import esims
+from airflow_provider_emnify.sandbox.world.clock import event_date
+from airflow_provider_emnify.sandbox.world.esims import SimOperation
 
 if TYPE_CHECKING:
-    from airflow_provider_emnify.sandbox.models import Sim
-    from airflow_provider_emnify.sandbox.state import State
+    from airflow_provider_emnify.sandbox.world.records import Sim
+    from airflow_provider_emnify.sandbox.world.state import State
 
 _PATH = "/api/v1/sim/operation"
 _FIELDS = {

@@ -5,17 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from airflow_provider_emnify.api.enums import EventSeverity, UserStatus
-from airflow_provider_emnify.sandbox.errors import ApiError, not_found
-from airflow_provider_emnify.sandbox.fields import array, pattern, reference, text, validate
-from airflow_provider_emnify.sandbox.lookups import PERMISSIONS, ROLES, EventType, lookup
-from airflow_provider_emnify.sandbox.models import Membership, User
-from airflow_provider_emnify.sandbox.query import Listing
-from airflow_provider_emnify.sandbox.render import user_details, user_row
+from airflow_provider_emnify.sandbox.http.errors import ApiError, not_found
+from airflow_provider_emnify.sandbox.http.fields import array, pattern, reference, text, validate
+from airflow_provider_emnify.sandbox.http.query import Listing
+from airflow_provider_emnify.sandbox.http.wire import Answer, Call, serves
 from airflow_provider_emnify.sandbox.routes.events import list_events
-from airflow_provider_emnify.sandbox.wire import Answer, Call, serves
+from airflow_provider_emnify.sandbox.routes.render import user_details, user_row
+from airflow_provider_emnify.sandbox.world.lookups import PERMISSIONS, ROLES, EventType, lookup
+from airflow_provider_emnify.sandbox.world.records import Membership, User
 
 if TYPE_CHECKING:
-    from airflow_provider_emnify.sandbox.state import State
+    from airflow_provider_emnify.sandbox.world.state import State
 
 USERNAME = r"[^@\s]+@[^@\s]+\.[^@\s.]+"
 _NAMES = {

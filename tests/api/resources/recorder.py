@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_emnify.api.bodies import Answer
 from airflow_provider_emnify.api.resources import Resources
+from airflow_provider_emnify.api.transport.bodies import Answer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

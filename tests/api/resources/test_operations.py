@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from airflow_provider_emnify.api.answers import Shape
 from airflow_provider_emnify.api.resources import RESOURCES, Resources, operations_of
 from airflow_provider_emnify.api.resources.operation import Call, Operation, Resource, operation
+from airflow_provider_emnify.api.transport.answers import Shape
 from tests.api.resources import openapi
 from tests.api.resources.recorder import Recorder, Sent
 from tests.api.resources.samples import LEAST, ONE_OF, joined, samples

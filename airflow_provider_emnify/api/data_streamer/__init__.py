@@ -1,0 +1,1 @@
+"""The records that emnify's Data Streamer writes into files."""

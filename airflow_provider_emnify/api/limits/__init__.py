@@ -1,0 +1,1 @@
+"""The documented rate limits: buckets that processes share, and the stores they lie in."""

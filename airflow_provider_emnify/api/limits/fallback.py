@@ -1,0 +1,129 @@
+"""What a process does while a store of the rate limits fails: it counts alone, in memory, and says so once.
+
+All clients of the process count together then. After a cooldown one of them tries the store again, and tells
+it of the calls that were made meanwhile.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import threading
+import time
+from collections import deque
+from typing import TYPE_CHECKING
+
+from airflow_provider_emnify.api.limits.buckets import local_now
+from airflow_provider_emnify.api.limits.stores import MemoryStore
+from airflow_provider_emnify.api.secrets.one_line_log import one_line_log
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pyrate_limiter import Rate
+
+    from airflow_provider_emnify.api.limits.buckets import Bucket, Place
+    from airflow_provider_emnify.api.limits.stores import Store
+
+log = one_line_log(__name__)
+
+_COOLDOWN = 60.0  # seconds after which a store that failed is tried again
+_QUIET = 3600.0  # seconds after a warning in which the same store is not warned of again
+_SHARE = 4  # a process that counts alone keeps to this part of each limit
+
+
+class Fallback:
+    """The one count of this process for a store that fails.
+
+    :param name: The store, as messages name it.
+    """
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._lock = threading.Lock()
+        self._store = MemoryStore(share=_SHARE)
+        self._buckets: dict[str, tuple[Bucket, Rate, deque[int]]] = {}
+        self._warned = -math.inf
+        self._again_at = -math.inf
+        self._blind_until = -math.inf
+        self.failing = False
+
+    def try_store(self) -> bool:
+        """Tell whether the store is to be used: it is well, or the cooldown is over and nobody else tries."""
+        with self._lock:
+            if not self.failing:
+                return True
+            now = time.monotonic()
+            if now < self._again_at:
+                return False
+            self._again_at = now + _COOLDOWN
+            return True
+
+    def fail(self, error: Exception, blind: float) -> None:
+        """Count in memory from now on, for the time of the cooldown.
+
+        :param blind: Seconds to wait first: what others have called just before is not known any more.
+        """
+        with self._lock:
+            now = time.monotonic()
+            self._again_at = now + _COOLDOWN
+            if self.failing:
+                return
+            self.failing, self._blind_until = True, now + blind
+            warn = now - self._warned > _QUIET
+            if warn:
+                self._warned = now
+        log.log(
+            logging.WARNING if warn else logging.INFO,
+            "The rate limit store %s fails (%s). This process counts alone, keeps to a quarter of each limit "
+            "and tries the store again every %.0f s. See rate_limit_store in the connection's extras.",
+            self._name,
+            first_line(error),
+            _COOLDOWN,
+        )
+
+    def take(self, key: str, rate: Rate) -> Place | float:
+        """Take a place in memory, or return the seconds for which nothing may be sent."""
+        with self._lock:
+            if (blind := self._blind_until - time.monotonic()) > 0:
+                return blind
+            if key not in self._buckets:
+                quarter = self._store.rate(rate)
+                self._buckets[key] = self._store.bucket(key, quarter), rate, deque(maxlen=int(quarter.limit))
+            bucket, _, moments = self._buckets[key]
+            place = bucket.take()
+            if not place.wait:
+                moments.append(place.moment)
+            return place
+
+    def untold(self) -> Iterator[tuple[str, Rate, list[int]]]:
+        """Give what the store was not told of: keys, rates, and how many milliseconds ago each call was."""
+        with self._lock:
+            now = local_now()
+            told = [
+                (key, rate, [now - moment for moment in moments if 0 <= now - moment <= rate.interval])
+                for key, (_, rate, moments) in self._buckets.items()
+            ]
+        yield from told
+
+    def recover(self) -> None:
+        """Use the store again, which knows everything."""
+        with self._lock:
+            self.failing = False
+            self._buckets.clear()
+        log.info("The rate limit store %s works again", self._name)
+
+
+_fallbacks: dict[str, Fallback] = {}
+_fallbacks_lock = threading.Lock()
+
+
+def fallback_of(store: Store) -> Fallback:
+    """Return this process's fallback for a store."""
+    with _fallbacks_lock:
+        return _fallbacks.setdefault(store.key, Fallback(store.name))
+
+
+def first_line(error: Exception) -> str:
+    """Return the kind of an error and the first line of what it says."""
+    return f"{type(error).__name__}: {str(error).partition(chr(10))[0]}"

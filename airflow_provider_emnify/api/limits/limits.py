@@ -1,0 +1,366 @@
+"""The documented rate limits, as buckets that processes share: a request takes its place before it is sent.
+
+Three stores: ``host`` (the default) is a SQLite file in the temporary directory, shared by all processes of
+this user on this host, since emnify counts by IP; ``redis://...`` is for workers on several hosts behind one
+address; ``memory`` is this process alone. A store that fails costs a warning and then the process counts in
+memory until the store is well again: the limits are there to keep tasks going, not to stop them.
+
+See https://docs.emnify.com/developers/api-limits.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import re
+import threading
+import time
+import zlib
+from collections import deque
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Literal
+
+from pyrate_limiter import Rate
+
+from airflow_provider_emnify.api.limits.buckets import Place, local_now
+from airflow_provider_emnify.api.limits.fallback import fallback_of, first_line
+from airflow_provider_emnify.api.limits.stores import MemoryStore, make_store
+from airflow_provider_emnify.api.secrets.one_line_log import one_line_log
+from airflow_provider_emnify.api.secrets.private_folder import LockTimeoutError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from airflow_provider_emnify.api.limits.buckets import Bucket
+
+log = one_line_log(__name__)
+
+_MARGIN = 1.02
+_LONG_WAIT = 10.0  # seconds; who waits longer for a place says so
+_SAY_EVERY = 60.0  # seconds between two lines of one process on waits for the same limit
+
+
+@dataclass(frozen=True)
+class Limit:
+    """One documented limit.
+
+    :param name: Its class, as the reference table shows it.
+    :param calls: So many calls ...
+    :param seconds: ... in any window of so many seconds.
+    :param scope: What is counted together: all of this address, or all of one organisation.
+    :param method: The HTTP method that it is for; None for each.
+    :param path: What its paths look like.
+    """
+
+    name: str
+    calls: int
+    seconds: float
+    scope: Literal["address", "organisation"]
+    method: str | None = None
+    path: re.Pattern[str] = re.compile("")
+
+    @property
+    def window(self) -> int:
+        """Its window in milliseconds, a little longer than documented: no clock and no way is exact."""
+        return round(self.seconds * 1000 * _MARGIN)
+
+    def covers(self, method: str, path: str) -> bool:
+        """Tell whether a call falls under this limit."""
+        return (self.method is None or self.method == method) and self.path.fullmatch(path) is not None
+
+    @property
+    def rate(self) -> Rate:
+        """Its calls and its window, as buckets take them."""
+        return Rate(self.calls, self.window)
+
+
+def _paths(*patterns: str) -> re.Pattern[str]:
+    return re.compile("/api/v1/(?:" + "|".join(p.replace("{}", "[^/]+") for p in patterns) + ")")
+
+
+# "10/s, burst 5" is a bucket of 5 that refills at 10 a second: never more than 5 in half a second.
+# Wide limits come first: what waits for them is not yet counted in the narrow ones.
+LIMITS: tuple[Limit, ...] = (
+    Limit("address", 2000, 300.0, "address", path=re.compile(".*")),
+    Limit("authenticate", 100, 300.0, "address", "POST", _paths("authenticate")),
+    Limit(
+        "10/s",
+        5,
+        0.5,
+        "organisation",
+        "GET",
+        _paths(
+            "endpoint",
+            "sim",
+            "event",
+            "stats",
+            "stats/daily",
+            "organisation/{}/stats",
+            "sim/{}/stats",
+            "endpoint/{}/connectivity_info",
+        ),
+    ),
+    Limit("50/s", 25, 0.5, "organisation", "GET", _paths("endpoint/{}", "endpoint/{}/connectivity")),
+    Limit(
+        "100/s",
+        50,
+        0.5,
+        "organisation",
+        "GET",
+        _paths("sim/{}", "service_profile", "tariff_profile", "endpoint/{}/stats/{}"),
+    ),
+)
+
+# What helps who waits long for a place.
+_ADVICE = {
+    "authenticate": "token_cache 'host' in the connection's extras lets tasks share an auth token.",
+}
+_OTHER_ADVICE = "rate_limit_store in the connection's extras says who shares the limits."
+
+# One after another, says the API: single writes on endpoints, and bulk calls.
+_SERIAL_PATH = re.compile(
+    r"/api/v1/endpoint(/[^/]+)?|/api/v2/endpoint/multi|/api/v2/bulk-operations/.*|/api/v1/sim/multi"
+)
+_SHORT = 10_000  # milliseconds; limits over no more than that are kept also when their store fails
+_TURN_WAIT = 600.0  # seconds after which a writer goes on all the same, with a warning
+_SLOTS = 64  # turns of one kind: things share them, so that a large fleet does not leave a file for each
+
+_held = threading.local()  # whether this thread has a turn
+_said: dict[str, float] = {}  # when this process has last said that it waits for a limit
+
+
+def limit_class(method: str, path: str) -> str:
+    """Return the name of the narrowest limit that a call falls under.
+
+    :param method: HTTP method.
+    :param path: Path or path template.
+    """
+    return next((limit.name for limit in reversed(LIMITS) if limit.covers(method, path)), "address")
+
+
+def is_serial(method: str, path: str) -> bool:
+    """Tell whether a call has to wait for the one before it to end."""
+    return method != "GET" and _SERIAL_PATH.fullmatch(path) is not None
+
+
+class Limits:
+    """The limits that one client keeps, together with every other client that uses the same store.
+
+    :param store: ``"host"``, ``"memory"``, or a ``redis://`` or ``rediss://`` URL (extra ``redis``).
+    :param limits: The limits; the documented ones unless a test scales them down.
+    :param directory: Where the ``host`` store lies; by default a directory of this user's in the
+        temporary one.
+    :param leave: Share of the limits by address (0 to 1) that is left to others: all clients that leave one
+        keep together to the rest.
+    :param sleep: How to wait, in seconds.
+    :raises ValueError: for a store that is none of these.
+    """
+
+    def __init__(
+        self,
+        store: str = "host",
+        *,
+        limits: tuple[Limit, ...] = LIMITS,
+        directory: Path | None = None,
+        leave: float = 0.0,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._store = make_store(store, directory)
+        self._fallback = fallback_of(self._store)
+        self._limits = (*_less(limits, leave), *limits) if leave else limits
+        short = [limit.window for limit in limits if limit.window <= _SHORT]
+        self._blind = max(short, default=0) / 1000
+        self._narrowest = min((limit.window for limit in limits), default=0) / 1000
+        self._sleep = sleep
+        self._lock = threading.RLock()
+        self._buckets: dict[str, Bucket] = {}
+        self._own: dict[str, tuple[Limit, deque[int]]] = {}  # this client's calls, to tell a new store of
+
+    def acquire(self, method: str, path: str, *, host: str, organisation: str) -> float:
+        """Take a place in every limit that a call falls under, waiting for it where need be.
+
+        :param host: The API's host; another host has limits of its own.
+        :param organisation: What stands for the organisation: calls with the same name count together.
+        :returns: The seconds that were waited.
+        """
+        wanted: deque[tuple[Limit, str]] = deque()
+        for limit in self._limits:
+            if limit.covers(method, path):
+                key = f"{host} {limit.name}" + (f" {organisation}" if limit.scope == "organisation" else "")
+                wanted.append((limit, key))
+        waited = 0.0
+        while (wait := self._take(wanted)) > 0:
+            if waited + wait > _LONG_WAIT:
+                self._say(wanted[0], wait, f"{method} {path}")
+            # Not in one piece: a store that was recreated is to hear of this process's calls soon.
+            wait = min(wait, self._narrowest)
+            self._sleep(wait)
+            waited += wait
+        return waited
+
+    def _say(self, wanted: tuple[Limit, str], wait: float, call: str) -> None:
+        limit, key = wanted
+        now = time.monotonic()
+        if now - _said.get(key, -math.inf) < _SAY_EVERY:
+            return
+        _said[key] = now
+        log.info(
+            "%s waits for its place in the rate limit '%s' (%d calls in %.0f s, store %s): about %.0f s. %s",
+            call,
+            limit.name,
+            limit.calls,
+            limit.seconds,
+            self._store.name,
+            wait,
+            _ADVICE.get(limit.name, _OTHER_ADVICE),
+        )
+
+    @contextlib.contextmanager
+    def serial(self, method: str, path: str, *, host: str, organisation: str) -> Iterator[None]:
+        """Hold the place of the one write that may be under way, where a call needs that."""
+        if not is_serial(method, path):
+            yield
+            return
+        with self._turn(f"{host} {organisation}", "writes on endpoints"):
+            yield
+
+    @contextlib.contextmanager
+    def one_at_a_time(self, kind: str, which: object, *, host: str, organisation: str) -> Iterator[float]:
+        """Hold the turn of what takes several calls, and goes wrong when another does the same in between.
+
+        :param kind: What is being done.
+        :param which: What it is done to; each has a turn of its own (or now and then one with another).
+        :returns: When another one ended its turn for the same, by ``time.monotonic()``; minus infinity when
+            there was none in an hour.
+        :raises RuntimeError: when this thread has a turn already: it could wait for itself.
+        """
+        if getattr(_held, "turn", None) is not None:
+            raise RuntimeError(f"{kind}: this thread has the turn of {_held.turn} already; end that first")
+        slot = zlib.crc32(str(which).encode()) % _SLOTS
+        _held.turn = kind
+        try:
+            with self._turn(f"{host} {organisation} {kind} {slot}", kind, which=str(which)) as ended:
+                yield ended
+        finally:
+            _held.turn = None
+
+    @contextlib.contextmanager
+    def _turn(self, key: str, what: str, which: str = "") -> Iterator[float]:
+        """Hold a turn of the store, as far as the store goes: whatever it raises, the task goes on."""
+        turn, ended = contextlib.ExitStack(), -math.inf
+        try:
+            ended = self._enter_turn(turn, key, which)
+        except Exception as error:
+            log.warning("Could not wait for other %s (%s); going on", what, first_line(error))
+        try:
+            yield ended
+        finally:
+            try:
+                turn.close()
+            except Exception as error:
+                log.warning("Others may have come in between with %s (%s)", what, first_line(error))
+
+    def _enter_turn(self, turn: contextlib.ExitStack, key: str, which: str) -> float:
+        if not self._fallback.failing and not isinstance(self._store, MemoryStore):
+            try:
+                return turn.enter_context(self._store.turn(key, which, _TURN_WAIT))
+            except LockTimeoutError:
+                raise
+            except Exception as error:
+                self._fallback.fail(error, self._blind)
+        return turn.enter_context(MemoryStore().turn(key, which, _TURN_WAIT))
+
+    def close(self) -> None:
+        """Let go of files and connections."""
+        with self._lock:
+            self._close_store()
+
+    def after_fork(self) -> None:
+        """Let go, in a child process, of what is the parent's. Its calls count on."""
+        self._lock = threading.RLock()
+        self._buckets.clear()
+
+    def _take(self, wanted: deque[tuple[Limit, str]]) -> float:
+        """Take places one after another; return 0, or the seconds after which to go on with what is left."""
+        with self._lock:
+            if self._fallback.try_store():
+                for again in (True, False):
+                    try:
+                        return self._take_from_store(wanted)
+                    except Exception as error:  # whatever the store raises, the task goes on
+                        self._close_store()
+                        if not again or not self._store.was_deleted():
+                            self._fallback.fail(error, self._blind)
+                            break
+            return self._take_places(wanted, lambda limit, key: self._fallback.take(key, limit.rate))
+
+    def _take_from_store(self, wanted: deque[tuple[Limit, str]]) -> float:
+        failed_before = self._fallback.failing
+        with self._store.lock(again=failed_before):
+            try:
+                wait = self._take_under_lock(wanted, failed_before)
+            except Exception as error:
+                if not self._store.is_damaged(error):
+                    raise
+                log.warning(
+                    "The rate limit store %s was damaged (%s) and is recreated",
+                    self._store.name,
+                    first_line(error),
+                )
+                self._store.recreate()
+                wait = self._take_under_lock(wanted, failed_before)
+        if failed_before:
+            self._fallback.recover()
+        return wait
+
+    def _take_under_lock(self, wanted: deque[tuple[Limit, str]], failed_before: bool) -> float:
+        begun = self._store.begin()
+        if begun:
+            self._buckets.clear()
+        if failed_before:
+            for key, rate, ages in self._fallback.untold():
+                self._bucket(key, rate).remember(ages)
+        if begun and self._store.lost_history(self._narrowest):
+            return self._regroup()
+        return self._take_places(wanted, lambda limit, key: self._bucket(key, limit.rate).take())
+
+    def _regroup(self) -> float:
+        """Tell a new store of this client's calls; then wait, so that the others can tell it of theirs."""
+        now = local_now()
+        for key, (limit, own) in self._own.items():
+            ages = [now - moment for moment in own if 0 <= now - moment <= limit.window]
+            self._bucket(key, limit.rate).remember(ages)
+        return self._narrowest
+
+    def _bucket(self, key: str, rate: Rate) -> Bucket:
+        if key not in self._buckets:
+            self._buckets[key] = self._store.bucket(key, self._store.rate(rate))
+        return self._buckets[key]
+
+    def _take_places(
+        self, wanted: deque[tuple[Limit, str]], take: Callable[[Limit, str], Place | float]
+    ) -> float:
+        while wanted:
+            limit, key = wanted[0]
+            place = take(limit, key)
+            if not isinstance(place, Place):
+                return place
+            if place.wait:
+                return place.wait / 1000
+            self._own.setdefault(key, (limit, deque(maxlen=limit.calls)))[1].append(place.moment)
+            wanted.popleft()
+        return 0.0
+
+    def _close_store(self) -> None:
+        self._buckets.clear()
+        with contextlib.suppress(Exception):
+            self._store.close()
+
+
+def _less(limits: tuple[Limit, ...], leave: float) -> Iterator[Limit]:
+    """Return the limits by address, less a share: of all calls, and of authentications. They come first."""
+    for limit in limits:
+        if limit.scope == "address":
+            calls = max(int(limit.calls * (1 - leave)), 1)
+            yield replace(limit, name=f"{limit.name}, in the background", calls=calls)

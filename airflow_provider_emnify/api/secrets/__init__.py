@@ -1,0 +1,1 @@
+"""What nobody else may see: names of secrets, their redaction, and folders of one user."""

@@ -1,0 +1,166 @@
+"""Streams that need a call a device: several under way at a time, and their cost known beforehand."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_emnify.api.errors import EmnifyNetworkStateError, EmnifyNotFoundError
+from airflow_provider_emnify.api.limits.limits import LIMITS
+from airflow_provider_emnify.api.secrets.one_line_log import one_line_log
+from airflow_provider_emnify.api.streams.readers import Reader, Reading, call_of, filled, of_days, path_of
+
+if TYPE_CHECKING:
+    from airflow_provider_emnify.api.transport.paging import Listing
+
+log = one_line_log(__name__)
+
+Row = dict[str, Any]
+
+_REASONS = 5  # as many as a log line names
+
+DATA_STREAMER = "https://docs.emnify.com/multicloud-data-streamer"
+
+
+class TooManyCallsError(ValueError):
+    """A stream would need more calls than its reader allows."""
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What the reading of a stream costs.
+
+    :param devices: Endpoints or SIMs that are asked for, one by one.
+    :param calls: Requests.
+    :param seconds: How long emnify's limits let it take, at least.
+    """
+
+    devices: int
+    calls: int
+    seconds: float
+
+    def __str__(self) -> str:
+        minutes = self.seconds / 60
+        least = "less than a minute" if minutes < 1 else f"{minutes:,.0f} minutes or more"
+        return f"{self.devices:,} devices, {self.calls:,} calls, {least}"
+
+
+Ask = Callable[[Reading, int], Iterable[Row]]
+
+
+def each(devices: str, call: str, ask: Ask) -> Reader:
+    """Read something of each device, several at a time.
+
+    A device that is gone meanwhile, that has nothing to tell, or of which the network knows nothing now, has
+    no rows; how many are left out so, and why, is logged.
+
+    :param devices: The call that lists them, ``endpoints.list``; the filters are its.
+    :param call: The call that is made for each, for the estimate.
+    :param ask: Asks for one device, by its id.
+    """
+
+    def read(reading: Reading) -> Iterator[Row]:
+        with call_of(reading.client, devices)(**reading.filters) as listing:
+            cost = estimate(listing, path_of(call))
+            if reading.estimated is not None:
+                reading.estimated(cost)
+            if cost.calls > reading.max_calls:
+                raise TooManyCallsError(
+                    f"max_calls: this would take {cost}, and {reading.max_calls:,} calls are allowed. "
+                    "Filter the devices, allow more calls, or let emnify's Data Streamer send what you "
+                    f"need: {DATA_STREAMER}"
+                )
+            yield from _ask_all(reading, (int(row["id"]) for row in listing), ask)
+
+    return read
+
+
+def _ask_all(reading: Reading, ids: Iterable[int], ask: Ask) -> Iterator[Row]:
+    left_out: Counter[str] = Counter()
+
+    def answers(device_id: int) -> list[Row]:
+        try:
+            return list(ask(reading, device_id))
+        except (EmnifyNotFoundError, EmnifyNetworkStateError) as error:
+            left_out[error.message] += 1
+            return []
+
+    pool = ThreadPoolExecutor(reading.threads, "emnify-stream")
+    under_way: deque[Future[list[Row]]] = deque()
+    try:
+        for device_id in ids:
+            under_way.append(pool.submit(answers, device_id))
+            if len(under_way) > 2 * reading.threads:
+                yield from under_way.popleft().result()
+        while under_way:
+            yield from under_way.popleft().result()
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+        if left_out:
+            reasons = ", ".join(f"{message} ({count})" for message, count in left_out.most_common(_REASONS))
+            log.warning("%d devices have no row: %s", sum(left_out.values()), reasons)
+
+
+def estimate(listing: Listing, path: str) -> Estimate:
+    """Return what it costs to call an operation for each row of a list, and to list them.
+
+    :param listing: The list; its first page is read for it, and kept.
+    :param path: Path template of the operation.
+    """
+    devices = listing.total or 0
+    return Estimate(devices, devices + listing.pages, seconds_for(devices, path))
+
+
+def seconds_for(calls: int, path: str) -> float:
+    """Return how long emnify's limits let so many calls of an operation take, at least."""
+    return max(
+        math.floor(max(calls - 1, 0) / limit.calls) * limit.seconds
+        for limit in LIMITS
+        if limit.covers("GET", path)
+    )
+
+
+def connectivity(reading: Reading, endpoint_id: int) -> Iterator[Row]:
+    """Ask whether an endpoint is connected."""
+    found = reading.client.endpoints.connectivity(endpoint_id)
+    yield _about(endpoint_id, filled(found, "endpoints.connectivity"))
+
+
+def data_quota(reading: Reading, endpoint_id: int) -> Iterator[Row]:
+    """Ask for the data quota of an endpoint; without one there is no row."""
+    quota = filled(reading.client.quotas.get_data(endpoint_id), "quotas.get_data")
+    yield _about(endpoint_id, quota)
+
+
+def sms_quota(reading: Reading, endpoint_id: int) -> Iterator[Row]:
+    """Ask for the SMS quota of an endpoint; without one there is no row."""
+    quota = filled(reading.client.quotas.get_sms(endpoint_id), "quotas.get_sms")
+    yield _about(endpoint_id, quota)
+
+
+def sms(reading: Reading, endpoint_id: int) -> Iterator[Row]:
+    """List the SMS of an endpoint."""
+    for row in reading.client.sms.list(endpoint_id):
+        yield _about(endpoint_id, row)
+
+
+def endpoint_daily(reading: Reading, endpoint_id: int) -> Iterator[Row]:
+    """Read the usage of an endpoint by day. Both dates are sent: one alone means another span."""
+    if days := reading.span.days():
+        found = reading.client.endpoints.daily_stats(endpoint_id, start_date=days[0], end_date=days[-1])
+        yield from of_days(found, days, endpoint_id=endpoint_id)
+
+
+def sim_daily(reading: Reading, sim_id: int) -> Iterator[Row]:
+    """Read the usage of a SIM by day."""
+    if days := reading.span.days():
+        found = reading.client.sims.daily_stats(sim_id, start_date=days[0], end_date=days[-1])
+        yield from of_days(found, days, sim_id=sim_id)
+
+
+def _about(endpoint_id: int, row: Row) -> Row:
+    return {**row, "endpoint_id": endpoint_id}

@@ -1,0 +1,210 @@
+"""Stream: one thing that can be synced, its columns, its key, its filters, and the reading of it."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import cached_property
+from itertools import groupby
+from operator import itemgetter
+from typing import TYPE_CHECKING, Any, Literal
+
+from airflow_provider_emnify.api.errors import EmnifyServerError
+from airflow_provider_emnify.api.limits.limits import limit_class
+from airflow_provider_emnify.api.resources import Resources
+from airflow_provider_emnify.api.secrets.one_line_log import one_line_log
+from airflow_provider_emnify.api.streams.columns import Column, Converter
+from airflow_provider_emnify.api.streams.readers import Interval, Reader, Reading, call_of, method_of, path_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+
+    from airflow_provider_emnify.api.client import EmnifyClient
+    from airflow_provider_emnify.api.streams.per_device import Estimate
+
+log = one_line_log(__name__)
+
+Row = dict[str, Any]
+
+_NO_FILTERS = frozenset({"self", "sort", "per_page", "from_", "until", "start_date", "end_date"})
+
+
+@dataclass(frozen=True)
+class Stream:
+    """Something that can be synced.
+
+    :param name: Its name, which is also what its table is called by default.
+    :param about: What its rows are.
+    :param fields: Its columns, without ``_extra``.
+    :param key: The columns that tell its rows apart.
+    :param call: The call that it is read with, ``sims.list``.
+    :param read: Reads it.
+    :param how: How it is read, in words.
+    :param filters_of: The call whose keywords it can be filtered by.
+    :param cursor: The column that says what time a row belongs to; None for a snapshot.
+    :param grain: What an interval consists of: moments, or whole hours or days.
+    :param late_by: How long after the fact a row can still appear or change.
+    :param kept: How long emnify keeps it.
+    :param devices: What it needs a call each for: ``endpoint`` or ``sim``.
+    :param ignored: Fields that say nothing new.
+    :param small: All of its rows can be held at once.
+    """
+
+    name: str
+    about: str
+    fields: tuple[Column, ...]
+    key: tuple[str, ...]
+    call: str
+    read: Reader
+    how: str = "pages, from the last to the first"
+    filters_of: str | None = None
+    cursor: str | None = None
+    grain: Literal["moment", "hour", "day"] | None = None
+    late_by: timedelta = timedelta(0)
+    kept: timedelta | None = None
+    devices: Literal["endpoint", "sim"] | None = None
+    ignored: tuple[str, ...] = ()
+    small: bool = False
+
+    @cached_property
+    def converter(self) -> Converter:
+        """From emnify's rows to flat ones."""
+        return Converter(self.fields, self.ignored)
+
+    @property
+    def columns(self) -> tuple[Column, ...]:
+        """Its columns in order, with ``_extra`` at the end."""
+        return self.converter.columns
+
+    @property
+    def path(self) -> str:
+        """The path of the operation that it is read with."""
+        return path_of(self.call)
+
+    @property
+    def page(self) -> str:
+        """The page of emnify about that operation."""
+        found = re.search(r"See (https://\S+)", inspect.getdoc(method_of(self.call)) or "")
+        return found[1] if found else ""
+
+    @property
+    def limit(self) -> str:
+        """The limit that its calls count towards."""
+        return limit_class("GET", self.path)
+
+    @cached_property
+    def filters(self) -> tuple[str, ...]:
+        """What it can be filtered by."""
+        if self.filters_of is None:
+            return ()
+        parameters = inspect.signature(method_of(self.filters_of)).parameters
+        return tuple(name for name in parameters if name not in _NO_FILTERS)
+
+    def check_filters(self, filters: Mapping[str, Any] | None) -> Row:
+        """Return filters if emnify would take them. Nothing is sent.
+
+        :raises ValueError: for a filter that there is not, or a value that it cannot have.
+        """
+        filters = dict(filters or {})
+        if unknown := sorted(set(filters) - set(self.filters)):
+            allowed = ", ".join(self.filters) or "none"
+            raise ValueError(f"filters: {self.name} has no {', '.join(unknown)}; there are: {allowed}")
+        if self.filters_of is not None:
+            call_of(_Nothing(), self.filters_of)(**filters)
+        return filters
+
+    def check_interval(self, interval: Interval, now: datetime | None = None) -> None:
+        """Refuse an interval that cannot be read as a whole.
+
+        :raises ValueError: when it lies in the future, or before what emnify keeps.
+        """
+        now = now or datetime.now(UTC)
+        if interval.end > now:
+            raise ValueError(f"interval: {interval} ends in the future (it is {now.isoformat()})")
+        if self.kept is not None and interval.start < now - self.kept:
+            raise ValueError(
+                f"interval: {self.name} are kept for {self.kept.days} days, and {interval} begins before "
+                f"{(now - self.kept).isoformat()}: what is older is gone"
+            )
+
+    def rows(
+        self,
+        client: EmnifyClient,
+        *,
+        interval: Interval | None = None,
+        filters: Mapping[str, Any] | None = None,
+        threads: int = 4,
+        max_calls: int = 10_000,
+        estimated: Callable[[Estimate], None] | None = None,
+    ) -> Iterator[Row]:
+        """Return its rows, lazily and in constant memory: a value for each column, None where there is none.
+
+        :param client: Sends the requests.
+        :param interval: The span of time, for a stream with a cursor; a snapshot does not look at it.
+        :param filters: What to filter by; :attr:`filters` lists what there is.
+        :param threads: For a stream that needs a call a device: how many at a time.
+        :param max_calls: For such a stream: more calls than these are refused.
+        :param estimated: For such a stream: told what it costs before it begins.
+        :raises TooManyCallsError: when a stream would need more than ``max_calls``.
+        :raises ValueError: for a filter or an interval that cannot be.
+        :raises EmnifyError: when a request fails.
+        """
+        if threads < 1:
+            raise ValueError(f"threads: {threads!r} is none; give 1 or more")
+        if self.cursor is not None:
+            if interval is None:
+                raise ValueError(f"interval: {self.name} covers one; give its start and end")
+            self.check_interval(interval)
+        return self._rows(
+            Reading(client, interval, self.check_filters(filters), threads, max_calls, estimated)
+        )
+
+    def _rows(self, reading: Reading) -> Iterator[Row]:
+        rows = self._converted(reading)
+        if self.small:
+            yield from self._last_of_each([rows])
+        elif self.devices is not None:
+            answers = groupby(rows, itemgetter(self.key[0]))
+            yield from self._last_of_each(answer for _, answer in answers)
+        else:
+            yield from rows
+
+    def _converted(self, reading: Reading) -> Iterator[Row]:
+        convert, key = self.converter, self.key
+        for raw in self.read(reading):
+            row = convert(raw)
+            for column in key:
+                if row[column] is None:
+                    raise EmnifyServerError(f"{self.name}: emnify sent a row without {column}", status=None)
+            yield row
+
+    def _last_of_each(self, answers: Iterable[Iterable[Row]]) -> Iterator[Row]:
+        """Yield of the rows of an answer that have the same key the last one."""
+        repeated = 0
+        for answer in answers:
+            count, last = 0, {}
+            for count, row in enumerate(answer, 1):  # noqa: B007 - how many there were
+                last[tuple(row[column] for column in self.key)] = row
+            repeated += count - len(last)
+            yield from last.values()
+        if repeated:
+            log.warning(
+                "%s: %d rows have the key (%s) of a later one; of each key the last row counts",
+                *(self.name, repeated, ", ".join(self.key)),
+            )
+
+
+class _Nothing(Resources):
+    """A client whose lists are read by nobody: it lets the arguments of a list be checked."""
+
+    def __init__(self) -> None:
+        nothing: Any = self
+        super().__init__(nothing)
+
+    def list(self, *_: Any, **__: Any) -> None:
+        """List nothing."""
+
+    def request(self, *_: Any, **__: Any) -> None:
+        """Ask nothing."""

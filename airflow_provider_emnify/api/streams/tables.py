@@ -1,0 +1,298 @@
+"""The columns of the streams of things: endpoints, SIMs, events, profiles; usage stands beside them."""
+
+from __future__ import annotations
+
+from airflow_provider_emnify.api.streams.columns import (
+    Column,
+    ColumnType,
+    boolean,
+    decimal,
+    integer,
+    json,
+    lookup,
+    reference,
+    text,
+    timestamp,
+    to_severity,
+)
+
+Columns = tuple[Column, ...]
+
+ENDPOINTS: Columns = (
+    integer("id"),
+    text("name"),
+    *lookup("status"),
+    text("tags"),
+    text("imei"),
+    text("imei_with_luhn"),
+    boolean("imei_lock"),
+    text("ip_address"),
+    integer("ip_address_space_id", "ip_address_space.id"),
+    *reference("service_profile"),
+    *reference("tariff_profile"),
+    integer("sim_id", "sim.id"),
+    text("sim_iccid", "sim.iccid"),
+    text("sim_iccid_with_luhn", "sim.iccid_with_luhn"),
+    text("sim_imsi", "sim.imsi"),
+    text("sim_msisdn", "sim.msisdn"),
+    text("sim_eid", "sim.eid"),
+    *lookup("sim_status", "sim.status"),
+    integer("sim_profile_type_id", "sim.sim_profile_type.id"),
+    json("euicc_profile", "sim.euicc_profile_data"),
+    json("tag_assignments"),
+    text("msc", "runtime_data.msc"),
+    text("sgsn", "runtime_data.sgsn"),
+    text("sgsn_ip_address", "runtime_data.sgsn_ip_address"),
+    timestamp("created"),
+    timestamp("last_updated"),
+)
+
+
+def _organisation(name: str) -> Columns:
+    return (*reference(name), text(f"{name}_country", f"{name}.country.iso_code"))
+
+
+def _country_details(name: str) -> tuple[str, ...]:
+    fields = ("id", "name", "country_code", "mcc", "latitude", "longitude")
+    return tuple(f"{name}.country.{field}" for field in fields)
+
+
+SIMS: Columns = (
+    integer("id"),
+    text("iccid"),
+    text("iccid_with_luhn"),
+    text("imsi"),
+    text("msisdn"),
+    text("eid"),
+    *lookup("status"),
+    integer("endpoint_id", "endpoint.id"),
+    text("endpoint", "endpoint.name"),
+    *_organisation("issuer_org"),
+    *_organisation("reseller_org"),
+    *_organisation("customer_org"),
+    *lookup("model"),
+    integer("model_memory_size", "model.memory_size"),
+    *reference("model_formfactor", "model.formfactor"),
+    *reference("model_manufacturer", "model.manufacturer"),
+    boolean("satellite_capable"),
+    timestamp("production_date"),
+    timestamp("activation_date"),
+)
+SIMS_IGNORED = (
+    *_country_details("issuer_org"),
+    *_country_details("reseller_org"),
+    *_country_details("customer_org"),
+)
+
+EVENTS: Columns = (
+    integer("id"),
+    timestamp("timestamp"),
+    boolean("alert"),
+    text("description"),
+    integer("type_id", "event_type.id"),
+    text("type", "event_type.description", "event_type.name"),
+    integer("source_id", "event_source.id"),
+    text("source", "event_source.description", "event_source.name"),
+    integer("severity_id", "event_severity.id"),
+    Column("severity", ColumnType.TEXT, ("event_severity.description", "event_severity.name"), to_severity),
+    *reference("organisation"),
+    integer("user_id", "user.id"),
+    text("user_username", "user.username"),
+    text("user_name", "user.name"),
+    *reference("endpoint"),
+    text("endpoint_tags", "endpoint.tags"),
+    text("endpoint_imei", "endpoint.imei"),
+    text("endpoint_ip_address", "endpoint.ip_address"),
+    integer("sim_id", "sim.id"),
+    text("sim_iccid", "sim.iccid"),
+    text("sim_msisdn", "sim.msisdn", "msisdn.msisdn"),
+    timestamp("sim_production_date", "sim.production_date"),
+    integer("imsi_id", "imsi.id"),
+    text("imsi", "imsi.imsi"),
+    timestamp("imsi_import_date", "imsi.import_date"),
+    json("detail"),
+)
+
+USERS: Columns = (
+    integer("id"),
+    text("username"),
+    text("name"),
+    *lookup("status"),
+    *reference("organisation"),
+    timestamp("created"),
+)
+
+SMS: Columns = (
+    integer("endpoint_id", "endpoint_id", "endpoint.id"),
+    integer("id"),
+    text("endpoint", "endpoint.name"),
+    *lookup("status"),
+    *lookup("sms_type"),
+    text("payload"),
+    text("udh"),
+    integer("dcs"),
+    integer("pid"),
+    text("source_address"),
+    *lookup("source_address_type"),
+    text("dest_address"),
+    integer("sim_id"),
+    text("iccid"),
+    text("msisdn"),
+    text("imsi"),
+    text("msc"),
+    text("gsm_map_error"),
+    integer("retry_count"),
+    timestamp("submit_date"),
+    timestamp("delivery_date"),
+    timestamp("expiry_date"),
+    timestamp("final_date"),
+    timestamp("retry_date"),
+    timestamp("last_delivery_attempt"),
+)
+
+EUICCS: Columns = (
+    integer("id"),
+    text("eid"),
+    *lookup("status"),
+    *lookup("supported_profile_type"),
+    *lookup("eim"),
+    *reference("issuer_org"),
+    *reference("customer_org"),
+    json("profiles", "profile"),
+    timestamp("created"),
+    timestamp("last_audited"),
+    timestamp("last_polled"),
+    timestamp("last_synced"),
+)
+
+TAGS: Columns = (
+    integer("id"),
+    text("name"),
+    integer("color_id", "tag_color.id", "color.id"),
+    integer("resource_count"),
+)
+
+SERVICE_PROFILES: Columns = (
+    integer("id"),
+    text("name"),
+    text("description"),
+    integer("used_count"),
+    boolean("allowed_3g"),
+    boolean("allowed_4g"),
+    boolean("allowed_nb_iot"),
+    boolean("allowed_nb_iot_geo"),
+    boolean("apply_sms_quota"),
+    boolean("apply_data_quota"),
+    boolean("retail"),
+    boolean("sms_p2p_int"),
+    boolean("sms_p2p_ext"),
+    boolean("prepaid"),
+    boolean("nipdp"),
+    integer("api_callback_id", "api_callback.id"),
+    integer("moc_callback_id", "moc_callback.id"),
+    integer("dns_id", "dns.id"),
+    *lookup("esme_interface_type"),
+    *reference("breakout_region"),
+    json("ip_firewall_rule_set"),
+)
+SERVICE_PROFILES_IGNORED = (
+    "api_secret",
+    "api_callback.url",
+    "api_callback.callback_url",
+    "moc_callback.url",
+    "moc_callback.callback_url",
+)
+"""The URL of a callback may hold a secret."""
+
+_TARIFF_RATES = (
+    "default_sms_mt_rate",
+    "default_sms_mo_rate",
+    "sim_issued_rate",
+    "sim_activated_rate",
+    "sim_suspended_rate",
+    "sim_activation_rate",
+    "sim_reactivation_rate",
+    "sim_suspension_rate",
+    "sim_termination_rate",
+)
+TARIFF_PROFILES: Columns = (
+    integer("id"),
+    text("name"),
+    text("description"),
+    integer("used_count"),
+    integer("organisation_id"),
+    *reference("tariff"),
+    text("tariff_description", "tariff.description"),
+    timestamp("tariff_created", "tariff.created"),
+    integer("tariff_status_id", "tariff.tariff_status_id"),
+    text("currency", "tariff.currency.code"),
+    *(decimal(rate, f"tariff.{rate}") for rate in _TARIFF_RATES),
+    integer("data_throttle_id", "tariff.data_throttle_id"),
+    integer("data_blocksize_id", "tariff.data_blocksize_id"),
+    json("inclusive_volumes", "inclusive_volume"),
+)
+TARIFF_PROFILES_IGNORED = (
+    *(f"tariff.{name}" for name in ("organisation_id", "currency_id", "public", "tariff_category_id")),
+    *(f"tariff.{name}" for name in ("visibility_id", "tariff_currency_category_id", "used_count")),
+    *("tariff.assigned_count", "tariff.currency.id", "tariff.currency.symbol"),
+)
+
+NETWORK_OPERATORS: Columns = (
+    integer("id"),
+    text("name"),
+    integer("country_id", "country.id"),
+    text("country", "country.name", "country_name"),
+    text("country_iso_code", "country.iso_code"),
+    integer("country_mcc", "country.mcc"),
+    json("mncs", "mnc", "mncs"),
+    json("tapcodes", "tapcode", "tapcodes"),
+)
+NETWORK_OPERATORS_IGNORED = (
+    "country_name",
+    "name_and_country",
+    *(f"country.{x}" for x in ("country_code", "latitude", "longitude")),
+)
+
+APPLICATION_TOKENS: Columns = (
+    integer("id"),
+    text("description"),
+    *lookup("status"),
+    text("ip"),
+    integer("creator_id", "creator.id"),
+    text("creator", "creator.username", "creator.name"),
+    timestamp("created"),
+    timestamp("expiry_date"),
+)
+
+QUOTAS: Columns = (
+    integer("endpoint_id"),
+    *lookup("status"),
+    decimal("volume"),
+    decimal("last_volume_added"),
+    decimal("threshold_percentage"),
+    decimal("threshold_volume"),
+    boolean("auto_refill"),
+    *lookup("action_on_exhaustion"),
+    decimal("peak_throughput"),
+    timestamp("expiry_date"),
+    timestamp("last_status_change_date"),
+)
+
+CONNECTIVITY: Columns = (
+    integer("endpoint_id"),
+    text("status", "status.description"),
+    text("iccid", "location.iccid"),
+    text("imsi", "location.imsi"),
+    *reference("country", "location.country"),
+    text("country_iso_code", "location.country.iso_code"),
+    *reference("operator", "location.operator"),
+    json("operator_mncs", "location.operator.mnc"),
+    timestamp("last_updated", "location.last_updated"),
+    integer("pdp_context_id", "pdp_context.pdp_context_id"),
+    text("ue_ip_address", "pdp_context.ue_ip_address"),
+    text("apn", "pdp_context.apn"),
+    text("rat_type", "pdp_context.rat_type.description"),
+    timestamp("pdp_created", "pdp_context.created"),
+    json("services"),
+)
+CONNECTIVITY_IGNORED = ("status.id", "location.country.mcc", "pdp_context.rat_type.id")

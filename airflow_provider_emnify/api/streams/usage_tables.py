@@ -1,0 +1,153 @@
+"""The columns of the streams of usage, and of the usage records that the Data Streamer delivers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from airflow_provider_emnify.api.streams.columns import (
+    boolean,
+    day,
+    decimal,
+    integer,
+    lookup,
+    reference,
+    text,
+    timestamp,
+)
+
+if TYPE_CHECKING:
+    from airflow_provider_emnify.api.streams.tables import Columns
+
+
+def _volumes(name: str, path: str | None = None) -> Columns:
+    """Return the columns of one kind of traffic."""
+    path = path or name
+    return (
+        decimal(f"{name}_volume", f"{path}.volume"),
+        decimal(f"{name}_volume_rx", f"{path}.volume_rx"),
+        decimal(f"{name}_volume_tx", f"{path}.volume_tx"),
+        text(f"{name}_unit", f"{path}.traffic_type.unit"),
+        decimal(f"{name}_cost", f"{path}.cost"),
+        text(f"{name}_currency", f"{path}.currency.code"),
+    )
+
+
+def _volume_details(*paths: str) -> tuple[str, ...]:
+    fields = ("currency_id", "currency.id", "currency.symbol", "month")
+    more = ("traffic_type_id", "traffic_type.id", "traffic_type.description")
+    return tuple(f"{path}.{field}" for path in paths for field in (*fields, *more))
+
+
+USAGE_IGNORED = _volume_details("data", "sms", "sat_geo_data", "sat_geo_sms")
+
+ORGANISATION_DAILY: Columns = (
+    integer("organisation_id"),
+    day("date"),
+    *_volumes("data"),
+    *_volumes("sms"),
+)
+
+ORGANISATION_MONTHLY: Columns = (
+    integer("organisation_id"),
+    day("month"),
+    *_volumes("data"),
+    *_volumes("sms"),
+    integer("sims_issued", "sim.issued"),
+    integer("sims_factory_mode", "sim.factory_mode"),
+    integer("sims_active", "sim.active"),
+    integer("sims_suspended", "sim.suspended"),
+    integer("sims_total", "sim.total"),
+    integer("active_chargeable_sims"),
+    integer("service_profiles"),
+    integer("tariff_profiles"),
+    integer("users"),
+    decimal("hosting_fees"),
+    decimal("inclusive_volume_unpooled", "inclusive_volume.unpooled"),
+    decimal("inclusive_volume_pooled", "inclusive_volume.pooled"),
+    decimal("prepaid_balance", "prepaid_balance.amount"),
+    text("prepaid_currency", "prepaid_balance.currency.code"),
+)
+ORGANISATION_MONTHLY_IGNORED = (
+    *USAGE_IGNORED,
+    *("prepaid_balance.currency.id", "prepaid_balance.currency.symbol", "prepaid_balance.last_updated"),
+)
+
+ORGANISATION_HOURLY: Columns = (
+    integer("organisation_id"),
+    timestamp("hour"),
+    decimal("data_volume_rx", "data.rx"),
+    decimal("data_volume_tx", "data.tx"),
+    decimal("sms_volume_rx", "sms.rx"),
+    decimal("sms_volume_tx", "sms.tx"),
+)
+
+_SATELLITE: Columns = (*_volumes("sat_geo_data"), *_volumes("sat_geo_sms"))
+ENDPOINT_DAILY: Columns = (
+    integer("endpoint_id"),
+    day("date"),
+    *_volumes("data"),
+    *_volumes("sms"),
+    *_SATELLITE,
+)
+SIM_DAILY: Columns = (integer("sim_id"), *ENDPOINT_DAILY[1:])
+
+WORKSPACE_DAILY: Columns = (
+    integer("workspace_id"),
+    day("date"),
+    *_volumes("data", "data_volume"),
+    *_volumes("sms", "sms_volume"),
+    *_volumes("sat_geo_data", "sat_geo_data_volume"),
+    *_volumes("sat_geo_sms", "sat_geo_sms_volume"),
+)
+WORKSPACE_DAILY_IGNORED = _volume_details(
+    "data_volume", "sms_volume", "sat_geo_data_volume", "sat_geo_sms_volume"
+)
+
+INCLUSIVE_VOLUMES: Columns = (
+    integer("id"),
+    decimal("volume"),
+    decimal("rate"),
+    boolean("pooled"),
+    text("currency", "currency.code"),
+    *reference("tariff"),
+    integer("tariff_status_id", "tariff.tariff_status_id"),
+    *reference("ratezone", "tariff.ratezone"),
+    integer("ratezone_status_id", "tariff.ratezone.ratezone_status_id"),
+    timestamp("start_date"),
+    timestamp("end_date"),
+)
+INCLUSIVE_VOLUMES_IGNORED = ("currency.id", "currency.symbol")
+
+# What the Data Streamer delivers beside events, which have the columns of EVENTS.
+USAGE_RECORDS: Columns = (
+    integer("id"),
+    *lookup("traffic_type"),
+    timestamp("start_timestamp"),
+    timestamp("end_timestamp"),
+    *reference("organisation"),
+    *reference("endpoint"),
+    text("endpoint_tags", "endpoint.tags"),
+    text("endpoint_imei", "endpoint.imei"),
+    text("endpoint_ip_address", "endpoint.ip_address"),
+    integer("sim_id", "sim.id"),
+    text("sim_iccid", "sim.iccid"),
+    text("sim_msisdn", "sim.msisdn", "msisdn.msisdn"),
+    timestamp("sim_production_date", "sim.production_date"),
+    integer("imsi_id"),
+    text("imsi"),
+    *reference("operator"),
+    text("operator_mnc", "operator.mnc", "operator.mncs"),
+    integer("country_id", "operator.country.id", "country.id"),
+    text("country", "operator.country.name", "country.name"),
+    text("country_mcc", "operator.country.mcc", "country.mcc"),
+    *reference("tariff"),
+    integer("ratezone_id", "tariff.ratezone.id", "ratezone.id"),
+    text("ratezone", "tariff.ratezone.name", "ratezone.name"),
+    decimal("volume", "volume.total"),
+    decimal("volume_rx", "volume.rx"),
+    decimal("volume_tx", "volume.tx"),
+    decimal("cost"),
+    integer("currency_id", "currency.id"),
+    text("currency", "currency.code"),
+    text("session_id"),
+)

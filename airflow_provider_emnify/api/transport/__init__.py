@@ -1,0 +1,1 @@
+"""One request from its making to its answer: credentials, retries, connections, pages."""

@@ -1,0 +1,294 @@
+"""One HTTP exchange: a request out, one whole answer in, bounded in size and in time.
+
+What ``requests`` does not do by itself: an answer is read as it comes, unpacked in small steps, and refused
+past :data:`MOST_BYTES`; all of it, from the first byte of the request on, takes at most so long, however
+slowly the bytes come; answers before the answer (``103`` and the like) are passed over; it is known whether
+anything of the request can have reached the server; and another thread can end it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import io
+import socket
+import threading
+import time
+import zlib
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import requests
+import urllib3
+from requests.adapters import HTTPAdapter
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+
+from airflow_provider_emnify.api.transport.urls import is_loopback
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+MOST_BYTES = 64 * 1024 * 1024
+"""Bytes of an answer, unpacked, that are taken at most."""
+
+_CHUNK = 64 * 1024
+_CONNECTIONS = 32  # kept open for as many threads
+_MOST_INTERIM = 20  # answers before the answer
+_WBITS = {"gzip": 16 + zlib.MAX_WBITS, "x-gzip": 16 + zlib.MAX_WBITS, "deflate": zlib.MAX_WBITS}
+_NOT_ASKED_FOR = {"br", "zstd", "compress", "x-compress"}
+
+
+class AnswerTooLargeError(Exception):
+    """An answer past the bound, or packed in a way that was not asked for."""
+
+
+class TooSlowError(TimeoutError):
+    """The whole of an exchange took longer than it may."""
+
+
+@dataclass(eq=False)
+class Exchange:
+    """What is under way in a thread.
+
+    :param deadline: Reading of ``time.monotonic()`` at which it is over.
+    :param timeout: Seconds without a byte after which it is over.
+    :param began: Whether something of the request was handed to a connection that had been made; None where
+        that is not known.
+    """
+
+    deadline: float
+    timeout: float
+    began: bool | None = None
+    _socket: Any = field(default=None, repr=False)
+    _aborted: bool = False
+    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
+
+    def use(self, connection: Any) -> None:
+        """Take note of the socket that is used, so that it can be shut down."""
+        with self._lock:
+            self._socket = connection
+            if self._aborted:
+                raise ConnectionAbortedError("the client was closed")
+
+    def abort(self) -> None:
+        """End it, from another thread."""
+        with self._lock:
+            self._aborted = True
+            if self._socket is not None:
+                # Only the wire: a TLS socket's own shutdown would wait for the thread that reads it.
+                with contextlib.suppress(OSError):
+                    socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
+
+    def left(self) -> float:
+        """Return the seconds until the next byte has to be there.
+
+        :raises TooSlowError: when the time of the whole exchange is over.
+        """
+        left = self.deadline - time.monotonic()
+        if left <= 0:
+            raise TooSlowError
+        return min(self.timeout, left)
+
+
+_current = threading.local()
+
+
+@contextlib.contextmanager
+def exchanging(exchange: Exchange) -> Iterator[None]:
+    """Have the connections of this thread keep to the bounds of an exchange."""
+    _current.exchange = exchange
+    try:
+        yield
+    finally:
+        _current.exchange = None
+
+
+def _exchange() -> Exchange | None:
+    found: Exchange | None = getattr(_current, "exchange", None)
+    return found
+
+
+class _BoundedReader(io.RawIOBase):
+    """Reads a socket until the exchange's time is over, however slowly the bytes come."""
+
+    def __init__(self, inner: io.BufferedReader, connection: Any, exchange: Exchange) -> None:
+        super().__init__()
+        self._inner = inner
+        self._connection = connection
+        self._exchange = exchange
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int | None:
+        self._connection.settimeout(self._exchange.left())
+        return self._inner.raw.readinto(buffer)
+
+    def close(self) -> None:
+        if not self.closed:
+            self._inner.close()
+        super().close()
+
+
+class _Answer(http.client.HTTPResponse):
+    """The answer itself; what comes before it (1xx) is passed over."""
+
+    def __init__(self, sock: socket.socket, *args: Any, **kwargs: Any) -> None:
+        super().__init__(sock, *args, **kwargs)
+        exchange = _exchange()
+        if exchange is not None:
+            self.fp = io.BufferedReader(_BoundedReader(self.fp, sock, exchange))
+
+    def begin(self) -> None:
+        super().begin()
+        for _ in range(_MOST_INTERIM):
+            if not 100 <= self.status < 200 or self.status == http.client.SWITCHING_PROTOCOLS:  # noqa: PLR2004 - HTTP's own numbers
+                break
+            self.headers = None  # type: ignore[assignment] # as before the first one
+            super().begin()
+        if self.status < 200:  # noqa: PLR2004 - HTTP's own number
+            raise http.client.HTTPException(f"no answer after {self.status}")
+
+
+class _Noticing:
+    """A connection that tells the exchange when something is sent."""
+
+    _connecting = False
+    sock: Any
+
+    def connect(self) -> None:
+        self._connecting = True
+        try:
+            super().connect()  # type: ignore[misc]
+        finally:
+            self._connecting = False
+
+    def send(self, data: Any) -> None:
+        if self.sock is None:
+            self.connect()
+        exchange = _exchange()
+        if exchange is not None:
+            exchange.use(self.sock)
+            if not self._connecting:  # else it is a proxy that is asked for a tunnel
+                exchange.began = True
+        super().send(data)  # type: ignore[misc]
+
+
+class _Connection(_Noticing, HTTPConnection):
+    response_class = _Answer
+
+
+class _TlsConnection(_Noticing, HTTPSConnection):
+    response_class = _Answer
+
+
+class _Pool(HTTPConnectionPool):
+    ConnectionCls = _Connection
+
+
+class _TlsPool(HTTPSConnectionPool):
+    ConnectionCls = _TlsConnection
+
+
+class _Adapter(HTTPAdapter):
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        super().init_poolmanager(*args, **kwargs)
+        self.poolmanager.pool_classes_by_scheme = {"http": _Pool, "https": _TlsPool}
+
+    def proxy_manager_for(self, *args: Any, **kwargs: Any) -> Any:
+        manager = super().proxy_manager_for(*args, **kwargs)
+        manager.pool_classes_by_scheme = {"http": _Pool, "https": _TlsPool}
+        return manager
+
+    def send(self, *args: Any, **kwargs: Any) -> requests.Response:
+        exchange = _exchange()
+        if exchange is not None:
+            exchange.began = False
+        return super().send(*args, **kwargs)
+
+
+class Session(requests.Session):
+    """A session whose answers come in bounds.
+
+    It follows no redirect, nor looks at where one leads; and nothing for this machine goes through a proxy
+    that the environment names for others: it would be told the token.
+
+    :param host: The API's host name.
+    :param user_agent: Value of the header.
+    """
+
+    def __init__(self, host: str, user_agent: str) -> None:
+        super().__init__()
+        self._is_local = is_loopback(host)
+        self.headers.update(
+            {"User-Agent": user_agent, "Accept": "application/json", "Accept-Encoding": "gzip, deflate"}
+        )
+        for scheme in ("https://", "http://"):
+            self.mount(scheme, _Adapter(pool_maxsize=_CONNECTIONS))
+
+    def get_redirect_target(self, resp: requests.Response) -> str | None:
+        """Return none: a token goes to no other host."""
+        del resp
+        return None
+
+    def merge_environment_settings(self, *args: Any, **kwargs: Any) -> Any:
+        """Return the environment's settings, for a host of this machine without its proxies."""
+        settings = super().merge_environment_settings(*args, **kwargs)
+        if self._is_local:
+            settings["proxies"] = dict(self.proxies)
+        return settings
+
+
+def read_body(response: requests.Response) -> bytes:
+    """Read an answer to its end, unpacked. Its connection is good for another request then.
+
+    :raises AnswerTooLargeError: past :data:`MOST_BYTES`, or for a packing that was not asked for.
+    :raises Exception: what ``urllib3`` or ``zlib`` raise for an answer that is cut or damaged.
+    """
+    chunks: list[bytes] = []
+    size = 0
+    try:
+        for chunk in _unpacked(response):
+            size += len(chunk)
+            if size > MOST_BYTES:
+                raise AnswerTooLargeError(f"it is larger than {MOST_BYTES // 1024 // 1024} MiB")
+            chunks.append(chunk)
+    except BaseException:
+        response.close()
+        raise
+    return b"".join(chunks)
+
+
+def _unpacked(response: requests.Response) -> Iterator[bytes]:
+    named = response.headers.get("Content-Encoding") or ""
+    codings = [name for name in (part.strip().lower() for part in named.split(",")) if name in _WBITS]
+    if len(codings) > 1 or any(part.strip().lower() in _NOT_ASKED_FOR for part in named.split(",")):
+        raise AnswerTooLargeError("it is packed in a way that was not asked for")
+    packed = _chunks(response)
+    return _inflated(packed, _WBITS[codings[0]]) if codings else packed
+
+
+def _chunks(response: requests.Response) -> Iterator[bytes]:
+    while chunk := response.raw.read(_CHUNK, decode_content=False):
+        yield chunk
+
+
+def _inflated(packed: Iterator[bytes], wbits: int) -> Iterator[bytes]:
+    unpacker, first = zlib.decompressobj(wbits), True
+    for chunk in packed:
+        data, is_more = chunk, False
+        while (data or is_more) and not unpacker.eof:
+            try:
+                out = unpacker.decompress(data, _CHUNK)
+            except zlib.error:
+                if not first or wbits != zlib.MAX_WBITS:
+                    raise
+                unpacker, first = zlib.decompressobj(-zlib.MAX_WBITS), False  # deflate as some understand it
+                continue
+            first, is_more, data = False, len(out) == _CHUNK, unpacker.unconsumed_tail
+            if unpacker.eof and wbits > zlib.MAX_WBITS and unpacker.unused_data[:2] == b"\x1f\x8b":
+                data, unpacker = unpacker.unused_data, zlib.decompressobj(wbits)  # one more member
+            yield out
+    if not first and not unpacker.eof:
+        raise urllib3.exceptions.ProtocolError("the packed answer ends too early")

@@ -1,0 +1,400 @@
+"""How one request is sent: in turn, within the limits, again where that is right; and what its answer means.
+
+What is sent again, with exponential backoff and full jitter, or after the time that ``Retry-After`` names:
+
+=============================  ==================  ===============
+what happened                  repeatable request  any other (POST)
+=============================  ==================  ===============
+408, 425, 429                  again               again
+the connection was never made  again               again
+5xx, lost connection, timeout  again               unknown outcome
+another answer than promised   again               unknown outcome
+anything else                  an error            an error
+=============================  ==================  ===============
+"""
+
+from __future__ import annotations
+
+import http.client
+import platform
+import re
+import threading
+import time
+import zlib
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+import requests
+import tenacity
+import urllib3
+
+from airflow_provider_emnify import __version__
+from airflow_provider_emnify.api.errors import (
+    EmnifyConnectionError,
+    EmnifyError,
+    EmnifyNotFoundError,
+    EmnifyRateLimitError,
+    EmnifyServerError,
+    EmnifyUnknownOutcomeError,
+    error_from_answer,
+)
+from airflow_provider_emnify.api.secrets.one_line_log import one_line_log
+from airflow_provider_emnify.api.transport.answers import NOTHING
+from airflow_provider_emnify.api.transport.backoff import (
+    LONGEST_RETRY_AFTER,
+    backoff,
+    is_worth_repeating,
+    retry_after,
+)
+from airflow_provider_emnify.api.transport.bodies import (
+    Answer,
+    Unreadable,
+    error_body_without_values,
+    parse_body,
+)
+from airflow_provider_emnify.api.transport.connections import (
+    AnswerTooLargeError,
+    Exchange,
+    Session,
+    exchanging,
+    read_body,
+)
+from airflow_provider_emnify.api.transport.lost_connections import (
+    LONGEST_CONNECT,
+    WHOLE,
+    is_untrusted,
+    reason,
+    was_never_sent,
+)
+from airflow_provider_emnify.api.transport.stats import ClientStats
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from airflow_provider_emnify.api.limits.limits import Limits
+    from airflow_provider_emnify.api.secrets.redaction import Redactor
+    from airflow_provider_emnify.api.transport.answers import Shape
+    from airflow_provider_emnify.api.transport.auth_token import AuthToken
+
+    Pick = Callable[[dict[str, Any]], Any]
+
+log = one_line_log(__name__)
+
+_NO_CONTENT, _NOT_IMPLEMENTED = 204, 501
+_LONGEST_REASON = 300  # characters of a log line
+# Answers of these hold tokens, keys or codes: none is ever shown.
+_SECRET_ANSWER = re.compile(r"/api/v\d+/(authenticate|application_token|api_secret|user/(mfa|[^/]+/mfa))\b.*")
+_BROKEN = (requests.RequestException, urllib3.exceptions.HTTPError, http.client.HTTPException, zlib.error)
+
+
+class Sender:
+    """Sends requests over one session and counts what it does. Safe to use from several threads.
+
+    :param base_url: Scheme and host of the API.
+    :param timeout: Seconds to wait for an answer.
+    :param max_retries: How often a request is sent again, at most.
+    :param limits: The rate limits to keep.
+    :param user_agent: Value of the header.
+    :param redactor: Takes secrets out of what is shown.
+    :param on_metric: Told what is counted, and by how much it grew.
+    :param sleep: How to wait, in seconds.
+    """
+
+    def __init__(
+        self,
+        base_url: str,
+        *,
+        timeout: float,
+        max_retries: int,
+        limits: Limits,
+        user_agent: str | None,
+        redactor: Redactor,
+        on_metric: Callable[[str, float], None],
+        sleep: Callable[[float], None],
+    ) -> None:
+        self._base_url = base_url
+        self._host = urlsplit(base_url).netloc
+        self._timeout = (min(timeout, LONGEST_CONNECT), timeout)
+        self._limits = limits
+        self._redactor = redactor
+        self._on_metric = on_metric
+        self._lock = threading.Lock()
+        self.stats = ClientStats()
+        self._max_retries = max_retries
+        self._sleep = sleep
+        self._under_way: set[Exchange] = set()
+        self._closed = False
+        self._user_agent = user_agent or _user_agent()
+        self._session = self._new_session()
+
+    def _new_session(self) -> Session:
+        return Session(urlsplit(self._base_url).hostname or "", self._user_agent)
+
+    def abort(self) -> None:
+        """End what is under way in other threads, at once, and send no more."""
+        self._closed = True
+        for exchange in list(self._under_way):
+            exchange.abort()
+
+    def after_fork(self) -> None:
+        """Let go, in a child process, of what is the parent's: its connections and its locks."""
+        self._lock = threading.Lock()
+        self._under_way = set()
+        self._session = self._new_session()
+        self._limits.after_fork()
+
+    def close(self) -> None:
+        """End what is under way, and close the connections and the store of the limits."""
+        self.abort()
+        self._session.close()
+        self._limits.close()
+
+    def count(self, name: str, amount: float = 1) -> None:
+        """Add to what is counted."""
+        if amount:
+            with self._lock:
+                setattr(self.stats, name, getattr(self.stats, name) + amount)
+            self._on_metric(name, amount)
+
+    def send(
+        self,
+        method: str,
+        path: str,
+        *,
+        params: Mapping[str, Any] | None = None,
+        json: Any = None,
+        token: AuthToken | None,
+        organisation: str,
+        repeatable: bool,
+        pick: Pick | None = None,
+        check: Callable[[Answer | EmnifyError], None] | None = None,
+        shape: Shape = NOTHING,
+    ) -> Answer:
+        """Send a request until it is answered, as often as it may be sent.
+
+        :param shape: What the answer must hold. One that does not is sent again, or of unknown outcome.
+        :param pick: Makes what is kept of each object in the answer, from the inside out.
+        :param check: Raises when an answer, or an error made of one, is not what the call promises; what it
+            raises is sent again where that is transient.
+        :raises EmnifyError: for anything but a success.
+        """
+        lost = False  # an earlier attempt may have been acted on
+
+        def once() -> Answer:
+            nonlocal lost
+            waited = self._limits.acquire(method, path, host=self._host, organisation=organisation)
+            self.count("throttled_seconds", waited)
+            self.count("requests")
+            try:
+                answer = self._send_once(method, path, params, json, token, repeatable, pick, shape)
+            except EmnifyError as error:
+                # The attempt before has deleted it. A call for many (with a body) is looked at by its caller.
+                if lost and isinstance(error, EmnifyNotFoundError) and method == "DELETE" and json is None:
+                    return Answer(_NO_CONTENT, {}, None)
+                lost = lost or getattr(error, "may_have_acted", False)
+                if check is not None:
+                    check(error)
+                raise
+            if check is not None:
+                check(answer)
+            return answer
+
+        def note(state: tenacity.RetryCallState) -> None:
+            self.count("retries")
+            self._note_retry(method, path, state)
+
+        retrying = tenacity.Retrying(
+            retry=tenacity.retry_if_exception(lambda error: not self._closed and is_worth_repeating(error)),
+            stop=self._is_enough,
+            wait=backoff,
+            sleep=self._sleep,
+            before_sleep=note,
+            reraise=True,
+        )
+        with self._limits.serial(method, path, host=self._host, organisation=organisation):
+            return retrying(once)
+
+    def _is_enough(self, state: tenacity.RetryCallState) -> bool:
+        error = state.outcome.exception() if state.outcome else None
+        asked: float | None = getattr(error, "retry_after", None)
+        asks_too_much = asked is not None and state.idle_for + asked > LONGEST_RETRY_AFTER
+        return state.attempt_number > self._max_retries or asks_too_much
+
+    def _note_retry(self, method: str, path: str, state: tenacity.RetryCallState) -> None:
+        error = state.outcome.exception() if state.outcome else None
+        shown = "".join(letter if letter.isprintable() else " " for letter in str(error))
+        why = " ".join(self._redactor.text(shown).split())
+        log.info(
+            "%s%s; sending it again in %.1f s (try %d of %d)",
+            "" if why.startswith(f"{method} ") else f"{method} {path}: ",
+            why if len(why) <= _LONGEST_REASON else f"{why[:_LONGEST_REASON]}...",
+            state.next_action.sleep if state.next_action else 0,
+            state.attempt_number + 1,
+            self._max_retries + 1,
+        )
+
+    def _send_once(
+        self,
+        method: str,
+        path: str,
+        params: Mapping[str, Any] | None,
+        json: Any,
+        token: AuthToken | None,
+        repeatable: bool,
+        pick: Pick | None,
+        shape: Shape,
+    ) -> Answer:
+        timeout = self._timeout[1]
+        exchange = Exchange(time.monotonic() + WHOLE * timeout, timeout)
+        self._under_way.add(exchange)
+        try:
+            if self._closed:
+                raise _closed(method, path)
+            with exchanging(exchange):
+                response = self._session.request(
+                    method,
+                    self._base_url + path,
+                    params=_query(params),
+                    json=json,
+                    auth=_Bearer(token),
+                    timeout=self._timeout,
+                    allow_redirects=False,
+                    stream=True,
+                )
+                body = read_body(response)
+        except AnswerTooLargeError as error:
+            why = f"the answer is not taken: {error}"
+            raise self._unusable(why, None, method, path, repeatable) from None
+        except (*_BROKEN, OSError, ValueError) as error:
+            if self._closed:
+                raise _closed(method, path) from None
+            raise self._unanswered(error, exchange, method, path, repeatable) from None
+        finally:
+            self._under_way.discard(exchange)
+        return self._answer(response, body, method, path, repeatable, pick, shape)
+
+    def _answer(
+        self,
+        response: requests.Response,
+        content: bytes,
+        method: str,
+        path: str,
+        repeatable: bool,
+        pick: Pick | None,
+        shape: Shape,
+    ) -> Answer:
+        status = response.status_code
+        if response.is_redirect:
+            raise EmnifyError(
+                f"a redirect to {_host_of(response.headers['Location'])}, which is "
+                "not followed: a token goes to no other host. Check the connection's host",
+                status=status,
+                method=method,
+                path=path,
+            )
+        if not 200 <= status < 300:  # noqa: PLR2004 - HTTP's own numbers
+            raise self._error(response, content, method, path, repeatable)
+        body = parse_body(content, pick)
+        if isinstance(body, Unreadable):
+            shown = "it is not shown" if _SECRET_ANSWER.fullmatch(path) else self._shown(body.text)
+            raise self._unusable(
+                f"the answer is no JSON (is the host right?): {shown}", status, method, path, repeatable
+            )
+        if (wrong := shape.complaint(status, response.headers, body)) is not None:
+            if not repeatable:
+                raise _unknown_outcome(f"unexpected answer: {wrong}", method, path, status)
+            raise self._unusable(f"unexpected answer: {wrong}", status, method, path, repeatable)
+        return Answer(status, response.headers, body)
+
+    def _unusable(
+        self, why: str, status: int | None, method: str, path: str, repeatable: bool
+    ) -> EmnifyError:
+        kind = EmnifyServerError if repeatable else EmnifyUnknownOutcomeError
+        return kind(why, status=status, method=method, path=path)
+
+    def _shown(self, text: str) -> str:
+        text = self._redactor.text(text.strip())
+        return text if len(text) <= 200 else f"{text[:200]}... ({len(text)} characters)"  # noqa: PLR2004 - a readable message
+
+    def _error(
+        self, response: requests.Response, content: bytes, method: str, path: str, repeatable: bool
+    ) -> EmnifyError:
+        is_secret = _SECRET_ANSWER.fullmatch(path) is not None
+        error = error_from_answer(
+            method,
+            path,
+            status=response.status_code,
+            reason=self._redactor.text(response.reason or ""),
+            headers=response.headers,
+            text=error_body_without_values(content) if is_secret else self._redactor.body(content),
+            redact=self._redactor.text,
+        )
+        if isinstance(error, EmnifyServerError):
+            if error.status == _NOT_IMPLEMENTED:
+                error.transient = False
+            elif not repeatable:
+                return _unknown_outcome(error.message, method, path, error.status)
+        if isinstance(error, (EmnifyRateLimitError, EmnifyServerError)):
+            error.retry_after = retry_after(response.headers)
+        return error
+
+    def _unanswered(
+        self, error: Exception, exchange: Exchange, method: str, path: str, repeatable: bool
+    ) -> EmnifyError:
+        was_sent = not was_never_sent(error) if exchange.began is None else exchange.began
+        why = self._redactor.text(reason(error, self._host, exchange, was_sent=was_sent))
+        if was_sent and not repeatable:
+            return _unknown_outcome(why, method, path)
+        lost = EmnifyConnectionError(why, method=method, path=path)
+        lost.may_have_acted = was_sent
+        # A certificate that is not trusted does not get better by itself, nor does an URL.
+        lost.transient = not (is_untrusted(error) or (isinstance(error, ValueError) and not was_sent))
+        return lost
+
+
+class _Bearer(requests.auth.AuthBase):
+    """Puts the token on. An ``auth`` object also keeps requests from using a ``.netrc`` instead."""
+
+    def __init__(self, token: AuthToken | None) -> None:
+        self._token = token
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        if self._token is not None:
+            request.headers["Authorization"] = f"Bearer {self._token.value}"
+        return request
+
+
+def _closed(method: str, path: str) -> EmnifyConnectionError:
+    error = EmnifyConnectionError("the client was closed", method=method, path=path)
+    error.transient = False
+    return error
+
+
+def _unknown_outcome(
+    why: str, method: str, path: str, status: int | None = None
+) -> EmnifyUnknownOutcomeError:
+    return EmnifyUnknownOutcomeError(
+        f"it is not known whether this was done ({why}). It is not sent again: look first whether it was",
+        status=status,
+        method=method,
+        path=path,
+    )
+
+
+def _host_of(location: str) -> str:
+    try:
+        return urlsplit(location).netloc.rpartition("@")[2] or "another path"
+    except ValueError:
+        return "what is no URL"
+
+
+def _query(params: Mapping[str, Any] | None) -> dict[str, Any]:
+    return {
+        name: str(value).lower() if isinstance(value, bool) else value
+        for name, value in (params or {}).items()
+        if value is not None
+    }
+
+
+def _user_agent() -> str:
+    return f"airflow-provider-emnify/{__version__} Python/{platform.python_version()}"

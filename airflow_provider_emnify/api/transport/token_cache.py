@@ -1,0 +1,142 @@
+"""Auth tokens that the processes of a host share: ``token_cache: host``.
+
+Usually each task authenticates once, and emnify allows an address 100 authentications in five minutes. Where
+more tasks than that start, they can share tokens through a file of this user's. It is encrypted with a key
+that is made from the credential, so that it opens nothing to anyone who does not hold the credential already;
+of a user's password it is made slowly (scrypt), so that passwords cannot be tried on the file.
+A rejection is shared too, so that a hundred tasks with a revoked token do not lock the account.
+"""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import hashlib
+import json
+import time
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from cryptography.fernet import Fernet, InvalidToken
+
+from airflow_provider_emnify.api.secrets.one_line_log import one_line_log
+from airflow_provider_emnify.api.secrets.private_folder import PrivateFolder
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from airflow_provider_emnify.api.transport.credentials import Credentials
+
+log = one_line_log(__name__)
+
+_LOCK_WAIT = 120.0  # seconds for another process that is authenticating
+_LOCKED_OUT = 300.0  # seconds that a rejection is remembered: as long as emnify locks an account
+_BRIEF_LOCK_WAIT = 1.0  # seconds, for who can do without
+_ACCEPTED = 60.0  # seconds for which many may authenticate at once after a credential was accepted
+
+
+@dataclass(frozen=True)
+class Cached:
+    """What another process has left.
+
+    :param age: Seconds since it arrived.
+    :param token: An auth token.
+    :param rejection: Or why the credential was rejected.
+    """
+
+    age: float
+    token: str | None = field(default=None, repr=False)
+    rejection: str | None = None
+
+
+class TokenCache:
+    """The file of one credential at one API.
+
+    :param credentials: The credential.
+    :param host: The API.
+    :param directory: Where it lies; by default a directory of this user's in the temporary one.
+    """
+
+    def __init__(self, credentials: Credentials, host: str, directory: Path | None = None) -> None:
+        self._folder = PrivateFolder("emnify-tokens", directory)
+        identity = f"{host} {credentials.identity} {credentials.workspace_id}"
+        self._name = hashlib.sha256(identity.encode()).hexdigest()[:32]
+        self._secret = f"{host}\n{json.dumps(credentials.secrets)}".encode()
+        self._is_password = credentials.password is not None
+
+    @cached_property
+    def _fernet(self) -> Fernet:
+        if self._is_password:  # a person's password can be guessed: each guess is to cost a tenth of a second
+            key = hashlib.scrypt(
+                self._secret, salt=self._name.encode(), n=2**15, r=8, p=1, maxmem=2**26, dklen=32
+            )
+        else:
+            key = hashlib.sha256(self._secret).digest()
+        return Fernet(base64.urlsafe_b64encode(key))
+
+    @contextlib.contextmanager
+    def lock(self) -> Iterator[None]:
+        """Hold the file while a token is got, so that one process gets it for all.
+
+        A cache that cannot be used costs a warning, not the task.
+        """
+        with contextlib.ExitStack() as stack:
+            try:
+                stack.enter_context(self._folder.lock(f"{self._name}.lock", _LOCK_WAIT))
+            except OSError as error:
+                log.warning("The token cache cannot be used (%s); this task authenticates by itself", error)
+            yield
+
+    def load(self) -> Cached | None:
+        """Return what another process has left, if it is any good."""
+        try:
+            said = json.loads(self._fernet.decrypt(self._folder.read(self._name)))
+            age = time.time() - float(said["at"])
+        except (OSError, InvalidToken, ValueError, KeyError, TypeError):
+            return None
+        if age < 0 or (said.get("rejection") and age > _LOCKED_OUT):
+            return None
+        return Cached(age, said.get("token"), said.get("rejection"))
+
+    def store(self, *, token: str | None = None, rejection: str | None = None) -> None:
+        """Leave a token, or a rejection, for other processes."""
+        said = json.dumps({"at": time.time(), "token": token, "rejection": rejection}).encode()
+        try:
+            self._folder.write(self._name, self._fernet.encrypt(said))
+        except OSError as error:
+            log.warning("The auth token could not be left for other tasks: %s", error)
+
+
+class AcceptanceCache(TokenCache):
+    """Whether one credential was accepted lately, and no token: for who can do without authenticating.
+
+    A credential of which nothing is known is tried by one process; the others do without meanwhile.
+
+    :param credentials: The credential.
+    :param host: The API.
+    :param directory: Where it lies; by default a directory of this user's in the temporary one.
+    """
+
+    def __init__(self, credentials: Credentials, host: str, directory: Path | None = None) -> None:
+        super().__init__(credentials, host, directory)
+        self._name += "-accepted"
+
+    @contextlib.contextmanager
+    def lock(self) -> Iterator[None]:
+        """Hold the file while a credential is tried of which nothing is known.
+
+        :raises OSError: when another process tries it, or the file cannot be used.
+        """
+        known = self.load()
+        if known is not None and (known.rejection or known.age < _ACCEPTED):
+            yield
+            return
+        with self._folder.lock(f"{self._name}.lock", _BRIEF_LOCK_WAIT):
+            yield
+
+    def store(self, *, token: str | None = None, rejection: str | None = None) -> None:
+        """Leave word that the credential was accepted, or why it was rejected."""
+        del token
+        super().store(rejection=rejection)

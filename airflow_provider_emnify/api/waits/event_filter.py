@@ -1,0 +1,175 @@
+"""Which events are meant: by type, severity, source, endpoint and tags.
+
+What emnify can filter by itself is asked of it; every row is looked at all the same, in whichever of its
+recorded forms it comes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_emnify.api.enums import EventSeverity, EventSource
+from airflow_provider_emnify.api.resources.fields import MOST_VALUES
+from airflow_provider_emnify.api.transport.answers import part
+from airflow_provider_emnify.api.values import parse_ids
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+Row = dict[str, Any]
+
+LATE_BY = timedelta(hours=1)
+"""How long after it happened an event may show up. Whoever reads events again reads as far back as this:
+that costs pages, an event that is missed cannot be had again. What was read before is known by its id."""
+
+_FIELDS = ("event_type", "severity", "source", "endpoint_ids", "tags")
+
+
+@dataclass(frozen=True)
+class EventFilter:
+    """Which events are meant. An empty field lets every event pass; of several values, one will do.
+
+    :param event_type: Numbers or names of event types, as ``client.events.types()`` lists them.
+    :param severity: Severities.
+    :param source: Sources.
+    :param endpoint_ids: Ids of endpoints.
+    :param tags: Tags of the endpoint.
+    """
+
+    event_type: tuple[int | str, ...] = ()
+    severity: tuple[EventSeverity, ...] = ()
+    source: tuple[EventSource, ...] = ()
+    endpoint_ids: tuple[int, ...] = ()
+    tags: tuple[str, ...] = ()
+    _words: frozenset[str] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        words = frozenset(_plain(kind) for kind in self.event_type if isinstance(kind, str))
+        object.__setattr__(self, "_words", words)
+
+    @classmethod
+    def make(cls, **fields: Any) -> EventFilter:
+        """Make a filter of what a user gave: one value or several, enums, names or numbers.
+
+        :raises ValueError: naming the field, for a value that makes no sense.
+        """
+        if unknown := set(fields) - set(_FIELDS):
+            raise ValueError(f"{', '.join(sorted(unknown))}: events are not filtered by that")
+        return cls(
+            event_type=tuple(_event_type(value) for value in _several(fields.get("event_type"))),
+            severity=_parsed(EventSeverity, fields.get("severity"), "severity"),
+            source=_parsed(EventSource, fields.get("source"), "source"),
+            endpoint_ids=tuple(parse_ids(fields.get("endpoint_ids"), "endpoint_ids")),
+            tags=tuple(_tag(value) for value in _several(fields.get("tags"))),
+        )
+
+    def to_dict(self) -> dict[str, list[Any]]:
+        """Return the filter as plain values, of which :meth:`make` makes it again."""
+        return {
+            name: [int(item) if isinstance(item, (EventSeverity, EventSource)) else item for item in value]
+            for name in _FIELDS
+            if (value := getattr(self, name))
+        }
+
+    def query(self) -> Mapping[str, Any]:
+        """Return what emnify can filter by itself, as arguments of ``client.events.list``."""
+        query: Row = {}
+        if self.event_type and not self._words and len(self.event_type) <= MOST_VALUES:
+            query["type"] = list(self.event_type)
+        for name in ("severity", "source"):
+            if len(value := getattr(self, name)) == 1:
+                query[name] = value[0]
+        return query
+
+    def matches(self, row: Row) -> bool:
+        """Tell whether an event is meant."""
+        if self.event_type:
+            number, word = number_of(row.get("event_type")), _word(row.get("event_type"))
+            if number not in self.event_type and _plain(word) not in self._words:
+                return False
+        if self.endpoint_ids and endpoint_id_of(row) not in self.endpoint_ids:
+            return False
+        if self.tags and not set(self.tags) & _tags_of(row):
+            return False
+        return _is_one_of(row.get("event_severity"), EventSeverity, self.severity) and _is_one_of(
+            row.get("event_source"), EventSource, self.source
+        )
+
+
+def event_time(row: Row) -> float:
+    """Return when an event happened, in seconds since 1970; 0 where it does not say so."""
+    try:
+        moment = datetime.fromisoformat(str(row.get("timestamp")).strip())
+    except ValueError:
+        return 0.0
+    return (moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment).timestamp()
+
+
+def endpoint_id_of(row: Row) -> int | None:
+    """Return the id of the endpoint that an event is about, if it is about one."""
+    return number_of(row.get("endpoint"))
+
+
+def number_of(part: Any) -> int | None:
+    """Return the id in a part of a row, which emnify may write as a text or with a decimal point."""
+    try:
+        return int(part["id"])
+    except (TypeError, KeyError, ValueError, OverflowError):
+        return None
+
+
+def _word(part: Any) -> str:
+    return str(part.get("description") or part.get("name") or "") if isinstance(part, dict) else ""
+
+
+def _plain(word: str) -> str:
+    return " ".join(word.replace("_", " ").replace("-", " ").lower().split())
+
+
+def _tags_of(row: Row) -> set[str]:
+    tags = part(row, "endpoint").get("tags") or ()
+    names = tags.split(",") if isinstance(tags, str) else [_tag_name(tag) for tag in tags]
+    return {name.strip() for name in names}
+
+
+def _tag_name(tag: Any) -> str:
+    return str(tag.get("name")) if isinstance(tag, dict) else str(tag)
+
+
+def _is_one_of(part: Any, kind: type[EventSeverity | EventSource], wanted: tuple[Any, ...]) -> bool:
+    if not wanted:
+        return True
+    number = number_of(part)
+    try:
+        return kind.parse(_word(part) if number is None else number) in wanted
+    except ValueError:
+        return False
+
+
+def _several(value: Any) -> list[Any]:
+    if value is None or value == "":
+        return []
+    return list(value) if isinstance(value, (list, tuple, set, frozenset)) else [value]
+
+
+def _parsed(kind: type[Any], value: Any, field: str) -> tuple[Any, ...]:
+    try:
+        return tuple(dict.fromkeys(kind.parse(item) for item in _several(value)))
+    except ValueError as error:
+        raise ValueError(f"{field}: {error}") from None
+
+
+def _event_type(value: Any) -> int | str:
+    if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
+        return int(value)
+    if isinstance(value, str) and value.strip():
+        return int(value) if value.strip().isdecimal() else value.strip()
+    raise ValueError(f"event_type: {value!r} is neither the number nor the name of an event type")
+
+
+def _tag(value: Any) -> str:
+    if isinstance(value, str) and value.strip():
+        return value.strip()
+    raise ValueError(f"tags: {value!r} is no tag")

@@ -1,0 +1,160 @@
+"""The waits that look at events: whether something happened, and how long a device has been quiet.
+
+Each look covers the whole time range again. So an event that arrives late, or shares its timestamp with
+another one, is never missed.
+"""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_emnify.api.enums import Connectivity, EventPresence, Silence
+from airflow_provider_emnify.api.errors import EmnifyNetworkStateError, EmnifyNotFoundError
+from airflow_provider_emnify.api.resources.fields import moment
+from airflow_provider_emnify.api.transport.answers import part
+from airflow_provider_emnify.api.values import parse_ids
+from airflow_provider_emnify.api.waits.event_filter import EventFilter, endpoint_id_of
+from airflow_provider_emnify.api.waits.kinds import Id, Reading, WaitKind
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from airflow_provider_emnify.api.client import EmnifyClient
+
+Row = dict[str, Any]
+
+ANY = "any"
+"""Instead of the id of an endpoint: an event of any endpoint, or of none."""
+
+KEPT_HOURS = 30 * 24  # as long as emnify keeps events
+
+_FEW = 3  # as many endpoints are asked for one by one without a look at the list of all events
+_AHEAD = timedelta(days=1)  # an upper end that no clock reaches: emnify takes a range only with both ends
+_DATA_SESSION = (3, 4, 5)  # event types: PDP context created, updated, deleted
+_NOT_YET = Reading(EventPresence.NO_EVENT_YET.value, EventPresence.NO_EVENT_YET.label)
+
+
+def parse_endpoints(value: Any, field: str) -> list[Id]:
+    """Return ids of endpoints, or :data:`ANY`.
+
+    :raises ValueError: for anything else.
+    """
+    if value in (ANY, [ANY], (ANY,)):
+        return [ANY]
+    return list(parse_ids(value, field))
+
+
+def parse_event_filters(filters: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what events are waited for: ``since``, and the fields of :class:`EventFilter`.
+
+    :raises ValueError: naming the field that makes no sense.
+    """
+    rest = {name: value for name, value in filters.items() if name != "since"}
+    try:
+        since = moment(filters.get("since"))
+    except ValueError:
+        since = None
+    if since is None:
+        raise ValueError(f"since: {filters.get('since')!r} is no point in time; give a datetime or ISO 8601")
+    return {"since": since, **EventFilter.make(**rest).to_dict()}
+
+
+def parse_hours(filters: Mapping[str, Any]) -> dict[str, Any]:
+    """Return for how long a device is to be quiet.
+
+    :raises ValueError: for what is no number of hours of which emnify still has the events.
+    """
+    hours = filters.get("hours")
+    if set(filters) != {"hours"} or isinstance(hours, bool) or not isinstance(hours, (int, float)):
+        raise ValueError(f"not_online_for: {hours!r} is no number of hours")
+    if not 0 < hours <= KEPT_HOURS:
+        raise ValueError(
+            f"not_online_for: {hours!r} is not between 0 and {KEPT_HOURS}: emnify keeps events no longer"
+        )
+    return {"hours": hours}
+
+
+def read_events(client: EmnifyClient, ids: Sequence[Id], filters: Mapping[str, Any]) -> dict[Id, Reading]:
+    """Look for an event of each endpoint: in their own lists, or where it is cheaper in the list of all."""
+    wanted = EventFilter.make(**{name: value for name, value in filters.items() if name != "since"})
+    range_ = {"from_": filters["since"], "until": _ahead()}
+    found: dict[Id, Reading] = {}
+    looked = False
+    if ANY in ids or len(ids) > _FEW:
+        with client.events.list(**range_, **wanted.query()) as listing:
+            looked = ANY in ids or listing.pages <= len(ids)
+            if looked:
+                _sort_in((row for row in listing if wanted.matches(row)), ids, found)
+    for key in () if looked else ids:
+        try:
+            with client.endpoints.events(int(key), **range_, **wanted.query()) as listing:
+                row = next((row for row in listing if wanted.matches(row)), None)
+        except EmnifyNotFoundError:
+            row = None  # as the documented answer for an id that does not exist: no events
+        if row is not None:
+            found[key] = _reading(row)
+    return {key: found.get(key, _NOT_YET) for key in ids}
+
+
+def _sort_in(rows: Iterable[Row], ids: Sequence[Id], found: dict[Id, Reading]) -> None:
+    left = set(ids)
+    for row in rows:
+        for key in left & {ANY, endpoint_id_of(row)}:
+            found[key] = _reading(row)
+            left.discard(key)
+        if not left:
+            return
+
+
+def _reading(row: Row) -> Reading:
+    what = row.get("description") or "event"
+    return Reading(EventPresence.EVENT_SEEN.value, f"{what} (event {row.get('id')}, {row.get('timestamp')})")
+
+
+def read_silence(client: EmnifyClient, ids: Sequence[Id], filters: Mapping[str, Any]) -> dict[Id, Reading]:
+    """Look whether each endpoint is online, and if not, whether it had a data session lately."""
+    return {key: _silence(client, int(key), filters["hours"]) for key in ids}
+
+
+def _silence(client: EmnifyClient, endpoint_id: int, hours: float) -> Reading:
+    try:
+        status = part(client.endpoints.connectivity(endpoint_id), "status").get("description")
+    except EmnifyNetworkStateError as unknown:
+        status = unknown.message
+    except EmnifyNotFoundError:
+        return Reading(None, "gone", gone=True)
+    if status == Connectivity.ONLINE:
+        return Reading(Silence.ONLINE.value, Silence.ONLINE.label)
+    since = datetime.fromtimestamp(time.time(), UTC) - timedelta(hours=hours)
+    sessions = client.endpoints.events(
+        endpoint_id, from_=since, until=_ahead(), type=_DATA_SESSION, per_page=1
+    )
+    with sessions:
+        last = next(sessions, None)
+    if last is not None:
+        return Reading(Silence.ONLINE_LATELY.value, f"{status}, last data session {last.get('timestamp')}")
+    return Reading(Silence.NOT_ONLINE.value, f"{status}, not online for {hours:g} h")
+
+
+def _ahead() -> datetime:
+    return datetime.fromtimestamp(time.time(), UTC) + _AHEAD
+
+
+EVENT_WAITS: dict[str, WaitKind] = {
+    "event": WaitKind(
+        noun="endpoint",
+        states=EventPresence,
+        read_many=read_events,
+        together=True,
+        parse=parse_endpoints,
+        parse_filters=parse_event_filters,
+    ),
+    "endpoint_silence": WaitKind(
+        noun="endpoint",
+        states=Silence,
+        read_many=read_silence,
+        parse_filters=parse_hours,
+    ),
+}

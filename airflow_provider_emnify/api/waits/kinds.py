@@ -1,0 +1,331 @@
+"""The kinds of waits: how each is read, what its states are, and which of them end it.
+
+A table: to wait for something new, add a row.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_emnify.api.enums import (
+    CloudConnectStatus,
+    Connectivity,
+    DataStreamStatus,
+    EndpointStatus,
+    EventPresence,
+    OperationState,
+    QuotaStatus,
+    Silence,
+    SimBatchState,
+    SimStatus,
+    SmsStatus,
+    UserStatus,
+)
+from airflow_provider_emnify.api.errors import (
+    EmnifyNetworkStateError,
+    EmnifyNotFoundError,
+    EmnifyValidationError,
+)
+from airflow_provider_emnify.api.transport.answers import part, parts
+from airflow_provider_emnify.api.values import parse_ids, parse_pairs, parse_texts, parse_user_ids
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from airflow_provider_emnify.api.client import EmnifyClient
+    from airflow_provider_emnify.api.transport.paging import Listing
+
+Id = int | str
+Row = dict[str, Any]
+State = (
+    EndpointStatus
+    | SimStatus
+    | UserStatus
+    | SmsStatus
+    | QuotaStatus
+    | DataStreamStatus
+    | CloudConnectStatus
+    | Connectivity
+    | OperationState
+    | SimBatchState
+    | EventPresence
+    | Silence
+)
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What one look said.
+
+    :param value: The state, as a value of the kind's enum; None when it is gone, or a state unknown here.
+    :param label: The state as emnify writes it, with the reason where it gives one.
+    :param gone: There is no such thing (any more).
+    """
+
+    value: int | str | None
+    label: str
+    gone: bool = False
+
+
+@lru_cache(64)
+def _the_same(value: int | str | None, label: str) -> Reading:
+    """Return one reading for all rows that say the same: a fleet of them would be much to collect."""
+    return Reading(value, label)
+
+
+def no_filters(filters: Mapping[str, Any]) -> dict[str, Any]:
+    """Refuse filters.
+
+    :raises ValueError: when there are any.
+    """
+    if filters:
+        raise ValueError(f"filters: {', '.join(filters)} mean nothing here")
+    return {}
+
+
+def _cannot_be_read(client: EmnifyClient, key: Id) -> Row:
+    del client
+    raise NotImplementedError(f"{key} is not read by itself")
+
+
+def _status_id(row: Row) -> Any:
+    status = row.get("status")
+    return status.get("id") if isinstance(status, dict) else status
+
+
+def _only_status(part: Row) -> Any:
+    """Keep of a listed row its id and the number of its status, of what is in it the id alone.
+
+    Twenty thousand rows as they come are half a million objects, and clearing these away holds up every
+    thread.
+    """
+    if "status" not in part:
+        return part.get("id")
+    kept = {name: part[name] for name in ("id", "status", "username") if name in part}
+    status = kept["status"]
+    return kept if isinstance(status, (int, str)) else {**kept, "status": None}
+
+
+def _listing(path: str, per_page: int | None) -> Callable[[EmnifyClient], Listing]:
+    return lambda client: client.list(path, per_page=per_page, pick=_only_status)
+
+
+@dataclass(frozen=True)
+class WaitKind:
+    """Something that can be waited for.
+
+    :param noun: What its ids are ids of.
+    :param states: The enum of its states.
+    :param read_one: Reads one id.
+    :param read_many: Reads all ids, instead of ``read_one``, where it takes filters or has a way of its own.
+    :param together: Whether ``read_many`` takes fewer requests than there are ids.
+    :param state_of: The state in a row.
+    :param reason_of: Why it is in that state, where emnify says so.
+    :param failures: The states from which the target is not reached, unless they are the target.
+    :param read_all: Lists all, where the API has a list that says the state; else None.
+    :param id_of: The ids of a listed row (a user has two: number and username).
+    :param deleted: The state that means the same as being gone, where there is one.
+    :param parse: Makes ids of what a user gave.
+    :param parse_filters: Makes plain values of what else says what is waited for; most kinds have no filters.
+    """
+
+    noun: str
+    states: type[State]
+    read_one: Callable[[EmnifyClient, Id], Row] = _cannot_be_read
+    read_many: Callable[[EmnifyClient, Sequence[Id], Mapping[str, Any]], dict[Id, Reading]] | None = None
+    together: bool = False
+    state_of: Callable[[Row], Any] = _status_id
+    reason_of: Callable[[Row], str] = lambda _row: ""
+    failures: tuple[State, ...] = ()
+    read_all: Callable[[EmnifyClient], Listing] | None = None
+    id_of: Callable[[Row], tuple[Id, ...]] = lambda row: (int(row["id"]),)
+    deleted: State | None = None
+    parse: Callable[[Any, str], Sequence[Id]] = parse_ids
+    parse_filters: Callable[[Mapping[str, Any]], dict[str, Any]] = no_filters
+
+    @property
+    def one_by_one(self) -> bool:
+        """Whether each id takes a request of its own, however many there are."""
+        return self.read_all is None and not self.together
+
+    def reading(self, row: Row) -> Reading:
+        """Return what a row says of the state. An unknown state is shown as it came, never an error."""
+        raw = self.state_of(row)
+        reason = self.reason_of(row)
+        try:
+            state = self.states.parse(raw)
+        except ValueError:
+            return _the_same(None, str(raw))
+        return _the_same(state.value, f"{state.label}: {reason}" if reason else state.label)
+
+    def read(self, client: EmnifyClient, key: Id) -> Reading:
+        """Read one id; what does not exist is ``gone``. A network that knows nothing of it is no state."""
+        try:
+            return self.reading(self.read_one(client, key))
+        except EmnifyNetworkStateError as unknown:
+            return Reading(None, unknown.message)
+        except EmnifyNotFoundError:
+            return Reading(None if self.deleted is None else self.deleted.value, "gone", gone=True)
+
+
+def _connectivity(row: Row) -> Any:
+    return part(row, "status").get("description")
+
+
+def _operation_state(row: Row) -> OperationState:
+    ended, error = row.get("finalization_date"), row.get("error")
+    if not isinstance(ended, str) or not ended.strip():
+        return OperationState.PENDING
+    if error and not row.get("total_count"):
+        return OperationState.FAILED
+    failed = _count(row, "failed_count") or (len(error) if isinstance(error, list) else bool(error))
+    if not failed:
+        return OperationState.SUCCEEDED
+    return (
+        OperationState.PARTLY_FAILED if failed < _count(row, "total_count") else OperationState.FAILED
+    )
+
+
+def _operation_errors(row: Row) -> str:
+    error = row.get("error")
+    if isinstance(error, dict):
+        return f"{error.get('message')} (reason {error.get('reason')})"
+    if not isinstance(error, list):
+        return str(error or "")
+    return ", ".join(f"{item.get('eid')}: {item.get('message')}" for item in parts(row, "error"))
+
+
+def _count(row: Row, name: str) -> int:
+    try:
+        return int(row.get(name) or 0)
+    except (TypeError, ValueError, OverflowError):
+        return 0
+
+
+def _read_sms(client: EmnifyClient, key: Id) -> Row:
+    endpoint_id, sms_id = _parts(key)
+    return client.sms.get(int(endpoint_id), sms_id)
+
+
+def _read_euicc_operation(client: EmnifyClient, key: Id) -> Row:
+    euicc_id, operation_id = _parts(key)
+    return client.euiccs.get_operation(int(euicc_id), operation_id)
+
+
+def _read_cloud_connect(client: EmnifyClient, key: Id) -> Row:
+    found: Any = client.cloud_connect.get(key)
+    if isinstance(found, list):  # so the API's own description; one attachment all the same
+        found = found[0] if found else {"status": {"id": CloudConnectStatus.DEACTIVATED}}
+    return dict(found)
+
+
+def _read_sim_batch(client: EmnifyClient, key: Id) -> Row:
+    try:
+        client.sim_batches.validate(str(key))
+    except EmnifyValidationError as error:
+        registered = error.status == 400  # noqa: PLR2004 - a batch that is registered already answers so
+        state = SimBatchState.REGISTERED if registered else SimBatchState.INVALID
+        return {"state": state, "reason": error.message}
+    return {"state": SimBatchState.REGISTRABLE}
+
+
+def _parts(key: Id) -> tuple[str, str]:
+    first, _, second = str(key).partition("/")
+    return first, second
+
+
+STATE_WAITS: dict[str, WaitKind] = {
+    "endpoint_status": WaitKind(
+        noun="endpoint",
+        states=EndpointStatus,
+        read_one=lambda client, key: client.endpoints.get(int(key)),
+        read_all=_listing("/api/v1/endpoint", 1000),
+        failures=(EndpointStatus.DELETED,),
+        deleted=EndpointStatus.DELETED,
+    ),
+    "endpoint_connectivity": WaitKind(
+        noun="endpoint",
+        states=Connectivity,
+        read_one=lambda client, key: client.endpoints.connectivity(int(key)),
+        state_of=_connectivity,
+    ),
+    "sim_status": WaitKind(
+        noun="SIM",
+        states=SimStatus,
+        read_one=lambda client, key: client.sims.get(int(key)),
+        read_all=_listing("/api/v1/sim", 2500),
+        failures=(SimStatus.DELETED,),
+        deleted=SimStatus.DELETED,
+    ),
+    "sms_delivery": WaitKind(
+        noun="SMS",
+        states=SmsStatus,
+        read_one=_read_sms,
+        reason_of=lambda row: str(row.get("gsm_map_error") or ""),
+        failures=(SmsStatus.FAILED, SmsStatus.EXPIRED, SmsStatus.CANCELED),
+        parse=parse_pairs,
+    ),
+    "user_status": WaitKind(
+        noun="user",
+        states=UserStatus,
+        read_one=lambda client, key: client.users.get(key),
+        read_all=_listing("/api/v1/user", None),
+        failures=(UserStatus.SUSPENDED,),
+        id_of=lambda row: (int(row["id"]), str(row.get("username"))),
+        parse=parse_user_ids,
+    ),
+    "data_quota": WaitKind(
+        noun="endpoint",
+        states=QuotaStatus,
+        read_one=lambda client, key: client.quotas.get_data(int(key)),
+    ),
+    "sms_quota": WaitKind(
+        noun="endpoint",
+        states=QuotaStatus,
+        read_one=lambda client, key: client.quotas.get_sms(int(key)),
+    ),
+    "euicc_operation": WaitKind(
+        noun="eUICC operation",
+        states=OperationState,
+        read_one=_read_euicc_operation,
+        state_of=_operation_state,
+        reason_of=_operation_errors,
+        failures=(OperationState.FAILED,),
+        parse=parse_pairs,
+    ),
+    "sim_operation": WaitKind(
+        noun="SIM operation",
+        states=OperationState,
+        read_one=lambda client, key: client.sim_operations.get(str(key)),
+        state_of=_operation_state,
+        reason_of=_operation_errors,
+        failures=(OperationState.FAILED, OperationState.PARTLY_FAILED),
+        parse=parse_texts,
+    ),
+    "data_stream": WaitKind(
+        noun="data stream",
+        states=DataStreamStatus,
+        read_one=lambda client, key: client.data_streams.get(str(key)),
+        failures=(DataStreamStatus.ERROR,),
+        parse=parse_texts,
+    ),
+    "cloud_connect": WaitKind(
+        noun="Cloud Connect attachment",
+        states=CloudConnectStatus,
+        read_one=_read_cloud_connect,
+        failures=(CloudConnectStatus.DEACTIVATED, CloudConnectStatus.ROLLING_BACK),
+        deleted=CloudConnectStatus.DEACTIVATED,
+        parse=parse_texts,
+    ),
+    "sim_batch": WaitKind(
+        noun="SIM batch",
+        states=SimBatchState,
+        read_one=_read_sim_batch,
+        state_of=lambda row: row["state"],
+        reason_of=lambda row: str(row.get("reason") or ""),
+        failures=(SimBatchState.REGISTERED, SimBatchState.INVALID),
+        parse=parse_texts,
+    ),
+}

@@ -1,0 +1,222 @@
+"""Waiting: what is waited for, how the states are read at the least cost, and what they mean.
+
+A :class:`Wait` is plain data, so that it survives a restart; the kinds in
+:mod:`~airflow_provider_emnify.api.waits.kinds` know the API. Sensors, operators and triggers share both:
+poke, reschedule and deferrable modes come to the same verdict.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from airflow_provider_emnify.api.errors import one_line
+from airflow_provider_emnify.api.transport.answers import is_id
+from airflow_provider_emnify.api.waits.events import EVENT_WAITS
+from airflow_provider_emnify.api.waits.kinds import STATE_WAITS, Id, Reading, Row, State, WaitKind
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from airflow_provider_emnify.api.client import EmnifyClient
+
+__all__ = ["WAITS", "Id", "Reading", "Verdict", "Wait", "WaitKind", "parse_states", "read"]
+
+WAITS: dict[str, WaitKind] = {**STATE_WAITS, **EVENT_WAITS}
+
+_FEW = 3  # as many ids are read one by one without a look at the list
+_SHOWN = 10  # as many ids as a message names
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What the readings mean for a wait.
+
+    :param done: The target is reached.
+    :param failed: It cannot be reached any more.
+    :param pending: The ids that are still to be read.
+    :param seen: The last label of each id that was read, by id.
+    :param message: One sentence for a log or an error.
+    """
+
+    done: bool
+    failed: bool
+    pending: tuple[Id, ...]
+    seen: dict[str, str]
+    message: str
+
+    @property
+    def over(self) -> bool:
+        """Whether there is nothing left to wait for."""
+        return self.done or self.failed
+
+
+class Wait:
+    """One wait: these ids, until all (or any) are in a target state.
+
+    :param kind: A key of :data:`WAITS`.
+    :param ids: The ids, in any form that a DAG gives them.
+    :param target: The state to wait for, or several that will do; enum, name or number.
+    :param failures: States that end the wait as failed. None: the kind's own, less the target.
+    :param wait_for: ``"all"`` ids or ``"any"`` one of them.
+    :param filters: What else says what is waited for, where the kind has that.
+    :param named: What the caller calls the ids and the target, for errors.
+    :raises ValueError: when one of these makes no sense; the message names it.
+    """
+
+    def __init__(
+        self,
+        kind: str,
+        ids: Any,
+        target: Any,
+        failures: Any = None,
+        wait_for: Literal["all", "any"] = "all",
+        filters: Mapping[str, Any] | None = None,
+        named: Sequence[str] = (),
+    ) -> None:
+        if kind not in WAITS:
+            raise ValueError(f"kind: {kind!r} cannot be waited for; allowed are {', '.join(WAITS)}")
+        if wait_for not in {"all", "any"}:
+            raise ValueError(f"wait_for: {wait_for!r} is neither 'all' nor 'any'")
+        self.kind = kind
+        self.wait_for = wait_for
+        spec = WAITS[kind]
+        ids_name, target_name = (*named, *(f"{spec.noun}_ids", "target")[len(named) :])
+        self.ids: tuple[Id, ...] = tuple(spec.parse(ids, ids_name))
+        self.filters = spec.parse_filters(filters or {})
+        self.target = parse_states(spec.states, target, target_name)
+        if not self.target:
+            raise ValueError(f"{target_name}: no {spec.states.__name__} given")
+        if failures is None:
+            failures = [state for state in spec.failures if state not in self.target]
+        self.failures = parse_states(spec.states, failures, "failures")
+        both = [state.label for state in self.failures if state in self.target]
+        if both:
+            raise ValueError(f"failures: {', '.join(both)} is the target too")
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Wait) and self.to_dict() == other.to_dict()
+
+    def __hash__(self) -> int:
+        return hash((self.kind, self.ids, self.target))
+
+    def __repr__(self) -> str:
+        return f"Wait({self.subject}, {self.wait_for} of {list(self.ids)} {self._goal()})"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the wait as plain values, from which :meth:`from_dict` makes it again."""
+        values = {
+            "kind": self.kind,
+            "ids": list(self.ids),
+            "target": [state.value for state in self.target],
+            "failures": [state.value for state in self.failures],
+            "wait_for": self.wait_for,
+        }
+        return {**values, "filters": self.filters} if self.filters else values
+
+    @property
+    def subject(self) -> str:
+        """What is read for it, as a text. Waits of one subject share what is read, whatever their ids."""
+        return f"{self.kind} {json.dumps(self.filters, sort_keys=True)}" if self.filters else self.kind
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Wait:
+        """Make a wait of what :meth:`to_dict` gave.
+
+        :raises ValueError: when the values are not of that form.
+        """
+        try:
+            return cls(**values)
+        except TypeError as error:
+            raise ValueError(f"not a wait: {dict(values)!r} ({error})") from None
+
+    def judge(self, readings: Mapping[Id, Reading]) -> Verdict:
+        """Say what the readings so far mean. Ids without a reading count as pending."""
+        goal = {state.value for state in self.target}
+        bad = {state.value for state in self.failures}
+        there: list[Id] = []
+        lost: dict[Id, str] = {}
+        pending: list[Id] = []
+        for key in self.ids:
+            reading = readings.get(key)
+            if reading is not None and reading.value in goal:  # also what is gone, where that is the target
+                there.append(key)
+            elif reading is not None and (reading.gone or reading.value in bad):
+                lost[key] = "does not exist" if reading.gone else f"is {reading.label}"
+            else:
+                pending.append(key)
+        if self.wait_for == "any":
+            done = bool(there) or not self.ids
+            failed = not done and not pending
+        else:
+            failed = bool(lost)
+            done = not failed and not pending
+        seen = {str(key): readings[key].label for key in self.ids if key in readings}
+        return Verdict(done, failed, tuple(pending), seen, self._message(there, lost, pending, readings))
+
+    def _goal(self) -> str:
+        return " or ".join(state.label for state in self.target)
+
+    def _message(
+        self, there: list[Id], lost: dict[Id, str], pending: list[Id], readings: Mapping[Id, Reading]
+    ) -> str:
+        noun = WAITS[self.kind].noun
+        text = f"{len(there)} of {len(self.ids)} {noun}s {self._goal()}"
+        if lost:
+            text += "; " + ", ".join(f"{noun} {key} {why}" for key, why in list(lost.items())[:_SHOWN])
+        if pending:
+            shown = pending[:_SHOWN]
+            states = (f"{key} ({readings[key].label})" if key in readings else str(key) for key in shown)
+            more = f" and {len(pending) - _SHOWN} more" if len(pending) > _SHOWN else ""
+            text += f"; still waiting for {', '.join(states)}{more}"
+        return one_line(text)
+
+
+def parse_states(states: type[State], value: Any, field: str) -> tuple[State, ...]:
+    """Return the states that ``value`` means: one or several, each as enum, name or number.
+
+    :raises ValueError: naming ``field``, when one of them is no such state.
+    """
+    several = value if isinstance(value, (list, tuple, set, frozenset)) else [value]
+    try:
+        return tuple(dict.fromkeys(states.parse(item) for item in several))
+    except ValueError as error:
+        raise ValueError(f"{field}: {error}") from None
+
+
+def read(
+    client: EmnifyClient, kind: str, ids: Sequence[Id], filters: Mapping[str, Any] | None = None
+) -> dict[Id, Reading]:
+    """Read the state of each id, at the least cost in requests.
+
+    A few ids are read one by one. Many are looked for in the list, where the API has one: its first answer
+    tells how many pages it has, and when these are more than the ids, single reads are the cheaper way.
+
+    :param kind: A key of :data:`WAITS`.
+    :param filters: Those of the wait.
+    :returns: A reading for each id; what does not exist is ``gone``.
+    """
+    spec = WAITS[kind]
+    if spec.read_many is not None:
+        return spec.read_many(client, ids, filters or {})
+    found: dict[Id, Reading] = {}
+    if spec.read_all is not None and len(ids) > _FEW:
+        with spec.read_all(client) as listing:
+            if listing.pages < len(ids):
+                _look_up(listing, spec, set(ids), found)
+    # What a list does not hold is asked for by itself: only its own answer says that it is gone.
+    for key in ids:
+        if key not in found:
+            found[key] = spec.read(client, key)
+    return found
+
+
+def _look_up(rows: Iterable[Row], spec: WaitKind, wanted: set[Id], found: dict[Id, Reading]) -> None:
+    for row in rows:
+        # One without an id says nothing of any: what is missing in the list is asked for by itself.
+        for key in spec.id_of(row) if isinstance(row, dict) and is_id(row.get("id"), int) else ():
+            if key in wanted:
+                found[key] = spec.reading(row)
+        if len(found) == len(wanted):
+            return

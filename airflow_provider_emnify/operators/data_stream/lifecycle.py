@@ -1,0 +1,341 @@
+"""Data streams as tasks: create, change, restart, delete."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from airflow_provider_emnify.api import EmnifyError, EmnifyNotFoundError
+from airflow_provider_emnify.api.enums import DataStreamStatus
+from airflow_provider_emnify.api.resources.bulk import status_of
+from airflow_provider_emnify.operators.base import EmnifyBaseOperator, check_early, choice, confirmed, text
+from airflow_provider_emnify.operators.data_stream.settings import (
+    SETTINGS,
+    DataStreamOperator,
+    DataStreamSettingsOperator,
+    find_stream,
+    id_or_name,
+    is_so,
+    stream_of_name,
+)
+from airflow_provider_emnify.operators.idempotency.attempts import earlier_tries_since
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from airflow_provider_emnify.airflow_names import Context
+
+_IF_EXISTS = ("skip", "fail", "update")
+
+
+class EmnifyCreateDataStreamOperator(DataStreamSettingsOperator):
+    """Create a data stream: usage or events that emnify delivers as they happen.
+
+    A stream is known by its name: it is looked for first, so that a task that runs again creates no second
+    one. Two runs that overlap take turns as far as they share a store of the rate limits
+    (``rate_limit_store``); others look again when they have created, and the later one deletes its own.
+
+    Arguments of a task are stored in clear text, so secrets are no part of ``destination``: put them into an
+    Airflow connection and name it in ``credentials_conn_id``.
+
+    .. code-block:: python
+
+        EmnifyCreateDataStreamOperator(
+            task_id="usage_to_s3",
+            name="usage to S3",
+            data_stream_type_id=1,
+            destination={
+                "connection_type": "S3",
+                "format": "CSV",
+                "credentials": {
+                    "region": "eu-west-1",
+                    "bucket_name": "usage",
+                    "role_arn": "arn:aws:iam::123456789012:role/emnify",
+                },
+            },
+            wait_until_running=True,
+            deferrable=True,
+        )
+
+    :param name: Name of the stream (templated).
+    :param destination: Where it goes (templated): ``connection_type`` (``"AwsKinesis"``, ``"S3"``,
+        ``"RestAPI"``, ``"KeenIO"``, ``"Datadog"``, ``"EventHubs"``, ``"PubSub"``), ``format``, and
+        ``credentials`` with what that type needs and is no secret.
+    :param credentials_conn_id: An Airflow connection with the rest of the credentials (templated): its
+        password is the ``write_key``, ``api_key`` or ``connection_string`` of KeenIO, Datadog or EventHubs;
+        its extra holds any other by name, for example ``{"headers": [...]}`` of RestAPI, or a ``url`` with
+        a secret in its path, which nothing else tells from a plain one.
+    :param data_stream_type_id: 1 for usage, 2 for events (templated).
+    :param filters: What it has, each ``{"field": ..., "value": ...}`` with the values that emnify documents
+        for the field, or ``{"or": [...]}`` with a group of these (templated).
+    :param relation_resolution: How related objects are shown, as emnify's page says (templated).
+    :param status: ``"running"`` (emnify's default) or ``"paused"`` (templated).
+    :param if_exists: ``"skip"`` (default): use a stream of the name as it is; ``"update"``: change it to what
+        is asked; ``"fail"``: fail, except for one that is as asked when this is not the first try.
+    :param wait_until_running: Wait until the stream is running (default False).
+    :param deferrable: Wait in the triggerer instead of in a worker. Default: ``[operators]
+        default_deferrable``.
+    :param poll_interval: Seconds (or a timedelta) between two looks. Default 60.
+    :param timeout: Seconds (or a timedelta) until the wait is given up. Default 15 minutes.
+    :param emnify_conn_id: The connection to emnify.
+    :returns: The stream's id.
+    :raises ValueError: when the DAG is parsed, for a destination that makes no sense or holds a secret.
+    :raises AirflowFailException: when the stream comes to an error state, and for any error that no retry
+        mends.
+
+    Vendor page: https://docs.emnify.com/developers/api/integrations/create-data-streamer
+    """
+
+    template_fields: Sequence[str] = ("emnify_conn_id", "name", "credentials_conn_id", *SETTINGS)
+    template_fields_renderers: ClassVar[dict[str, str]] = {"destination": "json", "filters": "json"}
+
+    def __init__(
+        self,
+        *,
+        name: str,
+        destination: Any,
+        credentials_conn_id: str | None = None,
+        data_stream_type_id: int | str | None = None,
+        filters: Any = None,
+        relation_resolution: Any = None,
+        status: DataStreamStatus | int | str | None = None,
+        if_exists: Literal["skip", "fail", "update"] = "skip",
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(
+            destination=destination,
+            credentials_conn_id=credentials_conn_id,
+            data_stream_type_id=data_stream_type_id,
+            filters=filters,
+            relation_resolution=relation_resolution,
+            status=status,
+            **kwargs,
+        )
+        check_early(text, name, "name")
+        choice(if_exists, _IF_EXISTS, "if_exists")
+        if not destination:
+            raise ValueError("destination: give one, with a connection_type")
+        self.name = name
+        self.if_exists = if_exists
+
+    def perform(self, context: Context) -> Any:
+        """Look for the stream, then create it or do what ``if_exists`` says."""
+        name, settings = text(self.name, "name"), self.settings()
+        if "destination" not in settings:
+            raise ValueError(f"destination: {self.destination!r} is none; give one, with a connection_type")
+        with self.client.one_at_a_time("data streams", name):
+            there = stream_of_name(self.client, name)
+            created = self._create(name, settings) if there is None else 0
+        if there is None:
+            return self.leave(created)
+        if self.if_exists == "update":
+            return self.change(there, settings)
+        is_asked = all(is_so(there, key, value) for key, value in settings.items())
+        if self.if_exists == "fail" and not (is_asked and earlier_tries_since(context)):
+            raise ValueError(
+                f"name: data stream {there['id']} is named {name!r}; set if_exists to 'skip' or 'update' to "
+                "go on with it"
+            )
+        self.log.info("Data stream %s exists as %s: nothing to create", name, there["id"])
+        return self.leave(there["id"], there)
+
+    def _create(self, name: str, settings: dict[str, Any]) -> int | str:
+        kind = settings["destination"]["connection_type"]
+        self.log.info("Creating data stream %s to %s", name, kind)
+        created = self.client.data_streams.create(name=name, **settings)["id"]
+        self.log.info("Created data stream %s as %s", name, created)
+        return self._settle(name, created)
+
+    def _settle(self, name: str, created: int | str) -> int | str:
+        """Look again: of streams that overlapping runs have created, the one with the lowest id stays."""
+        streams = self.client.data_streams
+        ids = [row["id"] for row in streams.list() if row.get("name") == name and row.get("id") is not None]
+        first: int | str = min(ids, key=lambda key: (len(str(key)), str(key)), default=created)
+        if str(first) == str(created):
+            return created
+        self.log.warning(
+            "Another run has created data stream %s as %s meanwhile: deleting %s", name, first, created
+        )
+        streams.delete(created)
+        return first
+
+
+class EmnifyUpdateDataStreamOperator(DataStreamSettingsOperator):
+    """Change a data stream. What is not given stays; what is so already is not sent.
+
+    A change takes effect a little later. A paused stream is kept for seven days.
+
+    .. code-block:: python
+
+        EmnifyUpdateDataStreamOperator(task_id="pause", data_stream_id="usage to S3", status="paused")
+
+    :param data_stream_id: The stream's id or name (templated).
+    :param name: New name (templated).
+    :param destination: Where it goes, as for :class:`EmnifyCreateDataStreamOperator` (templated).
+    :param credentials_conn_id: An Airflow connection with the rest of the credentials, as there (templated).
+    :param data_stream_type_id: 1 for usage, 2 for events (templated).
+    :param filters: What it has, as there (templated).
+    :param relation_resolution: How related objects are shown (templated).
+    :param status: ``"running"`` or ``"paused"`` (templated).
+    :param wait_until_running: Wait until the stream is running (default False).
+    :param deferrable: Wait in the triggerer instead of in a worker. Default: ``[operators]
+        default_deferrable``.
+    :param poll_interval: Seconds (or a timedelta) between two looks. Default 60.
+    :param timeout: Seconds (or a timedelta) until the wait is given up. Default 15 minutes.
+    :param emnify_conn_id: The connection to emnify.
+    :returns: The stream's id.
+    :raises AirflowFailException: when there is no such stream, and for any other error that no retry mends.
+
+    Vendor page: https://docs.emnify.com/developers/api/integrations/patch-v-2-data-stream
+    """
+
+    template_fields: Sequence[str] = (
+        "emnify_conn_id",
+        "data_stream_id",
+        "name",
+        "credentials_conn_id",
+        *SETTINGS,
+    )
+    template_fields_renderers: ClassVar[dict[str, str]] = {"destination": "json", "filters": "json"}
+
+    def __init__(
+        self,
+        *,
+        data_stream_id: int | str,
+        name: str | None = None,
+        destination: Any = None,
+        credentials_conn_id: str | None = None,
+        data_stream_type_id: int | str | None = None,
+        filters: Any = None,
+        relation_resolution: Any = None,
+        status: DataStreamStatus | int | str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(
+            destination=destination,
+            credentials_conn_id=credentials_conn_id,
+            data_stream_type_id=data_stream_type_id,
+            filters=filters,
+            relation_resolution=relation_resolution,
+            status=status,
+            **kwargs,
+        )
+        check_early(id_or_name, data_stream_id)
+        if name is not None:
+            check_early(text, name, "name")
+        if name is None and all(getattr(self, setting) is None for setting in SETTINGS):
+            raise ValueError(f"name, {', '.join(SETTINGS)}: give at least one of them to change")
+        if credentials_conn_id is not None and destination is None:
+            raise ValueError("credentials_conn_id: give the destination too; emnify takes it as a whole")
+        self.data_stream_id = data_stream_id
+        self.name = name
+
+    def perform(self, context: Context) -> Any:
+        """Read the stream, and send what differs."""
+        del context
+        name = None if self.name is None else text(self.name, "name")
+        wanted = {**({} if name is None else {"name": name}), **self.settings()}
+        stream = find_stream(self.client, self.data_stream_id, also=name)
+        if stream is None:
+            raise ValueError(f"data_stream_id: there is no data stream {self.data_stream_id!r}")
+        return self.change(stream, wanted)
+
+
+class EmnifyRestartDataStreamOperator(DataStreamOperator):
+    """Start a data stream again that stopped with an error. One that is running is done.
+
+    .. code-block:: python
+
+        EmnifyRestartDataStreamOperator(
+            task_id="restart", data_stream_id="usage to S3", wait_until_running=True
+        )
+
+    :param data_stream_id: The stream's id or name (templated).
+    :param wait_until_running: Wait until the stream is running (default False). One that goes on failing ends
+        the wait with its timeout.
+    :param deferrable: Wait in the triggerer instead of in a worker. Default: ``[operators]
+        default_deferrable``.
+    :param poll_interval: Seconds (or a timedelta) between two looks. Default 60.
+    :param timeout: Seconds (or a timedelta) until the wait is given up. Default 15 minutes.
+    :param emnify_conn_id: The connection to emnify.
+    :returns: The stream's id.
+    :raises AirflowFailException: when there is no such stream or it is paused, and for any other error that
+        no retry mends.
+
+    Vendor page: https://docs.emnify.com/developers/api/integrations/data-streamer-v-2-by-id-restart
+    """
+
+    template_fields: Sequence[str] = ("emnify_conn_id", "data_stream_id")
+
+    def __init__(self, *, data_stream_id: int | str, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        check_early(id_or_name, data_stream_id)
+        self.data_stream_id = data_stream_id
+
+    def perform(self, context: Context) -> Any:
+        """Read the stream, and restart it if it has stopped."""
+        del context
+        stream = find_stream(self.client, self.data_stream_id)
+        if stream is None:
+            raise ValueError(f"data_stream_id: there is no data stream {self.data_stream_id!r}")
+        status = status_of(stream)
+        if status == DataStreamStatus.PAUSED:
+            raise ValueError(
+                f"data_stream_id: data stream {stream['id']} is paused, not stopped; resume it with "
+                "EmnifyUpdateDataStreamOperator(status='running')"
+            )
+        if status == DataStreamStatus.ERROR:
+            self.log.info("Restarting data stream %s (%s)", stream["id"], stream.get("name"))
+            self.client.data_streams.restart(stream["id"])
+        else:
+            self.log.info("Data stream %s (%s) has not stopped", stream["id"], stream.get("name"))
+        return self.leave(stream["id"], stream)
+
+
+class EmnifyDeleteDataStreamOperator(EmnifyBaseOperator):
+    """Delete a data stream. One that does not exist (any more), or is being deleted, is done.
+
+    It takes effect a little later: until then the stream is still there for a task that creates one of the
+    same name.
+
+    .. code-block:: python
+
+        EmnifyDeleteDataStreamOperator(task_id="remove", data_stream_id="usage to S3", confirm=True)
+
+    :param data_stream_id: The stream's id or name (templated).
+    :param confirm: Must be True: a deleted stream cannot be brought back.
+    :param emnify_conn_id: The connection to emnify.
+    :returns: Whether there was a stream to delete.
+    :raises ValueError: when the DAG is parsed, without ``confirm=True``.
+    :raises AirflowFailException: for an error that no retry mends.
+
+    Vendor page: https://docs.emnify.com/developers/api/integrations/delete-data-streamer-v-2
+    """
+
+    template_fields: Sequence[str] = ("emnify_conn_id", "data_stream_id")
+    looks_first: ClassVar[bool] = True
+
+    def __init__(self, *, data_stream_id: int | str, confirm: bool = False, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        check_early(id_or_name, data_stream_id)
+        confirmed(confirm, "deleting a data stream")
+        self.data_stream_id = data_stream_id
+        self.confirm = confirm
+
+    def perform(self, context: Context) -> bool:
+        """Look for the stream, and delete it."""
+        del context
+        stream = find_stream(self.client, self.data_stream_id)
+        if stream is None:
+            self.log.info("There is no data stream %s: nothing to delete", self.data_stream_id)
+            return False
+        self.log.info("Deleting data stream %s (%s)", stream["id"], stream.get("name"))
+        try:
+            self.client.data_streams.delete(stream["id"])
+        except EmnifyNotFoundError:
+            self.log.info("Data stream %s exists no more", stream["id"])
+            return False
+        except EmnifyError as error:
+            if error.status != 409:  # noqa: PLR2004 - HTTP's own number, whatever code comes with it
+                raise
+            self.log.info("Data stream %s is being deleted already (%s)", stream["id"], error.message)
+        return True

@@ -1,0 +1,273 @@
+"""What the operators of data streams have in common: settings, secrets of a destination, and the wait."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from airflow_provider_emnify.api.enums import DataStreamStatus
+from airflow_provider_emnify.api.resources.bulk import status_of
+from airflow_provider_emnify.api.resources.data_streams import SECRETS
+from airflow_provider_emnify.api.transport.answers import part
+from airflow_provider_emnify.api.waits.wait import Wait
+from airflow_provider_emnify.operators.base import (
+    check_early,
+    choice,
+    is_known,
+    mapping,
+    optional_id,
+    some,
+    text,
+)
+from airflow_provider_emnify.operators.endpoint.rows import parse_rows
+from airflow_provider_emnify.operators.secrets import MaskedArguments, masked_connection, refuse_secrets
+from airflow_provider_emnify.operators.waiting import EmnifyWaitingOperator
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from airflow_provider_emnify.api import EmnifyClient
+    from airflow_provider_emnify.api.resources.fields import Row
+
+SETTINGS = ("destination", "data_stream_type_id", "filters", "relation_resolution", "status")
+
+_TYPES = ("AwsKinesis", "S3", "RestAPI", "KeenIO", "Datadog", "EventHubs", "PubSub")
+_DESTINATION = frozenset({"connection_type", "format", "credentials"})
+_FILTER = frozenset({"field", "value", "or"})
+_PASSWORD = {"KeenIO": "write_key", "Datadog": "api_key", "EventHubs": "connection_string"}
+_USABLE = (DataStreamStatus.RUNNING, DataStreamStatus.PAUSED)
+
+
+class DataStreamOperator(EmnifyWaitingOperator):
+    """Base of the operators that leave a data stream behind, and can wait until it is running.
+
+    :param wait_until_running: Wait until the stream is running (default False).
+    :param timeout: Seconds (or a timedelta) until the wait is given up. Default 15 minutes.
+    """
+
+    looks_first: ClassVar[bool] = True
+
+    def __init__(
+        self,
+        *,
+        wait_until_running: bool = False,
+        timeout: float | timedelta = timedelta(minutes=15),
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(timeout=timeout, **kwargs)
+        if not isinstance(wait_until_running, bool):
+            raise ValueError(f"wait_until_running: {wait_until_running!r} is neither True nor False")  # noqa: TRY004 - as all bad arguments
+        self.wait_until_running = wait_until_running
+
+    def leave(self, stream_id: int | str, before: Row | None = None) -> Any:
+        """Return the stream's id, once it is running if that is asked for.
+
+        :param before: The stream as it was. What was wrong with it then does not end the wait: what was
+            changed takes effect a little later.
+        """
+        if not self.wait_until_running:
+            return stream_id
+        was_wrong = before is not None and status_of(before) == DataStreamStatus.ERROR
+        wait = Wait("data_stream", str(stream_id), DataStreamStatus.RUNNING, () if was_wrong else None)
+        return self.wait_until(wait, stream_id)
+
+
+class DataStreamSettingsOperator(DataStreamOperator):
+    """Base of the operators that say how a data stream is to be."""
+
+    secret_arguments: ClassVar[tuple[str, ...]] = tuple(
+        f"credentials.{name}" for name in sorted({*SECRETS, "url"})
+    )
+    destination = MaskedArguments()
+
+    def __init__(
+        self,
+        *,
+        destination: Any,
+        credentials_conn_id: str | None,
+        data_stream_type_id: int | str | None,
+        filters: Any,
+        relation_resolution: Any,
+        status: DataStreamStatus | int | str | None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        if isinstance(destination, Mapping) or is_known(destination):
+            check_destination(destination)
+        check_early(optional_id, data_stream_type_id, "data_stream_type_id")
+        check_early(parse_filters, filters)
+        check_early(usable_status, status)
+        if is_known(status) and self.wait_until_running and usable_status(status) is DataStreamStatus.PAUSED:
+            raise ValueError("wait_until_running: a stream whose status is to be paused never runs")
+        self.destination = destination
+        self.credentials_conn_id = credentials_conn_id
+        self.data_stream_type_id = data_stream_type_id
+        self.filters = filters
+        self.relation_resolution = relation_resolution
+        self.status = status
+
+    def settings(self) -> Row:
+        """Return what is asked for, as ``client.data_streams`` takes it. It may hold secrets."""
+        destination = check_destination(self.destination)
+        if self.credentials_conn_id:
+            destination = with_credentials(destination, self.credentials_conn_id)
+        filters = None if self.filters is None else parse_filters(self.filters)
+        settings = {
+            "destination": destination or None,
+            "data_stream_type_id": optional_id(self.data_stream_type_id, "data_stream_type_id"),
+            "filters": filters,
+            "relation_resolution": self.relation_resolution,
+            "status": usable_status(self.status),
+        }
+        return {name: value for name, value in settings.items() if value is not None}
+
+    def change(self, stream: Row, wanted: Mapping[str, Any]) -> Any:
+        """Send what differs from a stream, and return its id."""
+        differing = {name: value for name, value in wanted.items() if not is_so(stream, name, value)}
+        if differing:
+            self.log.info(
+                "Data stream %s (%s): changing %s", stream["id"], stream.get("name"), ", ".join(differing)
+            )
+            self.client.data_streams.update(stream["id"], **differing)
+        else:
+            self.log.info("Data stream %s (%s) is as asked", stream["id"], stream.get("name"))
+        return self.leave(stream["id"], stream)
+
+
+def parse_filters(value: Any, field: str = "filters") -> list[dict[str, Any]]:
+    """Return the filters of a data stream: each a field with a value of any kind, or a group (``or``).
+
+    :raises ValueError: for anything else, naming it.
+    """
+    filters = parse_rows(value, field, _FILTER)
+    for one in filters:
+        if one.keys() == {"or"}:
+            one["or"] = parse_filters(one["or"], f"{field}: or")
+        elif one.keys() != {"field", "value"}:
+            raise ValueError(f"{field}: {one!r} is no filter; give field and value, or {{'or': [...]}}")
+    return filters
+
+
+def check_destination(value: Any) -> Row:
+    """Return a destination, checked as far as it is known.
+
+    :raises ValueError: for a key or type that is none, and for a secret.
+    """
+    try:
+        destination = mapping(value, "destination")
+    except ValueError:  # without the value: it may hold a secret
+        raise ValueError("destination: this is no dict of connection_type, format and credentials") from None
+    if not destination:
+        return {}
+    unknown = sorted(set(destination) - _DESTINATION)
+    if unknown:
+        raise ValueError(
+            f"destination: unknown {', '.join(unknown)}; it has {', '.join(sorted(_DESTINATION))}"
+        )
+    kind = destination.get("connection_type")
+    if kind is None or is_known(kind):
+        choice(kind, _TYPES, "destination: connection_type")
+    credentials = destination.get("credentials") or {}
+    if is_known(credentials):
+        try:
+            credentials = mapping(credentials, "credentials")
+        except ValueError:  # without the value: it may hold a secret
+            raise ValueError("destination: its credentials are no dict of values by name") from None
+    mend = "Put it into an Airflow connection and name that in credentials_conn_id"
+    refuse_secrets("destination", credentials, mend, SECRETS)
+    url = credentials.get("url") if isinstance(credentials, Mapping) else None
+    if isinstance(url, str) and is_known(url) and re.search(r"[?@#]", url):
+        refuse_secrets("destination", {"url": url}, mend, {"url"})
+    return destination
+
+
+def with_credentials(destination: Row, conn_id: str) -> Row:
+    """Return a destination with the credentials that an Airflow connection holds.
+
+    :raises ValueError: when the connection has a password, and that type of destination none.
+    """
+    conn = masked_connection(conn_id)
+    credentials = {**mapping(destination.get("credentials"), "destination: credentials"), **conn.extra_dejson}
+    kind = str(destination.get("connection_type"))
+    if conn.password:
+        if kind not in _PASSWORD:
+            raise ValueError(
+                f"credentials_conn_id: connection '{conn_id}' has a password, and {kind} takes none; put its "
+                "credentials into the connection's extra, by name"
+            )
+        credentials[_PASSWORD[kind]] = conn.password
+    return {**destination, "credentials": credentials}
+
+
+def usable_status(value: Any) -> DataStreamStatus | None:
+    """Return the status that a stream can be given; None for nothing.
+
+    :raises ValueError: for any other.
+    """
+    if value is None or value == "":
+        return None
+    try:
+        status = DataStreamStatus.parse(value)
+    except ValueError as error:
+        raise ValueError(f"status: {error}") from None
+    if status not in _USABLE:
+        raise ValueError(f"status: {value!r} cannot be set; give running or paused")
+    return status
+
+
+def id_or_name(value: Any) -> str:
+    """Return the id or the name of a stream as a text.
+
+    :raises ValueError: for what is neither.
+    """
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
+    return text(value, "data_stream_id")
+
+
+def find_stream(client: EmnifyClient, wanted: Any, also: str | None = None) -> Row | None:
+    """Return a stream by its id, else by its name, else by ``also``: an earlier try may have renamed it.
+
+    :raises ValueError: when several have the name.
+    """
+    key = id_or_name(wanted)
+    rows = [*client.data_streams.list()]
+    by_id = [row for row in rows if str(row.get("id")) == key]
+    return next(iter(by_id), None) or _of_name(rows, key) or (_of_name(rows, also) if also else None)
+
+
+def stream_of_name(client: EmnifyClient, name: str) -> Row | None:
+    """Return the stream of a name, None when there is none.
+
+    :raises ValueError: when there are several.
+    """
+    return _of_name(client.data_streams.list(), name)
+
+
+def _of_name(rows: Iterable[Row], name: str) -> Row | None:
+    named = [row for row in rows if row.get("name") == name]
+    if len(named) > 1:
+        ids = some([row.get("id") for row in named])
+        raise ValueError(
+            f"data streams {ids} are all named {name!r}; nothing was done. Delete or rename all but one"
+        )
+    return named[0] if named else None
+
+
+def is_so(stream: Row, name: str, value: Any) -> bool:
+    """Tell whether a stream is so already. Credentials that emnify does not show are taken to differ."""
+    if name == "data_stream_type_id":
+        return bool(part(stream, "data_stream_type").get("id") == value)
+    if name == "status":
+        return bool(status_of(stream) == value)
+    return _holds(stream.get(name), value)
+
+
+def _holds(there: Any, wanted: Any) -> bool:
+    if isinstance(wanted, Mapping):
+        return isinstance(there, Mapping) and all(
+            _holds(there.get(key), item) for key, item in wanted.items()
+        )
+    return bool(there == wanted)

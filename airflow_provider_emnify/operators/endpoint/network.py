@@ -1,0 +1,297 @@
+"""Endpoints on the network, as tasks. Imported as :mod:`airflow_provider_emnify.operators.endpoint`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from airflow_provider_emnify.api import (
+    EmnifyConflictError,
+    EmnifyNotFoundError,
+    SimStatus,
+)
+from airflow_provider_emnify.api.resources.bulk import status_of
+from airflow_provider_emnify.api.transport.answers import part
+from airflow_provider_emnify.api.values import parse_ids
+from airflow_provider_emnify.links import EmnifyDevicesLink
+from airflow_provider_emnify.operators.base import EmnifyBaseOperator, check_early, some
+from airflow_provider_emnify.operators.batch import each, partial
+from airflow_provider_emnify.operators.endpoint.rows import endpoint_ids as parse_endpoint_ids
+from airflow_provider_emnify.operators.endpoint.rows import read_all_endpoints
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from airflow_provider_emnify.airflow_names import Context
+    from airflow_provider_emnify.api.resources.fields import Row
+
+
+class EmnifyResetConnectivityOperator(EmnifyBaseOperator):
+    """Make endpoints (devices) connect anew, one after another.
+
+    One that emnify refuses does not keep the others from it: all are tried, and the error lists what was
+    reset and what was not. The reset is on its way when the task ends; wait for the device with
+    ``EmnifyEndpointConnectivitySensor``. A task that runs again resets them again.
+
+    **emnify moves a Factory-test SIM to Activated by this, and an activated SIM bills**; the log names them
+    before anything is sent.
+
+    .. code-block:: python
+
+        EmnifyResetConnectivityOperator(task_id="reset", endpoint_ids=[7, 8])
+
+    :param endpoint_ids: One id or many (templated).
+    :param location: Cancel the registration with the network (default True).
+    :param pdp_context: End the data session (default True).
+    :param fail_on_error: Fail the task when an endpoint could not be reset (default True); otherwise the
+        result says so.
+    :param emnify_conn_id: The connection to emnify.
+    :returns: What became of each, by id: ``"reset"``, or why it was not.
+    :raises ValueError: when the DAG is parsed, if neither is to be reset.
+    :raises AirflowFailException: for an endpoint that does not exist, before anything is reset, and for any
+        error that no retry mends.
+
+    Vendor page: https://docs.emnify.com/developers/api/endpoint/update-endpoint-connectivity-by-id
+    """
+
+    template_fields: Sequence[str] = ("emnify_conn_id", "endpoint_ids")
+    operator_extra_links = (EmnifyDevicesLink(),)
+
+    def __init__(
+        self,
+        *,
+        endpoint_ids: Any,
+        location: bool = True,
+        pdp_context: bool = True,
+        fail_on_error: bool = True,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        check_early(parse_endpoint_ids, endpoint_ids)
+        _yes_or_no(location=location, pdp_context=pdp_context, fail_on_error=fail_on_error)
+        if not location and not pdp_context:
+            raise ValueError("location, pdp_context: reset one of them, or both")
+        self.endpoint_ids = endpoint_ids
+        self.location = location
+        self.pdp_context = pdp_context
+        self.fail_on_error = fail_on_error
+
+    def perform(self, context: Context) -> dict[str, str]:
+        """Read them, say what it will cost, and reset one after another."""
+        del context
+        ids = parse_endpoint_ids(self.endpoint_ids)
+        if not ids:
+            self.log.info("No endpoints given: nothing to do")
+            return {}
+        client = self.client
+        self._say_what_bills(read_all_endpoints(client, ids).values())
+        what = " and ".join(
+            name for name, reset in (("location", self.location), ("PDP context", self.pdp_context)) if reset
+        )
+        self.log.info("Resetting %s of %d endpoints: %s", what, len(ids), some(ids))
+
+        def reset(endpoint_id: int) -> None:
+            client.endpoints.reset_connectivity(
+                endpoint_id, location=self.location, pdp_context=self.pdp_context
+            )
+
+        refused = each(ids, reset, label=str, what="reset the connectivity of endpoint")
+        if refused and self.fail_on_error:
+            raise partial(ids, refused, label=str, what="reset the connectivity of endpoint")
+        self.log.info("Reset %d of %d endpoints", len(ids) - len(refused), len(ids))
+        return {str(key): f"not reset: {refused[key]}" if key in refused else "reset" for key in ids}
+
+    def _say_what_bills(self, endpoints: Iterable[Row]) -> None:
+        sims = [sim for row in endpoints if (sim := row.get("sim")) is not None]
+        testing = [sim["id"] for sim in sims if status_of(sim) == SimStatus.FACTORY_TEST]
+        if testing:
+            self.log.warning(
+                "%d SIMs are in factory test; the reset makes them Activated, which emnify bills: %s",
+                len(testing),
+                some(testing),
+            )
+
+
+class EmnifyLocateEndpointsOperator(EmnifyBaseOperator):
+    """Ask the network in which cell endpoints (devices) are.
+
+    The network answers when the device can be reached. emnify reports a failure in an answer that looks like
+    a success; here it is one. Nothing is changed, so the task can run again.
+
+    .. code-block:: python
+
+        EmnifyLocateEndpointsOperator(task_id="where", endpoint_ids=[7, 8])
+
+    :param endpoint_ids: One id or many (templated).
+    :param fail_on_error: Fail the task when an endpoint was not located (default False: the result says so).
+    :param emnify_conn_id: The connection to emnify.
+    :returns: For each, by id: ``{"located": True, "mcc", "mnc", "lac", "cid", "state", "current",
+        "age_of_location", "at"}``, with what the network said of these, or ``{"located": False, "error"}``.
+    :raises AirflowFailException: with ``fail_on_error``, and for any error that no retry mends.
+
+    Vendor page: https://docs.emnify.com/developers/api/endpoint/get-connectivity-info-by-endpoint-id
+    """
+
+    template_fields: Sequence[str] = ("emnify_conn_id", "endpoint_ids")
+    operator_extra_links = (EmnifyDevicesLink(),)
+
+    def __init__(self, *, endpoint_ids: Any, fail_on_error: bool = False, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        check_early(parse_endpoint_ids, endpoint_ids)
+        _yes_or_no(fail_on_error=fail_on_error)
+        self.endpoint_ids = endpoint_ids
+        self.fail_on_error = fail_on_error
+
+    def perform(self, context: Context) -> dict[str, Row]:
+        """Ask for one after another."""
+        del context
+        ids = parse_endpoint_ids(self.endpoint_ids)
+        if not ids:
+            self.log.info("No endpoints given: nothing to do")
+            return {}
+        self.log.info("Locating %d endpoints: %s", len(ids), some(ids))
+        found: dict[int, Row] = {}
+
+        def locate(endpoint_id: int) -> None:
+            found[endpoint_id] = _cell(self.client.endpoints.connectivity_info(endpoint_id))
+
+        unknown = each(ids, locate, label=str, what="locate endpoint")
+        failures = {key: str(row["error"]) for key, row in found.items() if not row["located"]}
+        failures |= {key: str(error) for key, error in unknown.items()}
+        self.log.info(
+            "Located %d of %d endpoints%s",
+            len(ids) - len(failures),
+            len(ids),
+            f"; not {some([f'{key} ({why})' for key, why in failures.items()])}" if failures else "",
+        )
+        if failures and self.fail_on_error:
+            raise partial(ids, failures, label=str, what="locate endpoint")
+        return {
+            str(key): {"located": False, "error": failures[key]} if key in failures else found[key]
+            for key in ids
+        }
+
+
+class _OperatorList(EmnifyBaseOperator):
+    """Base of the two that change which network operators endpoints may use."""
+
+    template_fields: Sequence[str] = ("emnify_conn_id", "endpoint_ids", "operator_ids")
+    operator_extra_links = (EmnifyDevicesLink(),)
+    looks_first: ClassVar[bool] = True
+
+    doing: ClassVar[str]
+    what: ClassVar[str]
+
+    def __init__(self, *, endpoint_ids: Any, operator_ids: Any, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        check_early(parse_endpoint_ids, endpoint_ids)
+        check_early(parse_ids, operator_ids, "operator_ids")
+        self.endpoint_ids = endpoint_ids
+        self.operator_ids = operator_ids
+
+    def perform(self, context: Context) -> list[int]:
+        """Change the list of one endpoint after another."""
+        del context
+        endpoint_ids = parse_endpoint_ids(self.endpoint_ids)
+        operator_ids = parse_ids(self.operator_ids, "operator_ids")
+        pairs = [(endpoint_id, operator_id) for endpoint_id in endpoint_ids for operator_id in operator_ids]
+        if not pairs:
+            self.log.info("No endpoints or no operators given: nothing to do")
+            return endpoint_ids
+        self.log.info(
+            "%s: operators %s for %d endpoints (%s)",
+            self.doing,
+            some(operator_ids),
+            len(endpoint_ids),
+            some(endpoint_ids),
+        )
+        refused = each(pairs, self._change, label=_pair, what=self.what)
+        if refused:
+            raise partial(pairs, refused, label=_pair, what=self.what)
+        return endpoint_ids
+
+    def _change(self, pair: tuple[int, int]) -> None:
+        raise NotImplementedError
+
+
+class EmnifyBlockNetworkOperator(_OperatorList):
+    """Keep endpoints (devices) from network operators. One that is blocked already is done.
+
+    .. code-block:: python
+
+        EmnifyBlockNetworkOperator(task_id="block", endpoint_ids=[7, 8], operator_ids=[2])
+
+    :param endpoint_ids: One id or many (templated).
+    :param operator_ids: Network operators, one id or many (templated), as ``client.operators.list()`` of the
+        hook's client has them. Each is blocked for each endpoint.
+    :param emnify_conn_id: The connection to emnify.
+    :returns: The ids of the endpoints.
+    :raises AirflowFailException: for an endpoint or operator that does not exist, when all others are
+        blocked, and for any error that no retry mends.
+
+    Vendor page:
+    https://docs.emnify.com/developers/api/endpoint/endpoint-operator-blacklist-by-ep-id-and-operator-id-put
+    """
+
+    doing = "Blocking"
+    what = "block"
+
+    def _change(self, pair: tuple[int, int]) -> None:
+        try:
+            self.client.endpoints.block_operator(*pair)
+        except EmnifyConflictError as conflict:
+            self.log.info("%s is blocked already (%s)", _pair(pair), conflict.message)
+
+
+class EmnifyUnblockNetworkOperator(_OperatorList):
+    """Let endpoints (devices) use network operators again. One that is not blocked (any more) is done.
+
+    .. code-block:: python
+
+        EmnifyUnblockNetworkOperator(task_id="unblock", endpoint_ids=[7, 8], operator_ids=[2])
+
+    :param endpoint_ids: One id or many (templated).
+    :param operator_ids: Network operators, one id or many (templated), as ``client.operators.list()`` of the
+        hook's client has them. Each is unblocked for each endpoint.
+    :param emnify_conn_id: The connection to emnify.
+    :returns: The ids of the endpoints.
+    :raises AirflowFailException: for an error that no retry mends.
+
+    Vendor page:
+    https://docs.emnify.com/developers/api/endpoint/endpoint-operator-blacklist-by-ep-id-and-operator-id-delete
+    """
+
+    doing = "Unblocking"
+    what = "unblock"
+
+    def _change(self, pair: tuple[int, int]) -> None:
+        try:
+            self.client.endpoints.unblock_operator(*pair)
+        except EmnifyNotFoundError as missing:
+            self.log.info("%s is not blocked (%s)", _pair(pair), missing.message)
+
+
+def _cell(info: Row) -> Row:
+    """Return where an endpoint is, or why that is not known, of an answer that is a 200 either way."""
+    subscriber = part(info, "subscriber_info")
+    location = part(subscriber, "location")
+    cell = part(location, "cell_global_id")
+    if not subscriber.get("success") or not cell:
+        return {"located": False, "error": subscriber.get("error") or "the network names no cell"}
+    return {
+        "located": True,
+        **{name: cell.get(name) for name in ("mcc", "mnc", "lac", "cid")},
+        "state": subscriber.get("state"),
+        "current": location.get("current_location_retrieved"),
+        "age_of_location": location.get("age_of_location"),
+        "at": info.get("reply_timestamp"),
+    }
+
+
+def _pair(pair: tuple[int, int]) -> str:
+    return f"operator {pair[1]} for endpoint {pair[0]}"
+
+
+def _yes_or_no(**values: Any) -> None:
+    for name, value in values.items():
+        if not isinstance(value, bool):
+            raise ValueError(f"{name}: {value!r} is neither True nor False")  # noqa: TRY004 - as all bad arguments

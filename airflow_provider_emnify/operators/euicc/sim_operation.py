@@ -1,0 +1,269 @@
+"""Operations on many SIMs at once, as a task. Imported as :mod:`airflow_provider_emnify.operators.euicc`."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+from itertools import islice, takewhile
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from airflow_provider_emnify.api.enums import OperationState
+from airflow_provider_emnify.api.resources.bulk import read_rows
+from airflow_provider_emnify.api.resources.operation import BEGINNING
+from airflow_provider_emnify.api.transport.answers import part, parts
+from airflow_provider_emnify.api.values import parse_ids, parse_texts
+from airflow_provider_emnify.links import EmnifySimsLink
+from airflow_provider_emnify.operators.base import check_early, optional_id, some
+from airflow_provider_emnify.operators.euicc.base import (
+    EmnifyOperationOperator,
+    OwnOperations,
+    find_action,
+    is_later,
+    state_of,
+)
+from airflow_provider_emnify.operators.idempotency.attempts import parse_moment, unknown_for_good
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from airflow_provider_emnify.airflow_names import Context
+    from airflow_provider_emnify.api.resources.fields import Row
+
+Target = tuple[str, int | str]
+
+_EID = re.compile(r"\d{32}")
+_LONG_AGO = timedelta(days=7)  # an operation that began before that is over
+
+
+class EmnifySimOperationOperator(EmnifyOperationOperator):
+    """Carry out one operation on many SIMs, which emnify finishes later and may finish in part.
+
+    The latest operations are looked at first, SIM by SIM. One like it that is under way is waited for
+    instead of beginning a second one, and so is one that this task has begun before (a lost answer, a worker
+    that died, a task that is cleared). A new operation is begun for those SIMs that are left: where it has
+    not succeeded yet.
+
+    Tasks take turns as far as they share a store of the rate limits (``rate_limit_store``). Where another
+    host has begun the same for one of the SIMs at the same moment, the later one fails and names both.
+
+    .. code-block:: python
+
+        EmnifySimOperationOperator(
+            task_id="link", sim_ids=[1001, 1002], action="Link profile", deferrable=True
+        )
+
+    :param action: Id of the action, or its name as ``client.sim_operations.actions()`` has it, in any
+        spelling (templated). Looked up when the task runs.
+    :param sim_ids: One id or many (templated).
+    :param eids: eIDs, one or many, beside or instead of ``sim_ids`` (templated).
+    :param product_id: The product, where the action needs one (templated).
+    :param wait_for_completion: Wait until all operations are over (default True).
+    :param fail_on_error: Fail the task when it failed on a SIM (default True); otherwise the result says so.
+    :param deferrable: Wait in the triggerer instead of in a worker. Default: ``[operators]
+        default_deferrable``.
+    :param poll_interval: Seconds (or a timedelta) between two looks. Default 60.
+    :param timeout: Seconds (or a timedelta) until the wait is given up; the operations go on at emnify.
+        Default 2 days.
+    :param cancel_on_kill: Say in the log which operations go on when the task is killed in a worker (default
+        True). emnify has no call that cancels them.
+    :param emnify_conn_id: The connection to emnify.
+    :returns: ``{"operation_ids": [...], "succeeded": 2, "failed": {eID: reason}}``; the ids are as
+        ``EmnifySimOperationSensor`` takes them.
+    :raises ValueError: when the DAG is parsed, without SIMs and eIDs.
+    :raises EmnifyPartialError: naming the eIDs where it failed and where it was done.
+    :raises AirflowFailException: for an unknown action or SIM, when time runs out, and for any other error
+        that no retry mends.
+
+    Vendor page: https://docs.emnify.com/developers/api/sim-operation/trigger-sim-operation
+    """
+
+    template_fields: Sequence[str] = ("emnify_conn_id", "action", "sim_ids", "eids", "product_id")
+    operator_extra_links = (EmnifySimsLink(),)
+    kind: ClassVar[str] = "sim_operation"
+
+    def __init__(
+        self,
+        *,
+        action: int | str,
+        sim_ids: Any = None,
+        eids: Any = None,
+        product_id: int | str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(action=action, **kwargs)
+        if sim_ids is None and eids is None:
+            raise ValueError("sim_ids, eids: give one of them, or both")
+        check_early(parse_ids, sim_ids, "sim_ids")
+        check_early(_eids, eids)
+        check_early(optional_id, product_id, "product_id")
+        self.sim_ids = sim_ids
+        self.eids = eids
+        self.product_id = product_id
+        self._running: list[str] = []
+        self._newest: str | None = None
+
+    def perform(self, context: Context) -> Any:
+        """Look for what is under way, begin the rest, and wait."""
+        targets: list[Target] = [("sim", sim_id) for sim_id in parse_ids(self.sim_ids, "sim_ids")]
+        targets += [("eid", eid) for eid in _eids(self.eids)]
+        product_id = optional_id(self.product_id, "product_id")
+        if not targets:
+            self.log.info("No SIMs given: nothing to do")
+            return {"operation_ids": [], "succeeded": 0, "failed": {}}
+        operations = self.client.sim_operations
+        action = find_action(operations.actions(), self.action)
+        names = self._names(targets)
+        own, self._newest = OwnOperations(context, self.log), None
+        with self.client.one_at_a_time("SIM operations"):
+            earlier = self._earlier(names, action, product_id, own)
+            new = [target for target in targets if target not in earlier]
+            self.log.info(
+                "%s: beginning it for %d SIMs (%s); under way or done for %d",
+                action["description"],
+                len(new),
+                some([names[target] for target in new]) or "none",
+                len(earlier),
+            )
+            if new:
+                own.soon()
+                row = operations.trigger(
+                    action_id=action["id"],
+                    sim_ids=[int(key) for kind, key in new if kind == "sim"] or None,
+                    eids=[str(key) for kind, key in new if kind == "eid"] or None,
+                    product_id=product_id,
+                )
+                own.now(str(row["id"]))
+                earlier |= dict.fromkeys(new, (str(row["id"]), False))
+                self._look_again(row, action, product_id, new)
+        done = [names[target] for target, (_, is_done) in earlier.items() if is_done]
+        pending: dict[str, list[str]] = {}
+        for target, (operation_id, is_done) in earlier.items():
+            if not is_done:
+                pending.setdefault(operation_id, []).append(names[target])
+        self._running = [*pending]
+        result = self.follow(str(action["description"]), pending, done, {})
+        self._running = []
+        return result
+
+    def failures(self, key: str, names: Sequence[str], state: str, reason: str) -> dict[str, str]:
+        """Read which SIMs of an operation failed."""
+        row = self.client.sim_operations.get(key)
+        said = {str(error.get("eid")): str(error.get("message")) for error in parts(row, "error")}
+        if state == OperationState.FAILED:
+            return {name: said.get(name) or reason or state for name in names}
+        untold = {name: "emnify names no eID for it" for name in names if name.startswith("SIM ")}
+        return untold | {name: said[name] for name in names if name in said}
+
+    def on_kill(self) -> None:
+        """Say what goes on. Called by Airflow when the task is killed in a worker."""
+        running, self._running = self._running, []
+        if running and self.cancel_on_kill:
+            self.log.warning("emnify has no call that cancels a SIM operation: %s goes on", some(running))
+
+    def _names(self, targets: Sequence[Target]) -> dict[Target, str]:
+        """Return how a report names each: by eID, as emnify's errors do.
+
+        :raises ValueError: naming SIMs that do not exist, before anything begins.
+        """
+        sims = self.client.sims
+        ids = [int(key) for kind, key in targets if kind == "sim"]
+        rows = read_rows(ids, get=sims.get, list_all=sims.list)
+        missing = [key for key in ids if key not in rows]
+        if missing:
+            raise ValueError(f"sim_ids: there is no SIM {some(missing)}; nothing was begun")
+        return {
+            (kind, key): str(key) if kind == "eid" else str(rows[int(key)].get("eid") or f"SIM {key}")
+            for kind, key in targets
+        }
+
+    def _earlier(
+        self, names: Mapping[Target, str], action: Row, product_id: int | None, own: OwnOperations
+    ) -> dict[Target, tuple[str, bool]]:
+        """Return the operation that is under way or done for each target, and whether it is done."""
+        found: dict[Target, tuple[str, bool]] = {}
+        left = set(names)
+        for row, decides in self._latest(own):
+            same = _is_like(row, action, product_id)
+            is_own = own.has(str(row["id"]), row)
+            for target in [target for target in left if _covers(row, target)]:
+                state = self._state(row, names[target])
+                if same and (
+                    state == OperationState.PENDING or (is_own and state == OperationState.SUCCEEDED)
+                ):
+                    found[target] = (str(row["id"]), state == OperationState.SUCCEEDED)
+                if decides or target in found:
+                    left.discard(target)
+            if not left:
+                break
+        return found
+
+    def _look_again(self, new: Row, action: Row, product_id: int | None, targets: Sequence[Target]) -> None:
+        """Find out whether a run on another host, which no turn kept waiting, has just begun the same."""
+        rows = islice(self.client.sim_operations.list(per_page=BEGINNING), BEGINNING)
+        since = [*takewhile(lambda row: str(row["id"]) != self._newest, rows)]
+        own = next((row for row in since if str(row["id"]) == str(new["id"])), new)
+        twins = [
+            str(row["id"])
+            for row in since
+            if row is not own
+            and _is_like(row, action, product_id)
+            and any(_covers(row, target) for target in targets)
+            and not is_later(row, own)
+        ]
+        if twins:
+            raise unknown_for_good(
+                f"{action['description']}: another run has begun the same for some of these SIMs at the same "
+                f"moment: {some(twins)}, and this task after it {new['id']}. Check them with "
+                "client.sim_operations.get; emnify has no call that cancels one. Then clear this task: it "
+                "goes on with what is under way"
+            )
+
+    def _latest(self, own: OwnOperations) -> Iterator[tuple[Row, bool]]:
+        """Return this task's own operations that are under way, then the latest ones of anybody.
+
+        With each comes whether it decides: whatever was done to a SIM last is how the SIM is.
+        """
+        operations = self.client.sim_operations
+        for key in reversed(own.ids):
+            row = operations.get(key)
+            if state_of(self.kind, row) == OperationState.PENDING:
+                yield row, False
+        for row in operations.list(per_page=BEGINNING):
+            self._newest = self._newest or str(row["id"])
+            created = parse_moment(row.get("creation_date"))
+            if created is not None and created < datetime.now(UTC) - _LONG_AGO:
+                return
+            yield row, True
+
+    def _state(self, row: Row, name: str) -> str:
+        """Return how an operation stands for one SIM."""
+        state = state_of(self.kind, row)
+        if state != OperationState.PARTLY_FAILED:
+            return state
+        failed = {str(error.get("eid")) for error in row.get("error") or []}
+        return OperationState.FAILED if name in failed else OperationState.SUCCEEDED
+
+
+def _is_like(row: Row, action: Row, product_id: int | None) -> bool:
+    product = part(row, "product").get("id")  # emnify's own choice when none was asked for
+    return bool(part(row, "action").get("id") == action["id"] and product_id in {None, product})
+
+
+def _covers(row: Row, target: Target) -> bool:
+    kind, key = target
+    return any(
+        part(there, "sim").get("id") == key if kind == "sim" else there.get("eid") == key
+        for there in parts(row, "target")
+    )
+
+
+def _eids(value: Any) -> list[str]:
+    """Return the eIDs that ``value`` means.
+
+    :raises ValueError: for what is none.
+    """
+    eids = parse_texts(value, "eids")
+    wrong = [eid for eid in eids if not _EID.fullmatch(eid)]
+    if wrong:
+        raise ValueError(f"eids: {some(wrong)} is no eID; an eID has 32 digits")
+    return eids

@@ -1,0 +1,1 @@
+"""Whether it was done already, and whether it may be done."""

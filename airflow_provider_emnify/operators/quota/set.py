@@ -1,0 +1,163 @@
+"""What endpoints may still use, as tasks: quotas, and extensions of traffic limits."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from airflow_provider_emnify.api import EmnifyNotFoundError
+from airflow_provider_emnify.links import EmnifyDevicesLink
+from airflow_provider_emnify.operators.base import (
+    EmnifyBaseOperator,
+    amount,
+    check_early,
+    choice,
+    some,
+)
+from airflow_provider_emnify.operators.batch import for_each
+from airflow_provider_emnify.operators.endpoint.rows import endpoint_ids as parse_endpoint_ids
+from airflow_provider_emnify.operators.idempotency.attempts import earlier_tries_since
+from airflow_provider_emnify.operators.quota.base import (
+    TYPES,
+    UNITS,
+    QuotaOperator,
+    QuotaType,
+    is_added,
+    marked,
+)
+from airflow_provider_emnify.operators.quota.top_up import EmnifyTopUpQuotaOperator
+from airflow_provider_emnify.operators.quota.traffic_limit import (
+    EmnifyClearTrafficLimitExtensionsOperator,
+    EmnifyExtendTrafficLimitOperator,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from airflow_provider_emnify.airflow_names import Context
+
+
+class EmnifySetQuotaOperator(QuotaOperator):
+    """Give endpoints (devices) a quota. It replaces the one there is, also what is left of it.
+
+    emnify keeps the volume that was added last. Some millionths of it tell which task that was, so that a
+    later try of the task (a retry, or after clearing) leaves alone what an earlier one has set: it would fill
+    up again what has been used since.
+
+    .. code-block:: python
+
+        EmnifySetQuotaOperator(
+            task_id="quota", endpoint_ids=[7, 8], volume=500, expiry_date="{{ data_interval_end | ds }}"
+        )
+
+    :param endpoint_ids: One id or many (templated).
+    :param volume: What they may use from now on: MB, or a number of SMS (templated).
+    :param quota_type: ``"data"`` (default) or ``"sms"``.
+    :param expiry_date: When they may use nothing more, in UTC (templated).
+    :param threshold_percentage: Percentage left at which there is an event (templated). SMS quotas need it.
+    :param threshold_volume: Volume left at which there is an event, in MB or SMS (templated).
+    :param auto_refill: Whether emnify fills it up every day with the volume that was added last.
+    :param emnify_conn_id: The connection to emnify.
+    :returns: The ids.
+    :raises ValueError: when the DAG is parsed, for a bad argument.
+    :raises AirflowFailException: for an error that no retry mends.
+
+    Vendor page: https://docs.emnify.com/developers/api/endpoint/endpoint-quota-data-by-endpoint-id-post
+    """
+
+    def __init__(
+        self,
+        *,
+        expiry_date: datetime | str,
+        quota_type: QuotaType = "data",
+        threshold_percentage: float | str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(
+            expiry_date=expiry_date,
+            quota_type=quota_type,
+            threshold_percentage=threshold_percentage,
+            **kwargs,
+        )
+        if quota_type == "sms" and threshold_percentage is None:
+            raise ValueError("threshold_percentage: emnify needs it for an SMS quota")
+
+    def perform(self, context: Context) -> list[int]:
+        """Set one after another."""
+        ids, volume = parse_endpoint_ids(self.endpoint_ids), amount(self.volume, "volume")
+        added = marked(volume, context)
+        retried = earlier_tries_since(context) is not None
+        self.log.info(
+            "Setting the %s quota of %d endpoints (%s) to %g %s",
+            self.quota_type,
+            len(ids),
+            some(ids) or "none",
+            volume,
+            UNITS[self.quota_type],
+        )
+
+        def set_quota(endpoint_id: int) -> None:
+            if retried and is_added(self._read(endpoint_id), added):
+                self.log.info("The quota of endpoint %s was set by an earlier try", endpoint_id)
+            else:
+                self._write(endpoint_id, volume, added, {})
+
+        for_each(ids, set_quota, what="set the quota of endpoint")
+        return ids
+
+
+class EmnifyClearQuotaOperator(EmnifyBaseOperator):
+    """Remove the quota of endpoints (devices). One that has none (any more) is done.
+
+    **Where the service profile applies quotas, an endpoint without one is blocked.**
+
+    .. code-block:: python
+
+        EmnifyClearQuotaOperator(task_id="no_quota", endpoint_ids=[7, 8])
+
+    :param endpoint_ids: One id or many (templated).
+    :param quota_type: ``"data"`` (default) or ``"sms"``.
+    :param emnify_conn_id: The connection to emnify.
+    :returns: The ids; none of them has such a quota now.
+    :raises AirflowFailException: for an error that no retry mends.
+
+    Vendor page: https://docs.emnify.com/developers/api/endpoint/delete-endpoint-data-quota-by-id
+    """
+
+    template_fields: Sequence[str] = ("emnify_conn_id", "endpoint_ids")
+    operator_extra_links = (EmnifyDevicesLink(),)
+    looks_first: ClassVar[bool] = True
+
+    def __init__(self, *, endpoint_ids: Any, quota_type: QuotaType = "data", **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        check_early(parse_endpoint_ids, endpoint_ids)
+        choice(quota_type, TYPES, "quota_type")
+        self.endpoint_ids = endpoint_ids
+        self.quota_type = quota_type
+
+    def perform(self, context: Context) -> list[int]:
+        """Remove one after another."""
+        del context
+        ids = parse_endpoint_ids(self.endpoint_ids)
+        self.log.info(
+            "Removing the %s quota of %d endpoints: %s", self.quota_type, len(ids), some(ids) or "none"
+        )
+
+        def clear(endpoint_id: int) -> None:
+            quotas = self.client.quotas
+            try:
+                (quotas.delete_data if self.quota_type == "data" else quotas.delete_sms)(endpoint_id)
+            except EmnifyNotFoundError as missing:
+                self.log.info("Endpoint %s has none (%s)", endpoint_id, missing.message)
+
+        for_each(ids, clear, what="remove the quota of endpoint")
+        return ids
+
+
+__all__ = [
+    "EmnifyClearQuotaOperator",
+    "EmnifyClearTrafficLimitExtensionsOperator",
+    "EmnifyExtendTrafficLimitOperator",
+    "EmnifySetQuotaOperator",
+    "EmnifyTopUpQuotaOperator",
+]

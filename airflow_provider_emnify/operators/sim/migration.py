@@ -1,0 +1,232 @@
+"""Moving SIMs to another Workspace as a task. Imported as :mod:`airflow_provider_emnify.operators.sim`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from airflow_provider_emnify.api import (
+    EmnifyConflictError,
+    EmnifyError,
+    EmnifyPartialError,
+    EmnifyUnknownOutcomeError,
+    SimStatus,
+)
+from airflow_provider_emnify.api.resources.sims import MOST_MIGRATED
+from airflow_provider_emnify.api.transport.answers import number, part, parts
+from airflow_provider_emnify.api.values import parse_ids, parse_texts
+from airflow_provider_emnify.links import EmnifySimsLink
+from airflow_provider_emnify.operators.base import EmnifyBaseOperator, check_early, flag, one_id, some
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from airflow_provider_emnify.airflow_names import Context
+    from airflow_provider_emnify.api.resources.fields import Row
+
+_ICCID_LENGTHS = (19, 20)
+
+
+class EmnifyMigrateSimsOperator(EmnifyBaseOperator):
+    """Move SIMs to another Workspace, 500 a request. **By default it only says what would be moved.**
+
+    emnify moves all SIMs of a request or none. Activated SIMs are suspended on the way. SIMs that are in the
+    Workspace already are done, so that the task can run again; whether SIMs were moved when an answer is lost
+    is seen by a dry run. The connection needs user credentials of an administrator of both Workspaces: an
+    application token belongs to one.
+
+    .. code-block:: python
+
+        EmnifyMigrateSimsOperator(task_id="move", sim_ids=[1001, 1002], target_workspace_id=7, dry_run=False)
+
+    :param target_workspace_id: The Workspace that they move to (templated).
+    :param sim_ids: One id or many (templated); or else:
+    :param iccids: their ICCIDs (templated); or else:
+    :param iccid_range: first and last ICCID of a range of at most 500 SIMs (templated). emnify refuses a
+        range of which some are moved already.
+    :param allowed_sim_statuses: Refuse SIMs of any other status (templated).
+    :param auto_detach_devices: Take the SIMs from their endpoints. Without it, a SIM in use is an error.
+    :param dry_run: Whether to only say what would be moved (default True).
+    :param emnify_conn_id: The connection to emnify.
+    :returns: emnify's summary, of all requests in one: ``sim_count``, ``sims``, ``target_workspace``,
+        ``dry_run`` and so on. SIMs that were in the Workspace already do not count.
+    :raises ValueError: when the DAG is parsed, for a bad argument.
+    :raises AirflowFailException: when SIMs do not meet emnify's requirements, and for any error that no retry
+        mends.
+
+    Vendor page: https://docs.emnify.com/developers/api/sim/sim-migration-workspace
+    """
+
+    template_fields: Sequence[str] = (
+        "emnify_conn_id",
+        "target_workspace_id",
+        "sim_ids",
+        "iccids",
+        "iccid_range",
+        "allowed_sim_statuses",
+    )
+    operator_extra_links = (EmnifySimsLink(),)
+    looks_first: ClassVar[bool] = True
+
+    def __init__(
+        self,
+        *,
+        target_workspace_id: int | str,
+        sim_ids: Any = None,
+        iccids: Any = None,
+        iccid_range: Any = None,
+        allowed_sim_statuses: Any = None,
+        auto_detach_devices: bool = False,
+        dry_run: bool = True,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        if sum(value is not None for value in (sim_ids, iccids, iccid_range)) != 1:
+            raise ValueError(f"{', '.join(_WAYS)}: give one of them")
+        check_early(one_id, target_workspace_id, "target_workspace_id")
+        check_early(parse_ids, sim_ids, "sim_ids")
+        check_early(parse_iccids, iccids, "iccids")
+        check_early(_range, iccid_range)
+        check_early(_statuses, allowed_sim_statuses)
+        self.target_workspace_id = target_workspace_id
+        self.sim_ids = sim_ids
+        self.iccids = iccids
+        self.iccid_range = iccid_range
+        self.allowed_sim_statuses = allowed_sim_statuses
+        self.auto_detach_devices = flag(auto_detach_devices, "auto_detach_devices")
+        self.is_dry_run = flag(dry_run, "dry_run")  # an operator has a method dry_run()
+
+    def perform(self, context: Context) -> Row:
+        """Move them, 500 at a time, or say what would be moved."""
+        del context
+        target = one_id(self.target_workspace_id, "target_workspace_id")
+        way = next(name for name in _WAYS if getattr(self, name) is not None)
+        what = _WAYS[way](getattr(self, way))
+        size = len(what) if way == "iccid_range" else MOST_MIGRATED
+        self.log.info(
+            "%s to Workspace %d: %s %s. Activated ones get suspended",
+            "A dry run of moving SIMs" if self.is_dry_run else "Moving SIMs",
+            target,
+            way,
+            " to ".join(what) if way == "iccid_range" else f"({len(what)}) {some(what) or 'none'}",
+        )
+        summary: Row = {"sim_count": 0, "dry_run": self.is_dry_run, "sims": []}
+        for start in range(0, len(what), size):
+            chunk = what[start : start + size]
+            try:
+                found = self._chunk(way, chunk, target)
+            except EmnifyError as error:
+                if len(what) <= size:
+                    raise
+                made = EmnifyPartialError(
+                    f"could not move SIMs: {error}", done=what[:start], not_done=what[start:]
+                )
+                made.transient = error.transient
+                raise made from error
+            summary = {
+                **found,
+                "sim_count": summary["sim_count"] + (number(found, "sim_count") or 0),
+                "sims": [*summary["sims"], *parts(found, "sims")],
+            }
+        self.log.info(
+            "%d SIMs %s", summary["sim_count"], "would be moved" if self.is_dry_run else "were moved"
+        )
+        return summary
+
+    def _chunk(self, way: str, chunk: list[Any], target: int) -> Row:
+        """Move a chunk; what is in the Workspace already is left out."""
+        try:
+            return self._migrate(way, chunk, target, dry_run=self.is_dry_run)
+        except EmnifyConflictError as conflict:
+            rest = _without(way, chunk, conflict, target)
+            if rest is None:
+                raise
+            self.log.info("%d SIMs are in Workspace %d already", len(chunk) - len(rest), target)
+            return self._migrate(way, rest, target, dry_run=self.is_dry_run) if rest else self._nothing()
+        except EmnifyUnknownOutcomeError:
+            try:
+                self._migrate(way, chunk, target, dry_run=True)
+            except EmnifyConflictError as conflict:
+                moved = _in_workspace(conflict, target)
+                if len(moved) < (1 if way == "iccid_range" else len(chunk)):
+                    raise
+                self.log.info("The answer was lost; %d SIMs were moved", len(moved))
+                return {**self._nothing(), "sim_count": len(moved), "sims": moved}
+            raise
+
+    def _migrate(self, way: str, chunk: list[Any], target: int, *, dry_run: bool) -> Row:
+        given: dict[str, Any] = {way: tuple(chunk) if way == "iccid_range" else chunk}
+        return self.client.sims.migrate(
+            target_workspace_id=target,
+            allowed_sim_statuses=_statuses(self.allowed_sim_statuses) or None,
+            auto_detach_devices=self.auto_detach_devices,
+            dry_run=dry_run,
+            **given,
+        )
+
+    def _nothing(self) -> Row:
+        return {"sim_count": 0, "dry_run": self.is_dry_run, "sims": []}
+
+
+def _in_workspace(conflict: EmnifyConflictError, target: int) -> list[Row]:
+    """Return the SIMs that emnify refuses to move because they are where they shall be."""
+    errors = conflict.details if isinstance(conflict.details, list) else []
+    sims = [sim for error in errors if isinstance(error, dict) for sim in error.get("sims") or ()]
+    return [sim for sim in sims if part(sim, "source_workspace").get("id") == target]
+
+
+def _without(way: str, chunk: list[Any], conflict: EmnifyConflictError, target: int) -> list[Any] | None:
+    """Return a chunk without what is in the Workspace already; None when that is not why it was refused."""
+    there = _in_workspace(conflict, target)
+    if not there or way == "iccid_range":
+        return None
+    names = ("id",) if way == "sim_ids" else ("iccid", "iccid_with_luhn")
+    moved = {str(sim.get(name)) for sim in there for name in names}
+    return [item for item in chunk if str(item) not in moved]
+
+
+def _sim_ids(value: Any) -> list[int]:
+    return parse_ids(value, "sim_ids")
+
+
+def parse_iccids(value: Any, field: str = "iccids") -> list[str]:
+    """Return ICCIDs, with or without their check digit, as text.
+
+    :raises ValueError: naming the field and what is none.
+    """
+    iccids = parse_texts(value, field)
+    for iccid in iccids:
+        if not (iccid.isascii() and iccid.isdecimal() and len(iccid) in _ICCID_LENGTHS):
+            raise ValueError(f"{field}: {iccid!r} is no ICCID of 19 or 20 digits")
+    return iccids
+
+
+def _range(value: Any) -> list[str]:
+    if value is None:
+        return []
+    iccids = parse_iccids(value, "iccid_range")
+    if len(iccids) == 1:
+        iccids *= 2
+    if len(iccids) != 2 or iccids[0] > iccids[1] or {len(iccid) for iccid in iccids} != {19}:  # noqa: PLR2004 - first and last, 19 digits each
+        raise ValueError(f"iccid_range: {value!r} is no first and last ICCID of 19 digits")
+    return iccids
+
+
+_WAYS: dict[str, Callable[[Any], list[Any]]] = {
+    "sim_ids": _sim_ids,
+    "iccids": parse_iccids,
+    "iccid_range": _range,
+}
+
+
+def _statuses(value: Any) -> list[SimStatus]:
+    """Return the statuses that a task's argument means.
+
+    :raises ValueError: for what is none.
+    """
+    if isinstance(value, (SimStatus, int)):
+        value = [value]
+    items = list(value) if isinstance(value, (list, tuple)) else parse_texts(value, "allowed_sim_statuses")
+    try:
+        return [SimStatus.parse(item) for item in items]
+    except ValueError as error:
+        raise ValueError(f"allowed_sim_statuses: {error}") from None

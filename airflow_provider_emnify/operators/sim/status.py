@@ -1,0 +1,296 @@
+"""SIMs as tasks: set their status, register batches, delete them, move them to another Workspace."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from airflow_provider_emnify.api import (
+    EmnifyConflictError,
+    EmnifyError,
+    EmnifyPermissionError,
+    EmnifyUnknownOutcomeError,
+    EmnifyValidationError,
+    SimStatus,
+)
+from airflow_provider_emnify.api.resources.bulk import read_rows, status_of
+from airflow_provider_emnify.api.transport.answers import number, part, parts
+from airflow_provider_emnify.api.values import parse_ids
+from airflow_provider_emnify.links import EmnifySimsLink
+from airflow_provider_emnify.operators.base import (
+    EmnifyBaseOperator,
+    check_early,
+    choice,
+    confirmed,
+    some,
+    text,
+)
+from airflow_provider_emnify.operators.idempotency.attempts import earlier_tries_since
+from airflow_provider_emnify.operators.sim.migration import EmnifyMigrateSimsOperator
+from airflow_provider_emnify.operators.sim.transitions import set_sims, usable_sim_status
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from airflow_provider_emnify.airflow_names import Context
+    from airflow_provider_emnify.api import EmnifyClient
+    from airflow_provider_emnify.api.resources.fields import Row
+
+_IF_REGISTERED = ("fail", "skip")
+_MAYBE_REGISTERED = (
+    EmnifyUnknownOutcomeError,
+    EmnifyConflictError,
+    EmnifyPermissionError,
+    EmnifyValidationError,
+)
+_REGISTERED = 400  # how emnify answers that a batch is registered already
+
+
+class EmnifySetSimStatusOperator(EmnifyBaseOperator):
+    """Activate or suspend SIMs, or put them into factory test.
+
+    Everything is read first. What is there already is skipped, so that the task can run again; a SIM that
+    does not exist, or may not change like that, fails the task before anything is changed. emnify allows
+    Issued to Activated or Factory test, Factory test to Activated, and between Activated and Suspended. SIMs
+    are changed one by one.
+
+    **An activated SIM bills**, and its endpoint needs to be enabled too: see
+    :class:`~airflow_provider_emnify.operators.endpoint.EmnifySetEndpointStatusOperator` for both in one task.
+    A suspended SIM is free from the next month on.
+
+    .. code-block:: python
+
+        EmnifySetSimStatusOperator(task_id="suspend", sim_ids=[1001, 1002], status="suspended")
+
+    :param sim_ids: One id or many (templated).
+    :param status: ``"activated"``, ``"suspended"`` or ``"factory_test"`` (templated).
+    :param emnify_conn_id: The connection to emnify.
+    :returns: The ids.
+    :raises ValueError: when the DAG is parsed, for a status that cannot be set.
+    :raises AirflowFailException: when it cannot be done, and for any error that no retry mends.
+
+    Vendor page: https://docs.emnify.com/developers/api/sim/sim-by-id-patch
+    """
+
+    template_fields: Sequence[str] = ("emnify_conn_id", "sim_ids", "status")
+    operator_extra_links = (EmnifySimsLink(),)
+    looks_first: ClassVar[bool] = True
+
+    def __init__(self, *, sim_ids: Any, status: SimStatus | int | str, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        check_early(parse_ids, sim_ids, "sim_ids")
+        check_early(_status, status)
+        self.sim_ids = sim_ids
+        self.status = status
+
+    def perform(self, context: Context) -> list[int]:
+        """Read everything, then change what differs."""
+        del context
+        ids, status = parse_ids(self.sim_ids, "sim_ids"), _status(self.status)
+        if not ids:
+            self.log.info("No SIMs given: nothing to do")
+            return []
+        change = _to_change(ids, _read_sims(self.client, ids), status)
+        self.log.info("%d of %d SIMs are %s already", len(ids) - len(change), len(ids), status.label)
+        if change:
+            set_sims(self, change, status)
+        return ids
+
+
+class EmnifyRegisterSimBatchOperator(EmnifyBaseOperator):
+    """Register a SIM batch by the code on its box: its SIMs belong to the organisation from then on.
+
+    The batch is validated first. Whether emnify has registered it when the answer is lost is seen by
+    validating it again. emnify does not say who has registered a batch, or when: a batch that is found to be
+    registered by a later try of the task (a retry, or after clearing) is taken as this task's own.
+
+    .. code-block:: python
+
+        EmnifyRegisterSimBatchOperator(task_id="register", bic="8988303000000012345", if_registered="skip")
+
+    :param bic: Batch identification code (templated).
+    :param sim_status: Status that the SIMs get (templated): ``"issued"`` (default), ``"activated"``,
+        ``"suspended"``, or ``"factory_test"`` where the tariff plan has it. **Activated SIMs bill.**
+    :param if_registered: What to do when it is registered already: ``"fail"`` (default) or ``"skip"``.
+    :param emnify_conn_id: The connection to emnify.
+    :returns: ``{"bic": ..., "registered": ..., "sim_ids": [...]}``: whether this try has registered it, and
+        its SIMs. emnify lists these only in its answer to the registration; else the list is empty.
+    :raises ValueError: when the DAG is parsed, for a bad argument.
+    :raises AirflowFailException: when it is registered already, does not exist or cannot be registered, and
+        for any error that no retry mends.
+
+    Vendor page: https://docs.emnify.com/developers/api/sim/register-sim-batch-by-bic
+    """
+
+    template_fields: Sequence[str] = ("emnify_conn_id", "bic", "sim_status")
+    operator_extra_links = (EmnifySimsLink(),)
+    looks_first: ClassVar[bool] = True
+
+    def __init__(
+        self,
+        *,
+        bic: str,
+        sim_status: SimStatus | int | str = "issued",
+        if_registered: Literal["fail", "skip"] = "fail",
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        check_early(text, bic, "bic")
+        check_early(_first_status, sim_status)
+        choice(if_registered, _IF_REGISTERED, "if_registered")
+        self.bic = bic
+        self.sim_status = sim_status
+        self.if_registered = if_registered
+
+    def perform(self, context: Context) -> dict[str, Any]:
+        """Validate the batch, then register it."""
+        bic, status = text(self.bic, "bic"), _first_status(self.sim_status)
+        batch = self._validate(bic)
+        if batch is None:
+            return self._already(bic, context)
+        self.log.info(
+            "Registering SIM batch %s: %s SIMs get %s%s",
+            bic,
+            batch.get("quantity", "its"),
+            status.label,
+            ", which emnify bills" if status is SimStatus.ACTIVATED else "",
+        )
+        try:
+            registered = self.client.sim_batches.register(bic, sim_status=status)
+        except _MAYBE_REGISTERED as error:
+            if self._validate(bic) is not None:
+                raise
+            if not isinstance(error, EmnifyUnknownOutcomeError):
+                return self._already(bic, context)  # someone else was quicker
+            self.log.warning("The answer was lost; SIM batch %s is registered", bic)
+            registered = {}
+        ids = [key for sim in parts(registered, "sim") if (key := number(sim, "id")) is not None]
+        self.log.info("Registered SIM batch %s with %d SIMs: %s", bic, len(ids), some(ids) or "not listed")
+        return {"bic": bic, "registered": True, "sim_ids": ids}
+
+    def _already(self, bic: str, context: Context) -> dict[str, Any]:
+        if self.if_registered == "fail" and earlier_tries_since(context) is None:
+            raise ValueError(
+                f"bic: SIM batch {bic} is registered already; set if_registered='skip' to go on with it"
+            )
+        self.log.info("SIM batch %s is registered already: nothing to do", bic)
+        return {"bic": bic, "registered": False, "sim_ids": []}
+
+    def _validate(self, bic: str) -> Row | None:
+        """Return a batch that can be registered, None for one that is already."""
+        try:
+            return self.client.sim_batches.validate(bic)
+        except EmnifyError as error:
+            if error.status == _REGISTERED:
+                return None
+            raise
+
+
+class EmnifyDeleteSimsOperator(EmnifyBaseOperator):
+    """Delete SIMs, 2,000 a request. **A deleted SIM cannot be recovered.**
+
+    Those that do not exist (any more) are done. A SIM that an endpoint has fails the task before anything is
+    deleted: release it first with
+    :class:`~airflow_provider_emnify.operators.endpoint.EmnifyReleaseSimOperator`, or delete both with
+    :class:`~airflow_provider_emnify.operators.endpoint.EmnifyDeleteEndpointsOperator`.
+
+    .. code-block:: python
+
+        EmnifyDeleteSimsOperator(task_id="scrap", sim_ids=[1001, 1002], confirm=True)
+
+    :param sim_ids: One id or many (templated).
+    :param confirm: Must be True: a deleted SIM cannot be brought back.
+    :param emnify_conn_id: The connection to emnify.
+    :returns: The ids; none of them exists now.
+    :raises ValueError: when the DAG is parsed, without ``confirm=True``.
+    :raises AirflowFailException: when an endpoint has one of them, and for any error that no retry mends.
+
+    Vendor page: https://docs.emnify.com/developers/api/sim/bulk-sim-delete
+    """
+
+    template_fields: Sequence[str] = ("emnify_conn_id", "sim_ids")
+    operator_extra_links = (EmnifySimsLink(),)
+    looks_first: ClassVar[bool] = True
+
+    def __init__(self, *, sim_ids: Any, confirm: bool = False, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        check_early(parse_ids, sim_ids, "sim_ids")
+        confirmed(confirm, "deleting SIMs")
+        self.sim_ids = sim_ids
+        self.confirm = confirm
+
+    def perform(self, context: Context) -> list[int]:
+        """Look for those that exist, and delete them."""
+        del context
+        ids = parse_ids(self.sim_ids, "sim_ids")
+        sims = _read_sims(self.client, ids) if ids else {}
+        there = [key for key in ids if key in sims and status_of(sims[key]) != SimStatus.DELETED]
+        used = [key for key in there if part(sims[key], "endpoint").get("id") is not None]
+        if used:
+            named = some([f"{key} (endpoint {sims[key]['endpoint']['id']})" for key in used])
+            raise ValueError(f"sim_ids: endpoints have SIM {named}; nothing was deleted. Release them first")
+        self.log.info(
+            "Deleting %d SIMs (%s), %d exist no more",
+            len(there),
+            some(there) or "none",
+            len(ids) - len(there),
+        )
+        if there:
+            self.client.sims.delete_many(there)
+        return ids
+
+
+def _read_sims(client: EmnifyClient, ids: Sequence[int]) -> dict[int, Row]:
+    return read_rows(ids, get=client.sims.get, list_all=client.sims.list)
+
+
+def _to_change(ids: Sequence[int], sims: Mapping[int, Row], target: SimStatus) -> list[int]:
+    """Return the SIMs that do not have the status yet.
+
+    :raises ValueError: naming every SIM that cannot get it.
+    """
+    change, reasons = [], []
+    for key in ids:
+        if key not in sims:
+            reasons.append(f"there is no SIM {key}")
+            continue
+        now = SimStatus.parse(status_of(sims[key]))
+        if not now.may_become(target):
+            reasons.append(f"SIM {key} is {now.label}, which cannot become {target.label}")
+        elif now is not target:
+            change.append(key)
+    if reasons:
+        raise ValueError(f"sim_ids: {some(reasons)}; nothing was changed")
+    return change
+
+
+def _status(value: Any) -> SimStatus:
+    """Return the status that SIMs can be given.
+
+    :raises ValueError: for any other, also for issued and deleted.
+    """
+    status = usable_sim_status(value, "status")
+    if status is None:
+        raise ValueError(f"status: {value!r} is none; give activated, suspended or factory_test")
+    return status
+
+
+def _first_status(value: Any) -> SimStatus:
+    """Return the status that the SIMs of a batch can get.
+
+    :raises ValueError: for any other, also for deleted.
+    """
+    try:
+        status = SimStatus.parse(value)
+    except ValueError as error:
+        raise ValueError(f"sim_status: {error}") from None
+    if status is SimStatus.DELETED:
+        raise ValueError("sim_status: give issued, activated, suspended or factory_test")
+    return status
+
+
+__all__ = [
+    "EmnifyDeleteSimsOperator",
+    "EmnifyMigrateSimsOperator",
+    "EmnifyRegisterSimBatchOperator",
+    "EmnifySetSimStatusOperator",
+]

@@ -1,0 +1,1 @@
+"""How a test or a person steers the sandbox: controls, faults, the clock and the log."""

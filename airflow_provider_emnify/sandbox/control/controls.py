@@ -1,0 +1,116 @@
+"""What can be done to a sandbox from outside the API: to devices, users, SIMs, and to what will fail."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from airflow_provider_emnify.sandbox.world import devices, esims, provisioning, quotas
+from airflow_provider_emnify.sandbox.world.state import ORGANISATION_ID
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from airflow_provider_emnify.sandbox.http.engine import Engine
+    from airflow_provider_emnify.sandbox.world.outcomes import Outcomes
+    from airflow_provider_emnify.sandbox.world.state import State
+
+
+class Controls:
+    """The controls of a sandbox, for tests and for people.
+
+    :param engine: What acts on requests.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    @property
+    def state(self) -> State:
+        """The tables, once everything has happened that is due."""
+        return self._engine.settle()
+
+    @property
+    def outcomes(self) -> Outcomes:
+        """What will not succeed; ``outcomes.add("sms", endpoint_id)`` lets an SMS fail."""
+        return self._engine.state.outcomes
+
+    def add_endpoints(self, number: int = 1, *, activate: bool = False) -> list[int]:
+        """Add enabled endpoints, each with a free SIM where there is one, and return their ids.
+
+        :param activate: Activate the SIMs, so that the devices come online.
+        """
+        with self._engine.lock:
+            state, now = self.state, self._engine.clock.time()
+            free = (sim for sim in list(state.sims.values()) if sim.status == 0 and sim.endpoint_id is None)
+            shared = {"service_profile": {"id": 1}, "tariff_profile": {"id": 1}, "status": {"id": 0}}
+            ids = []
+            for _ in range(number):
+                sim = next(free, None)
+                body = shared if sim is None else {**shared, "sim": {"id": sim.id, "activate": activate}}
+                made = provisioning.new_sim(state, body)
+                ids.append(provisioning.create(state, body, made, now, ORGANISATION_ID, None).id)
+            return ids
+
+    def delete_endpoints(self, ids: Iterable[int]) -> None:
+        """Delete endpoints; their SIMs are released and suspended."""
+        with self._engine.lock:
+            for endpoint_id in ids:
+                devices.delete_endpoint(
+                    self.state, self.state.endpoints[endpoint_id], self._engine.clock.time()
+                )
+
+    def block(self, endpoint_id: int, *, blocked: bool = True) -> None:
+        """Block an endpoint as a traffic limit does, or lift the block."""
+        with self._engine.lock:
+            state, now = self.state, self._engine.clock.time()
+            devices.block(state, state.endpoints[endpoint_id], now, blocked=blocked)
+
+    def power(self, endpoint_id: int, *, on: bool = True) -> None:
+        """Switch a device on or off; one that is off does not connect."""
+        with self._engine.lock:
+            endpoint = self.state.endpoints[endpoint_id]
+            endpoint.powered = on
+            devices.review(self.state, endpoint, self._engine.clock.time())
+
+    def consume(self, endpoint_id: int, volume: float, kind: quotas.Kind = "data") -> float:
+        """Use some of an endpoint's quota, in MB or SMS, and return what is left.
+
+        :param kind: ``data`` or ``sms``.
+        """
+        if not volume >= 0:
+            raise ValueError(f"volume must not be negative, but is {volume!r}")
+        with self._engine.lock:
+            state = self.state
+            return quotas.consume(
+                state, state.endpoints[endpoint_id], kind, volume, self._engine.clock.time()
+            )
+
+    def add_batch(
+        self, bic: str, quantity: int = 10, *, registrable: bool = True, registered: bool = False
+    ) -> None:
+        """Add a SIM batch.
+
+        :param registrable: It can be registered.
+        :param registered: It is registered already.
+        """
+        with self._engine.lock:
+            organisation_id = ORGANISATION_ID if registered else None
+            self.state.add_batch(bic, quantity, registrable=registrable, organisation_id=organisation_id)
+
+    def add_euicc(self, *, iot: bool = True) -> int:
+        """Add an eUICC with an eSIM of emnify's and another profile, and return its id.
+
+        :param iot: False: operations on it answer 404.
+        """
+        with self._engine.lock:
+            return esims.add_euicc(self.state, iot=iot).id
+
+    def activate_user(self, user: int | str) -> None:
+        """Activate a user's account, as the link in the email does.
+
+        :param user: Id or username.
+        """
+        from airflow_provider_emnify.sandbox.routes.users import activate
+
+        with self._engine.lock:
+            activate(self.state, self.state.user(str(user)), self._engine.clock.time())

@@ -1,0 +1,139 @@
+"""Faults that tests and people order: errors, delays, lost connections, cut answers."""
+
+from __future__ import annotations
+
+import random
+import re
+import threading
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+from airflow_provider_emnify.sandbox.http.operations import OPERATIONS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+_TEMPLATES = frozenset(template for _, template in OPERATIONS)
+
+
+@dataclass(slots=True, eq=False)
+class Fault:
+    """What goes wrong, for which requests and how often.
+
+    :param method: HTTP method; any by default.
+    :param path: A path template as in the OpenAPI, or a regular expression that is searched in the path
+        with its query; any by default.
+    :param status: Answer this status instead of acting.
+    :param body: Body of that answer: text, bytes, or what is sent as JSON.
+    :param headers: Headers of that answer; without ``status`` they are added to the real one.
+    :param delay: Real seconds to wait before anything is done.
+    :param drop: ``before``: the connection is closed and nothing is done. ``after``: the request is acted on,
+        and its answer is lost.
+    :param truncate: Cut the real answer after so many bytes and close the connection.
+    :param partial: Apply only the first n items of a bulk call, then answer 500.
+    :param acted: With ``status``: act on the request before that answer is given.
+    :param do: Called when a request is hit, before it is acted on: a change that comes in between.
+    :param times: How many requests are hit; None: all.
+    :param skip: How many matching requests pass before the first is hit.
+    :param probability: Share of the matching requests that are hit, by the sandbox's seed.
+    """
+
+    method: str | None = None
+    path: str | None = None
+    status: int | None = None
+    body: Any = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    delay: float = 0.0
+    drop: Literal["before", "after"] | None = None
+    truncate: int | None = None
+    partial: int | None = None
+    acted: bool = False
+    do: Callable[[], object] | None = None
+    times: int | None = 1
+    skip: int = 0
+    probability: float = 1.0
+    hits: int = field(default=0, init=False)
+    """How many requests it has hit."""
+
+    def __post_init__(self) -> None:
+        if self.drop not in {None, "before", "after"}:
+            raise ValueError(f"drop is 'before' or 'after', not {self.drop!r}")
+        if self.delay < 0 or not 0 <= self.probability <= 1:
+            raise ValueError("delay must not be negative, and probability is from 0 to 1")
+        if self.do is not None and not callable(self.do):
+            raise ValueError("do must be callable")
+        effects = (
+            self.status,
+            self.delay or None,
+            self.drop,
+            self.headers or None,
+            self.truncate,
+            self.partial,
+            self.do,
+        )
+        if all(effect is None for effect in effects):
+            raise ValueError("a fault needs a status, headers, delay, drop, truncate, partial or do")
+
+    def covers(self, method: str, template: str | None, target: str) -> bool:
+        """Tell whether a request is of the kind that this fault hits."""
+        if self.method is not None and self.method.upper() != method:
+            return False
+        if self.path is None or self.path == template:
+            return True
+        return self.path not in _TEMPLATES and re.search(self.path, target) is not None
+
+
+class Faults:
+    """The faults that are in force, first come first.
+
+    :param seed: Seed of their probabilities.
+    """
+
+    def __init__(self, seed: int = 0) -> None:
+        self._faults: list[Fault] = []
+        self._random = random.Random(seed)  # noqa: S311 - chance, not secrecy
+        self._lock = threading.Lock()
+
+    def add(self, **fault: Any) -> Fault:
+        """Put a fault in force; the arguments are those of :class:`Fault`.
+
+        :return: The fault; its ``hits`` count.
+        """
+        added = Fault(**fault)
+        if added.path is not None:
+            _compile(added.path)
+        with self._lock:
+            self._faults.append(added)
+        return added
+
+    def clear(self) -> None:
+        """Take all faults out of force."""
+        with self._lock:
+            self._faults.clear()
+
+    def __len__(self) -> int:
+        return len(self._faults)
+
+    def hit(self, method: str, template: str | None, target: str) -> Fault | None:
+        """Return the first fault that hits this request, and count the hit."""
+        with self._lock:
+            for fault in self._faults:
+                if not fault.covers(method, template, target):
+                    continue
+                if fault.skip:
+                    fault.skip -= 1
+                    continue
+                if fault.probability < 1 and self._random.random() >= fault.probability:
+                    continue
+                fault.hits += 1
+                if fault.times is not None and fault.hits >= fault.times:
+                    self._faults.remove(fault)
+                return fault
+        return None
+
+
+def _compile(path: str) -> None:
+    try:
+        re.compile(path)
+    except re.error as error:
+        raise ValueError(f"path is neither a template nor a regular expression: {path!r} ({error})") from None

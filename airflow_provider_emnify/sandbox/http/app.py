@@ -1,0 +1,202 @@
+"""The wire: the API as an ASGI application."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ipaddress
+import json
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from email.utils import formatdate
+from typing import Any
+from urllib.parse import parse_qsl
+
+from airflow_provider_emnify.sandbox import routes  # noqa: F401 - registers what is served
+from airflow_provider_emnify.sandbox.control.paths import add_controls
+from airflow_provider_emnify.sandbox.http.engine import Engine, Request
+from airflow_provider_emnify.sandbox.http.errors import ApiError
+from airflow_provider_emnify.sandbox.http.wire import MISSING, Answer
+
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+
+Asgi = Callable[[Message, Receive, Send], Awaitable[None]]
+
+_CONTROLS = "/_sandbox/"
+LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+_ANY = frozenset({"0.0.0.0", "::", ""})  # noqa: S104 - addresses that mean each of a machine's
+
+
+class Api:
+    """emnify's API as an ASGI application.
+
+    :param engine: What acts on requests.
+    :param transports: The open connections by the client's address, for faults that close one.
+    :param hosts: The host names that are this server; None: any.
+    """
+
+    def __init__(
+        self, engine: Engine, transports: MutableMapping[Any, asyncio.Transport], hosts: frozenset[str] | None
+    ) -> None:
+        self._engine = engine
+        self._transports = transports
+        self._hosts = hosts
+
+    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] != "http":
+            return
+        request = await _request(scope, receive)
+        if self._hosts is not None and _host(request.headers.get("host", "")) not in self._hosts:
+            error = ApiError("NotFound", f"There is no host {request.headers.get('host')!r} here.")
+            await self._send(send, Answer(error.status, error.body))
+            return
+        visit = self._engine.arrive(request)
+        fault = visit.fault
+        answer: Answer | None = None
+        try:
+            if fault is not None and fault.delay:
+                await asyncio.sleep(fault.delay)
+            acted = self._engine.act(visit)
+            if fault is not None and fault.drop:
+                await self._disconnect(scope, receive)
+                return
+            answer = acted
+        except asyncio.CancelledError:
+            return  # the sandbox ends, and has closed the connection
+        finally:
+            # Before it is sent: who has the answer may look at the log at once.
+            self._engine.leave(visit, answer.status if answer is not None else None)
+        with contextlib.suppress(asyncio.CancelledError):
+            await self._send(send, answer, truncate=fault.truncate if fault else None)
+            if fault is not None and fault.truncate is not None:
+                await self._disconnect(scope, receive)
+
+    async def _send(self, send: Send, answer: Answer, truncate: int | None = None) -> None:
+        date = formatdate(int(self._engine.clock.time()), usegmt=True)
+        dated = Answer(answer.status, answer.body, {"date": date, **answer.headers})
+        await _send(send, dated, truncate)
+
+    async def _disconnect(self, scope: Message, receive: Receive) -> None:
+        transport = self._transports.get(tuple(scope.get("client") or ()))
+        if transport is not None:
+            transport.close()
+        while (await receive())["type"] != "http.disconnect":
+            pass
+
+
+async def _request(scope: Message, receive: Receive) -> Request:
+    content = b""
+    more = True
+    while more:
+        message = await receive()
+        content += message.get("body", b"")
+        more = message.get("more_body", False)
+    query_string = scope["query_string"].decode("latin-1")
+    return Request(
+        method=scope["method"],
+        raw_path=(scope.get("raw_path") or scope["path"].encode()).decode("latin-1"),
+        query=dict(parse_qsl(query_string, keep_blank_values=True)),
+        query_string=query_string,
+        headers=_headers(scope),
+        content=content,
+        address=(scope.get("client") or ("",))[0],
+    )
+
+
+def _headers(scope: Message) -> dict[str, str]:
+    return {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
+
+
+async def _send(send: Send, answer: Answer, truncate: int | None = None) -> None:
+    kind, content = "application/json", b""
+    if isinstance(answer.body, (str, bytes)):
+        content = answer.body.encode() if isinstance(answer.body, str) else answer.body
+        kind = "text/html" if content.lstrip().startswith(b"<") else kind
+    elif answer.body is not MISSING:
+        content = json.dumps(answer.body, ensure_ascii=False, separators=(",", ":")).encode()
+    headers = {name.lower(): value for name, value in answer.headers.items()}
+    if content:
+        headers.setdefault("content-type", kind)
+    if answer.status not in {204, 304}:
+        headers.setdefault("content-length", str(len(content)))
+    await send(
+        {
+            "type": "http.response.start",
+            "status": answer.status,
+            "headers": [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()],
+        }
+    )
+    if truncate is None:
+        await send({"type": "http.response.body", "body": content})
+    else:
+        await send({"type": "http.response.body", "body": content[:truncate], "more_body": True})
+
+
+def _host(header: str) -> str:
+    if header.startswith("["):
+        return header[1:].partition("]")[0]
+    return header.partition(":")[0].lower()
+
+
+def hosts_of(address: str) -> frozenset[str]:
+    """Return the host names under which a sandbox is controlled that listens on an address."""
+    return LOOPBACK if address in _ANY else LOOPBACK | {address.lower()}
+
+
+def _refusal(headers: Mapping[str, str], hosts: frozenset[str]) -> str | None:
+    """Tell why a request must not control the sandbox: a page in a browser could have sent it.
+
+    Its ``Host`` would be another name of this machine (DNS rebinding), its ``Origin`` another site.
+    """
+    host, origin = headers.get("host", ""), headers.get("origin")
+    name = _host(host)
+    if name not in hosts and not _is_address(name):
+        return "the sandbox is controlled under its address or localhost only, not under another Host"
+    if origin is not None and origin.lower() != f"http://{host.lower()}":
+        return "a page of another Origin must not control the sandbox"
+    return None
+
+
+def _is_address(name: str) -> bool:
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return False
+    return True
+
+
+def build_app(
+    engine: Engine,
+    transports: MutableMapping[Any, asyncio.Transport],
+    hosts: frozenset[str] | None = LOOPBACK,
+    control_hosts: frozenset[str] = LOOPBACK,
+) -> Asgi:
+    """Return the application: the control paths below ``/_sandbox``, and the API everywhere else.
+
+    :param hosts: The host names under which the API is served; None: any.
+    :param control_hosts: The host names under which the sandbox is controlled; an IP address always is one,
+        since no page of another site can have it as its name.
+
+    FastAPI sees the control paths only: it decodes paths, and would answer some of the API's itself.
+    """
+    from fastapi import FastAPI
+
+    controls = FastAPI(
+        title="emnify sandbox",
+        docs_url="/_sandbox/docs",
+        redoc_url=None,
+        openapi_url="/_sandbox/openapi.json",
+    )
+    add_controls(controls, engine)
+    api = Api(engine, transports, hosts)
+
+    async def app(scope: Message, receive: Receive, send: Send) -> None:
+        controlled = scope["type"] == "http" and scope["path"].startswith(_CONTROLS)
+        if controlled and (refusal := _refusal(_headers(scope), control_hosts)) is not None:
+            await _send(send, Answer(403, {"detail": refusal}))
+            return
+        await (controls if controlled else api)(scope, receive, send)
+
+    return app

@@ -1,0 +1,210 @@
+"""The way of a request through the sandbox: route, limits, faults, token, limits of the organisation, act."""
+
+from __future__ import annotations
+
+import json
+import logging
+import math
+import threading
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_emnify.sandbox.control.log import Entry, Log, public_headers, without_secrets
+from airflow_provider_emnify.sandbox.http.errors import ApiError, shaped
+from airflow_provider_emnify.sandbox.http.operations import GRAPHQL, OPERATIONS
+from airflow_provider_emnify.sandbox.http.routing import Router
+from airflow_provider_emnify.sandbox.http.wire import MISSING, ROUTES, Answer, Call
+from airflow_provider_emnify.sandbox.world.accounts import Accounts, Unauthorized
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from airflow_provider_emnify.sandbox.control.faults import Fault, Faults
+    from airflow_provider_emnify.sandbox.http.limits import Limiter
+    from airflow_provider_emnify.sandbox.world.clock import Clock
+    from airflow_provider_emnify.sandbox.world.state import State
+
+logger = logging.getLogger(__name__)
+
+_ROUTER = Router((*OPERATIONS, GRAPHQL))
+_SHOWN_TEXT = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A request as it came over the wire."""
+
+    method: str
+    raw_path: str
+    query: Mapping[str, str]
+    query_string: str
+    headers: Mapping[str, str]
+    content: bytes
+    address: str
+
+
+@dataclass(slots=True)
+class Visit:
+    """A request on its way, with the fault that hits it, or its answer if that is settled already."""
+
+    request: Request
+    entry: Entry
+    path: dict[str, str] = field(default_factory=dict)
+    fault: Fault | None = None
+    answer: Answer | None = None
+
+
+class Engine:
+    """Everything behind the wire.
+
+    :param retry_after: Tell in a 429 when to come again.
+    """
+
+    def __init__(
+        self,
+        clock: Clock,
+        state: State,
+        accounts: Accounts,
+        limiter: Limiter,
+        faults: Faults,
+        log: Log,
+        *,
+        retry_after: bool = False,
+    ) -> None:
+        self.clock = clock
+        self.state = state
+        self.accounts = accounts
+        self.limiter = limiter
+        self.faults = faults
+        self.log = log
+        self.retry_after = retry_after
+        self.lock = threading.RLock()
+        self.failures: list[BaseException] = []
+        """Errors of the sandbox itself; each was answered with 500."""
+
+    def settle(self) -> State:
+        """Let everything happen that is due, and return the state."""
+        with self.lock:
+            self.state.agenda.run_until(self.clock.time())
+            return self.state
+
+    def arrive(self, request: Request) -> Visit:
+        """Take a request in: record it, count it against the limits per IP, see whether a fault hits it."""
+        with self.lock:
+            now = self.clock.time()
+            match = _ROUTER.match(request.method, request.raw_path)
+            template, path = match or (None, {})
+            entry = Entry(
+                request.method,
+                request.raw_path,
+                template,
+                dict(request.query),
+                public_headers(request.headers),
+                without_secrets(_parse(request.content, shown=True)),
+                now,
+            )
+            self.log.begin(entry)
+            visit = Visit(request, entry, path)
+            try:
+                self._limit("ip", request.address, request.method, template or "", now)
+            except ApiError as error:
+                visit.answer = _answer(error)
+                return visit
+            target = (
+                f"{request.raw_path}?{request.query_string}" if request.query_string else request.raw_path
+            )
+            fault = visit.fault = self.faults.hit(request.method, template, target)
+            if fault is not None and fault.status is not None and not fault.acted:
+                visit.answer = _planned(fault)
+            elif fault is not None and fault.drop == "before":
+                visit.answer = Answer()
+            return visit
+
+    def act(self, visit: Visit) -> Answer:
+        """Do what the request asks for, and return the answer."""
+        if visit.fault is not None and visit.fault.do is not None:
+            visit.fault.do()
+        if visit.answer is not None:
+            return visit.answer
+        with self.lock:
+            now = self.clock.time()
+            self.state.agenda.run_until(now)
+            try:
+                answer = self._act(visit, now)
+            except ApiError as error:
+                answer = Answer(error.status, shaped(error, visit.entry.template), error.headers)
+            except Unauthorized as error:
+                answer = error.answer
+            except Exception as error:
+                logger.exception("The sandbox failed on %s", visit.entry.key)
+                self.failures.append(error)
+                answer = _answer(ApiError("InternalServerError", f"The sandbox failed: {error!r}"))
+            self.state.agenda.run_until(now)
+        fault = visit.fault
+        if fault is not None and fault.status is not None:
+            return _planned(fault)
+        if fault is not None and fault.headers:
+            return Answer(answer.status, answer.body, {**answer.headers, **fault.headers})
+        return answer
+
+    def leave(self, visit: Visit, status: int | None) -> None:
+        """Record the end of a request."""
+        with self.lock:
+            self.log.end(visit.entry, status)
+
+    def _act(self, visit: Visit, now: float) -> Answer:
+        request, template = visit.request, visit.entry.template
+        if template is None:
+            if _ROUTER.knows(request.raw_path):
+                raise ApiError("NotFound", f"{request.method} is not supported here.", status=405)
+            raise ApiError("NotFound", f"There is nothing at {request.raw_path}.")
+        route = ROUTES.get((request.method, template))
+        caller = None
+        if route is None or not route.public:
+            caller = self.accounts.check(request.headers.get("authorization"), now)
+            self._limit("organisation", str(caller.organisation_id), request.method, template, now)
+        if route is None:
+            raise ApiError("NotServed", f"The sandbox does not serve {request.method} {template}.")
+        body = _parse(request.content)
+        if isinstance(body, ValueError):
+            raise ApiError("BadRequest", "The body is not valid JSON.")
+        return route.handler(
+            Call(
+                state=self.state,
+                accounts=self.accounts,
+                method=request.method,
+                template=template,
+                path=visit.path,
+                query=request.query,
+                body=body,
+                headers=request.headers,
+                address=request.address,
+                now=now,
+                caller=caller,
+                partial=visit.fault.partial if visit.fault else None,
+            )
+        )
+
+    def _limit(self, per: str, who: str, method: str, template: str, now: float) -> None:
+        broken = self.limiter.take(per, who, method, template, now)
+        if broken is not None:
+            limit, wait = broken
+            headers = {"Retry-After": str(math.ceil(wait))} if self.retry_after else {}
+            raise ApiError("TooManyRequests", f"Too many requests: {limit.name}.", headers=headers)
+
+
+def _parse(content: bytes, *, shown: bool = False) -> Any:
+    if not content:
+        return None if shown else MISSING
+    try:
+        return json.loads(content)
+    except ValueError as error:
+        return content[:_SHOWN_TEXT].decode(errors="replace") if shown else error
+
+
+def _answer(error: ApiError) -> Answer:
+    return Answer(error.status, error.body, error.headers)
+
+
+def _planned(fault: Fault) -> Answer:
+    return Answer(fault.status or 200, MISSING if fault.body is None else fault.body, fault.headers)

@@ -1,0 +1,1 @@
+"""The state of the sandbox: what emnify would keep, and what happens there by itself."""

@@ -1,0 +1,320 @@
+"""Who may call: credentials, auth tokens, locked accounts."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Literal, get_args
+
+import jwt
+
+from airflow_provider_emnify.api.enums import (
+    ApplicationTokenStatus,
+    EventSeverity,
+    UserStatus,
+)
+from airflow_provider_emnify.sandbox.http.errors import ApiError
+from airflow_provider_emnify.sandbox.http.wire import Answer
+from airflow_provider_emnify.sandbox.world.lookups import EventType
+from airflow_provider_emnify.sandbox.world.records import ApplicationToken, Membership, TrustedDevice, User
+from airflow_provider_emnify.sandbox.world.state import ORGANISATION_ID, State
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+LOCK_AFTER = 3
+LOCK_SECONDS = 300.0
+TRUST_SECONDS = 90 * 86_400.0
+ISSUER = "spc-frontend001@api.emnify.net"
+AUDIENCE = "/api/v1"
+
+TokenForm = Literal["jwt", "no-exp", "opaque"]
+UnauthorizedForm = Literal["gateway", "api"]
+TOKEN_FORMS: tuple[str, ...] = get_args(TokenForm)
+UNAUTHORIZED_FORMS: tuple[str, ...] = get_args(UnauthorizedForm)
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who is behind a token: an application or a user, in an organisation."""
+
+    kind: Literal["application", "user"]
+    id: int
+    organisation_id: int
+    role_id: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """An issued token."""
+
+    identity: Identity
+    expires: float
+
+
+class Unauthorized(Exception):
+    """Answered with 401: in the gateway's form, in the API's, or with nothing at all."""
+
+    def __init__(self, answer: Answer) -> None:
+        super().__init__("unauthorized")
+        self.answer = answer
+
+
+REJECTED = Answer(401)
+"""What a rejected credential gets: an empty body."""
+
+
+class Accounts:
+    """Checks credentials, issues and checks tokens.
+
+    :param state: The tables with the users and application tokens.
+    :param token_life: Life of an auth token in seconds.
+    :param token_form: ``jwt`` as emnify's; ``no-exp``: a JWT without ``exp``; ``opaque``: no JWT at all.
+    :param unauthorized: Form of the 401 for a bad or expired token.
+    """
+
+    def __init__(
+        self,
+        state: State,
+        *,
+        token_life: float,
+        token_form: TokenForm = "jwt",  # noqa: S107 - a form, not a secret
+        unauthorized: UnauthorizedForm = "gateway",
+    ) -> None:
+        self.state = state
+        self.token_life = token_life
+        self.token_form = token_form
+        self.unauthorized = unauthorized
+        self._key = secrets.token_bytes(48)
+        self._grants: dict[str, Grant] = {}
+        self._refresh: dict[str, Identity] = {}
+        self._mfa: dict[str, Identity] = {}
+        self._rejections: dict[str, tuple[int, float]] = {}
+        self._applications: dict[str, ApplicationToken] = {}
+        self.issued: list[str] = []
+        """Every secret that was ever sent out, for tests that look for leaks."""
+
+    # -- tokens ---------------------------------------------------------------------------------------
+
+    def add_application_token(
+        self, description: str, organisation_id: int = ORGANISATION_ID
+    ) -> ApplicationToken:
+        """Create an application token."""
+        token = ApplicationToken(
+            self.state.next_id("application token"),
+            f"sandbox-application-token-{secrets.token_hex(24)}",
+            description,
+            self.state.clock.time(),
+            organisation_id,
+        )
+        self.state.application_tokens[token.id] = token
+        self._applications[token.token] = token
+        return token
+
+    def issue(self, identity: Identity, now: float) -> str:
+        """Issue an auth token."""
+        claims = dict(self._claims(identity, now))
+        if self.token_form == "no-exp":  # noqa: S105 - a form, not a secret
+            del claims["exp"]
+        opaque = self.token_form == "opaque"  # noqa: S105 - a form, not a secret
+        token = secrets.token_urlsafe(48) if opaque else self._sign(claims)
+        self._grants[token] = Grant(identity, now + self.token_life)
+        self.issued.append(token)
+        return token
+
+    def check(self, authorization: str | None, now: float) -> Identity:
+        """Return who sends a request.
+
+        :raises Unauthorized: unless the header holds a token that is valid now.
+        """
+        scheme, _, token = (authorization or "").partition(" ")
+        grant = self._grants.get(token.strip()) if scheme.lower() == "bearer" else None
+        if grant is None:
+            raise Unauthorized(self._refusal("InvalidToken", "token contains an invalid number of segments"))
+        if now >= grant.expires:
+            raise Unauthorized(self._refusal("TokenExpired", "Token is expired"))
+        return grant.identity
+
+    def revoke(self, *, refresh: bool = False) -> int:
+        """Make every issued auth token invalid, and the refresh tokens too if asked; return how many."""
+        number = len(self._grants)
+        self._grants.clear()
+        if refresh:
+            self._refresh.clear()
+        return number
+
+    def user_of(self, identity: Identity | None) -> User | None:
+        """Return the user behind a token; None for an application's."""
+        return self.state.users.get(identity.id) if identity and identity.kind == "user" else None
+
+    # -- credentials ----------------------------------------------------------------------------------
+
+    def authenticate(self, body: dict[str, Any], address: str, now: float) -> dict[str, str]:
+        """Trade a credential for tokens.
+
+        :raises Unauthorized: if it is rejected.
+        """
+        for field, trade in (
+            ("application_token", self._by_application_token),
+            ("refresh_token", self._by_refresh_token),
+            ("mfa_token", self._by_mfa_token),
+            ("username", self._by_password),
+        ):
+            if isinstance(body.get(field), str) and body[field]:
+                return trade(body, address, now)
+        raise ApiError("BadRequest", "Credentials are missing.")
+
+    def switch(self, identity: Identity | None, organisation_id: int, now: float) -> str:
+        """Return an auth token for another Workspace of the user."""
+        user = self.user_of(identity)
+        membership = user.memberships.get(organisation_id) if user else None
+        if user is None or membership is None or membership.status is not UserStatus.ACTIVE:
+            raise ApiError("Forbidden", "You do not have the necessary permissions to access this Workspace.")
+        return self.issue(_user_identity(user, organisation_id, membership), now)
+
+    def support_token(self, user: User, role_id: int, now: float) -> str:
+        """Return an auth token that acts as another user."""
+        identity = replace(_user_identity(user), role_id=role_id)
+        return self.issue(identity, now)
+
+    def _by_application_token(self, body: dict[str, Any], address: str, now: float) -> dict[str, str]:
+        given = body["application_token"]
+        account = f"application {given}"
+        self._check_lock(account, now)
+        token = self._applications.get(given)
+        over = None if token is None else _over(token, now)
+        if token is None or over:
+            if token is not None and over:
+                self._failed(
+                    EventType.APPLICATION_AUTHENTICATION_FAILED, token.description, over, address, now
+                )
+            raise self._rejected(account, now)
+        self._rejections.pop(account, None)
+        return {"auth_token": self.issue(Identity("application", token.id, token.organisation_id), now)}
+
+    def _by_password(self, body: dict[str, Any], address: str, now: float) -> dict[str, str]:
+        account = f"user {body['username'].lower()}"
+        self._check_lock(account, now)
+        user = self.state.user_by_name(body["username"])
+        known = user is not None and user.status is UserStatus.ACTIVE and user.password_sha1 is not None
+        if user is None or not known or str(body.get("password", "")).lower() != user.password_sha1:
+            if user is not None:
+                kind = EventType.USER_AUTHENTICATION_FAILED
+                self._failed(kind, user.username, "Invalid password", address, now, user)
+            raise self._rejected(account, now)
+        self._rejections.pop(account, None)
+        identity = _user_identity(user)
+        if any(key.active for key in user.mfa_keys.values()) and not _trusts(
+            user, body.get("fingerprint"), now
+        ):
+            token = self._sign({"esc.mfa": user.id, "iat": int(now), "jti": secrets.token_hex(8)})
+            self._mfa[token] = identity
+            self.issued.append(token)
+            return {"mfa_token": token}
+        return self._both(identity, now)
+
+    def _by_refresh_token(self, body: dict[str, Any], address: str, now: float) -> dict[str, str]:
+        identity = self._refresh.get(body["refresh_token"])
+        user = self.user_of(identity)
+        if identity is None or user is None or user.status is not UserStatus.ACTIVE:
+            raise Unauthorized(REJECTED)
+        return {"auth_token": self.issue(identity, now)}
+
+    def _by_mfa_token(self, body: dict[str, Any], address: str, now: float) -> dict[str, str]:
+        account = f"mfa {body['mfa_token']}"
+        self._check_lock(account, now)
+        identity = self._mfa.get(body["mfa_token"])
+        user = self.user_of(identity)
+        if identity is None or user is None or body.get("code") != self.state.settings.mfa_code:
+            raise self._rejected(account, now)
+        del self._mfa[body["mfa_token"]]
+        device = body.get("trusted_device")
+        if isinstance(device, dict) and device.get("fingerprint"):
+            number = self.state.next_id("trusted device")
+            user.trusted_devices[number] = TrustedDevice(
+                number,
+                str(device["fingerprint"]),
+                str(device.get("operating_system", "")),
+                str(device.get("browser", "")),
+                now,
+            )
+        return self._both(identity, now)
+
+    def _both(self, identity: Identity, now: float) -> dict[str, str]:
+        refresh = self._sign({"esc.refresh": identity.id, "iat": int(now), "jti": secrets.token_hex(8)})
+        self._refresh[refresh] = identity
+        self.issued.append(refresh)
+        return {"auth_token": self.issue(identity, now), "refresh_token": refresh}
+
+    # -- rejections -----------------------------------------------------------------------------------
+
+    def _check_lock(self, account: str, now: float) -> None:
+        rejected, last = self._rejections.get(account, (0, 0.0))
+        if rejected < LOCK_AFTER:
+            return
+        if now - last >= LOCK_SECONDS:
+            del self._rejections[account]
+            return
+        error = ApiError("TooManyRequests", "Too many failed authentication requests.", status=401)
+        raise Unauthorized(Answer(401, error.body))
+
+    def _rejected(self, account: str, now: float) -> Unauthorized:
+        self._rejections[account] = (self._rejections.get(account, (0, 0.0))[0] + 1, now)
+        return Unauthorized(REJECTED)
+
+    def _failed(
+        self, kind: EventType, who: str, reason: str, address: str, now: float, user: User | None = None
+    ) -> None:
+        text = f"Failed authentication request from '{who}', Reason: {reason} from IP {address}"
+        self.state.emit(kind, text, now, severity=EventSeverity.WARN, user=user)
+
+    def _refusal(self, token: str, message: str) -> Answer:
+        if self.unauthorized == "gateway":
+            return Answer(401, {"message": message}, {"x-amzn-ErrorType": "AccessDeniedException"})
+        return Answer(401, ApiError(token, message).body)
+
+    # -- claims ---------------------------------------------------------------------------------------
+
+    def _claims(self, identity: Identity, now: float) -> Iterator[tuple[str, Any]]:
+        issued = int(now)
+        life = int(self.token_life) if float(self.token_life).is_integer() else self.token_life
+        yield from (("aud", AUDIENCE), ("iss", ISSUER), ("iat", issued), ("exp", issued + life))
+        user = self.user_of(identity)
+        if user is None:
+            yield "esc.app", identity.id
+            yield "api_key", secrets.token_hex(16)
+        else:
+            yield "sub", user.username
+            yield "esc.user", user.id
+            yield "esc.userName", user.name
+            yield "esc.roles", [identity.role_id]
+        organisation = self.state.organisations[identity.organisation_id]
+        yield "esc.org", organisation.id
+        yield "esc.orgName", organisation.name
+        yield "jti", secrets.token_hex(8)
+
+    def _sign(self, claims: dict[str, Any]) -> str:
+        return jwt.encode(json.loads(json.dumps(claims)), self._key, algorithm="HS384")
+
+
+def _user_identity(
+    user: User, organisation_id: int | None = None, membership: Membership | None = None
+) -> Identity:
+    organisation_id = organisation_id or user.organisation_id
+    roles = (membership or user.memberships[organisation_id]).role_ids
+    return Identity("user", user.id, organisation_id, roles[0] if roles else 2)
+
+
+def _over(token: ApplicationToken, now: float) -> str | None:
+    """Return why an application token is no longer good."""
+    if token.status is ApplicationTokenStatus.REVOKED:
+        return "revoked"
+    return "expired" if token.expires is not None and token.expires <= now else None
+
+
+def _trusts(user: User, fingerprint: Any, now: float) -> bool:
+    return any(
+        device.fingerprint == fingerprint and now - device.activated < TRUST_SECONDS
+        for device in user.trusted_devices.values()
+    )

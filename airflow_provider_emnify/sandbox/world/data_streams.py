@@ -1,0 +1,84 @@
+"""Data streams: what a destination needs, and how a stream comes to run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_emnify.api.enums import DataStreamStatus
+
+if TYPE_CHECKING:
+    from airflow_provider_emnify.sandbox.world.state import State
+
+TYPES: dict[int, str] = {1: "Usage", 2: "Event"}
+FILTER_FIELDS: dict[int, str] = dict(
+    enumerate(
+        (
+            "organisation",
+            "endpoint",
+            "sim",
+            "event_type",
+            "event_severity",
+            "event_source",
+            "traffic_type",
+            "country",
+            "operator",
+        ),
+        1,
+    )
+)
+CREDENTIALS: dict[str, tuple[str, ...]] = {
+    "AwsKinesis": ("region", "stream_name", "role_arn"),
+    "S3": ("region", "bucket_name", "role_arn"),
+    "RestAPI": ("url",),
+    "KeenIO": ("project_id", "write_key", "collection_name"),
+    "Datadog": ("api_key",),
+    "EventHubs": ("connection_string",),
+    "PubSub": ("cps_topic", "cps_project"),
+}
+"""What each type of connection needs."""
+
+
+@dataclass(slots=True)
+class DataStream:
+    """A data stream."""
+
+    id: int
+    name: str
+    destination: dict[str, Any]
+    filters: list[dict[str, Any]]
+    type_id: int
+    relation_resolution: Any = None
+    status: DataStreamStatus = DataStreamStatus.PENDING
+    target: DataStreamStatus = DataStreamStatus.RUNNING
+    """What it is to become."""
+    deleting: bool = False
+    life: int = 0
+
+
+def settle(state: State, stream: DataStream, target: DataStreamStatus, now: float) -> None:
+    """Let a stream become what it is to be, a little later."""
+    stream.life += 1
+    stream.status, stream.target = DataStreamStatus.PENDING, target
+    life = stream.life
+
+    def become(when: float) -> None:
+        if stream.life != life:
+            return
+        failure = None
+        if stream.target is DataStreamStatus.RUNNING:
+            failure = state.outcomes.take("data_stream", stream.id, stream.name)
+        stream.status = stream.target if failure is None else DataStreamStatus.ERROR
+
+    state.agenda.at(now + state.settings.streams_running_after, become)
+
+
+def delete(state: State, stream: DataStream, now: float) -> None:
+    """Let a stream disappear, a little later."""
+    stream.life += 1
+    stream.deleting = True
+
+    def disappear(when: float) -> None:
+        del state.data_streams[stream.id]
+
+    state.agenda.at(now + state.settings.streams_running_after, disappear)

@@ -1,0 +1,247 @@
+"""eUICCs and eSIMs: the profiles on them, and the operations that change them and finish later."""
+
+from __future__ import annotations
+
+import random
+import uuid
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_emnify.sandbox.http.errors import ApiError
+from airflow_provider_emnify.sandbox.world.clock import DAY
+from airflow_provider_emnify.sandbox.world.records import Sim, with_luhn
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from airflow_provider_emnify.sandbox.world.state import State
+
+PENDING, IN_PROGRESS, COMPLETED, FAILED = "Pending", "In progress", "Completed", "Failed"
+PARTIALLY_FAILED, EXPIRED, CANCELED = "Partially failed", "Expired", "Canceled"
+DOWNLOAD, ENABLE, DISABLE, DELETE = "Download profile", "Enable profile", "Disable profile", "Delete profile"
+AUDIT, LINK, UNLINK = "Audit eUICC", "Link profile", "Unlink profile"
+AVAILABLE, ENABLED, DISABLED = "Available", "Enabled", "Disabled"
+
+ON_A_PROFILE = frozenset({ENABLE, DISABLE, DELETE})
+VALIDITY = int(DAY)
+_FINAL = frozenset({COMPLETED, FAILED, PARTIALLY_FAILED, EXPIRED, CANCELED})
+_NO_REASON = 0
+
+
+class Lookups:
+    """The lookups whose ids are not published; no client may know them, so the seed makes them.
+
+    :param seed: The sandbox's seed.
+    """
+
+    def __init__(self, seed: int) -> None:
+        chance = random.Random(f"lookups {seed}")  # noqa: S311 - made-up data
+
+        def numbered(*names: str) -> dict[int, str]:
+            return dict(zip(chance.sample(range(11, 99), len(names)), names, strict=True))
+
+        self.euicc_actions = numbered(DOWNLOAD, ENABLE, DISABLE, DELETE, AUDIT)
+        self.euicc_operation_statuses = numbered(PENDING, IN_PROGRESS, COMPLETED, FAILED, EXPIRED, CANCELED)
+        self.euicc_statuses = numbered("Active", "Inactive")
+        self.profile_statuses = numbered(AVAILABLE, ENABLED, DISABLED)
+        self.sim_actions = numbered(LINK, UNLINK)
+        self.sim_operation_statuses = numbered(PENDING, IN_PROGRESS, COMPLETED, FAILED, PARTIALLY_FAILED)
+
+
+@dataclass(slots=True)
+class EuiccProfile:
+    """A profile on an eUICC; one of emnify's is a SIM too."""
+
+    iccid_with_luhn: str
+    status: str
+    name: str
+    sim_id: int | None = None
+    preloaded: bool = True
+
+
+@dataclass(slots=True)
+class Euicc:
+    """An eUICC: the chip that profiles are loaded into."""
+
+    id: int
+    eid: str
+    created: float
+    modified: float
+    iot: bool = True
+    profiles: list[EuiccProfile] = field(default_factory=list)
+
+    def profile(self, iccid_with_luhn: str) -> EuiccProfile | None:
+        """Return the profile of this ICCID."""
+        return next((one for one in self.profiles if one.iccid_with_luhn == iccid_with_luhn), None)
+
+
+@dataclass(slots=True)
+class EuiccOperation:
+    """An operation on one eUICC."""
+
+    id: str
+    euicc_id: int
+    action: str
+    created: float
+    expires: float
+    updated: float
+    user: dict[str, Any]
+    iccid_with_luhn: str | None = None
+    enable: bool = False
+    status: str = PENDING
+    final: float | None = None
+    error: dict[str, Any] | None = None
+
+
+@dataclass(slots=True)
+class SimOperation:
+    """An operation on many eSIMs."""
+
+    id: str
+    action: str
+    product_id: int
+    created: float
+    updated: float
+    sims: list[Sim]
+    status: str = PENDING
+    final: float | None = None
+    errors: list[dict[str, str]] = field(default_factory=list)
+
+
+def add_euicc(state: State, *, iot: bool = True) -> Euicc:
+    """Add an eUICC with two profiles: emnify's, which is an eSIM, and one of another operator."""
+    number = state.next_id("euicc")
+    eid = f"8904903200000888{number:016d}"
+    produced = state.started - 90 * DAY
+    sim = Sim(state.next_id("sim"), state.home_id, produced, eid=eid)
+    state.sims[sim.id] = sim
+    profiles = [
+        EuiccProfile(sim.iccid_with_luhn, ENABLED, "emnify", sim.id),
+        EuiccProfile(with_luhn(f"8949020{number:012d}"), DISABLED, "Vodafone"),
+    ]
+    euicc = Euicc(number, eid, produced, produced, iot, profiles)
+    state.euiccs[number] = euicc
+    return euicc
+
+
+def schedule(
+    state: State, euicc: Euicc, action: str, item: Mapping[str, Any], now: float, user: dict[str, Any]
+) -> EuiccOperation:
+    """Schedule an operation on an eUICC from an item that has been checked."""
+    operation = EuiccOperation(
+        _new_id(state),
+        euicc.id,
+        action,
+        now,
+        now + int(item.get("validity_period", VALIDITY)),
+        now,
+        user,
+        item.get("iccid_with_luhn"),
+        bool(item.get("enable", False)),
+    )
+    state.euicc_operations[operation.id] = operation
+    after = state.settings.operations_after
+    state.agenda.at(now + after / 2, lambda when: _begin(operation, when))
+    state.agenda.at(now + after, lambda when: _finish_euicc_operation(state, operation, when))
+    state.agenda.at(operation.expires, lambda when: _end(operation, EXPIRED, when, "Operation expired"))
+    return operation
+
+
+def cancel(operation: EuiccOperation, now: float) -> None:
+    """Cancel an operation, or answer 409 if it is over."""
+    if operation.status in _FINAL:
+        raise ApiError("NotAllowed", f"Operation {operation.id} is {operation.status.lower()}.", status=409)
+    _end(operation, CANCELED, now, "Operation canceled")
+
+
+def trigger(state: State, action: str, product_id: int, sims: Iterable[Sim], now: float) -> SimOperation:
+    """Start an operation on eSIMs."""
+    operation = SimOperation(_new_id(state), action, product_id, now, now, list(sims))
+    state.sim_operations[operation.id] = operation
+    after = state.settings.operations_after
+    state.agenda.at(now + after / 2, lambda when: _begin(operation, when))
+    state.agenda.at(now + after, lambda when: _finish_sim_operation(state, operation, when))
+    return operation
+
+
+def _new_id(state: State) -> str:
+    return str(uuid.UUID(int=state.random.getrandbits(128), version=4))
+
+
+def _begin(operation: EuiccOperation | SimOperation, when: float) -> None:
+    if operation.status == PENDING:
+        operation.status, operation.updated = IN_PROGRESS, when
+
+
+def _finish_euicc_operation(state: State, operation: EuiccOperation, when: float) -> None:
+    if operation.status in _FINAL:
+        return
+    euicc = state.euiccs[operation.euicc_id]
+    failure = state.outcomes.take("euicc_operation", euicc.id, euicc.eid)
+    if failure is not None:
+        _end(operation, FAILED, when, failure.message, failure.reason)
+        return
+    obstacle = _apply(euicc, operation)
+    if obstacle is not None:
+        _end(operation, FAILED, when, obstacle)
+        return
+    euicc.modified = when
+    _end(operation, COMPLETED, when)
+
+
+def _apply(euicc: Euicc, operation: EuiccOperation) -> str | None:
+    """Do what an operation is for; return what keeps it from being done."""
+    if operation.action == DOWNLOAD:
+        number = with_luhn(f"8949021{len(euicc.profiles):04d}{euicc.id:08d}")
+        euicc.profiles.append(EuiccProfile(number, DISABLED, "Downloaded", preloaded=False))
+        operation.iccid_with_luhn = number
+        if operation.enable:
+            _enable(euicc, euicc.profiles[-1])
+        return None
+    if operation.action == AUDIT:
+        return None
+    profile = euicc.profile(operation.iccid_with_luhn or "")
+    if profile is None:
+        return "Profile not found"
+    if operation.action == ENABLE:
+        _enable(euicc, profile)
+    elif operation.action == DISABLE:
+        profile.status = DISABLED
+    elif profile.status == ENABLED:
+        return "Profile is enabled"
+    else:
+        euicc.profiles.remove(profile)
+    return None
+
+
+def _enable(euicc: Euicc, chosen: EuiccProfile) -> None:
+    for profile in euicc.profiles:
+        if profile.status == ENABLED:
+            profile.status = DISABLED
+    chosen.status = ENABLED
+
+
+def _end(
+    operation: EuiccOperation, status: str, when: float, message: str | None = None, reason: int = _NO_REASON
+) -> None:
+    if operation.status in _FINAL:
+        return
+    operation.status, operation.final, operation.updated = status, when, when
+    if message is not None:
+        operation.error = {"reason": reason, "message": message}
+
+
+def _finish_sim_operation(state: State, operation: SimOperation, when: float) -> None:
+    for sim in operation.sims:
+        failure = state.outcomes.take("sim_operation", sim.eid, sim.id)
+        if failure is not None:
+            operation.errors.append({"eid": sim.eid or "", "message": failure.message or ""})
+            continue
+        for profile in (profile for euicc in state.euiccs.values() for profile in euicc.profiles):
+            if profile.sim_id == sim.id:
+                profile.status = AVAILABLE if operation.action == UNLINK else DISABLED
+    operation.final = operation.updated = when
+    if not operation.errors:
+        operation.status = COMPLETED
+    else:
+        operation.status = FAILED if len(operation.errors) == len(operation.sims) else PARTIALLY_FAILED

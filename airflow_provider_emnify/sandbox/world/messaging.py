@@ -1,0 +1,180 @@
+"""SMS to devices: what fits into one, and its way to the device."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_emnify.api.enums import Connectivity, SmsStatus
+from airflow_provider_emnify.sandbox.http.errors import ApiError, wrong
+from airflow_provider_emnify.sandbox.world.clock import DAY, parse_date
+from airflow_provider_emnify.sandbox.world.records import Sms
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from airflow_provider_emnify.sandbox.world.records import Endpoint, Sim
+    from airflow_provider_emnify.sandbox.world.state import State
+
+ALPHANUMERIC = 208
+ADDRESS_TYPES: dict[int, str] = {145: "International", 161: "National", ALPHANUMERIC: "Alphanumeric"}
+LONGEST_NAME = 11
+FINAL = frozenset({SmsStatus.DELIVERED, SmsStatus.FAILED, SmsStatus.EXPIRED, SmsStatus.CANCELED})
+
+_OCTETS = 140
+_BASIC = frozenset(
+    "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§"
+    "¿abcdefghijklmnopqrstuvwxyzäöñüà"
+)
+_EXTENDED = frozenset("^{}\\[~]|€\f")
+_LIFE = DAY
+_REACHABLE = frozenset({Connectivity.ATTACHED, Connectivity.ONLINE})
+
+
+def check(body: Mapping[str, Any], now: float) -> None:
+    """Answer 422 unless the text fits into one SMS and the sender is one.
+
+    :param body: A body whose fields have the right types.
+    """
+    _check_sender(body)
+    header = _header(body.get("udh"))
+    coding = int(body.get("dcs") or 0)
+    if not 0 <= coding <= 255:  # noqa: PLR2004 - an octet
+        raise wrong("Sms - dcs has invalid format: expecting a Number from 0 to 255.")
+    _check_size(body["payload"], coding, len(header))
+    expiry = body.get("expiry_date")
+    if expiry is not None and (parse_date(expiry) or 0) <= now:
+        raise wrong("Sms - expiry_date must be in the future.")
+
+
+def _check_sender(body: Mapping[str, Any]) -> None:
+    sender, kind = body.get("source_address"), (body.get("source_address_type") or {}).get("id")
+    if kind is not None and kind not in ADDRESS_TYPES:
+        raise ApiError("InvalidReference", f"Invalid reference to SourceAddressType with id {kind}")
+    if sender is None:
+        return
+    if kind == ALPHANUMERIC:
+        if not 0 < len(sender) <= LONGEST_NAME:
+            raise wrong(f"Sms - source_address has at most {LONGEST_NAME} characters.")
+        if _septets(sender) is None:
+            raise wrong("Sms - source_address has characters that are not in the GSM alphabet.")
+    elif not (sender.removeprefix("+").isascii() and sender.removeprefix("+").isdecimal()):
+        raise wrong(f"Sms - source_address is no number: source_address_type {ALPHANUMERIC} is for names.")
+
+
+def _header(udh: str | None) -> bytes:
+    if not udh:
+        return b""
+    try:
+        header = bytes.fromhex(udh)
+    except ValueError:
+        raise wrong("Sms - udh has invalid format: expecting hexadecimal digits.") from None
+    if len(header) != header[0] + 1 or len(header) > _OCTETS:
+        raise wrong(f"Sms - udh has invalid format: its first octet says {header[0]} octets follow.")
+    return header
+
+
+def _check_size(payload: str, coding: int, header: int) -> None:
+    alphabet = _alphabet(coding)
+    if alphabet == "GSM":
+        size, most = _septets(payload), (_OCTETS - header) * 8 // 7
+        if size is None:
+            raise wrong("Sms - payload has characters that are not in the GSM alphabet; dcs 8 takes them.")
+    elif alphabet == "UCS-2":
+        size, most = len(payload.encode("utf-16-be", "surrogatepass")) // 2, (_OCTETS - header) // 2
+    else:
+        size, most = len(payload.encode("utf-8", "surrogatepass")), _OCTETS - header
+    if size > most:
+        raise wrong(f"Sms - payload has {size} characters; one SMS with dcs {coding} takes {most}.")
+
+
+def _alphabet(coding: int) -> str:
+    if coding >= 0xF0:  # noqa: PLR2004 - a coding group of 3GPP TS 23.038
+        return "8 bit" if coding & 0b100 else "GSM"
+    return {0b01: "8 bit", 0b10: "UCS-2"}.get(coding >> 2 & 0b11, "GSM")
+
+
+def _septets(text: str) -> int | None:
+    if not _BASIC.union(_EXTENDED).issuperset(text):
+        return None
+    return len(text) + sum(character in _EXTENDED for character in text)
+
+
+def send(state: State, endpoint: Endpoint, sim: Sim, body: Mapping[str, Any], now: float) -> Sms:
+    """Take in an SMS that has been checked, and let it go its way."""
+    kind = (body.get("source_address_type") or {}).get("id")
+    sms = Sms(
+        state.next_id("sms"),
+        endpoint.id,
+        sim.id,
+        now,
+        body["payload"],
+        parse_date(body.get("expiry_date")) or now + _LIFE,
+        source_address=body.get("source_address"),
+        source_address_type=int(kind) if kind is not None else 145,
+        dest_address=body.get("dest_address"),
+        udh=body.get("udh"),
+        dcs=int(body.get("dcs") or 0),
+    )
+    state.sms[sms.id] = sms
+    state.sms_of.setdefault(endpoint.id, []).append(sms)
+    state.agenda.at(now + state.settings.sms_delivered_after / 3, lambda when: _begin(state, sms, when))
+    state.agenda.at(sms.expires, lambda when: _end(sms, SmsStatus.EXPIRED, when))
+    return sms
+
+
+def cancel(sms: Sms, now: float) -> None:
+    """Cancel an SMS, or answer 422 if it is over already."""
+    if sms.status in FINAL:
+        raise ApiError("NotAllowed", f"SMS {sms.id} cannot be canceled: it is {sms.status.label.lower()}.")
+    _end(sms, SmsStatus.CANCELED, now)
+
+
+def deliver_buffered(state: State, endpoint: Endpoint, when: float) -> None:
+    """Send on what waits for a device that can be reached again."""
+    for sms in state.sms_of.get(endpoint.id, ()):
+        if sms.status is SmsStatus.BUFFERED:
+            _begin(state, sms, when)
+
+
+def _begin(state: State, sms: Sms, when: float) -> None:
+    if sms.status not in {SmsStatus.PENDING, SmsStatus.BUFFERED}:
+        return
+    if not _reachable(state, sms):
+        _buffer(sms, when)
+        return
+    sms.status = SmsStatus.IN_PROGRESS
+    state.agenda.at(
+        when + state.settings.sms_delivered_after * 2 / 3, lambda arrival: _arrive(state, sms, arrival)
+    )
+
+
+def _arrive(state: State, sms: Sms, when: float) -> None:
+    if sms.status is not SmsStatus.IN_PROGRESS:
+        return
+    if not _reachable(state, sms):
+        _buffer(sms, when)
+        return
+    sms.attempted = when
+    failure = state.outcomes.take("sms", sms.endpoint_id)
+    if failure is None:
+        sms.delivered = when
+        _end(sms, SmsStatus.DELIVERED, when)
+    else:
+        sms.error = failure.message
+        _end(sms, SmsStatus.FAILED, when)
+
+
+def _buffer(sms: Sms, when: float) -> None:
+    sms.status = SmsStatus.BUFFERED
+    sms.retries += 1
+    sms.attempted = when
+
+
+def _end(sms: Sms, status: SmsStatus, when: float) -> None:
+    if sms.status not in FINAL:
+        sms.status, sms.final = status, when
+
+
+def _reachable(state: State, sms: Sms) -> bool:
+    endpoint = state.endpoints.get(sms.endpoint_id)
+    return endpoint is not None and not endpoint.blocked and endpoint.connectivity in _REACHABLE

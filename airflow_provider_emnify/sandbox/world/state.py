@@ -1,0 +1,336 @@
+"""Everything that the sandbox remembers: tables of records by id, and the events."""
+
+from __future__ import annotations
+
+import gc
+import hashlib
+import random
+from dataclasses import dataclass
+from itertools import count
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_emnify.api.enums import (
+    Connectivity,
+    EndpointStatus,
+    EventSeverity,
+    EventSource,
+    SimStatus,
+    UserStatus,
+)
+from airflow_provider_emnify.sandbox.http.errors import ApiError, not_found
+from airflow_provider_emnify.sandbox.world import esims
+from airflow_provider_emnify.sandbox.world.clock import DAY, Agenda, Clock, event_date
+from airflow_provider_emnify.sandbox.world.lookups import EventType
+from airflow_provider_emnify.sandbox.world.outcomes import Outcomes
+from airflow_provider_emnify.sandbox.world.records import (
+    ApplicationToken,
+    Batch,
+    Endpoint,
+    Event,
+    Extension,
+    Membership,
+    MfaKey,
+    Organisation,
+    Profile,
+    Quota,
+    Sim,
+    Sms,
+    Tag,
+    User,
+)
+
+if TYPE_CHECKING:
+    from airflow_provider_emnify.sandbox.world.cloud_connect import Attachment
+    from airflow_provider_emnify.sandbox.world.data_streams import DataStream
+
+ORGANISATION_ID = 100
+SECOND_ORGANISATION_ID = 101
+USER_ID = 1001
+SERVICE_PROFILE_ID = 1
+TARIFF_PROFILE_ID = 1
+FIRST_ENDPOINT_ID = 1_000_001
+FIRST_SIM_ID = 2_000_001
+FIRST_EUICC_ID = 3_000_001
+FIRST_BATCH = "SANDBOX-0001"
+FIRST_EVENT_ID = 2**40 + 1
+_LARGE_FLEET = 10_000
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How this emnify behaves; :class:`~airflow_provider_emnify.sandbox.Sandbox` says what each means."""
+
+    endpoints: int = 0
+    spare_sims: int = 100
+    events: int = 0
+    euiccs: int = 0
+    username: str = "admin@example.com"
+    password: str = "sandbox-password"  # noqa: S105 - of an account that exists in this process only
+    mfa: bool = False
+    mfa_code: str = "123456"
+    factory_test_mode: bool = False
+    online_after: float = 3.0
+    sms_delivered_after: float = 2.0
+    operations_after: float = 5.0
+    streams_running_after: float = 2.0
+    attachments_active_after: float = 5.0
+    activate_users_after: float | None = None
+    create_answer: str = "body"
+    quirks: bool = False
+    seed: int = 0
+
+
+def sha1(password: str) -> str:
+    """The form in which emnify takes passwords."""
+    return hashlib.sha1(password.encode(), usedforsecurity=False).hexdigest()
+
+
+class State:
+    """The tables.
+
+    :param settings: What is there from the start, and how it behaves.
+    :param clock: The sandbox's time.
+    """
+
+    def __init__(self, settings: Settings, clock: Clock) -> None:
+        self.settings = settings
+        self.clock = clock
+        self.agenda = Agenda()
+        self.outcomes = Outcomes()
+        self.random = random.Random(settings.seed)  # noqa: S311 - made-up data
+        self.started = clock.time()
+        born = self.started - 400 * DAY
+        self.organisations: dict[int, Organisation] = {
+            ORGANISATION_ID: Organisation(ORGANISATION_ID, "Sandbox", born),
+            SECOND_ORGANISATION_ID: Organisation(SECOND_ORGANISATION_ID, "Second Workspace", born),
+        }
+        self.service_profiles = {
+            number: Profile(number, name)
+            for number, name in enumerate(
+                ("Default service profile", "Second service profile"), SERVICE_PROFILE_ID
+            )
+        }
+        self.tariff_profiles = {
+            number: Profile(number, name)
+            for number, name in enumerate(
+                ("Default tariff profile", "Second tariff profile"), TARIFF_PROFILE_ID
+            )
+        }
+        self.ip_address_spaces: dict[int, str] = {1: "10.0.0.0/8"}
+        self.tags: dict[int, Tag] = {1: Tag(1, "sandbox"), 2: Tag(2, "tracker")}
+        self.application_tokens: dict[int, ApplicationToken] = {}
+        self.users: dict[int, User] = {}
+        self.sims: dict[int, Sim] = {}
+        self.endpoints: dict[int, Endpoint] = {}
+        self.events: dict[int, Event] = {}
+        self.quotas: dict[tuple[int, str], Quota] = {}
+        """The quotas by endpoint and kind, ``data`` or ``sms``."""
+        self.extensions: dict[int, Extension] = {}
+        self.blacklists: dict[int, list[int]] = {}
+        """The operators that endpoints must not use, by endpoint."""
+        self.batches: dict[str, Batch] = {}
+        self.lookups = esims.Lookups(settings.seed)
+        self.euiccs: dict[int, esims.Euicc] = {}
+        self.euicc_operations: dict[str, esims.EuiccOperation] = {}
+        self.sim_operations: dict[str, esims.SimOperation] = {}
+        self.data_streams: dict[int, DataStream] = {}
+        self.attachments: dict[int, Attachment] = {}
+        self.sms: dict[int, Sms] = {}
+        self.sms_of: dict[int, list[Sms]] = {}
+        """The SMS by their endpoint."""
+        self._ids = {
+            "endpoint": count(FIRST_ENDPOINT_ID + settings.endpoints),
+            "sim": count(FIRST_SIM_ID + settings.spare_sims + settings.endpoints),
+            "euicc": count(FIRST_EUICC_ID),
+            "tag": count(len(self.tags) + 1),
+            "user": count(USER_ID),
+            "event": count(FIRST_EVENT_ID),
+        }
+        self._populate(born)
+
+    @property
+    def home_id(self) -> int:
+        """The first organisation, which has everything that is there from the start."""
+        return ORGANISATION_ID
+
+    def next_id(self, kind: str) -> int:
+        """Return a new id: ids of one kind only ever grow."""
+        return next(self._ids.setdefault(kind, count(1)))
+
+    # -- look-ups -------------------------------------------------------------------------------------
+
+    def endpoint(self, endpoint_id: int) -> Endpoint:
+        """Return an endpoint, or answer 404."""
+        if endpoint_id not in self.endpoints:
+            raise not_found("Endpoint", endpoint_id)
+        return self.endpoints[endpoint_id]
+
+    def sim(self, sim_id: int) -> Sim:
+        """Return a SIM, or answer 404."""
+        if sim_id not in self.sims:
+            raise not_found("Sim", sim_id)
+        return self.sims[sim_id]
+
+    def user(self, id_or_name: str, caller: User | None = None) -> User:
+        """Return a user by id, username or ``my``, or answer 404."""
+        if id_or_name == "my" and caller is not None:
+            return caller
+        if id_or_name.isascii() and id_or_name.isdecimal() and int(id_or_name) in self.users:
+            return self.users[int(id_or_name)]
+        found = self.user_by_name(id_or_name)
+        if found is None:
+            raise not_found("User", id_or_name)
+        return found
+
+    def user_by_name(self, username: str) -> User | None:
+        """Return the user with this username, in any case."""
+        wanted = username.lower()
+        return next((user for user in self.users.values() if user.username.lower() == wanted), None)
+
+    def sim_of(self, endpoint: Endpoint) -> Sim | None:
+        """Return the SIM of an endpoint."""
+        return None if endpoint.sim_id is None else self.sims.get(endpoint.sim_id)
+
+    def existing(self, table: dict[int, Any], number: Any, resource: str) -> int:
+        """Return the id of a thing that must exist, or answer 422."""
+        if number not in table:
+            raise ApiError("InvalidReference", f"Invalid reference to {resource} with id {number}")
+        return int(number)
+
+    # -- events ---------------------------------------------------------------------------------------
+
+    def emit(
+        self,
+        kind: EventType,
+        description: str,
+        when: float,
+        *,
+        source: EventSource = EventSource.API,
+        severity: EventSeverity = EventSeverity.INFO,
+        alert: bool = False,
+        endpoint: Endpoint | None = None,
+        sim: Sim | None = None,
+        user: User | None = None,
+        organisation_id: int = ORGANISATION_ID,
+        detail: dict[str, Any] | None = None,
+    ) -> Event:
+        """Add an event."""
+        sim = sim or (self.sim_of(endpoint) if endpoint else None)
+        event = Event(
+            self.next_id("event"),
+            when,
+            kind,
+            source,
+            severity,
+            alert,
+            description,
+            organisation_id,
+            user={"id": user.id, "username": user.username, "name": user.name} if user else None,
+            endpoint=_endpoint_of(endpoint),
+            detail=detail,
+        )
+        if sim is not None:
+            produced = event_date(sim.production_date)
+            event.sim = {"id": sim.id, "iccid": sim.iccid, "production_date": produced}
+            event.imsi = {"id": sim.id, "imsi": sim.imsi, "import_date": produced}
+        self.events[event.id] = event
+        return event
+
+    # -- what is there from the start -----------------------------------------------------------------
+
+    def _populate(self, born: float) -> None:
+        settings = self.settings
+        admin = self.add_user(settings.username, "Sandbox Admin", [1], born, status=UserStatus.ACTIVE)
+        admin.password_sha1 = sha1(settings.password)
+        admin.memberships[SECOND_ORGANISATION_ID] = Membership([1], UserStatus.ACTIVE)
+        if settings.mfa:
+            key = MfaKey(self.next_id("mfa key"), 1, born, active=True)
+            admin.mfa_keys[key.id] = key
+        produced = self.started - 90 * DAY
+        total = settings.spare_sims + settings.endpoints
+        self.sims = {
+            number: Sim(number, ORGANISATION_ID, produced)
+            for number in range(FIRST_SIM_ID, FIRST_SIM_ID + total)
+        }
+        activated = self.started - 30 * DAY
+        first_sim = FIRST_SIM_ID + settings.spare_sims
+        for offset in range(settings.endpoints):
+            number = FIRST_ENDPOINT_ID + offset
+            sim = self.sims[first_sim + offset]
+            sim.status, sim.endpoint_id, sim.activation_date = SimStatus.ACTIVATED, number, activated
+            self.endpoints[number] = Endpoint(
+                number,
+                f"Device {offset + 1}",
+                ORGANISATION_ID,
+                SERVICE_PROFILE_ID,
+                TARIFF_PROFILE_ID,
+                activated,
+                activated,
+                EndpointStatus.ENABLED,
+                sim.id,
+                ip_address=ip_address(number),
+                connectivity=Connectivity.ONLINE,
+            )
+        if settings.endpoints >= _LARGE_FLEET:
+            gc.freeze()  # the fleet stays as long as the sandbox: the collector need not search it
+        self._past_events(settings.events)
+        self.add_batch(FIRST_BATCH, 10)
+        for _ in range(settings.euiccs):
+            esims.add_euicc(self)
+
+    def add_batch(
+        self, bic: str, quantity: int, *, registrable: bool = True, organisation_id: int | None = None
+    ) -> Batch:
+        """Add a SIM batch.
+
+        :param registrable: It can be registered.
+        :param organisation_id: Who has registered it already.
+        """
+        batch = Batch(self.next_id("batch"), bic, quantity, registrable, organisation_id)
+        self.batches[bic] = batch
+        return batch
+
+    def _past_events(self, number: int) -> None:
+        fleet = list(self.endpoints.values())
+        step = 29 * DAY / max(number, 1)
+        kinds = (EventType.UPDATE_LOCATION, EventType.CREATE_PDP_CONTEXT, EventType.DELETE_PDP_CONTEXT)
+        for offset in range(number):
+            kind = kinds[offset % len(kinds)]
+            endpoint = self.random.choice(fleet) if fleet else None
+            when = self.started - 29 * DAY + offset * step
+            self.emit(kind, f"{kind.label}.", when, source=EventSource.NETWORK, endpoint=endpoint)
+
+    def add_user(
+        self,
+        username: str,
+        name: str,
+        role_ids: list[int],
+        when: float,
+        *,
+        organisation_id: int = ORGANISATION_ID,
+        status: UserStatus = UserStatus.ACTIVATION_PENDING,
+    ) -> User:
+        """Add a user account."""
+        user = User(self.next_id("user"), username, name, organisation_id, when, status)
+        user.memberships[organisation_id] = Membership(role_ids, UserStatus.ACTIVE)
+        if status is UserStatus.ACTIVATION_PENDING:
+            user.activation_key = f"activation-{user.id}-{self.random.getrandbits(64):016x}"
+        self.users[user.id] = user
+        return user
+
+
+def ip_address(number: int) -> str:
+    """The private address of the endpoint with this id."""
+    return f"10.{number >> 16 & 255}.{number >> 8 & 255}.{number & 255}"
+
+
+def _endpoint_of(endpoint: Endpoint | None) -> dict[str, Any] | None:
+    if endpoint is None:
+        return None
+    return {
+        "id": endpoint.id,
+        "name": endpoint.name,
+        "ip_address": endpoint.ip_address,
+        "tags": endpoint.tags,
+        "imei": endpoint.imei,
+    }

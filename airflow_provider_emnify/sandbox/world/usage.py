@@ -1,0 +1,107 @@
+"""How much devices use: made up from the seed, the same whenever it is asked for.
+
+An endpoint uses its weight times the level of the day, so that the usage of a whole fleet is its weight
+times that level, and the numbers of the endpoints add up to it.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from functools import lru_cache
+from typing import TYPE_CHECKING
+from zlib import crc32
+
+if TYPE_CHECKING:
+    from airflow_provider_emnify.sandbox.world.records import Endpoint
+    from airflow_provider_emnify.sandbox.world.state import State
+
+_DAY = 86_400
+_WEIGHTS = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Traffic: bytes of data, and SMS."""
+
+    data_rx: int = 0
+    data_tx: int = 0
+    sms_rx: int = 0
+    sms_tx: int = 0
+
+    def __add__(self, other: Usage) -> Usage:
+        return Usage(
+            self.data_rx + other.data_rx,
+            self.data_tx + other.data_tx,
+            self.sms_rx + other.sms_rx,
+            self.sms_tx + other.sms_tx,
+        )
+
+    def share(self, part: int, whole: int) -> Usage:
+        """Return a part of it."""
+        return Usage(*(number * part // whole for number in self._numbers()))
+
+    def _numbers(self) -> tuple[int, int, int, int]:
+        return self.data_rx, self.data_tx, self.sms_rx, self.sms_tx
+
+    def __bool__(self) -> bool:
+        return any(self._numbers())
+
+
+Days = Iterator[tuple[date, Usage]]
+
+
+def day_of(when: float) -> date:
+    """Return the day, in UTC."""
+    return datetime.fromtimestamp(when, UTC).date()
+
+
+def of_endpoint(state: State, endpoint: Endpoint, first: date, last: date, now: float) -> Days:
+    """Yield the usage of an endpoint on each day from ``first`` to ``last``, both included."""
+    weight = _weight(endpoint)
+    for ordinal in range(_first(endpoint.created, first), _last(now, last) + 1):
+        yield date.fromordinal(ordinal), _on_day(state, weight, ordinal, now)
+
+
+def of_organisation(state: State, organisation_id: int, first: date, last: date, now: float) -> Days:
+    """Yield the usage of all endpoints of an organisation on each day, as :func:`of_endpoint` does."""
+    born: Counter[int] = Counter()
+    for endpoint in state.endpoints.values():
+        if endpoint.organisation_id == organisation_id:
+            born[int(endpoint.created // _DAY)] += _weight(endpoint)
+    if not born:
+        return
+    start = _first(min(born) * _DAY, first)
+    epoch = date(1970, 1, 1).toordinal()
+    weight = sum(part for day, part in born.items() if day + epoch < start)
+    for ordinal in range(start, _last(now, last) + 1):
+        weight += born[ordinal - epoch]
+        yield date.fromordinal(ordinal), _on_day(state, weight, ordinal, now)
+
+
+def _weight(endpoint: Endpoint) -> int:
+    return 1 + endpoint.id % _WEIGHTS
+
+
+def _first(created: float, first: date) -> int:
+    return max(first.toordinal(), day_of(created).toordinal())
+
+
+def _last(now: float, last: date) -> int:
+    return min(last.toordinal(), day_of(now).toordinal())
+
+
+def _on_day(state: State, weight: int, ordinal: int, now: float) -> Usage:
+    rx, tx, sms = _level(state.settings.seed, ordinal)
+    usage = Usage(weight * rx, weight * tx, weight * sms, weight * (sms // 2))
+    if ordinal == day_of(now).toordinal():
+        return usage.share(int(now % _DAY), _DAY)  # the day is not over yet
+    return usage
+
+
+@lru_cache(maxsize=4096)
+def _level(seed: int, ordinal: int) -> tuple[int, int, int]:
+    chance = crc32(f"{seed} {ordinal}".encode())
+    return 100_000 + chance % 900_000, 20_000 + (chance >> 8) % 180_000, chance >> 20 & 0b11

@@ -1,0 +1,1 @@
+"""Where a transfer writes: files and tables."""

@@ -1,0 +1,82 @@
+"""Partitions: which directory a row's file lies in, ``timestamp_day=2024-05-01/status=Enabled``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from airflow_provider_emnify.api.streams.columns import Column, ColumnType
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+_NULL = "__HIVE_DEFAULT_PARTITION__"
+_UNITS: dict[str, str] = {"year": "%Y", "month": "%Y-%m", "day": "%Y-%m-%d", "hour": "%Y-%m-%dT%H"}
+_TIMES = frozenset({ColumnType.TIMESTAMP, ColumnType.DATE})
+
+
+@dataclass(frozen=True)
+class Part:
+    """One level of directories.
+
+    :param name: Its name before the ``=``.
+    :param place: Where its value stands in a row.
+    :param label: From the value to what stands after the ``=``.
+    :param whole: It says all that the column does, which is not in the files then.
+    """
+
+    name: str
+    place: int
+    label: Callable[[Any], str]
+    whole: bool
+
+    def of(self, row: Sequence[Any]) -> str:
+        """Return the directory of a row."""
+        value = row[self.place]
+        return f"{self.name}={_NULL if value is None else quote(self.label(value), safe='')}"
+
+
+class Partitions:
+    """The levels of directories.
+
+    :param spec: Names of columns; one of times with its unit, ``timestamp:day``. Their order counts.
+    :param columns: The columns of the rows.
+    :raises ValueError: for a column that there is not, or cannot be partitioned by.
+    """
+
+    def __init__(self, spec: str | Sequence[str] | None, columns: Sequence[Column]) -> None:
+        names = [spec] if isinstance(spec, str) else list(spec or ())
+        self.parts = tuple(_part(name, columns) for name in names if name)
+        dropped = {part.place for part in self.parts if part.whole}
+        self.kept = [place for place in range(len(columns)) if place not in dropped]
+        self.columns = [columns[place] for place in self.kept]
+        if not self.columns:
+            raise ValueError("partition_by: no column is left for the files")
+
+    def of(self, row: Sequence[Any]) -> str:
+        """Return the directory of a row, empty where there are no partitions."""
+        return "/".join([part.of(row) for part in self.parts])
+
+    def rest(self, row: Sequence[Any]) -> Sequence[Any]:
+        """Return the values of a row that stand in its file."""
+        return [row[place] for place in self.kept] if len(self.kept) < len(row) else row
+
+
+def _part(spec: str, columns: Sequence[Column]) -> Part:
+    name, _, unit = spec.partition(":")
+    place = next((place for place, column in enumerate(columns) if column.name == name), None)
+    if place is None:
+        raise ValueError(f"partition_by: there is no column {name!r}")
+    kind = columns[place].type
+    if unit:
+        if kind not in _TIMES or unit not in _UNITS or (kind is ColumnType.DATE and unit == "hour"):
+            raise ValueError(f"partition_by: {spec!r} is none; times have {', '.join(_UNITS)}")
+        form = _UNITS[unit]
+        return Part(f"{name}_{unit}", place, lambda value: format(value, form), whole=False)
+    if kind is ColumnType.TIMESTAMP:
+        raise ValueError(f"partition_by: {name!r} needs a unit, for example '{name}:day'")
+    if kind in {ColumnType.JSON, ColumnType.DECIMAL}:
+        raise ValueError(f"partition_by: {name!r} is {kind}, which makes no directories")
+    label = (lambda yes: "true" if yes else "false") if kind is ColumnType.BOOLEAN else str
+    return Part(name, place, label, whole=True)

@@ -1,0 +1,366 @@
+"""A stream in a table of a SQL database: created, checked, and changed as a whole or not at all.
+
+Rows go into a temporary table first, which nobody else sees. Then the same transaction creates the table or
+adds columns, where that was asked for, and merges, appends or replaces. Names are quoted, values are bound.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from airflow_provider_emnify.api.secrets.one_line_log import one_line_log
+from airflow_provider_emnify.api.streams.columns import Column, ColumnType
+from airflow_provider_emnify.transfers.sinks.sql_copy import can_copy, copy, insert
+from airflow_provider_emnify.transfers.sinks.sql_dialects import dialect_of
+from airflow_provider_emnify.transfers.sinks.sql_fit import fills_itself, misfit
+from airflow_provider_emnify.transfers.sinks.sql_names import check_names, check_table_name
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from datetime import datetime
+
+    from airflow.providers.common.sql.hooks.sql import DbApiHook
+    from sqlalchemy.engine import Inspector
+
+log = one_line_log(__name__)
+
+Row = dict[str, Any]
+Mode = Literal["merge", "append", "replace"]
+MODES: tuple[Mode, ...] = ("merge", "append", "replace")
+
+RUN = Column("_interval_end", ColumnType.TIMESTAMP, ())
+"""In a table that is appended to: which run a row belongs to, by the end of its interval."""
+
+_PLACE = Column("_row", ColumnType.INTEGER, ())
+_STAGE = "_emnify_rows"  # each connection has its own
+_SOURCE = "emnify_source_"  # its alias
+_OTHER_STAGE = "_emnify_rows_2"  # for a table that is called like the first one
+
+
+class TableMismatchError(ValueError):
+    """A table cannot take the rows of a stream."""
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """What a load did.
+
+    :param rows: Rows that came.
+    :param changed: Rows of the table that were added or changed, as far as the database says.
+    :param repeated: Rows that do not count, because a later one has the same key.
+    """
+
+    rows: int
+    changed: int
+    repeated: int = 0
+
+
+class SqlTable:
+    """A table, and how a stream gets into it.
+
+    :param hook: The hook of the database.
+    :param name: Name of the table.
+    :param schema: Its schema.
+    :param columns: What the rows hold.
+    :param key: The columns that tell rows apart.
+    :param mode: ``merge``: rows are added or changed by their key. ``append``: rows are added, those that
+        the same run wrote before are replaced. ``replace``: the rows are all that there is.
+    :param create_table: Create the table if there is none.
+    :param add_columns: Add columns that the table does not have.
+    """
+
+    def __init__(
+        self,
+        hook: DbApiHook,
+        name: str,
+        schema: str | None,
+        columns: Sequence[Column],
+        key: Sequence[str],
+        *,
+        mode: Mode = "merge",
+        create_table: bool = True,
+        add_columns: bool = False,
+    ) -> None:
+        self.hook = hook
+        self.dialect_name, self.dialect = dialect_of(hook)
+        self.name, self.schema = name, schema
+        self.columns = (*columns, RUN) if mode == "append" else tuple(columns)
+        self.key = (*key, RUN.name) if mode == "append" else tuple(key)
+        self.mode = mode
+        self.create_table, self.add_columns = create_table, add_columns
+        self.full_name = self.dialect.table(name, schema)
+        self._stage = self.dialect.quote(_OTHER_STAGE if name.casefold() == _STAGE else _STAGE)
+        self._check_names()
+
+    def load(self, rows: Iterable[Row], run: datetime) -> Loaded:
+        """Bring rows into the table; when anything fails, it stays as it was.
+
+        Of several rows with the same key the last one counts.
+
+        :param rows: Rows with a value for each column.
+        :param run: End of the interval that they are for.
+        :raises TableMismatchError: when the table cannot take them.
+        """
+        missing = self.missing()  # before anything is read
+        with self.transaction() as cursor:
+            return self.load_within(cursor, rows, run, missing)
+
+    def load_within(
+        self,
+        cursor: Any,
+        rows: Iterable[Row],
+        run: datetime,
+        missing: list[Column] | None,
+    ) -> Loaded:
+        """Bring rows into the table as part of a transaction.
+
+        :param cursor: The transaction's cursor.
+        :param missing: What :meth:`missing` said.
+        """
+        count = self._fill_stage(cursor, rows, run)
+        if self.dialect.lock is not None:
+            cursor.execute(self.dialect.lock, (self.full_name,))
+            cursor.fetchall()
+        self._prepare(cursor, missing)
+        repeated = count - self._count_keys(cursor)
+        if repeated:
+            log.warning(
+                "%d of %d rows for %s have the key (%s) of a later one; of each key the last row counts",
+                *(repeated, count, self.full_name, ", ".join(self.key)),
+            )
+        changed = self._apply(cursor, run, self._source(unique=not repeated))
+        cursor.execute(f"{self.dialect.drop} {self._stage}")
+        return Loaded(count, changed, repeated)
+
+    @contextlib.contextmanager
+    def transaction(self) -> Iterator[Any]:
+        """Begin a transaction of the table's database: it ends well as a whole, or not at all."""
+        connection: Any = self.hook.get_conn()
+        with contextlib.closing(connection):
+            if self.hook.supports_autocommit:
+                self.hook.set_autocommit(connection, False)
+            with contextlib.closing(connection.cursor()) as cursor:
+                if self.dialect.begin is not None:
+                    cursor.execute(self.dialect.begin)
+                try:
+                    yield cursor
+                    connection.commit()
+                except BaseException:
+                    with contextlib.suppress(Exception):  # the failure itself is what counts
+                        connection.rollback()
+                    raise
+
+    def _check_names(self) -> None:
+        """Refuse what the database would cut: two tables could become one."""
+        names = [("table", self.name), *(("column", column.name) for column in self.columns)]
+        if self.schema is not None:
+            names.append(("schema", self.schema))
+
+        def ask() -> Any:
+            engine = self.hook.get_sqlalchemy_engine()
+            engine.dispose()
+            return engine.dialect
+
+        check_names(self.dialect, names, ask)
+
+    # -- the table as it is -------------------------------------------------------------------------------
+
+    def missing(self) -> list[Column] | None:
+        """Return the columns that are missing, None when there is no table.
+
+        :raises TableMismatchError: when it cannot take the rows.
+        """
+        from sqlalchemy import inspect
+
+        engine = self.hook.get_sqlalchemy_engine()
+        try:
+            return self._check(inspect(engine))  # the hook's own inspector remembers what it has seen
+        finally:
+            engine.dispose()
+
+    def _check(self, inspector: Inspector) -> list[Column] | None:
+        if not inspector.has_table(self.name, schema=self.schema):
+            if not self.create_table:
+                raise TableMismatchError(f"table: there is no {self.full_name}, and create_table is False")
+            return None
+        if not self.dialect.folds:
+            check_table_name(inspector, self.name, self.schema)
+        fold: Callable[[str], str] = str.casefold if self.dialect.folds_columns else str
+        there = {fold(found["name"]): found for found in inspector.get_columns(self.name, schema=self.schema)}
+        missing = [column for column in self.columns if column.name not in there]
+        if missing and not self.add_columns:
+            names = ", ".join(column.name for column in missing)
+            raise TableMismatchError(
+                f"table: {self.full_name} has no {names}; add them, or set add_columns=True"
+            )
+        if lost := [column.name for column in missing if column.name in self.key]:
+            raise TableMismatchError(f"table: {self.full_name} has no {', '.join(lost)}, which is its key")
+        self._check_columns(there)
+        self._check_key(inspector, fold)
+        return missing
+
+    def _check_columns(self, there: dict[str, Any]) -> None:
+        own = {column.name: column for column in self.columns}
+        for name, found in there.items():
+            if name not in own:
+                if not fills_itself(found):
+                    raise TableMismatchError(
+                        f"table: {self.full_name}.{name} may not be null, and is not known here"
+                    )
+                continue
+            column, in_key = own[name], name in self.key
+            if why := misfit(self.dialect_name, self.dialect, column, found, in_key=in_key):
+                raise TableMismatchError(f"table: {self.full_name}.{name} {why}")
+
+    def _check_key(self, inspector: Inspector, fold: Callable[[str], str]) -> None:
+        name, schema = self.name, self.schema
+        found: list[Sequence[str | None]] = [
+            inspector.get_pk_constraint(name, schema).get("constrained_columns") or [],
+            *(unique["column_names"] for unique in inspector.get_unique_constraints(name, schema)),
+            *(index["column_names"] for index in inspector.get_indexes(name, schema) if index["unique"]),
+        ]
+        keys = [{fold(column or "") for column in columns} for columns in found if columns]
+        if self.mode == "merge" and self.dialect.upsert is not None and set(self.key) not in keys:
+            raise TableMismatchError(
+                f"table: {self.full_name} has no primary key or unique index over {', '.join(self.key)}, "
+                "which a merge needs"
+            )
+        for key in keys:
+            if key < set(self.key):
+                raise TableMismatchError(
+                    f"table: {self.full_name} has a primary key or unique index over "
+                    f"{', '.join(sorted(key))}, and in mode {self.mode} several rows may have the same: the "
+                    f"key of the rows is {', '.join(self.key)}"
+                )
+
+    def _prepare(self, cursor: Any, missing: list[Column] | None) -> None:
+        """Create the table, or add the columns that it does not have."""
+        quote = self.dialect.quote
+        if missing is None:
+            columns = [self.dialect.column(column, in_key=column.name in self.key) for column in self.columns]
+            key = ", ".join(quote(name) for name in self.key)
+            definitions = f"{', '.join(columns)}, PRIMARY KEY ({key})"
+            cursor.execute(f"{self.dialect.create} {self.full_name} ({definitions})")
+            log.info("Created the table %s", self.full_name)
+            return
+        for column in missing:
+            cursor.execute(f"ALTER TABLE {self.full_name} ADD COLUMN {self.dialect.column(column)}")
+            log.info("Added the column %s to %s", column.name, self.full_name)
+
+    # -- rows ---------------------------------------------------------------------------------------------
+
+    def _fill_stage(self, cursor: Any, rows: Iterable[Row], run: datetime) -> int:
+        columns = (*self.columns, _PLACE)
+        definitions = ", ".join(self.dialect.column(column) for column in columns)
+        cursor.execute(f"{self.dialect.temporary} {self._stage} ({definitions})")
+        names = ", ".join(self.dialect.quote(column.name) for column in columns)
+        counted = _Counted(rows, run if self.mode == "append" else None)
+        if can_copy(self.dialect_name, cursor):
+            copy(cursor, f"COPY {self._stage} ({names}) FROM STDIN", columns, counted)
+        else:
+            places = ", ".join([self.hook.placeholder] * len(columns))
+            # Names are quoted; the rest is ours.
+            statement = f"INSERT INTO {self._stage} ({names}) VALUES ({places})"  # noqa: S608
+            insert(cursor, statement, self.dialect, columns, counted)
+        return counted.count
+
+    def _count_keys(self, cursor: Any) -> int:
+        """Count the keys in the temporary table: the database does, so that memory does not grow."""
+        key = ", ".join(self.dialect.quote(name) for name in self.key)
+        cursor.execute(f"SELECT COUNT(*) FROM (SELECT DISTINCT {key} FROM {self._stage}) k")  # noqa: S608 - quoted
+        return int(cursor.fetchone()[0])
+
+    def _apply(self, cursor: Any, run: datetime, source: str) -> int:
+        """Bring the rows of a source into the table; return how many of it were changed."""
+        changed = 0
+        if self.mode == "replace":
+            cursor.execute(f"DELETE FROM {self.full_name}")  # noqa: S608 - quoted
+        elif self.mode == "append":
+            self._remove(cursor, run)
+        elif self.dialect.upsert is None:
+            exists = f"EXISTS (SELECT 1 FROM {self._stage} {_SOURCE} WHERE {self._same})"  # noqa: S608
+            cursor.execute(f"DELETE FROM {self.full_name} WHERE {exists}")  # noqa: S608
+        elif self.dialect.upsert == "join":
+            joined = f"{self.full_name} JOIN {source} {_SOURCE} ON {self._same}"
+            cursor.execute(f"UPDATE {joined} SET {self._changes(_SOURCE)} WHERE {self._differs(_SOURCE)}")  # noqa: S608
+            changed = max(int(cursor.rowcount), 0)
+        cursor.execute(self._insertion(source))
+        return changed + max(int(cursor.rowcount), 0)
+
+    def _remove(self, cursor: Any, run: datetime) -> None:
+        """Remove what the same run has appended before."""
+        binds = self.dialect.binds
+        bind: Callable[[datetime], Any] = binds.get(RUN.type, lambda moment: moment)
+        # Beside a placeholder, PostgreSQL's drivers take a percent sign for one.
+        name = self.full_name.replace("%", "%%") if self.dialect_name == "postgresql" else self.full_name
+        condition = f"{self.dialect.quote(RUN.name)} = {self.hook.placeholder}"
+        cursor.execute(f"DELETE FROM {name} WHERE {condition}", (bind(run),))  # noqa: S608
+
+    def _source(self, *, unique: bool) -> str:
+        """Return where the rows come from: of several with the same key, the last one."""
+        if unique:
+            return self._stage
+        quote = self.dialect.quote
+        key, place = ", ".join(map(quote, self.key)), quote(_PLACE.name)
+        newest = f"ROW_NUMBER() OVER (PARTITION BY {key} ORDER BY {place} DESC)"
+        names = ", ".join(quote(column.name) for column in self.columns)
+        ranked = f"SELECT {names}, {newest} AS newest FROM {self._stage}"  # noqa: S608
+        return f"(SELECT {names} FROM ({ranked}) r WHERE r.newest = 1)"  # noqa: S608
+
+    def _insertion(self, source: str) -> str:
+        """Return the statement that takes rows into the table."""
+        names = [self.dialect.quote(column.name) for column in self.columns]
+        statement = (
+            f"INSERT INTO {self.full_name} ({', '.join(names)}) "  # noqa: S608 - quoted
+            f"SELECT {', '.join(f'{_SOURCE}.{name}' for name in names)} FROM {source} {_SOURCE} WHERE 1 = 1"
+        )
+        if self.mode != "merge" or self.dialect.upsert is None:
+            return statement
+        if self.dialect.upsert == "join":
+            return f"{statement} AND NOT EXISTS (SELECT 1 FROM {self.full_name} WHERE {self._same})"  # noqa: S608
+        key = ", ".join(self.dialect.quote(name) for name in self.key)
+        update = f"UPDATE SET {self._changes('excluded')} WHERE {self._differs('excluded')}"
+        return f"{statement} ON CONFLICT ({key}) DO {update}"
+
+    @property
+    def _rest(self) -> list[Column]:
+        """The columns beside the key."""
+        return [column for column in self.columns if column.name not in self.key]
+
+    def _changes(self, source: str) -> str:
+        own = "" if source == "excluded" else f"{self.full_name}."
+        names = [self.dialect.quote(column.name) for column in self._rest]
+        return ", ".join(f"{own}{name} = {source}.{name}" for name in names)
+
+    def _differs(self, source: str) -> str:
+        """Return the condition under which a row is written again: one that is as it was is not."""
+        conditions = []
+        for column in self._rest:
+            unlike, name = self.dialect.unlike, self.dialect.quote(column.name)
+            if column.type is ColumnType.JSON:
+                unlike = self.dialect.unlike_json or unlike
+            conditions.append(unlike.format(f"{self.full_name}.{name}", f"{source}.{name}"))
+        return " OR ".join(conditions)
+
+    @property
+    def _same(self) -> str:
+        names = map(self.dialect.quote, self.key)
+        return " AND ".join(f"{self.full_name}.{name} = {_SOURCE}.{name}" for name in names)
+
+
+class _Counted:
+    """The values of rows with their place and their run at the end; counts them."""
+
+    def __init__(self, rows: Iterable[Row], run: datetime | None) -> None:
+        self._rows, self._run = rows, run
+        self.count = 0
+
+    def __iter__(self) -> Iterator[tuple[Any, ...]]:
+        for row in self._rows:
+            self.count += 1
+            if self._run is None:
+                yield (*row.values(), self.count)
+            else:
+                yield (*row.values(), self._run, self.count)

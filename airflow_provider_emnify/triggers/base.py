@@ -1,0 +1,102 @@
+"""What the triggers of asset watchers have in common: Airflow 3, and a memory that outlives a restart.
+
+Airflow 3.3 and later keep a trigger's memory in its asset's state store. Before that it is in the process
+alone: what happens while no triggerer runs is not told afterwards.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+from typing import TYPE_CHECKING, Any
+
+from airflow.triggers.base import BaseTrigger
+
+from airflow_provider_emnify.api.secrets.one_line_log import one_line_log
+from airflow_provider_emnify.operators.waiting import seconds
+
+try:
+    from airflow.triggers.base import BaseEventTrigger
+
+    HAS_WATCHERS = True
+except ImportError:  # Airflow 2
+    BaseEventTrigger = BaseTrigger  # type: ignore[assignment,misc]
+    HAS_WATCHERS = False
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+log = one_line_log(__name__)
+
+_PATIENCE = 5.0  # seconds between two tries to read the store
+
+
+class EmnifyWatchingTrigger(BaseEventTrigger):
+    """Base of the triggers for ``AssetWatcher``.
+
+    :param emnify_conn_id: The connection to emnify.
+    :param poll_interval: Seconds (or a timedelta) between two looks. Default 60.
+    :raises RuntimeError: on Airflow 2, which has no asset watchers.
+    """
+
+    def __init__(self, *, emnify_conn_id: str, poll_interval: Any) -> None:
+        if not HAS_WATCHERS:
+            raise RuntimeError(
+                f"{type(self).__name__} is for AssetWatcher, which needs Airflow 3. On Airflow 2, use "
+                "EmnifyEventSensor or EmnifyEndpointStatusSensor"
+            )
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.emnify_conn_id = emnify_conn_id
+        self.poll_interval = seconds(poll_interval, "poll_interval")
+
+    def arguments(self) -> Mapping[str, Any]:
+        """Return the trigger's own arguments as plain values."""
+        raise NotImplementedError
+
+    def serialize(self) -> tuple[str, dict[str, Any]]:
+        """Return what the triggerer makes the trigger of: plain values, none of them secret."""
+        return (
+            f"{type(self).__module__}.{type(self).__qualname__}",
+            {
+                "emnify_conn_id": self.emnify_conn_id,
+                "poll_interval": self.poll_interval,
+                **self.arguments(),
+            },
+        )
+
+    @property
+    def _key(self) -> str:
+        """Under which key the memory is kept: several watchers may watch for one asset."""
+        what = json.dumps([self.emnify_conn_id, self.arguments()], sort_keys=True)
+        return f"{type(self).__name__}-{hashlib.sha256(what.encode()).hexdigest()[:12]}"
+
+    @property
+    def _store(self) -> Any:
+        """Where the memory is kept: the state store of the asset, from Airflow 3.3 on; else None."""
+        store = getattr(self, "asset_state_store", None)
+        # Assets with the same watcher share one trigger; then one of them keeps the memory.
+        by_name = getattr(store, "_by_name", {})
+        return store if len(by_name) <= 1 else by_name[min(by_name)]
+
+    async def load(self) -> Any:
+        """Return what was saved last; None when there is nothing. Waits for a store that fails."""
+        store = self._store
+        if store is None:
+            return None
+        while True:
+            try:
+                return await store.aget(self._key)
+            except Exception:
+                log.exception("What %r remembers could not be read; trying again", self)
+            await asyncio.sleep(_PATIENCE)
+
+    async def save(self, value: Any) -> None:
+        """Remember a plain value. When that fails, a restart may tell something twice, but misses nothing."""
+        store = self._store
+        if store is None:
+            return
+        try:
+            await store.aset(self._key, value)
+        except Exception:
+            log.exception("What %r is to remember could not be saved", self)

@@ -1,0 +1,124 @@
+"""Undo what a task began at emnify, when someone ends it while it waits.
+
+What is to be undone travels as plain values: ``{"call": "sms.cancel", "arguments": {...}}``, a call as on the
+client. The state of the task tells what has happened: when it was marked failed, nobody waits any more. When
+it was cleared, its next try goes on with what was begun, and may be at it already. When it is deferred, the
+triggerer shuts down, and another one goes on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from airflow.triggers.base import BaseTrigger
+
+from airflow_provider_emnify.api import EmnifyError
+from airflow_provider_emnify.api.secrets.one_line_log import one_line_log
+from airflow_provider_emnify.hooks.connection import EmnifyConnectionConfigError
+from airflow_provider_emnify.triggers.shared.connection import access_for
+
+if TYPE_CHECKING:
+    from airflow_provider_emnify.api import EmnifyClient
+
+log = one_line_log(__name__)
+
+TELLS_A_KILL = hasattr(BaseTrigger, "on_kill")
+"""Whether Airflow itself tells a trigger that its task was killed: from 3.3 on."""
+
+_MAY_TAKE = 30.0  # seconds
+_ENDED = frozenset({"failed", "success", "skipped", "upstream_failed", "removed"})
+_at_it: set[asyncio.Future[None]] = set()  # the event loop itself keeps no task
+
+
+def check_calls(value: Any) -> tuple[dict[str, Any], ...]:
+    """Return calls as plain values.
+
+    :raises ValueError: when they are not of the form ``{"call": ..., "arguments": {...}}``.
+    """
+    calls = list(value or ())
+    for call in calls:
+        if not isinstance(call, Mapping) or set(call) != {"call", "arguments"}:
+            raise ValueError(f"cancel: {call!r} is no call; give call and arguments")
+    return tuple({"call": call["call"], "arguments": dict(call["arguments"])} for call in calls)
+
+
+def cancel(client: EmnifyClient, calls: Sequence[Mapping[str, Any]]) -> None:
+    """Make the calls one after another. One that does not work (it may be over) keeps no other from it."""
+    for call in calls:
+        resource, name = str(call["call"]).split(".")
+        shown = f"{call['call']}({', '.join(f'{key}={value}' for key, value in call['arguments'].items())})"
+        try:
+            getattr(getattr(client, resource), name)(**call["arguments"])
+        except EmnifyError as error:
+            log.warning("%s did not work; what is not over goes on at emnify: %s", shown, error)
+        else:
+            log.info("%s: cancelled", shown)
+
+
+async def cancel_in_triggerer(
+    trigger: BaseTrigger, conn_id: str, calls: Sequence[Mapping[str, Any]], *, timed_out: bool = False
+) -> None:
+    """Make the calls, if the task of a cancelled trigger has ended.
+
+    Airflow goes on cancelling a trigger that is not gone at once. So this is done in a task of its own, which
+    ends what it has begun. It is waited for as long as Airflow waits for a task that is killed.
+
+    :param timed_out: The task's ``execution_timeout`` is over, whatever its state.
+    """
+    task = asyncio.ensure_future(_cancel_if_ended(trigger, conn_id, calls, timed_out=timed_out))
+    _at_it.add(task)
+    task.add_done_callback(_at_it.discard)
+    await asyncio.wait({task}, timeout=_MAY_TAKE)
+
+
+async def _cancel_if_ended(
+    trigger: BaseTrigger, conn_id: str, calls: Sequence[Mapping[str, Any]], *, timed_out: bool
+) -> None:
+    if not timed_out and not await _has_ended(trigger):
+        return
+    access = access_for(conn_id)
+    try:
+        await access.call(lambda client: cancel(client, calls))
+    except (EmnifyError, EmnifyConnectionConfigError) as error:
+        log.warning("What the task began was not cancelled, and goes on at emnify: %s", error)
+    finally:
+        access.release()
+
+
+async def _has_ended(trigger: BaseTrigger) -> bool:
+    """Tell whether nobody waits any more.
+
+    When that cannot be found out, someone does: work that goes on is the lesser evil.
+    """
+    try:
+        state = await _state(trigger.task_instance)
+    except Exception:
+        log.exception("The state of the task could not be read; what it began is left to go on at emnify")
+        return False
+    return state in _ENDED
+
+
+async def _state(instance: Any) -> str | None:
+    from asgiref.sync import sync_to_async
+
+    try:
+        from airflow.sdk.execution_time.task_runner import RuntimeTaskInstance
+    except ImportError:  # Airflow 2
+        from airflow.models import TaskInstance
+
+        found: Any = await sync_to_async(TaskInstance.get_task_instance)(
+            instance.dag_id, instance.run_id, instance.task_id, instance.map_index
+        )
+        return None if found is None or found.state is None else str(found.state)
+    states = await sync_to_async(RuntimeTaskInstance.get_task_states)(
+        dag_id=instance.dag_id,
+        task_ids=[instance.task_id],
+        run_ids=[instance.run_id],
+        map_index=instance.map_index,
+    )
+    index = instance.map_index
+    key = instance.task_id if index is None or index < 0 else f"{instance.task_id}_{index}"
+    state = states.get(instance.run_id, {}).get(key)
+    return None if state is None else str(state)

@@ -1,0 +1,246 @@
+"""A connection inside a triggerer: one client, one auth token, and threads of its own for the requests.
+
+All who need the connection on an event loop share it: the poller of waits, the reader of events. It goes with
+the last of them; the token stays (see ``triggers/shared/tokens.py``). The client leaves a
+share of the address's rate limit to tasks: the connection's ``task_share``. A connection that is changed is
+noticed within minutes, or at once when its credentials are rejected.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+import contextlib
+import threading
+import traceback
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+from weakref import WeakKeyDictionary
+
+from airflow_provider_emnify.airflow_names import AirflowNotFoundException, get_async_connection
+from airflow_provider_emnify.api import EmnifyAuthenticationError, EmnifyConnectionError
+from airflow_provider_emnify.api.secrets.one_line_log import one_line_log
+from airflow_provider_emnify.api.transport.auth import AUTHENTICATE
+from airflow_provider_emnify.hooks.connection import ConnectionSettings, EmnifyConnectionConfigError
+from airflow_provider_emnify.hooks.emnify import EmnifyHook
+from airflow_provider_emnify.hooks.masking import mask_from
+from airflow_provider_emnify.triggers.shared.threads import Threads
+from airflow_provider_emnify.triggers.shared.tokens import held_token
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from airflow_provider_emnify.api import EmnifyClient
+
+log = one_line_log(__name__)
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+_THREADS = 4
+_RETRIES = 1  # the next round is the retry
+_FETCH_EVERY = 300.0  # seconds after which a connection is fetched again: it may have been changed
+_WARNING = 60.0  # seconds between two log lines on passing errors
+
+
+class _GoneError(Exception):
+    """Ends a thread's sleep when nobody needs the connection any more."""
+
+
+class Access:
+    """A connection on one event loop. Had from :func:`access_for`, given back with :meth:`release`.
+
+    :param conn_id: The connection.
+    :param on_gone: Called when nobody needs it any more.
+    """
+
+    def __init__(self, conn_id: str, on_gone: Callable[[], None]) -> None:
+        self.conn_id = conn_id
+        self.users = 0
+        self._on_gone = on_gone
+        self._mask = mask_from(asyncio.get_running_loop())
+        self._pool = Threads(_THREADS, f"emnify-{conn_id}")
+        self._running: set[concurrent.futures.Future[Any]] = set()
+        self._connecting = asyncio.Lock()
+        self._settings: ConnectionSettings | None = None
+        self._client: EmnifyClient | None = None
+        self._users_of: dict[EmnifyClient, int] = {}
+        self._fetched = float("-inf")
+        self._rejected: EmnifyAuthenticationError | None = None
+        self._gone = threading.Event()
+        self._warned = float("-inf")
+
+    async def call(self, work: Callable[[EmnifyClient], R]) -> R:
+        """Do work with the client, in a thread.
+
+        When emnify does not accept the credentials, the connection is fetched anew; if it was changed
+        meanwhile, the work is done with the new one. Credentials that were rejected are never sent again.
+
+        :raises EmnifyError: what the work raises.
+        :raises EmnifyConnectionConfigError: when the connection cannot work.
+        """
+        settings, client = await self._connect()
+        try:
+            return await self._do(work, client)
+        except EmnifyAuthenticationError as error:
+            if not await self._has_new_credentials(settings):
+                if error.path == AUTHENTICATE:
+                    self._rejected = error
+                raise
+        _, client = await self._connect()
+        return await self._do(work, client)
+
+    def warn(self, reason: str) -> None:
+        """Say that emnify cannot be read for now: once a minute, however many notice."""
+        now = asyncio.get_running_loop().time()
+        if now - self._warned >= _WARNING:
+            self._warned = now
+            log.warning(
+                "emnify (connection '%s') could not be read: %s. Trying again until the waits' deadlines",
+                self.conn_id,
+                reason,
+            )
+
+    def release(self) -> None:
+        """Give it back. The last one closes it, without waiting for a thread in the middle of a request."""
+        self.users -= 1
+        if self.users:
+            return
+        self._on_gone()
+        self._gone.set()
+        self._pool.submit(self._close)
+        self._pool.shutdown()
+
+    def _close(self) -> None:
+        concurrent.futures.wait(set(self._running))
+        for client in self._users_of:
+            client.close()
+
+    async def _do(self, work: Callable[[EmnifyClient], R], client: EmnifyClient) -> R:
+        with self._using(client):
+            return await self.in_thread(work, client)
+
+    @contextlib.contextmanager
+    def _using(self, client: EmnifyClient) -> Iterator[None]:
+        """Note that a client is in use; one that was replaced meanwhile is closed by who used it last."""
+        self._users_of[client] += 1
+        try:
+            yield
+        finally:
+            self._users_of[client] -= 1
+            self._close_if_replaced(client)
+
+    def _close_if_replaced(self, client: EmnifyClient) -> None:
+        if client is not self._client and not self._users_of[client] and not self._gone.is_set():
+            del self._users_of[client]
+            self._pool.submit(client.close)
+
+    async def _connect(self) -> tuple[ConnectionSettings, EmnifyClient]:
+        """Return the client, made when it is first needed."""
+        async with self._connecting:
+            now = asyncio.get_running_loop().time()
+            if self._client is None or self._settings is None:
+                await self._use(await self._fetch())
+            elif self._rejected is not None:
+                settings = await self._fetch()
+                if settings == self._settings:
+                    raise self._rejected.with_traceback(None)
+                await self._use(settings)
+            elif now - self._fetched >= _FETCH_EVERY:
+                await self._fetch_again()
+            assert self._client is not None  # noqa: S101 - for the type checker
+            assert self._settings is not None  # noqa: S101 - for the type checker
+            return self._settings, self._client
+
+    async def _fetch_again(self) -> None:
+        """Use the connection as it is now. One that cannot be fetched for now is used as it was."""
+        self._fetched = asyncio.get_running_loop().time()
+        try:
+            settings = await self._fetch()
+        except (EmnifyConnectionError, EmnifyConnectionConfigError) as error:
+            log.warning("Going on with connection '%s' as it was before: %s", self.conn_id, error)
+            return
+        if settings != self._settings:
+            log.info("Connection '%s' was changed; using the new one", self.conn_id)
+            await self._use(settings)
+
+    async def _has_new_credentials(self, rejected: ConnectionSettings) -> bool:
+        """Fetch a connection anew whose credentials were rejected; it may have been changed meanwhile."""
+        async with self._connecting:
+            if self._settings is not rejected:
+                return True
+            settings = await self._fetch()
+            if settings == rejected:
+                return False
+            log.info("Connection '%s' was changed; using the new one", self.conn_id)
+            await self._use(settings)
+            return True
+
+    async def _use(self, settings: ConnectionSettings) -> None:
+        before, self._client = self._client, await self.in_thread(self._make_client, settings)
+        self._users_of[self._client] = 0
+        self._settings = settings
+        self._rejected = None
+        self._fetched = asyncio.get_running_loop().time()
+        if before is not None:
+            self._close_if_replaced(before)
+
+    async def _fetch(self) -> ConnectionSettings:
+        try:
+            conn = await get_async_connection(self.conn_id)
+        except AirflowNotFoundException:
+            raise EmnifyConnectionConfigError(self.conn_id, "id", "there is no such connection") from None
+        except Exception as error:
+            # Not its text: Airflow puts a connection's URI into some of these.
+            kind = type(error).__name__
+            raise EmnifyConnectionError(f"connection '{self.conn_id}' could not be read: {kind}") from None
+        return await self.in_thread(ConnectionSettings.from_airflow, conn, self._mask)
+
+    def _make_client(self, settings: ConnectionSettings) -> EmnifyClient:
+        return EmnifyHook.client_from_settings(
+            settings,
+            max_retries=_RETRIES,
+            leave=settings.task_share,
+            sleep=self._sleep,
+            token_cache=held_token(settings),
+            on_secret=self._mask,
+        )
+
+    def _sleep(self, seconds: float) -> None:
+        if self._gone.wait(seconds):
+            raise _GoneError
+
+    async def in_thread(self, work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+        """Do work in a thread of this connection."""
+        future = self._pool.submit(lambda: _freeing(work, *args, **kwargs))
+        self._running.add(future)
+        future.add_done_callback(self._running.discard)
+        return await asyncio.wrap_future(future)
+
+
+def _freeing(work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+    """Do work; an error of it keeps where it came from, and lets go of what was looked at there.
+
+    The library that retries requests keeps errors in a circle: else waits would be freed by a garbage
+    collection only.
+    """
+    try:
+        return work(*args, **kwargs)
+    except Exception as error:
+        traceback.clear_frames(error.__traceback__)
+        raise
+
+
+_accesses: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, Access]] = WeakKeyDictionary()
+
+
+def access_for(conn_id: str) -> Access:
+    """Return the access of a connection on the running event loop, for one more user of it."""
+    accesses = _accesses.setdefault(asyncio.get_running_loop(), {})
+    if conn_id not in accesses:
+
+        def forget() -> None:
+            del accesses[conn_id]
+
+        accesses[conn_id] = Access(conn_id, forget)
+    accesses[conn_id].users += 1
+    return accesses[conn_id]

@@ -1,0 +1,420 @@
+"""One exchange: its bounds in size and time, what comes before an answer, TLS, forks, and its end."""
+
+from __future__ import annotations
+
+import contextlib
+import gzip
+import logging
+import os
+import socket
+import ssl
+import threading
+import time
+import zlib
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from airflow_provider_emnify.api import (
+    EmnifyConnectionError,
+    EmnifyError,
+    EmnifyRateLimitError,
+    EmnifyServerError,
+    EmnifyUnknownOutcomeError,
+)
+from airflow_provider_emnify.api.transport import connections
+from tests.api.support import OK, THING, TOKEN, Sleeps, http, make_client, raw_server
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+USER = "/api/v1/user"
+GARBLED = {
+    "two lengths": b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\nContent-Length: 8\r\n\r\n{}",
+    "no status line": b"\x15\x03\x03\x00\x02\x02\x50",
+    "a bad chunk": b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n{}\r\n",
+    "a chunk that is cut": b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n9\r\n{}",
+    "another protocol": b"HTTP/2.0 200 OK\r\n\r\n{}",
+    "a status of letters": b"HTTP/1.1 abc OK\r\n\r\n",
+    "a long header": b"HTTP/1.1 200 OK\r\nX: " + b"x" * 70_000 + b"\r\n\r\n{}",
+    "many headers": b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 200 + b"\r\n{}",
+    "damaged gzip": http("200 OK", "{}", Content_Encoding="gzip"),
+    "cut gzip": b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Encoding: gzip\r\n\r\n"
+    + gzip.compress(b'{"id": 7}')[:-9],
+    "a switch of protocols": b"HTTP/1.1 101 Switching Protocols\r\n\r\n",
+    "never an answer": b"HTTP/1.1 103 Early Hints\r\n\r\n" * 500,
+    "brotli": http("200 OK", "{}", Content_Encoding="br"),
+    "packed twice": http("200 OK", "{}", Content_Encoding="gzip, gzip"),
+}
+
+
+@pytest.mark.parametrize("answer", GARBLED.values(), ids=GARBLED)
+def test_an_answer_against_the_protocol_leaves_a_post_unknown_and_a_get_sent_again(answer: bytes) -> None:
+    with raw_server(TOKEN, answer, OK) as (url, _), make_client(base_url=url) as client:
+        assert client.request("GET", THING) == {"id": 7}
+    with raw_server(TOKEN, answer) as (url, seen), make_client(base_url=url) as client:
+        with pytest.raises(EmnifyUnknownOutcomeError):
+            client.request("POST", USER, json={})
+        assert len(seen) == 2
+
+
+@pytest.mark.parametrize("location", ["http://[::1/", "http://a:b:c/", "//", "\x7f", "https://u:p@h/"])
+def test_no_location_is_too_odd_for_a_redirect(location: str) -> None:
+    answer = http("302 Found", Location=location)
+    with (
+        raw_server(TOKEN, answer) as (url, _),
+        make_client(base_url=url) as client,
+        pytest.raises(EmnifyError, match="redirect") as caught,
+    ):
+        client.request("GET", THING)
+    assert "u:p" not in str(caught.value)
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+@pytest.mark.parametrize("interim", [["103 Early Hints"], ["100 A", "102 B", "103 C", "199 D"]])
+def test_what_comes_before_the_answer_is_not_the_answer(interim: list[str], method: str) -> None:
+    before = b"".join(f"HTTP/1.1 {one}\r\nLink: </x>\r\n\r\n".encode() for one in interim)
+    with raw_server(TOKEN, before + OK) as (url, seen), make_client(base_url=url) as client:
+        assert client.request(method, THING) == {"id": 7}
+        assert len(seen) == 2
+
+
+def packed(body: bytes, coding: str) -> bytes:
+    head = f"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: {len(body)}\r\n"
+    return head.encode() + (f"Content-Encoding: {coding}\r\n" if coding else "").encode() + b"\r\n" + body
+
+
+def raw_deflate(text: bytes) -> bytes:
+    packer = zlib.compressobj(wbits=-zlib.MAX_WBITS)
+    return packer.compress(text) + packer.flush()
+
+
+PACKINGS: dict[str, tuple[str, Callable[[bytes], bytes]]] = {
+    "plain": ("", bytes),
+    "gzip": ("gzip", gzip.compress),
+    "two members": ("x-gzip", lambda text: gzip.compress(text[:5]) + gzip.compress(text[5:])),
+    "deflate": ("deflate", zlib.compress),
+    "raw deflate": ("deflate", raw_deflate),
+    "unknown": ("utf-8", bytes),
+}
+
+
+@pytest.mark.parametrize("packing", PACKINGS)
+def test_a_packed_answer_is_unpacked_up_to_the_bound(packing: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connections, "MOST_BYTES", 1024 * 1024)
+    coding, pack = PACKINGS[packing]
+    text = b'{"x": "' + b"0" * 1_000_000 + b'"}'
+    with raw_server(TOKEN, packed(pack(text), coding)) as (url, _), make_client(base_url=url) as client:
+        assert len(client.request("GET", THING)["x"]) == 1_000_000
+    larger = packed(pack(b" " * 50_000_000), coding)
+    with serving(answering(lambda connection: connection.sendall(larger))) as port:
+        client = make_client(base_url=f"http://127.0.0.1:{port}", max_retries=0)
+        with pytest.raises(EmnifyServerError, match="larger than 1 MiB"):
+            client.request("GET", THING)
+        with pytest.raises(EmnifyUnknownOutcomeError, match="larger than 1 MiB"):
+            client.request("POST", USER, json={})
+        client.close()
+
+
+def received(connection: socket.socket) -> bytes:
+    """Return a whole request."""
+    data = b""
+    while b"\r\n\r\n" not in data or (b"Content-Type" in data and not data.endswith(b"}")):
+        if not (more := connection.recv(65536)):
+            break
+        data += more
+    return data
+
+
+@contextlib.contextmanager
+def serving(serve: Callable[[socket.socket], None]) -> Iterator[int]:
+    """Do this with each connection, in a thread of its own; gives the port."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    threads: list[threading.Thread] = []
+
+    def one(connection: socket.socket) -> None:
+        with connection, contextlib.suppress(OSError):
+            serve(connection)
+
+    def accept() -> None:
+        while True:
+            try:
+                connection, _ = listener.accept()
+            except OSError:
+                return
+            threads.append(threading.Thread(target=one, args=(connection,)))
+            threads[-1].start()
+
+    thread = threading.Thread(target=accept)
+    thread.start()
+    try:
+        yield listener.getsockname()[1]
+    finally:
+        with contextlib.suppress(OSError):
+            listener.shutdown(socket.SHUT_RDWR)
+        listener.close()
+        for each in [thread, *threads]:
+            each.join()
+
+
+def answering(then: Callable[[socket.socket], None]) -> Callable[[socket.socket], None]:
+    """Give a token, and do this with any other request."""
+
+    def serve(connection: socket.socket) -> None:
+        if b"/authenticate" in received(connection):
+            connection.sendall(TOKEN)
+        else:
+            then(connection)
+
+    return serve
+
+
+@pytest.mark.parametrize("part", ["headers", "body", "interim"])
+def test_an_answer_that_drips_ends_at_five_times_the_timeout(part: str) -> None:
+    def drip(connection: socket.socket) -> None:
+        start = {
+            "headers": b"HTTP/1.1 200 OK\r\nX: ",
+            "body": b"HTTP/1.1 200 OK\r\nContent-Length: 900000\r\n\r\n",
+            "interim": b"HTTP/1.1 103 A\r\nX: ",
+        }
+        connection.sendall(start[part])
+        while True:
+            connection.sendall(b"x")
+            time.sleep(0.01)
+
+    with serving(answering(drip)) as port:
+        client = make_client(base_url=f"http://127.0.0.1:{port}", timeout=0.1, max_retries=0)
+        began = time.monotonic()
+        with pytest.raises(EmnifyConnectionError, match=r"in whole within 0\.5 s"):
+            client.request("GET", THING)
+        assert 0.4 < time.monotonic() - began < 3
+        client.close()
+
+
+def test_closing_ends_a_request_that_hangs_and_nothing_is_sent_after_it() -> None:
+    hangs, over = threading.Event(), threading.Event()
+
+    def hang(connection: socket.socket) -> None:
+        del connection
+        hangs.set()
+        over.wait(30)
+
+    with serving(answering(hang)) as port:
+        client = make_client(base_url=f"http://127.0.0.1:{port}", timeout=60)
+        errors: list[BaseException] = []
+
+        def ask() -> None:
+            try:
+                client.request("GET", THING)
+            except EmnifyError as error:
+                errors.append(error)
+
+        thread = threading.Thread(target=ask)
+        thread.start()
+        assert hangs.wait(20)
+        began = time.monotonic()
+        client.abort()
+        thread.join(20)
+        over.set()
+        assert time.monotonic() - began < 5
+        assert [str(error) for error in errors] == [f"GET {THING}: the client was closed"]
+        with pytest.raises(EmnifyConnectionError, match="closed"):
+            client.request("GET", THING)
+        client.close()
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_a_child_process_has_connections_and_locks_of_its_own() -> None:
+    asked: list[tuple[int, bytes]] = []
+
+    def serve(connection: socket.socket) -> None:
+        while received := connection.recv(65536):
+            asked.append((connection.getpeername()[1], received.split(b"\r\n")[0]))
+            body = TOKEN.partition(b"\r\n\r\n")[2] if b"/authenticate" in received else b'{"id": 7}'
+            connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
+
+    with serving(serve) as port:
+        client = make_client(base_url=f"http://127.0.0.1:{port}")
+        client.request("GET", THING)
+        locks = (client._tokens._lock, client._sender._lock, client._limits._lock)
+        for lock in locks:  # as when another thread is in the middle of something
+            lock.acquire()
+        child = os.fork()
+        if child == 0:
+            ok = client.request("GET", "/api/v1/child") == {"id": 7}
+            client._tokens.renew(client._tokens.held)
+            client.close()
+            os._exit(0 if ok else 1)
+        for lock in locks:
+            lock.release()
+        assert os.waitpid(child, 0)[1] == 0
+        client.request("GET", "/api/v1/parent")
+        client.close()
+    ports = {line.split()[1]: port for port, line in asked}
+    assert ports[b"/api/v1/child"] != ports[THING.encode()] == ports[b"/api/v1/parent"]
+
+
+@pytest.mark.parametrize("name", ["HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"])
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
+def test_nothing_for_this_machine_goes_through_a_proxy(
+    name: str, host: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for other in ("no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(other, raising=False)
+    with raw_server(OK) as (proxy, stolen), raw_server(TOKEN, OK) as (url, _):
+        monkeypatch.setenv(name, proxy)
+        with make_client(base_url=url.replace("127.0.0.1", host)) as client:
+            assert client.request("GET", THING) == {"id": 7}
+        assert not stolen
+
+
+def certificate(path: Path, name: str = "127.0.0.1", days: tuple[int, int] = (-1, 1)) -> ssl.SSLContext:
+    """Write a self-signed certificate; return a server's context with it."""
+    key, now = ec.generate_private_key(ec.SECP256R1()), datetime.now(UTC)
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+    import ipaddress
+
+    general = x509.IPAddress(ipaddress.ip_address(name)) if name[0].isdigit() else x509.DNSName(name)
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(subject)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now + timedelta(days=days[0]))
+        .not_valid_after(now + timedelta(days=days[1]))
+        .add_extension(x509.SubjectAlternativeName([general]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    pem = serialization.Encoding.PEM
+    private = key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    path.write_bytes(made.public_bytes(pem) + private)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(path)
+    return context
+
+
+def reset(connection: socket.socket) -> None:
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+
+
+BREAKS: dict[str, Callable[[socket.socket], object]] = {
+    "it ends at once": lambda connection: connection.close(),
+    "it ends after the hello": lambda connection: connection.recv(65536),
+    "it is reset": lambda connection: (connection.recv(65536), reset(connection)),
+    "an alert": lambda connection: (connection.recv(65536), connection.sendall(b"\x15\3\3\0\2\2\x50")),
+    "not TLS": lambda connection: (connection.recv(65536), connection.sendall(b"HTTP/1.1 400 No\r\n\r\n")),
+    "half a record": lambda connection: (connection.recv(65536), connection.sendall(b"\x16\3\3\0\x7a\2")),
+}
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+@pytest.mark.parametrize("break_off", BREAKS.values(), ids=BREAKS)
+def test_a_tls_handshake_that_breaks_is_a_connection_that_was_never_made(
+    break_off: Callable[[socket.socket], object], method: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    context = certificate(tmp_path / "server.pem")
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "server.pem"))
+    answers = iter([TOKEN, None, None, OK])
+
+    def serve(connection: socket.socket) -> None:
+        answer = next(answers)
+        if answer is None:
+            break_off(connection)
+            return
+        with context.wrap_socket(connection, server_side=True) as secure:
+            received(secure)
+            secure.sendall(answer)
+
+    with serving(serve) as port, make_client(base_url=f"https://127.0.0.1:{port}") as client:
+        assert client.request(method, THING) == {"id": 7}
+        assert client.stats.retries == 2
+
+
+def test_a_tls_connection_that_breaks_after_the_request_leaves_a_post_unknown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    context = certificate(tmp_path / "server.pem")
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "server.pem"))
+    answers = iter([TOKEN, None])
+
+    def serve(connection: socket.socket) -> None:
+        answer = next(answers)
+        with context.wrap_socket(connection, server_side=True) as secure:
+            received(secure)
+            if answer:
+                secure.sendall(answer)
+            else:
+                socket.socket.send(secure, b"\x17\3\3\0\x20" + b"x" * 32)  # a record that nobody can read
+
+    with (
+        serving(serve) as port,
+        make_client(base_url=f"https://127.0.0.1:{port}") as client,
+        pytest.raises(EmnifyUnknownOutcomeError),
+    ):
+        client.request("POST", USER, json={})
+
+
+@pytest.mark.parametrize(
+    ("name", "days", "trusted"),
+    [("127.0.0.1", (-1, 1), False), ("other.example", (-1, 1), True), ("127.0.0.1", (-9, -1), True)],
+    ids=["not trusted", "another name", "expired"],
+)
+def test_a_certificate_that_is_not_trusted_is_permanent(
+    name: str, days: tuple[int, int], trusted: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    context = certificate(tmp_path / "server.pem", name, days)
+    if trusted:
+        monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "server.pem"))
+
+    def serve(connection: socket.socket) -> None:
+        with context.wrap_socket(connection, server_side=True) as secure:
+            secure.recv(65536)
+
+    sleeps = Sleeps()
+    with serving(serve) as port:
+        client = make_client(base_url=f"https://127.0.0.1:{port}", sleep=sleeps)
+        with pytest.raises(EmnifyConnectionError, match="no trusted TLS connection") as caught:
+            client.authenticate()
+        client.close()
+    assert not sleeps
+    assert not caught.value.transient
+
+
+def test_each_retry_is_a_line_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    late = http("429 Slow", Retry_After="17")
+    answers = (TOKEN, late, http("503 No\x1b[31m"), None, OK)
+    with raw_server(*answers) as (url, _), make_client(base_url=url) as client:
+        client.request("GET", THING)
+    lines = [record.getMessage() for record in caplog.records if "sending it again" in record.getMessage()]
+    assert len(lines) == 3
+    for number, (line, why) in enumerate(zip(lines, ("429", "503", "broke"), strict=True)):
+        assert line.startswith(f"GET {THING}")
+        assert why in line
+        assert line.endswith(f"(try {number + 2} of 6)")
+    assert "in 17." in lines[0] or "in 18.0" in lines[0]
+    assert "\x1b" not in "".join(lines)
+
+
+@pytest.mark.parametrize(
+    ("asked", "waits"), [(["899"] * 6, 1), (["300"] * 6, 2), (["901"], 0), (["1"] * 4, 4)]
+)
+def test_what_an_api_asks_to_wait_is_bounded_in_all(asked: list[str], waits: int) -> None:
+    sleeps = Sleeps()
+    answers = [http("429 Slow", Retry_After=value) for value in asked]
+    with (
+        raw_server(TOKEN, *answers, OK) as (url, _),
+        make_client(base_url=url, sleep=sleeps) as client,
+        contextlib.suppress(EmnifyRateLimitError),
+    ):
+        client.request("GET", THING)
+    assert len(sleeps) == waits
+    assert sum(sleeps) <= 905

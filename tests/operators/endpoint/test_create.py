@@ -1,0 +1,279 @@
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from airflow_provider_emnify.airflow_names import AirflowFailException
+from airflow_provider_emnify.api import (
+    EmnifyPartialError,
+    EmnifyUnknownOutcomeError,
+    EndpointStatus,
+    SimStatus,
+)
+from airflow_provider_emnify.api.resources.endpoints import Endpoints
+from airflow_provider_emnify.operators.endpoint import EmnifyCreateEndpointsOperator
+from airflow_provider_emnify.sandbox.world import provisioning
+from airflow_provider_emnify.sandbox.world.state import ORGANISATION_ID
+from tests.operators.idempotency.overlapping import at_once, elsewhere, in_turn
+from tests.operators.support import context, without_retries
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from airflow_provider_emnify.sandbox import Sandbox
+
+MULTI = "/api/v2/endpoint/multi"
+
+
+@pytest.fixture
+def fleet(make_sandbox: Callable[..., Sandbox], monkeypatch: pytest.MonkeyPatch) -> Sandbox:
+    """Ten endpoints with activated SIMs, and free SIMs from 2000001 on."""
+    sandbox = make_sandbox(10, limits=False)
+    monkeypatch.setenv("AIRFLOW_CONN_EMNIFY_DEFAULT", sandbox.airflow_connection)
+    return sandbox
+
+
+def create(**arguments: Any) -> EmnifyCreateEndpointsOperator:
+    return EmnifyCreateEndpointsOperator(
+        task_id="t", **{"service_profile_id": 1, "tariff_profile_id": 1, **arguments}
+    )
+
+
+def ids_of(sandbox: Sandbox) -> list[int]:
+    return sorted(sandbox.state.endpoints)
+
+
+def create_at_emnify(sandbox: Sandbox, name: str) -> None:
+    """Have another run create an endpoint in between two requests."""
+    body = {"name": name, "service_profile": {"id": 1}, "tariff_profile": {"id": 1}, "status": {"id": 0}}
+    provisioning.create(sandbox.state, body, None, sandbox.clock.time(), ORGANISATION_ID, None)
+
+
+def named(sandbox: Sandbox, name: str) -> list[int]:
+    return sorted(key for key, endpoint in sandbox.state.endpoints.items() if endpoint.name == name)
+
+
+class TestCreate:
+    def test_endpoints_are_created_in_the_order_asked(self, fleet: Sandbox) -> None:
+        rows = [
+            {"name": "pump 2", "sim_id": 2000002, "activate_sim": True, "tags": "pump,berlin"},
+            {"name": "pump 1", "sim_id": "2000001"},
+            {"sim_id": 2000003, "sim_status": "activated"},
+            {"name": "no sim yet", "imei_lock": False},
+        ]
+        ids = create(endpoints=rows, status="disabled").execute(context())
+        found = [fleet.state.endpoints[key] for key in ids]
+        assert [endpoint.sim_id for endpoint in found] == [2000002, 2000001, 2000003, None]
+        assert [endpoint.name for endpoint in found[:2]] == ["pump 2", "pump 1"]
+        assert {endpoint.status for endpoint in found} == {EndpointStatus.DISABLED}
+        sims = [fleet.state.sims[number].status for number in (2000001, 2000002, 2000003)]
+        assert sims == [SimStatus.ISSUED, SimStatus.ACTIVATED, SimStatus.ACTIVATED]
+        assert fleet.counts[f"POST {MULTI}"] == 1
+
+    def test_activation_is_always_said_on_the_wire(self, fleet: Sandbox) -> None:
+        create(endpoints=[{"name": "a", "sim_id": 2000001}]).execute(context())
+        sent = next(entry for entry in fleet.log if entry.template == MULTI)
+        assert sent.body["endpoints"] == [{"name": "a", "sim": {"id": 2000001, "activate": False}}]
+        assert sent.body["status"] == {"id": 0}
+
+    @pytest.mark.parametrize("count", [1, 8], ids=["one by one", "from the list"])
+    @pytest.mark.parametrize("sims", [True, False], ids=["by SIM", "by name"])
+    def test_a_second_run_creates_nothing(self, fleet: Sandbox, count: int, sims: bool) -> None:
+        rows = [{"name": f"pump {n}", **({"sim_id": 2000001 + n} if sims else {})} for n in range(count)]
+        ids = create(endpoints=rows).execute(context())
+        assert create(endpoints=rows).execute(context()) == ids
+        assert fleet.counts[f"POST {MULTI}"] == 1
+
+    def test_rows_of_one_name_are_as_many_endpoints(self, fleet: Sandbox) -> None:
+        rows = [{"name": "twin"}, {"name": "twin"}]
+        ids = create(endpoints=rows).execute(context())
+        assert len(set(ids)) == 2
+        assert create(endpoints=[*rows, {"name": "twin"}]).execute(context())[:2] == ids
+        assert sum(e.name == "twin" for e in fleet.state.endpoints.values()) == 3
+
+    def test_only_what_is_missing_is_created(self, fleet: Sandbox) -> None:
+        rows = [{"name": "a", "sim_id": 2000001}, {"name": "b"}, {"name": "c, d"}]
+        first = create(endpoints=rows[:1]).execute(context())
+        ids = create(endpoints=rows).execute(context())
+        assert ids[:1] == first
+        assert len(set(ids)) == 3
+        assert create(endpoints=rows).execute(context()) == ids
+
+    def test_a_failed_chunk_is_completed_by_the_next_try(
+        self, make_sandbox: Callable[..., Sandbox], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        sandbox = make_sandbox(limits=False)
+        without_retries(sandbox, monkeypatch)
+        rows = [{"name": f"pump {number}"} for number in range(2003)]
+        sandbox.faults.add(method="POST", path=MULTI, partial=2, skip=1)
+        with pytest.raises(EmnifyPartialError) as caught:
+            create(endpoints=rows).execute(context())
+        assert len(caught.value.done) == 2002
+        assert set(caught.value.done) == set(ids_of(sandbox))
+        assert caught.value.not_done == ["'pump 2002'"]
+        ids = create(endpoints=rows).execute(context(try_number=2))
+        assert len(set(ids)) == 2003
+        assert ids == sorted(ids)
+        assert len(ids_of(sandbox)) == 2003
+        sizes = [len(e.body["endpoints"]) for e in sandbox.log if e.template == MULTI]
+        assert sizes == [2000, 3, 1]
+
+    def test_a_lost_answer_creates_nothing_twice(self, fleet: Sandbox) -> None:
+        fleet.faults.add(method="POST", path=MULTI, drop="after")
+        ids = create(endpoints=[{"name": "a"}, {"name": "b", "sim_id": 2000001}]).execute(context())
+        assert [fleet.state.endpoints[key].name for key in ids] == ["a", "b"]
+        assert len(ids_of(fleet)) == 12
+
+    def test_a_sim_on_another_endpoint_is_an_error_before_anything_is_created(self, fleet: Sandbox) -> None:
+        taken = next(e for e in fleet.state.endpoints.values() if e.sim_id)
+        rows = [{"name": "new"}, {"name": "mine", "sim_id": taken.sim_id}]
+        with pytest.raises(AirflowFailException, match=rf"SIM {taken.sim_id} is on endpoint {taken.id}"):
+            create(endpoints=rows).execute(context())
+        assert fleet.counts[f"POST {MULTI}"] == 0
+
+    def test_a_sim_that_does_not_exist_is_an_error(self, fleet: Sandbox) -> None:
+        with pytest.raises(AirflowFailException, match="no SIM 99"):
+            create(endpoints=[{"sim_id": 99}]).execute(context())
+        assert fleet.counts[f"POST {MULTI}"] == 0
+
+    def test_fail_fails_before_anything_is_created(self, fleet: Sandbox) -> None:
+        first = create(endpoints=[{"name": "a"}]).execute(context())
+        operator = create(endpoints=[{"name": "a"}, {"name": "b"}], if_exists="fail")
+        with pytest.raises(AirflowFailException, match=rf"1 exist already \({first[0]} 'a'\)"):
+            operator.execute(context())
+        assert fleet.counts[f"POST {MULTI}"] == 1
+
+    def test_fail_takes_what_its_own_first_try_created(self, fleet: Sandbox) -> None:
+        now = fleet.clock.time()
+        first = create(endpoints=[{"name": "a"}]).execute(context(run_started=now))
+        operator = create(endpoints=[{"name": "a"}, {"name": "b"}], if_exists="fail")
+        ids = operator.execute(context(try_number=2, run_started=now))
+        assert ids[:1] == first
+        assert len(ids) == 2
+
+    @pytest.mark.parametrize("nothing", [[], "[]", "", None, ()])
+    def test_nothing_is_done_for_nothing(self, fleet: Sandbox, nothing: Any) -> None:
+        assert create(endpoints=nothing).execute(context()) == []
+        assert fleet.requests == 0
+
+    @pytest.mark.parametrize("form", [json.dumps, str])
+    def test_rows_may_be_what_a_template_renders(self, fleet: Sandbox, form: Callable[[Any], str]) -> None:
+        rows = [{"name": "a", "sim_id": 2000001, "activate_sim": True, "tags": None}]
+        operator = create(endpoints=form(rows), service_profile_id="1", status="1")
+        ids = operator.execute(context())
+        assert fleet.state.endpoints[ids[0]].status is EndpointStatus.DISABLED
+        assert fleet.state.sims[2000001].status is SimStatus.ACTIVATED
+
+    @pytest.mark.parametrize(
+        ("arguments", "message"),
+        [
+            ({"endpoints": [{"nmae": "a"}]}, "nmae"),
+            ({"endpoints": [{"tags": "a"}]}, "needs a name or a sim_id"),
+            ({"endpoints": [{"name": ""}]}, "needs a name or a sim_id"),
+            ({"endpoints": [{"sim_id": 1}, {"sim_id": "1"}]}, "SIM 1 is in more than one row"),
+            ({"endpoints": [{"sim_id": "x"}]}, "sim_id"),
+            ({"endpoints": [{"name": "a", "imei_lock": "maybe"}]}, "imei_lock: 'maybe'"),
+            ({"endpoints": ["a"]}, "'a' is no dict"),
+            ({"endpoints": 7}, "7 is no list of dicts"),
+            ({"endpoints": "pumps"}, "'pumps' is no list of dicts"),
+            ({"endpoints": [], "status": "deleted"}, "EmnifyDeleteEndpointsOperator"),
+            ({"endpoints": [], "status": "on"}, "'on'"),
+            ({"endpoints": [], "service_profile_id": "gold"}, "service_profile_id: 'gold'"),
+            ({"endpoints": [], "tariff_profile_id": None}, "tariff_profile_id"),
+            ({"endpoints": [], "if_exists": "update"}, "if_exists"),
+        ],
+    )
+    def test_bad_arguments_are_refused_when_the_dag_is_parsed(
+        self, arguments: dict[str, Any], message: str
+    ) -> None:
+        with pytest.raises(ValueError, match=message):
+            create(**arguments)
+
+
+COUNTS = pytest.mark.parametrize("count", [2, 8], ids=["one by one", "from the list"])
+
+
+class TestOverlap:
+    @COUNTS
+    def test_two_runs_create_by_name_once(
+        self, fleet: Sandbox, monkeypatch: pytest.MonkeyPatch, count: int
+    ) -> None:
+        rows = [{"name": f"pump {number}"} for number in range(count)]
+        one, two = in_turn(
+            monkeypatch,
+            Endpoints,
+            "create_many",
+            lambda: create(endpoints=rows).execute(context()),
+            lambda: create(endpoints=rows).execute(context()),
+        )
+        assert one == two
+        assert len(ids_of(fleet)) == 10 + count
+
+    @COUNTS
+    def test_of_two_hosts_that_share_nothing_the_later_one_fails_and_names_both(
+        self, fleet: Sandbox, monkeypatch: pytest.MonkeyPatch, count: int
+    ) -> None:
+        there = elsewhere(fleet, monkeypatch)
+        rows = [{"name": f"pump {number}"} for number in range(count)]
+        one, two = at_once(
+            monkeypatch,
+            Endpoints,
+            "create_many",
+            lambda: create(endpoints=rows).execute(context()),
+            lambda: create(endpoints=rows, emnify_conn_id=there).execute(context()),
+        )
+        assert isinstance(two, AirflowFailException)
+        assert isinstance(two.__cause__, EmnifyUnknownOutcomeError)
+        first, second = named(fleet, "pump 0")
+        assert one[0] == first
+        assert f"'pump 0' is {second} here and {first} there" in str(two)
+        for key in set(ids_of(fleet)) - {*range(1_000_001, 1_000_011), *one}:
+            fleet.delete_endpoints([key])
+        assert create(endpoints=rows).execute(context(try_number=2)) == one
+
+    def test_a_try_that_was_killed_while_its_request_was_under_way_is_not_repeated_unseen(
+        self, fleet: Sandbox
+    ) -> None:
+        """Its worker died, and emnify acts on it only after the next try has looked."""
+        fleet.faults.add(
+            method="POST", path=MULTI, do=lambda: create_at_emnify(fleet, "pump")
+        )
+        with pytest.raises(AirflowFailException, match="'pump' is") as caught:
+            create(endpoints=[{"name": "pump"}]).execute(context(try_number=2))
+        assert isinstance(caught.value.__cause__, EmnifyUnknownOutcomeError)
+        assert all(str(key) in str(caught.value) for key in named(fleet, "pump"))
+
+    def test_what_others_create_of_other_names_is_no_concern(self, fleet: Sandbox) -> None:
+        fleet.faults.add(method="POST", path=MULTI, do=lambda: create_at_emnify(fleet, "valve"), times=2)
+        create(endpoints=[{"name": "pump"}]).execute(context())
+        create(endpoints=[{"name": f"pump {number}"} for number in range(8)]).execute(context())
+        assert len(named(fleet, "valve")) == 2
+
+    def test_a_later_one_of_the_name_is_the_other_run_s_concern(self, fleet: Sandbox) -> None:
+        path = r"/api/v1/endpoint\?.*name"
+        fleet.faults.add(method="GET", path=path, skip=1, do=lambda: create_at_emnify(fleet, "pump"))
+        ids = create(endpoints=[{"name": "pump"}]).execute(context())
+        first, _ = named(fleet, "pump")
+        assert ids == [first]
+
+    def test_by_sim_nothing_is_waited_for(self, fleet: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+        """emnify refuses a second one, and the next try finds the first."""
+        rows = [{"name": "pump", "sim_id": 2000001}]
+        there = elsewhere(fleet, monkeypatch)
+        one, two = at_once(
+            monkeypatch,
+            Endpoints,
+            "create_many",
+            lambda: create(endpoints=rows).execute(context()),
+            lambda: create(endpoints=rows, emnify_conn_id=there).execute(context()),
+        )
+        assert named(fleet, "pump") == one
+        assert isinstance(two, Exception) or two == one
+        assert create(endpoints=rows).execute(context(try_number=2)) == one
+
+    @pytest.mark.parametrize("count", [1, 8], ids=["one by one", "from the list"])
+    def test_looking_again_costs_one_request(self, fleet: Sandbox, count: int) -> None:
+        create(endpoints=[{"name": f"pump {number}"} for number in range(count)]).execute(context())
+        assert fleet.counts["GET /api/v1/endpoint"] == 3  # to look, to create, to look again

@@ -1,0 +1,118 @@
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from airflow_provider_emnify.api import EmnifyPartialError
+from airflow_provider_emnify.operators.quota import EmnifyClearQuotaOperator, EmnifySetQuotaOperator
+from airflow_provider_emnify.sandbox.world import quotas
+from tests.operators.support import run
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from airflow_provider_emnify.sandbox import Sandbox
+
+DATA = "/api/v1/endpoint/{endpoint_id}/quota/data"
+KINDS = pytest.mark.parametrize("kind", ["data", "sms"])
+
+
+@pytest.fixture
+def fleet(make_sandbox: Callable[..., Sandbox], monkeypatch: pytest.MonkeyPatch) -> Sandbox:
+    sandbox = make_sandbox(3, limits=False)
+    monkeypatch.setenv("AIRFLOW_CONN_EMNIFY_DEFAULT", sandbox.airflow_connection)
+    return sandbox
+
+
+def in_days(fleet: Sandbox, days: float) -> datetime:
+    return datetime.fromtimestamp(fleet.clock.time(), UTC) + timedelta(days=days)
+
+
+def endpoints(fleet: Sandbox) -> list[int]:
+    return sorted(fleet.state.endpoints)
+
+
+def left(fleet: Sandbox, kind: str = "data") -> list[float]:
+    return [
+        fleet.state.quotas[key, kind].volume for key in endpoints(fleet) if (key, kind) in fleet.state.quotas
+    ]
+
+
+def set_quota(fleet: Sandbox, kind: str = "data", **arguments: Any) -> EmnifySetQuotaOperator:
+    shared = {"endpoint_ids": endpoints(fleet), "volume": 500, "expiry_date": in_days(fleet, 30)}
+    return EmnifySetQuotaOperator(
+        task_id="t", **{**shared, "quota_type": kind, "threshold_percentage": 10, **arguments}
+    )
+
+
+def use(fleet: Sandbox, volume: float, kind: Any = "data") -> None:
+    endpoint = fleet.state.endpoints[endpoints(fleet)[0]]
+    quotas.consume(fleet.state, endpoint, kind, volume, fleet.clock.time())
+
+
+class TestSet:
+    @KINDS
+    def test_it_replaces_what_is_left(self, fleet: Sandbox, kind: str) -> None:
+        set_quota(fleet, kind).execute(run(fleet))
+        use(fleet, 200, kind)
+        assert set_quota(fleet, kind).execute(run(fleet, run_id="s")) == endpoints(fleet)
+        assert left(fleet, kind) == [500.0] * 3
+
+    def test_everything_that_is_given_is_set(self, fleet: Sandbox) -> None:
+        set_quota(fleet, volume="20.5", threshold_volume=2, auto_refill=True).execute(run(fleet))
+        quota = fleet.state.quotas[endpoints(fleet)[0], "data"]
+        assert (quota.volume, quota.threshold_volume, quota.threshold_percentage) == (20.5, 2, 10)
+        assert quota.auto_refill
+
+    def test_a_retry_does_not_fill_up_what_was_used_since(self, fleet: Sandbox) -> None:
+        set_quota(fleet).execute(run(fleet))
+        use(fleet, 200)
+        set_quota(fleet).execute(run(fleet, 2))
+        assert left(fleet) == [300.0, 500.0, 500.0]
+
+    def test_a_lost_answer_is_looked_after(self, fleet: Sandbox) -> None:
+        fleet.faults.add(method="POST", path=DATA, drop="after")
+        set_quota(fleet).execute(run(fleet))
+        assert left(fleet) == [500.0] * 3
+        assert fleet.counts[f"POST {DATA}"] == 3
+
+    def test_a_lost_request_is_sent_by_the_next_try(self, fleet: Sandbox) -> None:
+        fleet.faults.add(method="POST", path=DATA, drop="before", skip=1)
+        with pytest.raises(EmnifyPartialError) as caught:
+            set_quota(fleet).execute(run(fleet))
+        assert caught.value.done == [str(endpoints(fleet)[0])]
+        set_quota(fleet).execute(run(fleet, 2))
+        assert left(fleet) == [500.0] * 3
+        assert fleet.counts[f"POST {DATA}"] == 4
+
+    @pytest.mark.parametrize(
+        ("arguments", "message"),
+        [
+            ({"volume": 0}, "volume: 0"),
+            ({"volume": "much"}, "volume"),
+            ({"volume": True}, "volume"),
+            ({"volume": float("nan")}, "volume"),
+            ({"quota_type": "voice"}, "quota_type"),
+            ({"threshold_percentage": 101}, "threshold_percentage"),
+            ({"threshold_volume": -1}, "threshold_volume"),
+            ({"expiry_date": "soon"}, "expiry_date"),
+            ({"auto_refill": "maybe"}, "auto_refill"),
+            ({"quota_type": "sms", "threshold_percentage": None}, "threshold_percentage"),
+        ],
+    )
+    def test_bad_arguments_are_refused_when_the_dag_is_parsed(
+        self, fleet: Sandbox, arguments: dict[str, Any], message: str
+    ) -> None:
+        with pytest.raises(ValueError, match=message):
+            set_quota(fleet, **arguments)
+
+
+class TestClear:
+    @KINDS
+    def test_there_is_none_afterwards(self, fleet: Sandbox, kind: Any) -> None:
+        set_quota(fleet, kind, endpoint_ids=endpoints(fleet)[:2]).execute(run(fleet))
+        operator = EmnifyClearQuotaOperator(task_id="t", endpoint_ids=endpoints(fleet), quota_type=kind)
+        assert operator.execute(run(fleet)) == endpoints(fleet)
+        assert not fleet.state.quotas

@@ -1,0 +1,111 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from airflow_provider_emnify.api import EmnifyPartialError
+from airflow_provider_emnify.api.resources.traffic_limits import TrafficLimits
+from airflow_provider_emnify.operators.quota import (
+    EmnifyClearTrafficLimitExtensionsOperator,
+    EmnifyExtendTrafficLimitOperator,
+)
+from tests.operators.idempotency.overlapping import at_once
+from tests.operators.support import run
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from airflow_provider_emnify.sandbox import Sandbox
+
+EXTENSIONS = "/api/v1/endpoint/{endpoint_id}/traffic_limit_extension"
+
+
+@pytest.fixture
+def fleet(make_sandbox: Callable[..., Sandbox], monkeypatch: pytest.MonkeyPatch) -> Sandbox:
+    sandbox = make_sandbox(3, limits=False)
+    monkeypatch.setenv("AIRFLOW_CONN_EMNIFY_DEFAULT", sandbox.airflow_connection)
+    return sandbox
+
+
+def endpoints(fleet: Sandbox) -> list[int]:
+    return sorted(fleet.state.endpoints)
+
+
+class TestExtensions:
+    def extend(self, fleet: Sandbox, **arguments: Any) -> EmnifyExtendTrafficLimitOperator:
+        shared = {"endpoint_ids": endpoints(fleet), "volume": 5_000_000}
+        return EmnifyExtendTrafficLimitOperator(task_id="t", **{**shared, **arguments})
+
+    def test_each_is_extended(self, fleet: Sandbox) -> None:
+        found = self.extend(fleet).execute(run(fleet))
+        assert list(found) == [str(key) for key in endpoints(fleet)]
+        assert sorted(found.values()) == sorted(fleet.state.extensions)
+        (volume,) = {extension.volume for extension in fleet.state.extensions.values()}
+        assert 5_000_000 < volume <= 5_001_000
+
+    def test_a_lost_answer_extends_nothing_twice(self, fleet: Sandbox) -> None:
+        fleet.faults.add(method="POST", path=EXTENSIONS, drop="after")
+        self.extend(fleet).execute(run(fleet))
+        assert len(fleet.state.extensions) == 3
+
+    def test_a_retry_extends_what_is_missing(self, fleet: Sandbox) -> None:
+        fleet.faults.add(method="POST", path=EXTENSIONS, drop="before", skip=1)
+        with pytest.raises(EmnifyPartialError):
+            self.extend(fleet).execute(run(fleet))
+        self.extend(fleet).execute(run(fleet, 2))
+        assert len(fleet.state.extensions) == 3
+
+    def test_an_older_extension_is_not_taken_for_it(self, fleet: Sandbox) -> None:
+        self.extend(fleet).execute(run(fleet))
+        fleet.clock.advance(300)
+        self.extend(fleet).execute(run(fleet, 2, run_id="s"))
+        assert len(fleet.state.extensions) == 6
+
+    def test_each_run_extends(self, fleet: Sandbox) -> None:
+        self.extend(fleet).execute(run(fleet))
+        self.extend(fleet).execute(run(fleet, run_id="s"))
+        assert len(fleet.state.extensions) == 6
+
+    def test_a_killed_try_is_recognised_and_another_run_s_extension_is_not_taken_for_it(
+        self, fleet: Sandbox
+    ) -> None:
+        first = self.extend(fleet).execute(run(fleet))
+        other = self.extend(fleet).execute(run(fleet, run_id="s"))
+        assert self.extend(fleet).execute(run(fleet, 2)) == first
+        assert self.extend(fleet).execute(run(fleet, 2, run_id="s")) == other
+        self.extend(fleet).execute(run(fleet, 2, run_id="t"))
+        assert len(fleet.state.extensions) == 9
+
+    @pytest.mark.parametrize("drop", ["after", "before"])
+    def test_two_runs_that_overlap_each_extend(
+        self, fleet: Sandbox, monkeypatch: pytest.MonkeyPatch, drop: str
+    ) -> None:
+        """Also when the answer to the first is lost, and both have looked before either extends."""
+        fleet.faults.add(method="POST", path=EXTENSIONS, drop=drop)
+        key = endpoints(fleet)[0]
+        one, two = at_once(
+            monkeypatch,
+            TrafficLimits,
+            "extend",
+            lambda: self.extend(fleet, endpoint_ids=key).execute(run(fleet)),
+            lambda: self.extend(fleet, endpoint_ids=key).execute(run(fleet, run_id="s")),
+        )
+        again = self.extend(fleet, endpoint_ids=key).execute(run(fleet, 2))
+        assert isinstance(one, EmnifyPartialError) if drop == "before" else one == again
+        assert sorted([*again.values(), *two.values()]) == sorted(fleet.state.extensions)
+        assert len(fleet.state.extensions) == 2
+
+    def test_all_are_removed(self, fleet: Sandbox) -> None:
+        self.extend(fleet).execute(run(fleet))
+        for _ in range(2):
+            operator = EmnifyClearTrafficLimitExtensionsOperator(task_id="t", endpoint_ids=endpoints(fleet))
+            assert operator.execute(run(fleet)) == endpoints(fleet)
+        assert not fleet.state.extensions
+
+    @pytest.mark.parametrize("arguments", [{"volume": 0}, {"volume": "x"}, {"traffic_limit_id": "y"}])
+    def test_bad_arguments_are_refused_when_the_dag_is_parsed(
+        self, fleet: Sandbox, arguments: dict[str, Any]
+    ) -> None:
+        with pytest.raises(ValueError, match=next(iter(arguments))):
+            self.extend(fleet, **arguments)

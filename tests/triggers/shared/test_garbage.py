@@ -1,0 +1,136 @@
+"""A triggerer that holds thousands of waits has short garbage collections, and nothing piles up in it."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import time
+import weakref
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from airflow_provider_emnify.api import EndpointStatus, Limits
+from airflow_provider_emnify.api.waits.wait import Wait
+from airflow_provider_emnify.triggers import wait as wait_module
+from airflow_provider_emnify.triggers.shared.garbage import Waits
+from airflow_provider_emnify.triggers.shared.poller import poller_for
+from airflow_provider_emnify.triggers.wait import EmnifyWaitTrigger
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from airflow_provider_emnify.sandbox import Sandbox
+
+
+@pytest.fixture
+def frozen(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What was done to the garbage collector, in a process that has not yet done it."""
+    done: list[str] = []
+    monkeypatch.setattr(wait_module, "WAITS", Waits())
+    monkeypatch.setattr(gc, "freeze", lambda: done.append("freeze"))
+    monkeypatch.setenv("AIRFLOW__EMNIFY__TRIGGERER_GC_FREEZE", "True")
+    return done
+
+
+@pytest.fixture
+def no_collector() -> Iterator[None]:
+    """What is freed now, is freed without the garbage collector."""
+    gc.collect()
+    gc.disable()
+    yield
+    gc.enable()
+
+
+def trigger(sandbox: Sandbox, *, left: float = 20, in_triggerer: bool = False) -> EmnifyWaitTrigger:
+    wait = Wait("endpoint_status", sorted(sandbox.state.endpoints), "enabled").to_dict()
+    made = EmnifyWaitTrigger("emnify_default", wait, 0.02, time.time() + left)
+    made.trigger_id = 7 if in_triggerer else None  # type: ignore[assignment] # as the triggerer does
+    return made
+
+
+async def event(made: EmnifyWaitTrigger) -> Any:
+    return [event.payload async for event in made.run()]
+
+
+def test_what_lives_is_frozen_with_the_first_wait_and_when_there_are_twice_as_many(frozen: list[str]) -> None:
+    waits, at = Waits(), []
+    for number in range(1, 20_001):
+        waits.begins()
+        if len(frozen) > len(at):
+            at.append(number)
+    assert at == [1, 1000, 2000, 4000, 8000, 16_000]
+
+
+@pytest.mark.parametrize("setting", [None, "False"])
+def test_nothing_is_frozen_unless_a_setting_asks_for_it(
+    frozen: list[str], monkeypatch: pytest.MonkeyPatch, setting: str | None
+) -> None:
+    if setting is None:
+        monkeypatch.delenv("AIRFLOW__EMNIFY__TRIGGERER_GC_FREEZE")
+    else:
+        monkeypatch.setenv("AIRFLOW__EMNIFY__TRIGGERER_GC_FREEZE", setting)
+    waits = Waits()
+    for _ in range(5000):
+        waits.begins()
+    assert not frozen
+
+
+def test_waits_that_come_and_go_freeze_no_more(frozen: list[str]) -> None:
+    waits = Waits()
+    for _ in range(10):
+        for _ in range(1500):
+            waits.begins()
+        for _ in range(1500):
+            waits.ends()
+    assert len(frozen) == 2
+
+
+def test_only_a_triggerer_is_treated_so(
+    fleet: Sandbox, frozen: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AIRFLOW__EMNIFY__EVENT_HOLD", "0")
+    asyncio.run(event(trigger(fleet)))
+    assert not frozen
+    asyncio.run(event(trigger(fleet, in_triggerer=True)))
+    assert frozen == ["freeze"]
+    assert wait_module.WAITS.number == 0
+
+
+@pytest.mark.usefixtures("no_collector")
+@pytest.mark.parametrize("end", ["success", "failed", "timeout", "cancelled", "timeout while it is held up"])
+def test_a_wait_that_is_over_is_freed_without_the_garbage_collector(
+    fleet: Sandbox, monkeypatch: pytest.MonkeyPatch, end: str
+) -> None:
+    if end == "timeout while it is held up":
+        plain, end = Limits.acquire, "timeout"
+
+        def hold_up(self: Limits, *args: Any, **kwargs: Any) -> float:
+            if fleet.requests > 1:  # it has had its token, and has looked
+                self._sleep(60)
+            return plain(self, *args, **kwargs)
+
+        monkeypatch.setattr(Limits, "acquire", hold_up)
+    status = {"success": EndpointStatus.ENABLED, "failed": EndpointStatus.DELETED}
+    for endpoint in fleet.state.endpoints.values():
+        endpoint.status = status.get(end, EndpointStatus.DISABLED)
+
+    async def test() -> tuple[Any, list[weakref.ref[Any]]]:
+        made = trigger(fleet, left=0.1 if end == "timeout" else 20)
+        task = asyncio.create_task(event(made))
+        poller = poller_for("emnify_default", made._wait.subject)
+        freed = [weakref.ref(each) for each in (made, made._wait, task, poller)]
+        if end == "cancelled":
+            while not fleet.requests:  # noqa: ASYNC110 - they are made in another thread
+                await asyncio.sleep(0.005)
+            task.cancel()
+        (payload,) = await asyncio.gather(task, return_exceptions=True)
+        return payload, freed
+
+    payload, freed = asyncio.run(test())
+    assert isinstance(payload, asyncio.CancelledError) if end == "cancelled" else payload[0]["status"] == end
+    del payload
+    deadline = time.monotonic() + 5
+    while any(ref() for ref in freed) and time.monotonic() < deadline:
+        time.sleep(0.01)  # a request of a wait that was cancelled may be under way
+    assert [ref() for ref in freed] == [None] * 4

@@ -1,0 +1,172 @@
+"""One poller for the waits of a connection: who shares what, and when they look."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from typing import TYPE_CHECKING
+
+from airflow_provider_emnify.api.waits.wait import Wait
+from airflow_provider_emnify.triggers.shared import poller as module
+from airflow_provider_emnify.triggers.shared.poller import poller_for
+from tests.triggers.waiting import GET, enable, ids_of, join, run, until
+
+if TYPE_CHECKING:
+    import pytest
+
+    from airflow_provider_emnify.sandbox import Sandbox
+    from airflow_provider_emnify.triggers.shared.members import Outcome
+
+
+def test_many_waits_share_one_client_and_read_each_id_once_a_round(fleet: Sandbox) -> None:
+    first, second = ids_of(fleet)[:2]
+
+    async def test() -> list[Outcome]:
+        waits = [asyncio.create_task(join([first, second][: 1 + number % 2])) for number in range(50)]
+        await until(lambda: fleet.counts[GET] >= 6)
+        enable(fleet)
+        return await asyncio.gather(*waits)
+
+    outcomes = run(test)
+    assert {outcome.status for outcome in outcomes} == {"success"}
+    assert fleet.authentications == 1
+    assert fleet.peaks[GET] == 1
+    read = [entry.path.rpartition("/")[2] for entry in fleet.log if entry.method == "GET"]
+    assert abs(read.count(str(first)) - read.count(str(second))) <= 2
+
+
+def test_it_goes_with_its_last_wait(fleet: Sandbox) -> None:
+    enable(fleet)
+
+    async def test() -> None:
+        before = set(asyncio.all_tasks())
+        await asyncio.gather(join(ids_of(fleet)[:2]), join(ids_of(fleet)[2:]))
+        await until(lambda: set(asyncio.all_tasks()) == before)
+        assert not module._pollers[asyncio.get_running_loop()]
+        threads = [
+            thread for thread in threading.enumerate() if thread.name.startswith("emnify-emnify_default")
+        ]
+        await until(lambda: not any(thread.is_alive() for thread in threads))
+        await join(ids_of(fleet)[:1])  # and comes again with the next
+
+    run(test)
+    assert fleet.authentications == 1  # the token has stayed
+
+
+def test_a_cancelled_wait_leaves_the_others_alone(fleet: Sandbox) -> None:
+    first, second = ids_of(fleet)[:2]
+
+    async def test() -> Outcome:
+        cancelled, other = asyncio.create_task(join(first)), asyncio.create_task(join(second))
+        await until(lambda: fleet.counts[GET] >= 2)
+        cancelled.cancel()
+        enable(fleet)
+        outcome = await other
+        assert cancelled.cancelled()
+        return outcome
+
+    assert run(test).status == "success"
+    assert fleet.authentications == 1
+
+
+def test_cancelling_all_ends_everything_at_once(fleet: Sandbox) -> None:
+    fleet.faults.add(method="GET", delay=1.0, times=None)
+
+    async def test() -> float:
+        waits = [asyncio.create_task(join(key)) for key in ids_of(fleet)]
+        await until(lambda: fleet.authentications == 1)
+        began = time.perf_counter()
+        for wait in waits:
+            wait.cancel()
+        await asyncio.gather(*waits, return_exceptions=True)
+        return time.perf_counter() - began
+
+    assert run(test) < 0.5
+
+
+def test_the_event_loop_is_never_held(fleet: Sandbox) -> None:
+    fleet.faults.add(method="GET", delay=0.8, times=1)
+    fleet.faults.add(method="POST", delay=0.8, times=1)
+    enable(fleet)
+
+    async def test() -> float:
+        longest = 0.0
+        wait = asyncio.create_task(join(ids_of(fleet)[:1]))
+        while not wait.done():
+            before = time.perf_counter()
+            await asyncio.sleep(0.001)
+            longest = max(longest, time.perf_counter() - before)
+        return longest
+
+    assert run(test) < 0.5
+
+
+def test_a_wait_that_comes_later_does_not_wait_for_the_next_round(fleet: Sandbox) -> None:
+    first, second = ids_of(fleet)[:2]
+
+    async def test() -> Outcome:
+        long = asyncio.create_task(join(first, interval=1.0))
+        await until(lambda: fleet.counts[GET] >= 1)
+        enable(fleet, second)
+        began = time.perf_counter()
+        outcome = await join(second, interval=1.0)
+        assert time.perf_counter() - began < 0.6
+        long.cancel()
+        return outcome
+
+    assert run(test).status == "success"
+
+
+def test_a_slow_wait_is_not_read_at_a_quick_one_s_pace(fleet: Sandbox) -> None:
+    slow, quick = ids_of(fleet)[:2]
+
+    async def test() -> None:
+        waits = [asyncio.create_task(join(slow, interval=30)), asyncio.create_task(join(quick))]
+        await until(lambda: fleet.counts[GET] >= 10)
+        for wait in waits:
+            wait.cancel()
+
+    run(test)
+    read = [entry.path.rpartition("/")[2] for entry in fleet.log if entry.method == "GET"]
+    assert read.count(str(slow)) <= 2
+    assert read.count(str(quick)) >= 8
+
+
+def test_the_deadline_ends_a_wait(fleet: Sandbox) -> None:
+    key = ids_of(fleet)[0]
+    outcome = run(lambda: join(key, left=0.2))
+    assert outcome.status == "timeout"
+    assert f"still waiting for {key} (Disabled)" in outcome.message
+    assert outcome.seen == {str(key): "Disabled"}
+
+
+def test_a_wait_whose_deadline_is_past_is_looked_at_once(fleet: Sandbox) -> None:
+    first, second = ids_of(fleet)[:2]
+    enable(fleet, first)
+
+    async def test() -> list[Outcome]:
+        return list(await asyncio.gather(join(first, left=-60), join(second, left=-60)))
+
+    assert [outcome.status for outcome in run(test)] == ["success", "timeout"]
+
+
+def test_no_ids_are_done_at_once(fleet: Sandbox) -> None:
+    assert run(lambda: join([])).status == "success"
+    assert fleet.requests == 0
+
+
+def test_each_connection_has_a_poller_of_its_own(fleet: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    enable(fleet)
+    monkeypatch.setenv("AIRFLOW_CONN_OTHER", fleet.airflow_connection)
+
+    async def test() -> list[Outcome]:
+        wait = Wait("endpoint_status", ids_of(fleet)[:1], "enabled")
+        joins = [
+            poller_for(name, wait.subject).join(wait, 0.02, time.time() + 9)
+            for name in ("emnify_default", "other")
+        ]
+        return list(await asyncio.gather(*joins))
+
+    assert {outcome.status for outcome in run(test)} == {"success"}
+    assert fleet.authentications == 2
