@@ -11,17 +11,17 @@ from airflow_provider_emnify.api import EmnifyNotFoundError
 from airflow_provider_emnify.api.enums import CloudConnectStatus
 from airflow_provider_emnify.api.resources.bulk import status_of
 from airflow_provider_emnify.api.transport.answers import number, part
+from airflow_provider_emnify.api.values import parse_id
 from airflow_provider_emnify.api.waits.wait import Wait
-from airflow_provider_emnify.operators.base import (
-    EmnifyBaseOperator,
+from airflow_provider_emnify.arguments import (
     check_early,
-    choice,
-    confirmed,
     is_known,
-    one_id,
-    some,
-    text,
+    parse_choice,
+    parse_text,
+    require_confirmation,
+    shorten,
 )
+from airflow_provider_emnify.operators.base import EmnifyBaseOperator
 from airflow_provider_emnify.operators.idempotency.attempts import (
     made_by_this_task,
     parse_moment,
@@ -148,9 +148,9 @@ class EmnifyCreateCloudConnectOperator(EmnifyWaitingOperator):
         **kwargs: Any,
     ) -> None:
         super().__init__(timeout=timeout, **kwargs)
-        choice(type, tuple(_TYPES), "type")
-        choice(if_exists, _IF_EXISTS, "if_exists")
-        check_early(text, name, "name")
+        parse_choice(type, tuple(_TYPES), "type")
+        parse_choice(if_exists, _IF_EXISTS, "if_exists")
+        check_early(parse_text, name, "name")
         if not isinstance(wait_until_active, bool):
             raise ValueError(f"wait_until_active: {wait_until_active!r} is neither True nor False")  # noqa: TRY004 - as all bad arguments
         self.name = name
@@ -170,7 +170,7 @@ class EmnifyCreateCloudConnectOperator(EmnifyWaitingOperator):
 
     def perform(self, context: Context) -> Any:
         """Look for the attachment, then create it or do what ``if_exists`` says."""
-        name = text(self.name, "name")
+        name = parse_text(self.name, "name")
         wanted = {field: _CHECKS[field](getattr(self, field), field) for field in self._fields()}
         client = self.client
         with client.one_at_a_time("Cloud Connect", name):
@@ -217,8 +217,9 @@ class EmnifyCreateCloudConnectOperator(EmnifyWaitingOperator):
         same = [row["id"] for row in _alive(resource.list()) if row.get("name") == name]
         if any(int(other) < int(created) for other in same):
             raise unknown_for_good(
-                f"name: another run has created an attachment {name!r} meanwhile; both bill: {some(same)}. "
-                f"Delete {created}, which this task has created, with EmnifyDeleteCloudConnectOperator"
+                f"name: another run has created an attachment {name!r} meanwhile; both bill: "
+                f"{shorten(same)}. Delete {created}, which this task has created, with "
+                "EmnifyDeleteCloudConnectOperator"
             )
         return int(created)
 
@@ -271,7 +272,7 @@ class EmnifyDeleteCloudConnectOperator(EmnifyBaseOperator):
     def __init__(self, *, attachment_id: int | str, confirm: bool = False, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         check_early(_id_or_name, attachment_id)
-        confirmed(confirm, "deleting a Cloud Connect attachment")
+        require_confirmation(confirm, "deleting a Cloud Connect attachment")
         self.attachment_id = attachment_id
         self.confirm = confirm
 
@@ -306,7 +307,7 @@ def _of_name(rows: Iterable[Row], name: str) -> Row | None:
     """
     named = [row for row in _alive(rows) if row.get("name") == name]
     if len(named) > 1:
-        ids = some([row["id"] for row in named])
+        ids = shorten([row["id"] for row in named])
         raise ValueError(f"attachments {ids} are all named {name!r}; nothing was done. Delete all but one")
     return named[0] if named else None
 
@@ -342,7 +343,7 @@ def _psk(conn_id: str) -> str:
 def _id_or_name(value: Any) -> str:
     if isinstance(value, int) and not isinstance(value, bool):
         return str(value)
-    return text(value, "attachment_id")
+    return parse_text(value, "attachment_id")
 
 
 def _account(value: Any, field: str) -> str:
@@ -354,7 +355,7 @@ def _account(value: Any, field: str) -> str:
 
 def _address(value: Any, field: str) -> str:
     try:
-        return str(ipaddress.ip_address(text(value, field)))
+        return str(ipaddress.ip_address(parse_text(value, field)))
     except ValueError:
         raise ValueError(f"{field}: {value!r} is no IP address") from None
 
@@ -385,12 +386,12 @@ def _networks(value: Any, field: str) -> list[str]:
 
 
 _CHECKS: dict[str, Any] = {
-    "region": text,
+    "region": parse_text,
     "aws_account_id": _account,
     "vpc_cidr": _all_networks,
     "public_ip": _address,
     "on_prem_cidr": _networks,
     "inside_cidr": _networks,
-    "asn": one_id,
-    "psk_conn_id": text,
+    "asn": parse_id,
+    "psk_conn_id": parse_text,
 }

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_emnify.api.errors import EmnifyNotFoundError
 from airflow_provider_emnify.api.secrets.names import hide_secrets
 from airflow_provider_emnify.api.values import parse_ids
-from airflow_provider_emnify.operators.base import EmnifyBaseOperator, flag, is_known
+from airflow_provider_emnify.arguments import is_known, parse_bool
+from airflow_provider_emnify.operators.base import EmnifyBaseOperator
 from airflow_provider_emnify.operators.idempotency.once import at_most_once
 from airflow_provider_emnify.operators.secrets import MaskedArguments, refuse_secrets
 
@@ -91,7 +92,7 @@ class EmnifyOperator(EmnifyBaseOperator):
         self.secret_arguments = _operation(method).secret_arguments
         self.arguments = {} if arguments is None else arguments
         self.max_rows = max_rows
-        self.repeatable = None if repeatable is None else flag(repeatable, "repeatable")
+        self.repeatable = None if repeatable is None else parse_bool(repeatable, "repeatable")
 
     def perform(self, context: Context) -> Any:
         """Make the call."""

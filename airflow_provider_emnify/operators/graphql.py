@@ -9,14 +9,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from airflow_provider_emnify.api.resources.graphql import is_mutation
 from airflow_provider_emnify.api.resources.graphql_pages import MOST_ROWS, check_all_pages
 from airflow_provider_emnify.api.secrets.names import hide_secrets
-from airflow_provider_emnify.operators.base import (
-    EmnifyBaseOperator,
-    check_early,
-    flag,
-    is_known,
-    mapping,
-    text,
-)
+from airflow_provider_emnify.arguments import check_early, is_known, parse_bool, parse_mapping, parse_text
+from airflow_provider_emnify.operators.base import EmnifyBaseOperator
 from airflow_provider_emnify.operators.idempotency.once import at_most_once
 from airflow_provider_emnify.operators.secrets import MaskedArguments, refuse_secrets
 
@@ -96,8 +90,8 @@ class EmnifyGraphqlOperator(EmnifyBaseOperator):
         check_early(_variables, variables)
         self.query = query
         self.variables = variables
-        self.repeatable = None if repeatable is None else flag(repeatable, "repeatable")
-        self.allow_partial = flag(allow_partial, "allow_partial")
+        self.repeatable = None if repeatable is None else parse_bool(repeatable, "repeatable")
+        self.allow_partial = parse_bool(allow_partial, "allow_partial")
         if isinstance(max_rows, bool) or not isinstance(max_rows, int) or max_rows < 1:
             raise ValueError(f"max_rows: {max_rows!r} is no number of rows")
         if all_pages is not None and is_known(query) and not query.endswith(tuple(self.template_ext)):
@@ -135,7 +129,7 @@ def _query(value: Any) -> str:
 
     :raises ValueError: for what is none, and for a secret that stands in it.
     """
-    query = text(value, "query")
+    query = parse_text(value, "query")
     literals = [{found[1] or "a text": found[2] or found[3]} for found in _LITERAL.finditer(query)]
     refuse_secrets("query", literals, _MEND)
     return query
@@ -146,6 +140,6 @@ def _variables(value: Any) -> dict[str, Any]:
 
     :raises ValueError: for what is no dict, and for secrets.
     """
-    variables = mapping(value, "variables")
+    variables = parse_mapping(value, "variables")
     refuse_secrets("variables", variables, _MEND)
     return variables

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_emnify.airflow_names import BaseHook
 from airflow_provider_emnify.api.secrets.names import secrets_in
+from airflow_provider_emnify.arguments import is_known
 from airflow_provider_emnify.hooks.masking import mask
-from airflow_provider_emnify.operators.base import is_known
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator

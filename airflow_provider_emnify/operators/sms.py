@@ -14,10 +14,10 @@ from airflow_provider_emnify.api.resources.bulk import status_of
 from airflow_provider_emnify.api.resources.fields import moment
 from airflow_provider_emnify.api.resources.sms import is_same_sms, read_sms, submitted_at
 from airflow_provider_emnify.api.sms_text import parse_sender, split_text
-from airflow_provider_emnify.api.values import parse_pairs
 from airflow_provider_emnify.api.waits.wait import Wait
+from airflow_provider_emnify.arguments import check_early, parse_bool, parse_sms_ids, shorten
 from airflow_provider_emnify.links import EmnifyDevicesLink
-from airflow_provider_emnify.operators.base import EmnifyBaseOperator, check_early, flag, some
+from airflow_provider_emnify.operators.base import EmnifyBaseOperator
 from airflow_provider_emnify.operators.batch import each, partial
 from airflow_provider_emnify.operators.endpoint.rows import endpoint_ids as parse_endpoint_ids
 from airflow_provider_emnify.operators.idempotency.attempts import (
@@ -120,7 +120,7 @@ class EmnifySendSmsOperator(EmnifyCancellingOperator):
         self.source_address = source_address
         self.dest_address = dest_address
         self.expiry_date = expiry_date
-        self.wait_for_delivery = flag(wait_for_delivery, "wait_for_delivery")
+        self.wait_for_delivery = parse_bool(wait_for_delivery, "wait_for_delivery")
 
     def perform(self, context: Context) -> dict[str, list[int]]:
         """Look for what was sent, send the rest, and wait."""
@@ -135,7 +135,7 @@ class EmnifySendSmsOperator(EmnifyCancellingOperator):
             len(parts),
             parts[0].alphabet,
             len(ids),
-            some(ids),
+            shorten(ids),
             len(parts) * len(ids),
         )
         message = _Message(self.text, parts, parse_sender(self.source_address), _expiry(self.expiry_date))
@@ -161,9 +161,9 @@ class EmnifySendSmsOperator(EmnifyCancellingOperator):
         refused = each(ids, send, label=str, what="send the SMS to endpoint")
         if twins:
             raise unknown_for_good(
-                f"text: another run has sent the same at the same moment: {some(twins)}. Check whether these "
-                "devices mind to get it twice; EmnifyCancelSmsOperator cancels what is not delivered. If SMS "
-                "to others are missing, clear this task: it sends only those"
+                f"text: another run has sent the same at the same moment: {shorten(twins)}. Check whether "
+                "these devices mind to get it twice; EmnifyCancelSmsOperator cancels what is not delivered. "
+                "If SMS to others are missing, clear this task: it sends only those"
             )
         if refused:
             raise partial(ids, refused, label=str, what="send the SMS to endpoint")
@@ -327,7 +327,7 @@ class EmnifyCancelSmsOperator(EmnifyBaseOperator):
         if not pairs:
             self.log.info("No SMS given: nothing to do")
             return {}
-        self.log.info("Cancelling %d SMS: %s", len(pairs), some(pairs))
+        self.log.info("Cancelling %d SMS: %s", len(pairs), shorten(pairs))
         seen: dict[str, str] = {}
 
         def cancel(pair: str) -> None:
@@ -336,7 +336,7 @@ class EmnifyCancelSmsOperator(EmnifyBaseOperator):
         refused = each(pairs, cancel, label=str, what="cancel SMS")
         if refused:
             raise partial(pairs, refused, label=str, what="cancel SMS")
-        self.log.info("Status of the SMS: %s", some([f"{pair} {label}" for pair, label in seen.items()]))
+        self.log.info("Status of the SMS: %s", shorten([f"{pair} {label}" for pair, label in seen.items()]))
         return seen
 
     def _cancel(self, endpoint_id: int, sms_id: int) -> str:
@@ -352,14 +352,6 @@ class EmnifyCancelSmsOperator(EmnifyBaseOperator):
             else:
                 status = SmsStatus.CANCELED
         return status.label if status is not None else "unknown"
-
-
-def parse_sms_ids(value: Any) -> list[str]:
-    """Return the pairs of endpoint and SMS that a task's argument means, as ``"7/12"``.
-
-    :raises ValueError: showing the value, when it means none.
-    """
-    return parse_pairs(value, "sms_ids")
 
 
 def _expiry(value: Any) -> str | None:

@@ -9,8 +9,9 @@ from airflow_provider_emnify.api import EmnifyConflictError, EmnifyPartialError,
 from airflow_provider_emnify.api.resources.bulk import FEW
 from airflow_provider_emnify.api.resources.tags import assigned_tags
 from airflow_provider_emnify.api.values import parse_ids
+from airflow_provider_emnify.arguments import check_early, is_known, parse_bool, shorten
 from airflow_provider_emnify.links import EmnifyDevicesLink
-from airflow_provider_emnify.operators.base import EmnifyBaseOperator, check_early, flag, is_known, some
+from airflow_provider_emnify.operators.base import EmnifyBaseOperator
 from airflow_provider_emnify.operators.endpoint.rows import endpoint_ids as parse_endpoint_ids
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ class _TagOperator(EmnifyBaseOperator):
         has = assigned_tags(self.client, ids)
         missing = [key for key in ids if key not in has]
         if missing:
-            raise ValueError(f"endpoint_ids: there is no endpoint {some(missing)}; nothing was changed")
+            raise ValueError(f"endpoint_ids: there is no endpoint {shorten(missing)}; nothing was changed")
         return has
 
     def _send(self, send: Callable[[Rows], Rows], items: Callable[[], Rows]) -> None:
@@ -96,7 +97,7 @@ class EmnifyAddTagsOperator(_TagOperator):
 
     def __init__(self, *, create_missing: bool = False, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.create_missing = flag(create_missing, "create_missing")
+        self.create_missing = parse_bool(create_missing, "create_missing")
 
     def perform(self, context: Context) -> list[int]:
         """Look for tags and endpoints, and assign what is missing."""
@@ -110,7 +111,7 @@ class EmnifyAddTagsOperator(_TagOperator):
         new = [name for name in names if name not in known]
         if new and not self.create_missing:
             raise ValueError(
-                f"tags: there is no tag {some(list(map(repr, new)))}; nothing was changed. Set "
+                f"tags: there is no tag {shorten(list(map(repr, new)))}; nothing was changed. Set "
                 "create_missing=True to create it"
             )
         self._read(ids)
@@ -122,9 +123,9 @@ class EmnifyAddTagsOperator(_TagOperator):
             rows = [row for row in rows if row["tag_ids"]]
             self.log.info(
                 "Assigning tags %s to %d endpoints (%s), %d have them already",
-                some(sorted(wanted)),
+                shorten(sorted(wanted)),
                 len(rows),
-                some([row["endpoint_id"] for row in rows]) or "none",
+                shorten([row["endpoint_id"] for row in rows]) or "none",
                 len(ids) - len(rows),
             )
             return rows
@@ -179,9 +180,9 @@ class EmnifyRemoveTagsOperator(_TagOperator):
             rows = [row for row in rows if row["tag_ids"]]
             self.log.info(
                 "Removing tags %s from %d endpoints (%s), %d do not have them",
-                some(sorted(unwanted)) or "none",
+                shorten(sorted(unwanted)) or "none",
                 len(rows),
-                some([row["endpoint_id"] for row in rows]) or "none",
+                shorten([row["endpoint_id"] for row in rows]) or "none",
                 len(ids) - len(rows),
             )
             return rows

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_emnify.airflow_names import AirflowFailException, AirflowTaskTimeout, conf
 from airflow_provider_emnify.api.errors import EmnifyError, one_line
 from airflow_provider_emnify.api.waits.wait import Wait, read
+from airflow_provider_emnify.arguments import parse_seconds
 from airflow_provider_emnify.hooks.emnify import EmnifyHook
 from airflow_provider_emnify.operators.base import EmnifyBaseOperator
 from airflow_provider_emnify.retry import is_lasting
@@ -60,8 +61,8 @@ class EmnifyWaitingOperator(EmnifyBaseOperator):
     ) -> None:
         super().__init__(**kwargs)
         self.deferrable = deferrable
-        self.poll_interval = seconds(poll_interval, "poll_interval")
-        self.timeout = seconds(timeout, "timeout")
+        self.poll_interval = parse_seconds(poll_interval, "poll_interval")
+        self.timeout = parse_seconds(timeout, "timeout")
         self._begun: list[dict[str, Any]] = []
         self._deadline: float | None = None
 
@@ -252,15 +253,3 @@ def outcome(event: Mapping[str, Any] | None) -> tuple[str, str, dict[str, str]]:
     if event.get(EXECUTION_TIMEOUT):
         status, message = EXECUTION_TIMEOUT, f"The task's execution_timeout is over. {message}"
     return status, one_line(message), dict(event.get("seen") or {})
-
-
-def seconds(value: float | timedelta, field: str) -> float:
-    """Return a length of time in seconds.
-
-    :raises ValueError: naming the field and the value, when it is none.
-    """
-    if isinstance(value, timedelta):
-        value = value.total_seconds()
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or value < 0:
-        raise ValueError(f"{field}: {value!r} is no number of seconds")
-    return float(value)

@@ -17,8 +17,9 @@ from airflow_provider_emnify.airflow_names import (
 )
 from airflow_provider_emnify.api.errors import EmnifyError
 from airflow_provider_emnify.api.waits.wait import Wait
+from airflow_provider_emnify.arguments import is_known, parse_choice
 from airflow_provider_emnify.hooks.emnify import EmnifyHook
-from airflow_provider_emnify.operators.base import OneLineLog, choice, is_known
+from airflow_provider_emnify.operators.base import OneLineLog
 from airflow_provider_emnify.operators.waiting import (
     EXECUTION_TIMEOUT,
     deferral,
@@ -72,7 +73,7 @@ class EmnifyWaitSensor(OneLineLog, BaseSensorOperator):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        choice(wait_for, ("all", "any"), "wait_for")
+        parse_choice(wait_for, ("all", "any"), "wait_for")
         self.wait_for = wait_for
         self.deferrable = deferrable
         self.emnify_conn_id = emnify_conn_id

@@ -6,8 +6,8 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_emnify.api.enums import Connectivity, EndpointStatus, Silence
+from airflow_provider_emnify.arguments import parse_bool
 from airflow_provider_emnify.links import EmnifyDevicesLink
-from airflow_provider_emnify.operators.base import flag
 from airflow_provider_emnify.sensors.base import EmnifyWaitSensor
 
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ class EmnifyEndpointConnectivitySensor(EmnifyWaitSensor):
         super().__init__(**kwargs)
         self.endpoint_ids = endpoint_ids
         self.target = target
-        self.fail_on_blocked = flag(fail_on_blocked, "fail_on_blocked")
+        self.fail_on_blocked = parse_bool(fail_on_blocked, "fail_on_blocked")
         if isinstance(not_online_for, timedelta):
             not_online_for = not_online_for / timedelta(hours=1)
         self.not_online_for = not_online_for

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal
 
+from airflow_provider_emnify.arguments import parse_choice
 from airflow_provider_emnify.links import EmnifyDevicesLink
-from airflow_provider_emnify.operators.base import choice
 from airflow_provider_emnify.sensors.base import EmnifyWaitSensor
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ class EmnifyQuotaSensor(EmnifyWaitSensor):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        choice(quota_type, ("data", "sms"), "quota_type")
+        parse_choice(quota_type, ("data", "sms"), "quota_type")
         self.endpoint_ids = endpoint_ids
         self.target_status = target_status
         self.quota_type = quota_type

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_emnify.arguments import parse_sms_ids
 from airflow_provider_emnify.links import EmnifyDevicesLink
-from airflow_provider_emnify.operators.sms import parse_sms_ids
 from airflow_provider_emnify.sensors.base import EmnifyWaitSensor
 
 if TYPE_CHECKING:

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_emnify.airflow_names import conf
 from airflow_provider_emnify.api.streams.catalogue import Estimate, Interval, Stream, get_stream
+from airflow_provider_emnify.arguments import check_early, is_known
 from airflow_provider_emnify.assets import asset_uri, emnify_asset
-from airflow_provider_emnify.operators.base import EmnifyBaseOperator, check_early, is_known
+from airflow_provider_emnify.operators.base import EmnifyBaseOperator
 from airflow_provider_emnify.transfers.interval import (
     Run,
     check_order,

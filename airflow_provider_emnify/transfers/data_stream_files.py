@@ -16,8 +16,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from airflow_provider_emnify import __version__
 from airflow_provider_emnify.api.data_streamer.files import RecordKind, get_record_kind
 from airflow_provider_emnify.api.streams.columns import integer, text, timestamp
-from airflow_provider_emnify.operators.base import check_early, flag, is_known
-from airflow_provider_emnify.operators.base import text as check_text
+from airflow_provider_emnify.arguments import check_early, is_known, parse_bool, parse_text
 from airflow_provider_emnify.transfers.base import positive
 from airflow_provider_emnify.transfers.lineage import (
     Output,
@@ -114,9 +113,9 @@ class EmnifyDataStreamFilesToSqlOperator(EmnifyDataStreamFilesOperator):
         self.schema = schema
         self.create_table = create_table
         self.add_columns = add_columns
-        check_early(check_text, sql_conn_id, "sql_conn_id")
-        check_early(flag, create_table, "create_table")
-        check_early(flag, add_columns, "add_columns")
+        check_early(parse_text, sql_conn_id, "sql_conn_id")
+        check_early(parse_bool, create_table, "create_table")
+        check_early(parse_bool, add_columns, "add_columns")
 
     def load(self, kind: RecordKind, source: Store, files: list[SourceFile]) -> tuple[Row, list[Output]]:
         """Load files into the table, a hundred in a transaction."""
@@ -128,8 +127,8 @@ class EmnifyDataStreamFilesToSqlOperator(EmnifyDataStreamFilesOperator):
             schema,
             kind.columns,
             kind.key,
-            create_table=flag(self.create_table, "create_table"),
-            add_columns=flag(self.add_columns, "add_columns"),
+            create_table=parse_bool(self.create_table, "create_table"),
+            add_columns=parse_bool(self.add_columns, "add_columns"),
         )
         ledger = SqlTable(hook, FILES_TABLE, schema, _FILES_COLUMNS, ("path", "target"))
         known = self._known(ledger, name, source.path(""))
@@ -247,7 +246,7 @@ class EmnifyDataStreamFilesToObjectStorageOperator(EmnifyDataStreamFilesOperator
         self.partition_by = partition_by
         self.max_rows_per_file = max_rows_per_file
         self.target_conn_id = target_conn_id
-        check_early(check_text, target_path, "target_path")
+        check_early(parse_text, target_path, "target_path")
         check_early(check_format, format, compression)
         if max_rows_per_file is not None:
             check_early(positive, max_rows_per_file, "max_rows_per_file")
@@ -256,7 +255,7 @@ class EmnifyDataStreamFilesToObjectStorageOperator(EmnifyDataStreamFilesOperator
 
     def load(self, kind: RecordKind, source: Store, files: list[SourceFile]) -> tuple[Row, list[Output]]:
         """Load files one by one, each as a whole."""
-        target = open_store(check_text(self.target_path, "target_path"), self.target_conn_id or None)
+        target = open_store(parse_text(self.target_path, "target_path"), self.target_conn_id or None)
         result: Row = {"files": 0, "rows": 0, "rejected": 0, "other_kind": 0, "path": str(target.base)}
         for file in files:
             stem = f"{kind.table}-{hashlib.sha256(file.path.encode()).hexdigest()[:16]}"

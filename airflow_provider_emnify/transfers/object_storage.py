@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_emnify import __version__
 from airflow_provider_emnify.api.streams.catalogue import get_stream
-from airflow_provider_emnify.operators.base import check_early, is_known, text
+from airflow_provider_emnify.arguments import check_early, is_known, parse_text
 from airflow_provider_emnify.transfers.base import EmnifyStreamOperator, positive
 from airflow_provider_emnify.transfers.lineage import Output, output_of_path
 from airflow_provider_emnify.transfers.sinks.file_formats import check_format
@@ -117,7 +117,7 @@ class EmnifyToObjectStorageOperator(EmnifyStreamOperator):
         self.max_rows_per_file = max_rows_per_file
         self.name = name
         self.storage_conn_id = storage_conn_id
-        check_early(text, path, "path")
+        check_early(parse_text, path, "path")
         if name is not None:
             check_early(check_name, name, "name")
         check_early(check_format, format, compression)
@@ -131,7 +131,7 @@ class EmnifyToObjectStorageOperator(EmnifyStreamOperator):
     ) -> tuple[dict[str, Any], int, list[Output]]:
         """Read the stream into files and put them in their place."""
         form, compression = check_format(self.format, self.compression)
-        store = open_store(text(self.path, "path"), self.storage_conn_id or None)
+        store = open_store(parse_text(self.path, "path"), self.storage_conn_id or None)
         stem = f"{check_name(self.name or stream.name, 'name')}-{run.name}"
         limit = self.max_rows_per_file
         with local_directory() as directory:

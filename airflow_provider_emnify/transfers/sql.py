@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_emnify.operators.base import check_early, choice, flag, text
+from airflow_provider_emnify.arguments import check_early, parse_bool, parse_choice, parse_text
 from airflow_provider_emnify.transfers.base import EmnifyStreamOperator
 from airflow_provider_emnify.transfers.lineage import Output, output_of_table
 from airflow_provider_emnify.transfers.sinks.sql_table import MODES, Mode, SqlTable
@@ -101,12 +101,12 @@ class EmnifyToSqlOperator(EmnifyStreamOperator):
         self.mode = mode
         self.create_table = create_table
         self.add_columns = add_columns
-        check_early(text, sql_conn_id, "sql_conn_id")
+        check_early(parse_text, sql_conn_id, "sql_conn_id")
         if table is not None:
-            check_early(text, table, "table")
-        check_early(choice, mode, MODES, "mode")
-        check_early(flag, create_table, "create_table")
-        check_early(flag, add_columns, "add_columns")
+            check_early(parse_text, table, "table")
+        check_early(parse_choice, mode, MODES, "mode")
+        check_early(parse_bool, create_table, "create_table")
+        check_early(parse_bool, add_columns, "add_columns")
 
     def merges(self) -> bool:
         """Tell whether reading a row twice does no harm."""
@@ -118,7 +118,7 @@ class EmnifyToSqlOperator(EmnifyStreamOperator):
         """Read the stream into the table."""
         hook = sql_hook(self.sql_conn_id)
         name, schema = self.table or f"emnify_{stream.name}", self.schema or None
-        mode: Any = choice(self.mode, MODES, "mode")
+        mode: Any = parse_choice(self.mode, MODES, "mode")
         table = SqlTable(
             hook,
             name,
@@ -126,8 +126,8 @@ class EmnifyToSqlOperator(EmnifyStreamOperator):
             stream.columns,
             stream.key,
             mode=mode,
-            create_table=flag(self.create_table, "create_table"),
-            add_columns=flag(self.add_columns, "add_columns"),
+            create_table=parse_bool(self.create_table, "create_table"),
+            add_columns=parse_bool(self.add_columns, "add_columns"),
         )
         with self.rows(stream, window) as rows:
             loaded = table.load(rows, run.end)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.triggers.base import BaseTrigger
 
 from airflow_provider_emnify.api.secrets.one_line_log import one_line_log
-from airflow_provider_emnify.operators.waiting import seconds
+from airflow_provider_emnify.arguments import parse_seconds
 
 try:
     from airflow.triggers.base import BaseEventTrigger
@@ -48,7 +48,7 @@ class EmnifyWatchingTrigger(BaseEventTrigger):
             )
         super().__init__()  # type: ignore[no-untyped-call]
         self.emnify_conn_id = emnify_conn_id
-        self.poll_interval = seconds(poll_interval, "poll_interval")
+        self.poll_interval = parse_seconds(poll_interval, "poll_interval")
 
     def arguments(self) -> Mapping[str, Any]:
         """Return the trigger's own arguments as plain values."""

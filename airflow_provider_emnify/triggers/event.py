@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.triggers.base import TriggerEvent
 
 from airflow_provider_emnify.api.waits.event_filter import LATE_BY, EventFilter, event_time, number_of
-from airflow_provider_emnify.operators.waiting import seconds
+from airflow_provider_emnify.arguments import parse_seconds
 from airflow_provider_emnify.triggers.base import EmnifyWatchingTrigger
 from airflow_provider_emnify.triggers.shared.event_feed import feed_for
 
@@ -118,7 +118,7 @@ class EmnifyEventTrigger(EmnifyWatchingTrigger):
         self._filter = EventFilter.make(
             event_type=event_type, severity=severity, source=source, endpoint_ids=endpoint_ids, tags=tags
         )
-        self.late_by = seconds(late_by, "late_by")
+        self.late_by = parse_seconds(late_by, "late_by")
 
     def arguments(self) -> Mapping[str, Any]:
         """Return the trigger's own arguments as plain values."""

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from airflow_provider_emnify.api import EmnifyError, EmnifyNotFoundError
 from airflow_provider_emnify.api.enums import DataStreamStatus
 from airflow_provider_emnify.api.resources.bulk import status_of
-from airflow_provider_emnify.operators.base import EmnifyBaseOperator, check_early, choice, confirmed, text
+from airflow_provider_emnify.arguments import check_early, parse_choice, parse_text, require_confirmation
+from airflow_provider_emnify.operators.base import EmnifyBaseOperator
 from airflow_provider_emnify.operators.data_stream.settings import (
     SETTINGS,
     DataStreamOperator,
@@ -110,8 +111,8 @@ class EmnifyCreateDataStreamOperator(DataStreamSettingsOperator):
             status=status,
             **kwargs,
         )
-        check_early(text, name, "name")
-        choice(if_exists, _IF_EXISTS, "if_exists")
+        check_early(parse_text, name, "name")
+        parse_choice(if_exists, _IF_EXISTS, "if_exists")
         if not destination:
             raise ValueError("destination: give one, with a connection_type")
         self.name = name
@@ -119,7 +120,7 @@ class EmnifyCreateDataStreamOperator(DataStreamSettingsOperator):
 
     def perform(self, context: Context) -> Any:
         """Look for the stream, then create it or do what ``if_exists`` says."""
-        name, settings = text(self.name, "name"), self.settings()
+        name, settings = parse_text(self.name, "name"), self.settings()
         if "destination" not in settings:
             raise ValueError(f"destination: {self.destination!r} is none; give one, with a connection_type")
         with self.client.one_at_a_time("data streams", name):
@@ -221,7 +222,7 @@ class EmnifyUpdateDataStreamOperator(DataStreamSettingsOperator):
         )
         check_early(id_or_name, data_stream_id)
         if name is not None:
-            check_early(text, name, "name")
+            check_early(parse_text, name, "name")
         if name is None and all(getattr(self, setting) is None for setting in SETTINGS):
             raise ValueError(f"name, {', '.join(SETTINGS)}: give at least one of them to change")
         if credentials_conn_id is not None and destination is None:
@@ -232,7 +233,7 @@ class EmnifyUpdateDataStreamOperator(DataStreamSettingsOperator):
     def perform(self, context: Context) -> Any:
         """Read the stream, and send what differs."""
         del context
-        name = None if self.name is None else text(self.name, "name")
+        name = None if self.name is None else parse_text(self.name, "name")
         wanted = {**({} if name is None else {"name": name}), **self.settings()}
         stream = find_stream(self.client, self.data_stream_id, also=name)
         if stream is None:
@@ -317,7 +318,7 @@ class EmnifyDeleteDataStreamOperator(EmnifyBaseOperator):
     def __init__(self, *, data_stream_id: int | str, confirm: bool = False, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         check_early(id_or_name, data_stream_id)
-        confirmed(confirm, "deleting a data stream")
+        require_confirmation(confirm, "deleting a data stream")
         self.data_stream_id = data_stream_id
         self.confirm = confirm
 

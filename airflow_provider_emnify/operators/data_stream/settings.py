@@ -12,14 +12,14 @@ from airflow_provider_emnify.api.resources.bulk import status_of
 from airflow_provider_emnify.api.resources.data_streams import SECRETS
 from airflow_provider_emnify.api.transport.answers import part
 from airflow_provider_emnify.api.waits.wait import Wait
-from airflow_provider_emnify.operators.base import (
+from airflow_provider_emnify.arguments import (
     check_early,
-    choice,
     is_known,
-    mapping,
-    optional_id,
-    some,
-    text,
+    parse_choice,
+    parse_mapping,
+    parse_optional_id,
+    parse_text,
+    shorten,
 )
 from airflow_provider_emnify.operators.endpoint.rows import parse_rows
 from airflow_provider_emnify.operators.secrets import MaskedArguments, masked_connection, refuse_secrets
@@ -96,7 +96,7 @@ class DataStreamSettingsOperator(DataStreamOperator):
         super().__init__(**kwargs)
         if isinstance(destination, Mapping) or is_known(destination):
             check_destination(destination)
-        check_early(optional_id, data_stream_type_id, "data_stream_type_id")
+        check_early(parse_optional_id, data_stream_type_id, "data_stream_type_id")
         check_early(parse_filters, filters)
         check_early(usable_status, status)
         if is_known(status) and self.wait_until_running and usable_status(status) is DataStreamStatus.PAUSED:
@@ -116,7 +116,7 @@ class DataStreamSettingsOperator(DataStreamOperator):
         filters = None if self.filters is None else parse_filters(self.filters)
         settings = {
             "destination": destination or None,
-            "data_stream_type_id": optional_id(self.data_stream_type_id, "data_stream_type_id"),
+            "data_stream_type_id": parse_optional_id(self.data_stream_type_id, "data_stream_type_id"),
             "filters": filters,
             "relation_resolution": self.relation_resolution,
             "status": usable_status(self.status),
@@ -156,7 +156,7 @@ def check_destination(value: Any) -> Row:
     :raises ValueError: for a key or type that is none, and for a secret.
     """
     try:
-        destination = mapping(value, "destination")
+        destination = parse_mapping(value, "destination")
     except ValueError:  # without the value: it may hold a secret
         raise ValueError("destination: this is no dict of connection_type, format and credentials") from None
     if not destination:
@@ -168,11 +168,11 @@ def check_destination(value: Any) -> Row:
         )
     kind = destination.get("connection_type")
     if kind is None or is_known(kind):
-        choice(kind, _TYPES, "destination: connection_type")
+        parse_choice(kind, _TYPES, "destination: connection_type")
     credentials = destination.get("credentials") or {}
     if is_known(credentials):
         try:
-            credentials = mapping(credentials, "credentials")
+            credentials = parse_mapping(credentials, "credentials")
         except ValueError:  # without the value: it may hold a secret
             raise ValueError("destination: its credentials are no dict of values by name") from None
     mend = "Put it into an Airflow connection and name that in credentials_conn_id"
@@ -189,7 +189,8 @@ def with_credentials(destination: Row, conn_id: str) -> Row:
     :raises ValueError: when the connection has a password, and that type of destination none.
     """
     conn = masked_connection(conn_id)
-    credentials = {**mapping(destination.get("credentials"), "destination: credentials"), **conn.extra_dejson}
+    given = parse_mapping(destination.get("credentials"), "destination: credentials")
+    credentials = {**given, **conn.extra_dejson}
     kind = str(destination.get("connection_type"))
     if conn.password:
         if kind not in _PASSWORD:
@@ -224,7 +225,7 @@ def id_or_name(value: Any) -> str:
     """
     if isinstance(value, int) and not isinstance(value, bool):
         return str(value)
-    return text(value, "data_stream_id")
+    return parse_text(value, "data_stream_id")
 
 
 def find_stream(client: EmnifyClient, wanted: Any, also: str | None = None) -> Row | None:
@@ -249,7 +250,7 @@ def stream_of_name(client: EmnifyClient, name: str) -> Row | None:
 def _of_name(rows: Iterable[Row], name: str) -> Row | None:
     named = [row for row in rows if row.get("name") == name]
     if len(named) > 1:
-        ids = some([row.get("id") for row in named])
+        ids = shorten([row.get("id") for row in named])
         raise ValueError(
             f"data streams {ids} are all named {name!r}; nothing was done. Delete or rename all but one"
         )

@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from airflow_provider_emnify.api import EmnifyPartialError, EndpointStatus
 from airflow_provider_emnify.api.resources.endpoint_body import match_created
-from airflow_provider_emnify.links import EmnifyDevicesLink, EmnifySimsLink
-from airflow_provider_emnify.operators.base import (
-    EmnifyBaseOperator,
+from airflow_provider_emnify.api.values import parse_id
+from airflow_provider_emnify.arguments import (
     check_early,
-    choice,
-    flag,
-    one_id,
-    optional_id,
-    some,
+    parse_bool,
+    parse_choice,
+    parse_optional_id,
+    shorten,
 )
+from airflow_provider_emnify.links import EmnifyDevicesLink, EmnifySimsLink
+from airflow_provider_emnify.operators.base import EmnifyBaseOperator
 from airflow_provider_emnify.operators.endpoint.rows import Existing, parse_rows, row_label
 from airflow_provider_emnify.operators.idempotency.attempts import made_by_this_task, unknown_for_good
 
@@ -102,12 +102,12 @@ class EmnifyCreateEndpointsOperator(EmnifyBaseOperator):
     ) -> None:
         super().__init__(**kwargs)
         check_early(parse_new, endpoints)
-        check_early(one_id, service_profile_id, "service_profile_id")
-        check_early(one_id, tariff_profile_id, "tariff_profile_id")
+        check_early(parse_id, service_profile_id, "service_profile_id")
+        check_early(parse_id, tariff_profile_id, "tariff_profile_id")
         check_early(usable_status, status)
-        check_early(optional_id, organisation_id, "organisation_id")
-        check_early(optional_id, ip_address_space_id, "ip_address_space_id")
-        choice(if_exists, _IF_EXISTS, "if_exists")
+        check_early(parse_optional_id, organisation_id, "organisation_id")
+        check_early(parse_optional_id, ip_address_space_id, "ip_address_space_id")
+        parse_choice(if_exists, _IF_EXISTS, "if_exists")
         self.endpoints = endpoints
         self.service_profile_id = service_profile_id
         self.tariff_profile_id = tariff_profile_id
@@ -120,11 +120,11 @@ class EmnifyCreateEndpointsOperator(EmnifyBaseOperator):
         """Look for what exists, and create the rest."""
         rows = parse_new(self.endpoints)
         shared = {
-            "service_profile_id": one_id(self.service_profile_id, "service_profile_id"),
-            "tariff_profile_id": one_id(self.tariff_profile_id, "tariff_profile_id"),
+            "service_profile_id": parse_id(self.service_profile_id, "service_profile_id"),
+            "tariff_profile_id": parse_id(self.tariff_profile_id, "tariff_profile_id"),
             "status": usable_status(self.status),
-            "organisation_id": optional_id(self.organisation_id, "organisation_id"),
-            "ip_address_space_id": optional_id(self.ip_address_space_id, "ip_address_space_id"),
+            "organisation_id": parse_optional_id(self.organisation_id, "organisation_id"),
+            "ip_address_space_id": parse_optional_id(self.ip_address_space_id, "ip_address_space_id"),
         }
         if not rows:
             self.log.info("No endpoints given: nothing to do")
@@ -148,11 +148,11 @@ class EmnifyCreateEndpointsOperator(EmnifyBaseOperator):
         there = [row for row in found if row is not None]
         if there:
             self.log.info(
-                "%d of %d endpoints exist: %s", len(there), len(found), some([row["id"] for row in there])
+                "%d of %d endpoints exist: %s", len(there), len(found), shorten([row["id"] for row in there])
             )
         foreign = [row for row in there if not made_by_this_task(row, context)]
         if self.if_exists == "fail" and foreign:
-            named = some([f"{row['id']} {row.get('name')!r}" for row in foreign])
+            named = shorten([f"{row['id']} {row.get('name')!r}" for row in foreign])
             raise ValueError(
                 f"endpoints: {len(foreign)} exist already ({named}); nothing was created. "
                 "Set if_exists='skip' to go on with those that exist"
@@ -161,7 +161,7 @@ class EmnifyCreateEndpointsOperator(EmnifyBaseOperator):
     def _look_again(self, existing: Existing, created: Mapping[int, str]) -> None:
         """Find out whether a run on another host, which no turn kept waiting, has created the same."""
         twins = existing.newcomers(created) if created else []
-        named = some([f"{name!r} is {own} here and {other} there" for other, own, name in twins])
+        named = shorten([f"{name!r} is {own} here and {other} there" for other, own, name in twins])
         if any(other < own for other, own, _ in twins):
             raise unknown_for_good(
                 f"endpoints: another run has created some of the same names at the same moment: {named}. "
@@ -190,9 +190,9 @@ class EmnifyCreateEndpointsOperator(EmnifyBaseOperator):
         ids = [int(row["id"]) for row in matched]
         if len(ids) != len(rows):
             raise ValueError(
-                f"{len(rows)} endpoints were to be created, and the answer holds {len(ids)}: {some(ids)}"
+                f"{len(rows)} endpoints were to be created, and the answer holds {len(ids)}: {shorten(ids)}"
             )
-        self.log.info("Created %d endpoints: %s", len(ids), some(ids))
+        self.log.info("Created %d endpoints: %s", len(ids), shorten(ids))
         return ids
 
 
@@ -212,14 +212,14 @@ def parse_new(value: Any) -> list[Row]:
                 f"endpoints: {row!r} needs a name or a sim_id, so that a second run knows it again"
             )
         if "sim_id" in row:
-            row["sim_id"] = one_id(row["sim_id"], "sim_id")
+            row["sim_id"] = parse_id(row["sim_id"], "sim_id")
             sims[row["sim_id"]] += 1
         for name in ("activate_sim", "imei_lock"):
             if row.get(name) is not None:
-                row[name] = flag(row[name], name)
+                row[name] = parse_bool(row[name], name)
     twice = [sim_id for sim_id, count in sims.items() if count > 1]
     if twice:
-        raise ValueError(f"endpoints: SIM {some(twice)} is in more than one row")
+        raise ValueError(f"endpoints: SIM {shorten(twice)} is in more than one row")
     return rows
 
 

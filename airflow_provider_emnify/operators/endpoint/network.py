@@ -12,8 +12,9 @@ from airflow_provider_emnify.api import (
 from airflow_provider_emnify.api.resources.bulk import status_of
 from airflow_provider_emnify.api.transport.answers import part
 from airflow_provider_emnify.api.values import parse_ids
+from airflow_provider_emnify.arguments import check_early, shorten
 from airflow_provider_emnify.links import EmnifyDevicesLink
-from airflow_provider_emnify.operators.base import EmnifyBaseOperator, check_early, some
+from airflow_provider_emnify.operators.base import EmnifyBaseOperator
 from airflow_provider_emnify.operators.batch import each, partial
 from airflow_provider_emnify.operators.endpoint.rows import endpoint_ids as parse_endpoint_ids
 from airflow_provider_emnify.operators.endpoint.rows import read_all_endpoints
@@ -87,7 +88,7 @@ class EmnifyResetConnectivityOperator(EmnifyBaseOperator):
         what = " and ".join(
             name for name, reset in (("location", self.location), ("PDP context", self.pdp_context)) if reset
         )
-        self.log.info("Resetting %s of %d endpoints: %s", what, len(ids), some(ids))
+        self.log.info("Resetting %s of %d endpoints: %s", what, len(ids), shorten(ids))
 
         def reset(endpoint_id: int) -> None:
             client.endpoints.reset_connectivity(
@@ -107,7 +108,7 @@ class EmnifyResetConnectivityOperator(EmnifyBaseOperator):
             self.log.warning(
                 "%d SIMs are in factory test; the reset makes them Activated, which emnify bills: %s",
                 len(testing),
-                some(testing),
+                shorten(testing),
             )
 
 
@@ -148,7 +149,7 @@ class EmnifyLocateEndpointsOperator(EmnifyBaseOperator):
         if not ids:
             self.log.info("No endpoints given: nothing to do")
             return {}
-        self.log.info("Locating %d endpoints: %s", len(ids), some(ids))
+        self.log.info("Locating %d endpoints: %s", len(ids), shorten(ids))
         found: dict[int, Row] = {}
 
         def locate(endpoint_id: int) -> None:
@@ -161,7 +162,7 @@ class EmnifyLocateEndpointsOperator(EmnifyBaseOperator):
             "Located %d of %d endpoints%s",
             len(ids) - len(failures),
             len(ids),
-            f"; not {some([f'{key} ({why})' for key, why in failures.items()])}" if failures else "",
+            f"; not {shorten([f'{key} ({why})' for key, why in failures.items()])}" if failures else "",
         )
         if failures and self.fail_on_error:
             raise partial(ids, failures, label=str, what="locate endpoint")
@@ -200,9 +201,9 @@ class _OperatorList(EmnifyBaseOperator):
         self.log.info(
             "%s: operators %s for %d endpoints (%s)",
             self.doing,
-            some(operator_ids),
+            shorten(operator_ids),
             len(endpoint_ids),
-            some(endpoint_ids),
+            shorten(endpoint_ids),
         )
         refused = each(pairs, self._change, label=_pair, what=self.what)
         if refused:

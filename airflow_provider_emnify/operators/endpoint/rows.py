@@ -13,8 +13,8 @@ from airflow_provider_emnify.api.errors import EmnifyNotFoundError
 from airflow_provider_emnify.api.resources.bulk import FEW, read_rows
 from airflow_provider_emnify.api.resources.endpoint_body import is_deleted
 from airflow_provider_emnify.api.transport.answers import part
-from airflow_provider_emnify.api.values import parse_ids
-from airflow_provider_emnify.operators.base import one_id, optional_id, some
+from airflow_provider_emnify.api.values import parse_id, parse_ids
+from airflow_provider_emnify.arguments import parse_optional_id, shorten
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
@@ -80,7 +80,7 @@ def read_all_endpoints(client: EmnifyClient, ids: Sequence[int]) -> dict[int, Ro
     found = read_endpoints(client, ids)
     missing = [key for key in ids if key not in found]
     if missing:
-        raise ValueError(f"endpoint_ids: there is no endpoint {some(missing)}; nothing was changed")
+        raise ValueError(f"endpoint_ids: there is no endpoint {shorten(missing)}; nothing was changed")
     return found
 
 
@@ -97,7 +97,7 @@ class Existing:
         self._by_name: dict[str, list[Row]] = defaultdict(list)
         self._seen: set[int] = set()
         self._newest = 0
-        sims = [one_id(row["sim_id"], "sim_id") for row in rows if row.get("sim_id") is not None]
+        sims = [parse_id(row["sim_id"], "sim_id") for row in rows if row.get("sim_id") is not None]
         names = {str(row["name"]) for row in rows if row.get("sim_id") is None}
         if len(sims) <= FEW:
             for sim_id in sims:
@@ -118,7 +118,7 @@ class Existing:
         :raises ValueError: when the SIM is on an endpoint of another name.
         """
         name = row.get("name")
-        sim_id = optional_id(row.get("sim_id"), "sim_id")
+        sim_id = parse_optional_id(row.get("sim_id"), "sim_id")
         if sim_id is None:
             there = self._by_name[str(name)]
             return there.pop(0) if there else None

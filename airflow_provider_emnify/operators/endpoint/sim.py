@@ -8,8 +8,9 @@ from airflow_provider_emnify.api import SimStatus
 from airflow_provider_emnify.api.resources.bulk import read_rows, status_of
 from airflow_provider_emnify.api.transport.answers import part
 from airflow_provider_emnify.api.values import parse_ids
+from airflow_provider_emnify.arguments import check_early, is_known, shorten
 from airflow_provider_emnify.links import EmnifyDevicesLink, EmnifySimsLink
-from airflow_provider_emnify.operators.base import EmnifyBaseOperator, check_early, is_known, some
+from airflow_provider_emnify.operators.base import EmnifyBaseOperator
 from airflow_provider_emnify.operators.endpoint.rows import endpoint_ids as parse_endpoint_ids
 from airflow_provider_emnify.operators.endpoint.rows import read_all_endpoints, read_endpoints
 
@@ -78,9 +79,9 @@ class EmnifyAssignSimOperator(EmnifyBaseOperator):
         self.log.info(
             "Putting %d SIMs into endpoints (%s), %d are there already%s",
             len(change),
-            some([f"SIM {sim_id} into {key}" for key, sim_id in change.items()]) or "none",
+            shorten([f"SIM {sim_id} into {key}" for key, sim_id in change.items()]) or "none",
             len(pairs) - len(change),
-            f"; releasing SIM {some([*others.values()])} first" if others else "",
+            f"; releasing SIM {shorten([*others.values()])} first" if others else "",
         )
         if others:
             client.endpoints.update_many([{"id": key, "sim_id": None} for key in others])
@@ -100,7 +101,7 @@ class EmnifyAssignSimOperator(EmnifyBaseOperator):
             elif key in others and not self.replace:
                 reasons.append(f"endpoint {key} has SIM {others[key]}: release it first, or set replace=True")
         if reasons:
-            raise ValueError(f"sim_ids: {some(reasons)}; nothing was changed")
+            raise ValueError(f"sim_ids: {shorten(reasons)}; nothing was changed")
 
 
 class EmnifyReleaseSimOperator(EmnifyBaseOperator):
@@ -154,7 +155,7 @@ class EmnifyReleaseSimOperator(EmnifyBaseOperator):
         self.log.info(
             "Releasing %d SIMs (%s), %d are out already; each keeps its status, and an activated one bills",
             len(held),
-            some([f"SIM {sim_id} of {key}" for key, sim_id in held.items()]) or "none",
+            shorten([f"SIM {sim_id} of {key}" for key, sim_id in held.items()]) or "none",
             len(given) - len(held),
         )
         if held:
@@ -170,7 +171,7 @@ class EmnifyReleaseSimOperator(EmnifyBaseOperator):
         sims = read_rows(sim_ids, get=client.sims.get, list_all=client.sims.list)
         missing = [sim_id for sim_id in sim_ids if sim_id not in sims]
         if missing:
-            raise ValueError(f"sim_ids: there is no SIM {some(missing)}; nothing was changed")
+            raise ValueError(f"sim_ids: there is no SIM {shorten(missing)}; nothing was changed")
         holders = {sim_id: part(sims[sim_id], "endpoint").get("id") for sim_id in sim_ids}
         held = {int(key): sim_id for sim_id, key in holders.items() if key is not None}
         # By now an endpoint may be gone, or have another SIM than the one that is to be released.

@@ -7,18 +7,18 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from airflow_provider_emnify.api import EndpointStatus, SimStatus
 from airflow_provider_emnify.api.resources.bulk import status_of
 from airflow_provider_emnify.api.transport.answers import part
-from airflow_provider_emnify.links import EmnifyDevicesLink, EmnifySimsLink
-from airflow_provider_emnify.operators.base import (
-    EmnifyBaseOperator,
+from airflow_provider_emnify.api.values import parse_id
+from airflow_provider_emnify.arguments import (
     check_early,
-    choice,
-    confirmed,
-    flag,
     is_known,
-    one_id,
-    optional_id,
-    some,
+    parse_bool,
+    parse_choice,
+    parse_optional_id,
+    require_confirmation,
+    shorten,
 )
+from airflow_provider_emnify.links import EmnifyDevicesLink, EmnifySimsLink
+from airflow_provider_emnify.operators.base import EmnifyBaseOperator
 from airflow_provider_emnify.operators.endpoint.create import EmnifyCreateEndpointsOperator, usable_status
 from airflow_provider_emnify.operators.endpoint.network import (
     EmnifyBlockNetworkOperator,
@@ -126,7 +126,7 @@ class EmnifyUpdateEndpointsOperator(EmnifyBaseOperator):
             return []
         fields = sorted({name for row in rows for name in row} - {"id"})
         ids = [row["id"] for row in rows]
-        self.log.info("Changing %s of %d endpoints: %s", ", ".join(fields), len(rows), some(ids))
+        self.log.info("Changing %s of %d endpoints: %s", ", ".join(fields), len(rows), shorten(ids))
         self.client.endpoints.update_many(rows)
         return ids
 
@@ -141,7 +141,7 @@ class EmnifyUpdateEndpointsOperator(EmnifyBaseOperator):
                 raise ValueError(f"endpoints: {row!r} has no id")
             if row.keys() == {"id"}:
                 raise ValueError(f"endpoints: {row!r} changes nothing")
-        return [{"id": one_id(row["id"], "id"), **_checked(row)} for row in rows]
+        return [{"id": parse_id(row["id"], "id"), **_checked(row)} for row in rows]
 
 
 def _checked(change: Mapping[str, Any]) -> Row:
@@ -153,11 +153,11 @@ def _checked(change: Mapping[str, Any]) -> Row:
         if name == "status":
             checked[name] = usable_status(value)
         elif name == "imei_lock":
-            checked[name] = flag(value, name)
+            checked[name] = parse_bool(value, name)
         elif name == "sim_id":
-            checked[name] = optional_id(value, name)
+            checked[name] = parse_optional_id(value, name)
         else:
-            checked[name] = one_id(value, name) if name.endswith("_id") else value
+            checked[name] = parse_id(value, name) if name.endswith("_id") else value
     return checked
 
 
@@ -195,8 +195,8 @@ class EmnifyDeleteEndpointsOperator(EmnifyBaseOperator):
     ) -> None:
         super().__init__(**kwargs)
         check_early(parse_endpoint_ids, endpoint_ids)
-        choice(sims, _SIMS, "sims")
-        confirmed(confirm, "deleting endpoints")
+        parse_choice(sims, _SIMS, "sims")
+        require_confirmation(confirm, "deleting endpoints")
         self.endpoint_ids = endpoint_ids
         self.sims = sims
         self.confirm = confirm
@@ -211,7 +211,7 @@ class EmnifyDeleteEndpointsOperator(EmnifyBaseOperator):
         self.log.info(
             "Deleting %d endpoints (%s), %d exist no more; %d SIMs: %s",
             len(there),
-            some(there) or "none",
+            shorten(there) or "none",
             len(ids) - len(there),
             len(with_sim),
             self.sims,
@@ -284,7 +284,7 @@ class EmnifySetEndpointStatusOperator(EmnifyBaseOperator):
             "Setting %d endpoints to %s (%s), %d are so already",
             len(change),
             status.label,
-            some(change) or "none",
+            shorten(change) or "none",
             len(ids) - len(change),
         )
         if change:
@@ -316,7 +316,7 @@ def _sims_to_change(rows: Mapping[int, Row], changing: set[int], target: SimStat
         elif now is not target:
             sims.append(int(sim["id"]))
     if reasons:
-        raise ValueError(f"sim_status: {some(reasons)}; nothing was changed")
+        raise ValueError(f"sim_status: {shorten(reasons)}; nothing was changed")
     return sims
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from airflow_provider_emnify.api import EmnifyPartialError
 from airflow_provider_emnify.api.enums import OperationState
 from airflow_provider_emnify.api.waits.wait import WAITS, Wait
-from airflow_provider_emnify.operators.base import check_early, some
+from airflow_provider_emnify.arguments import check_early, shorten
 from airflow_provider_emnify.operators.idempotency.attempts import earlier_tries_since, parse_moment
 from airflow_provider_emnify.operators.idempotency.journal import TaskStore
 from airflow_provider_emnify.operators.waiting import EmnifyCancellingOperator
@@ -128,7 +128,7 @@ class EmnifyOperationOperator(EmnifyCancellingOperator):
         total = len(failed) + sum(1 for name in result["done"] if name not in failed)
         error = EmnifyPartialError(
             f"{result['action']}: failed for {len(failed)} of {total}: "
-            f"{some([f'{name} ({why})' for name, why in failed.items()])}",
+            f"{shorten([f'{name} ({why})' for name, why in failed.items()])}",
             done=result["done"],
             not_done=[*failed],
         )

@@ -12,8 +12,8 @@ from airflow_provider_emnify.api.resources.bulk import read_rows
 from airflow_provider_emnify.api.resources.operation import BEGINNING
 from airflow_provider_emnify.api.transport.answers import part
 from airflow_provider_emnify.api.values import parse_ids
+from airflow_provider_emnify.arguments import check_early, is_known, parse_bool, shorten
 from airflow_provider_emnify.links import EmnifySimsLink
-from airflow_provider_emnify.operators.base import check_early, flag, is_known, some
 from airflow_provider_emnify.operators.batch import each
 from airflow_provider_emnify.operators.euicc.base import (
     EmnifyOperationOperator,
@@ -167,13 +167,13 @@ class EmnifyEuiccOperationOperator(EmnifyOperationOperator):
             "%s: scheduling it on %d eUICCs (%s), where it is not under way or done",
             action["description"],
             len(ids),
-            some([*eids.values()]),
+            shorten([*eids.values()]),
         )
         refused = each(ids, look_or_schedule, label=eids.__getitem__, what=what)
         if twins:
             raise unknown_for_good(
                 f"{action['description']}: another run has scheduled the same at the same moment: "
-                f"{some(twins)}. Check them, cancel those that are too many with "
+                f"{shorten(twins)}. Check them, cancel those that are too many with "
                 "client.euiccs.cancel_operation, and clear this task: it goes on with what is under way"
             )
         done = [key for key, row in found.items() if state_of(self.kind, row) == OperationState.SUCCEEDED]
@@ -194,7 +194,7 @@ class EmnifyEuiccOperationOperator(EmnifyOperationOperator):
         rows = read_rows(ids, get=euiccs.get, list_all=euiccs.list)
         missing = [key for key in ids if key not in rows]
         if missing:
-            raise ValueError(f"euicc_ids: there is no eUICC {some(missing)}; nothing was scheduled")
+            raise ValueError(f"euicc_ids: there is no eUICC {shorten(missing)}; nothing was scheduled")
         return {key: str(rows[key].get("eid") or f"eUICC {key}") for key in ids}
 
     def _earlier(self, euicc_id: int, action_id: int, own: OwnOperations) -> tuple[Row | None, str | None]:
@@ -253,7 +253,7 @@ def _iccid(value: Any) -> str | None:
 
 
 def _flag(value: Any, field: str) -> bool | None:
-    return None if value is None or value in {"", "None"} else flag(value, field)
+    return None if value is None or value in {"", "None"} else parse_bool(value, field)
 
 
 def _validity(value: Any) -> int | None:

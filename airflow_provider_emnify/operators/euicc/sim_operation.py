@@ -12,8 +12,8 @@ from airflow_provider_emnify.api.resources.bulk import read_rows
 from airflow_provider_emnify.api.resources.operation import BEGINNING
 from airflow_provider_emnify.api.transport.answers import part, parts
 from airflow_provider_emnify.api.values import parse_ids, parse_texts
+from airflow_provider_emnify.arguments import check_early, parse_optional_id, shorten
 from airflow_provider_emnify.links import EmnifySimsLink
-from airflow_provider_emnify.operators.base import check_early, optional_id, some
 from airflow_provider_emnify.operators.euicc.base import (
     EmnifyOperationOperator,
     OwnOperations,
@@ -95,7 +95,7 @@ class EmnifySimOperationOperator(EmnifyOperationOperator):
             raise ValueError("sim_ids, eids: give one of them, or both")
         check_early(parse_ids, sim_ids, "sim_ids")
         check_early(_eids, eids)
-        check_early(optional_id, product_id, "product_id")
+        check_early(parse_optional_id, product_id, "product_id")
         self.sim_ids = sim_ids
         self.eids = eids
         self.product_id = product_id
@@ -106,7 +106,7 @@ class EmnifySimOperationOperator(EmnifyOperationOperator):
         """Look for what is under way, begin the rest, and wait."""
         targets: list[Target] = [("sim", sim_id) for sim_id in parse_ids(self.sim_ids, "sim_ids")]
         targets += [("eid", eid) for eid in _eids(self.eids)]
-        product_id = optional_id(self.product_id, "product_id")
+        product_id = parse_optional_id(self.product_id, "product_id")
         if not targets:
             self.log.info("No SIMs given: nothing to do")
             return {"operation_ids": [], "succeeded": 0, "failed": {}}
@@ -121,7 +121,7 @@ class EmnifySimOperationOperator(EmnifyOperationOperator):
                 "%s: beginning it for %d SIMs (%s); under way or done for %d",
                 action["description"],
                 len(new),
-                some([names[target] for target in new]) or "none",
+                shorten([names[target] for target in new]) or "none",
                 len(earlier),
             )
             if new:
@@ -158,7 +158,7 @@ class EmnifySimOperationOperator(EmnifyOperationOperator):
         """Say what goes on. Called by Airflow when the task is killed in a worker."""
         running, self._running = self._running, []
         if running and self.cancel_on_kill:
-            self.log.warning("emnify has no call that cancels a SIM operation: %s goes on", some(running))
+            self.log.warning("emnify has no call that cancels a SIM operation: %s goes on", shorten(running))
 
     def _names(self, targets: Sequence[Target]) -> dict[Target, str]:
         """Return how a report names each: by eID, as emnify's errors do.
@@ -170,7 +170,7 @@ class EmnifySimOperationOperator(EmnifyOperationOperator):
         rows = read_rows(ids, get=sims.get, list_all=sims.list)
         missing = [key for key in ids if key not in rows]
         if missing:
-            raise ValueError(f"sim_ids: there is no SIM {some(missing)}; nothing was begun")
+            raise ValueError(f"sim_ids: there is no SIM {shorten(missing)}; nothing was begun")
         return {
             (kind, key): str(key) if kind == "eid" else str(rows[int(key)].get("eid") or f"SIM {key}")
             for kind, key in targets
@@ -213,7 +213,7 @@ class EmnifySimOperationOperator(EmnifyOperationOperator):
         if twins:
             raise unknown_for_good(
                 f"{action['description']}: another run has begun the same for some of these SIMs at the same "
-                f"moment: {some(twins)}, and this task after it {new['id']}. Check them with "
+                f"moment: {shorten(twins)}, and this task after it {new['id']}. Check them with "
                 "client.sim_operations.get; emnify has no call that cancels one. Then clear this task: it "
                 "goes on with what is under way"
             )
@@ -265,5 +265,5 @@ def _eids(value: Any) -> list[str]:
     eids = parse_texts(value, "eids")
     wrong = [eid for eid in eids if not _EID.fullmatch(eid)]
     if wrong:
-        raise ValueError(f"eids: {some(wrong)} is no eID; an eID has 32 digits")
+        raise ValueError(f"eids: {shorten(wrong)} is no eID; an eID has 32 digits")
     return eids

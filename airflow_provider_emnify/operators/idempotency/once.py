@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from airflow_provider_emnify.airflow_names import AirflowException, AirflowFailException
 from airflow_provider_emnify.api import EmnifyError, EmnifyPartialError
-from airflow_provider_emnify.operators.base import some
+from airflow_provider_emnify.arguments import shorten
 from airflow_provider_emnify.operators.idempotency.attempts import unknown_for_good
 from airflow_provider_emnify.operators.idempotency.concurrent_runs import runs_that_do_the_same
 from airflow_provider_emnify.operators.idempotency.journal import TaskStore
@@ -71,7 +71,7 @@ def at_most_once(
             if ended > begun:
                 raise _made_elsewhere("another task has made", shown, check)
             if runs := runs_that_do_the_same(context, call, operator.log):
-                raise _made_elsewhere(f"this task in {some(runs)} makes", shown, check)
+                raise _made_elsewhere(f"this task in {shorten(runs)} makes", shown, check)
             yield
     except EmnifyError as error:
         if not error.transient:

@@ -13,14 +13,9 @@ from airflow_provider_emnify.api import (
 from airflow_provider_emnify.api.resources.bulk import status_of
 from airflow_provider_emnify.api.resources.fields import moment
 from airflow_provider_emnify.api.transport.answers import decimal
+from airflow_provider_emnify.arguments import check_early, parse_amount, parse_bool, parse_choice
 from airflow_provider_emnify.links import EmnifyDevicesLink
-from airflow_provider_emnify.operators.base import (
-    EmnifyBaseOperator,
-    amount,
-    check_early,
-    choice,
-    flag,
-)
+from airflow_provider_emnify.operators.base import EmnifyBaseOperator
 from airflow_provider_emnify.operators.endpoint.rows import endpoint_ids as parse_endpoint_ids
 from airflow_provider_emnify.operators.idempotency.attempts import identity
 
@@ -66,9 +61,9 @@ class QuotaOperator(EmnifyBaseOperator):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        choice(quota_type, TYPES, "quota_type")
+        parse_choice(quota_type, TYPES, "quota_type")
         check_early(parse_endpoint_ids, endpoint_ids)
-        check_early(amount, volume, "volume")
+        check_early(parse_amount, volume, "volume")
         if isinstance(expiry_date, str):
             check_early(_expiry, expiry_date)
         check_early(_percentage, threshold_percentage)
@@ -79,7 +74,7 @@ class QuotaOperator(EmnifyBaseOperator):
         self.expiry_date = expiry_date
         self.threshold_percentage = threshold_percentage
         self.threshold_volume = threshold_volume
-        self.auto_refill = None if auto_refill is None else flag(auto_refill, "auto_refill")
+        self.auto_refill = None if auto_refill is None else parse_bool(auto_refill, "auto_refill")
 
     def _read(self, endpoint_id: int) -> Row | None:
         try:
@@ -131,7 +126,7 @@ def is_added(quota: Row | None, added: float) -> bool:
 
 
 def _optional_amount(value: Any, field: str) -> float | None:
-    return None if value in {None, "", "None"} else amount(value, field)
+    return None if value in {None, "", "None"} else parse_amount(value, field)
 
 
 def _percentage(value: Any) -> float | None:

@@ -5,14 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_emnify.api import EmnifyNotFoundError
+from airflow_provider_emnify.arguments import check_early, parse_amount, parse_choice, shorten
 from airflow_provider_emnify.links import EmnifyDevicesLink
-from airflow_provider_emnify.operators.base import (
-    EmnifyBaseOperator,
-    amount,
-    check_early,
-    choice,
-    some,
-)
+from airflow_provider_emnify.operators.base import EmnifyBaseOperator
 from airflow_provider_emnify.operators.batch import for_each
 from airflow_provider_emnify.operators.endpoint.rows import endpoint_ids as parse_endpoint_ids
 from airflow_provider_emnify.operators.idempotency.attempts import earlier_tries_since
@@ -84,14 +79,14 @@ class EmnifySetQuotaOperator(QuotaOperator):
 
     def perform(self, context: Context) -> list[int]:
         """Set one after another."""
-        ids, volume = parse_endpoint_ids(self.endpoint_ids), amount(self.volume, "volume")
+        ids, volume = parse_endpoint_ids(self.endpoint_ids), parse_amount(self.volume, "volume")
         added = marked(volume, context)
         retried = earlier_tries_since(context) is not None
         self.log.info(
             "Setting the %s quota of %d endpoints (%s) to %g %s",
             self.quota_type,
             len(ids),
-            some(ids) or "none",
+            shorten(ids) or "none",
             volume,
             UNITS[self.quota_type],
         )
@@ -131,7 +126,7 @@ class EmnifyClearQuotaOperator(EmnifyBaseOperator):
     def __init__(self, *, endpoint_ids: Any, quota_type: QuotaType = "data", **kwargs: Any) -> None:
         super().__init__(**kwargs)
         check_early(parse_endpoint_ids, endpoint_ids)
-        choice(quota_type, TYPES, "quota_type")
+        parse_choice(quota_type, TYPES, "quota_type")
         self.endpoint_ids = endpoint_ids
         self.quota_type = quota_type
 
@@ -140,7 +135,7 @@ class EmnifyClearQuotaOperator(EmnifyBaseOperator):
         del context
         ids = parse_endpoint_ids(self.endpoint_ids)
         self.log.info(
-            "Removing the %s quota of %d endpoints: %s", self.quota_type, len(ids), some(ids) or "none"
+            "Removing the %s quota of %d endpoints: %s", self.quota_type, len(ids), shorten(ids) or "none"
         )
 
         def clear(endpoint_id: int) -> None:

@@ -6,7 +6,7 @@ import time
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
-from airflow_provider_emnify.operators.base import amount, some
+from airflow_provider_emnify.arguments import parse_amount, shorten
 from airflow_provider_emnify.operators.batch import each, partial
 from airflow_provider_emnify.operators.endpoint.rows import endpoint_ids as parse_endpoint_ids
 from airflow_provider_emnify.operators.idempotency.attempts import earlier_tries_since, unknown_for_good
@@ -81,14 +81,14 @@ class EmnifyTopUpQuotaOperator(QuotaOperator):
 
     def perform(self, context: Context) -> dict[str, float]:
         """Add to one after another, and read them back."""
-        ids, volume = parse_endpoint_ids(self.endpoint_ids), amount(self.volume, "volume")
+        ids, volume = parse_endpoint_ids(self.endpoint_ids), parse_amount(self.volume, "volume")
         added, since = marked(volume, context), earlier_tries_since(context)
         self.log.info(
             "Adding %g %s to the quota of %d endpoints (%s)",
             volume,
             UNITS[self.quota_type],
             len(ids),
-            some(ids) or "none",
+            shorten(ids) or "none",
         )
         now: dict[str, float] = {}
         written: dict[int, _Written] = {}
@@ -130,7 +130,7 @@ class EmnifyTopUpQuotaOperator(QuotaOperator):
         refused |= each([*written], told(read_back), label=str, what="read back the quota of endpoint")
         if unsure:
             raise unknown_for_good(
-                f"{some(unsure)}. Check these endpoints, and set what they shall have with "
+                f"{shorten(unsure)}. Check these endpoints, and set what they shall have with "
                 f"EmnifySetQuotaOperator; {len(now)} of {len(ids)} are done"
             )
         if refused:

@@ -5,14 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_emnify.api.transport.answers import decimal, number
+from airflow_provider_emnify.arguments import check_early, parse_amount, parse_optional_id, shorten
 from airflow_provider_emnify.links import EmnifyDevicesLink
-from airflow_provider_emnify.operators.base import (
-    EmnifyBaseOperator,
-    amount,
-    check_early,
-    optional_id,
-    some,
-)
+from airflow_provider_emnify.operators.base import EmnifyBaseOperator
 from airflow_provider_emnify.operators.batch import for_each
 from airflow_provider_emnify.operators.endpoint.rows import endpoint_ids as parse_endpoint_ids
 from airflow_provider_emnify.operators.idempotency.attempts import earlier_tries_since, identity, parse_moment
@@ -66,22 +61,22 @@ class EmnifyExtendTrafficLimitOperator(EmnifyBaseOperator):
     ) -> None:
         super().__init__(**kwargs)
         check_early(parse_endpoint_ids, endpoint_ids)
-        check_early(amount, volume, "volume")
-        check_early(optional_id, traffic_limit_id, "traffic_limit_id")
+        check_early(parse_amount, volume, "volume")
+        check_early(parse_optional_id, traffic_limit_id, "traffic_limit_id")
         self.endpoint_ids = endpoint_ids
         self.volume = volume
         self.traffic_limit_id = traffic_limit_id
 
     def perform(self, context: Context) -> dict[str, int]:
         """Extend one after another."""
-        ids, volume = parse_endpoint_ids(self.endpoint_ids), amount(self.volume, "volume")
-        limit_id = optional_id(self.traffic_limit_id, "traffic_limit_id")
+        ids, volume = parse_endpoint_ids(self.endpoint_ids), parse_amount(self.volume, "volume")
+        limit_id = parse_optional_id(self.traffic_limit_id, "traffic_limit_id")
         marked = round(volume) + 1 + identity(context, 16) % _MARKS
         since = earlier_tries_since(context)
         self.log.info(
             "Extending the traffic limit of %d endpoints (%s) by %d bytes, until its period ends",
             len(ids),
-            some(ids) or "none",
+            shorten(ids) or "none",
             marked,
         )
         limits = self.client.traffic_limits
@@ -140,7 +135,7 @@ class EmnifyClearTrafficLimitExtensionsOperator(EmnifyBaseOperator):
         del context
         ids = parse_endpoint_ids(self.endpoint_ids)
         self.log.info(
-            "Removing the traffic limit extensions of %d endpoints: %s", len(ids), some(ids) or "none"
+            "Removing the traffic limit extensions of %d endpoints: %s", len(ids), shorten(ids) or "none"
         )
         limits = self.client.traffic_limits
         for_each(ids, limits.clear_extensions, what="remove the traffic limit extensions of endpoint")

@@ -13,9 +13,10 @@ from airflow_provider_emnify.api import (
 )
 from airflow_provider_emnify.api.resources.sims import MOST_MIGRATED
 from airflow_provider_emnify.api.transport.answers import number, part, parts
-from airflow_provider_emnify.api.values import parse_ids, parse_texts
+from airflow_provider_emnify.api.values import parse_id, parse_ids, parse_texts
+from airflow_provider_emnify.arguments import check_early, parse_bool, shorten
 from airflow_provider_emnify.links import EmnifySimsLink
-from airflow_provider_emnify.operators.base import EmnifyBaseOperator, check_early, flag, one_id, some
+from airflow_provider_emnify.operators.base import EmnifyBaseOperator
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -82,7 +83,7 @@ class EmnifyMigrateSimsOperator(EmnifyBaseOperator):
         super().__init__(**kwargs)
         if sum(value is not None for value in (sim_ids, iccids, iccid_range)) != 1:
             raise ValueError(f"{', '.join(_WAYS)}: give one of them")
-        check_early(one_id, target_workspace_id, "target_workspace_id")
+        check_early(parse_id, target_workspace_id, "target_workspace_id")
         check_early(parse_ids, sim_ids, "sim_ids")
         check_early(parse_iccids, iccids, "iccids")
         check_early(_range, iccid_range)
@@ -92,13 +93,13 @@ class EmnifyMigrateSimsOperator(EmnifyBaseOperator):
         self.iccids = iccids
         self.iccid_range = iccid_range
         self.allowed_sim_statuses = allowed_sim_statuses
-        self.auto_detach_devices = flag(auto_detach_devices, "auto_detach_devices")
-        self.is_dry_run = flag(dry_run, "dry_run")  # an operator has a method dry_run()
+        self.auto_detach_devices = parse_bool(auto_detach_devices, "auto_detach_devices")
+        self.is_dry_run = parse_bool(dry_run, "dry_run")  # an operator has a method dry_run()
 
     def perform(self, context: Context) -> Row:
         """Move them, 500 at a time, or say what would be moved."""
         del context
-        target = one_id(self.target_workspace_id, "target_workspace_id")
+        target = parse_id(self.target_workspace_id, "target_workspace_id")
         way = next(name for name in _WAYS if getattr(self, name) is not None)
         what = _WAYS[way](getattr(self, way))
         size = len(what) if way == "iccid_range" else MOST_MIGRATED
@@ -107,7 +108,7 @@ class EmnifyMigrateSimsOperator(EmnifyBaseOperator):
             "A dry run of moving SIMs" if self.is_dry_run else "Moving SIMs",
             target,
             way,
-            " to ".join(what) if way == "iccid_range" else f"({len(what)}) {some(what) or 'none'}",
+            " to ".join(what) if way == "iccid_range" else f"({len(what)}) {shorten(what) or 'none'}",
         )
         summary: Row = {"sim_count": 0, "dry_run": self.is_dry_run, "sims": []}
         for start in range(0, len(what), size):

@@ -15,15 +15,15 @@ from airflow_provider_emnify.api import (
 from airflow_provider_emnify.api.resources.bulk import read_rows, status_of
 from airflow_provider_emnify.api.transport.answers import number, part, parts
 from airflow_provider_emnify.api.values import parse_ids
-from airflow_provider_emnify.links import EmnifySimsLink
-from airflow_provider_emnify.operators.base import (
-    EmnifyBaseOperator,
+from airflow_provider_emnify.arguments import (
     check_early,
-    choice,
-    confirmed,
-    some,
-    text,
+    parse_choice,
+    parse_text,
+    require_confirmation,
+    shorten,
 )
+from airflow_provider_emnify.links import EmnifySimsLink
+from airflow_provider_emnify.operators.base import EmnifyBaseOperator
 from airflow_provider_emnify.operators.idempotency.attempts import earlier_tries_since
 from airflow_provider_emnify.operators.sim.migration import EmnifyMigrateSimsOperator
 from airflow_provider_emnify.operators.sim.transitions import set_sims, usable_sim_status
@@ -134,16 +134,16 @@ class EmnifyRegisterSimBatchOperator(EmnifyBaseOperator):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        check_early(text, bic, "bic")
+        check_early(parse_text, bic, "bic")
         check_early(_first_status, sim_status)
-        choice(if_registered, _IF_REGISTERED, "if_registered")
+        parse_choice(if_registered, _IF_REGISTERED, "if_registered")
         self.bic = bic
         self.sim_status = sim_status
         self.if_registered = if_registered
 
     def perform(self, context: Context) -> dict[str, Any]:
         """Validate the batch, then register it."""
-        bic, status = text(self.bic, "bic"), _first_status(self.sim_status)
+        bic, status = parse_text(self.bic, "bic"), _first_status(self.sim_status)
         batch = self._validate(bic)
         if batch is None:
             return self._already(bic, context)
@@ -164,7 +164,7 @@ class EmnifyRegisterSimBatchOperator(EmnifyBaseOperator):
             self.log.warning("The answer was lost; SIM batch %s is registered", bic)
             registered = {}
         ids = [key for sim in parts(registered, "sim") if (key := number(sim, "id")) is not None]
-        self.log.info("Registered SIM batch %s with %d SIMs: %s", bic, len(ids), some(ids) or "not listed")
+        self.log.info("Registered SIM batch %s with %d SIMs: %s", bic, len(ids), shorten(ids) or "not listed")
         return {"bic": bic, "registered": True, "sim_ids": ids}
 
     def _already(self, bic: str, context: Context) -> dict[str, Any]:
@@ -214,7 +214,7 @@ class EmnifyDeleteSimsOperator(EmnifyBaseOperator):
     def __init__(self, *, sim_ids: Any, confirm: bool = False, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         check_early(parse_ids, sim_ids, "sim_ids")
-        confirmed(confirm, "deleting SIMs")
+        require_confirmation(confirm, "deleting SIMs")
         self.sim_ids = sim_ids
         self.confirm = confirm
 
@@ -226,12 +226,12 @@ class EmnifyDeleteSimsOperator(EmnifyBaseOperator):
         there = [key for key in ids if key in sims and status_of(sims[key]) != SimStatus.DELETED]
         used = [key for key in there if part(sims[key], "endpoint").get("id") is not None]
         if used:
-            named = some([f"{key} (endpoint {sims[key]['endpoint']['id']})" for key in used])
+            named = shorten([f"{key} (endpoint {sims[key]['endpoint']['id']})" for key in used])
             raise ValueError(f"sim_ids: endpoints have SIM {named}; nothing was deleted. Release them first")
         self.log.info(
             "Deleting %d SIMs (%s), %d exist no more",
             len(there),
-            some(there) or "none",
+            shorten(there) or "none",
             len(ids) - len(there),
         )
         if there:
@@ -259,7 +259,7 @@ def _to_change(ids: Sequence[int], sims: Mapping[int, Row], target: SimStatus) -
         elif now is not target:
             change.append(key)
     if reasons:
-        raise ValueError(f"sim_ids: {some(reasons)}; nothing was changed")
+        raise ValueError(f"sim_ids: {shorten(reasons)}; nothing was changed")
     return change
 
 

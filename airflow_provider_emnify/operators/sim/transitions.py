@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_emnify.api import SimStatus
-from airflow_provider_emnify.operators.base import some
+from airflow_provider_emnify.arguments import shorten
 from airflow_provider_emnify.operators.batch import each, partial
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def set_sims(operator: EmnifyBaseOperator, sim_ids: Sequence[int], status: SimSt
     """
     bills = ", which emnify bills from now on" if status is SimStatus.ACTIVATED and sim_ids else ""
     operator.log.info(
-        "Setting %d SIMs to %s (%s)%s", len(sim_ids), status.label, some(sim_ids) or "none", bills
+        "Setting %d SIMs to %s (%s)%s", len(sim_ids), status.label, shorten(sim_ids) or "none", bills
     )
     sims, what = operator.client.sims, f"set to {status.label}:"
 

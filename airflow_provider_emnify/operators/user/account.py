@@ -11,15 +11,15 @@ from airflow_provider_emnify.api import (
 )
 from airflow_provider_emnify.api.transport.answers import number, part
 from airflow_provider_emnify.api.values import parse_ids
-from airflow_provider_emnify.links import EmnifyUsersLink
-from airflow_provider_emnify.operators.base import (
-    EmnifyBaseOperator,
+from airflow_provider_emnify.arguments import (
     check_early,
-    choice,
-    confirmed,
-    optional_id,
-    text,
+    parse_choice,
+    parse_optional_id,
+    parse_text,
+    require_confirmation,
 )
+from airflow_provider_emnify.links import EmnifyUsersLink
+from airflow_provider_emnify.operators.base import EmnifyBaseOperator
 from airflow_provider_emnify.operators.idempotency.attempts import made_by_this_task
 from airflow_provider_emnify.operators.user.roles import (
     EmnifyAssignUserRolesOperator,
@@ -86,11 +86,11 @@ class EmnifyCreateUserOperator(EmnifyBaseOperator):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        check_early(text, username, "username")
-        check_early(text, name, "name")
-        check_early(optional_id, organisation_id, "organisation_id")
+        check_early(parse_text, username, "username")
+        check_early(parse_text, name, "name")
+        check_early(parse_optional_id, organisation_id, "organisation_id")
         check_early(parse_ids, role_ids, "role_ids")
-        choice(if_exists, _IF_EXISTS, "if_exists")
+        parse_choice(if_exists, _IF_EXISTS, "if_exists")
         self.username = username
         self.name = name
         self.organisation_id = organisation_id
@@ -99,8 +99,8 @@ class EmnifyCreateUserOperator(EmnifyBaseOperator):
 
     def perform(self, context: Context) -> int:
         """Look for the user, then create it or do what ``if_exists`` says."""
-        username, name = text(self.username, "username"), text(self.name, "name")
-        organisation_id = optional_id(self.organisation_id, "organisation_id")
+        username, name = parse_text(self.username, "username"), parse_text(self.name, "name")
+        organisation_id = parse_optional_id(self.organisation_id, "organisation_id")
         role_ids = parse_ids(self.role_ids, "role_ids")
         users = self.client.users
         try:
@@ -179,9 +179,9 @@ class EmnifyInviteUserOperator(EmnifyBaseOperator):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        check_early(text, username, "username")
-        check_early(text, name, "name")
-        check_early(optional_id, organisation_id, "organisation_id")
+        check_early(parse_text, username, "username")
+        check_early(parse_text, name, "name")
+        check_early(parse_optional_id, organisation_id, "organisation_id")
         check_early(parse_ids, role_ids, "role_ids")
         self.username = username
         self.name = name
@@ -191,14 +191,14 @@ class EmnifyInviteUserOperator(EmnifyBaseOperator):
     def perform(self, context: Context) -> int:
         """Send the invitation, or find the user whom an earlier one brought in."""
         del context
-        username = text(self.username, "username")
+        username = parse_text(self.username, "username")
         users = self.client.users
         self.log.info("Inviting %s", username)
         try:
             invited = users.invite(
                 username=username,
-                name=text(self.name, "name"),
-                organisation_id=optional_id(self.organisation_id, "organisation_id"),
+                name=parse_text(self.name, "name"),
+                organisation_id=parse_optional_id(self.organisation_id, "organisation_id"),
                 role_ids=parse_ids(self.role_ids, "role_ids") or None,
             )
         except EmnifyConflictError as conflict:
@@ -243,7 +243,7 @@ class EmnifyUpdateUserOperator(EmnifyBaseOperator):
         check_early(one_user, user_id)
         for value, field in ((name, "name"), (username, "username")):
             if value is not None:
-                check_early(text, value, field)
+                check_early(parse_text, value, field)
         check_early(_user_status, status)
         if name is None and username is None and status is None:
             raise ValueError("name, username, status: give at least one of them to change")
@@ -259,10 +259,10 @@ class EmnifyUpdateUserOperator(EmnifyBaseOperator):
         user = get_user(users, self.user_id, also=self.username)
         status = _user_status(self.status)
         wanted: dict[str, Any] = {}
-        if self.name is not None and text(self.name, "name") != user.get("name"):
-            wanted["name"] = text(self.name, "name")
-        if self.username is not None and text(self.username, "username") != user.get("username"):
-            wanted["username"] = text(self.username, "username")
+        if self.name is not None and parse_text(self.name, "name") != user.get("name"):
+            wanted["name"] = parse_text(self.name, "name")
+        if self.username is not None and parse_text(self.username, "username") != user.get("username"):
+            wanted["username"] = parse_text(self.username, "username")
         if status is not None and status != _status_of(user):
             wanted["status"] = status
         if wanted:
@@ -297,7 +297,7 @@ class EmnifyDeleteUserOperator(EmnifyBaseOperator):
     def __init__(self, *, user_id: int | str, confirm: bool = False, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         check_early(one_user, user_id)
-        confirmed(confirm, "deleting a user")
+        require_confirmation(confirm, "deleting a user")
         self.user_id = user_id
         self.confirm = confirm
 

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from airflow_provider_emnify.api import EmnifyConflictError, EmnifyNotFoundError, EmnifyServerError
 from airflow_provider_emnify.api.transport.answers import number, parts
 from airflow_provider_emnify.api.values import parse_ids, parse_user_ids
+from airflow_provider_emnify.arguments import check_early, shorten
 from airflow_provider_emnify.links import EmnifyUsersLink
-from airflow_provider_emnify.operators.base import EmnifyBaseOperator, check_early, some
+from airflow_provider_emnify.operators.base import EmnifyBaseOperator
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -73,9 +74,9 @@ def give_roles(operator: EmnifyBaseOperator, user: Row, role_ids: list[int], *, 
     operator.log.info(
         "User %s has roles %s: giving %s, taking %s",
         user_id,
-        some(there) or "none",
-        some(missing) or "none",
-        some(surplus) or "none",
+        shorten(there) or "none",
+        shorten(missing) or "none",
+        shorten(surplus) or "none",
     )
     for role_id in missing:
         try:

@@ -16,9 +16,9 @@ from airflow_provider_emnify.api.data_streamer.files import (
     get_record_kind,
     read_records,
 )
+from airflow_provider_emnify.arguments import check_early, is_known, parse_text
 from airflow_provider_emnify.assets import asset_uri, emnify_asset
-from airflow_provider_emnify.operators.base import OneLineLog, check_early, is_known
-from airflow_provider_emnify.operators.base import text as check_text
+from airflow_provider_emnify.operators.base import OneLineLog
 from airflow_provider_emnify.retry import fail_for_good
 from airflow_provider_emnify.transfers.lineage import Output, openlineage, output_of_path, report
 from airflow_provider_emnify.transfers.object_storage import open_store
@@ -93,7 +93,7 @@ class EmnifyDataStreamFilesOperator(OneLineLog, BaseOperator):
         self.organisation = organisation
         self._outputs: list[Output] = []
         self._source: Output | None = None
-        check_early(check_text, path, "path")
+        check_early(parse_text, path, "path")
         check_early(get_record_kind, records)
         if is_known(records):
             self.outlets = [*self.outlets, emnify_asset(get_record_kind(records).table, organisation)]
@@ -102,7 +102,7 @@ class EmnifyDataStreamFilesOperator(OneLineLog, BaseOperator):
         """Load the files that are new."""
         with fail_for_good(looks_first=True):
             kind = get_record_kind(self.records)
-            source = open_store(check_text(self.path, "path"), self.storage_conn_id or None)
+            source = open_store(parse_text(self.path, "path"), self.storage_conn_id or None)
             self._check_rejected_path(source)
             files = list(self._find(source))
             result, outputs = self.load(kind, source, files)

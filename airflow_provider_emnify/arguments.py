@@ -1,0 +1,162 @@
+"""Arguments of tasks: how they are checked when the DAG is parsed, and parsed again after rendering."""
+
+from __future__ import annotations
+
+import ast
+import json
+import math
+import re
+from collections.abc import Callable, Mapping, Sequence
+from datetime import timedelta
+from enum import Enum
+from typing import Any
+
+from airflow_provider_emnify.api.errors import one_line
+from airflow_provider_emnify.api.values import parse_id, parse_pairs
+
+_TEMPLATE = re.compile(r"\{\{|\{%|\{#")
+
+
+def is_known(value: Any) -> bool:
+    """Tell whether a value is what it will be in ``execute``: no template, and no other task's result."""
+    if isinstance(value, Enum) or value is None:
+        return True
+    if isinstance(value, str):
+        return _TEMPLATE.search(value) is None
+    if isinstance(value, Mapping):
+        return all(is_known(key) and is_known(item) for key, item in value.items())
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return all(is_known(item) for item in value)
+    return isinstance(value, (int, float, bool, range))
+
+
+def check_early(parse: Callable[..., Any], value: Any, *args: Any) -> None:
+    """Refuse a bad argument when the DAG is parsed, if it is known by then.
+
+    :param parse: What ``execute`` will do with it; raises ``ValueError``.
+    :param value: The argument.
+    :param args: More arguments for ``parse``.
+    :raises ValueError: as ``parse`` does.
+    """
+    if is_known(value):
+        parse(value, *args)
+
+
+def parse_sms_ids(value: Any) -> list[str]:
+    """Return the pairs of endpoint and SMS that a task's argument means, as ``"7/12"``.
+
+    :raises ValueError: showing the value, when it means none.
+    """
+    return parse_pairs(value, "sms_ids")
+
+
+def parse_choice(value: Any, allowed: Sequence[str], field: str) -> str:
+    """Return ``value`` if it is one of a few words.
+
+    :raises ValueError: naming the field, the value and what is allowed.
+    """
+    if isinstance(value, str) and value in allowed:
+        return value
+    raise ValueError(f"{field}: {value!r} is not one of {', '.join(map(repr, allowed))}")
+
+
+def parse_text(value: Any, field: str) -> str:
+    """Return ``value`` if it is a text that is not empty.
+
+    :raises ValueError: naming the field and the value.
+    """
+    if isinstance(value, str) and value.strip():
+        return value.strip()
+    raise ValueError(f"{field}: {value!r} is no text; give one that is not empty")
+
+
+def parse_bool(value: Any, field: str) -> bool:
+    """Return a yes or no, also from what a template renders to (``"True"``, ``"false"``, ``"1"``).
+
+    :raises ValueError: naming the field and the value.
+    """
+    if isinstance(value, bool):
+        return value
+    if isinstance(value, str) and value.strip().lower() in {"true", "1", "yes"}:
+        return True
+    if isinstance(value, str) and value.strip().lower() in {"false", "0", "no", ""}:
+        return False
+    raise ValueError(f"{field}: {value!r} is neither True nor False")
+
+
+def parse_mapping(value: Any, field: str) -> dict[str, Any]:
+    """Return values by name, also from the text that a template renders a dict to. Nothing is none of them.
+
+    :raises ValueError: naming the field and the value.
+    """
+    given = value
+    if isinstance(value, str):
+        given = _literal(value.strip())
+    if given is None or given == "":
+        return {}
+    if not isinstance(given, Mapping):
+        raise ValueError(f"{field}: {value!r} is no dict of values by name")  # noqa: TRY004 - as all bad arguments
+    return {str(name): item for name, item in given.items()}
+
+
+def parse_optional_id(value: Any, field: str) -> int | None:
+    """Return a single id, or None for nothing (``None``, ``""``, ``"None"``).
+
+    :raises ValueError: naming the field and the value.
+    """
+    nothing = value is None or (isinstance(value, str) and value.strip() in {"", "None", "null"})
+    return None if nothing else parse_id(value, field)
+
+
+def parse_amount(value: Any, field: str) -> float:
+    """Return a volume, also from what a template renders to.
+
+    :raises ValueError: naming the field and the value, when it is no number above 0.
+    """
+    try:
+        number = math.nan if isinstance(value, bool) else float(value)
+    except (TypeError, ValueError):
+        number = math.nan
+    if not 0 < number < math.inf:
+        raise ValueError(f"{field}: {value!r} is no number above 0")
+    return number
+
+
+def parse_seconds(value: float | timedelta, field: str) -> float:
+    """Return a length of time in seconds.
+
+    :raises ValueError: naming the field and the value, when it is none.
+    """
+    if isinstance(value, timedelta):
+        value = value.total_seconds()
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or value < 0:
+        raise ValueError(f"{field}: {value!r} is no number of seconds")
+    return float(value)
+
+
+def require_confirmation(value: Any, what: str) -> None:
+    """Refuse to do what cannot be undone, unless it was confirmed.
+
+    :param value: The operator's ``confirm``.
+    :param what: What would be done, for the message.
+    :raises ValueError: when it is anything but True.
+    """
+    if value is not True:
+        raise ValueError(f"confirm: {what} cannot be undone; set confirm=True to do it")
+
+
+def shorten(ids: Sequence[object], most: int = 10) -> str:
+    """Return ids as a log line can hold them."""
+    shown = one_line(", ".join(map(str, ids[:most])))
+    return shown if len(ids) <= most else f"{shown} and {len(ids) - most} more"
+
+
+def _literal(text: str) -> Any:
+    """Return what a text says in JSON or Python, or else the text itself."""
+    try:
+        return json.loads(text)
+    except ValueError:
+        try:
+            return ast.literal_eval(text)
+        except (ValueError, SyntaxError):
+            return text
