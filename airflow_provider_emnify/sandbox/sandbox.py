@@ -13,6 +13,7 @@ from airflow_provider_emnify.sandbox.http.limits import DOCUMENTED, Limit, Limit
 from airflow_provider_emnify.sandbox.http.server import Server
 from airflow_provider_emnify.sandbox.world.accounts import Accounts, TokenForm, UnauthorizedForm
 from airflow_provider_emnify.sandbox.world.clock import Clock
+from airflow_provider_emnify.sandbox.world.populate import populate
 from airflow_provider_emnify.sandbox.world.state import Settings, State
 
 if TYPE_CHECKING:
@@ -142,6 +143,7 @@ class Sandbox(Controls):
         self.username = username
         self.password = password
         state = State(settings, self.clock)
+        populate(state)
         self.accounts = Accounts(
             state, token_life=token_life, token_form=token_form, unauthorized=unauthorized
         )

@@ -13,7 +13,7 @@ from airflow_provider_emnify.operators.cloud_connect import (
     EmnifyCreateCloudConnectOperator,
     EmnifyDeleteCloudConnectOperator,
 )
-from airflow_provider_emnify.sandbox.world.cloud_connect import ACTIVE, DEACTIVATING, Attachment
+from airflow_provider_emnify.sandbox.world.records.integrations import ACTIVE, DEACTIVATING, Attachment
 from tests.operators.deferring import deferred, resume
 from tests.operators.idempotency.overlapping import in_turn
 from tests.operators.support import context

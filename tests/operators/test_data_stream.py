@@ -16,7 +16,7 @@ from airflow_provider_emnify.operators.data_stream import (
     EmnifyRestartDataStreamOperator,
     EmnifyUpdateDataStreamOperator,
 )
-from airflow_provider_emnify.sandbox.world.data_streams import DataStream
+from airflow_provider_emnify.sandbox.world.records.integrations import DataStream
 from tests.operators.deferring import deferred, resume
 from tests.operators.idempotency.overlapping import in_turn
 from tests.operators.support import context

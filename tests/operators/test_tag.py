@@ -7,7 +7,7 @@ import pytest
 from airflow_provider_emnify.airflow_names import AirflowFailException
 from airflow_provider_emnify.api import EmnifyPartialError
 from airflow_provider_emnify.operators.tag import EmnifyAddTagsOperator, EmnifyRemoveTagsOperator
-from airflow_provider_emnify.sandbox.world.records import Tag
+from airflow_provider_emnify.sandbox.world.records.fleet import Tag
 from tests.operators.support import context, without_retries
 
 if TYPE_CHECKING:

@@ -13,9 +13,9 @@ from urllib.parse import parse_qsl
 
 from airflow_provider_emnify.sandbox import routes  # noqa: F401 - registers what is served
 from airflow_provider_emnify.sandbox.control.paths import add_controls
+from airflow_provider_emnify.sandbox.http.answer import MISSING, Answer
 from airflow_provider_emnify.sandbox.http.engine import Engine, Request
 from airflow_provider_emnify.sandbox.http.errors import ApiError
-from airflow_provider_emnify.sandbox.http.wire import MISSING, Answer
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]

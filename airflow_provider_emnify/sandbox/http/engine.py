@@ -10,10 +10,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_emnify.sandbox.control.log import Entry, Log, public_headers, without_secrets
+from airflow_provider_emnify.sandbox.http.answer import MISSING, Answer
 from airflow_provider_emnify.sandbox.http.errors import ApiError, shaped
 from airflow_provider_emnify.sandbox.http.operations import GRAPHQL, OPERATIONS
 from airflow_provider_emnify.sandbox.http.routing import Router
-from airflow_provider_emnify.sandbox.http.wire import MISSING, ROUTES, Answer, Call
+from airflow_provider_emnify.sandbox.http.wire import ROUTES, Call
 from airflow_provider_emnify.sandbox.world.accounts import Accounts, Unauthorized
 
 if TYPE_CHECKING:

@@ -6,10 +6,13 @@ import math
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from airflow_provider_emnify.sandbox.http.answer import Answer
 from airflow_provider_emnify.sandbox.http.errors import ApiError
-from airflow_provider_emnify.sandbox.http.wire import Answer, Call
+
+if TYPE_CHECKING:
+    from airflow_provider_emnify.sandbox.http.wire import Call
 
 T = TypeVar("T")
 Getter = Callable[[T], Any]

@@ -3,33 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_emnify.sandbox.http.answer import Answer
 from airflow_provider_emnify.sandbox.http.errors import ApiError, not_found
 
 if TYPE_CHECKING:
     from airflow_provider_emnify.sandbox.world.accounts import Accounts, Identity
     from airflow_provider_emnify.sandbox.world.state import State
-
-
-class _Missing:
-    """Stands for a body that was not sent."""
-
-    def __bool__(self) -> bool:
-        return False
-
-
-MISSING = _Missing()
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What is sent back. Without ``body`` the answer is empty."""
-
-    status: int = 200
-    body: Any = MISSING
-    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(slots=True)

@@ -6,15 +6,16 @@ import ipaddress
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_emnify.api.enums import ApplicationTokenStatus
+from airflow_provider_emnify.sandbox.http.answer import Answer
 from airflow_provider_emnify.sandbox.http.errors import ApiError, not_found, wrong
 from airflow_provider_emnify.sandbox.http.fields import moment, reference, text, validate
-from airflow_provider_emnify.sandbox.http.wire import Answer, Call, serves
+from airflow_provider_emnify.sandbox.http.wire import Call, serves
 from airflow_provider_emnify.sandbox.world.clock import date, parse_date
 from airflow_provider_emnify.sandbox.world.lookups import described
 from airflow_provider_emnify.sandbox.world.state import USER_ID
 
 if TYPE_CHECKING:
-    from airflow_provider_emnify.sandbox.world.records import ApplicationToken
+    from airflow_provider_emnify.sandbox.world.records.accounts import ApplicationToken
 
 _PATH = "/api/v1/application_token"
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from airflow_provider_emnify.sandbox.http.answer import Answer
 from airflow_provider_emnify.sandbox.http.fields import integer, record, validate
-from airflow_provider_emnify.sandbox.http.wire import Answer, Call, serves
+from airflow_provider_emnify.sandbox.http.wire import Call, serves
 
 
 @serves("POST", "/api/v1/authenticate", public=True)

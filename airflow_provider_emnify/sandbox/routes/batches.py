@@ -6,15 +6,16 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_emnify.api.enums import SimStatus
+from airflow_provider_emnify.sandbox.http.answer import MISSING, Answer
 from airflow_provider_emnify.sandbox.http.errors import ApiError, wrong
 from airflow_provider_emnify.sandbox.http.fields import reference, validate
-from airflow_provider_emnify.sandbox.http.wire import MISSING, Answer, Call, serves
+from airflow_provider_emnify.sandbox.http.wire import Call, serves
 from airflow_provider_emnify.sandbox.routes.render import SIM_MODEL, sim_row
 from airflow_provider_emnify.sandbox.world.lookups import EventType
-from airflow_provider_emnify.sandbox.world.records import Sim
+from airflow_provider_emnify.sandbox.world.records.fleet import Sim
 
 if TYPE_CHECKING:
-    from airflow_provider_emnify.sandbox.world.records import Batch
+    from airflow_provider_emnify.sandbox.world.records.fleet import Batch
 
 _PATH = "/api/v1/sim_batch/bic/{bic}"
 _CODE = re.compile(r"[0-9A-Za-z-]{4,40}")

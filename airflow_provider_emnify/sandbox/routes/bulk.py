@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_emnify.sandbox.http.answer import Answer
 from airflow_provider_emnify.sandbox.http.errors import ApiError, finding, invalid
 from airflow_provider_emnify.sandbox.http.fields import array, integer, record, validate, validate_items
-from airflow_provider_emnify.sandbox.http.wire import Answer, Call, serves
+from airflow_provider_emnify.sandbox.http.wire import Call, serves
 from airflow_provider_emnify.sandbox.routes.render import created_endpoint
 from airflow_provider_emnify.sandbox.world import devices, provisioning
 

@@ -5,12 +5,22 @@ from __future__ import annotations
 import ipaddress
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_emnify.sandbox.http.answer import Answer
 from airflow_provider_emnify.sandbox.http.errors import ApiError, not_found, wrong
 from airflow_provider_emnify.sandbox.http.fields import Field, array, code, integer, pattern, text, validate
-from airflow_provider_emnify.sandbox.http.wire import Answer, Call, serves
+from airflow_provider_emnify.sandbox.http.wire import Call, serves
 from airflow_provider_emnify.sandbox.world import cloud_connect as connect
 from airflow_provider_emnify.sandbox.world.clock import date
-from airflow_provider_emnify.sandbox.world.cloud_connect import REGIONS, STATUSES, TYPES, Attachment
+from airflow_provider_emnify.sandbox.world.cloud_connect import REGIONS, TYPES
+from airflow_provider_emnify.sandbox.world.records.integrations import (
+    ACTIVE,
+    AWS_ACTIVATION,
+    DEACTIVATED,
+    DEACTIVATING,
+    ROLLING_BACK,
+    STATUSES,
+    Attachment,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -59,7 +69,7 @@ def list_attachments(call: Call) -> Answer:
         body=[
             _row(attachment)
             for attachment in call.state.attachments.values()
-            if (attachment.status == status if status else attachment.status != connect.DEACTIVATED)
+            if (attachment.status == status if status else attachment.status != DEACTIVATED)
             and kind in {None, attachment.type}
         ]
     )
@@ -101,7 +111,7 @@ def get_attachment(call: Call) -> Answer:
     """Give an attachment, in an array; an active VPN with its tunnel and the key of it."""
     attachment = _the_attachment(call)
     row = _row(attachment)
-    if attachment.tunnel and attachment.status == connect.ACTIVE:
+    if attachment.tunnel and attachment.status == ACTIVE:
         row["tunnel_information"] = attachment.tunnel
     return Answer(body=[row])
 
@@ -110,13 +120,13 @@ def get_attachment(call: Call) -> Answer:
 def delete_attachment(call: Call) -> Answer:
     """Delete an attachment that is neither deactivated nor rolling back nor classic."""
     attachment = _the_attachment(call)
-    over = attachment.status in {connect.DEACTIVATED, connect.ROLLING_BACK}
+    over = attachment.status in {DEACTIVATED, ROLLING_BACK}
     if over or attachment.type in connect.CLASSIC:
         raise ApiError(
             "BadRequest",
             f"Attachment {attachment.id} cannot be deleted: it is {STATUSES[attachment.status]}.",
         )
-    if attachment.status != connect.DEACTIVATING:
+    if attachment.status != DEACTIVATING:
         connect.deactivate(call.state, attachment, call.now)
     return Answer(200, {})
 
@@ -125,7 +135,7 @@ def delete_attachment(call: Call) -> Answer:
 def retry_attachment(call: Call) -> Answer:
     """Offer a transit gateway again that was not accepted in time."""
     attachment = _the_attachment(call)
-    pending = attachment.status == connect.AWS_ACTIVATION
+    pending = attachment.status == AWS_ACTIVATION
     if not pending or attachment.offer_ends is None or attachment.offer_ends > call.now:
         raise ApiError("NotFound", f"Attachment {attachment.id} has no offer that has expired.")
     connect.begin(call.state, attachment, call.now)

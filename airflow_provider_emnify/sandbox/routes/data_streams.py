@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_emnify.api.enums import DataStreamStatus
+from airflow_provider_emnify.sandbox.http.answer import Answer
 from airflow_provider_emnify.sandbox.http.errors import ApiError, finding, invalid, not_found, wrong
 from airflow_provider_emnify.sandbox.http.fields import array, record, reference, text, validate
-from airflow_provider_emnify.sandbox.http.wire import Answer, Call, serves
+from airflow_provider_emnify.sandbox.http.wire import Call, serves
 from airflow_provider_emnify.sandbox.world import data_streams
-from airflow_provider_emnify.sandbox.world.data_streams import CREDENTIALS, FILTER_FIELDS, TYPES, DataStream
+from airflow_provider_emnify.sandbox.world.data_streams import CREDENTIALS, FILTER_FIELDS, TYPES
 from airflow_provider_emnify.sandbox.world.lookups import described
+from airflow_provider_emnify.sandbox.world.records.integrations import DataStream
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from airflow_provider_emnify.api.enums import EndpointStatus
+from airflow_provider_emnify.sandbox.http.answer import Answer
 from airflow_provider_emnify.sandbox.http.errors import ApiError
 from airflow_provider_emnify.sandbox.http.fields import validate
 from airflow_provider_emnify.sandbox.http.query import Getter, Listing
-from airflow_provider_emnify.sandbox.http.wire import Answer, Call, serves
+from airflow_provider_emnify.sandbox.http.wire import Call, serves
 from airflow_provider_emnify.sandbox.routes.events import list_events
 from airflow_provider_emnify.sandbox.routes.render import (
     connectivity_info,
@@ -19,7 +20,7 @@ from airflow_provider_emnify.sandbox.routes.render import (
 from airflow_provider_emnify.sandbox.world import devices, provisioning
 from airflow_provider_emnify.sandbox.world.clock import date
 from airflow_provider_emnify.sandbox.world.lookups import lookup
-from airflow_provider_emnify.sandbox.world.records import Endpoint, Sim
+from airflow_provider_emnify.sandbox.world.records.fleet import Endpoint, Sim
 
 if TYPE_CHECKING:
     from airflow_provider_emnify.sandbox.world.state import State

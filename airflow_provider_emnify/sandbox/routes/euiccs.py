@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_emnify.sandbox.http.answer import Answer
 from airflow_provider_emnify.sandbox.http.errors import ApiError, not_found
 from airflow_provider_emnify.sandbox.http.fields import (
     array,
@@ -16,11 +17,17 @@ from airflow_provider_emnify.sandbox.http.fields import (
     validate_items,
 )
 from airflow_provider_emnify.sandbox.http.query import Listing
-from airflow_provider_emnify.sandbox.http.wire import Answer, Call, serves
+from airflow_provider_emnify.sandbox.http.wire import Call, serves
 from airflow_provider_emnify.sandbox.routes.render import organisation_in
 from airflow_provider_emnify.sandbox.world import esims
 from airflow_provider_emnify.sandbox.world.clock import event_date
-from airflow_provider_emnify.sandbox.world.esims import Euicc, EuiccOperation
+from airflow_provider_emnify.sandbox.world.records.esims import (
+    AVAILABLE,
+    DOWNLOAD,
+    Euicc,
+    EuiccOperation,
+    EuiccProfile,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -113,7 +120,7 @@ def validate_unlinked(call: Call) -> Answer:
         euicc = by_eid.get(item["eid"])
         if euicc is None:
             raise ApiError("NotFound", f"eUICC with eID {item['eid']} not found")
-        if not any(profile.sim_id and profile.status != esims.AVAILABLE for profile in euicc.profiles):
+        if not any(profile.sim_id and profile.status != AVAILABLE for profile in euicc.profiles):
             found.append({"eid": euicc.eid})
     return Answer(body=found)
 
@@ -164,7 +171,7 @@ def schedule_operations(call: Call) -> Answer:
         action = named(state.lookups.euicc_actions, item)
         if action in esims.ON_A_PROFILE and euicc.profile(item.get("iccid_with_luhn", "")) is None:
             raise ApiError("BadRequest", f"{action} takes the iccid_with_luhn of a profile on this eUICC.")
-        if action == esims.DOWNLOAD and not item.get("activation_code"):
+        if action == DOWNLOAD and not item.get("activation_code"):
             raise ApiError("BadRequest", f"{action} takes an activation_code.")
         actions.append(action)
     user = _caller(call)
@@ -243,7 +250,7 @@ def _row(state: State, euicc: Euicc) -> Json:
     }
 
 
-def _profile(state: State, profile: esims.EuiccProfile) -> Json:
+def _profile(state: State, profile: EuiccProfile) -> Json:
     sim = state.sims.get(profile.sim_id) if profile.sim_id is not None else None
     endpoint = state.endpoints.get(sim.endpoint_id) if sim and sim.endpoint_id is not None else None
     return {

@@ -6,13 +6,14 @@ import re
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_emnify.sandbox.http.answer import Answer
 from airflow_provider_emnify.sandbox.http.errors import ApiError
 from airflow_provider_emnify.sandbox.http.query import Getter, Listing, page, parse_criteria
-from airflow_provider_emnify.sandbox.http.wire import Answer, Call, serves
+from airflow_provider_emnify.sandbox.http.wire import Call, serves
 from airflow_provider_emnify.sandbox.routes.render import event_row
 from airflow_provider_emnify.sandbox.world.clock import DAY
 from airflow_provider_emnify.sandbox.world.lookups import EVENT_TYPES
-from airflow_provider_emnify.sandbox.world.records import Event
+from airflow_provider_emnify.sandbox.world.records.fleet import Event
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

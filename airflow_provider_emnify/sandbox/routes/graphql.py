@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_emnify.sandbox.http.answer import Answer
 from airflow_provider_emnify.sandbox.http.fields import text, validate
 from airflow_provider_emnify.sandbox.http.graphql import GraphqlError, parse, select
 from airflow_provider_emnify.sandbox.http.operations import GRAPHQL
-from airflow_provider_emnify.sandbox.http.wire import Answer, Call, serves
+from airflow_provider_emnify.sandbox.http.wire import Call, serves
 from airflow_provider_emnify.sandbox.routes.render import organisation_in, roles
 from airflow_provider_emnify.sandbox.world.clock import date
 
 if TYPE_CHECKING:
-    from airflow_provider_emnify.sandbox.world.records import User
+    from airflow_provider_emnify.sandbox.world.records.accounts import User
     from airflow_provider_emnify.sandbox.world.state import State
 
 _PAGE, _MOST = 100, 1000

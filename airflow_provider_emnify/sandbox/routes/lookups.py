@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_emnify.sandbox.http.answer import Answer
 from airflow_provider_emnify.sandbox.http.errors import not_found
-from airflow_provider_emnify.sandbox.http.wire import Answer, Call, serves
-from airflow_provider_emnify.sandbox.world import catalogue
+from airflow_provider_emnify.sandbox.http.wire import Call, serves
+from airflow_provider_emnify.sandbox.routes import catalogue
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import base64
 
+from airflow_provider_emnify.sandbox.http.answer import Answer
 from airflow_provider_emnify.sandbox.http.errors import ApiError, not_found
 from airflow_provider_emnify.sandbox.http.fields import reference, text, validate
-from airflow_provider_emnify.sandbox.http.wire import Answer, Call, serves
+from airflow_provider_emnify.sandbox.http.wire import Call, serves
 from airflow_provider_emnify.sandbox.routes.render import mfa_key
 from airflow_provider_emnify.sandbox.routes.users import STATUS, the_user
 from airflow_provider_emnify.sandbox.world.clock import date
 from airflow_provider_emnify.sandbox.world.lookups import MFA_KEY_STATUSES, MFA_KEY_TYPES, EventType
-from airflow_provider_emnify.sandbox.world.records import MfaKey, User
+from airflow_provider_emnify.sandbox.world.records.accounts import MfaKey, User
 
 
 @serves("GET", "/api/v1/user/mfa/status")

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_emnify.api.enums import SimStatus
+from airflow_provider_emnify.sandbox.http.answer import Answer
 from airflow_provider_emnify.sandbox.http.errors import ERRORS, ApiError, not_found
 from airflow_provider_emnify.sandbox.http.fields import array, boolean, record, reference, text, validate
-from airflow_provider_emnify.sandbox.http.wire import Answer, Call, serves
+from airflow_provider_emnify.sandbox.http.wire import Call, serves
 from airflow_provider_emnify.sandbox.routes.render import organisation_in
 from airflow_provider_emnify.sandbox.world import devices
 from airflow_provider_emnify.sandbox.world.lookups import SIM_STATUSES, EventType
@@ -15,7 +16,7 @@ from airflow_provider_emnify.sandbox.world.lookups import SIM_STATUSES, EventTyp
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from airflow_provider_emnify.sandbox.world.records import Sim
+    from airflow_provider_emnify.sandbox.world.records.fleet import Sim
     from airflow_provider_emnify.sandbox.world.state import State
 
 Json = dict[str, Any]

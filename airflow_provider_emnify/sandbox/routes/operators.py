@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from airflow_provider_emnify.sandbox.http.answer import Answer
 from airflow_provider_emnify.sandbox.http.errors import ApiError, not_found
-from airflow_provider_emnify.sandbox.http.wire import Answer, Call, serves
+from airflow_provider_emnify.sandbox.http.wire import Call, serves
+from airflow_provider_emnify.sandbox.routes.catalogue import OPERATORS
 from airflow_provider_emnify.sandbox.routes.endpoints import the_endpoint
-from airflow_provider_emnify.sandbox.world.catalogue import OPERATORS
 
 _PATH = "/api/v1/endpoint/{endpoint_id}/operator_blacklist"
 

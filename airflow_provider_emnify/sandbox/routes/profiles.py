@@ -6,14 +6,15 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_emnify.api.enums import SimStatus
+from airflow_provider_emnify.sandbox.http.answer import Answer
 from airflow_provider_emnify.sandbox.http.errors import not_found
-from airflow_provider_emnify.sandbox.http.wire import Answer, Call, serves
+from airflow_provider_emnify.sandbox.http.wire import Call, serves
+from airflow_provider_emnify.sandbox.routes.catalogue import CURRENCIES
 from airflow_provider_emnify.sandbox.routes.organisations import the_organisation
-from airflow_provider_emnify.sandbox.world.catalogue import CURRENCIES
 from airflow_provider_emnify.sandbox.world.clock import date, event_date
 
 if TYPE_CHECKING:
-    from airflow_provider_emnify.sandbox.world.records import Profile
+    from airflow_provider_emnify.sandbox.world.records.fleet import Profile
 
 Json = dict[str, Any]
 

@@ -19,9 +19,10 @@ from airflow_provider_emnify.sandbox.world.lookups import (
     SIM_STATUSES,
     USER_STATUSES,
 )
-from airflow_provider_emnify.sandbox.world.records import Endpoint, Event, MfaKey, Sim, User, with_luhn
+from airflow_provider_emnify.sandbox.world.records.fleet import Endpoint, Event, Sim, with_luhn
 
 if TYPE_CHECKING:
+    from airflow_provider_emnify.sandbox.world.records.accounts import MfaKey, User
     from airflow_provider_emnify.sandbox.world.state import State
 
 Json = dict[str, Any]

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_emnify.sandbox.http.answer import Answer
 from airflow_provider_emnify.sandbox.http.errors import ApiError, not_found
 from airflow_provider_emnify.sandbox.http.fields import array, record, reference, text, validate
 from airflow_provider_emnify.sandbox.http.query import Listing
-from airflow_provider_emnify.sandbox.http.wire import Answer, Call, serves
+from airflow_provider_emnify.sandbox.http.wire import Call, serves
 from airflow_provider_emnify.sandbox.routes.euiccs import entries, entry, named
 from airflow_provider_emnify.sandbox.world import esims
 from airflow_provider_emnify.sandbox.world.clock import event_date
-from airflow_provider_emnify.sandbox.world.esims import SimOperation
+from airflow_provider_emnify.sandbox.world.records.esims import AVAILABLE, SimOperation
 
 if TYPE_CHECKING:
-    from airflow_provider_emnify.sandbox.world.records import Sim
+    from airflow_provider_emnify.sandbox.world.records.fleet import Sim
     from airflow_provider_emnify.sandbox.world.state import State
 
 _PATH = "/api/v1/sim/operation"
@@ -93,7 +94,7 @@ def get_operation(call: Call) -> Answer:
 def unlinked_product_stats(call: Call) -> Answer:
     """Count the eSIMs that are not linked, by product."""
     profiles = [profile for euicc in call.state.euiccs.values() for profile in euicc.profiles]
-    unlinked = sum(profile.sim_id is not None and profile.status == esims.AVAILABLE for profile in profiles)
+    unlinked = sum(profile.sim_id is not None and profile.status == AVAILABLE for profile in profiles)
     return Answer(body=[{"product": _PRODUCT, "quantity": unlinked}])
 
 

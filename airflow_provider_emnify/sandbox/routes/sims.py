@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from airflow_provider_emnify.api.enums import SimStatus
+from airflow_provider_emnify.sandbox.http.answer import Answer
 from airflow_provider_emnify.sandbox.http.errors import ApiError, not_found
 from airflow_provider_emnify.sandbox.http.fields import integer, record, reference, validate, validate_items
 from airflow_provider_emnify.sandbox.http.query import Listing
-from airflow_provider_emnify.sandbox.http.wire import Answer, Call, serves
+from airflow_provider_emnify.sandbox.http.wire import Call, serves
 from airflow_provider_emnify.sandbox.routes.bulk import applied, check_size, finished
 from airflow_provider_emnify.sandbox.routes.events import list_events
 from airflow_provider_emnify.sandbox.routes.render import sim_row
 from airflow_provider_emnify.sandbox.world import devices
 from airflow_provider_emnify.sandbox.world.clock import date
 from airflow_provider_emnify.sandbox.world.lookups import lookup
-from airflow_provider_emnify.sandbox.world.records import Sim
+from airflow_provider_emnify.sandbox.world.records.fleet import Sim
 
 _UPDATE = {
     "status": reference(),

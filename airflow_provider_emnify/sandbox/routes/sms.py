@@ -5,15 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_emnify.api.enums import SmsStatus
+from airflow_provider_emnify.sandbox.http.answer import Answer
 from airflow_provider_emnify.sandbox.http.errors import not_found, wrong
 from airflow_provider_emnify.sandbox.http.fields import integer, moment, record, text, validate
-from airflow_provider_emnify.sandbox.http.wire import Answer, Call, serves
+from airflow_provider_emnify.sandbox.http.wire import Call, serves
 from airflow_provider_emnify.sandbox.routes.endpoints import the_endpoint
 from airflow_provider_emnify.sandbox.world import messaging
 from airflow_provider_emnify.sandbox.world.clock import date
 
 if TYPE_CHECKING:
-    from airflow_provider_emnify.sandbox.world.records import Sms
+    from airflow_provider_emnify.sandbox.world.records.fleet import Sms
     from airflow_provider_emnify.sandbox.world.state import State
 
 _PATH = "/api/v1/endpoint/{endpoint_id}/sms"

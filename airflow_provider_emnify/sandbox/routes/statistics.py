@@ -8,13 +8,14 @@ from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_emnify.api.enums import SimStatus
+from airflow_provider_emnify.sandbox.http.answer import Answer
 from airflow_provider_emnify.sandbox.http.errors import ApiError, wrong
-from airflow_provider_emnify.sandbox.http.wire import Answer, Call, serves
+from airflow_provider_emnify.sandbox.http.wire import Call, serves
+from airflow_provider_emnify.sandbox.routes.catalogue import CURRENCIES, TRAFFIC_TYPES
 from airflow_provider_emnify.sandbox.routes.endpoints import the_endpoint
 from airflow_provider_emnify.sandbox.routes.organisations import the_organisation
 from airflow_provider_emnify.sandbox.routes.sims import the_sim
 from airflow_provider_emnify.sandbox.world import usage
-from airflow_provider_emnify.sandbox.world.catalogue import CURRENCIES, TRAFFIC_TYPES
 from airflow_provider_emnify.sandbox.world.clock import event_date, parse_date
 from airflow_provider_emnify.sandbox.world.usage import Usage
 

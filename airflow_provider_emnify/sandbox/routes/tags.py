@@ -6,14 +6,15 @@ import math
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_emnify.sandbox.http.answer import Answer
 from airflow_provider_emnify.sandbox.http.errors import ApiError, not_found
 from airflow_provider_emnify.sandbox.http.fields import array, integer, record, reference, text, validate
 from airflow_provider_emnify.sandbox.http.query import number_in
-from airflow_provider_emnify.sandbox.http.wire import Answer, Call, serves
+from airflow_provider_emnify.sandbox.http.wire import Call, serves
 from airflow_provider_emnify.sandbox.routes.bulk import applied, check_size, finished
+from airflow_provider_emnify.sandbox.routes.catalogue import TAG_COLORS
 from airflow_provider_emnify.sandbox.routes.endpoints import the_endpoint
-from airflow_provider_emnify.sandbox.world.catalogue import TAG_COLORS
-from airflow_provider_emnify.sandbox.world.records import Endpoint, Tag
+from airflow_provider_emnify.sandbox.world.records.fleet import Endpoint, Tag
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -5,14 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from airflow_provider_emnify.api.enums import EventSeverity, UserStatus
+from airflow_provider_emnify.sandbox.http.answer import Answer
 from airflow_provider_emnify.sandbox.http.errors import ApiError, not_found
 from airflow_provider_emnify.sandbox.http.fields import array, pattern, reference, text, validate
 from airflow_provider_emnify.sandbox.http.query import Listing
-from airflow_provider_emnify.sandbox.http.wire import Answer, Call, serves
+from airflow_provider_emnify.sandbox.http.wire import Call, serves
 from airflow_provider_emnify.sandbox.routes.events import list_events
 from airflow_provider_emnify.sandbox.routes.render import user_details, user_row
 from airflow_provider_emnify.sandbox.world.lookups import PERMISSIONS, ROLES, EventType, lookup
-from airflow_provider_emnify.sandbox.world.records import Membership, User
+from airflow_provider_emnify.sandbox.world.records.accounts import Membership, User
 
 if TYPE_CHECKING:
     from airflow_provider_emnify.sandbox.world.state import State

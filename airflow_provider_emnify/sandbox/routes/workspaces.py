@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from airflow_provider_emnify.api.enums import EventSeverity, UserStatus
+from airflow_provider_emnify.sandbox.http.answer import Answer
 from airflow_provider_emnify.sandbox.http.errors import ApiError, not_found
 from airflow_provider_emnify.sandbox.http.fields import validate
-from airflow_provider_emnify.sandbox.http.wire import Answer, Call, serves
+from airflow_provider_emnify.sandbox.http.wire import Call, serves
 from airflow_provider_emnify.sandbox.routes.render import roles
 from airflow_provider_emnify.sandbox.routes.users import (
     INVITATION,
@@ -18,7 +19,7 @@ from airflow_provider_emnify.sandbox.routes.users import (
     the_user,
 )
 from airflow_provider_emnify.sandbox.world.lookups import EventType
-from airflow_provider_emnify.sandbox.world.records import Membership
+from airflow_provider_emnify.sandbox.world.records.accounts import Membership
 
 
 @serves("POST", "/api/v2/user/invitation")

@@ -14,10 +14,15 @@ from airflow_provider_emnify.api.enums import (
     EventSeverity,
     UserStatus,
 )
+from airflow_provider_emnify.sandbox.http.answer import Answer
 from airflow_provider_emnify.sandbox.http.errors import ApiError
-from airflow_provider_emnify.sandbox.http.wire import Answer
 from airflow_provider_emnify.sandbox.world.lookups import EventType
-from airflow_provider_emnify.sandbox.world.records import ApplicationToken, Membership, TrustedDevice, User
+from airflow_provider_emnify.sandbox.world.records.accounts import (
+    ApplicationToken,
+    Membership,
+    TrustedDevice,
+    User,
+)
 from airflow_provider_emnify.sandbox.world.state import ORGANISATION_ID, State
 
 if TYPE_CHECKING:

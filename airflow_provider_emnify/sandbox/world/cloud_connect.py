@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from airflow_provider_emnify.sandbox.world.clock import DAY
+from airflow_provider_emnify.sandbox.world.records.integrations import (
+    ACTIVE,
+    AWS_ACTIVATION,
+    CRG_ACTIVATION,
+    DEACTIVATED,
+    DEACTIVATING,
+    EGN_ACTIVATION,
+    Attachment,
+)
 
 if TYPE_CHECKING:
     from airflow_provider_emnify.sandbox.world.state import State
 
-STATUSES: dict[int, str] = {
-    1: "Pending Customer Action",
-    2: "Pending AWS Activation",
-    3: "Pending EGN Activation",
-    4: "Pending CRG Activation",
-    5: "Active",
-    6: "Deactivation Pending",
-    7: "Deactivated",
-    8: "Rolling Back",
-}
-AWS_ACTIVATION, EGN_ACTIVATION, CRG_ACTIVATION, ACTIVE, DEACTIVATING, DEACTIVATED, ROLLING_BACK = range(2, 9)
 TYPES: dict[int, str] = {
     1: "Transit Gateway",
     2: "IPSec VPN",
@@ -36,24 +33,6 @@ CLASSIC = frozenset({7, 8})
 REGIONS = ("eu-west-1", "eu-central-1", "us-east-1", "ap-southeast-1")
 OFFER = 7 * DAY
 """How long a transit gateway can be accepted."""
-
-
-@dataclass(slots=True)
-class Attachment:
-    """A private connection between emnify's network and a customer's."""
-
-    id: int
-    name: str
-    type: int
-    region: str
-    description: str
-    created: float
-    user_id: int
-    offer_ends: float | None = None
-    status: int = EGN_ACTIVATION
-    terminated: float | None = None
-    tunnel: dict[str, Any] = field(default_factory=dict, repr=False)
-    life: int = 0
 
 
 def begin(state: State, attachment: Attachment, now: float) -> None:

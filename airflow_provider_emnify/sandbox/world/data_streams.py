@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from airflow_provider_emnify.api.enums import DataStreamStatus
 
 if TYPE_CHECKING:
+    from airflow_provider_emnify.sandbox.world.records.integrations import DataStream
     from airflow_provider_emnify.sandbox.world.state import State
 
 TYPES: dict[int, str] = {1: "Usage", 2: "Event"}
@@ -37,23 +37,6 @@ CREDENTIALS: dict[str, tuple[str, ...]] = {
     "PubSub": ("cps_topic", "cps_project"),
 }
 """What each type of connection needs."""
-
-
-@dataclass(slots=True)
-class DataStream:
-    """A data stream."""
-
-    id: int
-    name: str
-    destination: dict[str, Any]
-    filters: list[dict[str, Any]]
-    type_id: int
-    relation_resolution: Any = None
-    status: DataStreamStatus = DataStreamStatus.PENDING
-    target: DataStreamStatus = DataStreamStatus.RUNNING
-    """What it is to become."""
-    deleting: bool = False
-    life: int = 0
 
 
 def settle(state: State, stream: DataStream, target: DataStreamStatus, now: float) -> None:

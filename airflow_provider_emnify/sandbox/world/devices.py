@@ -16,7 +16,8 @@ from airflow_provider_emnify.sandbox.world import messaging
 from airflow_provider_emnify.sandbox.world.lookups import EventType
 
 if TYPE_CHECKING:
-    from airflow_provider_emnify.sandbox.world.records import Endpoint, Sim, User
+    from airflow_provider_emnify.sandbox.world.records.accounts import User
+    from airflow_provider_emnify.sandbox.world.records.fleet import Endpoint, Sim
     from airflow_provider_emnify.sandbox.world.state import State
 
 _SIM_EVENTS = {

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_emnify.api.enums import Connectivity, SmsStatus
 from airflow_provider_emnify.sandbox.http.errors import ApiError, wrong
 from airflow_provider_emnify.sandbox.world.clock import DAY, parse_date
-from airflow_provider_emnify.sandbox.world.records import Sms
+from airflow_provider_emnify.sandbox.world.records.fleet import Sms
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from airflow_provider_emnify.sandbox.world.records import Endpoint, Sim
+    from airflow_provider_emnify.sandbox.world.records.fleet import Endpoint, Sim
     from airflow_provider_emnify.sandbox.world.state import State
 
 ALPHANUMERIC = 208

@@ -8,12 +8,13 @@ from airflow_provider_emnify.api.enums import EventSeverity, EventSource, QuotaS
 from airflow_provider_emnify.sandbox.http.errors import ApiError
 from airflow_provider_emnify.sandbox.world.clock import DAY, parse_date
 from airflow_provider_emnify.sandbox.world.lookups import EventType
-from airflow_provider_emnify.sandbox.world.records import Quota
+from airflow_provider_emnify.sandbox.world.records.fleet import Quota
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from airflow_provider_emnify.sandbox.world.records import Endpoint, User
+    from airflow_provider_emnify.sandbox.world.records.accounts import User
+    from airflow_provider_emnify.sandbox.world.records.fleet import Endpoint
     from airflow_provider_emnify.sandbox.world.state import State
 
 Kind = Literal["data", "sms"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import hashlib
 import random
 from dataclasses import dataclass
@@ -10,38 +9,31 @@ from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_emnify.api.enums import (
-    Connectivity,
-    EndpointStatus,
     EventSeverity,
     EventSource,
-    SimStatus,
     UserStatus,
 )
 from airflow_provider_emnify.sandbox.http.errors import ApiError, not_found
-from airflow_provider_emnify.sandbox.world import esims
 from airflow_provider_emnify.sandbox.world.clock import DAY, Agenda, Clock, event_date
-from airflow_provider_emnify.sandbox.world.lookups import EventType
 from airflow_provider_emnify.sandbox.world.outcomes import Outcomes
-from airflow_provider_emnify.sandbox.world.records import (
-    ApplicationToken,
+from airflow_provider_emnify.sandbox.world.records.accounts import ApplicationToken, Membership, User
+from airflow_provider_emnify.sandbox.world.records.esims import Euicc, EuiccOperation, Lookups, SimOperation
+from airflow_provider_emnify.sandbox.world.records.fleet import (
     Batch,
     Endpoint,
     Event,
     Extension,
-    Membership,
-    MfaKey,
     Organisation,
     Profile,
     Quota,
     Sim,
     Sms,
     Tag,
-    User,
 )
 
 if TYPE_CHECKING:
-    from airflow_provider_emnify.sandbox.world.cloud_connect import Attachment
-    from airflow_provider_emnify.sandbox.world.data_streams import DataStream
+    from airflow_provider_emnify.sandbox.world.lookups import EventType
+    from airflow_provider_emnify.sandbox.world.records.integrations import Attachment, DataStream
 
 ORGANISATION_ID = 100
 SECOND_ORGANISATION_ID = 101
@@ -53,7 +45,6 @@ FIRST_SIM_ID = 2_000_001
 FIRST_EUICC_ID = 3_000_001
 FIRST_BATCH = "SANDBOX-0001"
 FIRST_EVENT_ID = 2**40 + 1
-_LARGE_FLEET = 10_000
 
 
 @dataclass(frozen=True)
@@ -129,10 +120,10 @@ class State:
         self.blacklists: dict[int, list[int]] = {}
         """The operators that endpoints must not use, by endpoint."""
         self.batches: dict[str, Batch] = {}
-        self.lookups = esims.Lookups(settings.seed)
-        self.euiccs: dict[int, esims.Euicc] = {}
-        self.euicc_operations: dict[str, esims.EuiccOperation] = {}
-        self.sim_operations: dict[str, esims.SimOperation] = {}
+        self.lookups = Lookups(settings.seed)
+        self.euiccs: dict[int, Euicc] = {}
+        self.euicc_operations: dict[str, EuiccOperation] = {}
+        self.sim_operations: dict[str, SimOperation] = {}
         self.data_streams: dict[int, DataStream] = {}
         self.attachments: dict[int, Attachment] = {}
         self.sms: dict[int, Sms] = {}
@@ -146,7 +137,6 @@ class State:
             "user": count(USER_ID),
             "event": count(FIRST_EVENT_ID),
         }
-        self._populate(born)
 
     @property
     def home_id(self) -> int:
@@ -236,47 +226,7 @@ class State:
         self.events[event.id] = event
         return event
 
-    # -- what is there from the start -----------------------------------------------------------------
-
-    def _populate(self, born: float) -> None:
-        settings = self.settings
-        admin = self.add_user(settings.username, "Sandbox Admin", [1], born, status=UserStatus.ACTIVE)
-        admin.password_sha1 = sha1(settings.password)
-        admin.memberships[SECOND_ORGANISATION_ID] = Membership([1], UserStatus.ACTIVE)
-        if settings.mfa:
-            key = MfaKey(self.next_id("mfa key"), 1, born, active=True)
-            admin.mfa_keys[key.id] = key
-        produced = self.started - 90 * DAY
-        total = settings.spare_sims + settings.endpoints
-        self.sims = {
-            number: Sim(number, ORGANISATION_ID, produced)
-            for number in range(FIRST_SIM_ID, FIRST_SIM_ID + total)
-        }
-        activated = self.started - 30 * DAY
-        first_sim = FIRST_SIM_ID + settings.spare_sims
-        for offset in range(settings.endpoints):
-            number = FIRST_ENDPOINT_ID + offset
-            sim = self.sims[first_sim + offset]
-            sim.status, sim.endpoint_id, sim.activation_date = SimStatus.ACTIVATED, number, activated
-            self.endpoints[number] = Endpoint(
-                number,
-                f"Device {offset + 1}",
-                ORGANISATION_ID,
-                SERVICE_PROFILE_ID,
-                TARIFF_PROFILE_ID,
-                activated,
-                activated,
-                EndpointStatus.ENABLED,
-                sim.id,
-                ip_address=ip_address(number),
-                connectivity=Connectivity.ONLINE,
-            )
-        if settings.endpoints >= _LARGE_FLEET:
-            gc.freeze()  # the fleet stays as long as the sandbox: the collector need not search it
-        self._past_events(settings.events)
-        self.add_batch(FIRST_BATCH, 10)
-        for _ in range(settings.euiccs):
-            esims.add_euicc(self)
+    # -- additions ------------------------------------------------------------------------------------
 
     def add_batch(
         self, bic: str, quantity: int, *, registrable: bool = True, organisation_id: int | None = None
@@ -289,16 +239,6 @@ class State:
         batch = Batch(self.next_id("batch"), bic, quantity, registrable, organisation_id)
         self.batches[bic] = batch
         return batch
-
-    def _past_events(self, number: int) -> None:
-        fleet = list(self.endpoints.values())
-        step = 29 * DAY / max(number, 1)
-        kinds = (EventType.UPDATE_LOCATION, EventType.CREATE_PDP_CONTEXT, EventType.DELETE_PDP_CONTEXT)
-        for offset in range(number):
-            kind = kinds[offset % len(kinds)]
-            endpoint = self.random.choice(fleet) if fleet else None
-            when = self.started - 29 * DAY + offset * step
-            self.emit(kind, f"{kind.label}.", when, source=EventSource.NETWORK, endpoint=endpoint)
 
     def add_user(
         self,

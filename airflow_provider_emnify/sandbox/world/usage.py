@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from zlib import crc32
 
 if TYPE_CHECKING:
-    from airflow_provider_emnify.sandbox.world.records import Endpoint
+    from airflow_provider_emnify.sandbox.world.records.fleet import Endpoint
     from airflow_provider_emnify.sandbox.world.state import State
 
 _DAY = 86_400

@@ -237,9 +237,7 @@ class TestOverlap:
         self, fleet: Sandbox
     ) -> None:
         """Its worker died, and emnify acts on it only after the next try has looked."""
-        fleet.faults.add(
-            method="POST", path=MULTI, do=lambda: create_at_emnify(fleet, "pump")
-        )
+        fleet.faults.add(method="POST", path=MULTI, do=lambda: create_at_emnify(fleet, "pump"))
         with pytest.raises(AirflowFailException, match="'pump' is") as caught:
             create(endpoints=[{"name": "pump"}]).execute(context(try_number=2))
         assert isinstance(caught.value.__cause__, EmnifyUnknownOutcomeError)

@@ -13,7 +13,7 @@ from airflow_provider_emnify.operators.endpoint import (
     EmnifyResetConnectivityOperator,
     EmnifyUnblockNetworkOperator,
 )
-from airflow_provider_emnify.sandbox.world.catalogue import OPERATORS
+from airflow_provider_emnify.sandbox.routes.catalogue import OPERATORS
 from tests.operators.support import context, without_retries
 
 if TYPE_CHECKING:
