@@ -112,7 +112,7 @@ else:
             if not isinstance(exception, EmnifyError):
                 return RetryDecision.default()
             if is_lasting(exception):
-                return RetryDecision.fail(reason=f"no retry mends this: {exception}")
+                return RetryDecision.fail(reason=f"not retryable: {exception}")
             seconds = _bounded(getattr(exception, "retry_after", None))
             delay = None if seconds is None else timedelta(seconds=seconds)
             return RetryDecision.retry(delay=delay, reason=f"this may pass: {exception}")

@@ -45,7 +45,7 @@ _LONGEST_SINGLE_LABEL = 24  # of a host without a domain; longer ones are rather
 
 
 class EmnifyConnectionConfigError(AirflowFailException, ValueError):
-    """A connection that cannot work. It fails the task at once: no retry mends it.
+    """A connection that cannot work. A permanent error: the task fails without retries.
 
     :param conn_id: Which connection.
     :param field_name: Which of its fields.

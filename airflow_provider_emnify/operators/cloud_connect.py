@@ -108,7 +108,7 @@ class EmnifyCreateCloudConnectOperator(EmnifyWaitingOperator):
     :param emnify_conn_id: The connection to emnify.
     :returns: The attachment's id.
     :raises ValueError: when the DAG is parsed, for what the type needs and does not take.
-    :raises AirflowFailException: when the attachment is rolled back, and for any error that no retry mends.
+    :raises AirflowFailException: when the attachment is rolled back, and for any permanent error.
 
     Vendor page: https://docs.emnify.com/developers/api/cloud-connect/create-cloud-connect-attachment-vpn
     """
@@ -261,7 +261,7 @@ class EmnifyDeleteCloudConnectOperator(EmnifyBaseOperator):
     :param emnify_conn_id: The connection to emnify.
     :returns: Whether there was an attachment to delete.
     :raises ValueError: when the DAG is parsed, without ``confirm=True``.
-    :raises AirflowFailException: for an error that no retry mends.
+    :raises AirflowFailException: for a permanent error.
 
     Vendor page: https://docs.emnify.com/developers/api/cloud-connect/delete-cloud-connect-attachment
     """

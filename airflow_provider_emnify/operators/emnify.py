@@ -61,7 +61,7 @@ class EmnifyOperator(EmnifyBaseOperator):
     :raises ValueError: when the DAG is parsed, for a call or an argument that does not exist, and for an
         argument that is missing.
     :raises AirflowFailException: for a call that an earlier try or another run may have made, and for any
-        error that no retry mends.
+        permanent error.
 
     Vendor page: https://docs.emnify.com/developers/api
     """

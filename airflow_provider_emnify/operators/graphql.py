@@ -64,7 +64,7 @@ class EmnifyGraphqlOperator(EmnifyBaseOperator):
     :raises ValueError: when the DAG is parsed, for a query that is empty, variables that are no dict, and
         secrets in either.
     :raises AirflowFailException: for errors in the answer, which emnify sends as a success; for a mutation
-        that an earlier try or another run may have sent; and for any other error that no retry mends.
+        that an earlier try or another run may have sent; and for any other permanent error.
 
     Vendor page: https://docs.emnify.com/developers/api
     """

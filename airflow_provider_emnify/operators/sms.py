@@ -82,7 +82,7 @@ class EmnifySendSmsOperator(EmnifyCancellingOperator):
     :raises EmnifyUnknownOutcomeError: if an answer is lost and the SMS not found; the next try looks again.
     :raises AirflowFailException: when one is not delivered, when a run on another host has sent the same at
         the same moment (an :class:`~airflow_provider_emnify.api.EmnifyUnknownOutcomeError` with the ids of
-        both), and for any error that no retry mends.
+        both), and for any permanent error.
 
     Vendor page: https://docs.emnify.com/developers/api/endpoint/endpoint-sms-by-id-post
     """
@@ -306,7 +306,7 @@ class EmnifyCancelSmsOperator(EmnifyBaseOperator):
     :param emnify_conn_id: The connection to emnify.
     :returns: The status of each SMS, by pair: ``{"7/12": "Canceled"}``.
     :raises ValueError: when the DAG is parsed, for what is no such pair.
-    :raises AirflowFailException: for an error that no retry mends.
+    :raises AirflowFailException: for a permanent error.
 
     Vendor page: https://docs.emnify.com/developers/api/endpoint/endpoint-sms-by-endpoint-id-and-sms-id-delete
     """

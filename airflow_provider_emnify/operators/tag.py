@@ -159,7 +159,7 @@ class EmnifyRemoveTagsOperator(_TagOperator):
     :param emnify_conn_id: The connection to emnify.
     :returns: The ids of the endpoints; none of them has these tags now.
     :raises ValueError: when the DAG is parsed, if no tag is given.
-    :raises AirflowFailException: when an endpoint does not exist, and for any error that no retry mends.
+    :raises AirflowFailException: when an endpoint does not exist, and for any permanent error.
 
     Vendor page: https://docs.emnify.com/developers/api/tag-management/unassign-tags-from-endpoints-in-bulk
     """

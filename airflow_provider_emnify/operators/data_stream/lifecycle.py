@@ -184,7 +184,7 @@ class EmnifyUpdateDataStreamOperator(DataStreamSettingsOperator):
     :param timeout: Seconds (or a timedelta) until the wait is given up. Default 15 minutes.
     :param emnify_conn_id: The connection to emnify.
     :returns: The stream's id.
-    :raises AirflowFailException: when there is no such stream, and for any other error that no retry mends.
+    :raises AirflowFailException: when there is no such stream, and for any other permanent error.
 
     Vendor page: https://docs.emnify.com/developers/api/integrations/patch-v-2-data-stream
     """
@@ -259,8 +259,8 @@ class EmnifyRestartDataStreamOperator(DataStreamOperator):
     :param timeout: Seconds (or a timedelta) until the wait is given up. Default 15 minutes.
     :param emnify_conn_id: The connection to emnify.
     :returns: The stream's id.
-    :raises AirflowFailException: when there is no such stream or it is paused, and for any other error that
-        no retry mends.
+    :raises AirflowFailException: when there is no such stream or it is paused, and for any other permanent
+        error.
 
     Vendor page: https://docs.emnify.com/developers/api/integrations/data-streamer-v-2-by-id-restart
     """
@@ -307,7 +307,7 @@ class EmnifyDeleteDataStreamOperator(EmnifyBaseOperator):
     :param emnify_conn_id: The connection to emnify.
     :returns: Whether there was a stream to delete.
     :raises ValueError: when the DAG is parsed, without ``confirm=True``.
-    :raises AirflowFailException: for an error that no retry mends.
+    :raises AirflowFailException: for a permanent error.
 
     Vendor page: https://docs.emnify.com/developers/api/integrations/delete-data-streamer-v-2
     """

@@ -69,8 +69,8 @@ class EmnifyCreateEndpointsOperator(EmnifyBaseOperator):
     :returns: The ids, in the order of ``endpoints``.
     :raises ValueError: when the DAG is parsed, for a row that makes no sense.
     :raises AirflowFailException: when a run on another host has created the same by name at the same moment
-        (an :class:`~airflow_provider_emnify.api.EmnifyUnknownOutcomeError` with the ids of both), and for any
-        error that no retry mends.
+        (an :class:`~airflow_provider_emnify.api.EmnifyUnknownOutcomeError` with the ids of both), and for
+        any permanent error.
 
     Vendor page: https://docs.emnify.com/developers/api/endpoint/bulk-create-endpoint
     """

@@ -49,7 +49,7 @@ class EmnifyResetConnectivityOperator(EmnifyBaseOperator):
     :returns: What became of each, by id: ``"reset"``, or why it was not.
     :raises ValueError: when the DAG is parsed, if neither is to be reset.
     :raises AirflowFailException: for an endpoint that does not exist, before anything is reset, and for any
-        error that no retry mends.
+        permanent error.
 
     Vendor page: https://docs.emnify.com/developers/api/endpoint/update-endpoint-connectivity-by-id
     """
@@ -127,7 +127,7 @@ class EmnifyLocateEndpointsOperator(EmnifyBaseOperator):
     :param emnify_conn_id: The connection to emnify.
     :returns: For each, by id: ``{"located": True, "mcc", "mnc", "lac", "cid", "state", "current",
         "age_of_location", "at"}``, with what the network said of these, or ``{"located": False, "error"}``.
-    :raises AirflowFailException: with ``fail_on_error``, and for any error that no retry mends.
+    :raises AirflowFailException: with ``fail_on_error``, and for any permanent error.
 
     Vendor page: https://docs.emnify.com/developers/api/endpoint/get-connectivity-info-by-endpoint-id
     """
@@ -227,7 +227,7 @@ class EmnifyBlockNetworkOperator(_OperatorList):
     :param emnify_conn_id: The connection to emnify.
     :returns: The ids of the endpoints.
     :raises AirflowFailException: for an endpoint or operator that does not exist, when all others are
-        blocked, and for any error that no retry mends.
+        blocked, and for any permanent error.
 
     Vendor page:
     https://docs.emnify.com/developers/api/endpoint/endpoint-operator-blacklist-by-ep-id-and-operator-id-put
@@ -255,7 +255,7 @@ class EmnifyUnblockNetworkOperator(_OperatorList):
         hook's client has them. Each is unblocked for each endpoint.
     :param emnify_conn_id: The connection to emnify.
     :returns: The ids of the endpoints.
-    :raises AirflowFailException: for an error that no retry mends.
+    :raises AirflowFailException: for a permanent error.
 
     Vendor page:
     https://docs.emnify.com/developers/api/endpoint/endpoint-operator-blacklist-by-ep-id-and-operator-id-delete

@@ -41,7 +41,7 @@ class EmnifyAssignSimOperator(EmnifyBaseOperator):
     :param emnify_conn_id: The connection to emnify.
     :returns: The ids of the endpoints.
     :raises ValueError: when the DAG is parsed, for endpoints and SIMs that are not as many.
-    :raises AirflowFailException: when it cannot be done, and for any error that no retry mends.
+    :raises AirflowFailException: when it cannot be done, and for any permanent error.
 
     Vendor page: https://docs.emnify.com/developers/api/endpoint/bulk-update-endpoint
     """

@@ -75,7 +75,7 @@ class EmnifyUpdateEndpointsOperator(EmnifyBaseOperator):
     :param emnify_conn_id: The connection to emnify.
     :returns: The ids.
     :raises ValueError: when the DAG is parsed, for a row that makes no sense.
-    :raises AirflowFailException: for an error that no retry mends.
+    :raises AirflowFailException: for a permanent error.
 
     Vendor page: https://docs.emnify.com/developers/api/endpoint/bulk-update-endpoint
     """
@@ -176,7 +176,7 @@ class EmnifyDeleteEndpointsOperator(EmnifyBaseOperator):
     :param emnify_conn_id: The connection to emnify.
     :returns: The ids; none of them exists now.
     :raises ValueError: when the DAG is parsed, without ``confirm=True``.
-    :raises AirflowFailException: for an error that no retry mends.
+    :raises AirflowFailException: for a permanent error.
 
     Vendor page: https://docs.emnify.com/developers/api/endpoint/bulk-delete-endpoint
     """
@@ -244,7 +244,7 @@ class EmnifySetEndpointStatusOperator(EmnifyBaseOperator):
         stay as they are. A suspended SIM is free from the next month on.
     :param emnify_conn_id: The connection to emnify.
     :returns: The ids.
-    :raises AirflowFailException: when it cannot be done, and for any error that no retry mends.
+    :raises AirflowFailException: when it cannot be done, and for any permanent error.
 
     Vendor page: https://docs.emnify.com/developers/api/endpoint/bulk-update-endpoint
     """

@@ -80,8 +80,8 @@ class EmnifyEuiccOperationOperator(EmnifyOperationOperator):
     :returns: ``{"operation_ids": ["12/..."], "succeeded": 1, "failed": {eID: reason}}``; the ids are as
         ``EmnifyEuiccOperationSensor`` takes them.
     :raises EmnifyPartialError: naming the eIDs where it failed and where it was done.
-    :raises AirflowFailException: for an unknown action or eUICC, when time runs out, and for any other error
-        that no retry mends.
+    :raises AirflowFailException: for an unknown action or eUICC, when time runs out, and for any other
+        permanent error.
 
     Vendor page: https://docs.emnify.com/developers/api/euicc-operation/schedule-operations
     """

@@ -71,8 +71,8 @@ class EmnifySimOperationOperator(EmnifyOperationOperator):
         ``EmnifySimOperationSensor`` takes them.
     :raises ValueError: when the DAG is parsed, without SIMs and eIDs.
     :raises EmnifyPartialError: naming the eIDs where it failed and where it was done.
-    :raises AirflowFailException: for an unknown action or SIM, when time runs out, and for any other error
-        that no retry mends.
+    :raises AirflowFailException: for an unknown action or SIM, when time runs out, and for any other
+        permanent error.
 
     Vendor page: https://docs.emnify.com/developers/api/sim-operation/trigger-sim-operation
     """

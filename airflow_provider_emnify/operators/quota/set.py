@@ -55,7 +55,7 @@ class EmnifySetQuotaOperator(QuotaOperator):
     :param emnify_conn_id: The connection to emnify.
     :returns: The ids.
     :raises ValueError: when the DAG is parsed, for a bad argument.
-    :raises AirflowFailException: for an error that no retry mends.
+    :raises AirflowFailException: for a permanent error.
 
     Vendor page: https://docs.emnify.com/developers/api/endpoint/endpoint-quota-data-by-endpoint-id-post
     """
@@ -114,7 +114,7 @@ class EmnifyClearQuotaOperator(EmnifyBaseOperator):
     :param quota_type: ``"data"`` (default) or ``"sms"``.
     :param emnify_conn_id: The connection to emnify.
     :returns: The ids; none of them has such a quota now.
-    :raises AirflowFailException: for an error that no retry mends.
+    :raises AirflowFailException: for a permanent error.
 
     Vendor page: https://docs.emnify.com/developers/api/endpoint/delete-endpoint-data-quota-by-id
     """

@@ -73,8 +73,8 @@ class EmnifyTopUpQuotaOperator(QuotaOperator):
     :raises EmnifyUnknownOutcomeError: if an answer is lost and nothing was added; the next try looks again.
     :raises AirflowFailException: when someone else has set the quota at the same moment, or emnify does not
         say whether an earlier try has added (an
-        :class:`~airflow_provider_emnify.api.EmnifyUnknownOutcomeError` with what to check), and for any error
-        that no retry mends.
+        :class:`~airflow_provider_emnify.api.EmnifyUnknownOutcomeError` with what to check), and for any
+            permanent error.
 
     Vendor page: https://docs.emnify.com/developers/api/endpoint/endpoint-quota-data-by-endpoint-id-post
     """

@@ -42,7 +42,7 @@ class EmnifyExtendTrafficLimitOperator(EmnifyBaseOperator):
     :raises ValueError: when the DAG is parsed, for a bad argument.
     :raises EmnifyUnknownOutcomeError: if an answer is lost and there is no new extension; the next try looks
         again.
-    :raises AirflowFailException: for an error that no retry mends.
+    :raises AirflowFailException: for a permanent error.
 
     Vendor page: https://docs.emnify.com/developers/api/endpoint/create-endpoint-traffic-limit-extension
     """
@@ -116,7 +116,7 @@ class EmnifyClearTrafficLimitExtensionsOperator(EmnifyBaseOperator):
     :param endpoint_ids: One id or many (templated).
     :param emnify_conn_id: The connection to emnify.
     :returns: The ids; none of them has an extension now.
-    :raises AirflowFailException: for an error that no retry mends.
+    :raises AirflowFailException: for a permanent error.
 
     Vendor page: https://docs.emnify.com/developers/api/endpoint/delete-endpoint-traffic-limit-extensions
     """

@@ -66,7 +66,7 @@ class EmnifySetSimStatusOperator(EmnifyBaseOperator):
     :param emnify_conn_id: The connection to emnify.
     :returns: The ids.
     :raises ValueError: when the DAG is parsed, for a status that cannot be set.
-    :raises AirflowFailException: when it cannot be done, and for any error that no retry mends.
+    :raises AirflowFailException: when it cannot be done, and for any permanent error.
 
     Vendor page: https://docs.emnify.com/developers/api/sim/sim-by-id-patch
     """
@@ -116,7 +116,7 @@ class EmnifyRegisterSimBatchOperator(EmnifyBaseOperator):
         its SIMs. emnify lists these only in its answer to the registration; else the list is empty.
     :raises ValueError: when the DAG is parsed, for a bad argument.
     :raises AirflowFailException: when it is registered already, does not exist or cannot be registered, and
-        for any error that no retry mends.
+        for any permanent error.
 
     Vendor page: https://docs.emnify.com/developers/api/sim/register-sim-batch-by-bic
     """
@@ -202,7 +202,7 @@ class EmnifyDeleteSimsOperator(EmnifyBaseOperator):
     :param emnify_conn_id: The connection to emnify.
     :returns: The ids; none of them exists now.
     :raises ValueError: when the DAG is parsed, without ``confirm=True``.
-    :raises AirflowFailException: when an endpoint has one of them, and for any error that no retry mends.
+    :raises AirflowFailException: when an endpoint has one of them, and for any permanent error.
 
     Vendor page: https://docs.emnify.com/developers/api/sim/bulk-sim-delete
     """

@@ -66,7 +66,7 @@ class EmnifyCreateUserOperator(EmnifyBaseOperator):
         it is), or ``"update"`` (give it this name and, if ``role_ids`` is set, exactly these roles).
     :param emnify_conn_id: The connection to emnify.
     :returns: The user's id.
-    :raises AirflowFailException: when the username is taken, and for any error that no retry mends.
+    :raises AirflowFailException: when the username is taken, and for any permanent error.
 
     Vendor page: https://docs.emnify.com/developers/api/user-management/user-per-page-sort-by-q-and-page-post
     """
@@ -158,7 +158,7 @@ class EmnifyInviteUserOperator(EmnifyBaseOperator):
     :param role_ids: Roles there, one id or many; by default administrator (templated).
     :param emnify_conn_id: The connection to emnify.
     :returns: The user's id.
-    :raises AirflowFailException: for an error that no retry mends, for example where the tariff plan has no
+    :raises AirflowFailException: for a permanent error, for example where the tariff plan has no
         Workspaces.
 
     Vendor page:
@@ -222,7 +222,7 @@ class EmnifyUpdateUserOperator(EmnifyBaseOperator):
     :param status: ``"active"`` or ``"suspended"`` (templated).
     :param emnify_conn_id: The connection to emnify.
     :returns: The user's id.
-    :raises AirflowFailException: when there is no such user, and for any other error that no retry mends.
+    :raises AirflowFailException: when there is no such user, and for any other permanent error.
 
     Vendor page: https://docs.emnify.com/developers/api/user-management/user-by-id-patch
     """
@@ -285,7 +285,7 @@ class EmnifyDeleteUserOperator(EmnifyBaseOperator):
     :param emnify_conn_id: The connection to emnify.
     :returns: Whether there was a user to delete.
     :raises ValueError: when the DAG is parsed, without ``confirm=True``.
-    :raises AirflowFailException: for an error that no retry mends.
+    :raises AirflowFailException: for a permanent error.
 
     Vendor page: https://docs.emnify.com/developers/api/user-management/user-by-id-delete
     """
