@@ -6,7 +6,7 @@ import ast
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_emnify.api import EmnifyConflictError, EmnifyPartialError, EmnifyValidationError
-from airflow_provider_emnify.api.resources.bulk import FEW
+from airflow_provider_emnify.api.resources.few import FEW
 from airflow_provider_emnify.api.resources.tags import assigned_tags
 from airflow_provider_emnify.api.values import parse_ids
 from airflow_provider_emnify.arguments import check_early, is_known, parse_bool, shorten

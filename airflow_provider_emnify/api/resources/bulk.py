@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from airflow_provider_emnify.api.errors import (
     EmnifyAuthenticationError,
     EmnifyError,
-    EmnifyNotFoundError,
     EmnifyPartialError,
 )
 from airflow_provider_emnify.api.secrets.one_line_log import one_line_log
@@ -29,9 +28,6 @@ Done = TypeVar("Done")
 
 CHUNK = 2000
 """Items that emnify takes in one bulk call."""
-
-FEW = 5
-"""As many items are looked at one by one; more are looked for in the list of all."""
 
 
 def send_in_chunks(
@@ -99,26 +95,6 @@ def _partial(
     )
     partial.transient = error.transient
     return partial
-
-
-def read_rows(
-    ids: Sequence[int], *, get: Callable[[int], Row], list_all: Callable[[], Iterable[Row]]
-) -> dict[int, Row]:
-    """Return the rows of those ids that exist, by id, in the lesser number of requests.
-
-    :param get: Reads one.
-    :param list_all: Lists all.
-    """
-    if len(ids) > FEW:
-        wanted = set(ids)
-        return {key: row for row in list_all() if (key := int(row["id"])) in wanted}
-    rows: dict[int, Row] = {}
-    for one in ids:
-        try:
-            rows[one] = get(one)
-        except EmnifyNotFoundError:
-            continue
-    return rows
 
 
 def split(items: Iterable[Item], is_done: Callable[[Item], bool]) -> tuple[list[Item], list[Item]]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from airflow_provider_emnify.api.enums import EndpointStatus, SimStatus
 from airflow_provider_emnify.api.errors import EmnifyUnknownOutcomeError
-from airflow_provider_emnify.api.resources.bulk import read_rows, send_in_chunks, split
+from airflow_provider_emnify.api.resources.bulk import send_in_chunks, split
 from airflow_provider_emnify.api.resources.endpoint_body import (
     changes,
     differences,
@@ -16,6 +16,7 @@ from airflow_provider_emnify.api.resources.endpoint_body import (
 )
 from airflow_provider_emnify.api.resources.endpoint_network import EndpointNetwork
 from airflow_provider_emnify.api.resources.endpoint_newest import newer_than, newest_id
+from airflow_provider_emnify.api.resources.few import read_rows
 from airflow_provider_emnify.api.resources.fields import UNSET, Unset, filters, given, ref, refs, unless_none
 from airflow_provider_emnify.api.resources.operation import operation
 from airflow_provider_emnify.api.transport.answers import part

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_emnify.api.enums import SimStatus
-from airflow_provider_emnify.api.resources.bulk import read_rows, send_in_chunks, split, status_of
+from airflow_provider_emnify.api.resources.bulk import send_in_chunks, split, status_of
 from airflow_provider_emnify.api.resources.events import list_events
+from airflow_provider_emnify.api.resources.few import read_rows
 from airflow_provider_emnify.api.resources.fields import (
     UNSET,
     Unset,

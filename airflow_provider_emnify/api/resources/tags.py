@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_emnify.api.errors import EmnifyNotFoundError
-from airflow_provider_emnify.api.resources.bulk import FEW, send_in_chunks, split
+from airflow_provider_emnify.api.resources.bulk import send_in_chunks, split
+from airflow_provider_emnify.api.resources.few import read_rows
 from airflow_provider_emnify.api.resources.fields import given, ref, refs
 from airflow_provider_emnify.api.resources.operation import Resource, newcomer, operation
 from airflow_provider_emnify.api.transport.answers import is_id, parts
@@ -166,21 +166,14 @@ class Tags(Resource):
 
 
 def assigned_tags(client: EmnifyClient, endpoint_ids: Sequence[int]) -> dict[int, set[int]]:
-    """Return the ids of the tags of those endpoints that exist, in the lesser number of requests."""
-    if len(endpoint_ids) > FEW:
-        wanted = set(endpoint_ids)
-        return {
-            int(row["id"]): _ids(parts(row, "tag_assignments"))
-            for row in client.endpoints.list()
-            if int(row["id"]) in wanted
-        }
-    assigned: dict[int, set[int]] = {}
-    for one in endpoint_ids:
-        try:
-            assigned[one] = _ids(client.endpoints.tags(one))
-        except EmnifyNotFoundError:
-            continue
-    return assigned
+    """Return the ids of the tags of those endpoints that exist, in the fewest requests."""
+    endpoints = client.endpoints
+    rows = read_rows(
+        endpoint_ids,
+        get=lambda endpoint_id: {"tag_assignments": [*endpoints.tags(endpoint_id)]},
+        list_all=endpoints.list,
+    )
+    return {key: _ids(parts(row, "tag_assignments")) for key, row in rows.items()}
 
 
 def _ids(tags: Iterable[Row]) -> set[int]:

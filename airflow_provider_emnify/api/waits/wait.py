@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from airflow_provider_emnify.api.errors import one_line
-from airflow_provider_emnify.api.transport.answers import is_id
+from airflow_provider_emnify.api.resources.few import find_in_list
 from airflow_provider_emnify.api.waits.events import EVENT_WAITS
-from airflow_provider_emnify.api.waits.kinds import STATE_WAITS, Id, Reading, Row, State, WaitKind
+from airflow_provider_emnify.api.waits.kinds import STATE_WAITS, Id, Reading, State, WaitKind
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from airflow_provider_emnify.api.client import EmnifyClient
 
@@ -25,7 +25,6 @@ __all__ = ["WAITS", "Id", "Reading", "Verdict", "Wait", "WaitKind", "parse_state
 
 WAITS: dict[str, WaitKind] = {**STATE_WAITS, **EVENT_WAITS}
 
-_FEW = 3  # as many ids are read one by one without a look at the list
 _SHOWN = 10  # as many ids as a message names
 
 
@@ -188,10 +187,10 @@ def parse_states(states: type[State], value: Any, field: str) -> tuple[State, ..
 def read(
     client: EmnifyClient, kind: str, ids: Sequence[Id], filters: Mapping[str, Any] | None = None
 ) -> dict[Id, Reading]:
-    """Read the state of each id, at the least cost in requests.
+    """Read the state of each id, in the fewest requests.
 
-    A few ids are read one by one. Many are looked for in the list, where the API has one: its first answer
-    tells how many pages it has, and when these are more than the ids, single reads are the cheaper way.
+    A few ids are read one by one, many are found in the list where the API has one and that has fewer pages
+    (:func:`~airflow_provider_emnify.api.resources.few.find_in_list`).
 
     :param kind: A key of :data:`WAITS`.
     :param filters: Those of the wait.
@@ -200,23 +199,12 @@ def read(
     spec = WAITS[kind]
     if spec.read_many is not None:
         return spec.read_many(client, ids, filters or {})
-    found: dict[Id, Reading] = {}
-    if spec.read_all is not None and len(ids) > _FEW:
-        with spec.read_all(client) as listing:
-            if listing.pages < len(ids):
-                _look_up(listing, spec, set(ids), found)
+    read_all, found = spec.read_all, dict[Id, Reading]()
+    if read_all is not None:
+        listed = find_in_list(ids, list_all=lambda: read_all(client), ids_of=spec.id_of)
+        found = {key: spec.reading(row) for key, row in listed or ()}
     # What a list does not hold is asked for by itself: only its own answer says that it is gone.
     for key in ids:
         if key not in found:
             found[key] = spec.read(client, key)
     return found
-
-
-def _look_up(rows: Iterable[Row], spec: WaitKind, wanted: set[Id], found: dict[Id, Reading]) -> None:
-    for row in rows:
-        # One without an id says nothing of any: what is missing in the list is asked for by itself.
-        for key in spec.id_of(row) if isinstance(row, dict) and is_id(row.get("id"), int) else ():
-            if key in wanted:
-                found[key] = spec.reading(row)
-        if len(found) == len(wanted):
-            return

@@ -10,8 +10,8 @@ from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_emnify.api.errors import EmnifyNotFoundError
-from airflow_provider_emnify.api.resources.bulk import FEW, read_rows
 from airflow_provider_emnify.api.resources.endpoint_body import is_deleted
+from airflow_provider_emnify.api.resources.few import FEW, read_rows
 from airflow_provider_emnify.api.transport.answers import part
 from airflow_provider_emnify.api.values import parse_id, parse_ids
 from airflow_provider_emnify.arguments import parse_optional_id, shorten

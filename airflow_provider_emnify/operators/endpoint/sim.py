@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_emnify.api import SimStatus
-from airflow_provider_emnify.api.resources.bulk import read_rows, status_of
+from airflow_provider_emnify.api.resources.bulk import status_of
+from airflow_provider_emnify.api.resources.few import read_rows
 from airflow_provider_emnify.api.transport.answers import part
 from airflow_provider_emnify.api.values import parse_ids
 from airflow_provider_emnify.arguments import check_early, is_known, shorten

@@ -8,7 +8,7 @@ from itertools import islice, takewhile
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_emnify.api.enums import OperationState
-from airflow_provider_emnify.api.resources.bulk import read_rows
+from airflow_provider_emnify.api.resources.few import read_rows
 from airflow_provider_emnify.api.resources.operation import BEGINNING
 from airflow_provider_emnify.api.transport.answers import part
 from airflow_provider_emnify.api.values import parse_ids

@@ -12,7 +12,8 @@ from airflow_provider_emnify.api import (
     EmnifyValidationError,
     SimStatus,
 )
-from airflow_provider_emnify.api.resources.bulk import read_rows, status_of
+from airflow_provider_emnify.api.resources.bulk import status_of
+from airflow_provider_emnify.api.resources.few import read_rows
 from airflow_provider_emnify.api.transport.answers import number, part, parts
 from airflow_provider_emnify.api.values import parse_ids
 from airflow_provider_emnify.arguments import (

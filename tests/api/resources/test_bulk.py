@@ -17,7 +17,7 @@ from airflow_provider_emnify.api import (
     EmnifyValidationError,
     Limits,
 )
-from airflow_provider_emnify.api.resources.bulk import read_rows, send_in_chunks, split
+from airflow_provider_emnify.api.resources.bulk import send_in_chunks, split
 from airflow_provider_emnify.sandbox import Sandbox
 
 if TYPE_CHECKING:
@@ -234,24 +234,6 @@ def test_the_next_chunk_follows_when_the_failed_one_is_done(caplog: pytest.LogCa
     assert done == [1, 2, 3]
     assert sent == [[1, 2], [3]]
     assert "Could tag although the call failed" in caplog.text
-
-
-def test_few_are_read_one_by_one_and_many_from_the_list() -> None:
-    rows = {number: {"id": number} for number in range(100)}
-    asked: list[int] = []
-
-    def get(number: int) -> dict[str, Any]:
-        asked.append(number)
-        return rows[number]
-
-    def list_all() -> Iterator[dict[str, Any]]:
-        asked.append(-1)
-        yield from rows.values()
-
-    assert read_rows([1, 2], get=get, list_all=list_all) == {1: {"id": 1}, 2: {"id": 2}}
-    assert asked == [1, 2]
-    assert list(read_rows(range(10, 16), get=get, list_all=list_all)) == [10, 11, 12, 13, 14, 15]
-    assert asked == [1, 2, -1]
 
 
 def test_split_keeps_the_order() -> None:

@@ -196,23 +196,23 @@ def test_ids_that_are_fewer_than_the_pages_are_read_one_by_one(
     make_sandbox: Callable[..., Sandbox], client_of: Callable[[Sandbox], EmnifyClient]
 ) -> None:
     sandbox = make_sandbox(endpoints=8000)
-    ids = sorted(sandbox.state.endpoints)[:5]
+    ids = sorted(sandbox.state.endpoints)[:7]
     read(client_of(sandbox), "endpoint_status", ids)
     assert sandbox.counts["GET /api/v1/endpoint"] == 1
-    assert sandbox.counts["GET /api/v1/endpoint/{endpoint_id}"] == 5
+    assert sandbox.counts["GET /api/v1/endpoint/{endpoint_id}"] == 7
 
 
 def test_what_the_list_does_not_hold_is_asked_for_by_itself(
     make_sandbox: Callable[..., Sandbox], client_of: Callable[[Sandbox], EmnifyClient]
 ) -> None:
     sandbox = make_sandbox(endpoints=10)
-    ids = [*sorted(sandbox.state.endpoints)[:5], 999_999_999]
+    ids = [*sorted(sandbox.state.endpoints)[:7], 999_999_999]
     readings = read(client_of(sandbox), "endpoint_status", ids)
     assert [key for key, reading in readings.items() if reading.gone] == [999_999_999]
 
 
 def test_a_user_is_found_by_username_in_the_list_too(sandbox: Sandbox, client: EmnifyClient) -> None:
-    names = [f"user{n}@example.org" for n in range(4)]
+    names = [f"user{n}@example.org" for n in range(7)]
     for name in names:
         client.users.create(username=name, name=name)
     readings = read(client, "user_status", names)
@@ -228,7 +228,7 @@ def test_connectivity_is_read_as_it_is(
 
 
 @pytest.mark.parametrize("kind", ["endpoint_status", "sim_status"])
-@pytest.mark.parametrize("count", [1, 5])
+@pytest.mark.parametrize("count", [1, 7])
 def test_what_is_gone_satisfies_a_wait_for_deleted(requests_mock: rm.Mocker, kind: str, count: int) -> None:
     requests_mock.post(AUTHENTICATE, json={"auth_token": make_token()})
     path = "endpoint" if kind == "endpoint_status" else "sim"
