@@ -18,6 +18,7 @@ from airflow_provider_emnify.api.errors import (
     EmnifyUnknownOutcomeError,
 )
 from airflow_provider_emnify.api.limits.limits import Limits
+from airflow_provider_emnify.api.locks import LOCK_TIMEOUT
 from airflow_provider_emnify.api.resources import MAY_BE_EMPTY, UNPAGED, Resources
 from airflow_provider_emnify.api.resources.graphql import GRAPHQL, data_of, is_mutation
 from airflow_provider_emnify.api.resources.graphql_pages import MOST_ROWS, check_all_pages, read_all_pages
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from types import TracebackType
 
+    from airflow_provider_emnify.api.locks import Lock
     from airflow_provider_emnify.api.transport.auth_token import AuthToken
     from airflow_provider_emnify.api.transport.bodies import Answer, Pick
     from airflow_provider_emnify.api.transport.credentials import Credentials
@@ -147,33 +149,33 @@ class EmnifyClient(Resources):
         """
         return self._tokens.token().info()
 
-    def one_at_a_time(self, kind: str, which: object = "") -> AbstractContextManager[float]:
-        """Do in turn what takes several calls, and goes wrong when another does the same in between.
+    def lock(
+        self, name: str, key: object = "", *, timeout: float = LOCK_TIMEOUT
+    ) -> AbstractContextManager[Lock]:
+        """Keep others out while several calls belong together: to look and then write, for example.
 
-        To look, write and look again, for example. Those wait for each other that do the same for the same
-        organisation and share a store of the rate limits (``rate_limit_store``): all processes of a host, or
-        all workers with one Redis. After ten minutes one goes on all the same, and so it does when the store
-        fails; a warning says so. A process that ends, ends its turn.
+        A lock is shared by those that use the same organisation, name and key, and a store of the rate limits
+        (``rate_limit_store``): all processes of a host, or all workers with one Redis. It ends with the
+        process that holds it (in Redis within a minute). When the store fails, it is one of this process
+        alone, and a warning says so. A wait of more than ten seconds is logged, once a minute.
 
         .. code-block:: python
 
-            with client.one_at_a_time("top-ups", endpoint_id):
-                quota = client.quotas.get_data(endpoint_id)
-                ...
+            with client.lock("top-ups", endpoint_id) as lock:
+                if lock.held_since(begun):  # another one may have done the same meanwhile
+                    ...
 
-        :param kind: What is being done, in a few words.
-        :param which: What it is done to, where that has a turn of its own.
-        :returns: A context manager, which gives when another one ended its turn for the same, by
-            ``time.monotonic()``; minus infinity when there was none in an hour.
-        :raises RuntimeError: on entering, when this thread has a turn already: it could wait for itself.
+        :param name: What is done under it, in a few words.
+        :param key: What it is done to, where each has a lock of its own.
+        :param timeout: Seconds to wait for it, at most.
+        :returns: A context manager, which gives the :class:`~airflow_provider_emnify.api.locks.Lock`.
+        :raises EmnifyLockTimeoutError: on entering, when another one holds it for longer.
+        :raises RuntimeError: on entering, when this thread holds a lock already: it could wait for itself.
         """
         organisation = self.token_info()["organisation_id"]
-        return self._limits.one_at_a_time(
-            kind,
-            which,
-            host=urlsplit(self._base_url).netloc,
-            organisation=self._organisation if organisation is None else f"organisation {organisation}",
-        )
+        whose = self._organisation if organisation is None else f"organisation {organisation}"
+        scope = f"{urlsplit(self._base_url).netloc} {whose}"
+        return self._limits.locks.hold(name, key, scope=scope, timeout=timeout)
 
     def request(
         self,

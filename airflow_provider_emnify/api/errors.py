@@ -68,9 +68,7 @@ class EmnifyError(Exception):
             if self.code is not None:
                 answer += f" ({self.code})"
         head = " ".join(part for part in (call, answer) if part)
-        return one_line(
-            "; ".join([f"{head}: {self.message}" if head else self.message, *self.field_errors])
-        )
+        return one_line("; ".join([f"{head}: {self.message}" if head else self.message, *self.field_errors]))
 
     @property
     def field_errors(self) -> list[str]:
@@ -134,6 +132,12 @@ class EmnifyRateLimitError(EmnifyError):
 
     transient = True
     retry_after: float | None = None
+
+
+class EmnifyLockTimeoutError(EmnifyError):
+    """Another task held a lock for too long. Nothing was sent, so another attempt is right."""
+
+    transient = True
 
 
 class EmnifyServerError(EmnifyError):
@@ -241,6 +245,11 @@ _NETWORK_STATES = (
     "unexpecteddatavalue",
 )
 _CONNECTIVITY = re.compile(r"/connectivity(_info)?$")
+
+
+def first_line(error: Exception) -> str:
+    """Return the kind of an error and the first line of what it says."""
+    return f"{type(error).__name__}: {str(error).partition(chr(10))[0]}"
 
 
 def error_from_answer(

@@ -173,7 +173,7 @@ class EmnifyCreateCloudConnectOperator(EmnifyWaitingOperator):
         name = parse_text(self.name, "name")
         wanted = {field: _CHECKS[field](getattr(self, field), field) for field in self._fields()}
         client = self.client
-        with client.one_at_a_time("Cloud Connect", name):
+        with client.lock("Cloud Connect", name):
             there = _of_name(client.cloud_connect.list(), name)
             created = self._create(name, wanted) if there is None else 0
         if there is None:

@@ -144,18 +144,18 @@ class EmnifySendSmsOperator(EmnifyCancellingOperator):
         twins: list[str] = []
 
         def send(endpoint_id: int) -> None:
-            with self.client.one_at_a_time("SMS", endpoint_id) as ended:
+            with self.client.lock("SMS", endpoint_id) as lock:
                 asked, others = time.monotonic(), list[int]()
                 there, now = read_sms(self.client, endpoint_id)
                 mine = [] if since is None else message.among(there, since)
                 if now is not None and not any(mine):
-                    others = message.of_another_run(there, _start(now, begun, asked, ended))
+                    others = message.of_another_run(there, _start(now, begun, asked, lock.held_since(begun)))
                 if others:
                     self.log.info("Another run has just sent it to endpoint %s: %s", endpoint_id, others)
                 own = [] if others else self._send(endpoint_id, message, mine, there)
                 sent[str(endpoint_id)] = others or own
                 if own and not any(mine):
-                    twin = self._look_again(endpoint_id, message, own, max(begun, ended))
+                    twin = self._look_again(endpoint_id, message, own, max(begun, lock.released))
                     twins.extend([f"{own} and before it {twin} to endpoint {endpoint_id}"] if twin else [])
 
         refused = each(ids, send, label=str, what="send the SMS to endpoint")
@@ -214,9 +214,7 @@ class EmnifySendSmsOperator(EmnifyCancellingOperator):
             self.began("sms.cancel", endpoint_id=endpoint_id, sms_id=ids[-1])
         return ids
 
-    def _look_again(
-        self, endpoint_id: int, message: _Message, own: Sequence[int], begun: float
-    ) -> list[int]:
+    def _look_again(self, endpoint_id: int, message: _Message, own: Sequence[int], begun: float) -> list[int]:
         """Return the SMS by which another host, which no turn kept waiting, has sent the same just before.
 
         :param own: What this task has sent.
@@ -272,7 +270,7 @@ class _Message:
         return []
 
 
-def _start(now: datetime, begun: float, asked: float, ended: float) -> datetime:
+def _start(now: datetime, begun: float, asked: float, other: bool) -> datetime:
     """Return when this task began, by emnify's clock.
 
     That shows whole seconds. What they leave open is the task's own time when another task has been at the
@@ -281,9 +279,9 @@ def _start(now: datetime, begun: float, asked: float, ended: float) -> datetime:
     :param now: What emnify's clock showed in an answer that has just come.
     :param begun: When this task began, by this host's clock.
     :param asked: When it asked for that answer.
-    :param ended: When another task was done with the endpoint, by this host's clock.
+    :param other: Whether another task has held the lock of the endpoint since this one began.
     """
-    if ended > begun:
+    if other:
         return (now - timedelta(seconds=time.monotonic() - begun)).replace(microsecond=0)
     return now + timedelta(seconds=1 - (asked - begun))
 

@@ -13,6 +13,7 @@ import time
 from collections import deque
 from typing import TYPE_CHECKING
 
+from airflow_provider_emnify.api.errors import first_line
 from airflow_provider_emnify.api.limits.buckets import local_now
 from airflow_provider_emnify.api.limits.stores import MemoryStore
 from airflow_provider_emnify.api.secrets.one_line_log import one_line_log
@@ -122,8 +123,3 @@ def fallback_of(store: Store) -> Fallback:
     """Return this process's fallback for a store."""
     with _fallbacks_lock:
         return _fallbacks.setdefault(store.key, Fallback(store.name))
-
-
-def first_line(error: Exception) -> str:
-    """Return the kind of an error and the first line of what it says."""
-    return f"{type(error).__name__}: {str(error).partition(chr(10))[0]}"

@@ -15,18 +15,18 @@ import math
 import re
 import threading
 import time
-import zlib
 from collections import deque
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 from pyrate_limiter import Rate
 
+from airflow_provider_emnify.api.errors import EmnifyLockTimeoutError, first_line
 from airflow_provider_emnify.api.limits.buckets import Place, local_now
-from airflow_provider_emnify.api.limits.fallback import fallback_of, first_line
-from airflow_provider_emnify.api.limits.stores import MemoryStore, make_store
+from airflow_provider_emnify.api.limits.fallback import fallback_of
+from airflow_provider_emnify.api.limits.stores import make_store
+from airflow_provider_emnify.api.locks import Locks
 from airflow_provider_emnify.api.secrets.one_line_log import one_line_log
-from airflow_provider_emnify.api.secrets.private_folder import LockTimeoutError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -123,10 +123,7 @@ _SERIAL_PATH = re.compile(
     r"/api/v1/endpoint(/[^/]+)?|/api/v2/endpoint/multi|/api/v2/bulk-operations/.*|/api/v1/sim/multi"
 )
 _SHORT = 10_000  # milliseconds; limits over no more than that are kept also when their store fails
-_TURN_WAIT = 600.0  # seconds after which a writer goes on all the same, with a warning
-_SLOTS = 64  # turns of one kind: things share them, so that a large fleet does not leave a file for each
 
-_held = threading.local()  # whether this thread has a turn
 _said: dict[str, float] = {}  # when this process has last said that it waits for a limit
 
 
@@ -173,6 +170,9 @@ class Limits:
         self._blind = max(short, default=0) / 1000
         self._narrowest = min((limit.window for limit in limits), default=0) / 1000
         self._sleep = sleep
+        self.locks = Locks(
+            self._store, lambda: self._fallback.failing, lambda error: self._fallback.fail(error, self._blind)
+        )
         self._lock = threading.RLock()
         self._buckets: dict[str, Bucket] = {}
         self._own: dict[str, tuple[Limit, deque[int]]] = {}  # this client's calls, to tell a new store of
@@ -219,57 +219,14 @@ class Limits:
     @contextlib.contextmanager
     def serial(self, method: str, path: str, *, host: str, organisation: str) -> Iterator[None]:
         """Hold the place of the one write that may be under way, where a call needs that."""
-        if not is_serial(method, path):
+        with contextlib.ExitStack() as stack:
+            if is_serial(method, path):
+                try:
+                    scope = f"{host} {organisation}"
+                    stack.enter_context(self.locks.queue("writes on endpoints", "", scope=scope))
+                except EmnifyLockTimeoutError as error:
+                    log.warning("%s Sending %s %s nevertheless.", error, method, path)
             yield
-            return
-        with self._turn(f"{host} {organisation}", "writes on endpoints"):
-            yield
-
-    @contextlib.contextmanager
-    def one_at_a_time(self, kind: str, which: object, *, host: str, organisation: str) -> Iterator[float]:
-        """Hold the turn of what takes several calls, and goes wrong when another does the same in between.
-
-        :param kind: What is being done.
-        :param which: What it is done to; each has a turn of its own (or now and then one with another).
-        :returns: When another one ended its turn for the same, by ``time.monotonic()``; minus infinity when
-            there was none in an hour.
-        :raises RuntimeError: when this thread has a turn already: it could wait for itself.
-        """
-        if getattr(_held, "turn", None) is not None:
-            raise RuntimeError(f"{kind}: this thread has the turn of {_held.turn} already; end that first")
-        slot = zlib.crc32(str(which).encode()) % _SLOTS
-        _held.turn = kind
-        try:
-            with self._turn(f"{host} {organisation} {kind} {slot}", kind, which=str(which)) as ended:
-                yield ended
-        finally:
-            _held.turn = None
-
-    @contextlib.contextmanager
-    def _turn(self, key: str, what: str, which: str = "") -> Iterator[float]:
-        """Hold a turn of the store, as far as the store goes: whatever it raises, the task goes on."""
-        turn, ended = contextlib.ExitStack(), -math.inf
-        try:
-            ended = self._enter_turn(turn, key, which)
-        except Exception as error:
-            log.warning("Could not wait for other %s (%s); going on", what, first_line(error))
-        try:
-            yield ended
-        finally:
-            try:
-                turn.close()
-            except Exception as error:
-                log.warning("Others may have come in between with %s (%s)", what, first_line(error))
-
-    def _enter_turn(self, turn: contextlib.ExitStack, key: str, which: str) -> float:
-        if not self._fallback.failing and not isinstance(self._store, MemoryStore):
-            try:
-                return turn.enter_context(self._store.turn(key, which, _TURN_WAIT))
-            except LockTimeoutError:
-                raise
-            except Exception as error:
-                self._fallback.fail(error, self._blind)
-        return turn.enter_context(MemoryStore().turn(key, which, _TURN_WAIT))
 
     def close(self) -> None:
         """Let go of files and connections."""
@@ -297,7 +254,7 @@ class Limits:
 
     def _take_from_store(self, wanted: deque[tuple[Limit, str]]) -> float:
         failed_before = self._fallback.failing
-        with self._store.lock(again=failed_before):
+        with self._store.guard(again=failed_before):
             try:
                 wait = self._take_under_lock(wanted, failed_before)
             except Exception as error:

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import json
 import math
 import os
 import sqlite3
 import threading
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from pyrate_limiter import InMemoryBucket, Rate, SQLiteBucket
 
 from airflow_provider_emnify.api.limits import presence as limit_presence
 from airflow_provider_emnify.api.limits.buckets import LocalBucket, SharedRedisBucket, local_now
+from airflow_provider_emnify.api.locks import IN_MEMORY, REMEMBERED
 from airflow_provider_emnify.api.secrets.private_folder import LockTimeoutError, PrivateFolder, check_file
 
 if TYPE_CHECKING:
@@ -28,15 +28,12 @@ if TYPE_CHECKING:
 _LOCK_WAIT = 30.0  # seconds for a lock that is held for a millisecond
 _RETRY_LOCK_WAIT = 0.5  # seconds, where it was not had before
 _BUSY_WAIT = 1.0  # seconds for another program that reads the file
-_TURN_KEPT = 86_400.0  # seconds that the files of a turn are kept after its last use
-_TURN_REMEMBERED = 3600.0  # seconds for which it is known whose a turn was
-_LEASE = 60.0  # seconds after which a turn in Redis ends whose process has ended
+_LEASE = 60.0  # seconds after which a lock in Redis ends whose process has ended
 _MANY = 50  # tables, from which on idle ones are dropped
 _IDLE = 600_000  # milliseconds after which nothing in a table counts any more
 _FILE = "limits.sqlite"
 # SQLite's codes for: no such table or column, malformed, schema, constraint, mismatch, format, no database.
 _DAMAGE = {1, 11, 17, 19, 20, 24, 26}
-_UNDER_WAY, _ENDED = b"under way", b"ended"
 _STAMPS = 2**31 - 1  # SQLite keeps a number of this size in the header of the file: milliseconds, going round
 
 
@@ -70,7 +67,7 @@ class Store:
         """Return the part of a rate that this store's users take."""
         return Rate(max(int(rate.limit) // self.share, 1), int(rate.interval))
 
-    def lock(self, *, again: bool = False) -> contextlib.AbstractContextManager[Any]:
+    def guard(self, *, again: bool = False) -> contextlib.AbstractContextManager[Any]:
         """Hold the store against other processes while places are taken.
 
         :param again: Whether the store has failed before: then it is not waited for.
@@ -103,15 +100,9 @@ class Store:
         """Return the bucket of that key."""
         raise NotImplementedError
 
-    def turn(self, key: str, which: str, timeout: float) -> contextlib.AbstractContextManager[float]:
-        """Hold the one turn of that key; waits at most ``timeout`` seconds, then raises.
-
-        :param which: What the turn is for; several things may share one. Empty: it does not matter.
-        :returns: A context manager. It gives when an earlier turn for the same thing ended, by
-            ``time.monotonic()`` (just now, when that one was waited for and its process died); minus infinity
-            when there was none in an hour.
-        """
-        raise NotImplementedError
+    def lock(self, key: str, timeout: float) -> contextlib.AbstractContextManager[float]:
+        """Hold the lock of that key; see :class:`~airflow_provider_emnify.api.locks.LockStore`."""
+        return IN_MEMORY.lock(key, timeout)
 
     def close(self) -> None:
         """Let go of files and connections."""
@@ -120,10 +111,6 @@ class Store:
 class MemoryStore(Store):
     """In this process alone."""
 
-    _turns: ClassVar[dict[str, threading.Lock]] = {}  # by all clients of the process
-    _ended: ClassVar[dict[str, dict[str, float]]] = {}
-    _turns_lock = threading.Lock()
-
     def __init__(self, share: int = 1) -> None:
         self.share = share
 
@@ -131,23 +118,6 @@ class MemoryStore(Store):
         """Return a new bucket."""
         del key
         return LocalBucket(InMemoryBucket([rate]), rate)
-
-    @contextlib.contextmanager
-    def turn(self, key: str, which: str, timeout: float) -> Iterator[float]:
-        """Hold the one turn of that key in this process."""
-        with self._turns_lock:
-            lock = self._turns.setdefault(key, threading.Lock())
-            ended = self._ended.setdefault(key, {})
-        if not lock.acquire(timeout=timeout):
-            raise LockTimeoutError(f"another one is under way for {timeout:.0f} s")
-        try:
-            yield ended.get(which, -math.inf)
-        finally:
-            now = time.monotonic()
-            for old in [name for name, moment in ended.items() if moment < now - _TURN_REMEMBERED]:
-                del ended[old]
-            ended[which] = now
-            lock.release()
 
 
 class HostStore(Store):
@@ -165,7 +135,7 @@ class HostStore(Store):
         self._opened: tuple[int, int, int] | None = None
         self._replaced = False
 
-    def lock(self, *, again: bool = False) -> contextlib.AbstractContextManager[Any]:
+    def guard(self, *, again: bool = False) -> contextlib.AbstractContextManager[Any]:
         """Hold the lock file."""
         return self._folder.lock("limits.lock", _RETRY_LOCK_WAIT if again else _LOCK_WAIT)
 
@@ -192,6 +162,7 @@ class HostStore(Store):
         other = before is not None and before[:2] != (self._opened or ())[:2]
         self._replaced = other or (new and not alone)
         self._tidy(self._connection)
+        self._folder.forget_locks("lock-*", REMEMBERED)
 
     def _tidy(self, connection: sqlite3.Connection) -> None:
         """Forget hosts and organisations that nobody calls any more, once there are many.
@@ -210,10 +181,6 @@ class HostStore(Store):
             if (newest or 0) < long_ago:
                 connection.execute(f"DROP TABLE {table}")
         connection.commit()
-        for turn in self._folder.path.glob("turn-*"):
-            with contextlib.suppress(OSError):
-                if turn.stat().st_mtime < time.time() - _TURN_KEPT:
-                    turn.unlink()
 
     def _born(self) -> int:
         found = self._connection and self._connection.execute("PRAGMA user_version").fetchone()
@@ -260,18 +227,15 @@ class HostStore(Store):
         return LocalBucket(SQLiteBucket([rate], self._connection, table), rate)
 
     @contextlib.contextmanager
-    def turn(self, key: str, which: str, timeout: float) -> Iterator[float]:
-        """Hold the one turn of that key on this host. It ends with the process that holds it."""
-        name = f"turn-{_name(key)}"
-        with self._folder.lock(f"{name}.lock", timeout) as waited:
-            os.utime(self._folder.path / f"{name}.lock")  # it is in use
-            turns = _Turns(self._folder, f"{name}.turns")
-            ended = turns.ended(which, waited=waited)
-            turns.note(which, ended=False)
+    def lock(self, key: str, timeout: float) -> Iterator[float]:
+        """Hold a lock file on this host. It was last changed when the lock was last taken or released."""
+        with self._folder.lock(f"lock-{_name(key)}", timeout) as held:
+            ago = 0.0 if held.waited else max(time.time() - held.changed, 0.0)
+            held.touch()
             try:
-                yield ended
+                yield time.monotonic() - ago
             finally:
-                turns.note(which, ended=True)
+                held.touch()
 
     def close(self) -> None:
         """Close the file."""
@@ -279,39 +243,6 @@ class HostStore(Store):
         if connection is not None:
             with contextlib.suppress(sqlite3.Error):
                 connection.close()
-
-
-class _Turns:
-    """Whose a turn of this host was in the last hour, in a file that belongs to who has the turn."""
-
-    def __init__(self, folder: PrivateFolder, name: str) -> None:
-        self._folder = folder
-        self._name = name
-
-    def ended(self, which: str, *, waited: bool) -> float:
-        """Return when a turn for the same thing ended; see :meth:`Store.turn`."""
-        if not which:
-            return -math.inf
-        moment, ended = self._read().get(_name(which), (-math.inf, True))
-        ago = 0.0 if waited and not ended else max(time.time() - moment, 0.0)
-        return time.monotonic() - ago
-
-    def note(self, which: str, *, ended: bool) -> None:
-        """Write down that a turn has begun, or that it has ended. On a full disk the turn goes on without."""
-        if not which:
-            return
-        now = time.time()
-        turns = {name: turn for name, turn in self._read().items() if turn[0] > now - _TURN_REMEMBERED}
-        turns[_name(which)] = (now, ended)
-        with contextlib.suppress(OSError):
-            self._folder.write(self._name, json.dumps(turns).encode("ascii"))
-
-    def _read(self) -> dict[str, tuple[float, bool]]:
-        try:
-            turns: dict[str, tuple[float, bool]] = json.loads(self._folder.read(self._name))
-        except (OSError, ValueError):  # the first turn, or a file that is damaged
-            return {}
-        return turns
 
 
 class RedisStore(Store):
@@ -343,15 +274,15 @@ class RedisStore(Store):
         return SharedRedisBucket(self._client, f"emnify-limits:{_name(key)}", rate)
 
     @contextlib.contextmanager
-    def turn(self, key: str, which: str, timeout: float) -> Iterator[float]:
-        """Hold the one turn of that key. It ends at most a minute after the process that holds it."""
+    def lock(self, key: str, timeout: float) -> Iterator[float]:
+        """Hold a lock in Redis. It ends at most a minute after the process that holds it."""
         self.begin()
-        client, name = self._client, f"emnify-turn:{_name(key)}"
-        noted, remembered = f"{name}:{_name(which)}", round(_TURN_REMEMBERED * 1000)
+        client, name = self._client, f"emnify-lock:{_name(key)}"
+        released, remembered = f"{name}:released", round(REMEMBERED * 1000)
         lock = client.lock(name, timeout=_LEASE, blocking_timeout=timeout, thread_local=False)
         waited = not lock.acquire(blocking=False)
         if waited and not lock.acquire():
-            raise LockTimeoutError(f"another one is under way for {timeout:.0f} s")
+            raise LockTimeoutError(f"another one has it for {timeout:.0f} s")
         over = threading.Event()
 
         def keep() -> None:
@@ -359,21 +290,16 @@ class RedisStore(Store):
                 with contextlib.suppress(Exception):  # whether it was lost shows at its end
                     lock.reacquire()
 
-        keeper = threading.Thread(target=keep, name="emnify-turn", daemon=True)
+        keeper = threading.Thread(target=keep, name="emnify-lock", daemon=True)
         keeper.start()
         try:
-            if not which:
-                yield -math.inf
-                return
-            before, left = client.get(noted), client.pttl(noted)
-            ago = math.inf if left < 0 else (remembered - left) / 1000
-            ended = time.monotonic() - (0 if waited and before == _UNDER_WAY else ago)
-            client.set(noted, _UNDER_WAY, px=remembered)
+            left = remembered if waited else client.pttl(released)  # by the clock of Redis
+            client.set(released, "", px=remembered)
             try:
-                yield ended
+                yield -math.inf if left < 0 else time.monotonic() - (remembered - left) / 1000
             finally:
                 with contextlib.suppress(Exception):
-                    client.set(noted, _ENDED, px=remembered)
+                    client.set(released, "", px=remembered)
         finally:
             over.set()
             keeper.join()

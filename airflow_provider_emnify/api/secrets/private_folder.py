@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import math
 import os
 import random
 import secrets
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.001, 0.05  # seconds between two looks at a lock that another one has
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
 _IN_PLACE = 3  # tries, where another process makes or deletes a file meanwhile
-_held: weakref.WeakSet[_Held] = weakref.WeakSet()
+_held: weakref.WeakSet[HeldFile] = weakref.WeakSet()
 
 
 class UnsafeFileError(PermissionError):
@@ -146,38 +147,62 @@ class PrivateFolder:
             raise
 
     @contextlib.contextmanager
-    def lock(self, name: str, timeout: float) -> Iterator[bool]:
+    def lock(self, name: str, timeout: float) -> Iterator[HeldFile]:
         """Hold a lock file against other processes and threads. It ends with the process that holds it.
 
         :param timeout: Seconds to wait for it, at most.
-        :returns: A context manager, which gives whether another one was waited for.
+        :returns: A context manager, which gives the file.
         :raises LockTimeoutError: when another one has it for longer. That says nothing of the files.
         :raises OSError: when the lock file cannot be used.
         """
         waited, deadline, pause = False, time.monotonic() + timeout, _FIRST_PAUSE
         while True:
-            held = _Held(self.open(name))
+            held = HeldFile(self.open(name), waited=waited)
             try:
                 while not held.take():
-                    waited = True
+                    held.waited = waited = True
                     left = deadline - time.monotonic()
                     if left <= 0:
                         raise LockTimeoutError(f"another process has {self.path / name} for {timeout:g} s")
                     time.sleep(min(pause * random.uniform(0.5, 1), left))  # noqa: S311 - spreads processes
                     pause = min(pause * 2, _LONGEST_PAUSE)
                 if held.is_in_place():
-                    yield waited
+                    yield held
                     return
             finally:
                 held.release()
 
+    def forget_locks(self, pattern: str, seconds: float) -> None:
+        """Delete the lock files that nobody has touched for so long, and nobody holds."""
+        long_ago = time.time() - seconds
+        for path in self.path.glob(pattern):
+            with contextlib.suppress(OSError):
+                if path.lstat().st_mtime < long_ago:
+                    with self.lock(path.name, 0) as held:
+                        if held.changed < long_ago:
+                            path.unlink()
 
-class _Held:
-    """An open lock file."""
 
-    def __init__(self, descriptor: int) -> None:
+class HeldFile:
+    """An open lock file. ``waited`` tells whether another one had it first."""
+
+    def __init__(self, descriptor: int, *, waited: bool) -> None:
         self._descriptor: int | None = descriptor
+        self.waited = waited
         _held.add(self)
+
+    @property
+    def changed(self) -> float:
+        """When it was last touched, in seconds since 1970; minus infinity when it never was."""
+        found = None if self._descriptor is None else os.fstat(self._descriptor)
+        return found.st_mtime if found is not None and found.st_size else -math.inf
+
+    def touch(self) -> None:
+        """Note the time. On a full disk it is not noted."""
+        if self._descriptor is not None:
+            with contextlib.suppress(OSError):
+                os.pwrite(self._descriptor, b"\n", 0)
+                os.utime(self._descriptor)
 
     def take(self) -> bool:
         """Take the lock, unless another one has it."""

@@ -123,7 +123,7 @@ class EmnifyCreateDataStreamOperator(DataStreamSettingsOperator):
         name, settings = parse_text(self.name, "name"), self.settings()
         if "destination" not in settings:
             raise ValueError(f"destination: {self.destination!r} is none; give one, with a connection_type")
-        with self.client.one_at_a_time("data streams", name):
+        with self.client.lock("data streams", name):
             there = stream_of_name(self.client, name)
             created = self._create(name, settings) if there is None else 0
         if there is None:

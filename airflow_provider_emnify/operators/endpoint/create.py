@@ -131,7 +131,7 @@ class EmnifyCreateEndpointsOperator(EmnifyBaseOperator):
             return []
         # emnify refuses a second endpoint for a SIM, but not for a name.
         by_name = any("sim_id" not in row for row in rows)
-        with self.client.one_at_a_time("endpoints by name") if by_name else nullcontext():
+        with self.client.lock("endpoints by name") if by_name else nullcontext():
             existing = Existing(self.client, rows)
             found = [existing.take(row) for row in rows]
             self._judge(found, context)

@@ -148,7 +148,7 @@ class EmnifyEuiccOperationOperator(EmnifyOperationOperator):
         twins: list[str] = []
 
         def look_or_schedule(euicc_id: int) -> None:
-            with self.client.one_at_a_time("eUICC operations", euicc_id):
+            with self.client.lock("eUICC operations", euicc_id):
                 row, latest = self._earlier(euicc_id, int(action["id"]), own)
                 if row is None:
                     own.soon()

@@ -114,7 +114,7 @@ class EmnifySimOperationOperator(EmnifyOperationOperator):
         action = find_action(operations.actions(), self.action)
         names = self._names(targets)
         own, self._newest = OwnOperations(context, self.log), None
-        with self.client.one_at_a_time("SIM operations"):
+        with self.client.lock("SIM operations"):
             earlier = self._earlier(names, action, product_id, own)
             new = [target for target in targets if target not in earlier]
             self.log.info(

@@ -25,9 +25,7 @@ _LONGEST = 500  # characters of a call that a message shows
 
 
 @contextmanager
-def at_most_once(
-    operator: EmnifyBaseOperator, context: Context, call: str, check: str
-) -> Iterator[None]:
+def at_most_once(operator: EmnifyBaseOperator, context: Context, call: str, check: str) -> Iterator[None]:
     """Make a call that nobody can tell from another one like it, unless another one may have made it.
 
     Airflow 3.3 and later keep a note of it: a try that finds the note of one before fails, unless that one
@@ -67,8 +65,8 @@ def at_most_once(
             "not made; the next try makes it"
         )
     try:
-        with operator.client.one_at_a_time("calls", call) as ended:
-            if ended > begun:
+        with operator.client.lock("calls", call) as lock:
+            if lock.held_since(begun):
                 raise _made_elsewhere("another task has made", shown, check)
             if runs := runs_that_do_the_same(context, call, operator.log):
                 raise _made_elsewhere(f"this task in {shorten(runs)} makes", shown, check)

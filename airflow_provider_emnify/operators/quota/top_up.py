@@ -95,7 +95,7 @@ class EmnifyTopUpQuotaOperator(QuotaOperator):
         unsure: list[str] = []
 
         def top_up(endpoint_id: int) -> None:
-            with self.client.one_at_a_time(f"{self.quota_type} quotas", endpoint_id):
+            with self.client.lock(f"{self.quota_type} quotas", endpoint_id):
                 read_at, begun = datetime.now(UTC), time.monotonic()
                 quota = self._read(endpoint_id) or {}
                 before = assigned_of(quota).volume or 0.0

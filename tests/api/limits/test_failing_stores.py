@@ -40,9 +40,9 @@ def warnings(caplog: pytest.LogCaptureFixture) -> list[str]:
 
 
 def use(directory: Path | None, calls: int = 3, limits: tuple[Limit, ...] = LONG) -> None:
-    """Do what a task does: a turn, a write, and calls; with a client of its own."""
+    """Do what a task does: a lock, a write, and calls; with a client of its own."""
     client = Limits("host", limits=limits, directory=directory)
-    with client.one_at_a_time("SMS", 7, host=HOST, organisation="acme"):
+    with client.locks.hold("SMS", 7, scope=f"{HOST} acme"):
         pass
     with client.serial("PATCH", "/api/v1/endpoint/5", host=HOST, organisation="acme"):
         for _ in range(calls):
@@ -269,15 +269,14 @@ def test_a_folder_that_is_opened_under_way_is_used_no_more(
     assert len(warnings(caplog)) == 1
 
 
-@pytest.mark.parametrize("name", ["turns", "lock"])
 @pytest.mark.parametrize("plant", KINDS)
-def test_the_files_of_a_turn_are_neither_followed_nor_waited_for(
-    tmp_path: Path, plant: Callable[[Path, Path], None], name: str
+def test_the_file_of_a_lock_is_neither_followed_nor_waited_for(
+    tmp_path: Path, plant: Callable[[Path, Path], None]
 ) -> None:
     victim, directory = tmp_path / "victim", tmp_path / "limits"
     victim.write_bytes(PRECIOUS)
     use(directory, 1)
-    for path in directory.glob(f"turn-*.{name}"):
+    for path in directory.glob("lock-*"):
         path.unlink()
         plant(path, victim)
     use(directory, 1)

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from airflow_provider_emnify.api.limits import limits as limits_module
 from airflow_provider_emnify.api.limits import stores as limit_stores
 from airflow_provider_emnify.api.limits.limits import Limits
 from tests.api.limits.test_limits import HOST, SMALL, call, most_in_a_window
@@ -112,7 +111,7 @@ def test_a_redis_that_goes_away_costs_a_warning(redis_url: str, caplog: pytest.L
     assert "counts alone" in caplog.text
 
 
-def test_turns_that_share_a_redis_do_not_overlap(redis_url: str) -> None:
+def test_locks_that_share_a_redis_do_not_overlap(redis_url: str) -> None:
     under_way: list[int] = []
     overlaps: list[int] = []
     told: list[float] = []
@@ -121,8 +120,8 @@ def test_turns_that_share_a_redis_do_not_overlap(redis_url: str) -> None:
     def work() -> None:
         limits = Limits(redis_url)
         for _ in range(5):
-            with limits.one_at_a_time("SMS", 7, host=HOST, organisation="acme") as ended:
-                told.append(ended)
+            with limits.locks.hold("SMS", 7, scope=f"{HOST} acme") as lock:
+                told.append(lock.released)
                 under_way.append(1)
                 overlaps.append(len(under_way))
                 under_way.pop()
@@ -135,15 +134,15 @@ def test_turns_that_share_a_redis_do_not_overlap(redis_url: str) -> None:
         thread.join()
     assert overlaps == [1] * 15
     assert told[0] == -math.inf
-    assert all(begun - 0.1 <= ended < time.monotonic() for ended in told[1:])
+    assert all(begun - 0.1 <= released < time.monotonic() for released in told[1:])
 
 
-def test_a_turn_is_kept_for_as_long_as_it_takes(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_lock_is_kept_for_as_long_as_it_takes(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(limit_stores, "_LEASE", 0.2)
     client = redis.Redis.from_url(redis_url)
     limits = Limits(redis_url)
-    with limits.one_at_a_time("SMS", 7, host=HOST, organisation="acme"):
-        (name,) = client.keys(f"emnify-turn:{'?' * 16}")
+    with limits.locks.hold("SMS", 7, scope=f"{HOST} acme"):
+        (name,) = client.keys(f"emnify-lock:{'?' * 16}")
         renewed = 0
         left = client.pttl(name)
         while renewed < 3:  # each renewal makes it longer
@@ -155,41 +154,27 @@ def test_a_turn_is_kept_for_as_long_as_it_takes(redis_url: str, monkeypatch: pyt
     client.close()
 
 
-def test_a_turn_that_was_lost_costs_a_warning(redis_url: str, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_lock_that_was_lost_costs_a_warning(redis_url: str, caplog: pytest.LogCaptureFixture) -> None:
     client = redis.Redis.from_url(redis_url)
     limits = Limits(redis_url)
-    with limits.one_at_a_time("SMS", 7, host=HOST, organisation="acme"):
+    with limits.locks.hold("SMS", 7, scope=f"{HOST} acme"):
         client.flushall()
-    assert "Others may have come in between with SMS" in caplog.text
+    assert "The lock 'SMS' of 7 was lost" in caplog.text
     limits.close()
     client.close()
 
 
-def test_things_that_share_a_turn_of_a_redis_are_told_apart(
-    redis_url: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(limits_module, "_SLOTS", 1)
-    limits, told = Limits(redis_url), []
-    for which in (7, 8, 7):
-        with limits.one_at_a_time("calls", which, host=HOST, organisation="acme") as ended:
-            told.append(ended)
-    limits.close()
-    assert told[:2] == [-math.inf] * 2
-    assert told[2] > 0
-
-
 @pytest.mark.parametrize("waits", [True, False])
-def test_of_a_turn_of_a_redis_whose_process_died_its_beginning_is_known(redis_url: str, waits: bool) -> None:
+def test_of_a_lock_of_a_redis_whose_process_died_its_beginning_is_known(redis_url: str, waits: bool) -> None:
     client = redis.Redis.from_url(redis_url)
     limits = Limits(redis_url)
-    with limits.one_at_a_time("calls", 7, host=HOST, organisation="acme"):
-        lock, note = sorted(client.keys("emnify-turn:*"), key=len)
-        begun = client.get(note)
-    client.set(note, begun, px=3_599_000)  # a second ago
+    with limits.locks.hold("calls", 7, scope=f"{HOST} acme"):
+        name, note = sorted(client.keys("emnify-lock:*"), key=len)
+    client.set(note, "", px=3_599_000)  # a second ago
     if waits:
-        client.set(lock, "whose process has died", px=200)
+        client.set(name, "whose process has died", px=200)
     asked = time.monotonic()
-    with limits.one_at_a_time("calls", 7, host=HOST, organisation="acme") as ended:
-        assert ended > asked if waits else ended < asked - 0.9
+    with limits.locks.hold("calls", 7, scope=f"{HOST} acme") as lock:
+        assert lock.released > asked if waits else lock.released < asked - 0.9
     limits.close()
     client.close()

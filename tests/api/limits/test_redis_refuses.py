@@ -26,7 +26,7 @@ LIMITS_OF_50 = (Limit("fifty", 50, 0.5, "organisation", "GET", re.compile(LIST))
 
 def use(url: str) -> None:
     limits = Limits(url)
-    with limits.one_at_a_time("SMS", 7, host=HOST, organisation="acme"):
+    with limits.locks.hold("SMS", 7, scope=f"{HOST} acme"):
         limits.acquire("GET", LIST, host=HOST, organisation="acme")
     with limits.serial("PATCH", "/api/v1/endpoint/5", host=HOST, organisation="acme"):
         limits.acquire("PATCH", "/api/v1/endpoint/5", host=HOST, organisation="acme")

@@ -214,21 +214,21 @@ def test_without_a_temporary_folder_it_is_an_os_error_and_only_when_used(
         private.check()
 
 
-def test_one_at_a_time_has_a_lock_and_the_next_one_is_told_that_it_waited(private: PrivateFolder) -> None:
+def test_one_at_a_time_holds_a_lock_and_the_next_one_knows_that_it_waited(private: PrivateFolder) -> None:
     told: list[bool] = []
     inside: list[int] = []
 
     def work() -> None:
         for _ in range(20):
-            with private.lock("x", 60) as waited:
+            with private.lock("x", 60) as held:
                 inside.append(1)
-                told.append(waited)
+                told.append(held.waited)
                 assert len(inside) == 1
                 inside.pop()
 
     threads = [threading.Thread(target=work) for _ in range(4)]
-    with private.lock("x", 0) as waited:
-        assert not waited
+    with private.lock("x", 0) as held:
+        assert not held.waited
         for thread in threads:
             thread.start()
         with pytest.raises(LockTimeoutError, match="another process has"), private.lock("x", 0.01):
@@ -242,14 +242,14 @@ def test_one_at_a_time_has_a_lock_and_the_next_one_is_told_that_it_waited(privat
 def test_a_lock_file_that_is_deleted_under_way_is_made_again(
     private: PrivateFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    take = private_folder._Held.take
+    take = private_folder.HeldFile.take
 
-    def delete_first(held: private_folder._Held) -> bool:
+    def delete_first(held: private_folder.HeldFile) -> bool:
         (private.path / "x").unlink()
-        monkeypatch.setattr(private_folder._Held, "take", take)
+        monkeypatch.setattr(private_folder.HeldFile, "take", take)
         return take(held)
 
-    monkeypatch.setattr(private_folder._Held, "take", delete_first)
+    monkeypatch.setattr(private_folder.HeldFile, "take", delete_first)
     with private.lock("x", 0), pytest.raises(LockTimeoutError), private.lock("x", 0):
         pass
 

@@ -8,7 +8,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_emnify.api import Limits
+from airflow_provider_emnify.api.locks import Locks
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -47,26 +47,26 @@ def both(*runs: Run) -> list[Any]:
 def in_turn(
     monkeypatch: pytest.MonkeyPatch, owner: type, write: str, first: Run, second: Run
 ) -> list[Any]:
-    """Have the second ask for its turn just before the first writes: they share a store."""
+    """Have the second ask for the lock just before the first writes: they share a store."""
     writing, asked = threading.Event(), threading.Event()
-    plain_write, plain_turn = getattr(owner, write), Limits.one_at_a_time
+    plain_write, plain_hold = getattr(owner, write), Locks.hold
 
     def write_late(*args: Any, **kwargs: Any) -> Any:
         writing.set()
         assert asked.wait(_SECONDS)
         return plain_write(*args, **kwargs)
 
-    def ask(self: Limits, *args: Any, **kwargs: Any) -> Any:
+    def ask(self: Locks, *args: Any, **kwargs: Any) -> Any:
         if writing.is_set():
             asked.set()
-        return plain_turn(self, *args, **kwargs)
+        return plain_hold(self, *args, **kwargs)
 
     def begin_late() -> Any:
         assert writing.wait(_SECONDS)
         return second()
 
     monkeypatch.setattr(owner, write, write_late)
-    monkeypatch.setattr(Limits, "one_at_a_time", ask)
+    monkeypatch.setattr(Locks, "hold", ask)
     return both(first, begin_late)
 
 

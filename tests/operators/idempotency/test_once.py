@@ -16,7 +16,6 @@ from airflow_provider_emnify.api import (
     EmnifyUnknownOutcomeError,
     EmnifyValidationError,
 )
-from airflow_provider_emnify.api.limits import limits
 from airflow_provider_emnify.api.resources.graphql import is_mutation
 from airflow_provider_emnify.operators.emnify import EmnifyOperator
 from airflow_provider_emnify.operators.graphql import EmnifyGraphqlOperator
@@ -234,9 +233,8 @@ class TestTwoRunsAtOnce:
         assert "This one has not. Check at emnify whether it was done (with sms.list)" in str(error)
 
     def test_other_arguments_are_another_call(
-        self, fleet: Sandbox, in_the_middle: Callable[..., list[Any]], monkeypatch: pytest.MonkeyPatch
+        self, fleet: Sandbox, in_the_middle: Callable[..., list[Any]]
     ) -> None:
-        monkeypatch.setattr(limits, "_SLOTS", 1)  # they share a turn
         other = EmnifyOperator(
             task_id="t", call="sms.send", arguments={**sms(fleet).arguments, "payload": "off"}
         )
