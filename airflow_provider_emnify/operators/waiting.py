@@ -1,7 +1,4 @@
-"""What operators that wait have in common: begin, wait in the worker or the triggerer, cancel when killed.
-
-The wait itself is shared with the sensors: :func:`look`, :func:`deferral` and :func:`outcome`.
-"""
+"""What operators that wait have in common: begin, wait in the worker or the triggerer, cancel when killed."""
 
 from __future__ import annotations
 
@@ -11,26 +8,21 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_emnify.airflow_names import AirflowFailException, AirflowTaskTimeout, conf
-from airflow_provider_emnify.api.errors import EmnifyError, one_line
-from airflow_provider_emnify.api.waits.wait import Wait, read
+from airflow_provider_emnify.api.errors import EmnifyError
+from airflow_provider_emnify.api.waits.wait import look
 from airflow_provider_emnify.arguments import parse_seconds
 from airflow_provider_emnify.hooks.emnify import EmnifyHook
 from airflow_provider_emnify.operators.base import EmnifyBaseOperator
 from airflow_provider_emnify.retry import is_lasting
 from airflow_provider_emnify.triggers.shared.cancel import cancel
-from airflow_provider_emnify.triggers.wait import EmnifyWaitTrigger
+from airflow_provider_emnify.triggers.wait import EXECUTION_TIMEOUT, deferral, outcome
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, MutableMapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from airflow_provider_emnify.airflow_names import Context
-    from airflow_provider_emnify.api import EmnifyClient
-    from airflow_provider_emnify.api.waits.wait import Id, Reading, Verdict
+    from airflow_provider_emnify.api.waits.wait import Id, Reading, Wait
 
-EXECUTION_TIMEOUT = "execution_timeout"
-"""The status of a wait that the task's own timeout has ended."""
-
-_TRIGGERER_MAY_LAG = 300.0  # seconds after the deadline at which Airflow itself ends the wait
 _CANCEL_MAY_TAKE = 30.0  # seconds; Airflow kills a task that takes longer to end
 
 
@@ -194,62 +186,9 @@ class EmnifyCancellingOperator(EmnifyWaitingOperator):
             cancel(own.get_conn(), calls)
 
 
-def look(client: EmnifyClient, wait: Wait, readings: MutableMapping[Id, Reading]) -> Verdict:
-    """Read the ids that are still to be read, and judge all.
-
-    :param readings: What earlier looks have seen; the new ones are added.
-    :raises EmnifyError: when emnify could not be read.
-    """
-    readings.update(read(client, wait.kind, wait.judge(readings).pending, wait.filters))
-    return wait.judge(readings)
-
-
-def deferral(
-    conn_id: str,
-    wait: Wait,
-    poll_interval: float,
-    timeout: float,
-    cancel: Sequence[Mapping[str, Any]] = (),
-    result: Any = None,
-    execution_deadline: float | None = None,
-) -> dict[str, Any]:
-    """Return the arguments of ``defer`` for a wait that begins now.
-
-    :param cancel: Calls to make when the task is marked failed or cleared meanwhile.
-    :param result: Plain values that the event brings back.
-    :param execution_deadline: When the task's ``execution_timeout`` ends, in seconds since 1970. What comes
-        first counts. Airflow 3 itself does not look at it while a task is deferred.
-    """
-    now = time.time()
-    ends_execution = execution_deadline is not None and execution_deadline < now + timeout
-    deadline = now + timeout if execution_deadline is None else min(now + timeout, execution_deadline)
-    return {
-        "trigger": EmnifyWaitTrigger(
-            emnify_conn_id=conn_id,
-            wait=wait.to_dict(),
-            poll_interval=poll_interval,
-            deadline=deadline,
-            cancel=cancel,
-            result=result,
-            ends_execution=ends_execution,
-        ),
-        "method_name": "execute_complete",
-        "timeout": timedelta(seconds=max(deadline - now, 0.0) + _TRIGGERER_MAY_LAG),
-    }
-
-
 def execution_deadline(context: Context, execution_timeout: timedelta | None) -> float | None:
     """Return when the time of a task's try is over, in seconds since 1970; None when it has no end."""
     if execution_timeout is None:
         return None
     started: datetime | None = getattr(context.get("ti"), "start_date", None)
     return (time.time() if started is None else started.timestamp()) + execution_timeout.total_seconds()
-
-
-def outcome(event: Mapping[str, Any] | None) -> tuple[str, str, dict[str, str]]:
-    """Return what a trigger's event says: status, message, and the last state of each id."""
-    event = event or {"status": "failed", "message": "the trigger sent no event"}
-    status, message = str(event.get("status")), str(event.get("message", ""))
-    if event.get(EXECUTION_TIMEOUT):
-        status, message = EXECUTION_TIMEOUT, f"The task's execution_timeout is over. {message}"
-    return status, one_line(message), dict(event.get("seen") or {})

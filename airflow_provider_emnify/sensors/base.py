@@ -16,19 +16,14 @@ from airflow_provider_emnify.airflow_names import (
     conf,
 )
 from airflow_provider_emnify.api.errors import EmnifyError
-from airflow_provider_emnify.api.waits.wait import Wait
+from airflow_provider_emnify.api.waits.wait import Wait, look
 from airflow_provider_emnify.arguments import is_known, parse_choice
 from airflow_provider_emnify.hooks.emnify import EmnifyHook
 from airflow_provider_emnify.operators.base import OneLineLog
-from airflow_provider_emnify.operators.waiting import (
-    EXECUTION_TIMEOUT,
-    deferral,
-    execution_deadline,
-    look,
-    outcome,
-)
+from airflow_provider_emnify.operators.waiting import execution_deadline
 from airflow_provider_emnify.retry import fail_for_good, is_lasting
 from airflow_provider_emnify.sensors.first_look import first_look
+from airflow_provider_emnify.triggers.wait import EXECUTION_TIMEOUT, deferral, outcome
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

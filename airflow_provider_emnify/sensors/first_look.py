@@ -11,12 +11,11 @@ from typing import TYPE_CHECKING
 
 from airflow_provider_emnify.api.errors import EmnifyError
 from airflow_provider_emnify.api.transport.token_cache import AcceptanceCache, TokenCache
-from airflow_provider_emnify.api.waits.wait import WAITS
+from airflow_provider_emnify.api.waits.wait import WAITS, look
 from airflow_provider_emnify.hooks.connection import ConnectionSettings
 from airflow_provider_emnify.hooks.emnify import EmnifyHook
 from airflow_provider_emnify.hooks.form import DEFAULT_TOKEN_CACHE
 from airflow_provider_emnify.hooks.masking import mask
-from airflow_provider_emnify.operators.waiting import look
 from airflow_provider_emnify.retry import is_lasting
 
 if TYPE_CHECKING:

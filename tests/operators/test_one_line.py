@@ -18,9 +18,9 @@ from airflow_provider_emnify.api.secrets.one_line_log import one_line_log
 from airflow_provider_emnify.api.waits.wait import WAITS
 from airflow_provider_emnify.operators.emnify import EmnifyOperator
 from airflow_provider_emnify.operators.endpoint import EmnifyUpdateEndpointsOperator
-from airflow_provider_emnify.operators.waiting import outcome
 from airflow_provider_emnify.retry import fail_for_good
 from airflow_provider_emnify.sandbox.http.engine import Engine
+from airflow_provider_emnify.triggers.wait import outcome
 from tests.operators.support import context, without_retries
 from tests.operators.test_as_airflow_does import EACH
 from tests.sensors.test_each_sensor import CASES

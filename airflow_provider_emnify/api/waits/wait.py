@@ -17,11 +17,11 @@ from airflow_provider_emnify.api.waits.events import EVENT_WAITS
 from airflow_provider_emnify.api.waits.kinds import STATE_WAITS, Id, Reading, State, WaitKind
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping, MutableMapping, Sequence
 
     from airflow_provider_emnify.api.client import EmnifyClient
 
-__all__ = ["WAITS", "Id", "Reading", "Verdict", "Wait", "WaitKind", "parse_states", "read"]
+__all__ = ["WAITS", "Id", "Reading", "Verdict", "Wait", "WaitKind", "look", "parse_states", "read"]
 
 WAITS: dict[str, WaitKind] = {**STATE_WAITS, **EVENT_WAITS}
 
@@ -182,6 +182,16 @@ def parse_states(states: type[State], value: Any, field: str) -> tuple[State, ..
         return tuple(dict.fromkeys(states.parse(item) for item in several))
     except ValueError as error:
         raise ValueError(f"{field}: {error}") from None
+
+
+def look(client: EmnifyClient, wait: Wait, readings: MutableMapping[Id, Reading]) -> Verdict:
+    """Read the ids that are still to be read, and judge all.
+
+    :param readings: What earlier looks have seen; the new ones are added.
+    :raises EmnifyError: when emnify could not be read.
+    """
+    readings.update(read(client, wait.kind, wait.judge(readings).pending, wait.filters))
+    return wait.judge(readings)
 
 
 def read(
