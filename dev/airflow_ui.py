@@ -28,7 +28,7 @@ def main() -> int:
             airflow.wait_until_ready()
             tell(
                 f"\nAirflow:   {airflow.url}   username: {airflow.username}   password: {airflow.password}\n"
-                f"Sandbox:   {sandbox.url}   connection: emnify_default   controls: /_sandbox/docs\n"
+                f"Sandbox:   {sandbox.url}   connection: emnify_default   controls: /_sandbox/paths\n"
                 "\nCtrl-C ends both. Nothing is kept."
             )
             while True:

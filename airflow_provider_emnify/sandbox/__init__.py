@@ -1,7 +1,7 @@
 """An emnify to develop against: the REST API over HTTP, in memory, without SIMs or money.
 
-It imports no Airflow, and shares with the rest of the package the enums of emnify's statuses only. FastAPI
-and uvicorn (extra ``sandbox``) are imported when a sandbox is started.
+It imports no Airflow, and shares with the rest of the package the enums of emnify's statuses only. uvicorn
+and graphql-core (extra ``sandbox``) are imported where they are used.
 """
 
 from __future__ import annotations

@@ -154,34 +154,58 @@ def test_devices_and_outcomes_are_controlled_over_http(
 
 
 @pytest.mark.parametrize(
-    ("path", "body", "status"),
+    ("path", "body", "status", "detail"),
     [
-        ("endpoints/7/block", {}, 404),
-        ("endpoints/7/power", {"on": True}, 404),
-        ("endpoints/7/consume", {"volume": 1}, 404),
-        ("endpoints/7/consume", {"volume": -1}, 422),
-        ("users/7/activate", None, 404),
-        ("outcomes", {"kind": "weather"}, 422),
-        ("outcomes", {"kind": "cloud_connect", "status": 5}, 422),
-        ("outcomes", {}, 422),
-        ("sim_batches", {"colour": "red"}, 422),
-        ("endpoints", {"number": 0}, 422),
+        ("endpoints/7/block", {}, 404, "there is no 7"),
+        ("endpoints/x/block", {}, 404, "there is no 'x'"),
+        ("endpoints/7/power", {"on": True}, 404, "there is no 7"),
+        ("endpoints/7/power", {"on": "yes"}, 400, "on has invalid format: expecting Boolean"),
+        ("endpoints/7/power", {}, 400, "on is required"),
+        ("endpoints/7/consume", {"volume": 1}, 404, "there is no 7"),
+        ("endpoints/7/consume", {"volume": -1}, 400, "a number of MB or SMS, at least 0"),
+        ("endpoints/7/consume", {"volume": 1, "kind": "mail"}, 400, "one of data, sms"),
+        ("users/7/activate", None, 404, "User with id 7"),
+        ("outcomes", {"kind": "weather"}, 400, "expecting one of sms, connectivity_info"),
+        ("outcomes", {"kind": "cloud_connect", "status": 5}, 400, "expecting one of 2, 7, 8"),
+        ("outcomes", {}, 400, "kind is required"),
+        ("sim_batches", {"colour": "red"}, 400, "colour: no such field; allowed: bic, quantity, "),
+        ("endpoints", {"number": 0}, 400, "a number, at least 1"),
+        ("euiccs", [], 400, "must be a JSON object"),
+        ("faults", {}, 400, "a fault needs a status"),
+        (
+            "faults",
+            {"colour": "red"},
+            400,
+            "POST /_sandbox/faults - colour: no such field; allowed: method, ",
+        ),
+        ("faults", {"do": "x"}, 400, "do: no such field"),
+        ("faults", {"status": 500, "path": "("}, 400, "nor a regular expression"),
+        ("faults", {"delay": "long"}, 400, "expecting a number of seconds"),
+        ("clock", {"advance": -1}, 400, "a number of seconds, at least 0"),
+        ("clock", {"advance": "soon"}, 400, "a number of seconds, at least 0"),
+        ("counts", {}, 405, "there is no POST"),
+        ("weather", {}, 404, "there is no POST /_sandbox/weather"),
     ],
 )
-def test_orders_about_what_is_not_there_are_refused(
-    sandbox: Sandbox, path: str, body: dict[str, object] | None, status: int
+def test_an_order_that_cannot_be_carried_out_says_why(
+    sandbox: Sandbox, path: str, body: Any, status: int, detail: str
 ) -> None:
-    assert control(sandbox, "POST", path, body).status_code == status
+    answer = control(sandbox, "POST", path, body)
+    assert answer.status_code == status
+    assert detail in answer.json()["detail"]
 
 
-@pytest.mark.parametrize(
-    ("path", "body"),
-    [
-        ("faults", {}),
-        ("faults", {"colour": "red"}),
-        ("clock", {"advance": -1}),
-        ("clock", {"advance": "soon"}),
-    ],
-)
-def test_bad_orders_are_refused(sandbox: Sandbox, path: str, body: dict[str, object]) -> None:
-    assert control(sandbox, "POST", path, body).status_code == 422
+def test_a_body_that_is_no_json_is_refused(sandbox: Sandbox) -> None:
+    answer = requests.post(f"{sandbox.url}/_sandbox/clock", data=b"{", timeout=10)
+    assert (answer.status_code, len(answer.json()["detail"]) > 0) == (400, True)
+
+
+def test_the_control_paths_tell_of_themselves(sandbox: Sandbox) -> None:
+    rows = {(row["method"], row["path"]): row for row in control(sandbox, "GET", "paths").json()}
+    assert rows["POST", "/_sandbox/clock"] == {
+        "method": "POST",
+        "path": "/_sandbox/clock",
+        "does": "Move the clock on.",
+        "fields": {"advance": "a number of seconds, at least 0"},
+    }
+    assert all(row["does"] for row in rows.values())

@@ -19,7 +19,7 @@ PATHS = [
     ("POST", "/_sandbox/faults"),
     ("DELETE", "/_sandbox/faults"),
     ("POST", "/_sandbox/tokens/revoke"),
-    ("GET", "/_sandbox/openapi.json"),
+    ("GET", "/_sandbox/paths"),
 ]
 FOREIGN = [
     {"Host": "evil.example"},

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 PACKAGE = Path(airflow_provider_emnify.__file__).parent
 NAME = PACKAGE.name
 AIRFLOW_ROOMS = ("hooks", "operators", "sensors", "triggers")
-HEAVY = {"fastapi", "uvicorn", "pyarrow", "pandas", "redis"}
+HEAVY = {"graphql", "uvicorn", "pyarrow", "pandas", "redis"}
 
 
 def imports(room: str) -> Iterator[tuple[str, str]]:

@@ -2,143 +2,235 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
-from typing import TYPE_CHECKING, Any, Literal
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
 
 from airflow_provider_emnify.sandbox.control.controls import Controls
+from airflow_provider_emnify.sandbox.http.answer import Answer
 from airflow_provider_emnify.sandbox.http.errors import ApiError
+from airflow_provider_emnify.sandbox.http.fields import (
+    ANYTHING,
+    Field,
+    boolean,
+    integer,
+    number,
+    one_of,
+    record,
+    text,
+    validate,
+)
+from airflow_provider_emnify.sandbox.http.routing import Router
+from airflow_provider_emnify.sandbox.world.outcomes import ATTACHMENT_FAILURES, KINDS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from fastapi import FastAPI
-
     from airflow_provider_emnify.sandbox.http.engine import Engine
 
-
-def add_controls(app: FastAPI, engine: Engine) -> None:
-    """Add the control paths to an application."""
-    _add_observations(app, engine)
-    _add_orders(app, engine)
-    _add_actions(app, Controls(engine))
+PREFIX = "/_sandbox/"
+_Handler = Callable[..., Any]
 
 
-def _add_observations(app: FastAPI, engine: Engine) -> None:
-    @app.get("/_sandbox/counts")
-    async def counts() -> dict[str, Any]:
-        """Requests by operation and by status."""
-        log = engine.log
-        return {
-            "counts": dict(log.counts),
-            "statuses": {str(status): number for status, number in log.statuses.items()},
-            "peaks": dict(log.peaks),
-            "requests": log.counts.total(),
-            "authentications": log.counts["POST /api/v1/authenticate"],
-            "failures": [repr(failure) for failure in engine.failures],
-        }
+@dataclass(frozen=True, slots=True)
+class _Control:
+    """What a control path does, and the fields of its body."""
 
-    @app.get("/_sandbox/log")
-    async def log() -> list[dict[str, Any]]:
-        """The recorded requests."""
-        return [asdict(entry) for entry in engine.log.entries]
+    handler: _Handler
+    fields: Mapping[str, Field]
 
 
-def _add_orders(app: FastAPI, engine: Engine) -> None:
-    from fastapi import Body, HTTPException
+_CONTROLS: dict[tuple[str, str], _Control] = {}
 
-    @app.post("/_sandbox/clock")
-    async def clock(advance: float = Body(embed=True)) -> dict[str, float]:
-        """Move the clock on."""
+
+def _controls(method: str, path: str, /, **fields: Field) -> Callable[[_Handler], _Handler]:
+    """Register a function of the engine, the values in the path, and the fields of the body."""
+
+    def register(handler: _Handler) -> _Handler:
+        _CONTROLS[method, PREFIX + path] = _Control(handler, fields)
+        return handler
+
+    return register
+
+
+class ControlPaths:
+    """Answers the control paths of a sandbox.
+
+    :param engine: The sandbox's engine.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._router = Router(_CONTROLS)
+
+    def answer(self, method: str, raw_path: str, content: bytes) -> Answer:
+        """Do what a request orders; an order that cannot be carried out is a 400 or 404 that says why."""
+        match = self._router.match(method, raw_path)
+        if match is None:
+            known = self._router.knows(raw_path)
+            return Answer(405 if known else 404, {"detail": f"there is no {method} {raw_path}"})
+        template, values = match
+        control = _CONTROLS[method, template]
+        numbers = {name: int(value) if value.isdecimal() else value for name, value in values.items()}
         try:
-            engine.clock.advance(advance)
-        except ValueError as error:
-            raise HTTPException(422, str(error)) from None
-        engine.settle()
-        return {"time": engine.clock.time()}
-
-    @app.post("/_sandbox/faults")
-    async def add_fault(fault: dict[str, Any] = Body()) -> dict[str, int]:  # noqa: B008 - how FastAPI takes a body
-        """Put a fault in force; the fields are those of ``Fault``."""
-        try:
-            engine.faults.add(**fault)
-        except (TypeError, ValueError) as error:
-            raise HTTPException(422, str(error)) from None
-        return {"faults": len(engine.faults)}
-
-    @app.delete("/_sandbox/faults")
-    async def clear_faults() -> dict[str, int]:
-        """Take all faults out of force."""
-        engine.faults.clear()
-        return {"faults": 0}
-
-    @app.post("/_sandbox/tokens/revoke")
-    async def revoke_tokens() -> dict[str, int]:
-        """Make every issued auth token invalid."""
-        return {"revoked": engine.accounts.revoke()}
-
-    @app.post("/_sandbox/outcomes")
-    async def add_outcome(outcome: dict[str, Any] = Body()) -> dict[str, int]:  # noqa: B008
-        """Let something fail; the fields are those of ``Outcome``."""
-        try:
-            engine.state.outcomes.add(**outcome)
-        except (TypeError, ValueError) as error:
-            raise HTTPException(422, str(error)) from None
-        return {"outcomes": len(engine.state.outcomes)}
-
-    @app.delete("/_sandbox/outcomes")
-    async def clear_outcomes() -> dict[str, int]:
-        """Let everything succeed again."""
-        engine.state.outcomes.clear()
-        return {"outcomes": 0}
-
-
-def _add_actions(app: FastAPI, controls: Controls) -> None:
-    from fastapi import Body, HTTPException
-
-    def act(action: Callable[[], Any]) -> dict[str, Any]:
-        try:
-            done = action()
+            body = _checked(content, control.fields, f"{method} {template}")
+            return Answer(body=control.handler(self._engine, **numbers, **body))
         except (KeyError, ApiError) as error:
-            raise HTTPException(404, f"there is no {error}") from None
+            return Answer(404, {"detail": f"there is no {error}"})
         except (TypeError, ValueError) as error:
-            raise HTTPException(422, str(error)) from None
-        return {"done": done}
+            return Answer(400, {"detail": str(error)})
 
-    @app.post("/_sandbox/endpoints")
-    async def add_endpoints(
-        number: int = Body(1, embed=True, ge=1), activate: bool = Body(False, embed=True)
-    ) -> dict[str, Any]:
-        """Add endpoints; the answer has their ids."""
-        return act(lambda: controls.add_endpoints(number, activate=activate))
 
-    @app.post("/_sandbox/endpoints/{endpoint_id}/block")
-    async def block(endpoint_id: int, blocked: bool = Body(True, embed=True)) -> dict[str, Any]:
-        """Block an endpoint as a traffic limit does, or lift the block."""
-        return act(lambda: controls.block(endpoint_id, blocked=blocked))
+def _checked(content: bytes, fields: Mapping[str, Field], name: str) -> dict[str, Any]:
+    """Return the fields of a body.
 
-    @app.post("/_sandbox/endpoints/{endpoint_id}/power")
-    async def power(endpoint_id: int, on: bool = Body(embed=True)) -> dict[str, Any]:
-        """Switch a device on or off."""
-        return act(lambda: controls.power(endpoint_id, on=on))
+    :raises ValueError: naming each field that is unknown, missing or of the wrong type, and what is allowed.
+    """
+    body = json.loads(content) if content else {}
+    if not isinstance(body, dict):
+        raise TypeError(f"{name} - the body must be a JSON object")
+    unknown = sorted(body.keys() - fields.keys())
+    if unknown:
+        allowed = ", ".join(fields) or "none"
+        raise ValueError(f"{name} - {', '.join(unknown)}: no such field; allowed: {allowed}")
+    try:
+        validate(body, fields, name)
+    except ApiError as error:
+        raise ValueError("; ".join(found["message"] for found in error.errors or ())) from None
+    return body
 
-    @app.post("/_sandbox/endpoints/{endpoint_id}/consume")
-    async def consume(
-        endpoint_id: int, volume: float = Body(embed=True), kind: Literal["data", "sms"] = Body("data")
-    ) -> dict[str, Any]:
-        """Use some of an endpoint's quota; the answer says what is left."""
-        return act(lambda: controls.consume(endpoint_id, volume, kind))
 
-    @app.post("/_sandbox/sim_batches")
-    async def add_batch(batch: dict[str, Any] = Body()) -> dict[str, Any]:  # noqa: B008
-        """Add a SIM batch; the fields are those of ``Sandbox.add_batch``."""
-        return act(lambda: controls.add_batch(**batch))
+@_controls("GET", "paths")
+def _paths(engine: Engine) -> Any:
+    """List the control paths: what each does, and the fields that it takes."""
+    return [
+        {
+            "method": method,
+            "path": path,
+            "does": (control.handler.__doc__ or "").partition("\n")[0],
+            "fields": {name: field.kind for name, field in control.fields.items()},
+        }
+        for (method, path), control in _CONTROLS.items()
+    ]
 
-    @app.post("/_sandbox/euiccs")
-    async def add_euicc(iot: bool = Body(True, embed=True)) -> dict[str, Any]:
-        """Add an eUICC; the answer has its id."""
-        return act(lambda: controls.add_euicc(iot=iot))
 
-    @app.post("/_sandbox/users/{user}/activate")
-    async def activate_user(user: str) -> dict[str, Any]:
-        """Activate a user's account; the user is an id or a username."""
-        return act(lambda: controls.activate_user(user))
+@_controls("GET", "counts")
+def _counts(engine: Engine) -> Any:
+    """Count requests by operation and by status."""
+    log = engine.log
+    return {
+        "counts": dict(log.counts),
+        "statuses": {str(status): number for status, number in log.statuses.items()},
+        "peaks": dict(log.peaks),
+        "requests": log.counts.total(),
+        "authentications": log.counts["POST /api/v1/authenticate"],
+        "failures": [repr(failure) for failure in engine.failures],
+    }
+
+
+@_controls("GET", "log")
+def _log(engine: Engine) -> Any:
+    """List the recorded requests."""
+    return [asdict(entry) for entry in engine.log.entries]
+
+
+@_controls("POST", "clock", advance=number(required=True, least=0, kind="a number of seconds, at least 0"))
+def _clock(engine: Engine, advance: float) -> Any:
+    """Move the clock on."""
+    engine.clock.advance(advance)
+    engine.settle()
+    return {"time": engine.clock.time()}
+
+
+@_controls(
+    "POST",
+    "faults",
+    method=text(nullable=True),
+    path=text(nullable=True, longest=10_000),
+    status=integer(nullable=True),
+    body=ANYTHING,
+    headers=record({}),
+    delay=number(least=0, kind="a number of seconds, at least 0"),
+    drop=one_of("before", "after", nullable=True),
+    truncate=integer(nullable=True),
+    partial=integer(nullable=True),
+    acted=boolean(),
+    times=integer(nullable=True),
+    skip=integer(),
+    probability=number(least=0, most=1, kind="a number from 0 to 1"),
+)
+def _add_fault(engine: Engine, **fault: Any) -> Any:
+    """Put a fault in force; the fields are those of ``Fault``."""
+    engine.faults.add(**fault)
+    return {"faults": len(engine.faults)}
+
+
+@_controls("DELETE", "faults")
+def _clear_faults(engine: Engine) -> Any:
+    """Take all faults out of force."""
+    engine.faults.clear()
+    return {"faults": 0}
+
+
+@_controls("POST", "tokens/revoke")
+def _revoke_tokens(engine: Engine) -> Any:
+    """Make every issued auth token invalid."""
+    return {"revoked": engine.accounts.revoke()}
+
+
+@_controls(
+    "POST",
+    "outcomes",
+    kind=one_of(*KINDS, required=True),
+    of=ANYTHING,
+    message=text(nullable=True),
+    reason=integer(),
+    status=one_of(*ATTACHMENT_FAILURES),
+    times=integer(nullable=True),
+)
+def _add_outcome(engine: Engine, **outcome: Any) -> Any:
+    """Let something fail; the fields are those of ``Outcome``."""
+    engine.state.outcomes.add(**outcome)
+    return {"outcomes": len(engine.state.outcomes)}
+
+
+@_controls("DELETE", "outcomes")
+def _clear_outcomes(engine: Engine) -> Any:
+    """Let everything succeed again."""
+    engine.state.outcomes.clear()
+    return {"outcomes": 0}
+
+
+def _acts(path: str, action: _Handler, /, **fields: Field) -> None:
+    """Serve a method of :class:`Controls`."""
+
+    def handler(engine: Engine, **arguments: Any) -> Any:
+        return {"done": action(Controls(engine), **arguments)}
+
+    handler.__doc__ = action.__doc__
+    _controls("POST", path, **fields)(handler)
+
+
+_acts(
+    "endpoints",
+    Controls.add_endpoints,
+    number=number(least=1, kind="a number, at least 1"),
+    activate=boolean(),
+)
+_acts("endpoints/{endpoint_id}/block", Controls.block, blocked=boolean())
+_acts("endpoints/{endpoint_id}/power", Controls.power, on=boolean(required=True))
+_acts(
+    "endpoints/{endpoint_id}/consume",
+    Controls.consume,
+    volume=number(required=True, least=0, kind="a number of MB or SMS, at least 0"),
+    kind=one_of("data", "sms"),
+)
+_acts(
+    "sim_batches",
+    Controls.add_batch,
+    bic=text(required=True, shortest=1),
+    quantity=integer(),
+    registrable=boolean(),
+    registered=boolean(),
+)
+_acts("euiccs", Controls.add_euicc, iot=boolean())
+_acts("users/{user}/activate", Controls.activate_user)

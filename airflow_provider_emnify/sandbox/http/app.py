@@ -12,7 +12,7 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 from airflow_provider_emnify.sandbox import routes  # noqa: F401 - registers what is served
-from airflow_provider_emnify.sandbox.control.paths import add_controls
+from airflow_provider_emnify.sandbox.control.paths import PREFIX, ControlPaths
 from airflow_provider_emnify.sandbox.http.answer import MISSING, Answer
 from airflow_provider_emnify.sandbox.http.engine import Engine, Request
 from airflow_provider_emnify.sandbox.http.errors import ApiError
@@ -23,7 +23,6 @@ Send = Callable[[Message], Awaitable[None]]
 
 Asgi = Callable[[Message, Receive, Send], Awaitable[None]]
 
-_CONTROLS = "/_sandbox/"
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 _ANY = frozenset({"0.0.0.0", "::", ""})  # noqa: S104 - addresses that mean each of a machine's
 
@@ -178,25 +177,16 @@ def build_app(
     :param hosts: The host names under which the API is served; None: any.
     :param control_hosts: The host names under which the sandbox is controlled; an IP address always is one,
         since no page of another site can have it as its name.
-
-    FastAPI sees the control paths only: it decodes paths, and would answer some of the API's itself.
     """
-    from fastapi import FastAPI
-
-    controls = FastAPI(
-        title="emnify sandbox",
-        docs_url="/_sandbox/docs",
-        redoc_url=None,
-        openapi_url="/_sandbox/openapi.json",
-    )
-    add_controls(controls, engine)
-    api = Api(engine, transports, hosts)
+    controls, api = ControlPaths(engine), Api(engine, transports, hosts)
 
     async def app(scope: Message, receive: Receive, send: Send) -> None:
-        controlled = scope["type"] == "http" and scope["path"].startswith(_CONTROLS)
-        if controlled and (refusal := _refusal(_headers(scope), control_hosts)) is not None:
+        if scope["type"] != "http" or not scope["path"].startswith(PREFIX):
+            await api(scope, receive, send)
+        elif (refusal := _refusal(_headers(scope), control_hosts)) is not None:
             await _send(send, Answer(403, {"detail": refusal}))
-            return
-        await (controls if controlled else api)(scope, receive, send)
+        else:
+            request = await _request(scope, receive)
+            await _send(send, controls.answer(request.method, request.raw_path, request.content))
 
     return app

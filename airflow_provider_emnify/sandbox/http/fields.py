@@ -41,6 +41,9 @@ def _is_integer(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
 
 
+ANYTHING = Field("anything", lambda _: True)
+
+
 def text(*, required: bool = False, nullable: bool = False, longest: int = 255, shortest: int = 0) -> Field:
     """A string."""
     return Field(
@@ -86,6 +89,16 @@ def code(*codes: int, required: bool = False) -> Field:
         required=True,
     )
     return record({"id": identity}, required=required)
+
+
+def one_of(*allowed: int | str, required: bool = False, nullable: bool = False) -> Field:
+    """One of some values."""
+    return Field(
+        f"one of {', '.join(map(str, allowed))}",
+        lambda value: isinstance(value, (int, str)) and not isinstance(value, bool) and value in allowed,
+        required,
+        nullable,
+    )
 
 
 def moment(*, required: bool = False) -> Field:

@@ -17,7 +17,7 @@ KINDS: dict[str, str] = {
 }
 """What can be ordered to fail."""
 
-_ATTACHMENT_FAILURES = (2, 7, 8)
+ATTACHMENT_FAILURES = (2, 7, 8)
 
 
 @dataclass(slots=True, eq=False)
@@ -48,7 +48,7 @@ class Outcome:
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
             raise ValueError(f"kind is one of {', '.join(KINDS)}, not {self.kind!r}")
-        if self.status not in _ATTACHMENT_FAILURES:
+        if self.status not in ATTACHMENT_FAILURES:
             raise ValueError(f"status is 2, 7 or 8, not {self.status!r}")
         if self.message is None:
             self.message = KINDS[self.kind]
