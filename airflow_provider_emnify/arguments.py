@@ -9,10 +9,15 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from enum import Enum
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow_provider_emnify.api.errors import one_line
+from airflow_provider_emnify.api.secrets.names import secrets_in
 from airflow_provider_emnify.api.values import parse_id, parse_pairs
+from airflow_provider_emnify.hooks.masking import mask, texts_in
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
 
 _TEMPLATE = re.compile(r"\{\{|\{%|\{#")
 
@@ -160,3 +165,52 @@ def _literal(text: str) -> Any:
             return ast.literal_eval(text)
         except (ValueError, SyntaxError):
             return text
+
+
+class MaskedArgument:
+    """An operator's argument that Airflow masks from the moment its value is known.
+
+    Airflow sets an argument again when its templates are rendered, before it stores what was rendered: what
+    is stored then is masked. A subclass declares it in its body: ``activation_code = MaskedArgument()``.
+    """
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._name = name
+
+    def __get__(self, instance: Any, owner: type | None = None) -> Any:
+        return self if instance is None else instance.__dict__.get(self._name)
+
+    def __set__(self, instance: Any, value: Any) -> None:
+        if isinstance(value, str) and is_known(value):
+            mask(value)
+        instance.__dict__[self._name] = value
+
+
+class MaskedArguments(MaskedArgument):
+    """A dict of arguments of which Airflow masks the secrets, at any depth, once their values are known.
+
+    The owner's ``secret_arguments`` says which are secrets beside those that are known by their names.
+    """
+
+    def __set__(self, instance: Any, value: Any) -> None:
+        for _, secret in secrets_in(value, getattr(instance, "secret_arguments", ())):
+            for text in texts_in(secret):
+                if is_known(text):
+                    mask(text)
+        instance.__dict__[self._name] = value
+
+
+def refuse_secrets(what: str, value: Any, mend: str, declared: Collection[str] = ()) -> None:
+    """Refuse secrets in what a task is given; the message names their places and quotes none.
+
+    :param what: What the value is.
+    :param mend: What to do instead.
+    :param declared: Places that hold secrets whatever they are called.
+    :raises ValueError: when there is one.
+    """
+    places = sorted({place for place, _ in secrets_in(value, declared)})
+    if places:
+        raise ValueError(
+            f"{what}: {', '.join(places)} is a secret, and arguments and results of a task are stored in the "
+            f"clear. {mend}"
+        )

@@ -2,8 +2,9 @@
 
 Two ways to the same end:
 
-* :func:`fail_for_good` is for code in a task: what no retry can mend becomes an ``AirflowFailException``,
-  which fails the task at once on every Airflow. The operators of this provider use it.
+* :func:`fail_without_retry` is for code in a task: a permanent error becomes an
+  ``AirflowFailException``, which fails the task at once on every Airflow. The operators of this provider use
+  it.
 * :data:`EMNIFY_RETRY_POLICY` is for a whole task on Airflow 3.3 and later. It also waits as long as the API
   asked for, up to 15 minutes. Before 3.3 it is None, so that a DAG with it in its ``default_args`` runs on
   each version.
@@ -16,7 +17,7 @@ Two ways to the same end:
 
     @task(retries=3)
     def rename() -> None:
-        with fail_for_good(), EmnifyHook().get_conn() as client:
+        with fail_without_retry(), EmnifyHook().get_conn() as client:
             client.endpoints.update(7, name="Pump 7")
 """
 
@@ -38,8 +39,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
-def is_lasting(error: BaseException) -> bool:
-    """Tell whether another try of the same task would fail the same way.
+def is_permanent(error: BaseException) -> bool:
+    """Tell whether an error is permanent: another try of the same task would fail the same way.
 
     :param error: What a call to emnify, or the check of its arguments, raised.
     """
@@ -49,11 +50,11 @@ def is_lasting(error: BaseException) -> bool:
 
 
 @contextmanager
-def fail_for_good(*, looks_first: bool = False) -> Iterator[None]:
-    """Fail the task without Airflow retries when its failure is one that no retry can mend.
+def fail_without_retry(*, idempotent: bool = False) -> Iterator[None]:
+    """Fail the task without Airflow retries when its failure is permanent.
 
-    :param looks_first: The work finds out by itself what an earlier try has done, so that a write with an
-        unknown outcome may be tried again.
+    :param idempotent: The work finds out by itself what an earlier attempt has done, so that a write with an
+        unknown outcome may be retried.
     :raises AirflowFailException: from an :class:`EmnifyError` that is not transient, or a ``ValueError``.
         Its message is one line, whatever names it quotes.
     """
@@ -64,7 +65,7 @@ def fail_for_good(*, looks_first: bool = False) -> Iterator[None]:
         raise
     except (EmnifyError, ValueError) as error:
         _make_one_line(error)
-        if not is_lasting(error) or (looks_first and _is_unknown(error)):
+        if not is_permanent(error) or (idempotent and _is_unknown(error)):
             raise
         raise AirflowFailException(str(error)) from error
 
@@ -89,7 +90,8 @@ def _bounded(asked: Any) -> float | None:
 EMNIFY_RETRY_POLICY: Any = None
 """A retry policy for any task that calls emnify, on Airflow 3.3 and later; None before.
 
-It fails at once on authentication, permission, validation and whatever else lasts; waits as long as the API
+It fails at once on authentication, permission, validation and every other permanent error; waits as long as
+the API
 asked for, but no longer than 15 minutes; retries on server and connection errors; leaves other exceptions
 to the task's own settings. It never retries more often than the task's ``retries``.
 """
@@ -111,11 +113,11 @@ else:
             del try_number, max_tries, context
             if not isinstance(exception, EmnifyError):
                 return RetryDecision.default()
-            if is_lasting(exception):
+            if is_permanent(exception):
                 return RetryDecision.fail(reason=f"not retryable: {exception}")
             seconds = _bounded(getattr(exception, "retry_after", None))
             delay = None if seconds is None else timedelta(seconds=seconds)
-            return RetryDecision.retry(delay=delay, reason=f"this may pass: {exception}")
+            return RetryDecision.retry(delay=delay, reason=f"transient: {exception}")
 
         def serialize(self) -> dict[str, Any]:
             """Return the policy as plain data: there is nothing to tell."""

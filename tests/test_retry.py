@@ -20,7 +20,7 @@ from airflow_provider_emnify.api import (
     EmnifyUnknownOutcomeError,
     EmnifyValidationError,
 )
-from airflow_provider_emnify.retry import EMNIFY_RETRY_POLICY, fail_for_good, is_lasting
+from airflow_provider_emnify.retry import EMNIFY_RETRY_POLICY, fail_without_retry, is_permanent
 
 LASTING = [
     EmnifyAuthenticationError,
@@ -36,38 +36,38 @@ on_3_3 = pytest.mark.skipif(EMNIFY_RETRY_POLICY is None, reason="retry policies 
 
 
 @pytest.mark.parametrize("kind", LASTING)
-def test_what_no_retry_mends_fails_at_once(kind: type[EmnifyError]) -> None:
+def test_a_permanent_error_fails_at_once(kind: type[EmnifyError]) -> None:
     error = kind("no", status=400, method="GET", path="/x")
-    with pytest.raises(AirflowFailException, match=r"GET /x answered 400: no") as caught, fail_for_good():
+    with pytest.raises(AirflowFailException, match="GET /x answered 400: no") as caught, fail_without_retry():
         raise error
     assert caught.value.__cause__ is error
 
 
 @pytest.mark.parametrize("kind", PASSING)
 def test_what_may_pass_is_left_to_airflow_s_retries(kind: type[EmnifyError]) -> None:
-    with pytest.raises(kind), fail_for_good():
+    with pytest.raises(kind), fail_without_retry():
         raise kind("later")
 
 
 def test_a_bad_argument_fails_at_once() -> None:
-    with pytest.raises(AirflowFailException, match="endpoint_ids"), fail_for_good():
+    with pytest.raises(AirflowFailException, match="endpoint_ids"), fail_without_retry():
         raise ValueError("endpoint_ids: 'x' is no id")
 
 
 def test_an_error_of_airflow_goes_through_as_it_is() -> None:
     error = AirflowFailException("as it is")
-    with pytest.raises(AirflowFailException) as caught, fail_for_good():
+    with pytest.raises(AirflowFailException) as caught, fail_without_retry():
         raise error
     assert caught.value is error
 
 
 def test_other_errors_are_none_of_its_business() -> None:
-    with pytest.raises(KeyError), fail_for_good():
+    with pytest.raises(KeyError), fail_without_retry():
         raise KeyError("x")
 
 
-def test_an_unknown_outcome_may_be_retried_by_what_looks_first() -> None:
-    with pytest.raises(EmnifyUnknownOutcomeError), fail_for_good(looks_first=True):
+def test_an_unknown_outcome_may_be_retried_by_what_is_idempotent() -> None:
+    with pytest.raises(EmnifyUnknownOutcomeError), fail_without_retry(idempotent=True):
         raise EmnifyUnknownOutcomeError("lost")
 
 
@@ -76,7 +76,7 @@ def test_a_write_done_in_part_is_as_lasting_as_what_stopped_it(kind: type[Emnify
     partial = EmnifyPartialError("half", done=[1], not_done=[2])
     partial.transient = kind("x").transient
     partial.__cause__ = kind("x")
-    assert is_lasting(partial) is (kind in LASTING)
+    assert is_permanent(partial) is (kind in LASTING)
 
 
 def decide(error: BaseException) -> Any:

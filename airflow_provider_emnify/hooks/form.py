@@ -47,7 +47,7 @@ FIELDS: tuple[ConnectionField, ...] = (
         "max_retries",
         "Retries",
         "integer",
-        f"How often a request is sent again that failed for a passing reason. Default {DEFAULT_MAX_RETRIES}.",
+        f"How often a request is sent again after a transient error. Default {DEFAULT_MAX_RETRIES}.",
     ),
     ConnectionField(
         "workspace_id",

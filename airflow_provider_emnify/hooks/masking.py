@@ -15,8 +15,12 @@ from contextlib import suppress
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_emnify.airflow_names import BaseHook
+
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
+
+    from airflow_provider_emnify.airflow_names import Connection
 
 _PLACES = (
     "airflow.sdk._shared.secrets_masker",  # 3.1 and later
@@ -60,6 +64,28 @@ def mask(secret: str) -> None:
     for one in secrets:
         with suppress(Exception):  # as Airflow's own mask_secret: logging goes on
             channel.send(_message(one))
+
+
+def masked_connection(conn_id: str) -> Connection:
+    """Fetch an Airflow connection that holds a secret; from now on, no log shows it.
+
+    :param conn_id: The connection.
+    """
+    conn: Connection = BaseHook.get_connection(conn_id)
+    for secret in texts_in([conn.password, conn.extra_dejson]):
+        mask(secret)
+    return conn
+
+
+def texts_in(value: Any) -> Iterator[str]:
+    """Yield the texts in a value, at any depth."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        yield from texts_in([*value.values()])
+    elif isinstance(value, list):
+        for item in value:
+            yield from texts_in(item)
 
 
 def mask_from(loop: asyncio.AbstractEventLoop) -> Callable[[str], None]:

@@ -21,13 +21,13 @@ from airflow_provider_emnify.arguments import (
     require_confirmation,
     shorten,
 )
+from airflow_provider_emnify.hooks.masking import masked_connection
 from airflow_provider_emnify.operators.base import EmnifyBaseOperator
 from airflow_provider_emnify.operators.idempotency.attempts import (
     made_by_this_task,
     parse_moment,
     unknown_for_good,
 )
-from airflow_provider_emnify.operators.secrets import masked_connection
 from airflow_provider_emnify.operators.waiting import EmnifyWaitingOperator
 
 if TYPE_CHECKING:
@@ -126,7 +126,7 @@ class EmnifyCreateCloudConnectOperator(EmnifyWaitingOperator):
         "psk_conn_id",
         "description",
     )
-    looks_first: ClassVar[bool] = True
+    idempotent: ClassVar[bool] = True
 
     def __init__(
         self,
@@ -168,7 +168,7 @@ class EmnifyCreateCloudConnectOperator(EmnifyWaitingOperator):
         self.wait_until_active = wait_until_active
         self._check_fields()
 
-    def perform(self, context: Context) -> Any:
+    def execute(self, context: Context) -> Any:
         """Look for the attachment, then create it or do what ``if_exists`` says."""
         name = parse_text(self.name, "name")
         wanted = {field: _CHECKS[field](getattr(self, field), field) for field in self._fields()}
@@ -267,7 +267,7 @@ class EmnifyDeleteCloudConnectOperator(EmnifyBaseOperator):
     """
 
     template_fields: Sequence[str] = ("emnify_conn_id", "attachment_id")
-    looks_first: ClassVar[bool] = True
+    idempotent: ClassVar[bool] = True
 
     def __init__(self, *, attachment_id: int | str, confirm: bool = False, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -276,7 +276,7 @@ class EmnifyDeleteCloudConnectOperator(EmnifyBaseOperator):
         self.attachment_id = attachment_id
         self.confirm = confirm
 
-    def perform(self, context: Context) -> bool:
+    def execute(self, context: Context) -> bool:
         """Look for the attachment, and delete it."""
         del context
         wanted = _id_or_name(self.attachment_id)

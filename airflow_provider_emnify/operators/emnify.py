@@ -12,10 +12,9 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_emnify.api.errors import EmnifyNotFoundError
 from airflow_provider_emnify.api.secrets.names import hide_secrets
 from airflow_provider_emnify.api.values import parse_ids
-from airflow_provider_emnify.arguments import is_known, parse_bool
+from airflow_provider_emnify.arguments import MaskedArguments, is_known, parse_bool, refuse_secrets
 from airflow_provider_emnify.operators.base import EmnifyBaseOperator
 from airflow_provider_emnify.operators.idempotency.once import at_most_once
-from airflow_provider_emnify.operators.secrets import MaskedArguments, refuse_secrets
 
 if TYPE_CHECKING:
     from airflow_provider_emnify.airflow_names import Context
@@ -94,7 +93,7 @@ class EmnifyOperator(EmnifyBaseOperator):
         self.max_rows = max_rows
         self.repeatable = None if repeatable is None else parse_bool(repeatable, "repeatable")
 
-    def perform(self, context: Context) -> Any:
+    def execute(self, context: Context) -> Any:
         """Make the call."""
         arguments = self.arguments
         if not isinstance(arguments, Mapping):

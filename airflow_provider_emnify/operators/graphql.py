@@ -9,10 +9,17 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from airflow_provider_emnify.api.resources.graphql import is_mutation
 from airflow_provider_emnify.api.resources.graphql_pages import MOST_ROWS, check_all_pages
 from airflow_provider_emnify.api.secrets.names import hide_secrets
-from airflow_provider_emnify.arguments import check_early, is_known, parse_bool, parse_mapping, parse_text
+from airflow_provider_emnify.arguments import (
+    MaskedArguments,
+    check_early,
+    is_known,
+    parse_bool,
+    parse_mapping,
+    parse_text,
+    refuse_secrets,
+)
 from airflow_provider_emnify.operators.base import EmnifyBaseOperator
 from airflow_provider_emnify.operators.idempotency.once import at_most_once
-from airflow_provider_emnify.operators.secrets import MaskedArguments, refuse_secrets
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -99,7 +106,7 @@ class EmnifyGraphqlOperator(EmnifyBaseOperator):
         self.all_pages = all_pages
         self.max_rows = max_rows
 
-    def perform(self, context: Context) -> Any:
+    def execute(self, context: Context) -> Any:
         """Send the query."""
         query, variables = _query(self.query), _variables(self.variables)
         named = _NAME.search(query)

@@ -96,7 +96,7 @@ class EmnifySendSmsOperator(EmnifyCancellingOperator):
         "expiry_date",
     )
     operator_extra_links = (EmnifyDevicesLink(),)
-    looks_first: ClassVar[bool] = True
+    idempotent: ClassVar[bool] = True
 
     def __init__(
         self,
@@ -122,7 +122,7 @@ class EmnifySendSmsOperator(EmnifyCancellingOperator):
         self.expiry_date = expiry_date
         self.wait_for_delivery = parse_bool(wait_for_delivery, "wait_for_delivery")
 
-    def perform(self, context: Context) -> dict[str, list[int]]:
+    def execute(self, context: Context) -> dict[str, list[int]]:
         """Look for what was sent, send the rest, and wait."""
         ids = parse_endpoint_ids(self.endpoint_ids)
         parts = split_text(self.text, reference=identity(context))
@@ -311,14 +311,14 @@ class EmnifyCancelSmsOperator(EmnifyBaseOperator):
 
     template_fields: Sequence[str] = ("emnify_conn_id", "sms_ids")
     operator_extra_links = (EmnifyDevicesLink(),)
-    looks_first: ClassVar[bool] = True
+    idempotent: ClassVar[bool] = True
 
     def __init__(self, *, sms_ids: Any, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         check_early(parse_sms_ids, sms_ids)
         self.sms_ids = sms_ids
 
-    def perform(self, context: Context) -> dict[str, str]:
+    def execute(self, context: Context) -> dict[str, str]:
         """Look at each, and cancel it if it is not over."""
         del context
         pairs = parse_sms_ids(self.sms_ids)

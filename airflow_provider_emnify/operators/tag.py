@@ -28,7 +28,7 @@ class _TagOperator(EmnifyBaseOperator):
 
     template_fields: Sequence[str] = ("emnify_conn_id", "endpoint_ids", "tags", "tag_ids")
     operator_extra_links = (EmnifyDevicesLink(),)
-    looks_first: ClassVar[bool] = True
+    idempotent: ClassVar[bool] = True
 
     def __init__(self, *, endpoint_ids: Any, tags: Any = None, tag_ids: Any = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -89,8 +89,7 @@ class EmnifyAddTagsOperator(_TagOperator):
     :param emnify_conn_id: The connection to emnify.
     :returns: The ids of the endpoints.
     :raises ValueError: when the DAG is parsed, if no tag is given.
-    :raises AirflowFailException: when a tag or an endpoint does not exist, and for any error that no retry
-        mends.
+    :raises AirflowFailException: when a tag or an endpoint does not exist, and for any permanent error.
 
     Vendor page: https://docs.emnify.com/developers/api/tag-management/assign-tag-to-endpoints-in-bulk
     """
@@ -99,7 +98,7 @@ class EmnifyAddTagsOperator(_TagOperator):
         super().__init__(**kwargs)
         self.create_missing = parse_bool(create_missing, "create_missing")
 
-    def perform(self, context: Context) -> list[int]:
+    def execute(self, context: Context) -> list[int]:
         """Look for tags and endpoints, and assign what is missing."""
         del context
         ids, names = parse_endpoint_ids(self.endpoint_ids), tag_names(self.tags)
@@ -164,7 +163,7 @@ class EmnifyRemoveTagsOperator(_TagOperator):
     Vendor page: https://docs.emnify.com/developers/api/tag-management/unassign-tags-from-endpoints-in-bulk
     """
 
-    def perform(self, context: Context) -> list[int]:
+    def execute(self, context: Context) -> list[int]:
         """Look for tags and endpoints, and take away what is there."""
         del context
         ids, names = parse_endpoint_ids(self.endpoint_ids), tag_names(self.tags)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_emnify.airflow_names import AirflowFailException, AirflowTaskTimeout, conf
@@ -13,7 +13,7 @@ from airflow_provider_emnify.api.waits.wait import look
 from airflow_provider_emnify.arguments import parse_seconds
 from airflow_provider_emnify.hooks.emnify import EmnifyHook
 from airflow_provider_emnify.operators.base import EmnifyBaseOperator
-from airflow_provider_emnify.retry import is_lasting
+from airflow_provider_emnify.retry import is_permanent
 from airflow_provider_emnify.triggers.shared.cancel import cancel
 from airflow_provider_emnify.triggers.wait import EXECUTION_TIMEOUT, deferral, outcome
 
@@ -29,10 +29,10 @@ _CANCEL_MAY_TAKE = 30.0  # seconds; Airflow kills a task that takes longer to en
 class EmnifyWaitingOperator(EmnifyBaseOperator):
     """Base of operators that begin something at emnify and can wait for its end.
 
-    A subclass begins the work in :meth:`perform`, and returns ``self.wait_until(wait, result)``. In
+    A subclass begins the work in ``execute``, and returns ``self.wait_until(wait, result)``. In
     deferrable mode that defers, after the work was begun and with a deadline that is a point in time; else it
-    looks again and again from the worker. Errors that pass are ridden out until ``timeout``. A failure state,
-    an error that lasts, and time that runs out fail the task without retries.
+    looks again and again from the worker. Transient errors are ridden out until ``timeout``. A failure state,
+    a permanent error, and time that runs out fail the task without retries.
 
     :param deferrable: Wait in the triggerer instead of in a worker. Default: ``[operators]
         default_deferrable``.
@@ -56,12 +56,6 @@ class EmnifyWaitingOperator(EmnifyBaseOperator):
         self.poll_interval = parse_seconds(poll_interval, "poll_interval")
         self.timeout = parse_seconds(timeout, "timeout")
         self._begun: list[dict[str, Any]] = []
-        self._deadline: float | None = None
-
-    def execute(self, context: Context) -> Any:
-        """Do the work, and wait."""
-        self._deadline = execution_deadline(context, self.execution_timeout)
-        return super().execute(context)
 
     def wait_until(self, wait: Wait, result: Any) -> Any:
         """Wait for the end of what was begun.
@@ -117,9 +111,9 @@ class EmnifyWaitingOperator(EmnifyBaseOperator):
             try:
                 verdict = look(self.client, wait, readings)
             except EmnifyError as error:
-                if is_lasting(error):
+                if is_permanent(error):
                     raise
-                message = f"could not look: {error}"
+                message = f"Polling failed: {error}"
             else:
                 message = verdict.message
                 if verdict.failed:
@@ -186,9 +180,3 @@ class EmnifyCancellingOperator(EmnifyWaitingOperator):
             cancel(own.get_conn(), calls)
 
 
-def execution_deadline(context: Context, execution_timeout: timedelta | None) -> float | None:
-    """Return when the time of a task's try is over, in seconds since 1970; None when it has no end."""
-    if execution_timeout is None:
-        return None
-    started: datetime | None = getattr(context.get("ti"), "start_date", None)
-    return (time.time() if started is None else started.timestamp()) + execution_timeout.total_seconds()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, NoReturn
 
 from airflow_provider_emnify.airflow_names import (
@@ -19,9 +18,8 @@ from airflow_provider_emnify.api.errors import EmnifyError
 from airflow_provider_emnify.api.waits.wait import Wait, look
 from airflow_provider_emnify.arguments import is_known, parse_choice
 from airflow_provider_emnify.hooks.emnify import EmnifyHook
-from airflow_provider_emnify.operators.base import OneLineLog
-from airflow_provider_emnify.operators.waiting import execution_deadline
-from airflow_provider_emnify.retry import fail_for_good, is_lasting
+from airflow_provider_emnify.hooks.task import EmnifyTask
+from airflow_provider_emnify.retry import is_permanent
 from airflow_provider_emnify.sensors.first_look import first_look
 from airflow_provider_emnify.triggers.wait import EXECUTION_TIMEOUT, deferral, outcome
 
@@ -32,12 +30,12 @@ if TYPE_CHECKING:
     from airflow_provider_emnify.api.waits.wait import Id, Reading, Verdict
 
 
-class EmnifyWaitSensor(OneLineLog, BaseSensorOperator):
+class EmnifyWaitSensor(EmnifyTask, BaseSensorOperator):
     """Base of the sensors that wait for a state of devices, SIMs or users.
 
     A subclass lists its ``template_fields`` and says in :meth:`wait` what to wait for. Whether it pokes,
-    reschedules or defers, the outcome is the same: errors that pass are ridden out until ``timeout``; a
-    failure state, a thing that does not exist, and an error that lasts fail the task without retries (or
+    reschedules or defers, the outcome is the same: transient errors are ridden out until ``timeout``; a
+    failure state, a thing that does not exist, and a permanent error fail the task without retries (or
     skip it, with ``soft_fail``). An id that was seen in the target state is not looked at again, except in
     reschedule mode, where each look stands by itself. No ids: nothing to wait for.
 
@@ -53,7 +51,7 @@ class EmnifyWaitSensor(OneLineLog, BaseSensorOperator):
     :param emnify_conn_id: The connection to emnify.
     :returns: The last state of each id, by id (as text).
     :raises AirflowSensorTimeout: when time runs out; no retries.
-    :raises AirflowFailException: when the target cannot be reached any more, or for an error that lasts.
+    :raises AirflowFailException: when the target cannot be reached any more, or for a permanent error.
     """
 
     template_fields: Sequence[str] = ("emnify_conn_id",)
@@ -100,15 +98,9 @@ class EmnifyWaitSensor(OneLineLog, BaseSensorOperator):
         if all(is_known(value) for value in values):
             make()
 
-    @cached_property
-    def hook(self) -> EmnifyHook:
-        """The hook, one for an execution."""
-        return EmnifyHook(self.emnify_conn_id)
-
     def execute(self, context: Context) -> Any:
         """Wait: here in the worker, or by deferring."""
-        with fail_for_good():
-            wait = self.wait()
+        wait = self.wait()
         if not wait.ids:
             self.log.info("No ids given: nothing to wait for")
             return {}
@@ -117,20 +109,19 @@ class EmnifyWaitSensor(OneLineLog, BaseSensorOperator):
             verdict = self._look_first(wait)
             if verdict is not None and verdict.done:
                 return verdict.seen
-            deadline = execution_deadline(context, self.execution_timeout)
             self.defer(
                 **deferral(
-                    self.emnify_conn_id, wait, self.poke_interval, self.timeout, execution_deadline=deadline
+                    self.emnify_conn_id,
+                    wait,
+                    self.poke_interval,
+                    self.timeout,
+                    execution_deadline=self._deadline,
                 )
             )
         try:
             return super().execute(context)
         except AirflowSensorTimeout as timeout:
             raise AirflowSensorTimeout(f"{timeout} {self._last}".strip()) from None
-        finally:
-            hook = self.__dict__.pop("hook", None)
-            if hook is not None:
-                hook.close()
 
     def _look_first(self, wait: Wait) -> Verdict | None:
         """Look once where that costs no waiting: what is over already needs no triggerer."""
@@ -150,11 +141,11 @@ class EmnifyWaitSensor(OneLineLog, BaseSensorOperator):
         """Look once. Called by Airflow in poke and reschedule modes."""
         del context
         try:
-            verdict = look(self.hook.get_conn(), self.wait(), self._readings)
+            verdict = look(self.client, self.wait(), self._readings)
         except EmnifyError as error:
-            if is_lasting(error):
+            if is_permanent(error):
                 self._give_up(str(error))
-            self._say(f"could not look: {error}")
+            self._say(f"Polling failed: {error}")
             return PokeReturnValue(False)
         self._say(verdict.message)
         if verdict.failed:

@@ -16,7 +16,7 @@ from airflow_provider_emnify.hooks.connection import ConnectionSettings
 from airflow_provider_emnify.hooks.emnify import EmnifyHook
 from airflow_provider_emnify.hooks.form import DEFAULT_TOKEN_CACHE
 from airflow_provider_emnify.hooks.masking import mask
-from airflow_provider_emnify.retry import is_lasting
+from airflow_provider_emnify.retry import is_permanent
 
 if TYPE_CHECKING:
     from airflow_provider_emnify.api.waits.wait import Verdict, Wait
@@ -62,7 +62,7 @@ def first_look(conn_id: str, wait: Wait) -> Verdict | None:
     except (_WouldWaitError, OSError):  # the second one: the cache cannot be had now
         return None
     except EmnifyError as error:
-        if is_lasting(error):
+        if is_permanent(error):
             raise
         return None
 

@@ -121,7 +121,7 @@ class EmnifyStreamOperator(EmnifyBaseOperator):
         """Tell whether reading a row twice does no harm."""
         return False
 
-    def perform(self, context: Context) -> Any:
+    def execute(self, context: Context) -> Any:
         """Find out what the run covers, wait for late events, and do the work."""
         stream = get_stream(self.stream)
         run = run_of(

@@ -63,7 +63,7 @@ def test_variables_may_be_what_a_template_renders(api: rm.Mocker, form: Any) -> 
     assert api.last_request.json()["variables"] == {"id": None}
 
 
-def test_errors_in_a_200_answer_fail_for_good(api: rm.Mocker) -> None:
+def test_errors_in_a_200_answer_fail_without_retry(api: rm.Mocker) -> None:
     api.post(f"{URL}/graphql", json={"data": None, "errors": [{"message": "no such field"}]})
     with pytest.raises(AirflowFailException, match="no such field"):
         graphql(query=ME).execute(context())

@@ -18,7 +18,7 @@ from airflow_provider_emnify.api.secrets.one_line_log import one_line_log
 from airflow_provider_emnify.api.waits.wait import WAITS
 from airflow_provider_emnify.operators.emnify import EmnifyOperator
 from airflow_provider_emnify.operators.endpoint import EmnifyUpdateEndpointsOperator
-from airflow_provider_emnify.retry import fail_for_good
+from airflow_provider_emnify.retry import fail_without_retry
 from airflow_provider_emnify.sandbox.http.engine import Engine
 from airflow_provider_emnify.triggers.wait import outcome
 from tests.operators.support import context, without_retries
@@ -150,7 +150,7 @@ def test_no_event_of_a_trigger_ends_a_task_with_a_forged_line() -> None:
 
 @pytest.mark.parametrize("kind", [ValueError, AirflowFailException])
 def test_no_error_that_leaves_a_task_has_two_lines(kind: type[Exception]) -> None:
-    with pytest.raises(AirflowFailException) as caught, fail_for_good():
+    with pytest.raises(AirflowFailException) as caught, fail_without_retry():
         raise kind(f"no{FORGED}")
     assert_one_line(list(texts(caught.value)))
 

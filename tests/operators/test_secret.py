@@ -5,10 +5,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from airflow_provider_emnify import arguments
 from airflow_provider_emnify.airflow_names import DAG
-from airflow_provider_emnify.operators import secrets as secret
+from airflow_provider_emnify.hooks import masking
 from airflow_provider_emnify.operators.euicc import EmnifyEuiccOperationOperator
-from airflow_provider_emnify.operators.secrets import masked_connection
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,7 +20,8 @@ CODE = "LPA:1$smdp.example.org$MATCHING-ID-7"
 def masked(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
     """What has been masked so far."""
     seen: list[str] = []
-    monkeypatch.setattr(secret, "mask", seen.append)
+    monkeypatch.setattr(arguments, "mask", seen.append)
+    monkeypatch.setattr(masking, "mask", seen.append)
     return seen
 
 
@@ -59,5 +60,5 @@ def test_all_that_a_connection_holds_is_masked(masked: list[str], monkeypatch: p
     extra = {"headers": ["Authorization: abcdefgh"], "nested": {"url": "https://example.org/x"}, "size": 7}
     connection = {"conn_type": "generic", "password": "pass-word-1", "extra": extra}
     monkeypatch.setenv("AIRFLOW_CONN_SINK", json.dumps(connection))
-    assert masked_connection("sink").password == "pass-word-1"
+    assert masking.masked_connection("sink").password == "pass-word-1"
     assert masked == ["pass-word-1", "Authorization: abcdefgh", "https://example.org/x"]

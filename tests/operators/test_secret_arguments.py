@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from airflow_provider_emnify import arguments
 from airflow_provider_emnify.airflow_names import DAG
 from airflow_provider_emnify.api.__main__ import reference
 from airflow_provider_emnify.api.resources import RESOURCES, operations_of
 from airflow_provider_emnify.api.secrets.names import hide_secrets, looks_secret, secrets_in
 from airflow_provider_emnify.api.streams.catalogue import STREAMS
 from airflow_provider_emnify.api.streams.columns import Column, ColumnType, Converter
-from airflow_provider_emnify.operators import secrets as secret
+from airflow_provider_emnify.hooks import masking
 from airflow_provider_emnify.operators.data_stream import EmnifyCreateDataStreamOperator
 from airflow_provider_emnify.operators.emnify import EmnifyOperator
 from airflow_provider_emnify.operators.graphql import EmnifyGraphqlOperator
@@ -99,7 +100,8 @@ def test_a_secret_argument_is_refused_and_not_quoted(call: str, arguments: dict[
 
 def test_what_a_template_renders_to_is_masked_before_it_is_stored(monkeypatch: pytest.MonkeyPatch) -> None:
     masked: list[str] = []
-    monkeypatch.setattr(secret, "mask", masked.append)
+    monkeypatch.setattr(arguments, "mask", masked.append)
+    monkeypatch.setattr(masking, "mask", masked.append)
     with DAG("fleet", schedule=None):
         operator = EmnifyOperator(
             task_id="t", call="data_streams.update", arguments={"data_stream_id": 7, "destination": "{{ x }}"}
@@ -252,7 +254,8 @@ def test_the_docs_name_arguments_and_answers_that_are_secret() -> None:
 )
 def test_a_destination_holds_no_secret(credentials: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     masked: list[str] = []
-    monkeypatch.setattr(secret, "mask", masked.append)
+    monkeypatch.setattr(arguments, "mask", masked.append)
+    monkeypatch.setattr(masking, "mask", masked.append)
     destination = {"connection_type": "RestAPI", "credentials": credentials}
     with pytest.raises(ValueError, match="destination: ") as caught:
         EmnifyCreateDataStreamOperator(task_id="t", name="n", destination=destination)
@@ -266,7 +269,8 @@ def test_a_url_without_a_secret_is_taken() -> None:
 
 def test_the_url_of_a_destination_is_masked(monkeypatch: pytest.MonkeyPatch) -> None:
     masked: list[str] = []
-    monkeypatch.setattr(secret, "mask", masked.append)
+    monkeypatch.setattr(arguments, "mask", masked.append)
+    monkeypatch.setattr(masking, "mask", masked.append)
     destination = {"connection_type": "RestAPI", "credentials": {"url": f"https://example.org/{SECRET}"}}
     EmnifyCreateDataStreamOperator(task_id="t", name="n", destination=destination)
     assert masked == [f"https://example.org/{SECRET}"]
@@ -276,7 +280,8 @@ def test_a_url_with_a_secret_in_its_path_comes_from_a_connection(
     sandbox_connection: Sandbox, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     masked: list[str] = []
-    monkeypatch.setattr(secret, "mask", masked.append)
+    monkeypatch.setattr(arguments, "mask", masked.append)
+    monkeypatch.setattr(masking, "mask", masked.append)
     url = f"https://example.org/{SECRET}"
     monkeypatch.setenv("AIRFLOW_CONN_HOOK", json.dumps({"conn_type": "http", "extra": {"url": url}}))
     caplog.set_level("DEBUG")
@@ -297,7 +302,8 @@ def test_a_url_with_a_secret_in_its_path_comes_from_a_connection(
 
 def test_a_rendered_destination_is_masked_before_it_is_stored(monkeypatch: pytest.MonkeyPatch) -> None:
     masked: list[str] = []
-    monkeypatch.setattr(secret, "mask", masked.append)
+    monkeypatch.setattr(arguments, "mask", masked.append)
+    monkeypatch.setattr(masking, "mask", masked.append)
     with DAG("fleet", schedule=None):
         operator = EmnifyCreateDataStreamOperator(task_id="t", name="n", destination="{{ x }}")
     operator.destination = {"connection_type": "Datadog", "credentials": {"api_key": SECRET}}

@@ -43,7 +43,7 @@ class DisableOperator(EmnifyCancellingOperator):
         super().__init__(**kwargs)
         self.endpoint_id = endpoint_id
 
-    def perform(self, context: Any) -> Any:
+    def execute(self, context: Any) -> Any:
         self.client.endpoints.update(self.endpoint_id, name="begun")
         self.began("endpoints.update", endpoint_id=self.endpoint_id, name="cancelled")
         return self.wait_until(

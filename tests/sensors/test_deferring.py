@@ -268,7 +268,7 @@ class Begin(EmnifyCancellingOperator):
         super().__init__(**kwargs)
         self.endpoint_id = endpoint_id
 
-    def perform(self, context: Any) -> Any:
+    def execute(self, context: Any) -> Any:
         del context
         self.client.endpoints.update(self.endpoint_id, name="begun")
         self.began("endpoints.update", endpoint_id=self.endpoint_id, name="cancelled")

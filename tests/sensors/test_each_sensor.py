@@ -218,9 +218,7 @@ def sensor_of(case: Case, mode: Mode, **more: Any) -> Any:
 def answer(sandbox: Sandbox, case: Case, body: Any, *, status: int = 200, times: int | None = None) -> None:
     rows = len(body) if isinstance(body, list) else 1
     headers = {"X-Total-Count": str(rows), "X-Total-Pages": "1"}
-    sandbox.faults.add(
-        method="GET", path=case.path, status=status, body=body, headers=headers, times=times
-    )
+    sandbox.faults.add(method="GET", path=case.path, status=status, body=body, headers=headers, times=times)
 
 
 @in_each_mode

@@ -169,9 +169,7 @@ def test_events_of_files_and_of_the_api_share_a_table(
     assert len(database.rows("emnify_events")) == before + 1
 
 
-def test_files_are_known_again_whatever_their_directory_is_called(
-    database: Database, tmp_path: Path
-) -> None:
+def test_files_are_known_again_whatever_their_directory_is_called(database: Database, tmp_path: Path) -> None:
     for name in ("100%_x!!y", "100%_x!!z"):
         bucket = open_store(str(tmp_path / name), None)
         deliver(bucket, tmp_path, "a.json", lines(usage(1)))

@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from airflow_provider_emnify.api.transport.paging import Listing
 
 
-
 class Endpoints(EndpointNetwork):
     """The endpoints of an organisation, as ``client.endpoints``.
 

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from airflow_provider_emnify.api.resources.fields import Row, Rows
     from airflow_provider_emnify.api.transport.bodies import Answer
 
+
 @dataclass(frozen=True)
 class Operation:
     """One REST operation of emnify.
@@ -234,9 +235,7 @@ def operation(
     def decorate(function: Callable[Concatenate[S, Call, P], R]) -> Callable[Concatenate[S, P], R]:
         returned = str(function.__annotations__.get("return"))
         shape = Shape(answer or _PROMISED.get(returned, "json"), ids)
-        declared = Operation(
-            method, path, paged, secret, repeatable, secret_arguments, secret_fields, shape
-        )
+        declared = Operation(method, path, paged, secret, repeatable, secret_arguments, secret_fields, shape)
 
         @functools.wraps(function)
         def send(self: S, /, *args: P.args, **kwargs: P.kwargs) -> R:

@@ -183,9 +183,7 @@ def _operation_state(row: Row) -> OperationState:
     failed = _count(row, "failed_count") or (len(error) if isinstance(error, list) else bool(error))
     if not failed:
         return OperationState.SUCCEEDED
-    return (
-        OperationState.PARTLY_FAILED if failed < _count(row, "total_count") else OperationState.FAILED
-    )
+    return OperationState.PARTLY_FAILED if failed < _count(row, "total_count") else OperationState.FAILED
 
 
 def _operation_errors(row: Row) -> str:

@@ -80,8 +80,7 @@ class EmnifyCreateDataStreamOperator(DataStreamSettingsOperator):
     :param emnify_conn_id: The connection to emnify.
     :returns: The stream's id.
     :raises ValueError: when the DAG is parsed, for a destination that makes no sense or holds a secret.
-    :raises AirflowFailException: when the stream comes to an error state, and for any error that no retry
-        mends.
+    :raises AirflowFailException: when the stream comes to an error state, and for any permanent error.
 
     Vendor page: https://docs.emnify.com/developers/api/integrations/create-data-streamer
     """
@@ -118,7 +117,7 @@ class EmnifyCreateDataStreamOperator(DataStreamSettingsOperator):
         self.name = name
         self.if_exists = if_exists
 
-    def perform(self, context: Context) -> Any:
+    def execute(self, context: Context) -> Any:
         """Look for the stream, then create it or do what ``if_exists`` says."""
         name, settings = parse_text(self.name, "name"), self.settings()
         if "destination" not in settings:
@@ -230,7 +229,7 @@ class EmnifyUpdateDataStreamOperator(DataStreamSettingsOperator):
         self.data_stream_id = data_stream_id
         self.name = name
 
-    def perform(self, context: Context) -> Any:
+    def execute(self, context: Context) -> Any:
         """Read the stream, and send what differs."""
         del context
         name = None if self.name is None else parse_text(self.name, "name")
@@ -272,7 +271,7 @@ class EmnifyRestartDataStreamOperator(DataStreamOperator):
         check_early(id_or_name, data_stream_id)
         self.data_stream_id = data_stream_id
 
-    def perform(self, context: Context) -> Any:
+    def execute(self, context: Context) -> Any:
         """Read the stream, and restart it if it has stopped."""
         del context
         stream = find_stream(self.client, self.data_stream_id)
@@ -313,7 +312,7 @@ class EmnifyDeleteDataStreamOperator(EmnifyBaseOperator):
     """
 
     template_fields: Sequence[str] = ("emnify_conn_id", "data_stream_id")
-    looks_first: ClassVar[bool] = True
+    idempotent: ClassVar[bool] = True
 
     def __init__(self, *, data_stream_id: int | str, confirm: bool = False, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -322,7 +321,7 @@ class EmnifyDeleteDataStreamOperator(EmnifyBaseOperator):
         self.data_stream_id = data_stream_id
         self.confirm = confirm
 
-    def perform(self, context: Context) -> bool:
+    def execute(self, context: Context) -> bool:
         """Look for the stream, and delete it."""
         del context
         stream = find_stream(self.client, self.data_stream_id)

@@ -13,16 +13,18 @@ from airflow_provider_emnify.api.resources.data_streams import SECRETS
 from airflow_provider_emnify.api.transport.answers import part
 from airflow_provider_emnify.api.waits.wait import Wait
 from airflow_provider_emnify.arguments import (
+    MaskedArguments,
     check_early,
     is_known,
     parse_choice,
     parse_mapping,
     parse_optional_id,
     parse_text,
+    refuse_secrets,
     shorten,
 )
+from airflow_provider_emnify.hooks.masking import masked_connection
 from airflow_provider_emnify.operators.endpoint.rows import parse_rows
-from airflow_provider_emnify.operators.secrets import MaskedArguments, masked_connection, refuse_secrets
 from airflow_provider_emnify.operators.waiting import EmnifyWaitingOperator
 
 if TYPE_CHECKING:
@@ -47,7 +49,7 @@ class DataStreamOperator(EmnifyWaitingOperator):
     :param timeout: Seconds (or a timedelta) until the wait is given up. Default 15 minutes.
     """
 
-    looks_first: ClassVar[bool] = True
+    idempotent: ClassVar[bool] = True
 
     def __init__(
         self,

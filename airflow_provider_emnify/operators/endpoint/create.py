@@ -86,7 +86,7 @@ class EmnifyCreateEndpointsOperator(EmnifyBaseOperator):
     )
     template_fields_renderers: ClassVar[dict[str, str]] = {"endpoints": "json"}
     operator_extra_links = (EmnifyDevicesLink(), EmnifySimsLink())
-    looks_first: ClassVar[bool] = True
+    idempotent: ClassVar[bool] = True
 
     def __init__(
         self,
@@ -116,7 +116,7 @@ class EmnifyCreateEndpointsOperator(EmnifyBaseOperator):
         self.ip_address_space_id = ip_address_space_id
         self.if_exists = if_exists
 
-    def perform(self, context: Context) -> list[int]:
+    def execute(self, context: Context) -> list[int]:
         """Look for what exists, and create the rest."""
         rows = parse_new(self.endpoints)
         shared = {

@@ -76,7 +76,7 @@ class EmnifyResetConnectivityOperator(EmnifyBaseOperator):
         self.pdp_context = pdp_context
         self.fail_on_error = fail_on_error
 
-    def perform(self, context: Context) -> dict[str, str]:
+    def execute(self, context: Context) -> dict[str, str]:
         """Read them, say what it will cost, and reset one after another."""
         del context
         ids = parse_endpoint_ids(self.endpoint_ids)
@@ -142,7 +142,7 @@ class EmnifyLocateEndpointsOperator(EmnifyBaseOperator):
         self.endpoint_ids = endpoint_ids
         self.fail_on_error = fail_on_error
 
-    def perform(self, context: Context) -> dict[str, Row]:
+    def execute(self, context: Context) -> dict[str, Row]:
         """Ask for one after another."""
         del context
         ids = parse_endpoint_ids(self.endpoint_ids)
@@ -177,7 +177,7 @@ class _OperatorList(EmnifyBaseOperator):
 
     template_fields: Sequence[str] = ("emnify_conn_id", "endpoint_ids", "operator_ids")
     operator_extra_links = (EmnifyDevicesLink(),)
-    looks_first: ClassVar[bool] = True
+    idempotent: ClassVar[bool] = True
 
     doing: ClassVar[str]
     what: ClassVar[str]
@@ -189,7 +189,7 @@ class _OperatorList(EmnifyBaseOperator):
         self.endpoint_ids = endpoint_ids
         self.operator_ids = operator_ids
 
-    def perform(self, context: Context) -> list[int]:
+    def execute(self, context: Context) -> list[int]:
         """Change the list of one endpoint after another."""
         del context
         endpoint_ids = parse_endpoint_ids(self.endpoint_ids)
@@ -229,8 +229,7 @@ class EmnifyBlockNetworkOperator(_OperatorList):
     :raises AirflowFailException: for an endpoint or operator that does not exist, when all others are
         blocked, and for any permanent error.
 
-    Vendor page:
-    https://docs.emnify.com/developers/api/endpoint/endpoint-operator-blacklist-by-ep-id-and-operator-id-put
+    Vendor page: https://docs.emnify.com/developers/api/endpoint/endpoint-operator-blacklist-by-ep-id-and-operator-id-put
     """
 
     doing = "Blocking"
@@ -257,8 +256,7 @@ class EmnifyUnblockNetworkOperator(_OperatorList):
     :returns: The ids of the endpoints.
     :raises AirflowFailException: for a permanent error.
 
-    Vendor page:
-    https://docs.emnify.com/developers/api/endpoint/endpoint-operator-blacklist-by-ep-id-and-operator-id-delete
+    Vendor page: https://docs.emnify.com/developers/api/endpoint/endpoint-operator-blacklist-by-ep-id-and-operator-id-delete
     """
 
     doing = "Unblocking"

@@ -49,7 +49,7 @@ class EmnifyAssignSimOperator(EmnifyBaseOperator):
 
     template_fields: Sequence[str] = ("emnify_conn_id", "endpoint_ids", "sim_ids")
     operator_extra_links = (EmnifyDevicesLink(), EmnifySimsLink())
-    looks_first: ClassVar[bool] = True
+    idempotent: ClassVar[bool] = True
 
     def __init__(self, *, endpoint_ids: Any, sim_ids: Any, replace: bool = False, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -63,7 +63,7 @@ class EmnifyAssignSimOperator(EmnifyBaseOperator):
         self.sim_ids = sim_ids
         self.replace = replace
 
-    def perform(self, context: Context) -> list[int]:
+    def execute(self, context: Context) -> list[int]:
         """Read everything, then change what differs."""
         del context
         pairs = _pairs(self.endpoint_ids, self.sim_ids)
@@ -121,15 +121,14 @@ class EmnifyReleaseSimOperator(EmnifyBaseOperator):
     :param emnify_conn_id: The connection to emnify.
     :returns: The ids that were given.
     :raises ValueError: when the DAG is parsed, unless one of the two is given.
-    :raises AirflowFailException: when there is no such endpoint or SIM, and for any error that no retry
-        mends.
+    :raises AirflowFailException: when there is no such endpoint or SIM, and for any permanent error.
 
     Vendor page: https://docs.emnify.com/developers/api/endpoint/bulk-update-endpoint
     """
 
     template_fields: Sequence[str] = ("emnify_conn_id", "endpoint_ids", "sim_ids")
     operator_extra_links = (EmnifyDevicesLink(), EmnifySimsLink())
-    looks_first: ClassVar[bool] = True
+    idempotent: ClassVar[bool] = True
 
     def __init__(self, *, endpoint_ids: Any = None, sim_ids: Any = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -140,7 +139,7 @@ class EmnifyReleaseSimOperator(EmnifyBaseOperator):
         self.endpoint_ids = endpoint_ids
         self.sim_ids = sim_ids
 
-    def perform(self, context: Context) -> list[int]:
+    def execute(self, context: Context) -> list[int]:
         """Look for endpoints that have a SIM, and take it out."""
         del context
         if self.sim_ids is None:

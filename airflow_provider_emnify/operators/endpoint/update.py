@@ -83,7 +83,7 @@ class EmnifyUpdateEndpointsOperator(EmnifyBaseOperator):
     template_fields: Sequence[str] = ("emnify_conn_id", "endpoint_ids", "endpoints", *_SHARED_CHANGES)
     template_fields_renderers: ClassVar[dict[str, str]] = {"endpoints": "json"}
     operator_extra_links = (EmnifyDevicesLink(),)
-    looks_first: ClassVar[bool] = True
+    idempotent: ClassVar[bool] = True
 
     def __init__(
         self,
@@ -117,7 +117,7 @@ class EmnifyUpdateEndpointsOperator(EmnifyBaseOperator):
         if is_known(endpoint_ids) and is_known(endpoints) and is_known(shared):
             self._rows()
 
-    def perform(self, context: Context) -> list[int]:
+    def execute(self, context: Context) -> list[int]:
         """Send the changes."""
         del context
         rows = self._rows()
@@ -183,7 +183,7 @@ class EmnifyDeleteEndpointsOperator(EmnifyBaseOperator):
 
     template_fields: Sequence[str] = ("emnify_conn_id", "endpoint_ids")
     operator_extra_links = (EmnifyDevicesLink(), EmnifySimsLink())
-    looks_first: ClassVar[bool] = True
+    idempotent: ClassVar[bool] = True
 
     def __init__(
         self,
@@ -201,7 +201,7 @@ class EmnifyDeleteEndpointsOperator(EmnifyBaseOperator):
         self.sims = sims
         self.confirm = confirm
 
-    def perform(self, context: Context) -> list[int]:
+    def execute(self, context: Context) -> list[int]:
         """Look for those that exist, and delete them."""
         del context
         ids = parse_endpoint_ids(self.endpoint_ids)
@@ -251,7 +251,7 @@ class EmnifySetEndpointStatusOperator(EmnifyBaseOperator):
 
     template_fields: Sequence[str] = ("emnify_conn_id", "endpoint_ids", "status", "sim_status")
     operator_extra_links = (EmnifyDevicesLink(), EmnifySimsLink())
-    looks_first: ClassVar[bool] = True
+    idempotent: ClassVar[bool] = True
 
     def __init__(
         self,
@@ -269,7 +269,7 @@ class EmnifySetEndpointStatusOperator(EmnifyBaseOperator):
         self.status = status
         self.sim_status = sim_status
 
-    def perform(self, context: Context) -> list[int]:
+    def execute(self, context: Context) -> list[int]:
         """Read everything, then change what differs."""
         del context
         ids = parse_endpoint_ids(self.endpoint_ids)

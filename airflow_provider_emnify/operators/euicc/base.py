@@ -14,7 +14,6 @@ from airflow_provider_emnify.arguments import check_early, shorten
 from airflow_provider_emnify.operators.idempotency.attempts import earlier_tries_since, parse_moment
 from airflow_provider_emnify.operators.idempotency.journal import TaskStore
 from airflow_provider_emnify.operators.waiting import EmnifyCancellingOperator
-from airflow_provider_emnify.retry import fail_for_good
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -30,7 +29,7 @@ _OVER = (OperationState.SUCCEEDED, OperationState.PARTLY_FAILED, OperationState.
 class EmnifyOperationOperator(EmnifyCancellingOperator):
     """Base of operators that begin operations, which emnify carries out when it reaches the devices.
 
-    A subclass names its ``kind`` of wait, begins operations in :meth:`perform`, and says in :meth:`failures`
+    A subclass names its ``kind`` of wait, begins operations in ``execute``, and says in :meth:`failures`
     which of an operation's devices failed.
 
     :param action: What to do: the id of an action, or its name as emnify's lookup has it.
@@ -42,7 +41,7 @@ class EmnifyOperationOperator(EmnifyCancellingOperator):
     """
 
     kind: ClassVar[str]
-    looks_first: ClassVar[bool] = True
+    idempotent: ClassVar[bool] = True
 
     def __init__(
         self,
@@ -115,13 +114,7 @@ class EmnifyOperationOperator(EmnifyCancellingOperator):
 
     def execute_complete(self, context: Context, event: Mapping[str, Any] | None = None) -> Any:
         """Take the trigger's event, and report."""
-        try:
-            with fail_for_good():
-                return super().execute_complete(context, event)
-        finally:
-            hook = self.__dict__.pop("hook", None)
-            if hook is not None:
-                hook.close()
+        return super().execute_complete(context, event)
 
     def _failure(self, result: Mapping[str, Any], *, transient: bool) -> EmnifyPartialError:
         failed = result["failed"]

@@ -12,7 +12,7 @@ from airflow_provider_emnify.api.resources.few import read_rows
 from airflow_provider_emnify.api.resources.operation import BEGINNING
 from airflow_provider_emnify.api.transport.answers import part
 from airflow_provider_emnify.api.values import parse_ids
-from airflow_provider_emnify.arguments import check_early, is_known, parse_bool, shorten
+from airflow_provider_emnify.arguments import MaskedArgument, check_early, is_known, parse_bool, shorten
 from airflow_provider_emnify.links import EmnifySimsLink
 from airflow_provider_emnify.operators.batch import each
 from airflow_provider_emnify.operators.euicc.base import (
@@ -24,7 +24,6 @@ from airflow_provider_emnify.operators.euicc.base import (
 )
 from airflow_provider_emnify.operators.euicc.sim_operation import EmnifySimOperationOperator
 from airflow_provider_emnify.operators.idempotency.attempts import unknown_for_good
-from airflow_provider_emnify.operators.secrets import MaskedArgument
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -127,7 +126,7 @@ class EmnifyEuiccOperationOperator(EmnifyOperationOperator):
         self.rollback = rollback
         self.validity_period = validity_period
 
-    def perform(self, context: Context) -> Any:
+    def execute(self, context: Context) -> Any:
         """Look for what is under way, schedule the rest, and wait."""
         ids = parse_ids(self.euicc_ids, "euicc_ids")
         how: dict[str, Any] = {

@@ -102,7 +102,7 @@ class EmnifySimOperationOperator(EmnifyOperationOperator):
         self._running: list[str] = []
         self._newest: str | None = None
 
-    def perform(self, context: Context) -> Any:
+    def execute(self, context: Context) -> Any:
         """Look for what is under way, begin the rest, and wait."""
         targets: list[Target] = [("sim", sim_id) for sim_id in parse_ids(self.sim_ids, "sim_ids")]
         targets += [("eid", eid) for eid in _eids(self.eids)]

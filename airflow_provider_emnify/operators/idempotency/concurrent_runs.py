@@ -45,12 +45,15 @@ def _on_airflow_3(instance: Any) -> Iterator[tuple[str, Any]]:
         return
     for run_id, states in instance.get_task_states(**same).items():
         if run_id != instance.run_id and _RUNNING in states.values():
-            yield run_id, instance.xcom_pull(
-                dag_id=instance.dag_id,
-                task_ids=instance.task_id,
-                run_id=run_id,
-                map_indexes=map_index,
-                key=_KEY,
+            yield (
+                run_id,
+                instance.xcom_pull(
+                    dag_id=instance.dag_id,
+                    task_ids=instance.task_id,
+                    run_id=run_id,
+                    map_indexes=map_index,
+                    key=_KEY,
+                ),
             )
 
 

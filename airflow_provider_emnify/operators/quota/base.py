@@ -46,7 +46,7 @@ class QuotaOperator(EmnifyBaseOperator):
         "threshold_volume",
     )
     operator_extra_links = (EmnifyDevicesLink(),)
-    looks_first: ClassVar[bool] = True
+    idempotent: ClassVar[bool] = True
 
     def __init__(
         self,

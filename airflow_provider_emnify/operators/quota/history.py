@@ -47,9 +47,7 @@ def assigned_of(row: Any) -> Assigned:
     return Assigned(_number(row.get("volume")), _number(row.get("last_volume_added")))
 
 
-def read_assigned(
-    client: EmnifyClient, quota_type: str, endpoint_id: int, since: datetime
-) -> list[Assigned]:
+def read_assigned(client: EmnifyClient, quota_type: str, endpoint_id: int, since: datetime) -> list[Assigned]:
     """Return each time that the quota of an endpoint was set since then, the earliest first."""
     events = client.endpoints.events(
         endpoint_id, type=_ASSIGNED[quota_type], from_=since, until=datetime.now(UTC) + _AHEAD

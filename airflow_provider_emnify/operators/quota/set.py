@@ -77,7 +77,7 @@ class EmnifySetQuotaOperator(QuotaOperator):
         if quota_type == "sms" and threshold_percentage is None:
             raise ValueError("threshold_percentage: emnify needs it for an SMS quota")
 
-    def perform(self, context: Context) -> list[int]:
+    def execute(self, context: Context) -> list[int]:
         """Set one after another."""
         ids, volume = parse_endpoint_ids(self.endpoint_ids), parse_amount(self.volume, "volume")
         added = marked(volume, context)
@@ -121,7 +121,7 @@ class EmnifyClearQuotaOperator(EmnifyBaseOperator):
 
     template_fields: Sequence[str] = ("emnify_conn_id", "endpoint_ids")
     operator_extra_links = (EmnifyDevicesLink(),)
-    looks_first: ClassVar[bool] = True
+    idempotent: ClassVar[bool] = True
 
     def __init__(self, *, endpoint_ids: Any, quota_type: QuotaType = "data", **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -130,7 +130,7 @@ class EmnifyClearQuotaOperator(EmnifyBaseOperator):
         self.endpoint_ids = endpoint_ids
         self.quota_type = quota_type
 
-    def perform(self, context: Context) -> list[int]:
+    def execute(self, context: Context) -> list[int]:
         """Remove one after another."""
         del context
         ids = parse_endpoint_ids(self.endpoint_ids)

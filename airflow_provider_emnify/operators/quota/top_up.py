@@ -79,7 +79,7 @@ class EmnifyTopUpQuotaOperator(QuotaOperator):
     Vendor page: https://docs.emnify.com/developers/api/endpoint/endpoint-quota-data-by-endpoint-id-post
     """
 
-    def perform(self, context: Context) -> dict[str, float]:
+    def execute(self, context: Context) -> dict[str, float]:
         """Add to one after another, and read them back."""
         ids, volume = parse_endpoint_ids(self.endpoint_ids), parse_amount(self.volume, "volume")
         added, since = marked(volume, context), earlier_tries_since(context)

@@ -49,7 +49,7 @@ class EmnifyExtendTrafficLimitOperator(EmnifyBaseOperator):
 
     template_fields: Sequence[str] = ("emnify_conn_id", "endpoint_ids", "volume", "traffic_limit_id")
     operator_extra_links = (EmnifyDevicesLink(),)
-    looks_first: ClassVar[bool] = True
+    idempotent: ClassVar[bool] = True
 
     def __init__(
         self,
@@ -67,7 +67,7 @@ class EmnifyExtendTrafficLimitOperator(EmnifyBaseOperator):
         self.volume = volume
         self.traffic_limit_id = traffic_limit_id
 
-    def perform(self, context: Context) -> dict[str, int]:
+    def execute(self, context: Context) -> dict[str, int]:
         """Extend one after another."""
         ids, volume = parse_endpoint_ids(self.endpoint_ids), parse_amount(self.volume, "volume")
         limit_id = parse_optional_id(self.traffic_limit_id, "traffic_limit_id")
@@ -123,14 +123,14 @@ class EmnifyClearTrafficLimitExtensionsOperator(EmnifyBaseOperator):
 
     template_fields: Sequence[str] = ("emnify_conn_id", "endpoint_ids")
     operator_extra_links = (EmnifyDevicesLink(),)
-    looks_first: ClassVar[bool] = True
+    idempotent: ClassVar[bool] = True
 
     def __init__(self, *, endpoint_ids: Any, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         check_early(parse_endpoint_ids, endpoint_ids)
         self.endpoint_ids = endpoint_ids
 
-    def perform(self, context: Context) -> list[int]:
+    def execute(self, context: Context) -> list[int]:
         """Remove them, one endpoint after another."""
         del context
         ids = parse_endpoint_ids(self.endpoint_ids)

@@ -51,8 +51,7 @@ class EmnifyMigrateSimsOperator(EmnifyBaseOperator):
     :returns: emnify's summary, of all requests in one: ``sim_count``, ``sims``, ``target_workspace``,
         ``dry_run`` and so on. SIMs that were in the Workspace already do not count.
     :raises ValueError: when the DAG is parsed, for a bad argument.
-    :raises AirflowFailException: when SIMs do not meet emnify's requirements, and for any error that no retry
-        mends.
+    :raises AirflowFailException: when SIMs do not meet emnify's requirements, and for any permanent error.
 
     Vendor page: https://docs.emnify.com/developers/api/sim/sim-migration-workspace
     """
@@ -66,7 +65,7 @@ class EmnifyMigrateSimsOperator(EmnifyBaseOperator):
         "allowed_sim_statuses",
     )
     operator_extra_links = (EmnifySimsLink(),)
-    looks_first: ClassVar[bool] = True
+    idempotent: ClassVar[bool] = True
 
     def __init__(
         self,
@@ -96,7 +95,7 @@ class EmnifyMigrateSimsOperator(EmnifyBaseOperator):
         self.auto_detach_devices = parse_bool(auto_detach_devices, "auto_detach_devices")
         self.is_dry_run = parse_bool(dry_run, "dry_run")  # an operator has a method dry_run()
 
-    def perform(self, context: Context) -> Row:
+    def execute(self, context: Context) -> Row:
         """Move them, 500 at a time, or say what would be moved."""
         del context
         target = parse_id(self.target_workspace_id, "target_workspace_id")

@@ -74,7 +74,7 @@ class EmnifySetSimStatusOperator(EmnifyBaseOperator):
 
     template_fields: Sequence[str] = ("emnify_conn_id", "sim_ids", "status")
     operator_extra_links = (EmnifySimsLink(),)
-    looks_first: ClassVar[bool] = True
+    idempotent: ClassVar[bool] = True
 
     def __init__(self, *, sim_ids: Any, status: SimStatus | int | str, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -83,7 +83,7 @@ class EmnifySetSimStatusOperator(EmnifyBaseOperator):
         self.sim_ids = sim_ids
         self.status = status
 
-    def perform(self, context: Context) -> list[int]:
+    def execute(self, context: Context) -> list[int]:
         """Read everything, then change what differs."""
         del context
         ids, status = parse_ids(self.sim_ids, "sim_ids"), _status(self.status)
@@ -124,7 +124,7 @@ class EmnifyRegisterSimBatchOperator(EmnifyBaseOperator):
 
     template_fields: Sequence[str] = ("emnify_conn_id", "bic", "sim_status")
     operator_extra_links = (EmnifySimsLink(),)
-    looks_first: ClassVar[bool] = True
+    idempotent: ClassVar[bool] = True
 
     def __init__(
         self,
@@ -142,7 +142,7 @@ class EmnifyRegisterSimBatchOperator(EmnifyBaseOperator):
         self.sim_status = sim_status
         self.if_registered = if_registered
 
-    def perform(self, context: Context) -> dict[str, Any]:
+    def execute(self, context: Context) -> dict[str, Any]:
         """Validate the batch, then register it."""
         bic, status = parse_text(self.bic, "bic"), _first_status(self.sim_status)
         batch = self._validate(bic)
@@ -210,7 +210,7 @@ class EmnifyDeleteSimsOperator(EmnifyBaseOperator):
 
     template_fields: Sequence[str] = ("emnify_conn_id", "sim_ids")
     operator_extra_links = (EmnifySimsLink(),)
-    looks_first: ClassVar[bool] = True
+    idempotent: ClassVar[bool] = True
 
     def __init__(self, *, sim_ids: Any, confirm: bool = False, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -219,7 +219,7 @@ class EmnifyDeleteSimsOperator(EmnifyBaseOperator):
         self.sim_ids = sim_ids
         self.confirm = confirm
 
-    def perform(self, context: Context) -> list[int]:
+    def execute(self, context: Context) -> list[int]:
         """Look for those that exist, and delete them."""
         del context
         ids = parse_ids(self.sim_ids, "sim_ids")

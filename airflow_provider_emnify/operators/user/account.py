@@ -73,7 +73,7 @@ class EmnifyCreateUserOperator(EmnifyBaseOperator):
 
     template_fields: Sequence[str] = ("emnify_conn_id", "username", "name", "organisation_id", "role_ids")
     operator_extra_links = (EmnifyUsersLink(),)
-    looks_first: ClassVar[bool] = True
+    idempotent: ClassVar[bool] = True
 
     def __init__(
         self,
@@ -97,7 +97,7 @@ class EmnifyCreateUserOperator(EmnifyBaseOperator):
         self.role_ids = role_ids
         self.if_exists = if_exists
 
-    def perform(self, context: Context) -> int:
+    def execute(self, context: Context) -> int:
         """Look for the user, then create it or do what ``if_exists`` says."""
         username, name = parse_text(self.username, "username"), parse_text(self.name, "name")
         organisation_id = parse_optional_id(self.organisation_id, "organisation_id")
@@ -161,13 +161,12 @@ class EmnifyInviteUserOperator(EmnifyBaseOperator):
     :raises AirflowFailException: for a permanent error, for example where the tariff plan has no
         Workspaces.
 
-    Vendor page:
-    https://docs.emnify.com/developers/api/password-management-and-activation/user-v-2-invitation
+    Vendor page: https://docs.emnify.com/developers/api/password-management-and-activation/user-v-2-invitation
     """
 
     template_fields: Sequence[str] = ("emnify_conn_id", "username", "name", "organisation_id", "role_ids")
     operator_extra_links = (EmnifyUsersLink(),)
-    looks_first: ClassVar[bool] = True
+    idempotent: ClassVar[bool] = True
 
     def __init__(
         self,
@@ -188,7 +187,7 @@ class EmnifyInviteUserOperator(EmnifyBaseOperator):
         self.organisation_id = organisation_id
         self.role_ids = role_ids
 
-    def perform(self, context: Context) -> int:
+    def execute(self, context: Context) -> int:
         """Send the invitation, or find the user whom an earlier one brought in."""
         del context
         username = parse_text(self.username, "username")
@@ -252,7 +251,7 @@ class EmnifyUpdateUserOperator(EmnifyBaseOperator):
         self.username = username
         self.status = status
 
-    def perform(self, context: Context) -> int:
+    def execute(self, context: Context) -> int:
         """Read the user, and send what differs."""
         del context
         users = self.client.users
@@ -292,7 +291,7 @@ class EmnifyDeleteUserOperator(EmnifyBaseOperator):
 
     template_fields: Sequence[str] = ("emnify_conn_id", "user_id")
     operator_extra_links = (EmnifyUsersLink(),)
-    looks_first: ClassVar[bool] = True
+    idempotent: ClassVar[bool] = True
 
     def __init__(self, *, user_id: int | str, confirm: bool = False, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -301,7 +300,7 @@ class EmnifyDeleteUserOperator(EmnifyBaseOperator):
         self.user_id = user_id
         self.confirm = confirm
 
-    def perform(self, context: Context) -> bool:
+    def execute(self, context: Context) -> bool:
         """Look for the user, and delete it."""
         del context
         users = self.client.users

@@ -31,15 +31,14 @@ class EmnifyAssignUserRolesOperator(EmnifyBaseOperator):
         emnify does not take away a user's last one.
     :param emnify_conn_id: The connection to emnify.
     :returns: The ids of the user's roles afterwards.
-    :raises AirflowFailException: when there is no such user or role, and for any other error that no retry
-        mends.
+    :raises AirflowFailException: when there is no such user or role, and for any other permanent error.
 
     Vendor page: https://docs.emnify.com/developers/api/user-management/user-role-by-id-and-role-id-put
     """
 
     template_fields: Sequence[str] = ("emnify_conn_id", "user_id", "role_ids")
     operator_extra_links = (EmnifyUsersLink(),)
-    looks_first: ClassVar[bool] = True
+    idempotent: ClassVar[bool] = True
 
     def __init__(self, *, user_id: int | str, role_ids: Any, replace: bool = False, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -51,7 +50,7 @@ class EmnifyAssignUserRolesOperator(EmnifyBaseOperator):
         self.role_ids = role_ids
         self.replace = replace
 
-    def perform(self, context: Context) -> list[int]:
+    def execute(self, context: Context) -> list[int]:
         """Read the user's roles, and change what differs."""
         del context
         role_ids = parse_ids(self.role_ids, "role_ids")

@@ -6,7 +6,7 @@ import contextlib
 import fnmatch
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_emnify.airflow_names import BaseOperator
 from airflow_provider_emnify.api.data_streamer.files import (
@@ -18,8 +18,7 @@ from airflow_provider_emnify.api.data_streamer.files import (
 )
 from airflow_provider_emnify.arguments import check_early, is_known, parse_text
 from airflow_provider_emnify.assets import asset_uri, emnify_asset
-from airflow_provider_emnify.operators.base import OneLineLog
-from airflow_provider_emnify.retry import fail_for_good
+from airflow_provider_emnify.hooks.task import EmnifyTask
 from airflow_provider_emnify.transfers.lineage import Output, openlineage, output_of_path, report
 from airflow_provider_emnify.transfers.object_storage import open_store
 
@@ -56,7 +55,7 @@ class Count:
     other_kind: int = 0
 
 
-class EmnifyDataStreamFilesOperator(OneLineLog, BaseOperator):
+class EmnifyDataStreamFilesOperator(EmnifyTask, BaseOperator):
     """Base of the transfers of Data Streamer files.
 
     :param path: Directory with the files, as a URL or a path on the local disk; whatever lies below it is
@@ -72,6 +71,7 @@ class EmnifyDataStreamFilesOperator(OneLineLog, BaseOperator):
 
     template_fields: Sequence[str] = ("path", "records", "pattern", "storage_conn_id", "rejected_path")
     ui_color = "#cfe8fc"
+    idempotent: ClassVar[bool] = True
 
     def __init__(
         self,
@@ -100,12 +100,11 @@ class EmnifyDataStreamFilesOperator(OneLineLog, BaseOperator):
 
     def execute(self, context: Context) -> Row:
         """Load the files that are new."""
-        with fail_for_good(looks_first=True):
-            kind = get_record_kind(self.records)
-            source = open_store(parse_text(self.path, "path"), self.storage_conn_id or None)
-            self._check_rejected_path(source)
-            files = list(self._find(source))
-            result, outputs = self.load(kind, source, files)
+        kind = get_record_kind(self.records)
+        source = open_store(parse_text(self.path, "path"), self.storage_conn_id or None)
+        self._check_rejected_path(source)
+        files = list(self._find(source))
+        result, outputs = self.load(kind, source, files)
         self._emit(context, kind, source, result, outputs)
         self.log.info(
             "%d of %d files were new: %d records, %d rejected, %d of the other kind%s",

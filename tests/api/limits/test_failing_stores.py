@@ -70,9 +70,12 @@ def full_disk(tmp_path: Path) -> Iterator[Path]:
     """A file system that is full, as soon as the store lies on it."""
     disk = tmp_path / "disk"
     disk.mkdir()
-    mounted = os.geteuid() == 0 and not subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(disk)], check=False, capture_output=True
-    ).returncode
+    mounted = (
+        os.geteuid() == 0
+        and not subprocess.run(
+            ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(disk)], check=False, capture_output=True
+        ).returncode
+    )
     if not mounted:
         pytest.skip("a file system of its own cannot be mounted here; see the test with a bounded file size")
     yield disk

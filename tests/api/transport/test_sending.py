@@ -31,7 +31,6 @@ from tests.api.support import (
 )
 
 if TYPE_CHECKING:
-
     import requests_mock as rm
 
 USER = "/api/v1/user"

@@ -1,0 +1,89 @@
+"""What every task that calls emnify has, an operator as a sensor: a hook, a log, and an end.
+
+Airflow calls ``execute`` of a task, and ``execute_complete`` after a deferral. Each class's own is wrapped
+when the class is defined, so that it holds the work alone: around it a permanent error becomes an
+``AirflowFailException``, which fails the task at once, and the client is closed. Airflow wraps ``execute``
+the
+same way, in its metaclass (``ExecutorSafeguard``); its wrapper stays inside this one, on every version.
+"""
+
+from __future__ import annotations
+
+import functools
+import time
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from airflow_provider_emnify.api.secrets.one_line_log import one_line_log
+from airflow_provider_emnify.hooks.emnify import EmnifyHook
+from airflow_provider_emnify.retry import fail_without_retry
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime, timedelta
+
+    from airflow_provider_emnify.airflow_names import Context
+    from airflow_provider_emnify.api import EmnifyClient
+
+
+class EmnifyTask:
+    """Beside Airflow's own base class, the base of this provider's operators and sensors."""
+
+    emnify_conn_id: str
+
+    #: Whether a repeated ``execute`` finds out by itself what an earlier attempt has done, so that Airflow
+    #: may
+    #: retry a write whose outcome is unknown.
+    idempotent: ClassVar[bool] = False
+
+    _deadline: float | None = None
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        for name in ("execute", "execute_complete"):
+            if name in cls.__dict__:
+                setattr(cls, name, _ending_well(cls.__dict__[name]))
+
+    @property
+    def log(self) -> Any:
+        """The task's log, under the name that Airflow's own operators have.
+
+        Names that came from emnify or a user forge no lines in it.
+        """
+        kind = type(self)
+        return one_line_log(f"airflow.task.operators.{kind.__module__}.{kind.__qualname__}")
+
+    @cached_property
+    def hook(self) -> EmnifyHook:
+        """The hook, one for an execution."""
+        return EmnifyHook(self.emnify_conn_id)
+
+    @property
+    def client(self) -> EmnifyClient:
+        """The client. Nothing is fetched or sent before something is asked of it."""
+        return self.hook.get_conn()
+
+
+def _ending_well(method: Callable[..., Any]) -> Callable[..., Any]:
+    """Wrap ``execute`` or ``execute_complete``."""
+
+    @functools.wraps(method)
+    def run(self: Any, context: Context, *args: Any, **kwargs: Any) -> Any:
+        self._deadline = execution_deadline(context, self.execution_timeout)
+        try:
+            with fail_without_retry(idempotent=self.idempotent):
+                return method(self, context, *args, **kwargs)
+        finally:
+            hook = self.__dict__.pop("hook", None)
+            if hook is not None:
+                hook.close()
+
+    return run
+
+
+def execution_deadline(context: Context, execution_timeout: timedelta | None) -> float | None:
+    """Return when the time of a task's try is over, in seconds since 1970; None when it has no end."""
+    if execution_timeout is None:
+        return None
+    started: datetime | None = getattr(context.get("ti"), "start_date", None)
+    return (time.time() if started is None else started.timestamp()) + execution_timeout.total_seconds()
