@@ -23,10 +23,10 @@ from airflow_provider_emnify.arguments import (
 )
 from airflow_provider_emnify.hooks.masking import masked_connection
 from airflow_provider_emnify.operators.base import EmnifyBaseOperator
-from airflow_provider_emnify.operators.idempotency.attempts import (
+from airflow_provider_emnify.operators.idempotency.attempt import (
     made_by_this_task,
     parse_moment,
-    unknown_for_good,
+    unknown_outcome,
 )
 from airflow_provider_emnify.operators.waiting import EmnifyWaitingOperator
 
@@ -216,7 +216,7 @@ class EmnifyCreateCloudConnectOperator(EmnifyWaitingOperator):
             self.log.info("Created attachment %s as %s", name, created)
         same = [row["id"] for row in _alive(resource.list()) if row.get("name") == name]
         if any(int(other) < int(created) for other in same):
-            raise unknown_for_good(
+            raise unknown_outcome(
                 f"name: another run has created an attachment {name!r} meanwhile; both bill: "
                 f"{shorten(same)}. Delete {created}, which this task has created, with "
                 "EmnifyDeleteCloudConnectOperator"

@@ -14,7 +14,7 @@ from airflow_provider_emnify.api.secrets.names import hide_secrets
 from airflow_provider_emnify.api.values import parse_ids
 from airflow_provider_emnify.arguments import MaskedArguments, is_known, parse_bool, refuse_secrets
 from airflow_provider_emnify.operators.base import EmnifyBaseOperator
-from airflow_provider_emnify.operators.idempotency.once import at_most_once
+from airflow_provider_emnify.operators.idempotency.create_once import Attempt, at_most_once
 
 if TYPE_CHECKING:
     from airflow_provider_emnify.airflow_names import Context
@@ -115,8 +115,10 @@ class EmnifyOperator(EmnifyBaseOperator):
                 return None
         told = ", ".join(f"{key}={value!r}" for key, value in typed.items())
         look = f"with {resource}.list" if hasattr(getattr(self.client, resource), "list") else "in its portal"
-        with at_most_once(self, context, f"{self.call}({told})", look):
-            answer = make(**typed)
+        what = f"{self.call}({told})"
+        answer = at_most_once(
+            Attempt(self, context), lambda: make(**typed), lock=("calls", what), what=what, check=look
+        )
         return self._small(answer)
 
     def _small(self, answer: Any) -> Any:

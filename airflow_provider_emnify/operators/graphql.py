@@ -19,7 +19,7 @@ from airflow_provider_emnify.arguments import (
     refuse_secrets,
 )
 from airflow_provider_emnify.operators.base import EmnifyBaseOperator
-from airflow_provider_emnify.operators.idempotency.once import at_most_once
+from airflow_provider_emnify.operators.idempotency.create_once import Attempt, at_most_once
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -117,9 +117,15 @@ class EmnifyGraphqlOperator(EmnifyBaseOperator):
         )
         if self.repeatable or (self.repeatable is None and not is_mutation(query)):
             return hide_secrets(self._send(query, variables))
-        call = f"GraphQL mutation{f' {named[2]}' if named else ''} with {variables!r}: {query}"
-        with at_most_once(self, context, call, "with a query"):
-            return hide_secrets(self._send(query, variables))
+        what = f"GraphQL mutation{f' {named[2]}' if named else ''} with {variables!r}: {query}"
+        data = at_most_once(
+            Attempt(self, context),
+            lambda: self._send(query, variables),
+            lock=("calls", what),
+            what=what,
+            check="with a query",
+        )
+        return hide_secrets(data)
 
     def _send(self, query: str, variables: dict[str, Any]) -> Any:
         return self.client.graphql(

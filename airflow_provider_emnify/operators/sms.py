@@ -2,42 +2,33 @@
 
 from __future__ import annotations
 
-import re
-import time
-from dataclasses import dataclass
-from datetime import timedelta
-from itertools import zip_longest
+import zlib
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow_provider_emnify.api import EmnifyError, EmnifyUnknownOutcomeError, SmsStatus
+from airflow_provider_emnify.api import EmnifyError, SmsStatus
 from airflow_provider_emnify.api.resources.bulk import status_of
-from airflow_provider_emnify.api.resources.fields import moment
-from airflow_provider_emnify.api.resources.sms import is_same_sms, read_sms, submitted_at
+from airflow_provider_emnify.api.resources.fields import given, moment
+from airflow_provider_emnify.api.resources.sms import is_same_sms, submitted_at
 from airflow_provider_emnify.api.sms_text import parse_sender, split_text
 from airflow_provider_emnify.api.waits.wait import Wait
 from airflow_provider_emnify.arguments import check_early, parse_bool, parse_sms_ids, shorten
 from airflow_provider_emnify.links import EmnifyDevicesLink
 from airflow_provider_emnify.operators.base import EmnifyBaseOperator
-from airflow_provider_emnify.operators.batch import each, partial
+from airflow_provider_emnify.operators.batch import for_each
 from airflow_provider_emnify.operators.endpoint.rows import endpoint_ids as parse_endpoint_ids
-from airflow_provider_emnify.operators.idempotency.attempts import (
-    earlier_tries_since,
-    identity,
-    unknown_for_good,
-)
+from airflow_provider_emnify.operators.idempotency.create_once import Attempt, create_once
 from airflow_provider_emnify.operators.waiting import EmnifyCancellingOperator
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from datetime import datetime
 
     from airflow_provider_emnify.airflow_names import Context
-    from airflow_provider_emnify.api.resources.fields import Row
-    from airflow_provider_emnify.api.sms_text import Sender, SmsPart
+    from airflow_provider_emnify.api.resources.fields import Row, Rows
+    from airflow_provider_emnify.api.sms_text import SmsPart
 
 _NOT_SENT = frozenset({SmsStatus.FAILED, SmsStatus.EXPIRED, SmsStatus.CANCELED})
 _OVER = frozenset({SmsStatus.DELIVERED, *_NOT_SENT})
-_CONCATENATED = re.compile(r"050003([0-9A-Fa-f]{2})[0-9A-Fa-f]{4}")  # the header of a part
 
 
 class EmnifySendSmsOperator(EmnifyCancellingOperator):
@@ -47,15 +38,15 @@ class EmnifySendSmsOperator(EmnifyCancellingOperator):
     ``^{}\[~]|€`` count twice. Any other text goes as UCS-2: 70 and 67 characters, of which an emoji takes
     two. The device puts parts together by a reference number, which is the same in each try of the task.
 
-    A later try (a retry, or after clearing) looks first for what an earlier one has sent: SMS of the same
-    text, sender and part since the DAG run started, or was due, where a task of a finished run was cleared.
-    It sends only what is missing, failed, expired or was cancelled. So the text should be the same in each
-    try (no ``now()`` in a template), and another one than that of other tasks of the run.
+    A retry, and a task that was cleared, look first for what an earlier attempt has sent: SMS of the same
+    text, sender and part since that attempt (before Airflow 3.3: since the DAG run started, or was due, where
+    a task of a finished run was cleared). They send only what is missing, failed, expired or was cancelled.
+    So the text should be the same in each attempt (no ``now()`` in a template), and another one than that of
+    other tasks of the run.
 
-    Two runs that send the same text to the same endpoint at the same moment send it once: what another task
-    has sent, whole, since this one began is this one's too, though it is not cancelled with it. One that
-    begins after the other has sent sends its own. That holds among tasks that share a store of the rate
-    limits (``rate_limit_store``). Others can both send; the later one then fails with the ids of both.
+    Two runs that overlap, share a lock (``rate_limit_store``) and send the same text to the same endpoint
+    send it once: what the other has sent is this one's too, though it is not cancelled with it. A run that
+    begins after the other has ended sends its own.
 
     .. code-block:: python
 
@@ -80,9 +71,7 @@ class EmnifySendSmsOperator(EmnifyCancellingOperator):
     :returns: The ids of the SMS of each endpoint, in the order of the text, by endpoint (as text).
     :raises ValueError: when the DAG is parsed, for a text or a sender that cannot be sent.
     :raises EmnifyUnknownOutcomeError: if an answer is lost and the SMS not found; the next try looks again.
-    :raises AirflowFailException: when one is not delivered, when a run on another host has sent the same at
-        the same moment (an :class:`~airflow_provider_emnify.api.EmnifyUnknownOutcomeError` with the ids of
-        both), and for any permanent error.
+    :raises AirflowFailException: when one is not delivered, and for any permanent error.
 
     Vendor page: https://docs.emnify.com/developers/api/endpoint/endpoint-sms-by-id-post
     """
@@ -125,7 +114,7 @@ class EmnifySendSmsOperator(EmnifyCancellingOperator):
     def execute(self, context: Context) -> dict[str, list[int]]:
         """Look for what was sent, send the rest, and wait."""
         ids = parse_endpoint_ids(self.endpoint_ids)
-        parts = split_text(self.text, reference=identity(context))
+        parts = split_text(self.text, reference=zlib.crc32(self.text.encode()) & 0xFF)
         if not ids:
             self.log.info("No endpoints given: nothing to send")
             return {}
@@ -138,35 +127,12 @@ class EmnifySendSmsOperator(EmnifyCancellingOperator):
             shorten(ids),
             len(parts) * len(ids),
         )
-        message = _Message(self.text, parts, parse_sender(self.source_address), _expiry(self.expiry_date))
-        since, begun = earlier_tries_since(context), time.monotonic()
-        sent: dict[str, list[int]] = {}
-        twins: list[str] = []
+        attempt, sent = Attempt(self, context), dict[str, list[int]]()
 
         def send(endpoint_id: int) -> None:
-            with self.client.lock("SMS", endpoint_id) as lock:
-                asked, others = time.monotonic(), list[int]()
-                there, now = read_sms(self.client, endpoint_id)
-                mine = [] if since is None else message.among(there, since)
-                if now is not None and not any(mine):
-                    others = message.of_another_run(there, _start(now, begun, asked, lock.held_since(begun)))
-                if others:
-                    self.log.info("Another run has just sent it to endpoint %s: %s", endpoint_id, others)
-                own = [] if others else self._send(endpoint_id, message, mine, there)
-                sent[str(endpoint_id)] = others or own
-                if own and not any(mine):
-                    twin = self._look_again(endpoint_id, message, own, max(begun, lock.released))
-                    twins.extend([f"{own} and before it {twin} to endpoint {endpoint_id}"] if twin else [])
+            sent[str(endpoint_id)] = [self._send(attempt, endpoint_id, part) for part in parts]
 
-        refused = each(ids, send, label=str, what="send the SMS to endpoint")
-        if twins:
-            raise unknown_for_good(
-                f"text: another run has sent the same at the same moment: {shorten(twins)}. Check whether "
-                "these devices mind to get it twice; EmnifyCancelSmsOperator cancels what is not delivered. "
-                "If SMS to others are missing, clear this task: it sends only those"
-            )
-        if refused:
-            raise partial(ids, refused, label=str, what="send the SMS to endpoint")
+        for_each(ids, send, what="send the SMS to endpoint")
         self.log.info("Sent %s", sent)
         if not self.wait_for_delivery:
             return sent
@@ -176,120 +142,45 @@ class EmnifySendSmsOperator(EmnifyCancellingOperator):
         )
         return delivered
 
-    def _send(
-        self, endpoint_id: int, message: _Message, found: Sequence[Row | None], there: Sequence[Row]
-    ) -> list[int]:
-        """Send the parts that were not found.
+    def _send(self, attempt: Attempt, endpoint_id: int, part: SmsPart) -> int:
+        """Send one part, unless an earlier attempt or an overlapping run has, and return the SMS's id."""
+        sender = parse_sender(self.source_address)
+        told = given(
+            payload=part.payload, udh=part.udh, source_address=None if sender is None else sender.address
+        )
 
-        :param found: The SMS by which an earlier try has sent a part, for each part.
-        :param there: All SMS of the endpoint before.
-        """
-        known = {str(row.get("id")) for row in there}
-        sender, ids = message.sender, []
-        for part, sms in zip_longest(message.parts, found):
-            if sms is None:
-                sms = self.client.sms.send(  # noqa: PLW2901 - the SMS of this part
-                    endpoint_id,
-                    payload=part.payload,
-                    udh=part.udh,
-                    dcs=part.dcs,
-                    source_address=None if sender is None else sender.address,
-                    source_address_type_id=None if sender is None else sender.type_id,
-                    dest_address=self.dest_address,
-                    expiry_date=message.expiry,
-                )
-                if str(sms["id"]) in known:
-                    raise EmnifyUnknownOutcomeError(
-                        f"the answer was lost, and endpoint {endpoint_id} has no newer SMS like it than "
-                        f"{sms['id']}, which was there before"
-                    )
-            else:
-                self.log.info(
-                    "SMS %s to endpoint %s was sent by an earlier try, at %s",
-                    sms["id"],
-                    endpoint_id,
-                    sms.get("submit_date"),
-                )
-            ids.append(int(sms["id"]))
-            self.began("sms.cancel", endpoint_id=endpoint_id, sms_id=ids[-1])
-        return ids
+        def decide(rows: Rows, may_be_ours: Callable[[Row], bool]) -> Row | None:
+            same = [row for row in rows if may_be_ours(row) and is_same_sms(row, told)]
+            return max((row for row in same if _status(row) not in _NOT_SENT), key=submitted_at, default=None)
 
-    def _look_again(self, endpoint_id: int, message: _Message, own: Sequence[int], begun: float) -> list[int]:
-        """Return the SMS by which another host, which no turn kept waiting, has sent the same just before.
+        def create(rows: Rows) -> Row:
+            del rows
+            return self.client.sms.send(
+                endpoint_id,
+                **told,
+                dcs=part.dcs,
+                source_address_type_id=None if sender is None else sender.type_id,
+                dest_address=self.dest_address,
+                expiry_date=_expiry(self.expiry_date),
+            )
 
-        :param own: What this task has sent.
-        :param begun: Since when that counts, by this host's clock: emnify's is told by what was sent.
-        """
-        ago = timedelta(seconds=time.monotonic() - begun)
-        rows, _ = read_sms(self.client, endpoint_id)
-        last = next((row for row in rows if str(row.get("id")) == str(own[-1])), None)
-        if last is None:
-            return []
-        others = [row for row in rows if int(row["id"]) not in own]
-        found = message.of_another_run(others, submitted_at(last) - ago)
-        return found if found and max(found) < max(own) else []
-
-
-@dataclass(frozen=True)
-class _Message:
-    """A text as it is sent to each endpoint, and how it is known again."""
-
-    text: str
-    parts: Sequence[SmsPart]
-    sender: Sender | None
-    expiry: str | None
-
-    def among(
-        self, there: Sequence[Row], since: datetime, parts: Sequence[SmsPart] | None = None
-    ) -> list[Row | None]:
-        """Return the SMS that has sent each part since then, unless it did not arrive. Each counts once."""
-        left = [row for row in there if _status(row) not in _NOT_SENT]
-        found: list[Row | None] = []
-        for part in self.parts if parts is None else parts:
-            told: Row = {"payload": part.payload}
-            if part.udh is not None:
-                told["udh"] = part.udh
-            if self.sender is not None:
-                told["source_address"] = self.sender.address
-            found.append(next((row for row in left if is_same_sms(row, told, since)), None))
-            left = [row for row in left if row is not found[-1]]
-        return found
-
-    def of_another_run(self, there: Sequence[Row], since: datetime) -> list[int]:
-        """Return the SMS by which another run has sent the whole text since then; none if there are not all.
-
-        The parts of a long text have another reference then, the same in all of them.
-        """
-        is_long = self.parts[0].udh is not None
-        references = dict.fromkeys(_reference(row) for row in there) if is_long else {0: None}
-        for reference in references:
-            if reference is not None:
-                found = self.among(there, since, split_text(self.text, reference=reference))
-                if all(found):
-                    return [int(row["id"]) for row in found if row is not None]
-        return []
-
-
-def _start(now: datetime, begun: float, asked: float, other: bool) -> datetime:
-    """Return when this task began, by emnify's clock.
-
-    That shows whole seconds. What they leave open is the task's own time when another task has been at the
-    endpoint in it, and else the time before.
-
-    :param now: What emnify's clock showed in an answer that has just come.
-    :param begun: When this task began, by this host's clock.
-    :param asked: When it asked for that answer.
-    :param other: Whether another task has held the lock of the endpoint since this one began.
-    """
-    if other:
-        return (now - timedelta(seconds=time.monotonic() - begun)).replace(microsecond=0)
-    return now + timedelta(seconds=1 - (asked - begun))
-
-
-def _reference(row: Row) -> int | None:
-    """Return what an SMS has in common with the other parts of its text; None when it is no part of one."""
-    header = _CONCATENATED.fullmatch(str(row.get("udh")))
-    return None if header is None else int(header[1], 16)
+        sms, created = create_once(
+            attempt,
+            lock=("SMS", f"{endpoint_id} {told}"),
+            look=lambda: [*self.client.sms.list(endpoint_id)],
+            decide=decide,
+            create=create,
+        )
+        if created or attempt.created(sms):
+            self.began("sms.cancel", endpoint_id=endpoint_id, sms_id=sms["id"])
+        if not created:
+            self.log.info(
+                "Endpoint %s has it already: SMS %s, sent at %s",
+                endpoint_id,
+                sms["id"],
+                sms.get("submit_date"),
+            )
+        return int(sms["id"])
 
 
 class EmnifyCancelSmsOperator(EmnifyBaseOperator):
@@ -331,9 +222,7 @@ class EmnifyCancelSmsOperator(EmnifyBaseOperator):
         def cancel(pair: str) -> None:
             seen[pair] = self._cancel(*map(int, pair.split("/")))
 
-        refused = each(pairs, cancel, label=str, what="cancel SMS")
-        if refused:
-            raise partial(pairs, refused, label=str, what="cancel SMS")
+        for_each(pairs, cancel, what="cancel SMS")
         self.log.info("Status of the SMS: %s", shorten([f"{pair} {label}" for pair, label in seen.items()]))
         return seen
 

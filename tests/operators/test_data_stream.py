@@ -16,7 +16,6 @@ from airflow_provider_emnify.operators.data_stream import (
     EmnifyRestartDataStreamOperator,
     EmnifyUpdateDataStreamOperator,
 )
-from airflow_provider_emnify.sandbox.world.records.integrations import DataStream
 from tests.operators.deferring import deferred, resume
 from tests.operators.idempotency.overlapping import in_turn
 from tests.operators.support import context
@@ -172,21 +171,6 @@ class TestCreate:
         stream_id = running(fleet)
         with pytest.raises(AirflowFailException, match=f"data stream {stream_id} is named 'usage'"):
             create(if_exists="fail", data_stream_type_id=type_id).execute(task_context)
-
-    @pytest.mark.parametrize(
-        "when", [{"method": "POST"}, {"method": "GET", "skip": 2}], ids=["the later one", "the earlier one"]
-    )
-    def test_of_two_runs_that_overlap_the_later_one_deletes_its_own(self, fleet: Sandbox, when: Any) -> None:
-        def other_run() -> None:
-            stream = DataStream(fleet.state.next_id("data stream"), "usage", S3, [], 1)
-            fleet.state.data_streams[stream.id] = stream
-
-        fleet.faults.add(path=PATH, do=other_run, **when)
-        assert create().execute(context()) == 1
-        assert [stream.deleting for stream in fleet.state.data_streams.values()] == [
-            False,
-            when["method"] == "POST",
-        ]
 
     def test_two_runs_that_look_at_the_same_moment_create_one(
         self, fleet: Sandbox, monkeypatch: pytest.MonkeyPatch

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import itertools
 from datetime import UTC, datetime
-from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -17,10 +15,10 @@ from airflow_provider_emnify.api import (
     SmsStatus,
 )
 from airflow_provider_emnify.api.resources.sms import Sms
-from airflow_provider_emnify.operators import sms as module
 from airflow_provider_emnify.operators.sms import EmnifySendSmsOperator
 from airflow_provider_emnify.sandbox.world import messaging
-from tests.operators.idempotency.overlapping import at_once, elsewhere, in_turn
+from tests.operators.euicc.test_base import Store
+from tests.operators.idempotency.overlapping import in_turn
 from tests.operators.support import run, without_retries
 
 if TYPE_CHECKING:
@@ -114,13 +112,6 @@ class TestAgain:
         fleet.clock.advance(1)
         send(endpoint_ids=online(fleet)[0], text=LONG).execute(run(fleet, run_id="s"))
         assert len(fleet.state.sms) == 4
-        assert len({sms.udh for sms in fleet.state.sms.values()}) == 4
-
-    def test_a_run_that_overlaps_is_not_taken_for_an_earlier_try(self, fleet: Sandbox) -> None:
-        """A long text says by its reference number whose it is."""
-        send(endpoint_ids=online(fleet)[0], text=LONG).execute(run(fleet))
-        send(endpoint_ids=online(fleet)[0], text=LONG).execute(run(fleet, 2, run_id="s"))
-        assert len(fleet.state.sms) == 4
 
     def test_an_older_one_of_the_same_text_is_not_taken_for_it(self, fleet: Sandbox) -> None:
         send(endpoint_ids=online(fleet)[0]).execute(run(fleet))
@@ -158,21 +149,6 @@ class TestOverlap:
         )
         assert len({number for sent in (one, two) for ids in sent.values() for number in ids}) == 4
 
-    def test_a_long_text_of_which_another_run_has_sent_a_part_is_sent_whole(
-        self, fleet: Sandbox, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        fleet.faults.add(method="POST", path=SMS, status=422, skip=1)
-        one, two = in_turn(
-            monkeypatch,
-            Sms,
-            "send",
-            lambda: send(endpoint_ids=online(fleet)[0], text=LONG).execute(run(fleet)),
-            lambda: send(endpoint_ids=online(fleet)[0], text=LONG).execute(run(fleet, run_id="s")),
-        )
-        assert isinstance(one, AirflowFailException)
-        assert len(fleet.state.sms) == 3
-        assert len({fleet.state.sms[number].udh[:8] for number in two[str(online(fleet)[0])]}) == 1  # type: ignore[index]
-
     @pytest.mark.parametrize("drop", ["after", "before"])
     def test_an_answer_that_is_lost_while_another_run_sends_the_same(
         self, fleet: Sandbox, monkeypatch: pytest.MonkeyPatch, drop: str
@@ -195,70 +171,6 @@ class TestOverlap:
         again = send(endpoint_ids=online(fleet)[0]).execute(run(fleet, 2))
         assert again == two
 
-    @pytest.mark.parametrize("drop", ["after", "before"])
-    def test_an_answer_that_is_lost_while_another_host_sends_the_same(
-        self, fleet: Sandbox, drop: str
-    ) -> None:
-        """Before the first looks: it takes what it finds for its own, and sends nothing more."""
-        first = online(fleet)[0]
-        fleet.faults.add(method="POST", path=SMS, drop=drop)
-        fleet.faults.add(method="GET", path=SMS, skip=1, do=lambda: someone_sends(fleet, "on"))
-        if drop == "after":  # there are two now
-            with pytest.raises(AirflowFailException, match=r"\[2\] and before it \[1\]"):
-                send(endpoint_ids=first).execute(run(fleet))
-        else:
-            assert send(endpoint_ids=first).execute(run(fleet)) == {str(first): [1]}
-        assert len(fleet.state.sms) == (2 if drop == "after" else 1)
-        again = send(endpoint_ids=first).execute(run(fleet, 2))
-        assert again[str(first)][0] in fleet.state.sms
-        assert len(fleet.state.sms) == (2 if drop == "after" else 1)
-
-    @pytest.mark.parametrize("text", ["on", LONG], ids=["short", "long"])
-    def test_of_hosts_that_share_nothing_the_later_one_names_both(
-        self, fleet: Sandbox, monkeypatch: pytest.MonkeyPatch, text: str
-    ) -> None:
-        there, to = elsewhere(fleet, monkeypatch), online(fleet)[0]
-        outcomes = at_once(
-            monkeypatch,
-            Sms,
-            "send",
-            lambda: send(endpoint_ids=to, text=text).execute(run(fleet)),
-            lambda: send(endpoint_ids=to, text=text, emnify_conn_id=there).execute(run(fleet, run_id="s")),
-        )
-        (well,) = [outcome for outcome in outcomes if isinstance(outcome, dict)]
-        (error,) = [outcome for outcome in outcomes if isinstance(outcome, AirflowFailException)]
-        assert isinstance(error.__cause__, EmnifyUnknownOutcomeError)
-        assert len(fleet.state.sms) == 2 * len(well[str(to)])
-        assert max(well[str(to)]) < max(fleet.state.sms)
-        assert all(str(number) in str(error) for number in fleet.state.sms)
-
-    def test_one_that_another_host_has_sent_before_this_task_looked_is_told(
-        self, fleet: Sandbox, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        """In the second in which this task began: its look cannot tell it from before, its own SMS can."""
-        begun = iter([0.0, 0.0])
-        monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: next(begun, 0.5)))
-        someone_sends(fleet, "on")
-        fleet.clock.advance(0.2)
-        with pytest.raises(AirflowFailException, match="sent the same at the same moment"):
-            send(endpoint_ids=online(fleet)[0]).execute(run(fleet))
-
-    def test_of_hosts_that_share_nothing_the_earlier_one_goes_on(self, fleet: Sandbox) -> None:
-        fleet.faults.add(method="GET", path=SMS, skip=1, do=lambda: someone_sends(fleet, "on"))
-        assert send(endpoint_ids=online(fleet)[0]).execute(run(fleet)) == {str(online(fleet)[0]): [1]}
-        assert len(fleet.state.sms) == 2
-
-    @pytest.mark.parametrize(("elapsed", "seen"), [(10, True), (0, False)])
-    def test_what_another_host_has_sent_since_this_task_began_is_seen(
-        self, fleet: Sandbox, monkeypatch: pytest.MonkeyPatch, elapsed: float, seen: bool
-    ) -> None:
-        """Unless emnify's clock cannot tell it from before: it shows whole seconds."""
-        someone_sends(fleet, "on")
-        clock = itertools.chain([0.0], itertools.repeat(elapsed))
-        monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: next(clock)))
-        sent = send(endpoint_ids=online(fleet)[0]).execute(run(fleet))
-        assert (sent == {str(online(fleet)[0]): [min(fleet.state.sms)]}) is seen
-
     def test_a_task_that_follows_sends_its_own(self, fleet: Sandbox) -> None:
         """In the same run, in the same second."""
         first = send(endpoint_ids=online(fleet)).execute(run(fleet))
@@ -266,10 +178,39 @@ class TestOverlap:
         assert len(fleet.state.sms) == 6
         assert not {*map(str, first.values())} & {*map(str, second.values())}
 
+    def test_a_long_text_of_which_another_run_has_sent_a_part_is_completed(
+        self, fleet: Sandbox, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Parts of the same text go together, whoever has sent them."""
+        fleet.faults.add(method="POST", path=SMS, status=422, skip=1)
+        one, two = in_turn(
+            monkeypatch,
+            Sms,
+            "send",
+            lambda: send(endpoint_ids=online(fleet)[0], text=LONG).execute(run(fleet)),
+            lambda: send(endpoint_ids=online(fleet)[0], text=LONG).execute(run(fleet, run_id="s")),
+        )
+        assert isinstance(one, AirflowFailException)
+        assert sorted(two[str(online(fleet)[0])]) == sorted(fleet.state.sms)
+        assert len({sms.udh[:8] for sms in fleet.state.sms.values()}) == 1  # type: ignore[index]
+        assert len(fleet.state.sms) == 2
+
+    def test_an_earlier_attempt_is_known_to_the_second_by_the_journal(self, fleet: Sandbox) -> None:
+        """What another run sent before it began is not taken for its own, however soon before."""
+        send(endpoint_ids=online(fleet)[0]).execute(run(fleet))
+        fleet.clock.advance(7200)
+        long_ago = datetime.fromtimestamp(fleet.clock.time() - 9000, UTC)
+        acted = datetime.fromtimestamp(fleet.clock.time() - 600, UTC)
+        journal = Store()
+        journal.set("emnify_acts_since", acted.isoformat())
+        for store, count in (({}, 1), ({"task_state_store": journal}, 2)):
+            send(endpoint_ids=online(fleet)[0]).execute({**run(fleet, 2, start_date=long_ago), **store})
+            assert len(fleet.state.sms) == count
+
     def test_a_lost_request_is_not_taken_for_what_an_earlier_task_has_sent(self, fleet: Sandbox) -> None:
         send(endpoint_ids=online(fleet)[0]).execute(run(fleet))
         fleet.faults.add(method="POST", path=SMS, drop="before")
-        with pytest.raises(EmnifyPartialError, match="no newer SMS like it than"):
+        with pytest.raises(EmnifyPartialError, match="could not send the SMS"):
             send(endpoint_ids=online(fleet)[0]).execute(run(fleet, run_id="s"))
 
     def test_what_another_run_has_sent_is_not_cancelled(
@@ -285,9 +226,3 @@ class TestOverlap:
         )
         second.on_kill()
         assert {sms.status for sms in fleet.state.sms.values()} != {SmsStatus.CANCELED}
-
-    def test_it_costs_two_requests_an_endpoint(self, fleet: Sandbox) -> None:
-        send(endpoint_ids=online(fleet), text=LONG).execute(run(fleet))
-        assert fleet.counts[f"GET {SMS}"] == 6
-        assert fleet.counts[f"POST {SMS}"] == 6
-        assert fleet.requests == 13

@@ -7,7 +7,7 @@ import pytest
 from airflow_provider_emnify.airflow_names import AirflowFailException
 from airflow_provider_emnify.api import EmnifyServerError, EmnifyUnknownOutcomeError, UserStatus
 from airflow_provider_emnify.hooks.emnify import EmnifyHook
-from airflow_provider_emnify.operators.idempotency.attempts import parse_moment
+from airflow_provider_emnify.operators.idempotency.attempt import parse_moment
 from airflow_provider_emnify.operators.user import (
     EmnifyAssignUserRolesOperator,
     EmnifyCreateUserOperator,

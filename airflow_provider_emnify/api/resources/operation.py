@@ -9,6 +9,8 @@ from __future__ import annotations
 import functools
 import inspect
 import re
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
@@ -20,7 +22,7 @@ from airflow_provider_emnify.api.transport.paging import Listing, Page
 from airflow_provider_emnify.api.values import parse_id
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
 
     from airflow_provider_emnify.api.client import EmnifyClient
     from airflow_provider_emnify.api.resources.fields import Row, Rows
@@ -198,6 +200,7 @@ class Resource:
 
 P = ParamSpec("P")
 R = TypeVar("R")
+F = TypeVar("F")
 S = TypeVar("S", bound=Resource)
 
 
@@ -256,6 +259,28 @@ def operations_of(resource: type[Resource]) -> dict[str, Operation]:
     return {name: found for name, found in members if isinstance(found, Operation)}
 
 
+_recovers: ContextVar[bool] = ContextVar("_recovers", default=True)
+
+
+@contextmanager
+def without_recovery() -> Iterator[None]:
+    """Do not look for what was created when an answer is lost: the caller looks before and after."""
+    token = _recovers.set(False)
+    try:
+        yield
+    finally:
+        _recovers.reset(token)
+
+
+def nothing_found() -> None:
+    """Find nothing, as is right for who looks by itself."""
+
+
+def recovers() -> bool:
+    """Tell whether a create looks for what was created when its answer is lost."""
+    return _recovers.get()
+
+
 BEGINNING = 100
 """Rows of a long list that are looked at for one that was created a moment ago."""
 
@@ -266,6 +291,8 @@ def newcomer(list_all: Callable[[], Iterable[Row]], is_it: Callable[[Row], bool]
     :param list_all: Lists where it will be found; asked at once for those that are there already.
     :param is_it: Tells whether a row looks like it.
     """
+    if not recovers():
+        return nothing_found
     before = {str(row.get("id")) for row in list_all() if is_it(row)}
     return lambda: next((row for row in list_all() if is_it(row) and str(row.get("id")) not in before), None)
 
@@ -278,6 +305,8 @@ def latest_newcomer(
     :param list_latest: Lists the latest first.
     :param is_it: Tells whether a row looks like it.
     """
+    if not recovers():
+        return nothing_found
 
     def beginning() -> Rows:
         return list(islice(list_latest(), BEGINNING))
@@ -286,7 +315,7 @@ def latest_newcomer(
     return lambda: next((row for row in beginning() if is_it(row) and str(row.get("id")) not in before), None)
 
 
-def find_lost(find: Callable[[], Row | None], lost: EmnifyUnknownOutcomeError) -> Row | None:
+def find_lost(find: Callable[[], F | None], lost: EmnifyUnknownOutcomeError) -> F | None:
     """Return what was created by a call whose answer was lost, None when it is not found.
 
     :param find: Looks for it.

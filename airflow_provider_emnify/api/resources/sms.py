@@ -8,7 +8,7 @@ from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 
 from airflow_provider_emnify.api.resources.fields import given, moment, ref
-from airflow_provider_emnify.api.resources.operation import Resource, operation
+from airflow_provider_emnify.api.resources.operation import Resource, nothing_found, operation, recovers
 from airflow_provider_emnify.api.transport.answers import Shape
 
 if TYPE_CHECKING:
@@ -105,6 +105,8 @@ class Sms(Resource):
 
     def _finder(self, endpoint_id: int | str, body: Row) -> Callable[[], Row | None]:
         """Return what finds an SMS that is sent from now on, by emnify's clock: a worker's may be wrong."""
+        if not recovers():
+            return nothing_found
         told: Row = {name: body[name] for name in ("payload", "udh", "source_address") if name in body}
         begun = time.monotonic()
 
@@ -113,7 +115,7 @@ class Sms(Resource):
             if now is None:
                 return None
             since = now - timedelta(seconds=time.monotonic() - begun + _MARGIN)
-            same = [row for row in rows if is_same_sms(row, told, since)]
+            same = [row for row in rows if submitted_at(row) >= since and is_same_sms(row, told)]
             return max(same, key=submitted_at, default=None)
 
         return find
@@ -139,17 +141,15 @@ def _time_of(date: str | None) -> datetime | None:
     return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
 
 
-def is_same_sms(row: Row, told: Row, since: datetime) -> bool:
-    """Tell whether an SMS is one that was sent since a point in time.
+def is_same_sms(row: Row, told: Row) -> bool:
+    """Tell whether an SMS has the same text, part and sender.
 
     :param row: The SMS as emnify lists it.
     :param told: What it was sent with, of ``payload``, ``udh`` and ``source_address`` what was given.
     """
     if any(row.get(name) != value for name, value in told.items() if name != "udh"):
         return False
-    if "udh" in told and str(row.get("udh")).upper() != told["udh"].upper():
-        return False
-    return submitted_at(row) >= since
+    return "udh" not in told or str(row.get("udh")).upper() == told["udh"].upper()
 
 
 def submitted_at(row: Row) -> datetime:

@@ -18,12 +18,13 @@ from airflow_provider_emnify.operators.data_stream.settings import (
     is_so,
     stream_of_name,
 )
-from airflow_provider_emnify.operators.idempotency.attempts import earlier_tries_since
+from airflow_provider_emnify.operators.idempotency.create_once import Attempt, create_once
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from airflow_provider_emnify.airflow_names import Context
+    from airflow_provider_emnify.api.resources.fields import Row
 
 _IF_EXISTS = ("skip", "fail", "update")
 
@@ -32,8 +33,7 @@ class EmnifyCreateDataStreamOperator(DataStreamSettingsOperator):
     """Create a data stream: usage or events that emnify delivers as they happen.
 
     A stream is known by its name: it is looked for first, so that a task that runs again creates no second
-    one. Two runs that overlap take turns as far as they share a store of the rate limits
-    (``rate_limit_store``); others look again when they have created, and the later one deletes its own.
+    one, nor do two runs that overlap and share a lock (``rate_limit_store``).
 
     Arguments of a task are stored in clear text, so secrets are no part of ``destination``: put them into an
     Airflow connection and name it in ``credentials_conn_id``.
@@ -122,15 +122,21 @@ class EmnifyCreateDataStreamOperator(DataStreamSettingsOperator):
         name, settings = parse_text(self.name, "name"), self.settings()
         if "destination" not in settings:
             raise ValueError(f"destination: {self.destination!r} is none; give one, with a connection_type")
-        with self.client.lock("data streams", name):
-            there = stream_of_name(self.client, name)
-            created = self._create(name, settings) if there is None else 0
-        if there is None:
-            return self.leave(created)
+        attempt = Attempt(self, context)
+        there, created = create_once(
+            attempt,
+            lock=("data streams", name),
+            look=lambda: [*self.client.data_streams.list()],
+            decide=lambda rows, _: stream_of_name(rows, name),
+            create=lambda _: self._create(name, settings),
+            always_look=True,
+        )
+        if created:
+            return self.leave(there["id"])
         if self.if_exists == "update":
             return self.change(there, settings)
         is_asked = all(is_so(there, key, value) for key, value in settings.items())
-        if self.if_exists == "fail" and not (is_asked and earlier_tries_since(context)):
+        if self.if_exists == "fail" and not (is_asked and attempt.since):
             raise ValueError(
                 f"name: data stream {there['id']} is named {name!r}; set if_exists to 'skip' or 'update' to "
                 "go on with it"
@@ -138,25 +144,11 @@ class EmnifyCreateDataStreamOperator(DataStreamSettingsOperator):
         self.log.info("Data stream %s exists as %s: nothing to create", name, there["id"])
         return self.leave(there["id"], there)
 
-    def _create(self, name: str, settings: dict[str, Any]) -> int | str:
-        kind = settings["destination"]["connection_type"]
-        self.log.info("Creating data stream %s to %s", name, kind)
-        created = self.client.data_streams.create(name=name, **settings)["id"]
-        self.log.info("Created data stream %s as %s", name, created)
-        return self._settle(name, created)
-
-    def _settle(self, name: str, created: int | str) -> int | str:
-        """Look again: of streams that overlapping runs have created, the one with the lowest id stays."""
-        streams = self.client.data_streams
-        ids = [row["id"] for row in streams.list() if row.get("name") == name and row.get("id") is not None]
-        first: int | str = min(ids, key=lambda key: (len(str(key)), str(key)), default=created)
-        if str(first) == str(created):
-            return created
-        self.log.warning(
-            "Another run has created data stream %s as %s meanwhile: deleting %s", name, first, created
-        )
-        streams.delete(created)
-        return first
+    def _create(self, name: str, settings: Row) -> Row:
+        self.log.info("Creating data stream %s to %s", name, settings["destination"]["connection_type"])
+        created = self.client.data_streams.create(name=name, **settings)
+        self.log.info("Created data stream %s as %s", name, created["id"])
+        return created
 
 
 class EmnifyUpdateDataStreamOperator(DataStreamSettingsOperator):

@@ -238,18 +238,16 @@ def find_stream(client: EmnifyClient, wanted: Any, also: str | None = None) -> R
     key = id_or_name(wanted)
     rows = [*client.data_streams.list()]
     by_id = [row for row in rows if str(row.get("id")) == key]
-    return next(iter(by_id), None) or _of_name(rows, key) or (_of_name(rows, also) if also else None)
+    return (
+        next(iter(by_id), None) or stream_of_name(rows, key) or (stream_of_name(rows, also) if also else None)
+    )
 
 
-def stream_of_name(client: EmnifyClient, name: str) -> Row | None:
+def stream_of_name(rows: Iterable[Row], name: str) -> Row | None:
     """Return the stream of a name, None when there is none.
 
     :raises ValueError: when there are several.
     """
-    return _of_name(client.data_streams.list(), name)
-
-
-def _of_name(rows: Iterable[Row], name: str) -> Row | None:
     named = [row for row in rows if row.get("name") == name]
     if len(named) > 1:
         ids = shorten([row.get("id") for row in named])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from airflow_provider_emnify.api import EmnifyPartialError, EndpointStatus
@@ -18,14 +17,19 @@ from airflow_provider_emnify.arguments import (
 )
 from airflow_provider_emnify.links import EmnifyDevicesLink, EmnifySimsLink
 from airflow_provider_emnify.operators.base import EmnifyBaseOperator
-from airflow_provider_emnify.operators.endpoint.rows import Existing, parse_rows, row_label
-from airflow_provider_emnify.operators.idempotency.attempts import made_by_this_task, unknown_for_good
+from airflow_provider_emnify.operators.endpoint.rows import (
+    match_existing,
+    parse_rows,
+    read_existing,
+    row_label,
+)
+from airflow_provider_emnify.operators.idempotency.create_once import Attempt, create_once
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from airflow_provider_emnify.airflow_names import Context
-    from airflow_provider_emnify.api.resources.fields import Row
+    from airflow_provider_emnify.api.resources.fields import Row, Rows
 
 _FIELDS = frozenset(
     {"name", "sim_id", "activate_sim", "sim_status", "tags", "imei", "imei_lock", "ip_address"}
@@ -42,8 +46,7 @@ class EmnifyCreateEndpointsOperator(EmnifyBaseOperator):
     from there. A SIM that is on an endpoint of another name is an error, and then nothing is created.
 
     emnify lets several endpoints have the same name, so tasks that create by name alone wait for each other
-    as far as they share a store of the rate limits (``rate_limit_store``). Others create at the same moment:
-    who comes second then finds the endpoints of both, and fails with their ids. Nothing is deleted.
+    as far as they share a lock (``rate_limit_store``).
 
     .. code-block:: python
 
@@ -64,13 +67,11 @@ class EmnifyCreateEndpointsOperator(EmnifyBaseOperator):
     :param organisation_id: The child organisation that they are for; by default the own (templated).
     :param ip_address_space_id: Address space; needed where a row has an ``ip_address`` (templated).
     :param if_exists: ``"skip"`` (default): use what exists, as it is; ``"fail"``: fail before anything is
-        created, unless it was created by an earlier try of this task (since the DAG run started).
+        created, unless it was created by an earlier attempt of this task.
     :param emnify_conn_id: The connection to emnify.
     :returns: The ids, in the order of ``endpoints``.
     :raises ValueError: when the DAG is parsed, for a row that makes no sense.
-    :raises AirflowFailException: when a run on another host has created the same by name at the same moment
-        (an :class:`~airflow_provider_emnify.api.EmnifyUnknownOutcomeError` with the ids of both), and for
-        any permanent error.
+    :raises AirflowFailException: for any permanent error.
 
     Vendor page: https://docs.emnify.com/developers/api/endpoint/bulk-create-endpoint
     """
@@ -129,47 +130,46 @@ class EmnifyCreateEndpointsOperator(EmnifyBaseOperator):
         if not rows:
             self.log.info("No endpoints given: nothing to do")
             return []
+        attempt = Attempt(self, context)
+
+        def decide(there: Rows, _: Callable[[Row], bool]) -> list[int] | None:
+            found = match_existing(rows, there)
+            self._judge(found, attempt)
+            ids = [int(row["id"]) for row in found if row is not None]
+            return ids if len(ids) == len(rows) else None
+
+        def create(there: Rows) -> list[int]:
+            found = match_existing(rows, there)
+            new = iter(
+                self._create([row for row, is_ in zip(rows, found, strict=True) if is_ is None], shared)
+            )
+            return [next(new) if row is None else int(row["id"]) for row in found]
+
         # emnify refuses a second endpoint for a SIM, but not for a name.
         by_name = any("sim_id" not in row for row in rows)
-        with self.client.lock("endpoints by name") if by_name else nullcontext():
-            existing = Existing(self.client, rows)
-            found = [existing.take(row) for row in rows]
-            self._judge(found, context)
-            new = [row for row, there in zip(rows, found, strict=True) if there is None]
-            created = self._create(new, shared) if new else []
-        self._look_again(
-            existing,
-            {key: str(row["name"]) for key, row in zip(created, new, strict=True) if "sim_id" not in row},
+        ids, _ = create_once(
+            attempt,
+            lock=("endpoints by name", "") if by_name else None,
+            look=lambda: read_existing(self.client, rows),
+            decide=decide,
+            create=create,
+            always_look=True,
         )
-        left = iter(created)
-        return [int(there["id"]) if there is not None else next(left) for there in found]
+        return ids
 
-    def _judge(self, found: Sequence[Row | None], context: Context) -> None:
+    def _judge(self, found: Sequence[Row | None], attempt: Attempt) -> None:
         there = [row for row in found if row is not None]
         if there:
             self.log.info(
                 "%d of %d endpoints exist: %s", len(there), len(found), shorten([row["id"] for row in there])
             )
-        foreign = [row for row in there if not made_by_this_task(row, context)]
+        foreign = [row for row in there if not attempt.created(row)]
         if self.if_exists == "fail" and foreign:
             named = shorten([f"{row['id']} {row.get('name')!r}" for row in foreign])
             raise ValueError(
                 f"endpoints: {len(foreign)} exist already ({named}); nothing was created. "
                 "Set if_exists='skip' to go on with those that exist"
             )
-
-    def _look_again(self, existing: Existing, created: Mapping[int, str]) -> None:
-        """Find out whether a run on another host, which no turn kept waiting, has created the same."""
-        twins = existing.newcomers(created) if created else []
-        named = shorten([f"{name!r} is {own} here and {other} there" for other, own, name in twins])
-        if any(other < own for other, own, _ in twins):
-            raise unknown_for_good(
-                f"endpoints: another run has created some of the same names at the same moment: {named}. "
-                "Check which of them are in use, delete the others with EmnifyDeleteEndpointsOperator, and "
-                "clear this task: it goes on with those that are left"
-            )
-        if twins:
-            self.log.warning("Another run has since created endpoints of the same names: %s", named)
 
     def _create(self, rows: list[Row], shared: Mapping[str, Any]) -> list[int]:
         activated = sum(1 for row in rows if row.get("activate_sim") or row.get("sim_status") is not None)

@@ -6,7 +6,6 @@ import ast
 import json
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_emnify.api.errors import EmnifyNotFoundError
@@ -17,10 +16,10 @@ from airflow_provider_emnify.api.values import parse_id, parse_ids
 from airflow_provider_emnify.arguments import parse_optional_id, shorten
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Collection
 
     from airflow_provider_emnify.api import EmnifyClient
-    from airflow_provider_emnify.api.resources.fields import Row
+    from airflow_provider_emnify.api.resources.fields import Row, Rows
 
 
 def parse_rows(value: Any, field: str, allowed: frozenset[str]) -> list[Row]:
@@ -84,103 +83,61 @@ def read_all_endpoints(client: EmnifyClient, ids: Sequence[int]) -> dict[int, Ro
     return found
 
 
-class Existing:
-    """Which of the endpoints that are to be created exist already: known by their SIM, else by exact name.
+def read_existing(client: EmnifyClient, rows: Sequence[Row]) -> Rows:
+    """Return the endpoints that exist with the SIMs or the names of rows that are to be created.
 
-    :param client: Reads them, one by one when there are few, else from the list of all.
-    :param rows: What is to be created.
+    Few are read one by one, more from the list of all.
+
+    :raises ValueError: for a SIM that does not exist.
     """
+    sims = [parse_id(row["sim_id"], "sim_id") for row in rows if row.get("sim_id") is not None]
+    names = {str(row["name"]) for row in rows if row.get("sim_id") is None}
+    few_sims, few_names = len(sims) <= FEW, _can_be_filtered_by(names)
+    found = [row for sim_id in sims for row in _of_sim(client, sim_id)] if few_sims else []
+    if not few_sims or not few_names:
+        wanted = set(sims)
+        found += [
+            row
+            for row in client.endpoints.list()
+            if row.get("name") in names or part(row, "sim").get("id") in wanted
+        ]
+    else:
+        found += [row for name in names for row in client.endpoints.list(name=name)]
+    return [row for row in found if not is_deleted(row)]
 
-    def __init__(self, client: EmnifyClient, rows: Sequence[Row]) -> None:
-        self._client = client
-        self._by_sim: dict[int, Row] = {}
-        self._by_name: dict[str, list[Row]] = defaultdict(list)
-        self._seen: set[int] = set()
-        self._newest = 0
-        sims = [parse_id(row["sim_id"], "sim_id") for row in rows if row.get("sim_id") is not None]
-        names = {str(row["name"]) for row in rows if row.get("sim_id") is None}
-        if len(sims) <= FEW:
-            for sim_id in sims:
-                self._read_sim(sim_id)
-        if _can_be_filtered_by(names):
-            for name in names:
-                self._take_names(client.endpoints.list(name=name), names)
-        elif names:
-            self._take_names(self._read_list(sims), names)
-            return
-        if len(sims) > FEW:
-            for _ in self._read_list(sims):
-                pass
 
-    def take(self, row: Row) -> Row | None:
-        """Return the endpoint that a row would create, if it exists. Each is given out once.
+def match_existing(rows: Sequence[Row], endpoints: Sequence[Row]) -> list[Row | None]:
+    """Return the endpoint that each row would create, None where there is none. Each is given out once.
 
-        :raises ValueError: when the SIM is on an endpoint of another name.
-        """
-        name = row.get("name")
-        sim_id = parse_optional_id(row.get("sim_id"), "sim_id")
-        if sim_id is None:
-            there = self._by_name[str(name)]
-            return there.pop(0) if there else None
-        found = self._by_sim.get(sim_id)
-        if found is not None and name is not None and found.get("name") != name:
+    :param endpoints: Those that exist; of one name, the oldest is taken first.
+    :raises ValueError: when a SIM is on an endpoint of another name.
+    """
+    oldest_first = [row for _, row in sorted({int(row["id"]): row for row in endpoints}.items())]
+    by_sim = {part(row, "sim").get("id"): row for row in oldest_first}
+    by_name: dict[Any, list[Row]] = defaultdict(list)
+    for row in reversed(oldest_first):
+        by_name[row.get("name")].append(row)
+    found: list[Row | None] = []
+    for row in rows:
+        name, sim_id = row.get("name"), parse_optional_id(row.get("sim_id"), "sim_id")
+        there = by_sim.get(sim_id) if sim_id is not None else None
+        if sim_id is None and by_name[str(name)]:
+            there = by_name[str(name)].pop()
+        if sim_id is not None and there is not None and name is not None and there.get("name") != name:
             raise ValueError(
-                f"endpoints: SIM {sim_id} is on endpoint {found['id']} {found.get('name')!r}, and not on one "
+                f"endpoints: SIM {sim_id} is on endpoint {there['id']} {there.get('name')!r}, and not on one "
                 f"named {name!r}; nothing was created. Release the SIM or correct the row"
             )
-        return found
+        found.append(there)
+    return found
 
-    def newcomers(self, created: Mapping[int, str]) -> list[tuple[int, int, str]]:
-        """Look once more, for endpoints of the same names that others have created since the first look.
 
-        :param created: The names of those that were created here for rows without a SIM, by id.
-        :returns: For each such endpoint its id, the id of one of this name that was created here, and the
-            name.
-        """
-        own: dict[str, int] = {}
-        for endpoint_id, name in created.items():
-            own[name] = min(endpoint_id, own.get(name, endpoint_id))
-        return [
-            (int(row["id"]), own[row["name"]], row["name"])
-            for row in self._since_the_first_look(own.keys())
-            if row.get("name") in own
-            and int(row["id"]) not in created
-            and int(row["id"]) not in self._seen
-            and not is_deleted(row)
-        ]
-
-    def _since_the_first_look(self, names: Collection[str]) -> Iterator[Row]:
-        endpoints = self._client.endpoints
-        if _can_be_filtered_by(names):
-            for name in names:
-                yield from endpoints.list(name=name)
-        else:
-            yield from takewhile(lambda row: int(row["id"]) > self._newest, endpoints.list())
-
-    def _read_sim(self, sim_id: int) -> None:
-        try:
-            endpoint = self._client.sims.get(sim_id).get("endpoint") or {}
-        except EmnifyNotFoundError:
-            raise ValueError(f"endpoints: there is no SIM {sim_id}; nothing was created") from None
-        if endpoint.get("id") is not None:
-            self._by_sim[sim_id] = self._client.endpoints.get(int(endpoint["id"]))
-
-    def _read_list(self, sims: Sequence[int]) -> Iterable[Row]:
-        wanted = set(sims)
-        for row in self._client.endpoints.list():  # the newest first
-            self._newest = max(self._newest, int(row["id"]))
-            sim_id = part(row, "sim").get("id")
-            if sim_id in wanted and not is_deleted(row):
-                self._by_sim[sim_id] = row
-            yield row
-
-    def _take_names(self, rows: Iterable[Row], names: set[str]) -> None:
-        for row in rows:
-            if row.get("name") in names and not is_deleted(row):
-                self._seen.add(int(row["id"]))
-                self._by_name[row["name"]].insert(
-                    0, row
-                )  # lists come newest first; the oldest is taken first
+def _of_sim(client: EmnifyClient, sim_id: int) -> Rows:
+    try:
+        endpoint = client.sims.get(sim_id).get("endpoint") or {}
+    except EmnifyNotFoundError:
+        raise ValueError(f"endpoints: there is no SIM {sim_id}; nothing was created") from None
+    return [] if endpoint.get("id") is None else [client.endpoints.get(int(endpoint["id"]))]
 
 
 def _can_be_filtered_by(names: Collection[str]) -> bool:

@@ -11,8 +11,8 @@ from airflow_provider_emnify.api import EmnifyPartialError
 from airflow_provider_emnify.api.enums import OperationState
 from airflow_provider_emnify.api.waits.wait import WAITS, Wait
 from airflow_provider_emnify.arguments import check_early, shorten
-from airflow_provider_emnify.operators.idempotency.attempts import earlier_tries_since, parse_moment
-from airflow_provider_emnify.operators.idempotency.journal import TaskStore
+from airflow_provider_emnify.operators.idempotency.attempt import earlier_tries_since, parse_moment
+from airflow_provider_emnify.operators.idempotency.journal import Journal
 from airflow_provider_emnify.operators.waiting import EmnifyCancellingOperator
 
 if TYPE_CHECKING:
@@ -147,10 +147,10 @@ class OwnOperations:
     """
 
     def __init__(self, context: Context, log: Any) -> None:
-        self._store = TaskStore(context, log, "operations are known by their time")
+        self._store = Journal(context, log)
         self.ids = [str(key) for key in self._store.get(_STORED_IDS) or []]
         self._since = parse_moment(self._store.get(_STORED_SINCE))
-        if not self._store.is_there:
+        if not self._store.exists:
             self._since = earlier_tries_since(context)
 
     def has(self, key: str, row: Mapping[str, Any]) -> bool:
@@ -160,14 +160,14 @@ class OwnOperations:
 
     def soon(self) -> None:
         """Note that an operation is about to begin: its answer may never be seen."""
-        if self._store.is_there and self._since is None:
+        if self._store.exists and self._since is None:
             self._since = datetime.now(UTC) - _CLOCKS_MAY_DIFFER
-            self._store.keep(_STORED_SINCE, self._since.isoformat())
+            self._store.note(_STORED_SINCE, self._since.isoformat())
 
     def now(self, key: str) -> None:
         """Note that an operation has begun."""
         self.ids.append(key)
-        self._store.keep(_STORED_IDS, self.ids)
+        self._store.note(_STORED_IDS, self.ids)
 
 
 def state_of(kind: str, row: Row) -> str:

@@ -23,7 +23,7 @@ from airflow_provider_emnify.operators.euicc.base import (
     state_of,
 )
 from airflow_provider_emnify.operators.euicc.sim_operation import EmnifySimOperationOperator
-from airflow_provider_emnify.operators.idempotency.attempts import unknown_for_good
+from airflow_provider_emnify.operators.idempotency.attempt import unknown_outcome
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -170,7 +170,7 @@ class EmnifyEuiccOperationOperator(EmnifyOperationOperator):
         )
         refused = each(ids, look_or_schedule, label=eids.__getitem__, what=what)
         if twins:
-            raise unknown_for_good(
+            raise unknown_outcome(
                 f"{action['description']}: another run has scheduled the same at the same moment: "
                 f"{shorten(twins)}. Check them, cancel those that are too many with "
                 "client.euiccs.cancel_operation, and clear this task: it goes on with what is under way"

@@ -21,7 +21,7 @@ from airflow_provider_emnify.operators.euicc.base import (
     is_later,
     state_of,
 )
-from airflow_provider_emnify.operators.idempotency.attempts import parse_moment, unknown_for_good
+from airflow_provider_emnify.operators.idempotency.attempt import parse_moment, unknown_outcome
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -211,7 +211,7 @@ class EmnifySimOperationOperator(EmnifyOperationOperator):
             and not is_later(row, own)
         ]
         if twins:
-            raise unknown_for_good(
+            raise unknown_outcome(
                 f"{action['description']}: another run has begun the same for some of these SIMs at the same "
                 f"moment: {shorten(twins)}, and this task after it {new['id']}. Check them with "
                 "client.sim_operations.get; emnify has no call that cancels one. Then clear this task: it "

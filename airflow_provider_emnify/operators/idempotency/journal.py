@@ -1,4 +1,4 @@
-"""What a task instance remembers from one try to the next, where Airflow keeps it (3.3 and later)."""
+"""The journal of a task instance: what one attempt notes for the next (Airflow 3.3 and later)."""
 
 from __future__ import annotations
 
@@ -8,42 +8,42 @@ if TYPE_CHECKING:
     from airflow_provider_emnify.airflow_names import Context
 
 
-class TaskStore:
-    """Airflow's store of a task instance. One that fails costs a warning, and then there is none.
+class Journal:
+    """Airflow's task state store. One that fails costs a warning, and then there is none.
 
     :param context: The task's context.
-    :param log: Is told when the store fails.
-    :param otherwise: What is done without it, for the warning.
+    :param log: The task's log.
     """
 
-    def __init__(self, context: Context, log: Any, otherwise: str) -> None:
+    def __init__(self, context: Context, log: Any) -> None:
         self._store: Any = context.get("task_state_store")
         self._log = log
-        self._otherwise = otherwise
+        #: Whether the store has failed, so that nothing is known of earlier attempts.
+        self.failed = False
 
     @property
-    def is_there(self) -> bool:
+    def exists(self) -> bool:
         """Whether anything is kept."""
         return self._store is not None
 
     def get(self, name: str) -> Any:
-        """Return what was kept under a name; None for nothing."""
+        """Return what was noted under a name; None for nothing."""
         if self._store is None:
             return None
         try:
             return self._store.get(name)
         except Exception as error:  # whatever the store is made of
-            self._give_up(error)
+            self._degrade(error)
             return None
 
-    def keep(self, name: str, value: Any) -> None:
-        """Keep something for the tries that follow."""
+    def note(self, name: str, value: Any) -> None:
+        """Keep a plain value for the attempts that follow."""
         if self._store is not None:
             try:
                 self._store.set(name, value)
             except Exception as error:  # whatever the store is made of
-                self._give_up(error)
+                self._degrade(error)
 
-    def _give_up(self, error: Exception) -> None:
-        self._log.warning("Airflow's task state store failed; %s: %r", self._otherwise, error)
-        self._store = None
+    def _degrade(self, error: Exception) -> None:
+        self._log.warning("Airflow's task state store failed; going on without it: %r", error)
+        self._store, self.failed = None, True

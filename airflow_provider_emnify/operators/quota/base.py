@@ -17,7 +17,7 @@ from airflow_provider_emnify.arguments import check_early, parse_amount, parse_b
 from airflow_provider_emnify.links import EmnifyDevicesLink
 from airflow_provider_emnify.operators.base import EmnifyBaseOperator
 from airflow_provider_emnify.operators.endpoint.rows import endpoint_ids as parse_endpoint_ids
-from airflow_provider_emnify.operators.idempotency.attempts import identity
+from airflow_provider_emnify.operators.idempotency.attempt import identity
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -10,7 +10,7 @@ from airflow_provider_emnify.links import EmnifyDevicesLink
 from airflow_provider_emnify.operators.base import EmnifyBaseOperator
 from airflow_provider_emnify.operators.batch import for_each
 from airflow_provider_emnify.operators.endpoint.rows import endpoint_ids as parse_endpoint_ids
-from airflow_provider_emnify.operators.idempotency.attempts import earlier_tries_since
+from airflow_provider_emnify.operators.idempotency.attempt import earlier_tries_since
 from airflow_provider_emnify.operators.quota.base import (
     TYPES,
     UNITS,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from airflow_provider_emnify.arguments import parse_amount, shorten
 from airflow_provider_emnify.operators.batch import each, partial
 from airflow_provider_emnify.operators.endpoint.rows import endpoint_ids as parse_endpoint_ids
-from airflow_provider_emnify.operators.idempotency.attempts import earlier_tries_since, unknown_for_good
+from airflow_provider_emnify.operators.idempotency.attempt import earlier_tries_since, unknown_outcome
 from airflow_provider_emnify.operators.quota.base import UNITS, QuotaOperator, is_added, marked
 from airflow_provider_emnify.operators.quota.history import Assigned, assigned_of, read_assigned
 
@@ -129,7 +129,7 @@ class EmnifyTopUpQuotaOperator(QuotaOperator):
             time.sleep(max(0.0, last + _SETTLES - time.monotonic()))
         refused |= each([*written], told(read_back), label=str, what="read back the quota of endpoint")
         if unsure:
-            raise unknown_for_good(
+            raise unknown_outcome(
                 f"{shorten(unsure)}. Check these endpoints, and set what they shall have with "
                 f"EmnifySetQuotaOperator; {len(now)} of {len(ids)} are done"
             )

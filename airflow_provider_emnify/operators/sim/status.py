@@ -25,7 +25,7 @@ from airflow_provider_emnify.arguments import (
 )
 from airflow_provider_emnify.links import EmnifySimsLink
 from airflow_provider_emnify.operators.base import EmnifyBaseOperator
-from airflow_provider_emnify.operators.idempotency.attempts import earlier_tries_since
+from airflow_provider_emnify.operators.idempotency.attempt import earlier_tries_since
 from airflow_provider_emnify.operators.sim.migration import EmnifyMigrateSimsOperator
 from airflow_provider_emnify.operators.sim.transitions import set_sims, usable_sim_status
 

@@ -20,7 +20,7 @@ from airflow_provider_emnify.arguments import (
 )
 from airflow_provider_emnify.links import EmnifyUsersLink
 from airflow_provider_emnify.operators.base import EmnifyBaseOperator
-from airflow_provider_emnify.operators.idempotency.attempts import made_by_this_task
+from airflow_provider_emnify.operators.idempotency.attempt import Attempt
 from airflow_provider_emnify.operators.user.roles import (
     EmnifyAssignUserRolesOperator,
     get_user,
@@ -99,6 +99,7 @@ class EmnifyCreateUserOperator(EmnifyBaseOperator):
 
     def execute(self, context: Context) -> int:
         """Look for the user, then create it or do what ``if_exists`` says."""
+        attempt = Attempt(self, context)
         username, name = parse_text(self.username, "username"), parse_text(self.name, "name")
         organisation_id = parse_optional_id(self.organisation_id, "organisation_id")
         role_ids = parse_ids(self.role_ids, "role_ids")
@@ -124,7 +125,7 @@ class EmnifyCreateUserOperator(EmnifyBaseOperator):
                 users.update(user_id, name=name)
             if role_ids:
                 give_roles(self, user, role_ids, replace=True)
-        elif self.if_exists == "skip" or (user.get("name") == name and made_by_this_task(user, context)):
+        elif self.if_exists == "skip" or (user.get("name") == name and attempt.created(user)):
             self.log.info("User %s exists as %s: nothing to do", username, user_id)
         else:
             raise ValueError(

@@ -8,7 +8,6 @@ import pytest
 from airflow_provider_emnify.airflow_names import AirflowFailException
 from airflow_provider_emnify.api import (
     EmnifyPartialError,
-    EmnifyUnknownOutcomeError,
     EndpointStatus,
     SimStatus,
 )
@@ -211,51 +210,6 @@ class TestOverlap:
         assert one == two
         assert len(ids_of(fleet)) == 10 + count
 
-    @COUNTS
-    def test_of_two_hosts_that_share_nothing_the_later_one_fails_and_names_both(
-        self, fleet: Sandbox, monkeypatch: pytest.MonkeyPatch, count: int
-    ) -> None:
-        there = elsewhere(fleet, monkeypatch)
-        rows = [{"name": f"pump {number}"} for number in range(count)]
-        one, two = at_once(
-            monkeypatch,
-            Endpoints,
-            "create_many",
-            lambda: create(endpoints=rows).execute(context()),
-            lambda: create(endpoints=rows, emnify_conn_id=there).execute(context()),
-        )
-        assert isinstance(two, AirflowFailException)
-        assert isinstance(two.__cause__, EmnifyUnknownOutcomeError)
-        first, second = named(fleet, "pump 0")
-        assert one[0] == first
-        assert f"'pump 0' is {second} here and {first} there" in str(two)
-        for key in set(ids_of(fleet)) - {*range(1_000_001, 1_000_011), *one}:
-            fleet.delete_endpoints([key])
-        assert create(endpoints=rows).execute(context(try_number=2)) == one
-
-    def test_a_try_that_was_killed_while_its_request_was_under_way_is_not_repeated_unseen(
-        self, fleet: Sandbox
-    ) -> None:
-        """Its worker died, and emnify acts on it only after the next try has looked."""
-        fleet.faults.add(method="POST", path=MULTI, do=lambda: create_at_emnify(fleet, "pump"))
-        with pytest.raises(AirflowFailException, match="'pump' is") as caught:
-            create(endpoints=[{"name": "pump"}]).execute(context(try_number=2))
-        assert isinstance(caught.value.__cause__, EmnifyUnknownOutcomeError)
-        assert all(str(key) in str(caught.value) for key in named(fleet, "pump"))
-
-    def test_what_others_create_of_other_names_is_no_concern(self, fleet: Sandbox) -> None:
-        fleet.faults.add(method="POST", path=MULTI, do=lambda: create_at_emnify(fleet, "valve"), times=2)
-        create(endpoints=[{"name": "pump"}]).execute(context())
-        create(endpoints=[{"name": f"pump {number}"} for number in range(8)]).execute(context())
-        assert len(named(fleet, "valve")) == 2
-
-    def test_a_later_one_of_the_name_is_the_other_run_s_concern(self, fleet: Sandbox) -> None:
-        path = r"/api/v1/endpoint\?.*name"
-        fleet.faults.add(method="GET", path=path, skip=1, do=lambda: create_at_emnify(fleet, "pump"))
-        ids = create(endpoints=[{"name": "pump"}]).execute(context())
-        first, _ = named(fleet, "pump")
-        assert ids == [first]
-
     def test_by_sim_nothing_is_waited_for(self, fleet: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
         """emnify refuses a second one, and the next try finds the first."""
         rows = [{"name": "pump", "sim_id": 2000001}]
@@ -270,8 +224,3 @@ class TestOverlap:
         assert named(fleet, "pump") == one
         assert isinstance(two, Exception) or two == one
         assert create(endpoints=rows).execute(context(try_number=2)) == one
-
-    @pytest.mark.parametrize("count", [1, 8], ids=["one by one", "from the list"])
-    def test_looking_again_costs_one_request(self, fleet: Sandbox, count: int) -> None:
-        create(endpoints=[{"name": f"pump {number}"} for number in range(count)]).execute(context())
-        assert fleet.counts["GET /api/v1/endpoint"] == 3  # to look, to create, to look again

@@ -70,9 +70,7 @@ def in_turn(
     return both(first, begin_late)
 
 
-def at_once(
-    monkeypatch: pytest.MonkeyPatch, owner: type, write: str, first: Run, second: Run
-) -> list[Any]:
+def at_once(monkeypatch: pytest.MonkeyPatch, owner: type, write: str, first: Run, second: Run) -> list[Any]:
     """Have neither write before the other has looked, then both, the first one first: they share no store."""
     looked, written = threading.Barrier(2, timeout=_SECONDS), threading.Event()
     plain_write = getattr(owner, write)

@@ -19,7 +19,7 @@ from airflow_provider_emnify.api import (
 from airflow_provider_emnify.api.resources.graphql import is_mutation
 from airflow_provider_emnify.operators.emnify import EmnifyOperator
 from airflow_provider_emnify.operators.graphql import EmnifyGraphqlOperator
-from airflow_provider_emnify.operators.idempotency.once import at_most_once
+from airflow_provider_emnify.operators.idempotency.create_once import Attempt, at_most_once
 from tests.operators.euicc.test_base import Store
 from tests.operators.idempotency.overlapping import at_once, in_turn
 from tests.operators.support import without_retries
@@ -273,15 +273,23 @@ class TestErrors:
         self, store: Store | None, error: Exception, *, meanwhile: Callable[[], object] = lambda: None
     ) -> None:
         operator = EmnifyOperator(task_id="t", call="organisations.my", retries=RETRIES)
-        with at_most_once(operator, attempt(1, store), "call", "look"):
+
+        def fail() -> None:
             meanwhile()
             raise error
+
+        at_most_once(Attempt(operator, attempt(1, store)), fail, lock=("calls", 1), what="call", check="look")
 
     def again(self, store: Store | None) -> bool:
         operator = EmnifyOperator(task_id="t", call="organisations.my", retries=RETRIES)
         try:
-            with at_most_once(operator, attempt(2, store), "call", "look"):
-                return True
+            return at_most_once(
+                Attempt(operator, attempt(2, store)),
+                lambda: True,
+                lock=("calls", 1),
+                what="call",
+                check="look",
+            )
         except AirflowFailException:
             return False
 
@@ -307,7 +315,9 @@ class TestErrors:
         assert self.again(store) is again
 
     def test_a_call_of_which_no_note_can_be_kept_is_left_to_another_try(self) -> None:
-        with pytest.raises(AirflowException, match=r"store failed.* It was not made; the next try") as caught:
+        with pytest.raises(
+            AirflowException, match=r"store failed.* It was not made; the next attempt"
+        ) as caught:
             self.run(Store(fails=True), EmnifyConnectionError("away"))
         assert not isinstance(caught.value, AirflowFailException)
         assert self.again(Store())
@@ -321,9 +331,7 @@ class TestErrors:
 
     def test_a_long_call_is_cut(self) -> None:
         operator = EmnifyOperator(task_id="t", call="organisations.my", retries=RETRIES)
-        with (
-            pytest.raises(AirflowFailException) as caught,
-            at_most_once(operator, attempt(2, None), "x" * 9000, "look"),
-        ):
-            pass
+        again = Attempt(operator, attempt(2, None))
+        with pytest.raises(AirflowFailException) as caught:
+            at_most_once(again, lambda: None, lock=("calls", 1), what="x" * 9000, check="look")
         assert len(str(caught.value)) < 1000

@@ -1,0 +1,154 @@
+"""Which attempt of which task instance this is, and since when an earlier one may have acted."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_emnify.airflow_names import AirflowFailException
+from airflow_provider_emnify.api import EmnifyUnknownOutcomeError
+from airflow_provider_emnify.operators.idempotency.journal import Journal
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from airflow_provider_emnify.airflow_names import Context
+    from airflow_provider_emnify.operators.base import EmnifyBaseOperator
+
+CLOCKS_MAY_DIFFER = timedelta(minutes=1)
+"""How far the clocks of emnify, Airflow and a worker may be apart."""
+
+_ACTS_SINCE = "emnify_acts_since"
+_CREATED = ("created", "creation_date", "created_at", "submit_date")
+
+
+class Attempt:
+    """An attempt of a task instance, made when its ``execute`` begins.
+
+    Airflow counts attempts on when a task is retried or cleared. When an earlier one may have acted is in the
+    journal on Airflow 3.3 and later. Before, it is since the run started; or, for a cleared task of a
+    finished run (which gets a new start), since the run was due, which for a manual run is when it was asked
+    for.
+
+    :param operator: The task.
+    :param context: Its context, with ``ti`` and ``dag_run``.
+    """
+
+    def __init__(self, operator: EmnifyBaseOperator, context: Context) -> None:
+        self.operator = operator
+        self.journal = Journal(context, operator.log)
+        self.begun = time.monotonic()
+        self.began_at = datetime.now(UTC) - CLOCKS_MAY_DIFFER
+        instance: Any = context.get("ti")
+        self._number = int(getattr(instance, "try_number", 1) or 1)
+        self._retries = int(operator.retries or 0)
+        #: Clearing a task raises this number, and nothing else does.
+        self.max_tries = int(getattr(instance, "max_tries", self._retries))
+        self._noted = (self._number > 1 and parse_moment(self.journal.get(_ACTS_SINCE))) or None
+        #: Since when an earlier attempt may have acted; None when there was none.
+        self.since = self._noted or (_run_began(context) if self._number > 1 else None)
+
+    @property
+    def is_retry(self) -> bool:
+        """Whether this is neither the first attempt, nor the first since someone cleared the task."""
+        return self._number > max(self.max_tries - self._retries + 1, 1)
+
+    def created(self, row: Mapping[str, Any] | None) -> bool:
+        """Tell whether an earlier attempt may have created what emnify shows: it was created since then."""
+        return row is not None and is_since(row, self.since)
+
+    def acts(self) -> None:
+        """Note, before the first write, that this attempt acts: its answer may never be seen."""
+        if self._noted is None:
+            self._noted = self.since or self.began_at
+            self.journal.note(_ACTS_SINCE, self._noted.isoformat())
+
+
+def is_since(row: Mapping[str, Any], moment: datetime | None) -> bool:
+    """Tell whether what emnify shows was created since a moment; what cannot be told is no."""
+    created = next((found for name in _CREATED if (found := parse_moment(row.get(name)))), None)
+    return moment is not None and created is not None and created >= moment
+
+
+def parse_moment(value: Any) -> datetime | None:
+    """Return the point in time that emnify wrote, for example ``2021-11-18T08:25:53.000+0000``."""
+    if not isinstance(value, str):
+        return None
+    try:
+        moment = datetime.fromisoformat(value)
+    except ValueError:
+        return None
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
+
+
+def unknown_outcome(message: str) -> AirflowFailException:
+    """Return the error that fails a task without retries when a person has to look.
+
+    :param message: What may have happened, and what to check.
+    """
+    error = AirflowFailException(message)
+    error.__cause__ = EmnifyUnknownOutcomeError(message)
+    return error
+
+
+def _run_began(context: Context) -> datetime | None:
+    run: Any = context.get("dag_run")
+    began = [getattr(run, "start_date", None)]
+    if int(getattr(run, "clear_number", 0) or 0) > 0:
+        due = getattr(run, "run_after", None) or getattr(run, "data_interval_end", None)
+        began += [due or getattr(run, "logical_date", None)]
+    known = [moment for moment in began if isinstance(moment, datetime)]
+    return min(known) - CLOCKS_MAY_DIFFER if known else None
+
+
+def made_by_this_task(row: Mapping[str, Any], context: Context) -> bool:
+    """Tell whether something that exists was created by an earlier try of this task.
+
+    That it was is taken for granted on a retry (the first try cannot have created it) for what was created
+    since the DAG run started, give or take a minute by which clocks may differ. emnify does not keep who
+    created a thing.
+
+    :param row: The thing, with ``created``.
+    :param context: The task's context, with ``ti`` and ``dag_run``.
+    """
+    instance, run = context.get("ti"), context.get("dag_run")
+    started = getattr(run, "start_date", None)
+    created = parse_moment(row.get("created"))
+    is_first_try = int(getattr(instance, "try_number", 1) or 1) <= 1
+    if is_first_try or started is None or created is None:
+        return False
+    return bool(created >= started - CLOCKS_MAY_DIFFER)
+
+
+def earlier_tries_since(context: Context) -> datetime | None:
+    """Return since when an earlier try of this task may have acted; None for the first try.
+
+    Tries are counted on when a task is retried or cleared. That is since the run started, less a minute by
+    which clocks may differ. Clearing a task of a finished run gives that run a new start: then it is since
+    the run was due, which for a manual run is when it was asked for.
+
+    :param context: The task's context, with ``ti`` and ``dag_run``.
+    """
+    instance, run = context.get("ti"), context.get("dag_run")
+    if int(getattr(instance, "try_number", 1) or 1) <= 1:
+        return None
+    started = [getattr(run, "start_date", None)]
+    if int(getattr(run, "clear_number", 0) or 0) > 0:
+        due = getattr(run, "run_after", None) or getattr(run, "data_interval_end", None)
+        started += [due or getattr(run, "logical_date", None)]
+    known = [moment for moment in started if isinstance(moment, datetime)]
+    return min(known) - CLOCKS_MAY_DIFFER if known else None
+
+
+def identity(context: Context, bits: int = 8) -> int:
+    """Return a number that is the same in each try of a task instance, and most likely another for others.
+
+    :param context: The task's context, with ``ti``.
+    :param bits: How large it may be.
+    """
+    instance = context.get("ti")
+    names = ("dag_id", "task_id", "run_id", "map_index")
+    told = "\n".join(str(getattr(instance, name, "")) for name in names)
+    return int.from_bytes(hashlib.sha256(told.encode()).digest()[:8], "big") >> (64 - bits)
