@@ -11,7 +11,6 @@ from airflow.exceptions import AirflowRescheduleException
 
 from airflow_provider_emnify.airflow_names import BaseSensorOperator, TaskDeferred, timezone
 from airflow_provider_emnify.api.waits import wait as waits
-from airflow_provider_emnify.operators import waiting
 from airflow_provider_emnify.triggers.shared import poller
 from tests.operators.support import context
 
@@ -37,11 +36,11 @@ def run(sensor: EmnifyWaitSensor, before_look: Callable[[int], None] = lambda _:
         before_look(looks)
         return real(*arguments)
 
-    waiting.read, poller.read = read, read  # type: ignore[assignment]
+    waits.read, poller.read = read, read  # type: ignore[assignment]
     try:
         return _run(sensor)
     finally:
-        waiting.read, poller.read = real, real
+        waits.read, poller.read = real, real
 
 
 def _run(sensor: EmnifyWaitSensor) -> Any:
