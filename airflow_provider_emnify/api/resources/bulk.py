@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from airflow_provider_emnify.api.enums import QuotaStatus, SimStatus
 from airflow_provider_emnify.api.errors import (
     EmnifyAuthenticationError,
     EmnifyError,
     EmnifyPartialError,
+    EmnifyServerError,
 )
 from airflow_provider_emnify.api.secrets.one_line_log import one_line_log
 from airflow_provider_emnify.api.transport.answers import is_id, part
@@ -25,6 +27,7 @@ log = one_line_log(__name__)
 
 Item = TypeVar("Item")
 Done = TypeVar("Done")
+Status = TypeVar("Status", SimStatus, QuotaStatus)
 
 CHUNK = 2000
 """Items that emnify takes in one bulk call."""
@@ -111,3 +114,14 @@ def status_of(row: Row) -> int | None:
     status = part(row, "status")
     number = status.get("id")  # of a quota it is a text
     return int(number) if isinstance(number, (int, str)) and is_id(number, int) else None
+
+
+def read_status(statuses: type[Status], row: Row) -> Status:
+    """Return the status of a row.
+
+    :raises EmnifyServerError: when it is none that there is; another attempt may get another answer.
+    """
+    try:
+        return statuses.parse(status_of(row))
+    except ValueError as error:
+        raise EmnifyServerError(f"{part(row, 'status')!r} is no status: {error}") from None

@@ -65,6 +65,7 @@ def create_once(
     decide: Callable[[Rows, Callable[[Row], bool]], Found | None],
     create: Callable[[Rows], Found],
     always_look: bool = False,
+    each_run: bool = False,
 ) -> tuple[Found, bool]:
     """Create something, unless it is there.
 
@@ -75,11 +76,12 @@ def create_once(
     :param decide: Returns which of the rows is meant, None when there is none.
     :param create: Creates it; is given the rows, none when nobody looked.
     :param always_look: Whether what others have created long ago counts too.
+    :param each_run: Whether each run adds one: what an overlapping run has created is not ours then.
     :returns: What is there now, and whether it was created just now.
     :raises EmnifyUnknownOutcomeError: when the answer was lost and another look does not find it.
     """
     with _locked(attempt, lock) as held:
-        overlapped = held is not None and held.held_since(attempt.begun)
+        overlapped = not each_run and held is not None and held.held_since(attempt.begun)
         # Of a task that has just ended, an SMS like this one can be there: a lost one is not taken for it.
         a_while_ago = attempt.begun - CLOCKS_MAY_DIFFER.total_seconds()
         recently = held is not None and held.held_since(a_while_ago)

@@ -7,31 +7,26 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from airflow_provider_emnify.api import (
     EmnifyConflictError,
     EmnifyNotFoundError,
-    EmnifyUnknownOutcomeError,
     QuotaStatus,
 )
-from airflow_provider_emnify.api.resources.bulk import status_of
+from airflow_provider_emnify.api.resources.bulk import read_status
 from airflow_provider_emnify.api.resources.fields import moment
 from airflow_provider_emnify.api.transport.answers import decimal
 from airflow_provider_emnify.arguments import check_early, parse_amount, parse_bool, parse_choice
 from airflow_provider_emnify.links import EmnifyDevicesLink
 from airflow_provider_emnify.operators.base import EmnifyBaseOperator
 from airflow_provider_emnify.operators.endpoint.rows import endpoint_ids as parse_endpoint_ids
-from airflow_provider_emnify.operators.idempotency.attempt import identity
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
-    from airflow_provider_emnify.airflow_names import Context
     from airflow_provider_emnify.api.resources.fields import Row
 
 QuotaType = Literal["data", "sms"]
 
 TYPES = ("data", "sms")
 UNITS = {"data": "MB", "sms": "SMS"}
-_MARK = 1e-6  # of a MB or SMS, some of which tell whose addition it was
-_MARKS = 1000
 
 
 class QuotaOperator(EmnifyBaseOperator):
@@ -76,7 +71,8 @@ class QuotaOperator(EmnifyBaseOperator):
         self.threshold_volume = threshold_volume
         self.auto_refill = None if auto_refill is None else parse_bool(auto_refill, "auto_refill")
 
-    def _read(self, endpoint_id: int) -> Row | None:
+    def read_quota(self, endpoint_id: int) -> Row | None:
+        """Return the quota of an endpoint, None when it has none."""
         try:
             quotas = self.client.quotas
             return quotas.get_data(endpoint_id) if self.quota_type == "data" else quotas.get_sms(endpoint_id)
@@ -84,7 +80,7 @@ class QuotaOperator(EmnifyBaseOperator):
             self.client.endpoints.get(endpoint_id)  # else it is the endpoint that does not exist
             return None
 
-    def _write(self, endpoint_id: int, volume: float, added: float, old: Row) -> None:
+    def write_quota(self, endpoint_id: int, volume: float, added: float, old: Row) -> None:
         """Set the quota. What is not given stays as it is in ``old``."""
         given = {
             "threshold_percentage": _percentage(self.threshold_percentage),
@@ -99,30 +95,14 @@ class QuotaOperator(EmnifyBaseOperator):
         fields: Row = {name: kept[name] if value is None else value for name, value in given.items()}
         until = old.get("expiry_date") if isinstance(old.get("expiry_date"), str) else None
         fields["expiry_date"] = _expiry(self.expiry_date) or _expiry(until)
-        in_force = bool(old) and QuotaStatus.parse(status_of(old)) is not QuotaStatus.EXPIRED
+        in_force = bool(old) and read_status(QuotaStatus, old) is not QuotaStatus.EXPIRED
         if fields["expiry_date"] is None or (self.expiry_date is None and not in_force):
             raise EmnifyConflictError(f"endpoint {endpoint_id} has no quota in force: give expiry_date")
         if self.quota_type == "sms" and fields["threshold_percentage"] is None:
             raise EmnifyConflictError("threshold_percentage: emnify needs it for an SMS quota")
         quotas = self.client.quotas
         write: Any = quotas.set_data if self.quota_type == "data" else quotas.set_sms
-        try:
-            write(endpoint_id, volume=volume, last_volume_added=added, **fields)
-        except EmnifyUnknownOutcomeError:
-            if not is_added(self._read(endpoint_id), added):
-                raise
-            self.log.info("The answer was lost; the quota of endpoint %s is set", endpoint_id)
-
-
-def marked(volume: float, context: Context) -> float:
-    """Return a volume that tells by some millionths which task instance has added it."""
-    return round(volume + (1 + identity(context, 16) % _MARKS) * _MARK, 6)
-
-
-def is_added(quota: Row | None, added: float) -> bool:
-    """Tell whether a quota has a marked volume as the one that was added last."""
-    last = decimal(quota, "last_volume_added")
-    return last is not None and round(last, 6) == added
+        write(endpoint_id, volume=volume, last_volume_added=added, **fields)
 
 
 def _optional_amount(value: Any, field: str) -> float | None:

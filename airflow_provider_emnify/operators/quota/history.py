@@ -5,58 +5,45 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime, timedelta
 from itertools import islice
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from airflow_provider_emnify.api.resources.operation import BEGINNING
+from airflow_provider_emnify.api.transport.answers import decimal
 
 if TYPE_CHECKING:
     from airflow_provider_emnify.api import EmnifyClient
+    from airflow_provider_emnify.api.resources.fields import Row, Rows
 
 _ASSIGNED = {"data": 56, "sms": 58}  # emnify's event types
 _AHEAD = timedelta(days=1)  # of a worker's clock that is slow
 
 
-class Assigned(NamedTuple):
-    """What a quota was set to, and the volume that was added with that; None where emnify does not say."""
+def read_assigned(client: EmnifyClient, quota_type: str, endpoint_id: int, since: datetime) -> Rows:
+    """Return each time that the quota of an endpoint was set since then, the latest first.
 
-    volume: float | None
-    added: float | None
-
-    def lacks(self, volume: float, before: float | None) -> bool:
-        """Tell whether it was set by someone who did not know of a volume that was added before.
-
-        Someone who knew has added to the whole of it, less what was used in between. Someone who did not has
-        added to what there was before it. What cannot be told is taken for the latter.
-
-        :param volume: What was added before.
-        :param before: What there was with it.
-        """
-        if before is None or self.volume is None or self.added is None:
-            return True
-        return round(before + self.added - self.volume, 6) >= volume
-
-
-def assigned_of(row: Any) -> Assigned:
-    """Return what a quota says, or the detail of an event, which emnify writes as an object or a text."""
-    if isinstance(row, str):
-        try:
-            row = json.loads(row)
-        except ValueError:
-            row = None
-    row = row if isinstance(row, dict) else {}
-    return Assigned(_number(row.get("volume")), _number(row.get("last_volume_added")))
-
-
-def read_assigned(client: EmnifyClient, quota_type: str, endpoint_id: int, since: datetime) -> list[Assigned]:
-    """Return each time that the quota of an endpoint was set since then, the earliest first."""
+    :returns: Rows with ``id``, ``created``, and what the quota was set to, as far as the event tells it:
+        ``volume`` and ``last_volume_added``.
+    """
     events = client.endpoints.events(
         endpoint_id, type=_ASSIGNED[quota_type], from_=since, until=datetime.now(UTC) + _AHEAD
     )
-    return [assigned_of(event.get("detail")) for event in islice(events, BEGINNING)][::-1]
+    return [
+        {**_detail(event.get("detail")), "id": event["id"], "created": event.get("timestamp")}
+        for event in islice(events, BEGINNING)
+    ]
 
 
-def _number(value: Any) -> float | None:
-    try:
-        return round(float(value), 6)
-    except (TypeError, ValueError):
-        return None
+def volumes_of(row: Row) -> tuple[float | None, float | None]:
+    """Return the volume of a quota and the volume that was added last; None for what it does not tell."""
+    volume, added = decimal(row, "volume"), decimal(row, "last_volume_added")
+    return None if volume is None else round(volume, 6), None if added is None else round(added, 6)
+
+
+def _detail(value: Any) -> Row:
+    """Return the detail of an event, which emnify writes as an object or a text."""
+    if isinstance(value, str):
+        try:
+            value = json.loads(value)
+        except ValueError:
+            value = None
+    return value if isinstance(value, dict) else {}

@@ -10,15 +10,14 @@ from airflow_provider_emnify.links import EmnifyDevicesLink
 from airflow_provider_emnify.operators.base import EmnifyBaseOperator
 from airflow_provider_emnify.operators.batch import for_each
 from airflow_provider_emnify.operators.endpoint.rows import endpoint_ids as parse_endpoint_ids
-from airflow_provider_emnify.operators.idempotency.attempt import earlier_tries_since
+from airflow_provider_emnify.operators.idempotency.create_once import Attempt, create_once
 from airflow_provider_emnify.operators.quota.base import (
     TYPES,
     UNITS,
     QuotaOperator,
     QuotaType,
-    is_added,
-    marked,
 )
+from airflow_provider_emnify.operators.quota.history import read_assigned, volumes_of
 from airflow_provider_emnify.operators.quota.top_up import EmnifyTopUpQuotaOperator
 from airflow_provider_emnify.operators.quota.traffic_limit import (
     EmnifyClearTrafficLimitExtensionsOperator,
@@ -26,18 +25,18 @@ from airflow_provider_emnify.operators.quota.traffic_limit import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from datetime import datetime
 
     from airflow_provider_emnify.airflow_names import Context
+    from airflow_provider_emnify.api.resources.fields import Row, Rows
 
 
 class EmnifySetQuotaOperator(QuotaOperator):
     """Give endpoints (devices) a quota. It replaces the one there is, also what is left of it.
 
-    emnify keeps the volume that was added last. Some millionths of it tell which task that was, so that a
-    later try of the task (a retry, or after clearing) leaves alone what an earlier one has set: it would fill
-    up again what has been used since.
+    A later attempt of the task (a retry, or after clearing) leaves alone what an earlier one has set, as
+    emnify's events show it: setting it again would fill up what has been used since.
 
     .. code-block:: python
 
@@ -80,8 +79,7 @@ class EmnifySetQuotaOperator(QuotaOperator):
     def execute(self, context: Context) -> list[int]:
         """Set one after another."""
         ids, volume = parse_endpoint_ids(self.endpoint_ids), parse_amount(self.volume, "volume")
-        added = marked(volume, context)
-        retried = earlier_tries_since(context) is not None
+        attempt = Attempt(self, context)
         self.log.info(
             "Setting the %s quota of %d endpoints (%s) to %g %s",
             self.quota_type,
@@ -92,10 +90,24 @@ class EmnifySetQuotaOperator(QuotaOperator):
         )
 
         def set_quota(endpoint_id: int) -> None:
-            if retried and is_added(self._read(endpoint_id), added):
-                self.log.info("The quota of endpoint %s was set by an earlier try", endpoint_id)
-            else:
-                self._write(endpoint_id, volume, added, {})
+            def decide(events: Rows, may_be_ours: Callable[[Row], bool]) -> bool | None:
+                ours = (volumes_of(event) == (volume, volume) and may_be_ours(event) for event in events)
+                return any(ours) or None
+
+            def create(_: Rows) -> bool:
+                self.write_quota(endpoint_id, volume, volume, {})
+                return True
+
+            since = attempt.since or attempt.began_at
+            _, is_new = create_once(
+                attempt,
+                lock=None,
+                look=lambda: read_assigned(self.client, self.quota_type, endpoint_id, since),
+                decide=decide,
+                create=create,
+            )
+            if not is_new:
+                self.log.info("The quota of endpoint %s was set by an earlier attempt", endpoint_id)
 
         for_each(ids, set_quota, what="set the quota of endpoint")
         return ids

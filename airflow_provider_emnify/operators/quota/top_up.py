@@ -2,56 +2,30 @@
 
 from __future__ import annotations
 
-import time
-from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_emnify.arguments import parse_amount, shorten
-from airflow_provider_emnify.operators.batch import each, partial
+from airflow_provider_emnify.operators.batch import for_each
 from airflow_provider_emnify.operators.endpoint.rows import endpoint_ids as parse_endpoint_ids
-from airflow_provider_emnify.operators.idempotency.attempt import earlier_tries_since, unknown_outcome
-from airflow_provider_emnify.operators.quota.base import UNITS, QuotaOperator, is_added, marked
-from airflow_provider_emnify.operators.quota.history import Assigned, assigned_of, read_assigned
+from airflow_provider_emnify.operators.idempotency.create_once import Attempt, create_once, unknown_outcome
+from airflow_provider_emnify.operators.quota.base import UNITS, QuotaOperator
+from airflow_provider_emnify.operators.quota.history import read_assigned, volumes_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from airflow_provider_emnify.airflow_names import Context
-    from airflow_provider_emnify.api.resources.fields import Row
-
-_SETTLES = 5.0  # seconds from reading a quota to having written it, in which another host may do the same
-_CLOCKS_MAY_DIFFER = timedelta(minutes=1)
-
-
-class _UnsureError(Exception):
-    """Nobody can tell whether what this task adds to a quota is in it."""
-
-
-class _Written(NamedTuple):
-    """A quota as this task has set it.
-
-    :param target: What it was set to.
-    :param read_at: When it was read before.
-    :param over: When it was written, by the monotonic clock.
-    :param late: Whether there was more time in between than another host waits for.
-    """
-
-    target: float
-    read_at: datetime
-    over: float
-    late: bool
+    from airflow_provider_emnify.api.resources.fields import Row, Rows
 
 
 class EmnifyTopUpQuotaOperator(QuotaOperator):
-    """Add to what endpoints (devices) may still use: read, add, write, and read back.
-
-    emnify keeps the volume that was added last, in the quota and in its events. Some millionths of it tell
-    which task that was, so that a later try of the task (a retry, or after clearing) adds nothing a second
-    time, whatever was used or added since.
+    """Add to what endpoints (devices) may still use: read, add, and write.
 
     emnify has no way to add in one step. Tasks that add to the same endpoint wait for each other as far as
-    they share a store of the rate limits (``rate_limit_store``), and then no addition is lost. For others,
-    each task reads back five seconds after its last write, and fails when its addition is lost.
+    they share a host or a Redis (``rate_limit_store``), and then no addition is lost. Keep others apart with
+    ``max_active_runs=1`` or ``max_active_tis_per_dag=1``.
+
+    A later attempt (a retry, or after clearing) finds what an earlier one has added in emnify's events, which
+    tell of each time a quota was set. On Airflow 3.3 the journal says to what it was set. Before, each
+    addition of this volume since the run began counts as this task's.
 
     .. code-block:: python
 
@@ -70,19 +44,19 @@ class EmnifyTopUpQuotaOperator(QuotaOperator):
     :param emnify_conn_id: The connection to emnify.
     :returns: What each may use now, in MB or SMS, by endpoint (as text).
     :raises ValueError: when the DAG is parsed, for a bad argument.
-    :raises EmnifyUnknownOutcomeError: if an answer is lost and nothing was added; the next try looks again.
-    :raises AirflowFailException: when someone else has set the quota at the same moment, or emnify does not
-        say whether an earlier try has added (an
+    :raises EmnifyUnknownOutcomeError: if an answer is lost and nothing was added; the next attempt looks
+        again.
+    :raises AirflowFailException: when emnify does not say whether an earlier attempt has added (an
         :class:`~airflow_provider_emnify.api.EmnifyUnknownOutcomeError` with what to check), and for any
-            permanent error.
+        permanent error.
 
     Vendor page: https://docs.emnify.com/developers/api/endpoint/endpoint-quota-data-by-endpoint-id-post
     """
 
     def execute(self, context: Context) -> dict[str, float]:
-        """Add to one after another, and read them back."""
+        """Add to one after another."""
         ids, volume = parse_endpoint_ids(self.endpoint_ids), parse_amount(self.volume, "volume")
-        added, since = marked(volume, context), earlier_tries_since(context)
+        attempt = Attempt(self, context)
         self.log.info(
             "Adding %g %s to the quota of %d endpoints (%s)",
             volume,
@@ -91,121 +65,86 @@ class EmnifyTopUpQuotaOperator(QuotaOperator):
             shorten(ids) or "none",
         )
         now: dict[str, float] = {}
-        written: dict[int, _Written] = {}
-        unsure: list[str] = []
+        unknown: list[str] = []
 
         def top_up(endpoint_id: int) -> None:
-            with self.client.lock(f"{self.quota_type} quotas", endpoint_id):
-                read_at, begun = datetime.now(UTC), time.monotonic()
-                quota = self._read(endpoint_id) or {}
-                before = assigned_of(quota).volume or 0.0
-                if since is not None and self._was_added(endpoint_id, quota, volume, added, since):
-                    self.log.info("An earlier try has added to the quota of endpoint %s", endpoint_id)
-                    now[str(endpoint_id)] = before
-                    return
-                target = round(before + volume, 6)
-                self._write(endpoint_id, target, added, quota)
-                over = time.monotonic()
-                written[endpoint_id] = _Written(target, read_at, over, over - begun > _SETTLES)
-
-        def read_back(endpoint_id: int) -> None:
-            quota = self._read(endpoint_id) or {}
-            self._check(endpoint_id, quota, volume, added, written[endpoint_id])
-            now[str(endpoint_id)] = after = assigned_of(quota).volume or 0.0
-            self.log.info("Endpoint %s has %g %s now", endpoint_id, after, UNITS[self.quota_type])
-
-        def told(act: Callable[[int], None]) -> Callable[[int], None]:
-            def tell(endpoint_id: int) -> None:
-                try:
-                    act(endpoint_id)
-                except _UnsureError as error:
-                    unsure.append(f"endpoint {endpoint_id}: {error}")
-
-            return tell
-
-        refused = each(ids, told(top_up), label=str, what="add to the quota of endpoint")
-        if written:
-            last = max(one.over for one in written.values())
-            time.sleep(max(0.0, last + _SETTLES - time.monotonic()))
-        refused |= each([*written], told(read_back), label=str, what="read back the quota of endpoint")
-        if unsure:
-            raise unknown_outcome(
-                f"{shorten(unsure)}. Check these endpoints, and set what they shall have with "
-                f"EmnifySetQuotaOperator; {len(now)} of {len(ids)} are done"
+            addition = _Addition(self, attempt, endpoint_id, volume)
+            quota, is_new = create_once(
+                attempt,
+                lock=(f"{self.quota_type} quotas", endpoint_id),
+                look=addition.look,
+                decide=lambda rows, _: addition.find(rows),
+                create=addition.add,
+                always_look=True,
             )
-        if refused:
-            raise partial(ids, refused, label=str, what="add to the quota of endpoint")
+            if quota is addition.UNTOLD:
+                unknown.append(f"endpoint {endpoint_id} has {addition.before:g}")
+                return
+            now[str(endpoint_id)] = left = volumes_of(quota)[0] or 0.0
+            said = (
+                "%g were added: endpoint %s has %g %s now"
+                if is_new
+                else ("An earlier attempt has added %g: endpoint %s has %g %s")
+            )
+            self.log.info(said, volume, endpoint_id, left, UNITS[self.quota_type])
+
+        for_each(ids, top_up, what="add to the quota of endpoint")
+        if unknown:
+            raise unknown_outcome(
+                f"{shorten(unknown)} {UNITS[self.quota_type]}. An earlier attempt may have added "
+                f"{volume:g}, and emnify's events do not tell: nothing was added. Check these endpoints, and "
+                f"set what they shall have with EmnifySetQuotaOperator; {len(now)} of {len(ids)} are done"
+            )
         return {str(endpoint_id): now[str(endpoint_id)] for endpoint_id in ids}
 
-    def _was_added(self, endpoint_id: int, quota: Row, volume: float, added: float, since: datetime) -> bool:
-        """Tell whether an earlier try has added.
 
-        :raises _UnsureError: when that cannot be told, or someone else has overwritten what it added.
-        """
-        if is_added(quota, added):
-            return True
-        events = read_assigned(self.client, self.quota_type, endpoint_id, since)
-        own = _index(events, added)
-        if own is not None:
-            self._must_be_in(volume, events[own].volume, [*events[own + 1 :], assigned_of(quota)][0])
-            return True
-        if assigned_of(quota).added == volume:
-            raise _UnsureError(
-                f"it has {quota.get('volume')} {UNITS[self.quota_type]}, and {volume:g} were added last, by "
-                "an earlier try or by someone else: nothing was added"
-            )
-        untold = sum(event.added is None for event in events)
-        if untold > 1:  # with one, that was someone else, who has also added last
-            raise _UnsureError(
-                f"it was set {untold} times since {since:%Y-%m-%d %H:%M} UTC, perhaps by an earlier try too: "
-                "nothing was added"
-            )
-        return False
+class _Addition:
+    """What is added to the quota of one endpoint.
 
-    def _check(self, endpoint_id: int, quota: Row, volume: float, added: float, written: _Written) -> None:
-        """Find out whether what was added is in the quota, and whether that of another host is.
+    The journal says what there was before, and what it was to be with it.
+    """
 
-        :raises _UnsureError: when one of them is not.
-        """
-        if is_added(quota, added) and not written.late:
-            return
-        since = written.read_at - _CLOCKS_MAY_DIFFER
-        events = read_assigned(self.client, self.quota_type, endpoint_id, since)
-        own, last = _index(events, added), assigned_of(quota)
-        if is_added(quota, added):
-            self._must_have_kept(events if own is None else events[max(own - 1, 0) : own + 1])
-        elif own is None and last.added == volume:
-            self.log.warning(
-                "emnify says that %g were added to endpoint %s, without the mark of this task: if the task "
-                "is run again, it cannot tell",
-                volume,
-                endpoint_id,
-            )
-        else:
-            later = [] if own is None else events[own + 1 :]
-            self._must_be_in(volume, written.target, [*later, last][0])
+    UNTOLD: ClassVar[Row] = {}
 
-    def _must_be_in(self, volume: float, before: float | None, then: Assigned) -> None:
-        """Refuse what someone else has set a quota to, when what this task has added is not in it."""
-        if then.lacks(volume, before):
-            raise _UnsureError(
-                f"this task has made it {before} {UNITS[self.quota_type]}, and someone else at the same "
-                f"moment {then.volume} by adding {then.added}: the {volume:g} of this task seem to be lost"
-            )
+    def __init__(
+        self, operator: EmnifyTopUpQuotaOperator, attempt: Attempt, endpoint_id: int, volume: float
+    ) -> None:
+        self._operator = operator
+        self._attempt = attempt
+        self._endpoint_id = endpoint_id
+        self._volume = volume
+        self._note = f"emnify_{operator.quota_type}_top_up_{endpoint_id}"
+        self._planned: Any = attempt.journal.get(self._note) if attempt.since is not None else None
+        self.before = 0.0
 
-    @staticmethod
-    def _must_have_kept(events: list[Assigned]) -> None:
-        """Refuse what this task has set a quota to, when it took long and what others had added is not in it.
+    def look(self) -> Rows:
+        """Read the quota, and after a write the times that it was set."""
+        quota = self._operator.read_quota(self._endpoint_id) or {}
+        self.before = volumes_of(quota)[0] or 0.0
+        since = self._attempt.since
+        if since is None and self._planned is None:
+            return [quota]
+        operator, since = self._operator, since or self._attempt.began_at
+        return [quota, *read_assigned(operator.client, operator.quota_type, self._endpoint_id, since)]
 
-        :param events: The one before, and this task's own.
-        """
-        if len(events) > 1 and events[-1].lacks(events[0].added or 0.0, events[0].volume):
-            raise _UnsureError(
-                f"this task took more than {_SETTLES:g} s to set it, and the {events[0].added} that someone "
-                "else has added meanwhile seem to be lost"
-            )
+    def find(self, rows: Rows) -> Row | None:
+        """Return the quota if this task has added to it, :attr:`UNTOLD` if that cannot be told."""
+        quota, *events = rows
+        if self._planned is not None:
+            before, target = self._planned
+            left, added = volumes_of(quota)
+            if added == self._volume and left is not None and before < left <= target:
+                return quota
+            if any(volumes_of(event) == (target, self._volume) for event in events):
+                return quota
+        elif any(volumes_of(event)[1] == self._volume for event in events):
+            return quota
+        return self.UNTOLD if any(volumes_of(event)[1] is None for event in events) else None
 
-
-def _index(events: list[Assigned], added: float) -> int | None:
-    """Return where in the events this task has added."""
-    return next((number for number, event in enumerate(events) if event.added == added), None)
+    def add(self, rows: Rows) -> Row:
+        """Set the quota to what there is and the volume, and return it."""
+        target = round(self.before + self._volume, 6)
+        self._planned = [self.before, target]
+        self._attempt.journal.note(self._note, self._planned)
+        self._operator.write_quota(self._endpoint_id, target, self._volume, rows[0])
+        return {"volume": target, "last_volume_added": self._volume}

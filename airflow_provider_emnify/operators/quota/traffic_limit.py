@@ -10,32 +10,27 @@ from airflow_provider_emnify.links import EmnifyDevicesLink
 from airflow_provider_emnify.operators.base import EmnifyBaseOperator
 from airflow_provider_emnify.operators.batch import for_each
 from airflow_provider_emnify.operators.endpoint.rows import endpoint_ids as parse_endpoint_ids
-from airflow_provider_emnify.operators.idempotency.attempt import earlier_tries_since, identity, parse_moment
+from airflow_provider_emnify.operators.idempotency.create_once import Attempt, create_once
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from datetime import datetime
+    from collections.abc import Callable, Sequence
 
     from airflow_provider_emnify.airflow_names import Context
-    from airflow_provider_emnify.api.resources.fields import Row
-
-_MARKS = 1000  # bytes, which tell whose extension it is
+    from airflow_provider_emnify.api.resources.fields import Row, Rows
 
 
 class EmnifyExtendTrafficLimitOperator(EmnifyBaseOperator):
     """Let endpoints (devices) use more than their service profile's traffic limit, until its period ends.
 
-    An extension has up to 1,000 bytes more than asked for, which tell whose it is. A first try extends. A
-    later one (a retry, or after clearing) looks first for this task's own: of that volume and limit, created
-    since the DAG run started, or was due, where a task of a finished run was cleared. Two runs at the same
-    time each extend, as asked.
+    Each run extends. A later attempt (a retry, or after clearing) looks first for an extension of this volume
+    and limit since an earlier attempt, and takes it for its own.
 
     .. code-block:: python
 
         EmnifyExtendTrafficLimitOperator(task_id="more", endpoint_ids=[7, 8], volume=50_000_000)
 
     :param endpoint_ids: One id or many (templated).
-    :param volume: How much more, in **bytes** (templated); a little more is given.
+    :param volume: How much more, in **bytes** (templated).
     :param traffic_limit_id: Which limit, where there are several (templated).
     :param emnify_conn_id: The connection to emnify.
     :returns: The id of each endpoint's extension, by endpoint (as text).
@@ -71,39 +66,39 @@ class EmnifyExtendTrafficLimitOperator(EmnifyBaseOperator):
         """Extend one after another."""
         ids, volume = parse_endpoint_ids(self.endpoint_ids), parse_amount(self.volume, "volume")
         limit_id = parse_optional_id(self.traffic_limit_id, "traffic_limit_id")
-        marked = round(volume) + 1 + identity(context, 16) % _MARKS
-        since = earlier_tries_since(context)
+        attempt = Attempt(self, context)
         self.log.info(
-            "Extending the traffic limit of %d endpoints (%s) by %d bytes, until its period ends",
+            "Extending the traffic limit of %d endpoints (%s) by %.0f bytes, until its period ends",
             len(ids),
             shorten(ids) or "none",
-            marked,
+            volume,
         )
         limits = self.client.traffic_limits
         extensions: dict[str, int] = {}
 
+        def decide(rows: Rows, may_be_ours: Callable[[Row], bool]) -> Row | None:
+            same = (row for row in rows if may_be_ours(row) and decimal(row, "volume") == volume)
+            return next((row for row in same if limit_id in {None, number(row, "traffic_limit_id")}), None)
+
         def extend(endpoint_id: int) -> None:
-            there = limits.extensions(endpoint_id) if since is not None else ()
-            mine = next((row for row in there if _is_same(row, marked, limit_id, since)), None)
-            if mine is not None:
-                self.log.info("Extension %s of endpoint %s is an earlier try's", mine["id"], endpoint_id)
-            else:
-                mine = limits.extend(endpoint_id, volume=marked, traffic_limit_id=limit_id)
-            extensions[str(endpoint_id)] = int(mine["id"])
+            extension, is_new = create_once(
+                attempt,
+                lock=("traffic limit extensions", endpoint_id),
+                look=lambda: [*limits.extensions(endpoint_id)],
+                decide=decide,
+                create=lambda _: limits.extend(endpoint_id, volume=volume, traffic_limit_id=limit_id),
+                each_run=True,
+            )
+            if not is_new:
+                self.log.info(
+                    "Extension %s of endpoint %s was created by an earlier attempt",
+                    extension["id"],
+                    endpoint_id,
+                )
+            extensions[str(endpoint_id)] = int(extension["id"])
 
         for_each(ids, extend, what="extend the traffic limit of endpoint")
         return extensions
-
-
-def _is_same(row: Row, volume: float, limit_id: int | None, since: datetime | None) -> bool:
-    created = parse_moment(row.get("created_at"))
-    return (
-        since is not None
-        and created is not None
-        and created >= since
-        and decimal(row, "volume") == volume
-        and (limit_id is None or number(row, "traffic_limit_id") == limit_id)
-    )
 
 
 class EmnifyClearTrafficLimitExtensionsOperator(EmnifyBaseOperator):

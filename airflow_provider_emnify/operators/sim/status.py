@@ -12,7 +12,7 @@ from airflow_provider_emnify.api import (
     EmnifyValidationError,
     SimStatus,
 )
-from airflow_provider_emnify.api.resources.bulk import status_of
+from airflow_provider_emnify.api.resources.bulk import read_status, status_of
 from airflow_provider_emnify.api.resources.few import read_rows
 from airflow_provider_emnify.api.transport.answers import number, part, parts
 from airflow_provider_emnify.api.values import parse_ids
@@ -254,7 +254,7 @@ def _to_change(ids: Sequence[int], sims: Mapping[int, Row], target: SimStatus) -
         if key not in sims:
             reasons.append(f"there is no SIM {key}")
             continue
-        now = SimStatus.parse(status_of(sims[key]))
+        now = read_status(SimStatus, sims[key])
         if not now.may_become(target):
             reasons.append(f"SIM {key} is {now.label}, which cannot become {target.label}")
         elif now is not target:

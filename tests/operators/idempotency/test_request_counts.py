@@ -11,6 +11,7 @@ from airflow_provider_emnify.operators.endpoint import (
     EmnifyCreateEndpointsOperator,
     EmnifySetEndpointStatusOperator,
 )
+from airflow_provider_emnify.operators.quota import EmnifyTopUpQuotaOperator
 from airflow_provider_emnify.operators.sms import EmnifySendSmsOperator
 from tests.operators.support import context
 
@@ -50,10 +51,15 @@ def set_status(ids: list[int]) -> EmnifyBaseOperator:
     return EmnifySetEndpointStatusOperator(task_id="t", endpoint_ids=ids, status="disabled")
 
 
+def top_up(ids: list[int]) -> EmnifyBaseOperator:
+    return EmnifyTopUpQuotaOperator(task_id="t", endpoint_ids=ids[0], volume=100, expiry_date="2099-01-01")
+
+
 COUNTS: list[tuple[str, int, Callable[[list[int]], EmnifyBaseOperator], int]] = [
     ("one SMS", 1, send_sms, 1),
     ("500 SMS", 500, send_sms, 505),
     ("a data stream", 1, create_stream, 2),
+    ("a top-up", 1, top_up, 3),
     ("creating 10,000 endpoints by name in a fleet of 20,000", 20_000, create_10000, 27),
     ("the status of 20,000", 20_000, set_status, 31),
 ]

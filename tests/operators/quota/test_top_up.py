@@ -1,10 +1,7 @@
 from __future__ import annotations
 
 import json
-import threading
-import time
 from datetime import UTC, datetime, timedelta
-from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -13,10 +10,9 @@ from airflow_provider_emnify.airflow_names import AirflowFailException
 from airflow_provider_emnify.api import EmnifyPartialError, EmnifyUnknownOutcomeError, QuotaStatus
 from airflow_provider_emnify.api.resources.quotas import Quotas
 from airflow_provider_emnify.operators.quota import EmnifySetQuotaOperator, EmnifyTopUpQuotaOperator
-from airflow_provider_emnify.operators.quota import base as quota_settings
-from airflow_provider_emnify.operators.quota import top_up as module
 from airflow_provider_emnify.sandbox.world import quotas
-from tests.operators.idempotency.overlapping import at_once, elsewhere, in_turn
+from tests.operators.euicc.test_base import Store
+from tests.operators.idempotency.overlapping import in_turn
 from tests.operators.support import run
 
 if TYPE_CHECKING:
@@ -33,15 +29,6 @@ def fleet(make_sandbox: Callable[..., Sandbox], monkeypatch: pytest.MonkeyPatch)
     sandbox = make_sandbox(3, limits=False)
     monkeypatch.setenv("AIRFLOW_CONN_EMNIFY_DEFAULT", sandbox.airflow_connection)
     return sandbox
-
-
-@pytest.fixture(autouse=True)
-def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """The waits that were asked for; none of them is taken."""
-    waits: list[float] = []
-    clock = SimpleNamespace(monotonic=time.monotonic, sleep=waits.append)
-    monkeypatch.setattr(module, "time", clock)
-    return waits
 
 
 def in_days(fleet: Sandbox, days: float) -> datetime:
@@ -152,6 +139,7 @@ class TestTopUp:
         """The run before has added the same volume, and this one died before it did anything."""
         set_quota(fleet).execute(run(fleet))
         top_up(fleet).execute(run(fleet, run_id="monday"))
+        fleet.clock.advance(3600)
         found = top_up(fleet).execute(run(fleet, 2, run_id="tuesday"))
         assert list(found.values()) == [700.0]
 
@@ -161,26 +149,9 @@ class TestTopUp:
             top_up(fleet).execute(run(fleet, run_id=run_id))
         assert left(fleet)[0] == 800.0
 
-    def test_without_its_mark_a_retry_does_not_guess(
-        self, fleet: Sandbox, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        """An emnify that rounds what was added last."""
-        set_quota(fleet).execute(run(fleet))
-        monkeypatch.setattr(quotas, "float", round, raising=False)
-        assert list(top_up(fleet).execute(run(fleet, run_id="s")).values()) == [600.0]
-        with pytest.raises(AirflowFailException, match="100 were added last, by an earlier try or"):
-            top_up(fleet).execute(run(fleet, 2, run_id="s"))
-        assert left(fleet)[0] == 600
-
     def test_an_unknown_endpoint_is_an_error(self, fleet: Sandbox) -> None:
         with pytest.raises(AirflowFailException, match=r"endpoint 7: .*404"):
             top_up(fleet, endpoint_ids=7, expiry_date=in_days(fleet, 1)).execute(run(fleet))
-
-    def test_a_mark_is_the_task_instance_s_own(self, fleet: Sandbox) -> None:
-        marks = {quota_settings.marked(100, run(fleet, run_id=f"run {number}")) for number in range(300)}
-        assert len(marks) > 200
-        assert all(100 < mark <= 100.001 for mark in marks)
-        assert quota_settings.marked(1e9, run(fleet)) == quota_settings.marked(1e9, run(fleet, 5)) != 1e9
 
 
 class TestOverlap:
@@ -201,87 +172,6 @@ class TestOverlap:
         assert one[key] in {600.0, 650.0}
         assert two == {key: 650.0}
 
-    @pytest.mark.parametrize("volume", [10, 100, 300])
-    def test_of_two_hosts_that_share_nothing_the_one_whose_addition_is_lost_fails(
-        self, fleet: Sandbox, monkeypatch: pytest.MonkeyPatch, volume: float
-    ) -> None:
-        there = elsewhere(fleet, monkeypatch)
-        both_have_written = threading.Barrier(2, timeout=60)
-        monkeypatch.setattr(module.time, "sleep", lambda _: both_have_written.wait())
-        one, two = at_once(
-            monkeypatch,
-            Quotas,
-            "set_data",
-            self.add(fleet, "a"),
-            self.add(fleet, "b", volume=volume, emnify_conn_id=there),
-        )
-        assert two == {str(endpoints(fleet)[0]): 500.0 + volume}
-        assert isinstance(one, AirflowFailException)
-        assert isinstance(one.__cause__, EmnifyUnknownOutcomeError)
-        assert "the 100 of this task seem to be lost. Check these endpoints" in str(one)
-
-    def test_it_reads_back_once_when_another_host_would_have_written(
-        self, fleet: Sandbox, waits: list[float]
-    ) -> None:
-        before = fleet.counts[f"GET {DATA}"]
-        top_up(fleet, endpoint_ids=endpoints(fleet)).execute(run(fleet))
-        (wait,) = waits
-        assert 4 < wait <= 5
-        assert fleet.counts[f"GET {DATA}"] == before + 6
-        waits.clear()
-        top_up(fleet, endpoint_ids=endpoints(fleet)).execute(run(fleet, 2))
-        assert waits == []
-
-    @pytest.mark.parametrize("kind", ["data", "sms"])
-    def test_what_is_added_on_top_is_kept(self, fleet: Sandbox, kind: Any) -> None:
-        set_quota(fleet, kind).execute(run(fleet, run_id="before"))
-        path = DATA.replace("data", kind)
-        fleet.faults.add(method="GET", path=path, skip=1, do=lambda: someone_sets(fleet, 640, 50, kind))
-        assert list(top_up(fleet, kind).execute(run(fleet)).values()) == [640.0]  # 10 were used
-
-    @pytest.mark.parametrize(
-        "then",
-        [
-            [(500, 500)],  # set, in the portal
-            [(700, 700)],  # set, to more than there was
-            [(600, 100)],  # added to what there was before
-            [(800, 300)],  # more was added to what there was before
-            [(600, 100), (700, 100)],  # and then something on top
-        ],
-    )
-    def test_what_someone_else_sets_at_the_same_moment_is_an_error(
-        self, fleet: Sandbox, then: list[tuple[float, float]]
-    ) -> None:
-        def someone() -> None:
-            for volume, added in then:
-                someone_sets(fleet, volume, added)
-
-        fleet.faults.add(method="GET", path=DATA, skip=1, do=someone)
-        with pytest.raises(AirflowFailException, match="seem to be lost") as caught:
-            top_up(fleet).execute(run(fleet))
-        assert isinstance(caught.value.__cause__, EmnifyUnknownOutcomeError)
-
-    def test_others_are_topped_up_all_the_same(self, fleet: Sandbox) -> None:
-        fleet.faults.add(method="GET", path=DATA, skip=3, do=lambda: someone_sets(fleet, 500))
-        with pytest.raises(AirflowFailException, match="2 of 3 are done"):
-            top_up(fleet, endpoint_ids=endpoints(fleet)).execute(run(fleet))
-        assert left(fleet) == [500.0, 600.0, 600.0]
-
-    @pytest.mark.parametrize(("added", "lost"), [(200, True), (None, False)])
-    def test_a_task_that_is_slow_to_write_tells_what_it_has_overwritten(
-        self, fleet: Sandbox, monkeypatch: pytest.MonkeyPatch, added: float | None, lost: bool
-    ) -> None:
-        """The other host has read back by then, and its addition was there."""
-        clock = iter([0.0, 6.0])
-        monkeypatch.setattr(module.time, "monotonic", lambda: next(clock, 6.0))
-        if added is not None:
-            fleet.faults.add(method="POST", path=DATA, do=lambda: someone_sets(fleet, 500 + added, added))
-        if lost:
-            with pytest.raises(AirflowFailException, match=r"the 200\.0 that someone else has added"):
-                top_up(fleet).execute(run(fleet))
-        else:
-            assert list(top_up(fleet).execute(run(fleet)).values()) == [600.0]
-
     @pytest.mark.parametrize("kind", ["data", "sms"])
     def test_a_killed_try_is_recognised_although_someone_has_added_since(
         self, fleet: Sandbox, kind: Any
@@ -293,18 +183,8 @@ class TestOverlap:
         assert list(top_up(fleet, kind).execute(run(fleet, 2)).values()) == [620.0]
         assert left(fleet, kind)[0] == 620.0
 
-    def test_a_killed_try_whose_addition_was_overwritten_is_not_repeated(self, fleet: Sandbox) -> None:
-        top_up(fleet).execute(run(fleet))
-        someone_sets(fleet, 550, 50)
-        with pytest.raises(AirflowFailException, match="seem to be lost") as caught:
-            top_up(fleet).execute(run(fleet, 2))
-        assert isinstance(caught.value.__cause__, EmnifyUnknownOutcomeError)
-        assert left(fleet)[0] == 550.0
-
     @pytest.mark.parametrize("told", ["text", "nothing"])
-    def test_events_may_tell_it_as_text_or_not_at_all(
-        self, fleet: Sandbox, monkeypatch: pytest.MonkeyPatch, told: str
-    ) -> None:
+    def test_events_may_tell_it_as_text_or_not_at_all(self, fleet: Sandbox, told: str) -> None:
         top_up(fleet).execute(run(fleet))
         top_up(fleet, volume=50).execute(run(fleet, run_id="other"))
         for event in fleet.state.events.values():
@@ -312,12 +192,62 @@ class TestOverlap:
         if told == "text":
             assert list(top_up(fleet).execute(run(fleet, 2)).values()) == [650.0]
         else:
-            with pytest.raises(AirflowFailException, match="perhaps by an earlier try too: nothing"):
+            with pytest.raises(AirflowFailException, match="events do not tell: nothing") as caught:
                 top_up(fleet).execute(run(fleet, 2))
+            assert isinstance(caught.value.__cause__, EmnifyUnknownOutcomeError)
         assert left(fleet)[0] == 650.0
 
-    def test_with_one_event_that_tells_nothing_it_was_someone_else(self, fleet: Sandbox) -> None:
-        """This run's first try died before it did anything."""
-        for event in fleet.state.events.values():
-            event.detail = None
-        assert list(top_up(fleet).execute(run(fleet, 2)).values()) == [600.0]
+
+class TestJournal:
+    """On Airflow 3.3 a killed attempt has noted what there was and what it was to be."""
+
+    @pytest.fixture(autouse=True)
+    def _quota(self, fleet: Sandbox) -> None:
+        set_quota(fleet).execute(run(fleet, run_id="before"))
+        fleet.clock.advance(3600)
+
+    @pytest.mark.parametrize("used", [0, 99, 400])
+    @pytest.mark.parametrize("arrived", [True, False])
+    def test_a_killed_attempt_is_told_from_another_run_that_adds_the_same(
+        self, fleet: Sandbox, monkeypatch: pytest.MonkeyPatch, arrived: bool, used: float
+    ) -> None:
+        plain, store = Quotas.set_data, Store()
+
+        class DiedError(BaseException):
+            pass
+
+        def die(*args: Any, **kwargs: Any) -> None:
+            if arrived:
+                plain(*args, **kwargs)
+            raise DiedError
+
+        top_up(fleet).execute(run(fleet, run_id="other"))
+        with monkeypatch.context() as patch:
+            patch.setattr(Quotas, "set_data", die)
+            with pytest.raises(DiedError):
+                top_up(fleet).execute({**run(fleet), "task_state_store": store})
+        use(fleet, used)
+        found = top_up(fleet).execute({**run(fleet, 2), "task_state_store": store})
+        assert list(found.values()) == [700.0 - used]
+
+    def test_a_task_that_is_cleared_adds_nothing_twice(self, fleet: Sandbox) -> None:
+        store = Store()
+        for number in (1, 2):
+            top_up(fleet).execute({**run(fleet, number), "task_state_store": store})
+            use(fleet, 550)
+            fleet.clock.advance(600)
+        assert left(fleet)[0] == 0.0
+
+
+def test_an_odd_status_is_a_server_error(fleet: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Quotas, "get_data", lambda *_: {"volume": 1, "status": {"id": 77}})
+    with pytest.raises(EmnifyPartialError, match="is no status") as caught:
+        top_up(fleet, expiry_date=in_days(fleet, 1)).execute(run(fleet))
+    assert caught.value.transient
+
+
+def test_the_volume_that_is_asked_for_is_written(fleet: Sandbox) -> None:
+    set_quota(fleet).execute(run(fleet))
+    top_up(fleet).execute(run(fleet, run_id="s"))
+    quota = fleet.state.quotas[endpoints(fleet)[0], "data"]
+    assert (quota.volume, quota.last_volume_added) == (600.0, 100.0)
