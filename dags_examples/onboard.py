@@ -30,6 +30,7 @@ log = logging.getLogger(__name__)
 
 @dag(
     schedule=None,
+    max_active_runs=1,  # runs that overlap on hosts which share no lock would create devices twice
     tags=["emnify"],
     default_args={"retries": 2, "retry_delay": timedelta(seconds=2), "retry_policy": EMNIFY_RETRY_POLICY},
     doc_md=__doc__,

@@ -18,7 +18,7 @@ from airflow_provider_emnify.api.resources.sms import Sms
 from airflow_provider_emnify.operators.sms import EmnifySendSmsOperator
 from airflow_provider_emnify.sandbox.world import messaging
 from tests.operators.euicc.test_base import Store
-from tests.operators.idempotency.overlapping import in_turn
+from tests.operators.idempotency.overlapping import elsewhere, in_turn
 from tests.operators.support import run, without_retries
 
 if TYPE_CHECKING:
@@ -77,6 +77,15 @@ class TestAgain:
         again = second.execute(run(fleet, 2))
         assert len(fleet.state.sms) == 6
         assert sorted(number for ids in again.values() for number in ids) == sorted(fleet.state.sms)
+
+    def test_an_attempt_on_another_host_sends_nothing_twice(
+        self, fleet: Sandbox, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """It shares no lock with the first, but looks all the same."""
+        there, to = elsewhere(fleet, monkeypatch), online(fleet)
+        first = send(endpoint_ids=to).execute(run(fleet))
+        assert send(endpoint_ids=to, emnify_conn_id=there).execute(run(fleet, 2)) == first
+        assert len(fleet.state.sms) == 3
 
     def test_a_death_between_two_parts_is_completed(
         self, fleet: Sandbox, monkeypatch: pytest.MonkeyPatch
