@@ -1,7 +1,7 @@
 """What the triggers of asset watchers have in common: Airflow 3, and a memory that outlives a restart.
 
 Airflow 3.3 and later keep a trigger's memory in its asset's state store. Before that it is in the process
-alone: what happens while no triggerer runs is not told afterwards.
+alone: what happens while no triggerer runs is not reported afterwards.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ if TYPE_CHECKING:
 
 log = one_line_log(__name__)
 
-_PATIENCE = 5.0  # seconds between two tries to read the store
+_RETRY_DELAY = 5.0  # seconds between two tries to read the store
 
 
 class EmnifyWatchingTrigger(BaseEventTrigger):
     """Base of the triggers for ``AssetWatcher``.
 
     :param emnify_conn_id: The connection to emnify.
-    :param poll_interval: Seconds (or a timedelta) between two looks. Default 60.
+    :param poll_interval: Seconds (or a timedelta) between two reads. Default 60.
     :raises RuntimeError: on Airflow 2, which has no asset watchers.
     """
 
@@ -49,6 +49,7 @@ class EmnifyWatchingTrigger(BaseEventTrigger):
         super().__init__()  # type: ignore[no-untyped-call]
         self.emnify_conn_id = emnify_conn_id
         self.poll_interval = parse_seconds(poll_interval, "poll_interval")
+        self._memory_only = False
 
     def arguments(self) -> Mapping[str, Any]:
         """Return the trigger's own arguments as plain values."""
@@ -71,32 +72,35 @@ class EmnifyWatchingTrigger(BaseEventTrigger):
         what = json.dumps([self.emnify_conn_id, self.arguments()], sort_keys=True)
         return f"{type(self).__name__}-{hashlib.sha256(what.encode()).hexdigest()[:12]}"
 
-    @property
-    def _store(self) -> Any:
-        """Where the memory is kept: the state store of the asset, from Airflow 3.3 on; else None."""
-        store = getattr(self, "asset_state_store", None)
-        # Assets with the same watcher share one trigger; then one of them keeps the memory.
-        by_name = getattr(store, "_by_name", {})
-        return store if len(by_name) <= 1 else by_name[min(by_name)]
-
     async def load(self) -> Any:
         """Return what was saved last; None when there is nothing. Waits for a store that fails."""
-        store = self._store
-        if store is None:
-            return None
-        while True:
+        while (store := self._store) is not None:
             try:
                 return await store.aget(self._key)
+            except ValueError:
+                self._memory_only = True
+                log.warning(
+                    "%r is the watcher of several assets, and Airflow keeps a state for one only: what "
+                    "happens while no triggerer runs is not reported. Give each asset a watcher with a "
+                    "poll_interval of its own",
+                    self,
+                )
             except Exception:
-                log.exception("What %r remembers could not be read; trying again", self)
-            await asyncio.sleep(_PATIENCE)
+                log.exception("The state of %r could not be read; trying again", self)
+                await asyncio.sleep(_RETRY_DELAY)
+        return None
 
     async def save(self, value: Any) -> None:
-        """Remember a plain value. When that fails, a restart may tell something twice, but misses nothing."""
+        """Save a plain value. When that fails, a restart may report something twice, but misses nothing."""
         store = self._store
         if store is None:
             return
         try:
             await store.aset(self._key, value)
         except Exception:
-            log.exception("What %r is to remember could not be saved", self)
+            log.exception("The state of %r could not be saved", self)
+
+    @property
+    def _store(self) -> Any:
+        """Where Airflow keeps its state: from 3.3 on, when it is the watcher of one asset; else None."""
+        return None if self._memory_only else getattr(self, "asset_state_store", None)

@@ -20,51 +20,48 @@ if TYPE_CHECKING:
     from datetime import timedelta
 
     from airflow_provider_emnify.api.enums import EventSeverity, EventSource
-    from airflow_provider_emnify.triggers.shared.event_feed import Batch
+    from airflow_provider_emnify.triggers.shared.event_feed import EventBatch
 
 Row = dict[str, Any]
 
-_PORTION = 200  # events that are looked at before others get a turn on the loop
+_PORTION = 200  # events that are filtered before others have the event loop
 
 
 @dataclass
 class Cursor:
-    """How far a watcher has read: what was before ``since`` is told, and of the later what is in ``told``.
+    """How far a watcher has read: all before ``since`` was emitted, and of the later what is in ``emitted``.
 
     :param since: In seconds since 1970.
-    :param told: When the events happened that were told, by id.
+    :param emitted: When the events happened that were emitted, by id.
     """
 
     since: float
-    told: dict[int, float] = field(default_factory=dict)
+    emitted: dict[int, float] = field(default_factory=dict)
 
     @classmethod
     def from_plain(cls, value: Any) -> Cursor | None:
         """Make a cursor of what :meth:`to_plain` gave; None of anything else."""
         try:
-            return cls(float(value["since"]), {int(key): float(when) for key, when in value["told"]})
+            return cls(float(value["since"]), {int(key): float(when) for key, when in value["emitted"]})
         except (TypeError, KeyError, ValueError):
             return None
 
     def to_plain(self) -> dict[str, Any]:
         """Return the cursor as JSON can hold it."""
-        return {"since": self.since, "told": [[key, when] for key, when in self.told.items()]}
+        return {"since": self.since, "emitted": [[key, when] for key, when in self.emitted.items()]}
 
-    def take(self, row: Row, read: float) -> bool:
-        """Tell whether an event is yet to be told, and note that it is now.
-
-        :param read: When it was read, in case it does not say when it happened.
-        """
-        key, when = number_of(row), event_time(row) or read
-        if key is None or key in self.told or when < self.since:
+    def emit(self, row: Row) -> bool:
+        """Tell whether an event is yet to be emitted, and note that it is now."""
+        key, when = number_of(row), event_time(row)
+        if key is None or key in self.emitted or when < self.since:
             return False
-        self.told[key] = when
+        self.emitted[key] = when
         return True
 
     def advance(self, since: float) -> None:
-        """Forget what happened before ``since``, after all of it was told."""
+        """Forget what happened before ``since``, after all of it was emitted."""
         self.since = max(self.since, since)
-        self.told = {key: when for key, when in self.told.items() if when >= self.since}
+        self.emitted = {key: when for key, when in self.emitted.items() if when >= self.since}
 
 
 class EmnifyEventTrigger(EmnifyWatchingTrigger):
@@ -76,9 +73,9 @@ class EmnifyEventTrigger(EmnifyWatchingTrigger):
 
     It begins with what happens from its first start on. An event may come to be known up to ``late_by``
     seconds after it happened. On Airflow 3.3 and later a restart of the triggerer misses no event and repeats
-    none: how far was read is kept in the asset's state store, after Airflow has stored the asset events.
+    none: how far was read is committed to the asset's state store after Airflow has stored the asset events.
     (Only a triggerer that is killed in the moment between the two repeats those events, which their ``id``
-    tells.) On Airflow 3.0 to 3.2 nothing keeps it: what happens while no triggerer runs is not told.
+    tells.) On Airflow 3.0 to 3.2 nothing keeps it: what happens while no triggerer runs is not emitted.
 
     .. code-block:: python
 
@@ -135,34 +132,35 @@ class EmnifyEventTrigger(EmnifyWatchingTrigger):
 
         return EventProducer(kwargs["emnify_conn_id"])
 
-    async def filter_shared_stream(self, shared_stream: AsyncIterator[Batch]) -> AsyncIterator[TriggerEvent]:
-        """Yield those events of the batches that are meant and not yet told."""
+    async def filter_shared_stream(
+        self, shared_stream: AsyncIterator[EventBatch]
+    ) -> AsyncIterator[TriggerEvent]:
+        """Yield those events of the batches that pass the filters and were not yet emitted."""
         cursor = Cursor.from_plain(await self.load())
         if cursor is None:
             cursor = Cursor(time.time())
             await self.save(cursor.to_plain())
         feed = feed_for(self.emnify_conn_id)
-        with feed.demand(cursor.since, self.poll_interval) as demand:
+        with feed.subscribe(cursor.since, self.poll_interval) as subscription:
             async for batch in shared_stream:
                 if batch.since > cursor.since:
-                    feed.hurry()  # it was read before this watcher said what it needs
+                    feed.refresh()  # it was read before this watcher subscribed
                     continue
                 for number, row in enumerate(batch.rows):
-                    if self._filter.matches(row) and cursor.take(row, batch.until):
+                    if self._filter.matches(row) and cursor.emit(row):
                         yield TriggerEvent(row)  # type: ignore[no-untyped-call]
                     if number % _PORTION == _PORTION - 1:
                         await asyncio.sleep(0)
                 cursor.advance(batch.until - self.late_by)
-                demand.since = cursor.since
-                batch.savers.append(partial(self.save, cursor.to_plain()))
+                subscription.since = cursor.since
+                batch.commits.append(partial(self.save, cursor.to_plain()))
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Yield the events. Asked by Airflow before 3.3; there, too, all share one read."""
         async for event in self.filter_shared_stream(self._batches()):
             yield event
 
-    async def _batches(self) -> AsyncIterator[Batch]:
+    async def _batches(self) -> AsyncIterator[EventBatch]:
         async for batch in feed_for(self.emnify_conn_id).batches():
-            own = type(batch)(batch.since, batch.until, batch.rows)
-            yield own
-            await own.settle()
+            yield batch
+            await batch.commit()

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_emnify.api.waits.wait import Id, Reading
 
-_STORED_AFTER = 3.0  # seconds in which Airflow has stored what was yielded, before it is remembered as told
+_STORED_AFTER = 3.0  # seconds in which Airflow has stored what was yielded, before the states are saved
 
 
 class EmnifyStatusTrigger(EmnifyWatchingTrigger):
@@ -25,7 +25,7 @@ class EmnifyStatusTrigger(EmnifyWatchingTrigger):
 
     The payload is ``{"sim_id": 7, "status": "Suspended", "before": "Activated"}``, or the same with
     ``endpoint_id``. The states are read by the poller that serves the sensors' waits, together with these.
-    What is in the status when it first looks does not fire. A status that is left again between two looks is
+    What is in the status at the first read does not fire. A status that is left again between two reads is
     not seen: for these there is :class:`~airflow_provider_emnify.triggers.event.EmnifyEventTrigger`.
 
     On Airflow 3.3 and later the last states are kept in the asset's state store, so that a device that enters
@@ -47,7 +47,7 @@ class EmnifyStatusTrigger(EmnifyWatchingTrigger):
     :param target_status: The status (or several) to enter. Of endpoints: ``"enabled"``, ``"disabled"``; or a
         connectivity, ``"online"``, ``"attached"``, ``"offline"``, ``"blocked"``. Of SIMs: ``"activated"``,
         ``"suspended"``, ``"deleted"``, ``"factory_test"``, ``"issued"``.
-    :param poll_interval: Seconds (or a timedelta) between two looks. Default 60.
+    :param poll_interval: Seconds (or a timedelta) between two reads. Default 60.
     :param emnify_conn_id: The connection to emnify.
     :raises ValueError: when the DAG is parsed, for ids or a status that make no sense.
     :raises RuntimeError: on Airflow 2.
@@ -85,7 +85,7 @@ class EmnifyStatusTrigger(EmnifyWatchingTrigger):
         saved = await self.load()
         known: dict[str, str] = saved if isinstance(saved, dict) else {}
         goal = {state.value for state in self._wait.target}
-        poller = poller_for(self.emnify_conn_id, self._wait.subject)
+        poller = poller_for(self.emnify_conn_id, self._wait)
         async for found in poller.watch(self._wait, self.poll_interval):
             before, known = known, {**known, **{str(key): reading.label for key, reading in found.items()}}
             if known == before:

@@ -54,8 +54,8 @@ class EmnifyWaitTrigger(BaseTrigger):
 
     :param emnify_conn_id: The connection to emnify.
     :param wait: What to wait for, as :meth:`~airflow_provider_emnify.api.waits.wait.Wait.to_dict` gives it.
-    :param poll_interval: Seconds between two looks.
-    :param deadline: When to give up, in seconds since 1970.
+    :param poll_interval: Seconds between two reads.
+    :param deadline: When the wait times out, in seconds since 1970.
     :param cancel: Calls that undo what the task began, made when someone marks it failed or successful:
         ``[{"call": "sms.cancel", "arguments": {...}}]``. A triggerer that shuts down makes none of them.
     :param result: Plain values that the event brings back as ``result``, for the task to go on with. What
@@ -119,7 +119,7 @@ class EmnifyWaitTrigger(BaseTrigger):
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Wait, and yield one event: not before Airflow's scheduler knows that the task has deferred."""
-        poller, began = poller_for(self.emnify_conn_id, self._wait.subject), monotonic()
+        poller, began = poller_for(self.emnify_conn_id, self._wait), monotonic()
         if self._in_triggerer:
             WAITS.begins()
         try:

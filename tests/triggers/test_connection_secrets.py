@@ -14,7 +14,7 @@ import requests_mock as rm
 
 from airflow_provider_emnify.api.waits.wait import Wait
 from airflow_provider_emnify.triggers.shared import connection as access_module
-from airflow_provider_emnify.triggers.shared.connection import Access
+from airflow_provider_emnify.triggers.shared.connection import SharedConnection
 from airflow_provider_emnify.triggers.shared.event_feed import feed_for
 from airflow_provider_emnify.triggers.wait import EmnifyWaitTrigger
 from tests.hooks.test_connection_secrets import MISUSES, TOKENS, Stored, pieces
@@ -29,7 +29,7 @@ WAIT = Wait("endpoint_status", [7], "enabled").to_dict()
 @pytest.fixture(autouse=True)
 def nobody_answers(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Each request times out, at once."""
-    monkeypatch.setattr(Access, "_sleep", lambda self, seconds: None)
+    monkeypatch.setattr(SharedConnection, "_sleep", lambda self, seconds: None)
     with rm.Mocker() as mocker:
         mocker.register_uri(rm.ANY, rm.ANY, exc=requests.exceptions.ConnectTimeout("no"))
         yield
@@ -82,9 +82,9 @@ def test_no_watcher_shows_what_is_in_a_field(
             async for _ in feed.batches():
                 pass
 
-        with feed.demand(time.time(), 0.01):
+        with feed.subscribe(time.time(), 0.01):
             task = asyncio.create_task(listen())
-            await until(lambda: "could not be read" in caplog.text)
+            await until(lambda: "Polling failed" in caplog.text)
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
 

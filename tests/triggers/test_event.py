@@ -17,6 +17,7 @@ from airflow_provider_emnify.api.waits.event_filter import LATE_BY
 from airflow_provider_emnify.sandbox.world.lookups import EventType
 from airflow_provider_emnify.triggers.event import Cursor, EmnifyEventTrigger
 from airflow_provider_emnify.triggers.shared import event_feed as feed_module
+from airflow_provider_emnify.triggers.shared.registry import everything
 from tests.triggers.waiting import connect, ids_of, revoke, run, until
 
 if TYPE_CHECKING:
@@ -239,7 +240,7 @@ def test_it_leaves_nothing_behind(fleet: Sandbox) -> None:
         await watcher.stop()
         await asyncio.sleep(0)
         assert set(asyncio.all_tasks()) == before
-        assert not feed_module._feeds[asyncio.get_running_loop()]
+        assert not everything()
 
     run(test)
 

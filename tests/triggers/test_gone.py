@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 async def join(kind: str, ids: Any, target: str, *, left: float = 15.0, **more: Any) -> Outcome:
     wait = Wait(kind, ids, target, **more)
-    return await poller_for("emnify_default", wait.subject).join(wait, 0.02, time.time() + left)
+    return await poller_for("emnify_default", wait).join(wait, 0.02, time.time() + left)
 
 
 @pytest.mark.parametrize("missing", MISSING.values(), ids=MISSING)

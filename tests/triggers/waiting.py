@@ -40,7 +40,7 @@ def enable(sandbox: Sandbox, *ids: int) -> None:
 
 async def join(ids: Any, *, interval: float = 0.02, left: float = 20.0, **options: Any) -> Outcome:
     wait = Wait("endpoint_status", ids, options.pop("target", "enabled"), **options)
-    return await poller_for("emnify_default", wait.subject).join(wait, interval, time.time() + left)
+    return await poller_for("emnify_default", wait).join(wait, interval, time.time() + left)
 
 
 async def until(happened: Callable[[], bool]) -> None:

@@ -12,11 +12,14 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_emnify.api.enums import EventSeverity, EventSource
 from airflow_provider_emnify.api.resources.fields import MOST_VALUES
+from airflow_provider_emnify.api.secrets.one_line_log import one_line_log
 from airflow_provider_emnify.api.transport.answers import part
 from airflow_provider_emnify.api.values import parse_ids
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Iterator, Mapping
+
+log = one_line_log(__name__)
 
 Row = dict[str, Any]
 
@@ -24,6 +27,7 @@ LATE_BY = timedelta(hours=1)
 """How long after it happened an event may show up. Whoever reads events again reads as far back as this:
 that costs pages, an event that is missed cannot be had again. What was read before is known by its id."""
 
+_PARTS = ("event_type", "event_severity", "event_source", "endpoint", "sim")
 _FIELDS = ("event_type", "severity", "source", "endpoint_ids", "tags")
 
 
@@ -96,6 +100,32 @@ class EventFilter:
         return _is_one_of(row.get("event_severity"), EventSeverity, self.severity) and _is_one_of(
             row.get("event_source"), EventSource, self.source
         )
+
+
+def valid_events(rows: Iterable[Any]) -> Iterator[Row]:
+    """Yield the events with an id, a time and parts of the documented types; log how many have not."""
+    invalid = 0
+    try:
+        for row in rows:
+            if _is_valid(row):
+                yield row
+            else:
+                invalid += 1
+    finally:
+        if invalid:
+            log.warning(
+                "%d events were left out: no id, no timestamp, or fields of another type than documented",
+                invalid,
+            )
+
+
+def _is_valid(row: Any) -> bool:
+    if not isinstance(row, dict) or number_of(row) is None or not event_time(row):
+        return False
+    if not all(row.get(name) is None or isinstance(row[name], dict) for name in _PARTS):
+        return False
+    tags = part(row, "endpoint").get("tags")
+    return tags is None or isinstance(tags, (str, list))
 
 
 def event_time(row: Row) -> float:

@@ -15,7 +15,13 @@ from airflow_provider_emnify.api.errors import EmnifyNetworkStateError, EmnifyNo
 from airflow_provider_emnify.api.resources.fields import moment
 from airflow_provider_emnify.api.transport.answers import part
 from airflow_provider_emnify.api.values import parse_ids
-from airflow_provider_emnify.api.waits.event_filter import EventFilter, endpoint_id_of
+from airflow_provider_emnify.api.waits.event_filter import (
+    EventFilter,
+    endpoint_id_of,
+    event_time,
+    number_of,
+    valid_events,
+)
 from airflow_provider_emnify.api.waits.kinds import Id, Reading, WaitKind
 
 if TYPE_CHECKING:
@@ -32,6 +38,7 @@ KEPT_HOURS = 30 * 24  # as long as emnify keeps events
 
 _FEW = 3  # as many endpoints are asked for one by one without a look at the list of all events
 _AHEAD = timedelta(days=1)  # an upper end that no clock reaches: emnify takes a range only with both ends
+_ROWS = 1000  # a page, if emnify gives as many
 _DATA_SESSION = (3, 4, 5)  # event types: PDP context created, updated, deleted
 _NOT_YET = Reading(EventPresence.NO_EVENT_YET.value, EventPresence.NO_EVENT_YET.label)
 
@@ -78,7 +85,7 @@ def parse_hours(filters: Mapping[str, Any]) -> dict[str, Any]:
 
 def read_events(client: EmnifyClient, ids: Sequence[Id], filters: Mapping[str, Any]) -> dict[Id, Reading]:
     """Look for an event of each endpoint: in their own lists, or where it is cheaper in the list of all."""
-    wanted = EventFilter.make(**{name: value for name, value in filters.items() if name != "since"})
+    wanted = _filter(filters)
     range_ = {"from_": filters["since"], "until": _ahead()}
     found: dict[Id, Reading] = {}
     looked = False
@@ -86,16 +93,47 @@ def read_events(client: EmnifyClient, ids: Sequence[Id], filters: Mapping[str, A
         with client.events.list(**range_, **wanted.query()) as listing:
             looked = ANY in ids or listing.pages <= len(ids)
             if looked:
-                _sort_in((row for row in listing if wanted.matches(row)), ids, found)
+                _sort_in((row for row in valid_events(listing) if wanted.matches(row)), ids, found)
     for key in () if looked else ids:
         try:
             with client.endpoints.events(int(key), **range_, **wanted.query()) as listing:
-                row = next((row for row in listing if wanted.matches(row)), None)
+                row = next((row for row in valid_events(listing) if wanted.matches(row)), None)
         except EmnifyNotFoundError:
             row = None  # as the documented answer for an id that does not exist: no events
         if row is not None:
             found[key] = _reading(row)
     return {key: found.get(key, _NOT_YET) for key in ids}
+
+
+def event_query(filters: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return what emnify can filter by itself for a wait for events."""
+    return _filter(filters).query()
+
+
+def list_events(client: EmnifyClient, since: float, query: Mapping[str, Any]) -> list[Row]:
+    """Return every event since a moment, the oldest first. Runs in a thread.
+
+    :param since: In seconds since 1970.
+    :param query: What emnify is to filter by.
+    """
+    start = datetime.fromtimestamp(since, UTC)
+    with client.events.list(from_=start, until=_ahead(), per_page=_ROWS, **query) as listing:
+        return sorted(valid_events(listing), key=lambda row: (event_time(row), number_of(row) or 0))
+
+
+def find_events(rows: Iterable[Row], ids: Sequence[Id], filters: Mapping[str, Any]) -> dict[Id, Reading]:
+    """Look for an event of each endpoint among events that were listed already.
+
+    :param filters: Those of the wait; what happened before its ``since`` does not count.
+    """
+    wanted, since = _filter(filters), event_time({"timestamp": filters["since"]})
+    found: dict[Id, Reading] = {}
+    _sort_in((row for row in rows if event_time(row) >= since and wanted.matches(row)), ids, found)
+    return {key: found.get(key, _NOT_YET) for key in ids}
+
+
+def _filter(filters: Mapping[str, Any]) -> EventFilter:
+    return EventFilter.make(**{name: value for name, value in filters.items() if name != "since"})
 
 
 def _sort_in(rows: Iterable[Row], ids: Sequence[Id], found: dict[Id, Reading]) -> None:

@@ -1,1 +1,1 @@
-"""What all triggers of a triggerer share: one connection, one poller, one feed of events."""
+"""What all triggers of a triggerer share: one registry of connections and pollers, and a feed of events."""

@@ -17,7 +17,7 @@ from airflow.triggers.base import BaseTrigger
 from airflow_provider_emnify.api import EmnifyError
 from airflow_provider_emnify.api.secrets.one_line_log import one_line_log
 from airflow_provider_emnify.hooks.connection import EmnifyConnectionConfigError
-from airflow_provider_emnify.triggers.shared.connection import access_for
+from airflow_provider_emnify.triggers.shared.connection import connection_for
 
 if TYPE_CHECKING:
     from airflow_provider_emnify.api import EmnifyClient
@@ -78,13 +78,13 @@ async def _cancel_if_ended(
 ) -> None:
     if not timed_out and not await _has_ended(trigger):
         return
-    access = access_for(conn_id)
+    connection = connection_for(conn_id)
     try:
-        await access.call(lambda client: cancel(client, calls))
+        await connection.call(lambda client: cancel(client, calls))
     except (EmnifyError, EmnifyConnectionConfigError) as error:
         log.warning("What the task began was not cancelled, and goes on at emnify: %s", error)
     finally:
-        access.release()
+        connection.release()
 
 
 async def _has_ended(trigger: BaseTrigger) -> bool:

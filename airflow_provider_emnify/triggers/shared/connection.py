@@ -1,9 +1,9 @@
 """A connection inside a triggerer: one client, one auth token, and threads of its own for the requests.
 
-All who need the connection on an event loop share it: the poller of waits, the reader of events. It goes with
-the last of them; the token stays (see ``triggers/shared/tokens.py``). The client leaves a
-share of the address's rate limit to tasks: the connection's ``task_share``. A connection that is changed is
-noticed within minutes, or at once when its credentials are rejected.
+All who need the connection on an event loop share it: pollers, and what cancels. It is shut down with the
+last of them; the token stays (see ``triggers/shared/tokens.py``). A share of the address's rate limit is
+reserved for tasks: the connection's ``task_share``. A connection that is changed is noticed within minutes,
+or at once when its credentials are rejected.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ import contextlib
 import threading
 import traceback
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
-from weakref import WeakKeyDictionary
 
 from airflow_provider_emnify.airflow_names import AirflowNotFoundException, get_async_connection
 from airflow_provider_emnify.api import EmnifyAuthenticationError, EmnifyConnectionError
@@ -23,6 +22,7 @@ from airflow_provider_emnify.api.transport.auth import AUTHENTICATE
 from airflow_provider_emnify.hooks.connection import ConnectionSettings, EmnifyConnectionConfigError
 from airflow_provider_emnify.hooks.emnify import EmnifyHook
 from airflow_provider_emnify.hooks.masking import mask_from
+from airflow_provider_emnify.triggers.shared.registry import forget, shared
 from airflow_provider_emnify.triggers.shared.threads import Threads
 from airflow_provider_emnify.triggers.shared.tokens import held_token
 
@@ -39,25 +39,24 @@ R = TypeVar("R")
 _THREADS = 4
 _RETRIES = 1  # the next round is the retry
 _FETCH_EVERY = 300.0  # seconds after which a connection is fetched again: it may have been changed
-_WARNING = 60.0  # seconds between two log lines on passing errors
+_WARNING = 60.0  # seconds between two log lines on transient errors
 
 
-class _GoneError(Exception):
-    """Ends a thread's sleep when nobody needs the connection any more."""
+class _ShutDownError(Exception):
+    """Ends a thread's sleep when the connection is shut down."""
 
 
-class Access:
-    """A connection on one event loop. Had from :func:`access_for`, given back with :meth:`release`.
+class SharedConnection:
+    """A connection on one event loop. Had from :func:`connection_for`, given back with :meth:`release`.
 
     :param conn_id: The connection.
-    :param on_gone: Called when nobody needs it any more.
     """
 
-    def __init__(self, conn_id: str, on_gone: Callable[[], None]) -> None:
+    def __init__(self, conn_id: str) -> None:
         self.conn_id = conn_id
         self.users = 0
-        self._on_gone = on_gone
-        self._mask = mask_from(asyncio.get_running_loop())
+        self._loop = asyncio.get_running_loop()
+        self._mask = mask_from(self._loop)
         self._pool = Threads(_THREADS, f"emnify-{conn_id}")
         self._running: set[concurrent.futures.Future[Any]] = set()
         self._connecting = asyncio.Lock()
@@ -66,7 +65,7 @@ class Access:
         self._users_of: dict[EmnifyClient, int] = {}
         self._fetched = float("-inf")
         self._rejected: EmnifyAuthenticationError | None = None
-        self._gone = threading.Event()
+        self._is_shut_down = threading.Event()
         self._warned = float("-inf")
 
     async def call(self, work: Callable[[EmnifyClient], R]) -> R:
@@ -90,14 +89,14 @@ class Access:
         return await self._do(work, client)
 
     def warn(self, reason: str) -> None:
-        """Say that emnify cannot be read for now: once a minute, however many notice."""
+        """Log a transient error: once a minute, however many meet it."""
         now = asyncio.get_running_loop().time()
         if now - self._warned >= _WARNING:
             self._warned = now
             log.warning(
-                "emnify (connection '%s') could not be read: %s. Trying again until the waits' deadlines",
-                self.conn_id,
+                "Polling failed: %s (connection '%s'). Trying again until the waits' deadlines",
                 reason,
+                self.conn_id,
             )
 
     def release(self) -> None:
@@ -105,8 +104,8 @@ class Access:
         self.users -= 1
         if self.users:
             return
-        self._on_gone()
-        self._gone.set()
+        forget(self._loop, self)
+        self._is_shut_down.set()
         self._pool.submit(self._close)
         self._pool.shutdown()
 
@@ -130,7 +129,7 @@ class Access:
             self._close_if_replaced(client)
 
     def _close_if_replaced(self, client: EmnifyClient) -> None:
-        if client is not self._client and not self._users_of[client] and not self._gone.is_set():
+        if client is not self._client and not self._users_of[client] and not self._is_shut_down.is_set():
             del self._users_of[client]
             self._pool.submit(client.close)
 
@@ -206,8 +205,8 @@ class Access:
         )
 
     def _sleep(self, seconds: float) -> None:
-        if self._gone.wait(seconds):
-            raise _GoneError
+        if self._is_shut_down.wait(seconds):
+            raise _ShutDownError
 
     async def in_thread(self, work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
         """Do work in a thread of this connection."""
@@ -230,17 +229,8 @@ def _freeing(work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
         raise
 
 
-_accesses: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, Access]] = WeakKeyDictionary()
-
-
-def access_for(conn_id: str) -> Access:
-    """Return the access of a connection on the running event loop, for one more user of it."""
-    accesses = _accesses.setdefault(asyncio.get_running_loop(), {})
-    if conn_id not in accesses:
-
-        def forget() -> None:
-            del accesses[conn_id]
-
-        accesses[conn_id] = Access(conn_id, forget)
-    accesses[conn_id].users += 1
-    return accesses[conn_id]
+def connection_for(conn_id: str) -> SharedConnection:
+    """Return a connection on the running event loop, for one more user of it."""
+    connection = shared(SharedConnection, conn_id)
+    connection.users += 1
+    return connection

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from airflow.triggers.shared_stream import AdvanceItem
 
-    from airflow_provider_emnify.triggers.shared.event_feed import Batch
+    from airflow_provider_emnify.triggers.shared.event_feed import EventBatch
 
 log = one_line_log(__name__)
 
@@ -34,8 +34,8 @@ class EventProducer(SharedStreamProducer):
     def __init__(self, conn_id: str) -> None:
         self._conn_id = conn_id
 
-    async def open_stream(self) -> AsyncIterator[tuple[Batch, Batch]]:
-        """Yield each batch, as what the watchers get and as what is to be settled."""
+    async def open_stream(self) -> AsyncIterator[tuple[EventBatch, EventBatch]]:
+        """Yield each batch, as what the watchers get and as what is to be committed."""
         async for batch in feed_for(self._conn_id).batches():
             yield batch, batch
 
@@ -46,4 +46,4 @@ class EventProducer(SharedStreamProducer):
                 # Nothing is saved of it: the one that failed starts again from what it saved before.
                 log.warning("A watcher of connection '%s' failed; it starts again", self._conn_id)
             else:
-                await item.broker_payload.settle()
+                await item.broker_payload.commit()

@@ -1,7 +1,7 @@
-"""Who takes part in a poller's rounds: waits that end, and watchers that are told of each look.
+"""Who takes part in a poller's rounds: waits, which end, and watchers, which get all that is read.
 
 There may be ten thousand of them, and Python's garbage collector looks at every object that can hold others.
-So a member has slots, and shares with others what it can.
+So each has slots, and shares with others what it can.
 """
 
 from __future__ import annotations
@@ -9,9 +9,10 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from airflow_provider_emnify.api.secrets.one_line_log import one_line_log
+from airflow_provider_emnify.api.waits.events import event_query, find_events
 
 if TYPE_CHECKING:
     import contextvars
@@ -22,6 +23,71 @@ if TYPE_CHECKING:
 log = one_line_log(__name__)
 
 _PROGRESS = 60.0  # seconds between two lines on how far a wait is
+
+
+@dataclass(eq=False, slots=True)
+class Batch:
+    """What one read of the event list has found.
+
+    :param since: From when on it holds every event that was known when it was read.
+    :param until: When it was read. Events of an earlier time can still come to be known.
+    :param rows: The events, the oldest first.
+    """
+
+    since: float
+    until: float
+    rows: list[dict[str, Any]]
+
+
+class Member(Protocol):
+    """What a poller needs of who takes part."""
+
+    due: float
+    """When to read next, on the clock of the event loop."""
+
+    @property
+    def interval(self) -> float:
+        """Seconds between two reads."""
+
+    @property
+    def deadline(self) -> float:
+        """When its time is out, in seconds since 1970; infinity for who stays."""
+
+    @property
+    def pending(self) -> Sequence[Id]:
+        """The ids that are to be read."""
+
+    @property
+    def since(self) -> float | None:
+        """From when on it needs the event list; None while it asks for the state of its ids."""
+
+    @property
+    def query(self) -> Mapping[str, Any]:
+        """Which events of the list it needs, where emnify can filter by that; empty for all."""
+
+    @property
+    def wait(self) -> Wait | None:
+        """How the state of its ids is read; None for who asks for the event list only."""
+
+    @property
+    def error(self) -> str:
+        """Why the last read failed; empty when it did not."""
+
+    @property
+    def over(self) -> bool:
+        """Whether it needs nothing more."""
+
+    def judge(self, found: Mapping[Id, Reading] | Batch) -> Any:
+        """Say what was found means. Runs in a thread."""
+
+    def take(self, verdict: Any) -> None:
+        """Take what :meth:`judge` returned."""
+
+    def record_failure(self, reason: str, *, permanent: bool) -> None:
+        """Note that a read has failed, for now or for good."""
+
+    def abort(self, message: str) -> None:
+        """Note that there will be no more reads."""
 
 
 @dataclass(frozen=True)
@@ -43,118 +109,152 @@ class Outcome:
 
 
 @dataclass(eq=False, slots=True)
-class Member:
+class WaitMember:
     """A wait that takes part.
 
     :param wait: The wait.
-    :param interval: Seconds between two looks.
+    :param interval: Seconds between two reads.
+    :param deadline: When its time is out, in seconds since 1970.
     :param outcome: Where to say how it ended.
-    :param pending: The ids that are still to be looked at.
-    :param due: When to look next, on the clock of the event loop.
-    :param looked: Whether it was looked at.
-    :param overdue: Whether its time is out, and it is still to be looked at once.
-    :param message: What the last look said.
-    :param error: Why the last look failed; empty when it did not.
+    :param context: In a triggerer, the context of a task says to whose log a line belongs.
+    :param pending: The ids that are still to be read.
+    :param due: When to read next, on the clock of the event loop.
+    :param since: For a wait for events that was read once: from when on it needs the event list.
+    :param was_read: Whether it was read at least once.
+    :param overdue: Whether its time is out, and it is still to be read once.
+    :param message: What the last read said.
+    :param error: Why the last read failed; empty when it did not.
     :param readings: What was seen of each id.
     :param seen: The same as texts, for the outcome.
-    :param deadline: When it is to be given up, in seconds since 1970.
-    :param context: In a triggerer, the context of a task says to whose log a line belongs.
     :param counts: How many ids were in which state when that was last logged ...
-    :param said: ... and when, on the clock of the event loop.
+    :param logged: ... and when, on the clock of the event loop.
     """
 
     wait: Wait
     interval: float
+    deadline: float
     outcome: asyncio.Future[Outcome]
+    context: contextvars.Context
     pending: Sequence[Id]
     due: float = float("-inf")
-    looked: bool = False
+    since: float | None = None
+    was_read: bool = False
     overdue: bool = False
-    message: str = "not looked at yet"
+    message: str = "not read yet"
     error: str = ""
-    readings: dict[Id, Reading] = field(default_factory=dict)
+    readings: dict[Id, Reading] | None = None
     seen: dict[str, str] = field(default_factory=dict)
-    deadline: float = float("inf")
-    context: contextvars.Context | None = None
     counts: dict[str, int] | None = None
-    said: float = float("-inf")
+    logged: float = float("-inf")
 
-    def judge(self, readings: Mapping[Id, Reading]) -> Any:
-        """Say what a look means for this wait. Runs in a thread."""
-        self.readings.update((key, readings[key]) for key in self.pending if key in readings)
-        return self.wait.judge(self.readings)
+    @property
+    def query(self) -> Mapping[str, Any]:
+        """Which events it waits for, as far as emnify can filter by that."""
+        return event_query(self.wait.filters)
 
-    def settle(self, status: Literal["success", "failed", "timeout"], message: str) -> None:
-        """End the wait, unless it has ended."""
-        if not self.outcome.done():
-            self.outcome.set_result(Outcome(status, message, self.seen))
+    @property
+    def over(self) -> bool:
+        """Whether the wait has ended."""
+        return self.outcome.done()
 
-    def give_up(self, message: str) -> None:
-        """Take that there will be no more looks."""
-        self.settle("failed", message)
+    def judge(self, found: Mapping[Id, Reading] | Batch) -> Verdict:
+        """Say what was found means for this wait. Runs in a thread."""
+        if isinstance(found, Batch):
+            found = find_events(found.rows, self.pending, self.wait.filters)
+        readings = self.readings or {}
+        readings.update((key, found[key]) for key in self.pending if key in found)
+        self.readings = readings
+        return self.wait.judge(readings)
 
     def take(self, verdict: Verdict) -> None:
-        """Take what a look has found."""
+        """Take what was found: the wait ends, or goes on with what is pending."""
         self.pending, self.seen, self.message = verdict.pending, verdict.seen, verdict.message
         self.error = ""
         if verdict.done:
-            self.settle("success", verdict.message)
+            self._end("success", verdict.message)
         elif verdict.failed:
-            self.settle("failed", verdict.message)
+            self._end("failed", verdict.message)
         else:
-            self._say(verdict.message)
-        self._looked()
+            self._log_progress(verdict.message)
+        self._note_read()
 
-    def _say(self, message: str) -> None:
-        """Log how far the wait is when that has changed, in its own task's log and now and then only."""
+    def record_failure(self, reason: str, *, permanent: bool) -> None:
+        """Fail the wait for an error that is permanent; note one that is not, for when time runs out."""
+        self.error = reason
+        if permanent:
+            self._end("failed", reason)
+        self._note_read()
+
+    def abort(self, message: str) -> None:
+        """Fail the wait: there will be no more reads."""
+        self._end("failed", message)
+
+    def time_out(self) -> None:
+        """End the wait because its time is out."""
+        error = f"; polling failed last: {self.error}" if self.error else ""
+        self._end("timeout", f"Time ran out: {self.message}{error}")
+
+    def _end(self, status: Literal["success", "failed", "timeout"], message: str) -> None:
+        if not self.outcome.done():
+            self.outcome.set_result(Outcome(status, message, self.seen))
+
+    def _note_read(self) -> None:
+        self.was_read = True
+        if self.overdue:
+            self.time_out()
+
+    def _log_progress(self, message: str) -> None:
+        """Log how far the wait is when that has changed, in its own task's log, at most once a minute."""
         now = self.outcome.get_loop().time()
-        if self.context is None or now - self.said < _PROGRESS:
+        if now - self.logged < _PROGRESS:
             return
         counts = dict(Counter(self.seen.values()))
         first, before, self.counts = self.counts is None, self.counts, counts
         # What thousands of waits on one id each find at first is no news.
         if counts != before and not (first and len(self.wait.ids) == 1):
-            self.said = now
+            self.logged = now
             self.context.run(log.info, "%s", message)
-
-    def suffer(self, reason: str, *, lasts: bool) -> None:
-        """Take that a look has failed: for good, or for now."""
-        self.error = reason
-        if lasts:
-            self.settle("failed", reason)
-        self._looked()
-
-    def _looked(self) -> None:
-        self.looked = True
-        if self.overdue:
-            self.time_out()
-
-    def time_out(self) -> None:
-        """Take that time has run out."""
-        error = f"; the last look failed: {self.error}" if self.error else ""
-        self.settle("timeout", f"Time ran out: {self.message}{error}")
 
 
 @dataclass(eq=False, slots=True)
-class Watcher(Member):
-    """Takes part for good, and is told what each look has found."""
+class StatusWatcher:
+    """Takes part for good, and gets the states that each read has found.
 
+    :param wait: Whose ids to read.
+    :param interval: Seconds between two reads.
+    :param found: Where to put what was found, or why there will be no more.
+    """
+
+    wait: Wait
+    interval: float
+    due: float = float("-inf")
+    error: str = ""
     found: asyncio.Queue[Mapping[Id, Reading] | str] = field(default_factory=asyncio.Queue)
+    deadline: float = field(default=float("inf"), init=False)
+    since: float | None = field(default=None, init=False)
+    over: bool = field(default=False, init=False)
+    query: Mapping[str, Any] = field(default_factory=dict, init=False)
 
-    def give_up(self, message: str) -> None:
-        """Take that there will be no more looks."""
-        self.found.put_nowait(message)
+    @property
+    def pending(self) -> Sequence[Id]:
+        """All its ids, each time."""
+        return self.wait.ids
 
-    def judge(self, readings: Mapping[Id, Reading]) -> Mapping[Id, Reading]:
+    def judge(self, found: Mapping[Id, Reading] | Batch) -> Mapping[Id, Reading]:
         """Pick what concerns this one."""
-        return {key: readings[key] for key in self.pending if key in readings}
+        return {} if isinstance(found, Batch) else {key: found[key] for key in self.pending if key in found}
 
-    def take(self, verdict: Mapping[Id, Reading]) -> None:  # type: ignore[override] # what judge() returned
-        """Pass on what a look has found."""
+    def take(self, verdict: Mapping[Id, Reading]) -> None:
+        """Pass on what was found."""
+        self.error = ""
         self.found.put_nowait(verdict)
 
-    def settle(self, status: Literal["success", "failed", "timeout"], message: str) -> None:
-        """There is no task to fail: it looks again at the next round."""
-        if message != self.message:
-            self.message = message
-            log.error("Watching %r: %s (%s). Looking again", self.wait, message, status)
+    def record_failure(self, reason: str, *, permanent: bool) -> None:
+        """Log an error that is permanent, once: there is no task to fail, and the next round reads again."""
+        if permanent and reason != self.error:
+            log.error("Polling failed: %s. Watching %r goes on", reason, self.wait)
+        self.error = reason
+
+    def abort(self, message: str) -> None:
+        """End the watching: there will be no more reads."""
+        self.found.put_nowait(message)

@@ -14,8 +14,9 @@ from airflow_provider_emnify.api.waits.wait import Wait
 from airflow_provider_emnify.sandbox.world.lookups import EventType
 from airflow_provider_emnify.triggers.shared import connection as access_module
 from airflow_provider_emnify.triggers.shared import poller as poller_module
-from airflow_provider_emnify.triggers.shared.connection import access_for
+from airflow_provider_emnify.triggers.shared.connection import connection_for
 from airflow_provider_emnify.triggers.shared.poller import poller_for
+from airflow_provider_emnify.triggers.shared.registry import everything
 from tests.triggers.waiting import connect, enable, ids_of, join, revoke, run, until
 
 if TYPE_CHECKING:
@@ -94,7 +95,7 @@ def test_sims_are_read_from_their_list_too(
 ) -> None:
     fleet = make_fleet(20)
     wait = Wait("sim_status", list(fleet.state.sims)[:20], [SimStatus.ACTIVATED, SimStatus.ISSUED])
-    outcome = run(lambda: poller_for("emnify_default", wait.subject).join(wait, 0.02, time.time() + 9))
+    outcome = run(lambda: poller_for("emnify_default", wait).join(wait, 0.02, time.time() + 9))
     assert outcome.status == "success"
     assert rounds == [(20, 1 + 1)]
 
@@ -119,9 +120,7 @@ def test_waits_of_all_kinds_share_the_client_and_each_subject_is_read_once_a_rou
         ]
 
     async def test() -> list[Any]:
-        joins = [
-            poller_for("emnify_default", wait.subject).join(wait, 0.02, time.time() + 9) for wait in waits()
-        ]
+        joins = [poller_for("emnify_default", wait).join(wait, 0.02, time.time() + 9) for wait in waits()]
         return list(await asyncio.gather(*joins))
 
     assert {outcome.status for outcome in run(test)} == {"success"}
@@ -185,7 +184,7 @@ def test_clients_are_closed_when_nobody_needs_them(
     async def test() -> None:
         await join(ids_of(fleet))
         await until(lambda: len(closed) == 1)
-        assert not access_module._accesses[asyncio.get_running_loop()]
+        assert not everything()
 
     run(test)
 
@@ -198,7 +197,7 @@ def test_rejected_credentials_are_not_sent_again_until_the_connection_changes(
     fleet = make_fleet(1)
 
     async def test() -> None:
-        access = access_for("emnify_default")
+        access = connection_for("emnify_default")
 
         async def ask() -> Any:
             return await access.call(lambda client: client.endpoints.get(ids_of(fleet)[0]))

@@ -90,9 +90,9 @@ def test_only_a_triggerer_is_treated_so(
     fleet: Sandbox, frozen: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("AIRFLOW__EMNIFY__EVENT_HOLD", "0")
-    asyncio.run(event(trigger(fleet)))
+    asyncio.run(event(trigger(fleet, left=0.1)))
     assert not frozen
-    asyncio.run(event(trigger(fleet, in_triggerer=True)))
+    asyncio.run(event(trigger(fleet, left=0.1, in_triggerer=True)))
     assert frozen == ["freeze"]
     assert wait_module.WAITS.number == 0
 
@@ -118,7 +118,7 @@ def test_a_wait_that_is_over_is_freed_without_the_garbage_collector(
     async def test() -> tuple[Any, list[weakref.ref[Any]]]:
         made = trigger(fleet, left=0.1 if end == "timeout" else 20)
         task = asyncio.create_task(event(made))
-        poller = poller_for("emnify_default", made._wait.subject)
+        poller = poller_for("emnify_default", made._wait)
         freed = [weakref.ref(each) for each in (made, made._wait, task, poller)]
         if end == "cancelled":
             while not fleet.requests:  # noqa: ASYNC110 - they are made in another thread

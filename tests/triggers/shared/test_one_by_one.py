@@ -37,7 +37,7 @@ def fleet(make_sandbox: Callable[..., Sandbox], monkeypatch: pytest.MonkeyPatch)
 
 async def online(ids: Any, *, interval: float = 0.02, target: Any = "online") -> Outcome:
     wait = Wait("endpoint_connectivity", ids, target, ())
-    return await poller_for("emnify_default", wait.subject).join(wait, interval, time.time() + 20)
+    return await poller_for("emnify_default", wait).join(wait, interval, time.time() + 20)
 
 
 def asked_for(sandbox: Sandbox) -> list[int]:
@@ -56,19 +56,19 @@ def test_each_is_told_before_the_round_is_over(fleet: Sandbox) -> None:
     assert fleet.counts[GET] == MANY
 
 
-def test_a_newcomer_does_not_wait_for_the_end_of_a_long_round(fleet: Sandbox) -> None:
-    newcomer, *others = ids_of(fleet)
+def test_one_that_joins_does_not_wait_for_the_end_of_a_long_round(fleet: Sandbox) -> None:
+    joins, *others = ids_of(fleet)
     fleet.faults.add(path=PATH, delay=0.01, times=None)
 
     async def test() -> None:
         waits = [asyncio.create_task(online(key, interval=30)) for key in others]
         await until(lambda: fleet.counts[GET] > 0)
-        await online(newcomer, interval=30, target="offline")
+        await online(joins, interval=30, target="offline")
         for wait in waits:
             wait.cancel()
 
     run(test)
-    assert newcomer in asked_for(fleet)[: MANY // 2]
+    assert joins in asked_for(fleet)[: MANY // 2]
 
 
 def test_waits_on_something_else_do_not_wait_for_it(fleet: Sandbox) -> None:

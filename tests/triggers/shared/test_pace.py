@@ -18,6 +18,7 @@ from airflow_provider_emnify.api.enums import Connectivity
 from airflow_provider_emnify.api.limits.limits import LIMITS
 from airflow_provider_emnify.api.waits.wait import Reading, Wait
 from airflow_provider_emnify.triggers.shared import members as members_module
+from airflow_provider_emnify.triggers.shared import order as order_module
 from airflow_provider_emnify.triggers.shared import poller as module
 from airflow_provider_emnify.triggers.shared.poller import poller_for
 from tests.triggers.waiting import GET, enable, ids_of, join, run, until
@@ -34,7 +35,7 @@ _whose: contextvars.ContextVar[int] = contextvars.ContextVar("_whose")
 
 async def connectivity(key: int, left: float) -> Outcome:
     wait = Wait("endpoint_connectivity", key, ONLINE, ())
-    return await poller_for("emnify_default", wait.subject).join(wait, 0.05, time.time() + left)
+    return await poller_for("emnify_default", wait).join(wait, 0.05, time.time() + left)
 
 
 def test_the_shortest_deadlines_come_first(fleet: Sandbox) -> None:
@@ -64,7 +65,7 @@ def test_deadlines_that_can_be_met_are_met_also_of_waits_that_join_during_a_roun
     async def begin(numbers: list[int]) -> None:
         for number in numbers:
             wait = Wait("endpoint_connectivity", number, ONLINE, ())
-            poller = poller_for("emnify_default", wait.subject)
+            poller = poller_for("emnify_default", wait)
             waits.append(asyncio.create_task(poller.join(wait, 1000, deadlines[number])))
         await asyncio.sleep(0)
 
@@ -80,7 +81,8 @@ def test_deadlines_that_can_be_met_are_met_also_of_waits_that_join_during_a_roun
             return dict.fromkeys(ids, Reading(Connectivity.ONLINE.value, "Online"))
 
         monkeypatch.setattr(module, "read", read)
-        monkeypatch.setattr(module, "time", SimpleNamespace(time=lambda: clock[0]))
+        for each in (module, order_module):
+            monkeypatch.setattr(each, "time", SimpleNamespace(time=lambda: clock[0]))
         await begin([number for number in order if number not in late])
         await until(lambda: len(waits) == len(order))
         return list(await asyncio.gather(*waits))
@@ -97,20 +99,21 @@ def test_a_round_that_takes_longer_than_a_wait_has_time_is_said_early(
     calls: int,
     warnings: int,
 ) -> None:
-    monkeypatch.setattr(module, "LIMITS", (replace(LIMITS[0], calls=calls),))
+    for each in (module, order_module):
+        monkeypatch.setattr(each, "LIMITS", (replace(LIMITS[0], calls=calls),))
 
     async def test() -> list[Outcome]:
         return list(await asyncio.gather(*(connectivity(key, 50) for key in ids_of(fleet))))
 
     with caplog.at_level(logging.WARNING, module.__name__):
         assert {outcome.status for outcome in run(test)} == {"success"}  # the warning comes before the harm
-    said = [record.getMessage() for record in caplog.records if "looked at late" in record.getMessage()]
+    said = [record.getMessage() for record in caplog.records if "read late" in record.getMessage()]
     assert len(said) == warnings
     for line in said:
         for words in (
             "endpoint_connectivity",
             f"{calls} requests in 300 s",
-            "5 looks take 375 s",
+            "5 reads take 375 s",
             "task_share",
         ):
             assert words in line
@@ -127,7 +130,7 @@ def test_a_wait_that_was_never_looked_at_says_why(
         return plain(self, *args, **kwargs)
 
     monkeypatch.setattr(Limits, "acquire", hold_up)
-    monkeypatch.setattr(module, "_FIRST_LOOK", 0.05)
+    monkeypatch.setattr(module, "_FIRST_READ", 0.05)
 
     async def test() -> list[Outcome]:
         return list(await asyncio.gather(*(connectivity(key, 0.5) for key in ids_of(fleet))))
@@ -137,9 +140,9 @@ def test_a_wait_that_was_never_looked_at_says_why(
     late = [outcome.message for outcome in outcomes if outcome.status == "timeout"]
     assert len(late) == 3
     for message in late:
-        for words in ("not looked at yet", "2 of the 5 looks", "2000 requests in 300 s", "task_share"):
+        for words in ("not read yet", "2 of the 5 reads", "2000 requests in 300 s", "task_share"):
             assert words in message
-    assert len([record for record in caplog.records if "looked at late" in record.message]) == 1
+    assert len([record for record in caplog.records if "read late" in record.message]) == 1
 
 
 def test_progress_is_logged_for_the_task_that_waits_when_it_changes(

@@ -8,8 +8,8 @@ import time
 from typing import TYPE_CHECKING
 
 from airflow_provider_emnify.api.waits.wait import Wait
-from airflow_provider_emnify.triggers.shared import poller as module
 from airflow_provider_emnify.triggers.shared.poller import poller_for
+from airflow_provider_emnify.triggers.shared.registry import everything
 from tests.triggers.waiting import GET, enable, ids_of, join, run, until
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def test_it_goes_with_its_last_wait(fleet: Sandbox) -> None:
         before = set(asyncio.all_tasks())
         await asyncio.gather(join(ids_of(fleet)[:2]), join(ids_of(fleet)[2:]))
         await until(lambda: set(asyncio.all_tasks()) == before)
-        assert not module._pollers[asyncio.get_running_loop()]
+        assert not everything()
         threads = [
             thread for thread in threading.enumerate() if thread.name.startswith("emnify-emnify_default")
         ]
@@ -163,7 +163,7 @@ def test_each_connection_has_a_poller_of_its_own(fleet: Sandbox, monkeypatch: py
     async def test() -> list[Outcome]:
         wait = Wait("endpoint_status", ids_of(fleet)[:1], "enabled")
         joins = [
-            poller_for(name, wait.subject).join(wait, 0.02, time.time() + 9)
+            poller_for(name, wait).join(wait, 0.02, time.time() + 9)
             for name in ("emnify_default", "other")
         ]
         return list(await asyncio.gather(*joins))

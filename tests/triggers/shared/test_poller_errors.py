@@ -55,7 +55,7 @@ def test_a_lack_of_permission_fails_all_waits_that_it_concerns(fleet: Sandbox) -
 
     async def test() -> list[Outcome]:
         users = Wait("user_status", user.id, "activation_pending", ())
-        other = poller_for("emnify_default", users.subject).join(users, 0.02, time.time() + 20)
+        other = poller_for("emnify_default", users).join(users, 0.02, time.time() + 20)
         return list(await asyncio.gather(*(join(key) for key in ids_of(fleet)), other))
 
     outcomes = run(test)

@@ -20,7 +20,7 @@ from airflow_provider_emnify.hooks.connection import ConnectionSettings
 from airflow_provider_emnify.triggers.shared import cancel as cancelling
 from airflow_provider_emnify.triggers.shared import connection as access_module
 from airflow_provider_emnify.triggers.shared import tokens as module
-from airflow_provider_emnify.triggers.shared.connection import access_for
+from airflow_provider_emnify.triggers.shared.connection import connection_for
 from airflow_provider_emnify.triggers.shared.threads import Threads
 from airflow_provider_emnify.triggers.shared.tokens import held_token
 from tests.triggers.waiting import GET, connect, enable, ids_of, join, revoke, run, until
@@ -242,7 +242,7 @@ def test_rejected_by_one_is_known_to_all_on_other_loops(fleet: Sandbox) -> None:
     revoke(fleet)
 
     async def ask() -> None:
-        access = access_for("emnify_default")
+        access = connection_for("emnify_default")
         try:
             await access.call(lambda client: client.endpoints.get(ids_of(fleet)[0]))
         finally:
