@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import time
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -46,9 +45,9 @@ class Attempt:
         self._retries = int(operator.retries or 0)
         #: Clearing a task raises this number, and nothing else does.
         self.max_tries = int(getattr(instance, "max_tries", self._retries))
-        self._noted = (self._number > 1 and parse_moment(self.journal.get(_ACTS_SINCE))) or None
+        self._noted = parse_moment(self.journal.get(_ACTS_SINCE)) if self._number > 1 else None
         #: Since when an earlier attempt may have acted; None when there was none.
-        self.since = self._noted or (_run_began(context) if self._number > 1 else None)
+        self.since = self._noted or earlier_tries_since(context)
 
     @property
     def is_retry(self) -> bool:
@@ -104,51 +103,18 @@ def _run_began(context: Context) -> datetime | None:
 
 
 def made_by_this_task(row: Mapping[str, Any], context: Context) -> bool:
-    """Tell whether something that exists was created by an earlier try of this task.
+    """Tell whether something that exists was created by an earlier attempt of this task.
 
-    That it was is taken for granted on a retry (the first try cannot have created it) for what was created
-    since the DAG run started, give or take a minute by which clocks may differ. emnify does not keep who
-    created a thing.
-
-    :param row: The thing, with ``created``.
+    :param row: The thing, with when it was created.
     :param context: The task's context, with ``ti`` and ``dag_run``.
     """
-    instance, run = context.get("ti"), context.get("dag_run")
-    started = getattr(run, "start_date", None)
-    created = parse_moment(row.get("created"))
-    is_first_try = int(getattr(instance, "try_number", 1) or 1) <= 1
-    if is_first_try or started is None or created is None:
-        return False
-    return bool(created >= started - CLOCKS_MAY_DIFFER)
+    return is_since(row, earlier_tries_since(context))
 
 
 def earlier_tries_since(context: Context) -> datetime | None:
-    """Return since when an earlier try of this task may have acted; None for the first try.
-
-    Tries are counted on when a task is retried or cleared. That is since the run started, less a minute by
-    which clocks may differ. Clearing a task of a finished run gives that run a new start: then it is since
-    the run was due, which for a manual run is when it was asked for.
+    """Return since when an earlier attempt may have acted, without a journal; None for the first attempt.
 
     :param context: The task's context, with ``ti`` and ``dag_run``.
     """
-    instance, run = context.get("ti"), context.get("dag_run")
-    if int(getattr(instance, "try_number", 1) or 1) <= 1:
-        return None
-    started = [getattr(run, "start_date", None)]
-    if int(getattr(run, "clear_number", 0) or 0) > 0:
-        due = getattr(run, "run_after", None) or getattr(run, "data_interval_end", None)
-        started += [due or getattr(run, "logical_date", None)]
-    known = [moment for moment in started if isinstance(moment, datetime)]
-    return min(known) - CLOCKS_MAY_DIFFER if known else None
-
-
-def identity(context: Context, bits: int = 8) -> int:
-    """Return a number that is the same in each try of a task instance, and most likely another for others.
-
-    :param context: The task's context, with ``ti``.
-    :param bits: How large it may be.
-    """
-    instance = context.get("ti")
-    names = ("dag_id", "task_id", "run_id", "map_index")
-    told = "\n".join(str(getattr(instance, name, "")) for name in names)
-    return int.from_bytes(hashlib.sha256(told.encode()).digest()[:8], "big") >> (64 - bits)
+    number = int(getattr(context.get("ti"), "try_number", 1) or 1)
+    return _run_began(context) if number > 1 else None
