@@ -32,6 +32,7 @@ class EmnifyError(Exception):
     """
 
     transient = False
+    may_have_acted = False
 
     def __init__(
         self,

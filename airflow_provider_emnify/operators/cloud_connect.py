@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_emnify.airflow_names import Context
     from airflow_provider_emnify.api import EmnifyClient
-    from airflow_provider_emnify.api.resources.fields import Row
+    from airflow_provider_emnify.api.types import Row
 
 _IF_EXISTS = ("skip", "fail")
 _TYPES = {"tgw": 1, "vpn": 2, "vpn_bgp": 3}

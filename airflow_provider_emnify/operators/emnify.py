@@ -53,7 +53,7 @@ class EmnifyOperator(EmnifyBaseOperator):
         method takes a number or a list of ids, the text becomes one.
     :param max_rows: The most rows that a list may have (default 10,000). Larger ones belong into a table or
         a file: use ``EmnifyToSqlOperator`` or ``EmnifyToObjectStorageOperator``.
-    :param repeatable: Whether each try may make the call, whatever came of an earlier one or of another run.
+    :param idempotent: Whether each try may make the call, whatever came of an earlier one or of another run.
         By default any may but a POST, and of those the few that change nothing.
     :param emnify_conn_id: The connection to emnify.
     :returns: What the call returns; a list, where it returns rows one by one.
@@ -75,7 +75,7 @@ class EmnifyOperator(EmnifyBaseOperator):
         call: str,
         arguments: Mapping[str, Any] | None = None,
         max_rows: int = _MAX_ROWS,
-        repeatable: bool | None = None,
+        idempotent: bool | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -91,7 +91,7 @@ class EmnifyOperator(EmnifyBaseOperator):
         self.secret_arguments = _operation(method).secret_arguments
         self.arguments = {} if arguments is None else arguments
         self.max_rows = max_rows
-        self.repeatable = None if repeatable is None else parse_bool(repeatable, "repeatable")
+        self.is_idempotent = None if idempotent is None else parse_bool(idempotent, "idempotent")
 
     def execute(self, context: Context) -> Any:
         """Make the call."""
@@ -105,7 +105,7 @@ class EmnifyOperator(EmnifyBaseOperator):
         self.log.info("Calling %s(%s)", self.call, ", ".join(arguments))
         make = getattr(getattr(self.client, resource), name)
         typed = _typed(method, arguments)
-        if self.repeatable or (self.repeatable is None and _may_be_repeated(method)):
+        if self.is_idempotent or (self.is_idempotent is None and _may_be_repeated(method)):
             try:
                 return self._small(make(**typed))
             except EmnifyNotFoundError as gone:
@@ -210,7 +210,7 @@ def _methods(resource: type) -> dict[str, Callable[..., Any]]:
 def _may_be_repeated(method: Callable[..., Any]) -> bool:
     """Tell whether a call does the same when it is made twice."""
     operation = _operation(method)
-    return operation.method != "POST" if operation.repeatable is None else operation.repeatable
+    return operation.method != "POST" if operation.idempotent is None else operation.idempotent
 
 
 def _operation(method: Callable[..., Any]) -> Operation:

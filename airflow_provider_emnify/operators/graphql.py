@@ -55,7 +55,7 @@ class EmnifyGraphqlOperator(EmnifyBaseOperator):
     :param query: The query (templated), or the path of a ``.graphql`` or ``.gql`` file that holds it.
     :param variables: Its variables by name (templated). Prefer them to templates in the query: they need no
         quoting.
-    :param repeatable: Whether each try may send the query, whatever came of an earlier one or of another run.
+    :param idempotent: Whether each try may send the query, whatever came of an earlier one or of another run.
         By default one without the word ``mutation`` may.
     :param allow_partial: Return the data of an answer that holds errors beside them, and log the errors.
     :param all_pages: Name of a list in the data, of which all pages are read into its ``items``. The query
@@ -86,7 +86,7 @@ class EmnifyGraphqlOperator(EmnifyBaseOperator):
         *,
         query: str,
         variables: Mapping[str, Any] | None = None,
-        repeatable: bool | None = None,
+        idempotent: bool | None = None,
         allow_partial: bool = False,
         all_pages: str | None = None,
         max_rows: int = MOST_ROWS,
@@ -97,7 +97,7 @@ class EmnifyGraphqlOperator(EmnifyBaseOperator):
         check_early(_variables, variables)
         self.query = query
         self.variables = variables
-        self.repeatable = None if repeatable is None else parse_bool(repeatable, "repeatable")
+        self.is_idempotent = None if idempotent is None else parse_bool(idempotent, "idempotent")
         self.allow_partial = parse_bool(allow_partial, "allow_partial")
         if isinstance(max_rows, bool) or not isinstance(max_rows, int) or max_rows < 1:
             raise ValueError(f"max_rows: {max_rows!r} is no number of rows")
@@ -115,7 +115,7 @@ class EmnifyGraphqlOperator(EmnifyBaseOperator):
             f"{named[1]} {named[2]}" if named else "query",
             f" with {', '.join(variables)}" if variables else "",
         )
-        if self.repeatable or (self.repeatable is None and not is_mutation(query)):
+        if self.is_idempotent or (self.is_idempotent is None and not is_mutation(query)):
             return hide_secrets(self._send(query, variables))
         what = f"GraphQL mutation{f' {named[2]}' if named else ''} with {variables!r}: {query}"
         data = at_most_once(

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from airflow_provider_emnify.airflow_names import Context
-    from airflow_provider_emnify.api.resources.fields import Row, Rows
     from airflow_provider_emnify.api.sms_text import SmsPart
+    from airflow_provider_emnify.api.types import Row, Rows
 
 _NOT_SENT = frozenset({SmsStatus.FAILED, SmsStatus.EXPIRED, SmsStatus.CANCELED})
 _OVER = frozenset({SmsStatus.DELIVERED, *_NOT_SENT})

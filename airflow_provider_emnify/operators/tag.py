@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from airflow_provider_emnify.airflow_names import Context
-    from airflow_provider_emnify.api.resources.fields import Row, Rows
+    from airflow_provider_emnify.api.types import Row, Rows
 
 _CHANGED_MEANWHILE = (EmnifyConflictError, EmnifyValidationError)
 
@@ -48,7 +48,7 @@ class _TagOperator(EmnifyBaseOperator):
         return {row["name"]: int(row["id"]) for rows in lists for row in rows if row.get("name") in names}
 
     def _read(self, ids: Sequence[int]) -> dict[int, set[int]]:
-        has = assigned_tags(self.client, ids)
+        has = assigned_tags(self.client.endpoints, ids)
         missing = [key for key in ids if key not in has]
         if missing:
             raise ValueError(f"endpoint_ids: there is no endpoint {shorten(missing)}; nothing was changed")

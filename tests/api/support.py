@@ -13,10 +13,15 @@ from typing import TYPE_CHECKING, Any
 import jwt
 
 from airflow_provider_emnify.api import Credentials, EmnifyClient, Limits
+from airflow_provider_emnify.api.resources import RESOURCES, operations_of
+from airflow_provider_emnify.api.transport.answers import Shape
+from airflow_provider_emnify.api.transport.request import Request
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from email.message import Message
+
+    from airflow_provider_emnify.api.transport.paging import Listing
 
 URL = "https://cdn.emnify.net"
 AUTHENTICATE = f"{URL}/api/v1/authenticate"
@@ -50,6 +55,21 @@ class Sleeps(list[float]):
 
     def __call__(self, seconds: float) -> None:
         self.append(seconds)
+
+
+def listed(path: str, path_params: dict[str, Any] | None = None, **options: Any) -> Listing:
+    """Return the list at a path, as the resource that declares it reads it."""
+    for resource in RESOURCES.values():
+        for found in operations_of(resource).values():
+            if (found.method, found.path) == ("GET", path):
+                options = {"paged": found.paged, "may_be_empty": found.may_be_empty, **options}
+    return make_client().transport.list(Request("GET", path, path_params), **options)
+
+
+def created(path: str, json: Any, ids: type | None = None, **options: Any) -> dict[str, Any]:
+    """Create something at a path."""
+    shape = Shape("created", ids)
+    return make_client().transport.create(Request("POST", path, body=json, shape=shape), **options)
 
 
 def make_client(credentials: Credentials | None = None, **options: Any) -> EmnifyClient:

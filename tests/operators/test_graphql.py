@@ -96,7 +96,7 @@ def test_a_failing_server_is_left_to_airflow_s_retries(api: rm.Mocker) -> None:
 
 def test_a_mutation_without_an_answer_is_not_sent_again(api: rm.Mocker) -> None:
     api.post(f"{URL}/graphql", status_code=502)
-    with pytest.raises(AirflowFailException, match="not known whether this was done"):
+    with pytest.raises(AirflowFailException, match="the outcome is unknown"):
         graphql(query="mutation Rename { rename(id: 7) { id } }").execute(context())
     assert sum(request.path == "/graphql" for request in api.request_history) == 1
 

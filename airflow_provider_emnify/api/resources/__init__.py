@@ -40,7 +40,7 @@ from airflow_provider_emnify.api.resources.users import Users
 from airflow_provider_emnify.api.resources.workspaces import Workspaces
 
 if TYPE_CHECKING:
-    from airflow_provider_emnify.api.client import EmnifyClient
+    from airflow_provider_emnify.api.transport.transport import Transport
 
 RESOURCES: dict[str, type[Resource]] = {
     "api_callbacks": ApiCallbacks,
@@ -76,26 +76,13 @@ RESOURCES: dict[str, type[Resource]] = {
     "users": Users,
     "workspaces": Workspaces,
 }
-
-UNPAGED = frozenset(
-    found.path
-    for resource in RESOURCES.values()
-    for found in operations_of(resource).values()
-    if found.method == "GET" and not found.paged
-)
-"""Paths of what emnify answers at once."""
-
-MAY_BE_EMPTY = frozenset(
-    f"/api/v1/{thing}/event" for thing in ("endpoint/{endpoint_id}", "sim/{sim_id}", "user/{user_id}")
-)
-"""Lists that are just empty, without a word on pages, where the id is unknown."""
 """Every resource by the name of its attribute on the client."""
 
 
 class Resources:
     """Something with an attribute for each resource: what the client is.
 
-    :param client: Sends the requests of the resources.
+    :param transport: Sends the requests of the resources.
     """
 
     api_callbacks: ApiCallbacks
@@ -131,15 +118,13 @@ class Resources:
     users: Users
     workspaces: Workspaces
 
-    def __init__(self, client: EmnifyClient) -> None:
+    def __init__(self, transport: Transport) -> None:
         for name, resource in RESOURCES.items():
-            setattr(self, name, resource(client))
+            setattr(self, name, resource(transport))
 
 
 __all__ = [
-    "MAY_BE_EMPTY",
     "RESOURCES",
-    "UNPAGED",
     "UNSET",
     "Operation",
     "Resource",

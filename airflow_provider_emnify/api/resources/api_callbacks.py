@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from airflow_provider_emnify.api.resources.fields import given
-from airflow_provider_emnify.api.resources.operation import Resource, newcomer, operation
+from airflow_provider_emnify.api.resources.operation import Resource, operation
+from airflow_provider_emnify.api.transport.recover import created_since
 
 if TYPE_CHECKING:
-    from airflow_provider_emnify.api.resources.fields import Row
     from airflow_provider_emnify.api.resources.operation import Call
     from airflow_provider_emnify.api.transport.paging import Listing
+    from airflow_provider_emnify.api.types import Row
 
 
 class ApiCallbacks(Resource):
@@ -37,7 +38,7 @@ class ApiCallbacks(Resource):
         :returns: The callback, with at least its ``id``.
         """
         body = given(url=url, purpose=purpose)
-        return call.create(json=body, find=newcomer(self.list, lambda row: row.get("url") == url))
+        return call.create(json=body, find=created_since(self.list, lambda row: row.get("url") == url))
 
     @operation("GET", "/api/v1/api_callback/{api_callback_id}", secret_fields=("url", "callback_url"))
     def get(self, call: Call, api_callback_id: int | str) -> Row:

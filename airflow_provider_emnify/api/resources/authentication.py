@@ -10,8 +10,8 @@ from airflow_provider_emnify.api.resources.operation import Resource, operation
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from airflow_provider_emnify.api.resources.fields import Row
     from airflow_provider_emnify.api.resources.operation import Call
+    from airflow_provider_emnify.api.types import Row
 
 
 class Authentication(Resource):

@@ -5,14 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_emnify.api.resources.fields import given
-from airflow_provider_emnify.api.resources.operation import Resource, newcomer, operation
+from airflow_provider_emnify.api.resources.operation import Resource, operation
+from airflow_provider_emnify.api.transport.recover import created_since
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from airflow_provider_emnify.api.resources.fields import Row
     from airflow_provider_emnify.api.resources.operation import Call
     from airflow_provider_emnify.api.transport.paging import Listing
+    from airflow_provider_emnify.api.types import Row
 
 
 class Automations(Resource):
@@ -69,7 +70,7 @@ class Automations(Resource):
             "configured_actions": [dict(one) for one in configured_actions],
             "targeting_properties": [dict(one) for one in targeting_properties],
         }
-        return call.create(json=body, find=newcomer(self.list, lambda row: row.get("name") == name))
+        return call.create(json=body, find=created_since(self.list, lambda row: row.get("name") == name))
 
     @operation("GET", "/api/v1/automation/{id}", ids=str)
     def get(self, call: Call, automation_id: str) -> Row:

@@ -21,7 +21,7 @@ from airflow_provider_emnify.api.transport.answers import is_id, part
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from airflow_provider_emnify.api.resources.fields import Row
+    from airflow_provider_emnify.api.types import Row
 
 log = one_line_log(__name__)
 

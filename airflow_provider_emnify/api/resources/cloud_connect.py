@@ -5,14 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_emnify.api.resources.fields import given
-from airflow_provider_emnify.api.resources.operation import Resource, newcomer, operation
+from airflow_provider_emnify.api.resources.operation import Resource, operation
+from airflow_provider_emnify.api.transport.recover import created_since
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from airflow_provider_emnify.api.resources.fields import Row, Rows
     from airflow_provider_emnify.api.resources.operation import Call
     from airflow_provider_emnify.api.transport.paging import Listing
+    from airflow_provider_emnify.api.types import Row, Rows
 
 _TRANSIT_GATEWAY = "1"
 
@@ -108,7 +109,7 @@ class CloudConnect(Resource):
         :returns: The attachment, with at least its ``id``.
         """
         if psk:
-            self._client.learn_secret(psk)
+            self._transport.learn_secret(psk)
         body = given(
             type={"id": str(type_id)},
             name=name,
@@ -146,7 +147,7 @@ class CloudConnect(Resource):
     @operation(
         "PATCH",
         "/api/v1/cnc/breakout/{cloudconnect_attachment_id}",
-        repeatable=False,
+        idempotent=False,
         answer="acknowledgement",
     )
     def retry(self, call: Call, attachment_id: int | str) -> None:
@@ -188,4 +189,4 @@ class CloudConnect(Resource):
         return found
 
     def _finder(self, name: str) -> Any:
-        return newcomer(self.list, lambda row: row.get("name") == name)
+        return created_since(self.list, lambda row: row.get("name") == name)

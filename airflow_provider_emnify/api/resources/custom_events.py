@@ -5,14 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_emnify.api.resources.fields import ref
-from airflow_provider_emnify.api.resources.operation import Resource, newcomer, operation
+from airflow_provider_emnify.api.resources.operation import Resource, operation
+from airflow_provider_emnify.api.transport.recover import created_since
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from airflow_provider_emnify.api.resources.fields import Row
     from airflow_provider_emnify.api.resources.operation import Call
     from airflow_provider_emnify.api.transport.paging import Listing
+    from airflow_provider_emnify.api.types import Row
 
 
 class CustomEvents(Resource):
@@ -53,7 +54,7 @@ class CustomEvents(Resource):
             "template": {"id": template_id},
             "configuration_properties": [dict(one) for one in configuration_properties],
         }
-        return call.create(json=body, find=newcomer(self.list, lambda row: row.get("name") == name))
+        return call.create(json=body, find=created_since(self.list, lambda row: row.get("name") == name))
 
     @operation("GET", "/api/v1/event/custom/configuration/{custom_event_id}", ids=str)
     def get(self, call: Call, custom_event_id: str) -> Row:

@@ -6,14 +6,15 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_emnify.api.enums import DataStreamStatus
 from airflow_provider_emnify.api.resources.fields import given
-from airflow_provider_emnify.api.resources.operation import Resource, newcomer, operation
+from airflow_provider_emnify.api.resources.operation import Resource, operation
+from airflow_provider_emnify.api.transport.recover import created_since
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from airflow_provider_emnify.api.resources.fields import Row, Rows
     from airflow_provider_emnify.api.resources.operation import Call
     from airflow_provider_emnify.api.transport.paging import Listing
+    from airflow_provider_emnify.api.types import Row, Rows
 
 SECRETS = frozenset({"write_key", "api_key", "connection_string", "headers"})
 """Credentials of a destination that are secret."""
@@ -67,7 +68,7 @@ class DataStreams(Resource):
         """
         self._learn_secrets(destination)
         body = _body(name, destination, data_stream_type_id, filters, relation_resolution, status)
-        return call.create(json=body, find=newcomer(self.list, lambda row: row.get("name") == name))
+        return call.create(json=body, find=created_since(self.list, lambda row: row.get("name") == name))
 
     @operation("GET", "/api/v2/data_stream/{data_stream_id}", secret=True)
     def get(self, call: Call, data_stream_id: int | str) -> Row:
@@ -125,7 +126,7 @@ class DataStreams(Resource):
         call.request(data_stream_id=data_stream_id)
 
     @operation(
-        "POST", "/api/v2/data_stream/{data_stream_id}/restart", repeatable=True, answer="acknowledgement"
+        "POST", "/api/v2/data_stream/{data_stream_id}/restart", idempotent=True, answer="acknowledgement"
     )
     def restart(self, call: Call, data_stream_id: int | str) -> None:
         """Start a data stream again that stopped with an error. It takes effect a little later.
@@ -168,7 +169,7 @@ class DataStreams(Resource):
         for name in SECRETS & set(credentials):
             secret = credentials[name]
             for text in secret if isinstance(secret, list) else [secret]:
-                self._client.learn_secret(str(text))
+                self._transport.learn_secret(str(text))
 
 
 def _body(

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from airflow_provider_emnify.api.resources.operation import Resource, newcomer, operation
+from airflow_provider_emnify.api.resources.operation import Resource, operation
+from airflow_provider_emnify.api.transport.recover import created_since
 
 if TYPE_CHECKING:
-    from airflow_provider_emnify.api.resources.fields import Row
     from airflow_provider_emnify.api.resources.operation import Call
     from airflow_provider_emnify.api.transport.paging import Listing
+    from airflow_provider_emnify.api.types import Row
 
 
 class Dns(Resource):
@@ -35,7 +36,7 @@ class Dns(Resource):
         :returns: The configuration, with at least its ``id``.
         """
         body = {"primary": primary, "secondary": secondary, "ip_address_version": ip_address_version}
-        find = newcomer(self.list, lambda row: all(row.get(name) == value for name, value in body.items()))
+        find = created_since(self.list, lambda row: all(row.get(key) == value for key, value in body.items()))
         return call.create(json=body, find=find)
 
     @operation("DELETE", "/api/v1/dns/{dns_id}")

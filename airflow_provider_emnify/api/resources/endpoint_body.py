@@ -11,7 +11,7 @@ from airflow_provider_emnify.api.resources.fields import UNSET, given, ref
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from airflow_provider_emnify.api.resources.fields import Row, Rows
+    from airflow_provider_emnify.api.types import Row, Rows
 
 _NEW = frozenset({"name", "sim_id", "activate_sim", "sim_status", "tags", "imei", "imei_lock", "ip_address"})
 _CHANGED = (_NEW - {"activate_sim"}) | {

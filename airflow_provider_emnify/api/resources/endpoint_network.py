@@ -12,9 +12,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from airflow_provider_emnify.api.enums import EventSeverity, EventSource
-    from airflow_provider_emnify.api.resources.fields import Moment, Row
     from airflow_provider_emnify.api.resources.operation import Call
     from airflow_provider_emnify.api.transport.paging import Listing
+    from airflow_provider_emnify.api.types import Moment, Row
 
 
 class EndpointNetwork(Resource):
@@ -101,7 +101,7 @@ class EndpointNetwork(Resource):
         """
         call.request(endpoint_id=endpoint_id, operator_id=operator_id)
 
-    @operation("GET", "/api/v1/endpoint/{endpoint_id}/event", paged=True, ids=int)
+    @operation("GET", "/api/v1/endpoint/{endpoint_id}/event", paged=True, ids=int, may_be_empty=True)
     def events(
         self,
         call: Call,

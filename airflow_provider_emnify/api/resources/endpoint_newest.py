@@ -6,22 +6,19 @@ from typing import TYPE_CHECKING
 
 from airflow_provider_emnify.api.transport.answers import Shape
 from airflow_provider_emnify.api.transport.page import BEYOND
+from airflow_provider_emnify.api.transport.request import Request
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from airflow_provider_emnify.api.client import EmnifyClient
-    from airflow_provider_emnify.api.resources.fields import Row, Rows
+    from airflow_provider_emnify.api.transport.transport import Transport
+    from airflow_provider_emnify.api.types import Row, Rows
 
 
-def newest_id(client: EmnifyClient) -> int:
+def newest_id(transport: Transport) -> int:
     """Return the highest id there is: endpoints with a higher one came later."""
-    last: Rows = client.request(
-        "GET",
-        "/api/v1/endpoint",
-        params={"page": BEYOND, "per_page": 1},
-        shape=Shape("list", int),
-    )
+    query, shape = {"page": BEYOND, "per_page": 1}, Shape("list", int)
+    last: Rows = transport.send(Request("GET", "/api/v1/endpoint", query=query, shape=shape)).body
     return max((int(row["id"]) for row in last), default=0)
 
 

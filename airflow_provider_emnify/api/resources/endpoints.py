@@ -19,6 +19,7 @@ from airflow_provider_emnify.api.resources.endpoint_newest import newer_than, ne
 from airflow_provider_emnify.api.resources.few import read_rows
 from airflow_provider_emnify.api.resources.fields import UNSET, Unset, filters, given, ref, refs, unless_none
 from airflow_provider_emnify.api.resources.operation import operation
+from airflow_provider_emnify.api.resources.sims import Sims
 from airflow_provider_emnify.api.transport.answers import part
 from airflow_provider_emnify.api.values import parse_ids
 
@@ -26,9 +27,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from typing import Any
 
-    from airflow_provider_emnify.api.resources.fields import Ids, Moment, Numbers, Row, Rows
     from airflow_provider_emnify.api.resources.operation import Call
     from airflow_provider_emnify.api.transport.paging import Listing
+    from airflow_provider_emnify.api.types import Ids, Moment, Numbers, Row, Rows
 
 
 class Endpoints(EndpointNetwork):
@@ -284,7 +285,7 @@ class Endpoints(EndpointNetwork):
         rows: Rows = [dict(row) for row in endpoints]
         for row in rows:  # a bad one is refused before the first is created
             new_endpoint(row)
-        newest = newest_id(self._client) if rows else 0
+        newest = newest_id(self._transport) if rows else 0
 
         def send(chunk: Rows) -> Rows:
             created: Rows = call.request(json={**shared, "endpoints": [new_endpoint(row) for row in chunk]})
@@ -365,7 +366,7 @@ class Endpoints(EndpointNetwork):
 
     def _finder_by_sim(self, sim_id: int | str, name: str | None) -> Callable[[], Row | None]:
         def find() -> Row | None:
-            sim = self._client.sims.get(sim_id)
+            sim = Sims(self._transport).get(sim_id)
             found = part(sim, "endpoint").get("id")
             if found is None:
                 return None
@@ -375,7 +376,7 @@ class Endpoints(EndpointNetwork):
         return find
 
     def _finder_by_name(self, item: Row) -> Callable[[], Row | None]:
-        newest = newest_id(self._client)
+        newest = newest_id(self._transport)
 
         def find() -> Row | None:
             created, _ = match_created([item], newer_than(self.list, newest))

@@ -6,21 +6,16 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_emnify.api.errors import EmnifyUnknownOutcomeError
 from airflow_provider_emnify.api.resources.fields import filters, given, ref, unless_none
-from airflow_provider_emnify.api.resources.operation import (
-    BEGINNING,
-    Resource,
-    find_lost,
-    latest_newcomer,
-    operation,
-)
+from airflow_provider_emnify.api.resources.operation import Resource, operation
 from airflow_provider_emnify.api.transport.answers import part
+from airflow_provider_emnify.api.transport.recover import BEGINNING, latest_created_since, recover
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from airflow_provider_emnify.api.resources.fields import Row, Rows
     from airflow_provider_emnify.api.resources.operation import Call
     from airflow_provider_emnify.api.transport.paging import Listing
+    from airflow_provider_emnify.api.types import Row, Rows
 
 
 class Euiccs(Resource):
@@ -96,7 +91,7 @@ class Euiccs(Resource):
         found: Rows = call.request()
         return found
 
-    @operation("POST", "/api/v1/euicc/unlinked_validation", repeatable=True)
+    @operation("POST", "/api/v1/euicc/unlinked_validation", idempotent=True)
     def validate_unlinked(self, call: Call, eids: Sequence[str]) -> Rows:
         """Return those of some eUICCs that emnify names when asked whether they have no profile linked.
 
@@ -189,7 +184,7 @@ class Euiccs(Resource):
             "rollback": rollback,
         }
         body = _scheduled(row)
-        find = latest_newcomer(
+        find = latest_created_since(
             lambda: self.operations(euicc_id, per_page=BEGINNING), lambda there: _is_made_from(there, body)
         )
         try:
@@ -199,7 +194,7 @@ class Euiccs(Resource):
                     f"one operation was to be scheduled, and the answer holds {len(scheduled)}"
                 )
         except EmnifyUnknownOutcomeError as lost:
-            found = find_lost(find, lost)
+            found = recover(find, lost)
             if found is None:
                 raise
             return found

@@ -10,8 +10,8 @@ from airflow_provider_emnify.api.transport.answers import is_id
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from airflow_provider_emnify.api.resources.fields import Row
     from airflow_provider_emnify.api.transport.paging import Listing
+    from airflow_provider_emnify.api.types import Row
 
 Key = TypeVar("Key", int, str, int | str)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
 from datetime import UTC, date, datetime
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Final
@@ -10,13 +9,9 @@ from typing import TYPE_CHECKING, Any, Final
 from airflow_provider_emnify.api.values import parse_id, parse_ids
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
 
-Row = dict[str, Any]
-Rows = list[Row]
-Numbers = list[int]
-Ids = int | str | Sequence[int | str]
-Moment = datetime | date | str
+    from airflow_provider_emnify.api.types import Moment, Row, Rows
 
 
 class Unset(Enum):

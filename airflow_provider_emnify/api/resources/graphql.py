@@ -33,11 +33,11 @@ def is_mutation(query: str) -> bool:
     return re.search(r"\bmutation\b", query) is not None
 
 
-def data_of(answer: Answer, *, allow_partial: bool, repeatable: bool, redact: Callable[[str], str]) -> Any:
+def data_of(answer: Answer, *, allow_partial: bool, idempotent: bool, redact: Callable[[str], str]) -> Any:
     """Return the data of an answer.
 
     :param allow_partial: Also when errors came beside them.
-    :param repeatable: Whether the query may be sent again: saying nothing is then a server error.
+    :param idempotent: Whether the query may be sent again: saying nothing is then a server error.
     :param redact: Takes secrets out of a text.
     :raises EmnifyGraphqlError: for errors in the answer.
     """
@@ -56,7 +56,7 @@ def data_of(answer: Answer, *, allow_partial: bool, repeatable: bool, redact: Ca
         raise error
     if isinstance(body, dict) and "data" in body:
         return body["data"]
-    kind = EmnifyServerError if repeatable else EmnifyUnknownOutcomeError
+    kind = EmnifyServerError if idempotent else EmnifyUnknownOutcomeError
     raise kind("GraphQL: the answer holds neither data nor errors. Look whether a mutation was done", **call)
 
 

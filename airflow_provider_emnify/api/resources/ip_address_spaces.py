@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from airflow_provider_emnify.api.resources.operation import Resource, newcomer, operation
+from airflow_provider_emnify.api.resources.operation import Resource, operation
+from airflow_provider_emnify.api.transport.recover import created_since
 
 if TYPE_CHECKING:
-    from airflow_provider_emnify.api.resources.fields import Row, Rows
     from airflow_provider_emnify.api.resources.operation import Call
     from airflow_provider_emnify.api.transport.paging import Listing
+    from airflow_provider_emnify.api.types import Row, Rows
 
 
 class IpAddressSpaces(Resource):
@@ -45,7 +46,7 @@ class IpAddressSpaces(Resource):
         :returns: The space, with at least its ``id``.
         """
         body = {"ip_address_space": ip_address_space, "ip_address_version": ip_address_version}
-        find = newcomer(self.list, lambda row: row.get("ip_address_space") == ip_address_space)
+        find = created_since(self.list, lambda row: row.get("ip_address_space") == ip_address_space)
         return call.create(json=body, find=find, unique=True)
 
     @operation("PUT", "/api/v1/ip_address_space/{address_space_id}")

@@ -8,9 +8,9 @@ from airflow_provider_emnify.api.resources.fields import ref
 from airflow_provider_emnify.api.resources.operation import Resource, operation
 
 if TYPE_CHECKING:
-    from airflow_provider_emnify.api.resources.fields import Row, Rows
     from airflow_provider_emnify.api.resources.operation import Call
     from airflow_provider_emnify.api.transport.paging import Listing
+    from airflow_provider_emnify.api.types import Row, Rows
 
 _ACTIVE = 1
 
@@ -31,7 +31,7 @@ class Mfa(Resource):
         """
         return call.create(json={"type": ref(type_id, "type_id"), "password": password})
 
-    @operation("PATCH", "/api/v1/user/mfa/{key_id}", secret=True, repeatable=False)
+    @operation("PATCH", "/api/v1/user/mfa/{key_id}", secret=True, idempotent=False)
     def activate_key(self, call: Call, key_id: int | str, *, code: str) -> None:
         """Activate an MFA key of the client's user, who then needs it at each login.
 

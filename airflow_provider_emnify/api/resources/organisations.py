@@ -8,9 +8,9 @@ from airflow_provider_emnify.api.resources.fields import day, given, moment, ref
 from airflow_provider_emnify.api.resources.operation import Resource, operation
 
 if TYPE_CHECKING:
-    from airflow_provider_emnify.api.resources.fields import Moment, Row, Rows
     from airflow_provider_emnify.api.resources.operation import Call
     from airflow_provider_emnify.api.transport.paging import Listing
+    from airflow_provider_emnify.api.types import Moment, Row, Rows
 
 
 class Organisations(Resource):

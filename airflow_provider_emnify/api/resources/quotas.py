@@ -9,8 +9,8 @@ from airflow_provider_emnify.api.resources.fields import given, moment
 from airflow_provider_emnify.api.resources.operation import Resource, operation
 
 if TYPE_CHECKING:
-    from airflow_provider_emnify.api.resources.fields import Moment, Row
     from airflow_provider_emnify.api.resources.operation import Call
+    from airflow_provider_emnify.api.types import Moment, Row
 
 
 class Quotas(Resource):

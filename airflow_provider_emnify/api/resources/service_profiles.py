@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal
 
 from airflow_provider_emnify.api.resources.fields import UNSET, Unset, given, nullable_ref, ref
-from airflow_provider_emnify.api.resources.operation import Resource, newcomer, operation
+from airflow_provider_emnify.api.resources.operation import Resource, operation
+from airflow_provider_emnify.api.transport.recover import created_since
 
 if TYPE_CHECKING:
-    from airflow_provider_emnify.api.resources.fields import Row
     from airflow_provider_emnify.api.resources.operation import Call
     from airflow_provider_emnify.api.transport.paging import Listing
+    from airflow_provider_emnify.api.types import Row
 
 
 class ServiceProfiles(Resource):
@@ -95,7 +96,7 @@ class ServiceProfiles(Resource):
             breakout_region=ref(breakout_region_id, "breakout_region_id"),
             dns=ref(dns_id, "dns_id"),
         )
-        return call.create(json=body, find=newcomer(self.list, lambda row: row.get("name") == name))
+        return call.create(json=body, find=created_since(self.list, lambda row: row.get("name") == name))
 
     @operation("GET", "/api/v1/service_profile/{profile_id}", ids=int, secret_fields=("secret", "url"))
     def get(self, call: Call, profile_id: int | str) -> Row:
@@ -311,7 +312,7 @@ class ServiceProfiles(Resource):
             volume=volume,
             warning_percent=warning_percent,
         )
-        find = newcomer(lambda: self.data_limits(profile_id), lambda row: row.get("volume") == volume)
+        find = created_since(lambda: self.data_limits(profile_id), lambda row: row.get("volume") == volume)
         return call.create(json=body, find=find, unique=True, profile_id=profile_id)
 
     @operation("DELETE", "/api/v1/service_profile/{profile_id}/traffic_limit/{limit_id}")

@@ -9,8 +9,8 @@ from airflow_provider_emnify.api.resources.fields import given
 from airflow_provider_emnify.api.resources.operation import Resource, operation
 
 if TYPE_CHECKING:
-    from airflow_provider_emnify.api.resources.fields import Row
     from airflow_provider_emnify.api.resources.operation import Call
+    from airflow_provider_emnify.api.types import Row
 
 
 class SimBatches(Resource):
@@ -29,7 +29,7 @@ class SimBatches(Resource):
         batch: Row = call.request(bic=bic)
         return batch
 
-    @operation("PATCH", "/api/v1/sim_batch/bic/{bic}", repeatable=False)
+    @operation("PATCH", "/api/v1/sim_batch/bic/{bic}", idempotent=False)
     def register(self, call: Call, bic: str, *, sim_status: SimStatus | str | int | None = None) -> Row:
         """Register a SIM batch: its SIMs belong to the own organisation then.
 

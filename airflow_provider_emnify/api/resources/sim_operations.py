@@ -5,15 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from airflow_provider_emnify.api.resources.fields import filters, given, ref, refs, unless_none
-from airflow_provider_emnify.api.resources.operation import BEGINNING, Resource, latest_newcomer, operation
+from airflow_provider_emnify.api.resources.operation import Resource, operation
 from airflow_provider_emnify.api.transport.answers import part, parts
+from airflow_provider_emnify.api.transport.recover import BEGINNING, latest_created_since
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from airflow_provider_emnify.api.resources.fields import Ids, Row, Rows
     from airflow_provider_emnify.api.resources.operation import Call
     from airflow_provider_emnify.api.transport.paging import Listing
+    from airflow_provider_emnify.api.types import Ids, Row, Rows
 
 
 class SimOperations(Resource):
@@ -76,7 +77,7 @@ class SimOperations(Resource):
         if not target:
             raise ValueError("give sim_ids or eids")
         body = given(action=ref(action_id, "action_id"), product=ref(product_id, "product_id"), target=target)
-        find = latest_newcomer(
+        find = latest_created_since(
             lambda: self.list(per_page=BEGINNING), lambda there: _is_made_from(there, body)
         )
         return call.create(json=body, find=find)

@@ -26,9 +26,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from airflow_provider_emnify.api.enums import EventSeverity, EventSource
-    from airflow_provider_emnify.api.resources.fields import Ids, Moment, Numbers, Row, Rows
     from airflow_provider_emnify.api.resources.operation import Call
     from airflow_provider_emnify.api.transport.paging import Listing
+    from airflow_provider_emnify.api.types import Ids, Moment, Numbers, Row, Rows
 
 MOST_MIGRATED = 500
 """SIMs that one migration may hold."""
@@ -187,7 +187,7 @@ class Sims(Resource):
         found: Rows = call.request()
         return found
 
-    @operation("GET", "/api/v1/sim/{sim_id}/event", paged=True, ids=int)
+    @operation("GET", "/api/v1/sim/{sim_id}/event", paged=True, ids=int, may_be_empty=True)
     def events(
         self,
         call: Call,
@@ -311,7 +311,7 @@ class Sims(Resource):
             auto_detach_devices=auto_detach_devices,
             dry_run=dry_run,
         )
-        summary: Row = call.request(json=body, repeatable=dry_run)
+        summary: Row = call.request(json=body, idempotent=dry_run)
         return summary
 
     @operation("GET", "/api/v1/sim/unlinked_product_stats")

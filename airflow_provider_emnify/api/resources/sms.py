@@ -8,16 +8,18 @@ from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 
 from airflow_provider_emnify.api.resources.fields import given, moment, ref
-from airflow_provider_emnify.api.resources.operation import Resource, nothing_found, operation, recovers
+from airflow_provider_emnify.api.resources.operation import Resource, operation
 from airflow_provider_emnify.api.transport.answers import Shape
+from airflow_provider_emnify.api.transport.recover import nothing_found, recovers
+from airflow_provider_emnify.api.transport.request import Request
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from airflow_provider_emnify.api.client import EmnifyClient
+    from airflow_provider_emnify.api.resources.operation import Call
     from airflow_provider_emnify.api.transport.paging import Listing
-from airflow_provider_emnify.api.resources.fields import Moment, Row, Rows
-from airflow_provider_emnify.api.resources.operation import Call
+    from airflow_provider_emnify.api.transport.transport import Transport
+    from airflow_provider_emnify.api.types import Moment, Row, Rows
 
 _MARGIN = 5.0  # seconds that the clocks of emnify's servers may differ
 
@@ -111,7 +113,7 @@ class Sms(Resource):
         begun = time.monotonic()
 
         def find() -> Row | None:
-            rows, now = read_sms(self._client, endpoint_id)
+            rows, now = read_sms(self._transport, endpoint_id)
             if now is None:
                 return None
             since = now - timedelta(seconds=time.monotonic() - begun + _MARGIN)
@@ -121,14 +123,10 @@ class Sms(Resource):
         return find
 
 
-def read_sms(client: EmnifyClient, endpoint_id: int | str) -> tuple[Rows, datetime | None]:
+def read_sms(transport: Transport, endpoint_id: int | str) -> tuple[Rows, datetime | None]:
     """Return the SMS of an endpoint, and the time at emnify, in whole seconds; None where it does not say."""
-    answer = client.send(
-        "GET",
-        "/api/v1/endpoint/{endpoint_id}/sms",
-        path_params={"endpoint_id": endpoint_id},
-        shape=Shape("list", int),
-    )
+    values, shape = {"endpoint_id": endpoint_id}, Shape("list", int)
+    answer = transport.send(Request("GET", "/api/v1/endpoint/{endpoint_id}/sms", values, shape=shape))
     return answer.body, _time_of(answer.headers.get("Date"))
 
 

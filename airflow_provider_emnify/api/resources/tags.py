@@ -5,19 +5,20 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_emnify.api.resources.bulk import send_in_chunks, split
+from airflow_provider_emnify.api.resources.endpoints import Endpoints
 from airflow_provider_emnify.api.resources.few import read_rows
 from airflow_provider_emnify.api.resources.fields import given, ref, refs
-from airflow_provider_emnify.api.resources.operation import Resource, newcomer, operation
+from airflow_provider_emnify.api.resources.operation import Resource, operation
 from airflow_provider_emnify.api.transport.answers import is_id, parts
+from airflow_provider_emnify.api.transport.recover import created_since
 from airflow_provider_emnify.api.values import parse_ids
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from airflow_provider_emnify.api.client import EmnifyClient
-    from airflow_provider_emnify.api.resources.fields import Ids, Numbers, Row, Rows
     from airflow_provider_emnify.api.resources.operation import Call
     from airflow_provider_emnify.api.transport.paging import Listing
+    from airflow_provider_emnify.api.types import Ids, Numbers, Row, Rows
 
 
 class Tags(Resource):
@@ -47,7 +48,7 @@ class Tags(Resource):
         :param color_id: Id of its colour, see :meth:`colors`. Without it: any.
         :returns: The tag, with at least its ``id``.
         """
-        find = newcomer(lambda: self.list(name=name), lambda row: row.get("name") == name)
+        find = created_since(lambda: self.list(name=name), lambda row: row.get("name") == name)
         return call.create(json=given(name=name, color=ref(color_id, "color_id")), find=find, unique=True)
 
     @operation("PATCH", "/api/v2/tags/{tag_id}")
@@ -152,7 +153,7 @@ class Tags(Resource):
 
         def look(chunk: Rows) -> tuple[Rows, Rows]:
             ids = [_item(row)["endpoint"]["id"] for row in chunk]
-            has = assigned_tags(self._client, ids)
+            has = assigned_tags(Endpoints(self._transport), ids)
             return split(
                 chunk,
                 lambda row: is_done(
@@ -165,9 +166,8 @@ class Tags(Resource):
         return send_in_chunks(rows, send=send, look=look, what=what)
 
 
-def assigned_tags(client: EmnifyClient, endpoint_ids: Sequence[int]) -> dict[int, set[int]]:
+def assigned_tags(endpoints: Endpoints, endpoint_ids: Sequence[int]) -> dict[int, set[int]]:
     """Return the ids of the tags of those endpoints that exist, in the fewest requests."""
-    endpoints = client.endpoints
     rows = read_rows(
         endpoint_ids,
         get=lambda endpoint_id: {"tag_assignments": [*endpoints.tags(endpoint_id)]},

@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_emnify.api.resources.fields import given, ref, refs
-from airflow_provider_emnify.api.resources.operation import Resource, newcomer, operation
+from airflow_provider_emnify.api.resources.operation import Resource, operation
+from airflow_provider_emnify.api.transport.recover import created_since
 
 if TYPE_CHECKING:
-    from airflow_provider_emnify.api.resources.fields import Ids, Row
     from airflow_provider_emnify.api.resources.operation import Call
     from airflow_provider_emnify.api.transport.paging import Listing
+    from airflow_provider_emnify.api.types import Ids, Row
 
 
 class TariffProfiles(Resource):
@@ -36,7 +37,7 @@ class TariffProfiles(Resource):
         :returns: The profile, with at least its ``id``.
         """
         body = {"name": name, "description": description, "tariff": ref(tariff_id, "tariff_id")}
-        return call.create(json=body, find=newcomer(self.list, lambda row: row.get("name") == name))
+        return call.create(json=body, find=created_since(self.list, lambda row: row.get("name") == name))
 
     @operation("GET", "/api/v1/tariff_profile/{tariff_profile_id}", ids=int)
     def get(self, call: Call, tariff_profile_id: int | str) -> Row:

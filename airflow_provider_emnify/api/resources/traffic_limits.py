@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from airflow_provider_emnify.api.resources.fields import given
-from airflow_provider_emnify.api.resources.operation import Resource, newcomer, operation
+from airflow_provider_emnify.api.resources.operation import Resource, operation
+from airflow_provider_emnify.api.transport.recover import created_since
 
 if TYPE_CHECKING:
-    from airflow_provider_emnify.api.resources.fields import Row
     from airflow_provider_emnify.api.resources.operation import Call
     from airflow_provider_emnify.api.transport.paging import Listing
+    from airflow_provider_emnify.api.types import Row
 
 
 class TrafficLimits(Resource):
@@ -51,7 +52,7 @@ class TrafficLimits(Resource):
         :returns: The extension, with at least its ``id``.
         """
         limit = None if traffic_limit_id is None else int(traffic_limit_id)
-        find = newcomer(lambda: self.extensions(endpoint_id), lambda row: row.get("volume") == volume)
+        find = created_since(lambda: self.extensions(endpoint_id), lambda row: row.get("volume") == volume)
         return call.create(
             json=given(volume=volume, traffic_limit_id=limit), find=find, endpoint_id=endpoint_id
         )

@@ -14,9 +14,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from airflow_provider_emnify.api.enums import EventSeverity, EventSource
-    from airflow_provider_emnify.api.resources.fields import Ids, Moment, Row, Rows
     from airflow_provider_emnify.api.resources.operation import Call
     from airflow_provider_emnify.api.transport.paging import Listing
+    from airflow_provider_emnify.api.types import Ids, Moment, Row, Rows
 
 
 class Users(Resource):
@@ -199,7 +199,7 @@ class Users(Resource):
         found: Row = call.request(user_id=user_id)
         return found
 
-    @operation("GET", "/api/v1/user/{user_id}/event", paged=True, ids=int)
+    @operation("GET", "/api/v1/user/{user_id}/event", paged=True, ids=int, may_be_empty=True)
     def events(
         self,
         call: Call,
@@ -327,7 +327,7 @@ class Users(Resource):
         """
         call.request(json={"username": username, "g-recaptcha-response": recaptcha_response})
 
-    @operation("PATCH", "/api/v1/user/password", secret=True, repeatable=False)
+    @operation("PATCH", "/api/v1/user/password", secret=True, idempotent=False)
     def change_password(self, call: Call, *, old_password: str, new_password: str) -> None:
         """Change the password of the user whose credentials the client has.
 

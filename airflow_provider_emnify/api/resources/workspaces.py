@@ -10,9 +10,9 @@ from airflow_provider_emnify.api.resources.operation import Resource, operation
 from airflow_provider_emnify.api.values import parse_ids
 
 if TYPE_CHECKING:
-    from airflow_provider_emnify.api.resources.fields import Ids, Moment, Row
     from airflow_provider_emnify.api.resources.operation import Call
     from airflow_provider_emnify.api.transport.paging import Listing
+    from airflow_provider_emnify.api.types import Ids, Moment, Row
 
 
 class Workspaces(Resource):

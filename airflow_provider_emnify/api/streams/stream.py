@@ -17,6 +17,7 @@ from airflow_provider_emnify.api.resources import Resources
 from airflow_provider_emnify.api.secrets.one_line_log import one_line_log
 from airflow_provider_emnify.api.streams.columns import Column, Converter
 from airflow_provider_emnify.api.streams.readers import Interval, Reader, Reading, call_of, method_of, path_of
+from airflow_provider_emnify.api.transport.bodies import Answer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -206,5 +207,6 @@ class _Nothing(Resources):
     def list(self, *_: Any, **__: Any) -> None:
         """List nothing."""
 
-    def request(self, *_: Any, **__: Any) -> None:
+    def send(self, _: Any) -> Answer:
         """Ask nothing."""
+        return Answer(200, {}, None)

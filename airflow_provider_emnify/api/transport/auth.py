@@ -17,7 +17,7 @@ import random
 import threading
 import time
 from functools import partial
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from airflow_provider_emnify.api.errors import (
     EmnifyAuthenticationError,
@@ -27,9 +27,10 @@ from airflow_provider_emnify.api.errors import (
 )
 from airflow_provider_emnify.api.secrets.one_line_log import one_line_log
 from airflow_provider_emnify.api.transport.auth_token import AuthToken
+from airflow_provider_emnify.api.transport.request import Request
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Generator
 
     from airflow_provider_emnify.api.transport.bodies import Answer
     from airflow_provider_emnify.api.transport.credentials import Credentials
@@ -47,26 +48,11 @@ _PAUSE = (1.0, 5.0)  # seconds before the second one
 _LOCKED_FOR = 300.0  # seconds that emnify locks an account
 
 
-class Exchange(Protocol):
-    """How a body is sent to one of the two authentication paths, and its JSON answer comes back."""
-
-    def __call__(
-        self,
-        path: str,
-        body: dict[str, Any],
-        token: AuthToken | None,
-        *,
-        repeatable: bool,
-        check: Callable[[Answer | EmnifyError], None],
-    ) -> Any:
-        """Send it once, or again only where the outcome is no rejection. Raises an EmnifyError."""
-
-
 class TokenSource:
     """The one place where an auth token is had from, for however many threads.
 
     :param credentials: What to exchange.
-    :param exchange: How to send it.
+    :param exchange: Sends a request with a token, or without one, and returns the JSON of its answer.
     :param clock: A clock in seconds that only goes forward.
     :param on_secret: Told every secret as soon as it is known.
     :param cache: Where processes of this host leave tokens for each other.
@@ -76,7 +62,7 @@ class TokenSource:
     def __init__(
         self,
         credentials: Credentials,
-        exchange: Exchange,
+        exchange: Callable[[Request, AuthToken | None], Any],
         clock: Callable[[], float],
         on_secret: Callable[[str], None],
         cache: TokenCache | None = None,
@@ -113,6 +99,16 @@ class TokenSource:
         if held is not None and not held.is_due(self._clock()):
             return held
         return self.renew(held)
+
+    def flow(self) -> Generator[AuthToken, EmnifyError, None]:
+        """Give the token for a request; sent an error, give another one for it, where that may help.
+
+        A 401 was not acted on, so any request may be sent once more with a new token.
+        """
+        token = self.token()
+        error = yield token
+        if error.status == _UNAUTHORIZED:
+            yield self.renew(token)
 
     def renew(self, stale: AuthToken | None) -> AuthToken:
         """Return another token than ``stale``, which the API refused or which is about to end.
@@ -165,9 +161,7 @@ class TokenSource:
         workspace_id = self._credentials.workspace_id
         if workspace_id is not None:
             body = {"target_organisation": {"id": workspace_id}}
-            token = self._take(
-                self._exchange(SWITCH_WORKSPACE, body, token, repeatable=True, check=_check_answer)
-            )
+            token = self._take(self._exchange(_request(SWITCH_WORKSPACE, body), token))
         if log.isEnabledFor(logging.DEBUG):
             log.debug("Authenticated: %s", token.info())
         return token
@@ -177,7 +171,7 @@ class TokenSource:
             return None
         body, self._refresh_token = {"refresh_token": self._refresh_token}, None
         try:
-            answer = self._exchange(AUTHENTICATE, body, None, repeatable=True, check=_check_answer)
+            answer = self._exchange(_request(AUTHENTICATE, body), None)
         except EmnifyError as error:
             if error.transient:
                 self._refresh_token = body["refresh_token"]
@@ -189,13 +183,11 @@ class TokenSource:
 
     def _log_in(self) -> Any:
         is_user = not self._credentials.application_token
-        check = partial(_check_answer, kind=EmnifyUnknownOutcomeError) if is_user else _check_answer
+        request = _request(AUTHENTICATE, self._credentials.body(), idempotent=not is_user)
         while True:
             self._refuse_a_third_try()
             try:
-                answer = self._exchange(
-                    AUTHENTICATE, self._credentials.body(), None, repeatable=not is_user, check=check
-                )
+                answer = self._exchange(request, None)
             except EmnifyUnknownOutcomeError as error:
                 self._lost += 1
                 self._lost_at = self._clock()
@@ -250,6 +242,11 @@ class TokenSource:
         for secret in token.secrets:
             self._on_secret(secret)
         return token
+
+
+def _request(path: str, body: dict[str, Any], *, idempotent: bool = True) -> Request:
+    check = _check_answer if idempotent else partial(_check_answer, kind=EmnifyUnknownOutcomeError)
+    return Request("POST", path, body=body, idempotent=idempotent, check=check)
 
 
 _MFA_ASKED = (

@@ -3,7 +3,7 @@
 What is sent again, with exponential backoff and full jitter, or after the time that ``Retry-After`` names:
 
 =============================  ==================  ===============
-what happened                  repeatable request  any other (POST)
+what happened                  idempotent request  any other (POST)
 =============================  ==================  ===============
 408, 425, 429                  again               again
 the connection was never made  again               again
@@ -39,7 +39,6 @@ from airflow_provider_emnify.api.errors import (
     error_from_answer,
 )
 from airflow_provider_emnify.api.secrets.one_line_log import one_line_log
-from airflow_provider_emnify.api.transport.answers import NOTHING
 from airflow_provider_emnify.api.transport.backoff import (
     LONGEST_RETRY_AFTER,
     backoff,
@@ -73,10 +72,8 @@ if TYPE_CHECKING:
 
     from airflow_provider_emnify.api.limits.limits import Limits
     from airflow_provider_emnify.api.secrets.redaction import Redactor
-    from airflow_provider_emnify.api.transport.answers import Shape
     from airflow_provider_emnify.api.transport.auth_token import AuthToken
-
-    Pick = Callable[[dict[str, Any]], Any]
+    from airflow_provider_emnify.api.transport.request import Request
 
 log = one_line_log(__name__)
 
@@ -157,51 +154,38 @@ class Sender:
             self._on_metric(name, amount)
 
     def send(
-        self,
-        method: str,
-        path: str,
-        *,
-        params: Mapping[str, Any] | None = None,
-        json: Any = None,
-        token: AuthToken | None,
-        organisation: str,
-        repeatable: bool,
-        pick: Pick | None = None,
-        check: Callable[[Answer | EmnifyError], None] | None = None,
-        shape: Shape = NOTHING,
+        self, request: Request, token: AuthToken | None, organisation: str, *, acted: bool = False
     ) -> Answer:
         """Send a request until it is answered, as often as it may be sent.
 
-        :param shape: What the answer must hold. One that does not is sent again, or of unknown outcome.
-        :param pick: Makes what is kept of each object in the answer, from the inside out.
-        :param check: Raises when an answer, or an error made of one, is not what the call promises; what it
-            raises is sent again where that is transient.
+        :param acted: Whether it was sent before, and may have been acted on.
         :raises EmnifyError: for anything but a success.
         """
-        lost = False  # an earlier attempt may have been acted on
+        method, path = request.method, request.path
 
         def once() -> Answer:
-            nonlocal lost
+            nonlocal acted
             waited = self._limits.acquire(method, path, host=self._host, organisation=organisation)
             self.count("throttled_seconds", waited)
             self.count("requests")
             try:
-                answer = self._send_once(method, path, params, json, token, repeatable, pick, shape)
+                answer = self._send_once(request, token)
             except EmnifyError as error:
                 # The attempt before has deleted it. A call for many (with a body) is looked at by its caller.
-                if lost and isinstance(error, EmnifyNotFoundError) and method == "DELETE" and json is None:
+                is_gone = isinstance(error, EmnifyNotFoundError) and method == "DELETE"
+                if acted and is_gone and request.body is None:
                     return Answer(_NO_CONTENT, {}, None)
-                lost = lost or getattr(error, "may_have_acted", False)
-                if check is not None:
-                    check(error)
+                error.may_have_acted = acted = acted or error.may_have_acted
+                if request.check is not None:
+                    request.check(error)
                 raise
-            if check is not None:
-                check(answer)
+            if request.check is not None:
+                request.check(answer)
             return answer
 
         def note(state: tenacity.RetryCallState) -> None:
             self.count("retries")
-            self._note_retry(method, path, state)
+            self._note_retry(request, state)
 
         retrying = tenacity.Retrying(
             retry=tenacity.retry_if_exception(lambda error: not self._closed and is_worth_repeating(error)),
@@ -220,42 +204,32 @@ class Sender:
         asks_too_much = asked is not None and state.idle_for + asked > LONGEST_RETRY_AFTER
         return state.attempt_number > self._max_retries or asks_too_much
 
-    def _note_retry(self, method: str, path: str, state: tenacity.RetryCallState) -> None:
+    def _note_retry(self, request: Request, state: tenacity.RetryCallState) -> None:
         error = state.outcome.exception() if state.outcome else None
         shown = "".join(letter if letter.isprintable() else " " for letter in str(error))
         why = " ".join(self._redactor.text(shown).split())
         log.info(
             "%s%s; sending it again in %.1f s (try %d of %d)",
-            "" if why.startswith(f"{method} ") else f"{method} {path}: ",
+            "" if why.startswith(f"{request.method} ") else f"{request}: ",
             why if len(why) <= _LONGEST_REASON else f"{why[:_LONGEST_REASON]}...",
             state.next_action.sleep if state.next_action else 0,
             state.attempt_number + 1,
             self._max_retries + 1,
         )
 
-    def _send_once(
-        self,
-        method: str,
-        path: str,
-        params: Mapping[str, Any] | None,
-        json: Any,
-        token: AuthToken | None,
-        repeatable: bool,
-        pick: Pick | None,
-        shape: Shape,
-    ) -> Answer:
+    def _send_once(self, request: Request, token: AuthToken | None) -> Answer:
         timeout = self._timeout[1]
         exchange = Exchange(time.monotonic() + WHOLE * timeout, timeout)
         self._under_way.add(exchange)
         try:
             if self._closed:
-                raise _closed(method, path)
+                raise _closed(request)
             with exchanging(exchange):
                 response = self._session.request(
-                    method,
-                    self._base_url + path,
-                    params=_query(params),
-                    json=json,
+                    request.method,
+                    self._base_url + request.path,
+                    params=_query(request.query),
+                    json=request.body,
                     auth=_Bearer(token),
                     timeout=self._timeout,
                     allow_redirects=False,
@@ -264,65 +238,47 @@ class Sender:
                 body = read_body(response)
         except AnswerTooLargeError as error:
             why = f"the answer is not taken: {error}"
-            raise self._unusable(why, None, method, path, repeatable) from None
+            raise _unusable(why, None, request) from None
         except (*_BROKEN, OSError, ValueError) as error:
             if self._closed:
-                raise _closed(method, path) from None
-            raise self._unanswered(error, exchange, method, path, repeatable) from None
+                raise _closed(request) from None
+            raise self._unanswered(error, exchange, request) from None
         finally:
             self._under_way.discard(exchange)
-        return self._answer(response, body, method, path, repeatable, pick, shape)
+        return self._answer(response, body, request)
 
-    def _answer(
-        self,
-        response: requests.Response,
-        content: bytes,
-        method: str,
-        path: str,
-        repeatable: bool,
-        pick: Pick | None,
-        shape: Shape,
-    ) -> Answer:
+    def _answer(self, response: requests.Response, content: bytes, request: Request) -> Answer:
         status = response.status_code
         if response.is_redirect:
             raise EmnifyError(
                 f"a redirect to {_host_of(response.headers['Location'])}, which is "
                 "not followed: a token goes to no other host. Check the connection's host",
                 status=status,
-                method=method,
-                path=path,
+                method=request.method,
+                path=request.path,
             )
         if not 200 <= status < 300:  # noqa: PLR2004 - HTTP's own numbers
-            raise self._error(response, content, method, path, repeatable)
-        body = parse_body(content, pick)
+            raise self._error(response, content, request)
+        body = parse_body(content, request.pick)
         if isinstance(body, Unreadable):
-            shown = "it is not shown" if _SECRET_ANSWER.fullmatch(path) else self._shown(body.text)
-            raise self._unusable(
-                f"the answer is no JSON (is the host right?): {shown}", status, method, path, repeatable
+            shown = "it is not shown" if _SECRET_ANSWER.fullmatch(request.path) else self._shown(body.text)
+            raise _unusable(f"the answer is no JSON (is the host right?): {shown}", status, request)
+        if (wrong := request.promised.complaint(status, response.headers, body)) is not None:
+            why = f"unexpected answer: {wrong}"
+            raise _unusable(why, status, request) if request.may_be_repeated else _unknown_outcome(
+                why, request, status
             )
-        if (wrong := shape.complaint(status, response.headers, body)) is not None:
-            if not repeatable:
-                raise _unknown_outcome(f"unexpected answer: {wrong}", method, path, status)
-            raise self._unusable(f"unexpected answer: {wrong}", status, method, path, repeatable)
         return Answer(status, response.headers, body)
-
-    def _unusable(
-        self, why: str, status: int | None, method: str, path: str, repeatable: bool
-    ) -> EmnifyError:
-        kind = EmnifyServerError if repeatable else EmnifyUnknownOutcomeError
-        return kind(why, status=status, method=method, path=path)
 
     def _shown(self, text: str) -> str:
         text = self._redactor.text(text.strip())
         return text if len(text) <= 200 else f"{text[:200]}... ({len(text)} characters)"  # noqa: PLR2004 - a readable message
 
-    def _error(
-        self, response: requests.Response, content: bytes, method: str, path: str, repeatable: bool
-    ) -> EmnifyError:
-        is_secret = _SECRET_ANSWER.fullmatch(path) is not None
+    def _error(self, response: requests.Response, content: bytes, request: Request) -> EmnifyError:
+        is_secret = _SECRET_ANSWER.fullmatch(request.path) is not None
         error = error_from_answer(
-            method,
-            path,
+            request.method,
+            request.path,
             status=response.status_code,
             reason=self._redactor.text(response.reason or ""),
             headers=response.headers,
@@ -332,20 +288,18 @@ class Sender:
         if isinstance(error, EmnifyServerError):
             if error.status == _NOT_IMPLEMENTED:
                 error.transient = False
-            elif not repeatable:
-                return _unknown_outcome(error.message, method, path, error.status)
+            elif not request.may_be_repeated:
+                return _unknown_outcome(error.message, request, error.status)
         if isinstance(error, (EmnifyRateLimitError, EmnifyServerError)):
             error.retry_after = retry_after(response.headers)
         return error
 
-    def _unanswered(
-        self, error: Exception, exchange: Exchange, method: str, path: str, repeatable: bool
-    ) -> EmnifyError:
+    def _unanswered(self, error: Exception, exchange: Exchange, request: Request) -> EmnifyError:
         was_sent = not was_never_sent(error) if exchange.began is None else exchange.began
         why = self._redactor.text(reason(error, self._host, exchange, was_sent=was_sent))
-        if was_sent and not repeatable:
-            return _unknown_outcome(why, method, path)
-        lost = EmnifyConnectionError(why, method=method, path=path)
+        if was_sent and not request.may_be_repeated:
+            return _unknown_outcome(why, request)
+        lost = EmnifyConnectionError(why, method=request.method, path=request.path)
         lost.may_have_acted = was_sent
         # A certificate that is not trusted does not get better by itself, nor does an URL.
         lost.transient = not (is_untrusted(error) or (isinstance(error, ValueError) and not was_sent))
@@ -364,20 +318,23 @@ class _Bearer(requests.auth.AuthBase):
         return request
 
 
-def _closed(method: str, path: str) -> EmnifyConnectionError:
-    error = EmnifyConnectionError("the client was closed", method=method, path=path)
+def _closed(request: Request) -> EmnifyConnectionError:
+    error = EmnifyConnectionError("the client was closed", method=request.method, path=request.path)
     error.transient = False
     return error
 
 
-def _unknown_outcome(
-    why: str, method: str, path: str, status: int | None = None
-) -> EmnifyUnknownOutcomeError:
+def _unusable(why: str, status: int | None, request: Request) -> EmnifyError:
+    kind = EmnifyServerError if request.may_be_repeated else EmnifyUnknownOutcomeError
+    return kind(why, status=status, method=request.method, path=request.path)
+
+
+def _unknown_outcome(why: str, request: Request, status: int | None = None) -> EmnifyUnknownOutcomeError:
     return EmnifyUnknownOutcomeError(
-        f"it is not known whether this was done ({why}). It is not sent again: look first whether it was",
+        f"the outcome is unknown ({why}). It is not sent again: check first whether it was done",
         status=status,
-        method=method,
-        path=path,
+        method=request.method,
+        path=request.path,
     )
 
 

@@ -29,6 +29,7 @@ from airflow_provider_emnify.api.errors import (
     EmnifyValidationError,
 )
 from airflow_provider_emnify.api.transport.answers import part, parts
+from airflow_provider_emnify.api.transport.request import Request
 from airflow_provider_emnify.api.values import parse_ids, parse_pairs, parse_texts, parse_user_ids
 
 if TYPE_CHECKING:
@@ -109,7 +110,7 @@ def _only_status(part: Row) -> Any:
 
 
 def _listing(path: str, per_page: int | None) -> Callable[[EmnifyClient], Listing]:
-    return lambda client: client.list(path, per_page=per_page, pick=_only_status)
+    return lambda client: client.transport.list(Request("GET", path, pick=_only_status), per_page=per_page)
 
 
 @dataclass(frozen=True)

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from airflow_provider_emnify.api import EmnifyClient
-    from airflow_provider_emnify.api.resources.fields import Row
+    from airflow_provider_emnify.api.types import Row
 
 SETTINGS = ("destination", "data_stream_type_id", "filters", "relation_resolution", "status")
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from airflow_provider_emnify.airflow_names import Context
-    from airflow_provider_emnify.api.resources.fields import Row, Rows
+    from airflow_provider_emnify.api.types import Row, Rows
 
 _FIELDS = frozenset(
     {"name", "sim_id", "activate_sim", "sim_status", "tags", "imei", "imei_lock", "ip_address"}

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection
 
     from airflow_provider_emnify.api import EmnifyClient
-    from airflow_provider_emnify.api.resources.fields import Row, Rows
+    from airflow_provider_emnify.api.types import Row, Rows
 
 
 def parse_rows(value: Any, field: str, allowed: frozenset[str]) -> list[Row]:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from airflow_provider_emnify.airflow_names import Context
-    from airflow_provider_emnify.api.resources.fields import Row, Rows
+    from airflow_provider_emnify.api.types import Row, Rows
 
 _CLOCKS_MAY_DIFFER = timedelta(minutes=1)
 _STORED_IDS, _STORED_SINCE = "emnify_operations", "emnify_operations_since"

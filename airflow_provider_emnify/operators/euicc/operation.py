@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_emnify.api.enums import OperationState
 from airflow_provider_emnify.api.resources.few import read_rows
-from airflow_provider_emnify.api.resources.operation import BEGINNING
 from airflow_provider_emnify.api.transport.answers import part
+from airflow_provider_emnify.api.transport.recover import BEGINNING
 from airflow_provider_emnify.api.values import parse_ids
 from airflow_provider_emnify.arguments import MaskedArgument, check_early, is_known, parse_bool, shorten
 from airflow_provider_emnify.links import EmnifySimsLink
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from airflow_provider_emnify.airflow_names import Context
-    from airflow_provider_emnify.api.resources.fields import Row
+    from airflow_provider_emnify.api.types import Row
 
 _ICCID = re.compile(r"\d{18,22}")
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_emnify.api.enums import OperationState
 from airflow_provider_emnify.api.resources.few import read_rows
-from airflow_provider_emnify.api.resources.operation import BEGINNING
 from airflow_provider_emnify.api.transport.answers import part, parts
+from airflow_provider_emnify.api.transport.recover import BEGINNING
 from airflow_provider_emnify.api.values import parse_ids, parse_texts
 from airflow_provider_emnify.arguments import check_early, parse_optional_id, shorten
 from airflow_provider_emnify.links import EmnifySimsLink
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from airflow_provider_emnify.airflow_names import Context
-    from airflow_provider_emnify.api.resources.fields import Row
+    from airflow_provider_emnify.api.types import Row
 
 Target = tuple[str, int | str]
 

@@ -33,7 +33,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from airflow_provider_emnify.airflow_names import AirflowException, AirflowFailException
 from airflow_provider_emnify.api import EmnifyError, EmnifyPartialError, EmnifyUnknownOutcomeError
-from airflow_provider_emnify.api.resources.operation import find_lost, without_recovery
+from airflow_provider_emnify.api.transport.recover import recover, without_recovery
 from airflow_provider_emnify.operators.idempotency.attempt import (
     CLOCKS_MAY_DIFFER,
     Attempt,
@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from airflow_provider_emnify.api.locks import Lock
-    from airflow_provider_emnify.api.resources.fields import Row, Rows
+    from airflow_provider_emnify.api.types import Row, Rows
 
 __all__ = ["Attempt", "at_most_once", "create_once", "unknown_outcome"]
 
@@ -103,7 +103,7 @@ def create_once(
             def is_new(row: Mapping[str, Any]) -> bool:
                 return is_since(row, attempt.began_at) if before is None else str(row.get("id")) not in before
 
-            found = find_lost(lambda: decide(look(), is_new), lost)
+            found = recover(lambda: decide(look(), is_new), lost)
             if found is None:
                 raise
             attempt.operator.log.info("The answer was lost; what was created is found")

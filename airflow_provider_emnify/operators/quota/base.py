@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
-    from airflow_provider_emnify.api.resources.fields import Row
+    from airflow_provider_emnify.api.types import Row
 
 QuotaType = Literal["data", "sms"]
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from airflow_provider_emnify.airflow_names import Context
-    from airflow_provider_emnify.api.resources.fields import Row, Rows
+    from airflow_provider_emnify.api.types import Row, Rows
 
 
 class EmnifySetQuotaOperator(QuotaOperator):

@@ -13,7 +13,7 @@ from airflow_provider_emnify.operators.quota.history import read_assigned, volum
 
 if TYPE_CHECKING:
     from airflow_provider_emnify.airflow_names import Context
-    from airflow_provider_emnify.api.resources.fields import Row, Rows
+    from airflow_provider_emnify.api.types import Row, Rows
 
 
 class EmnifyTopUpQuotaOperator(QuotaOperator):

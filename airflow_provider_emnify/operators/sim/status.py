@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_emnify.airflow_names import Context
     from airflow_provider_emnify.api import EmnifyClient
-    from airflow_provider_emnify.api.resources.fields import Row
+    from airflow_provider_emnify.api.types import Row
 
 _IF_REGISTERED = ("fail", "skip")
 _MAYBE_REGISTERED = (

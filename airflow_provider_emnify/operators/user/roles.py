@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from airflow_provider_emnify.airflow_names import Context
-    from airflow_provider_emnify.api.resources.fields import Row
+    from airflow_provider_emnify.api.types import Row
 
 
 class EmnifyAssignUserRolesOperator(EmnifyBaseOperator):

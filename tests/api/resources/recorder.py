@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_emnify.api.resources import Resources
@@ -10,6 +10,8 @@ from airflow_provider_emnify.api.transport.bodies import Answer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from airflow_provider_emnify.api.transport.request import Request
 
 
 @dataclass(frozen=True)
@@ -21,7 +23,7 @@ class Sent:
     path_params: dict[str, Any] = field(default_factory=dict)
     params: dict[str, Any] = field(default_factory=dict)
     json: Any = None
-    repeatable: bool | None = None
+    idempotent: bool | None = None
 
 
 class Recorder(Resources):
@@ -37,50 +39,43 @@ class Recorder(Resources):
         self.secrets: list[str] = []
         super().__init__(self)  # type: ignore[arg-type]
 
-    def request(
-        self,
-        method: str,
-        path: str,
-        *,
-        path_params: Any = None,
-        params: Any = None,
-        json: Any = None,
-        repeatable: bool | None = None,
-        shape: Any = None,
-    ) -> Any:
-        del shape
-        self.sent.append(Sent(method, path, path_params or {}, params or {}, json, repeatable))
-        return self.answer
-
-    def send(self, method: str, path: str, **arguments: Any) -> Answer:
-        return Answer(200, {}, self.request(method, path, **arguments))
+    def send(self, request: Request) -> Answer:
+        values, query = dict(request.path_values or {}), dict(request.query or {})
+        self.sent.append(
+            Sent(request.method, request.template, values, query, request.body, request.idempotent)
+        )
+        return Answer(200, {}, self.answer)
 
     def learn_secret(self, secret: str) -> None:
         self.secrets.append(secret)
 
-    def create(
-        self, path: str, *, find: Any = None, unique: bool = False, ids: Any = None, **arguments: Any
-    ) -> dict[str, Any]:
-        del unique, ids
+    def create(self, request: Request, *, find: Any = None, unique: bool = False) -> dict[str, Any]:
+        del unique
         self.finds.append(find)
-        self.request("POST", path, **arguments)
+        self.send(request)
         return {"id": 1}
 
     def list(
         self,
-        path: str,
+        request: Request,
         *,
-        params: Any = None,
         q: str | None = None,
         sort: str | None = None,
         per_page: int | None = None,
         envelope: bool = False,
-        ids: Any = None,
-        **arguments: Any,
+        paged: bool = True,
+        may_be_empty: bool = False,
     ) -> Iterator[dict[str, Any]]:
-        del ids
+        del may_be_empty
         size = "page_size" if envelope else "per_page"
-        query = {**(params or {}), "page": 1, "q": q, "sort": sort, size: per_page}
+        page = {"page": 1} if paged else {}
+        query = {**(request.query or {}), **page, "q": q, "sort": sort, size: per_page}
         query = {name: value for name, value in query.items() if value is not None}
-        self.request("GET", path, params=query, **arguments)
+        request = replace(request, query=query)
+        if not paged:
+            return self._at_once(request)
+        self.send(request)
         return iter(())
+
+    def _at_once(self, request: Request) -> Iterator[dict[str, Any]]:
+        yield from self.send(request).body or ()

@@ -89,7 +89,7 @@ def test_what_cannot_be_looked_for_is_of_unknown_outcome(
         lambda: client.sms.send(7, payload="on"),
         lambda: client.euiccs.schedule_operation(7, action_id=1),
     ):
-        with pytest.raises(EmnifyUnknownOutcomeError, match="It could not be looked for") as caught:
+        with pytest.raises(EmnifyUnknownOutcomeError, match="Looking for it failed") as caught:
             call()
         assert not caught.value.transient
 

@@ -18,7 +18,7 @@ from tests.api.resources.recorder import Recorder, Sent
 from tests.api.resources.samples import LEAST, ONE_OF, joined, samples
 
 if TYPE_CHECKING:
-    from airflow_provider_emnify.api.resources.fields import Row
+    from airflow_provider_emnify.api.types import Row
 
 CALLS = {
     f"{name}.{method}": (getattr(resource, method), found)
@@ -275,7 +275,7 @@ def test_what_makes_no_sense_is_refused_before_anything_is_sent(
 def test_only_a_dry_run_of_a_migration_may_be_sent_twice(dry_run: bool) -> None:
     request = make("sims.migrate", {"sim_ids": [1], "target_workspace_id": 2, "dry_run": dry_run})
     assert request.json["dry_run"] is dry_run
-    assert request.repeatable is dry_run
+    assert request.idempotent is dry_run
 
 
 def test_an_operation_cannot_be_changed() -> None:
@@ -285,7 +285,7 @@ def test_an_operation_cannot_be_changed() -> None:
 
 def test_a_resource_of_ones_own_is_declared_the_same_way() -> None:
     class Things(Resource):
-        @operation("GET", "/api/v9/thing/{thing_id}", repeatable=False)
+        @operation("GET", "/api/v9/thing/{thing_id}", idempotent=False)
         def get(self, call: Call, thing_id: int, *, deep: bool = False) -> Any:
             """Return a thing."""
             return call.request(params={"deep": deep, "not": None}, thing_id=thing_id)
@@ -296,6 +296,6 @@ def test_a_resource_of_ones_own_is_declared_the_same_way() -> None:
     assert client.sent == [
         Sent("GET", "/api/v9/thing/{thing_id}", {"thing_id": 5}, {"deep": True}, None, False)
     ]
-    declared = Operation("GET", "/api/v9/thing/{thing_id}", repeatable=False, shape=Shape("either"))
+    declared = Operation("GET", "/api/v9/thing/{thing_id}", idempotent=False, shape=Shape("either"))
     assert operations_of(Things) == {"get": declared}
     assert Things.get.__doc__ == "Return a thing."

@@ -147,7 +147,7 @@ def test_no_secret_is_seen_whatever_the_api_answers(
     client = make_client(CREDENTIALS[credentials], max_retries=1)
     use(client, seen, method)
     # A credential object, a token and what holds them must not show them either.
-    seen += [repr(CREDENTIALS[credentials]), repr(client._tokens.held)]
+    seen += [repr(CREDENTIALS[credentials]), repr(client.transport.tokens.held)]
 
 
 @pytest.mark.parametrize("authentication", AUTHENTICATIONS)

@@ -29,7 +29,18 @@ from airflow_provider_emnify.api.errors import error_from_answer
 from airflow_provider_emnify.api.transport.answers import Shape, created_id, decimal, number
 from tests.api.resources.samples import samples
 from tests.api.resources.test_operations import CALLS
-from tests.api.support import AUTHENTICATE, OK, THING, TOKEN, URL, http, make_client, make_token, raw_server
+from tests.api.support import (
+    AUTHENTICATE,
+    OK,
+    THING,
+    TOKEN,
+    URL,
+    created,
+    http,
+    make_client,
+    make_token,
+    raw_server,
+)
 
 if TYPE_CHECKING:
     from airflow_provider_emnify.api import EmnifyClient
@@ -124,11 +135,11 @@ def test_a_read_is_sent_again_and_a_write_is_of_unknown_outcome(
     tags = {"total": 0, "page": 1, "page_size": 1, "last_page": 1, "data": []}
     api.get(f"{URL}/api/v2/tags", json=tags)
     api.post(AUTHENTICATE, [{"json": {"auth_token": make_token()}}, {"text": ""}])
-    repeatable = declared.method != "POST" if declared.repeatable is None else declared.repeatable
+    idempotent = declared.method != "POST" if declared.idempotent is None else declared.idempotent
     client = make_client(max_retries=2)
-    with pytest.raises(EmnifyServerError if repeatable else EmnifyUnknownOutcomeError):
+    with pytest.raises(EmnifyServerError if idempotent else EmnifyUnknownOutcomeError):
         call(client, name)
-    if repeatable:
+    if idempotent:
         assert client.stats.retries == 2
     elif not name.endswith((".create", ".add_data_limit")):  # these look for it, and may send it again
         assert client.stats.retries == 0
@@ -177,8 +188,8 @@ BAD_LOCATIONS = [
 def test_a_location_that_names_nothing_leaves_the_outcome_unknown(api: rm.Mocker, location: str) -> None:
     api.post(f"{URL}/api/v1/user", status_code=201, headers={"Location": location})
     with pytest.raises(EmnifyUnknownOutcomeError, match="no id of what was created"):
-        make_client().create("/api/v1/user", json={}, ids=int)
-    assert make_client().create("/api/v1/user", json={}, find=lambda: {"id": 5}) in [{"id": 5}, {"id": 7}]
+        created("/api/v1/user", json={}, ids=int)
+    assert created("/api/v1/user", json={}, find=lambda: {"id": 5}) in [{"id": 5}, {"id": 7}]
 
 
 @given(location=st.text(max_size=60))

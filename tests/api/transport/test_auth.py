@@ -22,6 +22,7 @@ from tests.api.support import (
     URL,
     WORKSPACE,
     Clock,
+    created,
     make_client,
     make_token,
     threaded_server,
@@ -139,9 +140,9 @@ def test_a_401_costs_one_new_token_and_one_replay(api: rm.Mocker) -> None:
 
 def test_a_post_is_replayed_after_a_401_too(api: rm.Mocker) -> None:
     api.post(AUTHENTICATE, json={"auth_token": make_token()})
-    created = {"status_code": 201, "headers": {"Location": "/api/v1/user/5"}}
-    api.post(URL + "/api/v1/user", [{"status_code": 401}, created])
-    assert make_client().create("/api/v1/user", json={})["id"] == 5
+    made = {"status_code": 201, "headers": {"Location": "/api/v1/user/5"}}
+    api.post(URL + "/api/v1/user", [{"status_code": 401}, made])
+    assert created("/api/v1/user", json={})["id"] == 5
 
 
 def test_a_second_401_is_an_error(api: rm.Mocker) -> None:

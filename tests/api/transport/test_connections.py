@@ -242,13 +242,14 @@ def test_a_child_process_has_connections_and_locks_of_its_own() -> None:
     with serving(serve) as port:
         client = make_client(base_url=f"http://127.0.0.1:{port}")
         client.request("GET", THING)
-        locks = (client._tokens._lock, client._sender._lock, client._limits._lock)
+        sender = client.transport._sender
+        locks = (client.transport.tokens._lock, sender._lock, sender._limits._lock)
         for lock in locks:  # as when another thread is in the middle of something
             lock.acquire()
         child = os.fork()
         if child == 0:
             ok = client.request("GET", "/api/v1/child") == {"id": 7}
-            client._tokens.renew(client._tokens.held)
+            client.transport.tokens.renew(client.transport.tokens.held)
             client.close()
             os._exit(0 if ok else 1)
         for lock in locks:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from airflow_provider_emnify.api import EmnifyServerError
 from airflow_provider_emnify.api.transport.paging import Listing, Page
-from tests.api.support import AUTHENTICATE, URL, make_client, make_token
+from tests.api.support import AUTHENTICATE, URL, listed, make_token
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -206,20 +206,20 @@ def test_paging_headers_are_read_in_any_letter_case(
     requests_mock: rm.Mocker, names: tuple[str, ...], sort: str | None
 ) -> None:
     serve(requests_mock, 250, 100, names)
-    rows = list(make_client().list("/api/v1/endpoint", per_page=100, sort=sort))
+    rows = list(listed("/api/v1/endpoint", per_page=100, sort=sort))
     assert sorted(row["id"] for row in rows) == list(range(1, 251))
 
 
 def test_a_per_page_that_the_server_cuts_loses_nothing(requests_mock: rm.Mocker) -> None:
     serve(requests_mock, 2500, 1000, ("X-Count-Per-Page", "X-Current-Page", "X-Total-Count", "X-Total-Pages"))
-    rows = list(make_client().list("/api/v1/endpoint", per_page=100_000))
+    rows = list(listed("/api/v1/endpoint", per_page=100_000))
     assert sorted(row["id"] for row in rows) == list(range(1, 2501))
 
 
 def test_a_list_without_paging_headers_is_one_page(requests_mock: rm.Mocker) -> None:
     requests_mock.post(AUTHENTICATE, json={"auth_token": make_token()})
     requests_mock.get(URL + "/api/v1/service_profile", json=[{"id": 3}, {"id": 1}])
-    assert list(make_client().list("/api/v1/service_profile")) == [{"id": 3}, {"id": 1}]
+    assert list(listed("/api/v1/service_profile")) == [{"id": 3}, {"id": 1}]
     assert len(requests_mock.request_history) == 2
 
 
@@ -233,7 +233,7 @@ def test_a_list_in_an_envelope_is_read_to_its_last_page(requests_mock: rm.Mocker
         return {"total": 5, "page": page, "page_size": size, "last_page": 3, "data": data}
 
     requests_mock.get(URL + "/api/v2/tags", json=answer)
-    rows = list(make_client().list("/api/v2/tags", envelope=True, per_page=2))
+    rows = list(listed("/api/v2/tags", envelope=True, per_page=2))
     assert rows == [{"id": n} for n in range(5)]
 
 
@@ -242,4 +242,4 @@ def test_a_list_of_another_form_is_an_error(requests_mock: rm.Mocker, envelope: 
     requests_mock.post(AUTHENTICATE, json={"auth_token": make_token()})
     requests_mock.get(URL + "/api/v2/tags", json={"what": 1})
     with pytest.raises(EmnifyServerError, match="expected"):
-        list(make_client().list("/api/v2/tags", envelope=envelope))
+        list(listed("/api/v2/tags", envelope=envelope))

@@ -24,6 +24,7 @@ from tests.api.support import (
     TOKEN,
     URL,
     Sleeps,
+    created,
     free_port,
     make_client,
     make_token,
@@ -62,7 +63,7 @@ def test_what_may_be_repeated_is_sent_again_after_a_5xx(api: rm.Mocker, method: 
 @pytest.mark.parametrize("status", [500, 502, 503, 504])
 def test_a_post_is_never_sent_again_after_a_5xx(api: rm.Mocker, status: int) -> None:
     api.post(URL + USER, status_code=status)
-    with pytest.raises(EmnifyUnknownOutcomeError, match="look first") as caught:
+    with pytest.raises(EmnifyUnknownOutcomeError, match="check first") as caught:
         make_client().request("POST", USER, json={})
     assert sent(api) == ["POST /api/v1/user"]
     assert caught.value.status == status
@@ -186,7 +187,7 @@ def test_every_request_has_a_timeout(api: rm.Mocker) -> None:
 
 def test_a_post_may_be_called_repeatable(api: rm.Mocker) -> None:
     api.post(URL + USER, [{"status_code": 502}, {"json": {"id": 1}}])
-    assert make_client().request("POST", USER, json={}, repeatable=True) == {"id": 1}
+    assert make_client().request("POST", USER, json={}, idempotent=True) == {"id": 1}
 
 
 def test_501_is_not_tried_again(api: rm.Mocker) -> None:
@@ -208,23 +209,23 @@ def test_501_is_not_tried_again(api: rm.Mocker) -> None:
 )
 def test_create_returns_the_id_in_every_form_of_answer(api: rm.Mocker, answer: dict) -> None:
     api.post(URL + USER, **answer)
-    assert make_client().create(USER, json={})["id"] == 42
+    assert created(USER, json={})["id"] == 42
 
 
 def test_create_looks_for_what_it_may_have_made(api: rm.Mocker) -> None:
     api.post(URL + USER, status_code=502)
-    assert make_client().create(USER, json={}, find=lambda: {"id": 42}) == {"id": 42}
+    assert created(USER, json={}, find=lambda: {"id": 42}) == {"id": 42}
     assert len(sent(api)) == 1
 
 
 def test_create_sends_again_only_what_emnify_itself_keeps_unique(api: rm.Mocker) -> None:
     api.post(URL + USER, [{"status_code": 502}, {"status_code": 201, "json": {"id": 43}}])
-    assert make_client().create(USER, json={}, find=lambda: None, unique=True) == {"id": 43}
+    assert created(USER, json={}, find=lambda: None, unique=True) == {"id": 43}
     api.post(URL + USER, status_code=502)
     with pytest.raises(EmnifyUnknownOutcomeError):
-        make_client().create(USER, json={}, find=lambda: None)
+        created(USER, json={}, find=lambda: None)
     with pytest.raises(EmnifyUnknownOutcomeError):
-        make_client().create(USER, json={})
+        created(USER, json={})
     assert len(sent(api)) == 4
 
 

@@ -127,7 +127,7 @@ def test_other_credentials_and_other_hosts_share_nothing(api: rm.Mocker, tmp_pat
 def test_the_file_opens_nothing_to_who_does_not_hold_the_credential(api: rm.Mocker, tmp_path: Path) -> None:
     client = sharing(tmp_path / "tokens")
     client.authenticate()
-    token = client._tokens.held
+    token = client.transport.tokens.held
     assert token is not None
     files = [path for path in (tmp_path / "tokens").iterdir() if path.suffix != ".lock"]
     assert len(files) == 1

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from airflow_provider_emnify.api import EmnifyError, EmnifyServerError
 from airflow_provider_emnify.api.transport.paging import Listing, Page
-from tests.api.support import AUTHENTICATE, URL, make_client, make_token
+from tests.api.support import AUTHENTICATE, URL, listed, make_client, make_token
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -207,7 +207,7 @@ def test_the_order_by_id_is_asked_for(requests_mock: rm.Mocker, path: str) -> No
     requests_mock.post(AUTHENTICATE, json={"auth_token": make_token()})
     headers = {"X-Total-Count": "1", "X-Total-Pages": "1", "X-Current-Page": "1"}
     found = requests_mock.get(URL + path, json=[{"id": 1}], headers=headers)
-    assert list(make_client().list(path)) == [{"id": 1}]
+    assert list(listed(path)) == [{"id": 1}]
     assert found.last_request.qs["sort"] == ["id"]
 
 
@@ -219,7 +219,7 @@ def test_an_answer_that_is_no_list_of_rows_is_an_error(
     requests_mock.post(AUTHENTICATE, json={"auth_token": make_token()})
     requests_mock.get(URL + path, content=body)
     with pytest.raises(EmnifyError):
-        list(make_client().list(path, envelope=path.endswith("tags")))
+        list(listed(path, envelope=path.endswith("tags")))
 
 
 @pytest.mark.parametrize(
@@ -236,9 +236,8 @@ def test_an_envelope_is_whole_or_refused(requests_mock: rm.Mocker, broken: dict[
         return {"total": 5, "page": page, "page_size": 2, "last_page": 3, "data": data, **broken}
 
     requests_mock.get(URL + "/api/v2/tags", json=answer)
-    client = make_client()
     try:
-        rows = list(client.list("/api/v2/tags", envelope=True, per_page=2))
+        rows = list(listed("/api/v2/tags", envelope=True, per_page=2))
     except EmnifyServerError:
         return
     assert rows == [{"id": n} for n in range(5)]
@@ -293,7 +292,7 @@ def test_without_headers_a_list_is_whole(
     requests_mock: rm.Mocker, path: str, of: dict[str, int] | None, rows: int, sort: str | None
 ) -> None:
     serve(requests_mock, path, of, list(range(1, rows + 1)), 100, "page per_page")
-    found = [row["id"] for row in make_client().list(path, path_params=of, sort=sort)]
+    found = [row["id"] for row in listed(path, path_params=of, sort=sort)]
     assert sorted(found) == list(range(1, rows + 1))
 
 
@@ -304,7 +303,7 @@ def test_without_headers_a_full_page_may_be_all(
     requests_mock: rm.Mocker, path: str, of: dict[str, int] | None, rows: int, per_page: int | None
 ) -> None:
     serve(requests_mock, path, of, list(range(rows)), 100, "page per_page")
-    found = [row["id"] for row in make_client().list(path, path_params=of, per_page=per_page)]
+    found = [row["id"] for row in listed(path, path_params=of, per_page=per_page)]
     assert sorted(found) == list(range(rows))
 
 
@@ -321,7 +320,7 @@ def test_without_headers_a_server_that_ignores_the_page_is_refused(
 ) -> None:
     serve(requests_mock, path, of, list(range(230)), most, obeys)
     with pytest.raises(EmnifyServerError, match="could not be read as a whole"):
-        list(make_client().list(path, path_params=of, sort=sort))
+        list(listed(path, path_params=of, sort=sort))
 
 
 @ANY_LIST
@@ -330,11 +329,11 @@ def test_an_empty_answer_without_headers_is_all_only_where_an_unknown_id_gets_it
 ) -> None:
     found = serve(requests_mock, path, of, [], 100, "page per_page")
     if path.endswith("}/event"):
-        assert list(make_client().list(path, path_params=of)) == []
+        assert list(listed(path, path_params=of)) == []
         assert found.call_count == 2
     else:
         with pytest.raises(EmnifyServerError, match="could not be read as a whole"):
-            list(make_client().list(path, path_params=of))
+            list(listed(path, path_params=of))
 
 
 @ANY_LIST
@@ -345,4 +344,4 @@ def test_an_empty_answer_that_passes_is_read_over(
     headers = {"X-Total-Count": "1", "X-Total-Pages": "1", "X-Current-Page": "1"}
     answers: list[Any] = [{"json": []}, {"json": [{"id": 1}], "headers": headers}]
     requests_mock.get(URL + path.format(**(of or {})), answers)
-    assert list(make_client().list(path, path_params=of)) == [{"id": 1}]
+    assert list(listed(path, path_params=of)) == [{"id": 1}]

@@ -17,6 +17,7 @@ from airflow_provider_emnify.api import (
     EmnifyValidationError,
 )
 from airflow_provider_emnify.api.resources.graphql import is_mutation
+from airflow_provider_emnify.api.transport.transport import Transport
 from airflow_provider_emnify.operators.emnify import EmnifyOperator
 from airflow_provider_emnify.operators.graphql import EmnifyGraphqlOperator
 from airflow_provider_emnify.operators.idempotency.create_once import Attempt, at_most_once
@@ -76,14 +77,14 @@ def test_a_worker_that_died_after_the_answer_is_not_followed_by_a_second_call(
 def test_a_worker_that_died_in_the_middle_is_not_followed_by_a_second_call(
     fleet: Sandbox, store: Store | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    plain = EmnifyClient.create
+    plain = Transport.create
 
     def die(*args: Any, **kwargs: Any) -> None:
         plain(*args, **kwargs)
         raise SystemExit
 
     with monkeypatch.context() as patch:
-        patch.setattr(EmnifyClient, "create", die)
+        patch.setattr(Transport, "create", die)
         with pytest.raises(SystemExit):
             sms(fleet).execute(attempt(1, store))
     for number in (2, 3):
@@ -150,18 +151,18 @@ def test_what_may_be_repeated_is_repeated(
 
 def test_it_can_be_switched_off_and_on(fleet: Sandbox, store: Store | None) -> None:
     for number in (1, 2):
-        sms(fleet, repeatable=True).execute(attempt(number, store))
+        sms(fleet, idempotent=True).execute(attempt(number, store))
     assert len(fleet.state.sms) == 2
     arguments = {"endpoint_id": 1_000_001, "name": "pump"}
     rename = EmnifyOperator(
-        task_id="t", call="endpoints.update", arguments=arguments, repeatable=False, retries=RETRIES
+        task_id="t", call="endpoints.update", arguments=arguments, idempotent=False, retries=RETRIES
     )
     rename.execute(attempt(1, store))
     with pytest.raises(AirflowFailException) as caught:
         rename.execute(attempt(2, store))
     assert refused(caught)
-    with pytest.raises(ValueError, match="repeatable: 'maybe'"):
-        sms(fleet, repeatable="maybe")
+    with pytest.raises(ValueError, match="idempotent: 'maybe'"):
+        sms(fleet, idempotent="maybe")
 
 
 class TestGraphql:
@@ -185,12 +186,12 @@ class TestGraphql:
         assert fleet.counts["POST /graphql"] == 2
 
     @pytest.mark.parametrize(
-        ("query", "repeatable"), [("{ myUser { id } }", None), ("mutation { rename(id: 7) }", True)]
+        ("query", "idempotent"), [("{ myUser { id } }", None), ("mutation { rename(id: 7) }", True)]
     )
     def test_a_query_is_sent_by_each_try(
-        self, fleet: Sandbox, store: Store | None, query: str, repeatable: bool | None
+        self, fleet: Sandbox, store: Store | None, query: str, idempotent: bool | None
     ) -> None:
-        operator = EmnifyGraphqlOperator(task_id="t", query=query, repeatable=repeatable, retries=RETRIES)
+        operator = EmnifyGraphqlOperator(task_id="t", query=query, idempotent=idempotent, retries=RETRIES)
         for number in (1, 2):
             operator.execute(attempt(number, store))
         assert fleet.counts["POST /graphql"] == 2
@@ -217,7 +218,7 @@ class TestTwoRunsAtOnce:
     def in_the_middle(self, fleet: Sandbox, monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[Any]]:
         def run(write: str, first: BaseOperator, second: BaseOperator) -> list[Any]:
             runs = [lambda: first.execute(attempt(1, Store())), lambda: second.execute(attempt(1, Store()))]
-            return in_turn(monkeypatch, EmnifyClient, write, *runs)
+            return in_turn(monkeypatch, Transport if write == "create" else EmnifyClient, write, *runs)
 
         return run
 
@@ -243,8 +244,8 @@ class TestTwoRunsAtOnce:
         assert len(fleet.state.sms) == 2
 
     def test_what_may_be_repeated_is_repeated(self, fleet: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
-        runs = [lambda: sms(fleet, repeatable=True).execute(attempt(1, Store()))] * 2
-        rows = at_once(monkeypatch, EmnifyClient, "create", *runs)
+        runs = [lambda: sms(fleet, idempotent=True).execute(attempt(1, Store()))] * 2
+        rows = at_once(monkeypatch, Transport, "create", *runs)
         assert {row["id"] for row in rows} == {row.id for row in fleet.state.sms.values()}
         assert len(fleet.state.sms) == 2
 

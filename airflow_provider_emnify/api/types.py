@@ -1,0 +1,13 @@
+"""What stands in the signatures of the resources."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date, datetime
+from typing import Any
+
+Row = dict[str, Any]
+Rows = list[Row]
+Numbers = list[int]
+Ids = int | str | Sequence[int | str]
+Moment = datetime | date | str
