@@ -61,7 +61,7 @@ def onboard() -> None:
         """Take SIMs that no endpoint has yet, and plan an endpoint for each."""
         wanted = (params or {})["devices"]
         with EmnifyHook() as hook:
-            sims = list(islice(hook.get_conn().sims.list(endpoint_id=None, status="issued"), wanted))
+            sims = list(islice(hook.get_conn().sims.list(assigned=False, status="issued"), wanted))
         if len(sims) < wanted:
             raise AirflowFailException(f"{wanted} devices need as many free SIMs, and there are {len(sims)}")
         return [{"name": f"Tracker {sim['iccid']}", "sim_id": sim["id"]} for sim in sims]
@@ -94,7 +94,7 @@ def onboard() -> None:
     wait_online = EmnifyEndpointConnectivitySensor(
         task_id="wait_online",
         endpoint_ids=endpoint_ids,
-        target="ONLINE",
+        target_status="ONLINE",
         deferrable=True,
         poke_interval=2,
         timeout=3600,

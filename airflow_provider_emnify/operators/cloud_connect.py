@@ -80,7 +80,7 @@ class EmnifyCreateCloudConnectOperator(EmnifyWaitingOperator):
             public_ip="203.0.113.7",
             on_prem_cidr=["10.8.0.0/16"],
             psk_conn_id="office_vpn",
-            wait_until_active=True,
+            wait_for_completion=True,
             deferrable=True,
         )
 
@@ -100,7 +100,7 @@ class EmnifyCreateCloudConnectOperator(EmnifyWaitingOperator):
     :param description: What it is for (templated).
     :param if_exists: ``"skip"`` (default): use an attachment of the name as it is; ``"fail"``: fail, except
         for one that an earlier try of this task created (since the DAG run started).
-    :param wait_until_active: Wait until the attachment is active (default False).
+    :param wait_for_completion: Wait until the attachment is active (default False).
     :param deferrable: Wait in the triggerer instead of in a worker. Default: ``[operators]
         default_deferrable``.
     :param poll_interval: Seconds (or a timedelta) between two looks. Default 60.
@@ -143,7 +143,7 @@ class EmnifyCreateCloudConnectOperator(EmnifyWaitingOperator):
         psk_conn_id: str | None = None,
         description: str | None = None,
         if_exists: Literal["skip", "fail"] = "skip",
-        wait_until_active: bool = False,
+        wait_for_completion: bool = False,
         timeout: float | timedelta = timedelta(days=8),
         **kwargs: Any,
     ) -> None:
@@ -151,8 +151,8 @@ class EmnifyCreateCloudConnectOperator(EmnifyWaitingOperator):
         parse_choice(type, tuple(_TYPES), "type")
         parse_choice(if_exists, _IF_EXISTS, "if_exists")
         check_early(parse_text, name, "name")
-        if not isinstance(wait_until_active, bool):
-            raise ValueError(f"wait_until_active: {wait_until_active!r} is neither True nor False")  # noqa: TRY004 - as all bad arguments
+        if not isinstance(wait_for_completion, bool):
+            raise ValueError(f"wait_for_completion: {wait_for_completion!r} is neither True nor False")  # noqa: TRY004 - as all bad arguments
         self.name = name
         self.type = type
         self.region = region
@@ -165,7 +165,7 @@ class EmnifyCreateCloudConnectOperator(EmnifyWaitingOperator):
         self.psk_conn_id = psk_conn_id
         self.description = description
         self.if_exists = if_exists
-        self.wait_until_active = wait_until_active
+        self.wait_for_completion = wait_for_completion
         self._check_fields()
 
     def execute(self, context: Context) -> Any:
@@ -224,7 +224,7 @@ class EmnifyCreateCloudConnectOperator(EmnifyWaitingOperator):
         return int(created)
 
     def _leave(self, attachment_id: int | str) -> Any:
-        if not self.wait_until_active:
+        if not self.wait_for_completion:
             return attachment_id
         return self.wait_until(
             Wait("cloud_connect", str(attachment_id), CloudConnectStatus.ACTIVE), attachment_id
@@ -259,7 +259,7 @@ class EmnifyDeleteCloudConnectOperator(EmnifyBaseOperator):
     :param attachment_id: The attachment's id or name (templated).
     :param confirm: Must be True: the connection is cut, and a deleted attachment cannot be brought back.
     :param emnify_conn_id: The connection to emnify.
-    :returns: Whether there was an attachment to delete.
+    :returns: The id of the attachment that is gone, in a list; an empty one for a name that none has.
     :raises ValueError: when the DAG is parsed, without ``confirm=True``.
     :raises AirflowFailException: for a permanent error.
 
@@ -276,21 +276,20 @@ class EmnifyDeleteCloudConnectOperator(EmnifyBaseOperator):
         self.attachment_id = attachment_id
         self.confirm = confirm
 
-    def execute(self, context: Context) -> bool:
+    def execute(self, context: Context) -> list[int]:
         """Look for the attachment, and delete it."""
         del context
         wanted = _id_or_name(self.attachment_id)
         attachment = _find(self.client, wanted)
         if attachment is None:
             self.log.info("There is no attachment %s: nothing to delete", wanted)
-            return False
+            return [int(wanted)] if wanted.isdigit() else []
         self.log.info("Deleting attachment %s (%s)", attachment["id"], attachment.get("name"))
         try:
             self.client.cloud_connect.delete(attachment["id"])
         except EmnifyNotFoundError:
             self.log.info("Attachment %s exists no more", attachment["id"])
-            return False
-        return True
+        return [int(attachment["id"])]
 
 
 def _find(client: EmnifyClient, wanted: str) -> Row | None:

@@ -51,7 +51,7 @@ class EmnifySendSmsOperator(EmnifyCancellingOperator):
     .. code-block:: python
 
         EmnifySendSmsOperator(
-            task_id="reboot", endpoint_ids=[7, 8], text="reboot", wait_for_delivery=True, deferrable=True
+            task_id="reboot", endpoint_ids=[7, 8], text="reboot", wait_for_completion=True, deferrable=True
         )
 
     :param endpoint_ids: One id or many (templated).
@@ -60,7 +60,8 @@ class EmnifySendSmsOperator(EmnifyCancellingOperator):
         international one, or a name of at most 11 characters, to which nobody can answer. Default: emnify's.
     :param dest_address: Where answers go: the identifier of a callback (templated).
     :param expiry_date: When emnify gives up, in UTC (templated). Default: emnify's own.
-    :param wait_for_delivery: Wait until all are delivered. It fails when one fails, expires or is cancelled.
+    :param wait_for_completion: Wait until all are delivered. It fails when one fails, expires or is
+        cancelled.
     :param deferrable: Wait in the triggerer instead of in a worker. Default: ``[operators]
         default_deferrable``.
     :param poll_interval: Seconds (or a timedelta) between two looks. Default 60.
@@ -95,7 +96,7 @@ class EmnifySendSmsOperator(EmnifyCancellingOperator):
         source_address: str | None = None,
         dest_address: str | None = None,
         expiry_date: datetime | str | None = None,
-        wait_for_delivery: bool = False,
+        wait_for_completion: bool = False,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -109,7 +110,7 @@ class EmnifySendSmsOperator(EmnifyCancellingOperator):
         self.source_address = source_address
         self.dest_address = dest_address
         self.expiry_date = expiry_date
-        self.wait_for_delivery = parse_bool(wait_for_delivery, "wait_for_delivery")
+        self.wait_for_completion = parse_bool(wait_for_completion, "wait_for_completion")
 
     def execute(self, context: Context) -> dict[str, list[int]]:
         """Look for what was sent, send the rest, and wait."""
@@ -134,7 +135,7 @@ class EmnifySendSmsOperator(EmnifyCancellingOperator):
 
         for_each(ids, send, what="send the SMS to endpoint")
         self.log.info("Sent %s", sent)
-        if not self.wait_for_delivery:
+        if not self.wait_for_completion:
             return sent
         pairs = [f"{endpoint_id}/{sms_id}" for endpoint_id, found in sent.items() for sms_id in found]
         delivered: dict[str, list[int]] = self.wait_until(

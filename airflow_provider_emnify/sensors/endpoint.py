@@ -70,8 +70,8 @@ class EmnifyEndpointConnectivitySensor(EmnifyWaitSensor):
         EmnifyEndpointConnectivitySensor(task_id="lost", endpoint_ids=7, not_online_for=24, wait_for="any")
 
     :param endpoint_ids: One id or many: ``7``, ``[7, 8]``, ``"7,8"``, ``"[7, 8]"`` (templated).
-    :param target: The states that will do (templated): ``"ONLINE"`` has a data session, ``"ATTACHED"`` is
-        registered on a network without one; also ``"OFFLINE"`` and ``"BLOCKED"``. Default: ONLINE or
+    :param target_status: The states that will do (templated): ``"ONLINE"`` has a data session, ``"ATTACHED"``
+        is registered on a network without one; also ``"OFFLINE"`` and ``"BLOCKED"``. Default: ONLINE or
         ATTACHED.
     :param fail_on_blocked: Whether a blocked endpoint fails the wait at once (default True), unless that is
         the target or ``not_online_for`` is given.
@@ -83,33 +83,33 @@ class EmnifyEndpointConnectivitySensor(EmnifyWaitSensor):
     Vendor page: https://docs.emnify.com/developers/api/endpoint/endpoint-connectivity-by-id-get
     """
 
-    template_fields: Sequence[str] = ("emnify_conn_id", "endpoint_ids", "target")
+    template_fields: Sequence[str] = ("emnify_conn_id", "endpoint_ids", "target_status")
     operator_extra_links = (EmnifyDevicesLink(),)
 
     def __init__(
         self,
         *,
         endpoint_ids: Any,
-        target: Connectivity | str | Sequence[Connectivity | str] = ("ONLINE", "ATTACHED"),
+        target_status: Connectivity | str | Sequence[Connectivity | str] = ("ONLINE", "ATTACHED"),
         fail_on_blocked: bool = True,
         not_online_for: float | timedelta | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.endpoint_ids = endpoint_ids
-        self.target = target
+        self.target_status = target_status
         self.fail_on_blocked = parse_bool(fail_on_blocked, "fail_on_blocked")
         if isinstance(not_online_for, timedelta):
             not_online_for = not_online_for / timedelta(hours=1)
         self.not_online_for = not_online_for
-        self._check_early(self.wait, endpoint_ids, target)
+        self._check_early(self.wait, endpoint_ids, target_status)
 
     def wait(self) -> Wait:
         """Return the wait."""
         if self.not_online_for is not None:
             hours = {"hours": self.not_online_for}
             return self._make_wait("endpoint_silence", self.endpoint_ids, Silence.NOT_ONLINE, filters=hours)
-        wait = self._make_wait("endpoint_connectivity", self.endpoint_ids, self.target, ())
+        wait = self._make_wait("endpoint_connectivity", self.endpoint_ids, self.target_status, ())
         if not self.fail_on_blocked or Connectivity.BLOCKED in wait.target:
             return wait
         return self._make_wait(wait.kind, wait.ids, wait.target, Connectivity.BLOCKED)

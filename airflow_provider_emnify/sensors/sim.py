@@ -66,27 +66,27 @@ class EmnifySimBatchSensor(EmnifyWaitSensor):
         EmnifySimBatchSensor(task_id="arrived", bics="4423-8372-9182")
 
     :param bics: The code of one batch (BIC), or of many (templated).
-    :param target_state: ``"registrable"`` (default) or ``"registered"``; or both (templated).
+    :param target_status: ``"registrable"`` (default) or ``"registered"``; or both (templated).
     :returns: The state of each batch, by code.
 
     Vendor page: https://docs.emnify.com/developers/api/sim/validate-sim-batch-by-bic
     """
 
-    template_fields: Sequence[str] = ("emnify_conn_id", "bics", "target_state")
+    template_fields: Sequence[str] = ("emnify_conn_id", "bics", "target_status")
     operator_extra_links = (EmnifySimsLink(),)
 
     def __init__(
         self,
         *,
         bics: Any,
-        target_state: SimBatchState | str | Sequence[SimBatchState | str] = "registrable",
+        target_status: SimBatchState | str | Sequence[SimBatchState | str] = "registrable",
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.bics = bics
-        self.target_state = target_state
-        self._check_early(self.wait, bics, target_state)
+        self.target_status = target_status
+        self._check_early(self.wait, bics, target_status)
 
     def wait(self) -> Wait:
         """Return the wait."""
-        return self._make_wait("sim_batch", self.bics, self.target_state)
+        return self._make_wait("sim_batch", self.bics, self.target_status)

@@ -94,7 +94,7 @@ class TestCreate:
 
     @pytest.mark.parametrize("kind", [TGW, VPN], ids=["tgw", "vpn"])
     def test_it_waits_until_the_attachment_is_active(self, fleet: Sandbox, kind: Any) -> None:
-        operator = create(kind, wait_until_active=True, deferrable=True)
+        operator = create(kind, wait_for_completion=True, deferrable=True)
         deferral = deferred(operator)
         assert deferral.timeout is not None
         assert deferral.timeout.days >= 8  # an offer can stay open for seven
@@ -104,14 +104,14 @@ class TestCreate:
     @pytest.mark.parametrize("status", [7, 8])
     def test_an_attachment_that_fails_ends_the_wait(self, fleet: Sandbox, status: int) -> None:
         fleet.outcomes.add("cloud_connect", "office", status=status)
-        operator = create(wait_until_active=True, deferrable=True)
+        operator = create(wait_for_completion=True, deferrable=True)
         deferral = deferred(operator)
         fleet.clock.advance(10)
         with pytest.raises(AirflowFailException, match="Cloud Connect attachment 1 is"):
             resume(operator, deferral)
 
     def test_a_kill_leaves_the_attachment(self, fleet: Sandbox) -> None:
-        operator = create(wait_until_active=True, deferrable=True)
+        operator = create(wait_for_completion=True, deferrable=True)
         deferred(operator)
         operator.on_kill()
         assert fleet.counts[f"DELETE {ONE}"] == 0
@@ -143,7 +143,7 @@ class TestCreate:
     def test_an_attachment_that_exists_is_used_as_it_is(self, fleet: Sandbox) -> None:
         create().execute(context())
         fleet.clock.advance(10)
-        assert create(wait_until_active=True).execute(context()) == 1
+        assert create(wait_for_completion=True).execute(context()) == 1
         assert len(posted(fleet)) == 1
 
     def test_or_refused_if_asked(self, fleet: Sandbox) -> None:
@@ -165,7 +165,7 @@ class TestCreate:
         create().execute(context())
         fleet.clock.advance(1)
         fleet.state.attachments[1].offer_ends = fleet.clock.time() - 8 * 86_400
-        operator = create(wait_until_active=True, deferrable=True)
+        operator = create(wait_for_completion=True, deferrable=True)
         deferral = deferred(operator)
         assert fleet.counts[f"PATCH {ONE}"] == 1
         fleet.clock.advance(10)
@@ -211,7 +211,7 @@ class TestPreSharedKey:
     ) -> None:
         monkeypatch.setattr(EmnifyCreateCloudConnectOperator, "log", logging.getLogger("operator"))
         caplog.set_level(logging.DEBUG)
-        operator = create(VPN, psk_conn_id="office", wait_until_active=True, deferrable=True)
+        operator = create(VPN, psk_conn_id="office", wait_for_completion=True, deferrable=True)
         deferral = deferred(operator)
         assert posted(fleet)[0]["psk"]
         told = [
@@ -245,21 +245,21 @@ class TestDelete:
     def test_it_is_deleted_once(self, fleet: Sandbox, by: str) -> None:
         create().execute(context())
         operator = delete(attachment_id=1 if by == "id" else "office")
-        assert operator.execute(context()) is True
-        assert operator.execute(context()) is False  # it is being deleted
+        assert operator.execute(context()) == [1]
+        assert operator.execute(context()) == ([1] if by == "id" else [])  # it is being deleted
         fleet.clock.advance(10)
-        assert operator.execute(context()) is False
+        assert operator.execute(context()) == ([1] if by == "id" else [])
         assert fleet.counts[f"DELETE {ONE}"] == 1
 
     def test_a_lost_answer_is_no_failure(self, fleet: Sandbox) -> None:
         create().execute(context())
         fleet.faults.add(method="DELETE", path=ONE, drop="after")
-        assert delete().execute(context()) is True
+        assert delete().execute(context()) == [1]
 
     def test_one_that_is_gone_in_the_meantime_is_done(self, fleet: Sandbox) -> None:
         create().execute(context())
         fleet.faults.add(method="DELETE", path=ONE, status=404)
-        assert delete().execute(context()) is False
+        assert delete().execute(context()) == [1]
 
     @pytest.mark.parametrize("confirm", [False, None, 1, "True"])
     def test_it_has_to_be_confirmed(self, confirm: Any) -> None:
@@ -282,7 +282,7 @@ class TestDelete:
         (create, {"kind": VPN, "asn": 65000}, "asn: not for type 'vpn'"),
         (create, {"kind": {**VPN, "type": "vpn_bgp"}}, "asn: needed for type 'vpn_bgp'"),
         (create, {"if_exists": "update"}, "if_exists: 'update'"),
-        (create, {"wait_until_active": None}, "wait_until_active: None"),
+        (create, {"wait_for_completion": None}, "wait_for_completion: None"),
         (delete, {"attachment_id": ""}, "attachment_id: ''"),
     ],
 )

@@ -106,21 +106,21 @@ class TestCreate:
         assert fleet.state.data_streams[stream_id].destination == S3
 
     def test_it_waits_until_the_stream_is_running(self, fleet: Sandbox) -> None:
-        operator = create(wait_until_running=True, deferrable=True)
+        operator = create(wait_for_completion=True, deferrable=True)
         deferral = deferred(operator)
         fleet.clock.advance(10)
         assert resume(operator, deferral) == next(iter(fleet.state.data_streams))
 
     def test_an_error_ends_the_wait(self, fleet: Sandbox) -> None:
         fleet.outcomes.add("data_stream", "usage")
-        operator = create(wait_until_running=True, deferrable=True)
+        operator = create(wait_for_completion=True, deferrable=True)
         deferral = deferred(operator)
         fleet.clock.advance(10)
         with pytest.raises(AirflowFailException, match="is Error"):
             resume(operator, deferral)
 
     def test_a_kill_leaves_the_stream(self, fleet: Sandbox) -> None:
-        operator = create(wait_until_running=True, deferrable=True)
+        operator = create(wait_for_completion=True, deferrable=True)
         deferred(operator)
         operator.on_kill()
         assert len(fleet.state.data_streams) == 1
@@ -156,7 +156,9 @@ class TestCreate:
 
     def test_or_changed_if_asked(self, fleet: Sandbox) -> None:
         stream_id = running(fleet)
-        operator = create(data_stream_type_id=2, if_exists="update", wait_until_running=True, deferrable=True)
+        operator = create(
+            data_stream_type_id=2, if_exists="update", wait_for_completion=True, deferrable=True
+        )
         deferral = deferred(operator)
         fleet.clock.advance(10)
         assert resume(operator, deferral) == stream_id
@@ -195,7 +197,7 @@ class TestSecrets:
         monkeypatch.setattr(EmnifyCreateDataStreamOperator, "log", logging.getLogger("operator"))
         caplog.set_level(logging.DEBUG)
         operator = create(
-            destination=DATADOG, credentials_conn_id="datadog", wait_until_running=True, deferrable=True
+            destination=DATADOG, credentials_conn_id="datadog", wait_for_completion=True, deferrable=True
         )
         deferral = deferred(operator)
         [stream] = fleet.state.data_streams.values()
@@ -261,7 +263,7 @@ class TestUpdate:
 
     def test_it_waits_until_a_paused_stream_is_running(self, fleet: Sandbox) -> None:
         stream_id = running(fleet, status="paused")
-        operator = update(data_stream_id=str(stream_id), status=1, wait_until_running=True, deferrable=True)
+        operator = update(data_stream_id=str(stream_id), status=1, wait_for_completion=True, deferrable=True)
         deferral = deferred(operator)
         fleet.clock.advance(10)
         assert resume(operator, deferral) == stream_id
@@ -281,7 +283,7 @@ class TestRestart:
     def test_a_stream_that_has_stopped_is_restarted(self, fleet: Sandbox) -> None:
         fleet.outcomes.add("data_stream", "usage")
         stream_id = running(fleet)
-        operator = restart(wait_until_running=True, deferrable=True)
+        operator = restart(wait_for_completion=True, deferrable=True)
         deferral = deferred(operator)
         fleet.clock.advance(10)
         assert resume(operator, deferral) == stream_id
@@ -290,7 +292,7 @@ class TestRestart:
     def test_the_error_that_it_had_does_not_end_the_wait(self, fleet: Sandbox) -> None:
         fleet.outcomes.add("data_stream", "usage")
         stream_id = running(fleet)
-        operator = restart(wait_until_running=True, deferrable=True)
+        operator = restart(wait_for_completion=True, deferrable=True)
         deferral = deferred(operator)
         fleet.state.data_streams[stream_id].status = DataStreamStatus.ERROR
         fleet.faults.add(method="GET", path=ONE, status=503, do=lambda: fleet.clock.advance(10), skip=1)
@@ -316,21 +318,21 @@ class TestDelete:
     def test_it_is_deleted_once(self, fleet: Sandbox, by: str) -> None:
         stream_id = running(fleet)
         operator = delete(data_stream_id=stream_id if by == "id" else "usage")
-        assert operator.execute(context()) is True
-        assert operator.execute(context()) is True  # it takes effect a little later
+        assert operator.execute(context()) == [stream_id]
+        assert operator.execute(context()) == [stream_id]  # it takes effect a little later
         fleet.clock.advance(10)
         assert fleet.state.data_streams == {}
-        assert operator.execute(context()) is False
+        assert operator.execute(context()) == ([stream_id] if by == "id" else [])
 
     def test_a_lost_answer_is_no_failure(self, fleet: Sandbox) -> None:
-        running(fleet)
+        stream_id = running(fleet)
         fleet.faults.add(method="DELETE", path=ONE, drop="after")
-        assert delete().execute(context()) is True
+        assert delete().execute(context()) == [stream_id]
 
     def test_one_that_is_gone_in_the_meantime_is_done(self, fleet: Sandbox) -> None:
-        running(fleet)
+        stream_id = running(fleet)
         fleet.faults.add(method="DELETE", path=ONE, status=404)
-        assert delete().execute(context()) is False
+        assert delete().execute(context()) == [stream_id]
 
     @pytest.mark.parametrize("confirm", [False, None, 1, "True"])
     def test_it_has_to_be_confirmed(self, confirm: Any) -> None:
@@ -354,9 +356,9 @@ class TestDelete:
         (create, {"filters": [{"field": "sim", "value": 1, "or": []}]}, "filters: .* is no filter"),
         (create, {"filters": [{"or": 7}]}, "filters: or: 7 is no list"),
         (create, {"status": "error"}, "status: 'error' cannot be set"),
-        (create, {"status": "paused", "wait_until_running": True}, "wait_until_running"),
+        (create, {"status": "paused", "wait_for_completion": True}, "wait_for_completion"),
         (create, {"if_exists": "replace"}, "if_exists: 'replace'"),
-        (create, {"wait_until_running": "yes"}, "wait_until_running: 'yes'"),
+        (create, {"wait_for_completion": "yes"}, "wait_for_completion: 'yes'"),
         (update, {}, "give at least one of them"),
         (update, {"data_stream_id": "", "status": 1}, "data_stream_id: ''"),
         (update, {"name": " "}, "name: ' '"),

@@ -156,7 +156,7 @@ def test_a_user_who_is_gone_is_deleted(fleet: Sandbox, first: str, missing: Any)
     for method in {first, "DELETE"}:
         gone(fleet, f"/api/v1/user/{user.id}$", missing, method)
     operator = EmnifyDeleteUserOperator(task_id="t", user_id=user.id, confirm=True)
-    assert operator.execute(context()) is False
+    assert operator.execute(context()) == [user.id]
 
 
 @in_each_form
@@ -186,7 +186,7 @@ def test_a_stream_or_an_attachment_that_is_gone_is_deleted(
     one = {"X-Total-Count": "1", "X-Total-Pages": "1"}
     fleet.faults.add(method="GET", path=list_path, status=200, body=[row], headers=one, times=None)
     fault = gone(fleet, path, missing, "DELETE")
-    assert kind(task_id="t", **{name: row["id"]}, confirm=True).execute(context()) is False
+    assert kind(task_id="t", **{name: row["id"]}, confirm=True).execute(context()) == [row["id"]]
     assert fault.hits == 1
 
 

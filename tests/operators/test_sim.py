@@ -104,7 +104,9 @@ class TestSetStatus:
 
 class TestRegister:
     def register(self, **arguments: Any) -> EmnifyRegisterSimBatchOperator:
-        return EmnifyRegisterSimBatchOperator(task_id="t", **{"bic": "8988-new", **arguments})
+        return EmnifyRegisterSimBatchOperator(
+            task_id="t", **{"bic": "8988-new", "if_exists": "fail", **arguments}
+        )
 
     def test_its_sims_belong_to_the_organisation(self, fleet: Sandbox) -> None:
         found = self.register(sim_status="suspended").execute(context())
@@ -125,7 +127,7 @@ class TestRegister:
 
     def test_or_it_is_done_if_asked(self, fleet: Sandbox) -> None:
         fleet.add_batch("8988-old", registered=True)
-        found = self.register(bic="8988-old", if_registered="skip").execute(context())
+        found = self.register(bic="8988-old", if_exists="skip").execute(context())
         assert found == {"bic": "8988-old", "registered": False, "sim_ids": []}
         assert fleet.counts[f"PATCH {BATCH}"] == 0
 
@@ -146,7 +148,7 @@ class TestRegister:
             fleet.state.batches["8988-new"].organisation_id = ORGANISATION_ID
 
         fleet.faults.add(method="PATCH", path=BATCH, do=someone_registers)
-        assert self.register(if_registered="skip").execute(context())["registered"] is False
+        assert self.register(if_exists="skip").execute(context())["registered"] is False
 
     def test_a_worker_s_death_after_sending_is_no_error(self, fleet: Sandbox) -> None:
         self.register().execute(context())
@@ -156,11 +158,9 @@ class TestRegister:
     def test_one_that_cannot_be_registered_is_an_error(self, fleet: Sandbox, bic: str) -> None:
         fleet.add_batch("8988-bad", registrable=False)
         with pytest.raises(AirflowFailException, match=bic):
-            self.register(bic=bic, if_registered="skip").execute(context())
+            self.register(bic=bic, if_exists="skip").execute(context())
 
-    @pytest.mark.parametrize(
-        "arguments", [{"bic": " "}, {"sim_status": "deleted"}, {"if_registered": "maybe"}]
-    )
+    @pytest.mark.parametrize("arguments", [{"bic": " "}, {"sim_status": "deleted"}, {"if_exists": "maybe"}])
     def test_bad_arguments_are_refused_when_the_dag_is_parsed(self, arguments: dict[str, Any]) -> None:
         with pytest.raises(ValueError, match=next(iter(arguments))):
             self.register(**arguments)

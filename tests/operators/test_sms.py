@@ -99,7 +99,7 @@ class TestSend:
             ({"endpoint_ids": "x"}, "endpoint_ids"),
             ({"source_address": "TwelveLetter"}, "source_address"),
             ({"expiry_date": "soon"}, "expiry_date"),
-            ({"wait_for_delivery": "maybe"}, "wait_for_delivery"),
+            ({"wait_for_completion": "maybe"}, "wait_for_completion"),
             ({"poll_interval": -1}, "poll_interval"),
             ({"timeout": "1h"}, "timeout"),
         ],
@@ -113,15 +113,15 @@ class TestSend:
 
 class TestWait:
     def test_it_waits_in_the_worker(self, fleet: Sandbox, clock_goes_on: None) -> None:
-        found = send(endpoint_ids=online(fleet), text=LONG, wait_for_delivery=True, poll_interval=5).execute(
-            run(fleet)
-        )
+        found = send(
+            endpoint_ids=online(fleet), text=LONG, wait_for_completion=True, poll_interval=5
+        ).execute(run(fleet))
         numbers = [number for ids in found.values() for number in ids]
         assert {fleet.state.sms[number].status for number in numbers} == {SmsStatus.DELIVERED}
 
     def test_it_waits_in_the_triggerer(self, fleet: Sandbox) -> None:
         operator = send(
-            endpoint_ids=online(fleet), wait_for_delivery=True, deferrable=True, poll_interval=0.02
+            endpoint_ids=online(fleet), wait_for_completion=True, deferrable=True, poll_interval=0.02
         )
         deferral = deferred(operator, run(fleet))
         numbers = sorted(fleet.state.sms)
@@ -136,7 +136,7 @@ class TestWait:
         self, fleet: Sandbox, clock_goes_on: None, deferrable: bool
     ) -> None:
         operator = send(
-            endpoint_ids=online(fleet), wait_for_delivery=True, deferrable=deferrable, poll_interval=0.1
+            endpoint_ids=online(fleet), wait_for_completion=True, deferrable=deferrable, poll_interval=0.1
         )
         fleet.outcomes.add("sms", online(fleet)[1])
         if deferrable:

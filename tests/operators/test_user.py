@@ -26,7 +26,9 @@ ADA = "ada@example.org"
 
 
 def create(**arguments: Any) -> EmnifyCreateUserOperator:
-    return EmnifyCreateUserOperator(task_id="t", **{"username": ADA, "name": "Ada", **arguments})
+    return EmnifyCreateUserOperator(
+        task_id="t", **{"username": ADA, "name": "Ada", "if_exists": "fail", **arguments}
+    )
 
 
 def read(user: int | str = ADA) -> Any:
@@ -212,10 +214,10 @@ def test_delete_needs_confirmation() -> None:
 
 
 def test_a_deleted_user_is_done() -> None:
-    create().execute(context())
+    user_id = create().execute(context())
     operator = EmnifyDeleteUserOperator(task_id="t", user_id=ADA, confirm=True)
-    assert operator.execute(context()) is True
-    assert operator.execute(context()) is False
+    assert operator.execute(context()) == [user_id]
+    assert operator.execute(context()) == []
 
 
 def test_roles_are_added_and_a_role_that_is_there_is_done(sandbox: Sandbox) -> None:

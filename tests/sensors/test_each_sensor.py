@@ -290,7 +290,7 @@ def test_templates_are_rendered_and_ids_can_be_mapped_over(case: Case) -> None:
         (EmnifySmsDeliverySensor, {"sms_ids": "12"}, "no pair of ids"),
         (EmnifyQuotaSensor, {"endpoint_ids": 1, "quota_type": "voice"}, "quota_type: 'voice'"),
         (EmnifyEuiccOperationSensor, {"operation_ids": "op"}, "no pair of ids"),
-        (EmnifySimOperationSensor, {"operation_ids": 1, "target_state": "fine"}, "target_state: 'fine'"),
+        (EmnifySimOperationSensor, {"operation_ids": 1, "target_status": "fine"}, "target_status: 'fine'"),
         (EmnifyDataStreamSensor, {"data_stream_ids": 1, "target_status": 9}, "target_status: 9 is no"),
         (EmnifyCloudConnectSensor, {"attachment_ids": 1, "target_status": "on"}, "target_status: 'on'"),
         (EmnifyCloudConnectSensor, {"attachment_ids": "x y"}, "^attachment_ids: 'x y'"),

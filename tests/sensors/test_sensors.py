@@ -89,7 +89,7 @@ class TestInEachMode:
             if look > 2:
                 fleet.clock.advance(5)
 
-        sensor = EmnifyEndpointConnectivitySensor(**options(mode), endpoint_ids=key, target="online")
+        sensor = EmnifyEndpointConnectivitySensor(**options(mode), endpoint_ids=key, target_status="online")
         assert run(sensor, before_look=change) == {str(key): "ONLINE"}
 
     def test_a_blocked_device_fails_at_once(self, fleet: Sandbox, mode: Mode) -> None:
@@ -115,7 +115,7 @@ class TestInEachMode:
         key = ids_of(fleet)[0]
         fleet.block(key)
         sensor = EmnifyEndpointConnectivitySensor(
-            **options(mode), endpoint_ids=[key], target=Connectivity.BLOCKED
+            **options(mode), endpoint_ids=[key], target_status=Connectivity.BLOCKED
         )
         assert run(sensor) == {str(key): "BLOCKED"}
 
@@ -214,7 +214,7 @@ class TestDeferring:
         (EmnifyEndpointStatusSensor, {"endpoint_ids": 1, "target_status": "asleep"}, "'asleep'"),
         (EmnifyEndpointStatusSensor, {"endpoint_ids": 1, "target_status": []}, "target"),
         (EmnifyEndpointStatusSensor, {"endpoint_ids": 1, "wait_for": "some"}, "wait_for: 'some'"),
-        (EmnifyEndpointConnectivitySensor, {"endpoint_ids": 1, "target": "there"}, "'there'"),
+        (EmnifyEndpointConnectivitySensor, {"endpoint_ids": 1, "target_status": "there"}, "'there'"),
         (EmnifyUserStatusSensor, {"user_ids": "ada"}, "user_ids: 'ada'"),
         (EmnifyUserStatusSensor, {"user_ids": 1, "target_status": 9}, "9 is no UserStatus"),
     ],

@@ -49,7 +49,8 @@ class Sims(Resource):
         imsi: str | None = None,
         msisdn: str | None = None,
         eid: str | None = None,
-        endpoint_id: int | str | Unset | None = UNSET,
+        endpoint_id: int | str | None = None,
+        assigned: bool | None = None,
         model: int | str | None = None,
         production_date: Moment | None = None,
         issuer_org: int | str | None = None,
@@ -71,7 +72,8 @@ class Sims(Resource):
         :param imsi: IMSI.
         :param msisdn: Phone number.
         :param eid: eID of the eUICC.
-        :param endpoint_id: The endpoint that has it; None for SIMs that no endpoint has.
+        :param endpoint_id: The endpoint that has it.
+        :param assigned: False for SIMs that no endpoint has.
         :param model: Model of the SIM.
         :param production_date: Date of its production.
         :param issuer_org: Organisation that issued it.
@@ -92,7 +94,7 @@ class Sims(Resource):
             imsi=unless_none(imsi),
             msisdn=unless_none(msisdn),
             eid=unless_none(eid),
-            endpoint=endpoint_id,
+            endpoint=None if assigned is False else unless_none(endpoint_id),
             model=unless_none(model),
             production_date=unless_none(production_date),
             issuer_org=unless_none(issuer_org),

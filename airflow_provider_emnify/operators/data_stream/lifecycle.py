@@ -53,7 +53,7 @@ class EmnifyCreateDataStreamOperator(DataStreamSettingsOperator):
                     "role_arn": "arn:aws:iam::123456789012:role/emnify",
                 },
             },
-            wait_until_running=True,
+            wait_for_completion=True,
             deferrable=True,
         )
 
@@ -72,7 +72,7 @@ class EmnifyCreateDataStreamOperator(DataStreamSettingsOperator):
     :param status: ``"running"`` (emnify's default) or ``"paused"`` (templated).
     :param if_exists: ``"skip"`` (default): use a stream of the name as it is; ``"update"``: change it to what
         is asked; ``"fail"``: fail, except for one that is as asked when this is not the first try.
-    :param wait_until_running: Wait until the stream is running (default False).
+    :param wait_for_completion: Wait until the stream is running (default False).
     :param deferrable: Wait in the triggerer instead of in a worker. Default: ``[operators]
         default_deferrable``.
     :param poll_interval: Seconds (or a timedelta) between two looks. Default 60.
@@ -168,7 +168,7 @@ class EmnifyUpdateDataStreamOperator(DataStreamSettingsOperator):
     :param filters: What it has, as there (templated).
     :param relation_resolution: How related objects are shown (templated).
     :param status: ``"running"`` or ``"paused"`` (templated).
-    :param wait_until_running: Wait until the stream is running (default False).
+    :param wait_for_completion: Wait until the stream is running (default False).
     :param deferrable: Wait in the triggerer instead of in a worker. Default: ``[operators]
         default_deferrable``.
     :param poll_interval: Seconds (or a timedelta) between two looks. Default 60.
@@ -238,12 +238,12 @@ class EmnifyRestartDataStreamOperator(DataStreamOperator):
     .. code-block:: python
 
         EmnifyRestartDataStreamOperator(
-            task_id="restart", data_stream_id="usage to S3", wait_until_running=True
+            task_id="restart", data_stream_id="usage to S3", wait_for_completion=True
         )
 
     :param data_stream_id: The stream's id or name (templated).
-    :param wait_until_running: Wait until the stream is running (default False). One that goes on failing ends
-        the wait with its timeout.
+    :param wait_for_completion: Wait until the stream is running (default False). One that goes on failing
+        ends the wait with its timeout.
     :param deferrable: Wait in the triggerer instead of in a worker. Default: ``[operators]
         default_deferrable``.
     :param poll_interval: Seconds (or a timedelta) between two looks. Default 60.
@@ -296,7 +296,7 @@ class EmnifyDeleteDataStreamOperator(EmnifyBaseOperator):
     :param data_stream_id: The stream's id or name (templated).
     :param confirm: Must be True: a deleted stream cannot be brought back.
     :param emnify_conn_id: The connection to emnify.
-    :returns: Whether there was a stream to delete.
+    :returns: The id of the stream that is gone, in a list; an empty one for a name that none has.
     :raises ValueError: when the DAG is parsed, without ``confirm=True``.
     :raises AirflowFailException: for a permanent error.
 
@@ -313,21 +313,21 @@ class EmnifyDeleteDataStreamOperator(EmnifyBaseOperator):
         self.data_stream_id = data_stream_id
         self.confirm = confirm
 
-    def execute(self, context: Context) -> bool:
+    def execute(self, context: Context) -> list[int]:
         """Look for the stream, and delete it."""
         del context
         stream = find_stream(self.client, self.data_stream_id)
         if stream is None:
             self.log.info("There is no data stream %s: nothing to delete", self.data_stream_id)
-            return False
+            key = id_or_name(self.data_stream_id)
+            return [int(key)] if key.isdigit() else []
         self.log.info("Deleting data stream %s (%s)", stream["id"], stream.get("name"))
         try:
             self.client.data_streams.delete(stream["id"])
         except EmnifyNotFoundError:
             self.log.info("Data stream %s exists no more", stream["id"])
-            return False
         except EmnifyError as error:
             if error.status != 409:  # noqa: PLR2004 - HTTP's own number, whatever code comes with it
                 raise
             self.log.info("Data stream %s is being deleted already (%s)", stream["id"], error.message)
-        return True
+        return [int(stream["id"])]

@@ -45,7 +45,7 @@ _USABLE = (DataStreamStatus.RUNNING, DataStreamStatus.PAUSED)
 class DataStreamOperator(EmnifyWaitingOperator):
     """Base of the operators that leave a data stream behind, and can wait until it is running.
 
-    :param wait_until_running: Wait until the stream is running (default False).
+    :param wait_for_completion: Wait until the stream is running (default False).
     :param timeout: Seconds (or a timedelta) until the wait is given up. Default 15 minutes.
     """
 
@@ -54,14 +54,14 @@ class DataStreamOperator(EmnifyWaitingOperator):
     def __init__(
         self,
         *,
-        wait_until_running: bool = False,
+        wait_for_completion: bool = False,
         timeout: float | timedelta = timedelta(minutes=15),
         **kwargs: Any,
     ) -> None:
         super().__init__(timeout=timeout, **kwargs)
-        if not isinstance(wait_until_running, bool):
-            raise ValueError(f"wait_until_running: {wait_until_running!r} is neither True nor False")  # noqa: TRY004 - as all bad arguments
-        self.wait_until_running = wait_until_running
+        if not isinstance(wait_for_completion, bool):
+            raise ValueError(f"wait_for_completion: {wait_for_completion!r} is neither True nor False")  # noqa: TRY004 - as all bad arguments
+        self.wait_for_completion = wait_for_completion
 
     def leave(self, stream_id: int | str, before: Row | None = None) -> Any:
         """Return the stream's id, once it is running if that is asked for.
@@ -69,7 +69,7 @@ class DataStreamOperator(EmnifyWaitingOperator):
         :param before: The stream as it was. What was wrong with it then does not end the wait: what was
             changed takes effect a little later.
         """
-        if not self.wait_until_running:
+        if not self.wait_for_completion:
             return stream_id
         was_wrong = before is not None and status_of(before) == DataStreamStatus.ERROR
         wait = Wait("data_stream", str(stream_id), DataStreamStatus.RUNNING, () if was_wrong else None)
@@ -101,8 +101,8 @@ class DataStreamSettingsOperator(DataStreamOperator):
         check_early(parse_optional_id, data_stream_type_id, "data_stream_type_id")
         check_early(parse_filters, filters)
         check_early(usable_status, status)
-        if is_known(status) and self.wait_until_running and usable_status(status) is DataStreamStatus.PAUSED:
-            raise ValueError("wait_until_running: a stream whose status is to be paused never runs")
+        if is_known(status) and self.wait_for_completion and usable_status(status) is DataStreamStatus.PAUSED:
+            raise ValueError("wait_for_completion: a stream whose status is to be paused never runs")
         self.destination = destination
         self.credentials_conn_id = credentials_conn_id
         self.data_stream_type_id = data_stream_type_id

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from airflow_provider_emnify.api import EmnifyClient
     from airflow_provider_emnify.api.types import Row
 
-_IF_REGISTERED = ("fail", "skip")
+_IF_EXISTS = ("skip", "fail")
 _MAYBE_REGISTERED = (
     EmnifyUnknownOutcomeError,
     EmnifyConflictError,
@@ -106,12 +106,12 @@ class EmnifyRegisterSimBatchOperator(EmnifyBaseOperator):
 
     .. code-block:: python
 
-        EmnifyRegisterSimBatchOperator(task_id="register", bic="8988303000000012345", if_registered="skip")
+        EmnifyRegisterSimBatchOperator(task_id="register", bic="8988303000000012345")
 
     :param bic: Batch identification code (templated).
     :param sim_status: Status that the SIMs get (templated): ``"issued"`` (default), ``"activated"``,
         ``"suspended"``, or ``"factory_test"`` where the tariff plan has it. **Activated SIMs bill.**
-    :param if_registered: What to do when it is registered already: ``"fail"`` (default) or ``"skip"``.
+    :param if_exists: What to do when it is registered already: ``"skip"`` (default) or ``"fail"``.
     :param emnify_conn_id: The connection to emnify.
     :returns: ``{"bic": ..., "registered": ..., "sim_ids": [...]}``: whether this try has registered it, and
         its SIMs. emnify lists these only in its answer to the registration; else the list is empty.
@@ -131,16 +131,16 @@ class EmnifyRegisterSimBatchOperator(EmnifyBaseOperator):
         *,
         bic: str,
         sim_status: SimStatus | int | str = "issued",
-        if_registered: Literal["fail", "skip"] = "fail",
+        if_exists: Literal["skip", "fail"] = "skip",
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         check_early(parse_text, bic, "bic")
         check_early(_first_status, sim_status)
-        parse_choice(if_registered, _IF_REGISTERED, "if_registered")
+        parse_choice(if_exists, _IF_EXISTS, "if_exists")
         self.bic = bic
         self.sim_status = sim_status
-        self.if_registered = if_registered
+        self.if_exists = if_exists
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Validate the batch, then register it."""
@@ -169,9 +169,9 @@ class EmnifyRegisterSimBatchOperator(EmnifyBaseOperator):
         return {"bic": bic, "registered": True, "sim_ids": ids}
 
     def _already(self, bic: str, context: Context) -> dict[str, Any]:
-        if self.if_registered == "fail" and earlier_tries_since(context) is None:
+        if self.if_exists == "fail" and earlier_tries_since(context) is None:
             raise ValueError(
-                f"bic: SIM batch {bic} is registered already; set if_registered='skip' to go on with it"
+                f"bic: SIM batch {bic} is registered already; set if_exists='skip' to go on with it"
             )
         self.log.info("SIM batch %s is registered already: nothing to do", bic)
         return {"bic": bic, "registered": False, "sim_ids": []}

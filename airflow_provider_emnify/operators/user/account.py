@@ -62,7 +62,7 @@ class EmnifyCreateUserOperator(EmnifyBaseOperator):
     :param name: The user's name (templated).
     :param organisation_id: The organisation, own or a direct child; by default the caller's (templated).
     :param role_ids: Roles, one id or many; by default emnify's default role (templated).
-    :param if_exists: What to do when the username is taken: ``"fail"`` (default), ``"skip"`` (leave it as
+    :param if_exists: What to do when the username is taken: ``"fail"``, ``"skip"`` (default: leave it as
         it is), or ``"update"`` (give it this name and, if ``role_ids`` is set, exactly these roles).
     :param emnify_conn_id: The connection to emnify.
     :returns: The user's id.
@@ -82,7 +82,7 @@ class EmnifyCreateUserOperator(EmnifyBaseOperator):
         name: str,
         organisation_id: int | str | None = None,
         role_ids: Any = None,
-        if_exists: Literal["fail", "skip", "update"] = "fail",
+        if_exists: Literal["skip", "fail", "update"] = "skip",
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -283,7 +283,7 @@ class EmnifyDeleteUserOperator(EmnifyBaseOperator):
     :param user_id: The user's id or username (templated).
     :param confirm: Must be True: a deleted user cannot be brought back.
     :param emnify_conn_id: The connection to emnify.
-    :returns: Whether there was a user to delete.
+    :returns: The id of the user who is gone, in a list; an empty one for a username that nobody has.
     :raises ValueError: when the DAG is parsed, without ``confirm=True``.
     :raises AirflowFailException: for a permanent error.
 
@@ -301,19 +301,20 @@ class EmnifyDeleteUserOperator(EmnifyBaseOperator):
         self.user_id = user_id
         self.confirm = confirm
 
-    def execute(self, context: Context) -> bool:
+    def execute(self, context: Context) -> list[int]:
         """Look for the user, and delete it."""
         del context
         users = self.client.users
         wanted = one_user(self.user_id)
+        gone = [wanted] if isinstance(wanted, int) else []
         try:
             user = users.get(wanted)
+            gone = [int(user["id"])]
             self.log.info("Deleting user %s (%s)", user["id"], user.get("username"))
-            users.delete(int(user["id"]))
+            users.delete(gone[0])
         except EmnifyNotFoundError:
             self.log.info("There is no user %s: nothing to delete", wanted)
-            return False
-        return True
+        return gone
 
 
 def _user_status(value: Any) -> UserStatus | None:

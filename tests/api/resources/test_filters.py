@@ -63,7 +63,7 @@ def test_a_list_is_filtered_by_its_keywords() -> None:
     client = Recorder()
     client.endpoints.list(status="disabled", sim_status=2, service_profile_id=7, q="tags:x")
     assert q_of(client) == "tags:x,status:1,sim_status:2,service_profile:7"
-    client.sims.list(endpoint_id=None)
+    client.sims.list(assigned=False)
     assert q_of(client) == "endpoint:null"
     client.sims.list()
     assert q_of(client) is None
