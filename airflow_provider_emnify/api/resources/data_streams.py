@@ -26,7 +26,7 @@ _SECRET_ARGUMENTS = tuple(f"destination.credentials.{name}" for name in sorted({
 class DataStreams(Resource):
     """The data streams of an organisation, as ``client.data_streams``."""
 
-    @operation("GET", "/api/v2/data_stream", secret=True, answer="either")
+    @operation("GET", "/api/v2/data_stream", secret=True, answer="either", ids=str)
     def list(self, call: Call) -> Listing:
         """List the data streams, with the credentials of their destinations.
 
@@ -70,7 +70,7 @@ class DataStreams(Resource):
         body = _body(name, destination, data_stream_type_id, filters, relation_resolution, status)
         return call.create(json=body, find=created_since(self.list, lambda row: row.get("name") == name))
 
-    @operation("GET", "/api/v2/data_stream/{data_stream_id}", secret=True)
+    @operation("GET", "/api/v2/data_stream/{data_stream_id}", secret=True, ids=str)
     def get(self, call: Call, data_stream_id: int | str) -> Row:
         """Return a data stream with its status, and with the credentials of its destination.
 
