@@ -192,7 +192,7 @@ CASES = [
         EmnifySimBatchSensor,
         "/api/v1/sim_batch/bic/4423$",
         None,
-        {},
+        {"id": 7, "bic": "4423"},
         {"4423": "REGISTRABLE"},
         {"bics": "4423"},
         failed={"error_code": 1000, "error_token": "BadRequest", "message": "Registered already"},

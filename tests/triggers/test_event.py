@@ -13,10 +13,12 @@ pytest.importorskip("airflow.sdk.definitions.asset", reason="asset watchers need
 
 from airflow_provider_emnify.api.enums import EventSeverity
 from airflow_provider_emnify.api.streams.catalogue import STREAMS
-from airflow_provider_emnify.api.waits.event_filter import LATE_BY
+from airflow_provider_emnify.api.waits.event_filter import LATE_BY, valid_events
+from airflow_provider_emnify.api.waits.wait import Wait
 from airflow_provider_emnify.sandbox.world.lookups import EventType
 from airflow_provider_emnify.triggers.event import Cursor, EmnifyEventTrigger
 from airflow_provider_emnify.triggers.shared import event_feed as feed_module
+from airflow_provider_emnify.triggers.shared.poller import poller_for
 from airflow_provider_emnify.triggers.shared.registry import everything
 from tests.triggers.waiting import connect, ids_of, revoke, run, until
 
@@ -163,6 +165,43 @@ def test_all_watchers_of_a_connection_share_one_read(fleet: Sandbox) -> None:
     assert [len(watcher.ids) for watcher in watchers] == [1, 1, 0, 1, 2]
     assert fleet.authentications == 1
     assert fleet.peaks[LIST] == 1
+
+
+def test_an_event_sensor_and_a_watcher_share_one_read(fleet: Sandbox) -> None:
+    first = ids_of(fleet)[0]
+
+    async def test() -> None:
+        watcher = Watcher(trigger())
+        wait = Wait("event", first, "event_seen", (), filters={"since": "2020-01-01", "event_type": 11})
+        waiting = asyncio.create_task(poller_for("emnify_default", wait).join(wait, 0.02, time.time() + 15))
+        await reads(fleet, 8)
+        assert not waiting.done()
+        before = {name: number for name, number in fleet.counts.items() if "event" in name}
+        await reads(fleet, 5)
+        after = {name: number for name, number in fleet.counts.items() if "event" in name}
+        assert [name for name in after if after[name] != before.get(name)] == [LIST]
+        event = happen(fleet)
+        assert (await waiting).status == "success"
+        await until(lambda: watcher.ids == [event])
+        await watcher.stop()
+
+    run(test)
+    assert fleet.peaks[LIST] == 1
+
+
+def test_events_with_odd_fields_are_left_out_and_counted(caplog: pytest.LogCaptureFixture) -> None:
+    row = {"id": 7, "timestamp": "2026-01-01T00:00:00Z", "endpoint": {"id": 1, "tags": "a"}}
+    odd: list[Any] = [
+        None,
+        "event",
+        {**row, "id": None},
+        {**row, "timestamp": 5},
+        {**row, "endpoint": {"id": 1, "tags": 5}},
+        {**row, "event_type": [11]},
+    ]
+    with caplog.at_level(logging.WARNING):
+        assert list(valid_events([row, *odd])) == [row]
+    assert [record.getMessage()[:26] for record in caplog.records] == ["6 events were left out: no"]
 
 
 def test_a_restart_neither_repeats_nor_misses_an_event(fleet: Sandbox) -> None:

@@ -26,6 +26,7 @@ from airflow_provider_emnify.api.enums import (
 from airflow_provider_emnify.api.errors import (
     EmnifyNetworkStateError,
     EmnifyNotFoundError,
+    EmnifyServerError,
     EmnifyValidationError,
 )
 from airflow_provider_emnify.api.transport.answers import part, parts
@@ -222,11 +223,19 @@ def _read_cloud_connect(client: EmnifyClient, key: Id) -> Row:
 
 def _read_sim_batch(client: EmnifyClient, key: Id) -> Row:
     try:
-        client.sim_batches.validate(str(key))
+        batch: Any = client.sim_batches.validate(str(key))
     except EmnifyValidationError as error:
         registered = error.status == 400  # noqa: PLR2004 - a batch that is registered already answers so
         state = SimBatchState.REGISTERED if registered else SimBatchState.INVALID
         return {"state": state, "reason": error.message}
+    if not isinstance(batch, dict) or not isinstance(batch.get("bic"), str):
+        raise EmnifyServerError(
+            f"The answer to the validation of SIM batch {key} names no batch (bic): whether it can be "
+            "registered is unknown",
+            status=200,
+            method="GET",
+            path=f"/api/v1/sim_batch/bic/{key}",
+        )
     return {"state": SimBatchState.REGISTRABLE}
 
 

@@ -163,8 +163,7 @@ def test_each_connection_has_a_poller_of_its_own(fleet: Sandbox, monkeypatch: py
     async def test() -> list[Outcome]:
         wait = Wait("endpoint_status", ids_of(fleet)[:1], "enabled")
         joins = [
-            poller_for(name, wait).join(wait, 0.02, time.time() + 9)
-            for name in ("emnify_default", "other")
+            poller_for(name, wait).join(wait, 0.02, time.time() + 9) for name in ("emnify_default", "other")
         ]
         return list(await asyncio.gather(*joins))
 
