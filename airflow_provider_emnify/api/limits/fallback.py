@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import math
+import os
 import threading
 import time
 from collections import deque
@@ -107,6 +108,10 @@ class Fallback:
             ]
         yield from told
 
+    def after_fork(self) -> None:
+        """Let go, in a child process, of the parent's lock."""
+        self._lock = threading.Lock()
+
     def recover(self) -> None:
         """Use the store again, which knows everything."""
         with self._lock:
@@ -123,3 +128,14 @@ def fallback_of(store: Store) -> Fallback:
     """Return this process's fallback for a store."""
     with _fallbacks_lock:
         return _fallbacks.setdefault(store.key, Fallback(store.name))
+
+
+def _after_fork() -> None:
+    """In a child process: no thread of the parent's releases its locks there."""
+    global _fallbacks_lock  # noqa: PLW0603 - a lock cannot be replaced otherwise
+    _fallbacks_lock = threading.Lock()
+    for fallback in _fallbacks.values():
+        fallback.after_fork()
+
+
+os.register_at_fork(after_in_child=_after_fork)

@@ -218,11 +218,13 @@ class TokenSource:
         error = EmnifyServerError(
             f"the answers to {self._lost} logins were lost or not emnify's own, so it is not known whether "
             "username and password are right. They are not sent a third time, since three rejections in a "
-            "row lock the account for five minutes. Try again after that",
+            "row lock the account for five minutes. Check that the host is right and that they log in to the "
+            "portal, then clear the task after five minutes; an application token has no such lock",
             method="POST",
             path=AUTHENTICATE,
         )
         error.retry_after = _LOCKED_FOR
+        error.transient = self._was_accepted  # else each Airflow retry would send two more
         raise error
 
     def _take(self, answer: Any) -> AuthToken:

@@ -301,3 +301,9 @@ def test_the_user_agent_names_the_provider(api: rm.Mocker) -> None:
     api.get(URL + THING, json={})
     make_client().request("GET", THING)
     assert api.request_history[-1].headers["User-Agent"].startswith("airflow-provider-emnify/")
+
+
+def test_a_404_to_the_repeat_of_a_delete_is_its_success_also_after_a_401(api: rm.Mocker) -> None:
+    answers = [{"exc": requests.ReadTimeout}, {"status_code": 401}, {"status_code": 404}]
+    api.delete(URL + "/api/v1/user/7", answers)
+    assert make_client().request("DELETE", "/api/v1/user/7") is None
