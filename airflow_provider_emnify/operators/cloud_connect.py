@@ -23,11 +23,8 @@ from airflow_provider_emnify.arguments import (
 )
 from airflow_provider_emnify.hooks.masking import masked_connection
 from airflow_provider_emnify.operators.base import EmnifyBaseOperator
-from airflow_provider_emnify.operators.idempotency.attempt import (
-    made_by_this_task,
-    parse_moment,
-    unknown_outcome,
-)
+from airflow_provider_emnify.operators.idempotency.attempt import parse_moment
+from airflow_provider_emnify.operators.idempotency.create_once import Attempt, create_once
 from airflow_provider_emnify.operators.waiting import EmnifyWaitingOperator
 
 if TYPE_CHECKING:
@@ -63,8 +60,8 @@ class EmnifyCreateCloudConnectOperator(EmnifyWaitingOperator):
     """Create a Cloud Connect attachment: a private connection between emnify's network and one's own.
 
     **It bills.** An attachment is known by its name: it is looked for first, so that a task that runs again
-    creates no second one. Two runs that overlap take turns as far as they share a store of the rate limits
-    (``rate_limit_store``); others look again when they have created, and the later one fails and names both.
+    creates no second one. Overlapping runs wait for each other as far as they share a host or a Redis
+    (``rate_limit_store``); keep others apart with ``max_active_runs=1`` or ``max_active_tis_per_dag=1``.
 
     A transit gateway is an offer: accept the resource share in the AWS account and attach it to the VPC
     within seven days. A task that runs again after that makes the offer again. A VPN is there in 3 to 5
@@ -173,19 +170,23 @@ class EmnifyCreateCloudConnectOperator(EmnifyWaitingOperator):
         name = parse_text(self.name, "name")
         wanted = {field: _CHECKS[field](getattr(self, field), field) for field in self._fields()}
         client = self.client
-        with client.lock("Cloud Connect", name):
-            there = _of_name(client.cloud_connect.list(), name)
-            created = self._create(name, wanted) if there is None else 0
-        if there is None:
-            return self._leave(created)
+        attempt = Attempt(self, context)
+        there, is_new = create_once(
+            attempt,
+            lock=("Cloud Connect", name),
+            look=lambda: [*client.cloud_connect.list()],
+            decide=lambda rows, _: _of_name(rows, name),
+            create=lambda _: self._create(name, wanted),
+            always_look=True,
+        )
+        if is_new:
+            return self._leave(int(there["id"]))
         kind = number(part(there, "type"), "id")
         if kind is not None and kind != _TYPES[self.type]:
             raise ValueError(
                 f"name: attachment {there['id']} is named {name!r} and is no {self.type}; give another name"
             )
-        if self.if_exists == "fail" and not made_by_this_task(
-            {"created": there.get("creation_date")}, context
-        ):
+        if self.if_exists == "fail" and not attempt.created(there):
             raise ValueError(
                 f"name: attachment {there['id']} is named {name!r}, created {there.get('creation_date')}; "
                 "set if_exists='skip' to go on with it"
@@ -196,32 +197,25 @@ class EmnifyCreateCloudConnectOperator(EmnifyWaitingOperator):
             client.cloud_connect.retry(there["id"])
         return self._leave(there["id"])
 
-    def _create(self, name: str, wanted: Row) -> int | str:
+    def _create(self, name: str, wanted: Row) -> Row:
         psk_conn_id = wanted.pop("psk_conn_id", None)
         about = {"name": name, "description": self.description, **wanted}
         self.log.info("Creating attachment %s (%s), which emnify bills", name, self.type)
         resource = self.client.cloud_connect
         if self.type == "tgw":
-            created = resource.create_transit_gateway(**about)["id"]
+            created = resource.create_transit_gateway(**about)
             self.log.info(
                 "Created attachment %s as %s: accept the resource share in AWS account %s and attach it to "
                 "the VPC within seven days",
                 name,
-                created,
+                created["id"],
                 wanted["aws_account_id"],
             )
         else:
             psk = None if psk_conn_id is None else _psk(psk_conn_id)
-            created = resource.create_vpn(**about, type_id=_TYPES[self.type], psk=psk)["id"]
-            self.log.info("Created attachment %s as %s", name, created)
-        same = [row["id"] for row in _alive(resource.list()) if row.get("name") == name]
-        if any(int(other) < int(created) for other in same):
-            raise unknown_outcome(
-                f"name: another run has created an attachment {name!r} meanwhile; both bill: "
-                f"{shorten(same)}. Delete {created}, which this task has created, with "
-                "EmnifyDeleteCloudConnectOperator"
-            )
-        return int(created)
+            created = resource.create_vpn(**about, type_id=_TYPES[self.type], psk=psk)
+            self.log.info("Created attachment %s as %s", name, created["id"])
+        return created
 
     def _leave(self, attachment_id: int | str) -> Any:
         if not self.wait_for_completion:

@@ -5,7 +5,12 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow_provider_emnify.api import EmnifyConflictError, EmnifyPartialError, EmnifyValidationError
+from airflow_provider_emnify.api import (
+    EmnifyConflictError,
+    EmnifyNotFoundError,
+    EmnifyPartialError,
+    EmnifyValidationError,
+)
 from airflow_provider_emnify.api.resources.few import FEW
 from airflow_provider_emnify.api.resources.tags import assigned_tags
 from airflow_provider_emnify.api.values import parse_ids
@@ -13,14 +18,15 @@ from airflow_provider_emnify.arguments import check_early, is_known, parse_bool,
 from airflow_provider_emnify.links import EmnifyDevicesLink
 from airflow_provider_emnify.operators.base import EmnifyBaseOperator
 from airflow_provider_emnify.operators.endpoint.rows import endpoint_ids as parse_endpoint_ids
+from airflow_provider_emnify.operators.idempotency.create_once import Attempt, create_once
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from airflow_provider_emnify.airflow_names import Context
     from airflow_provider_emnify.api.types import Row, Rows
 
-_CHANGED_MEANWHILE = (EmnifyConflictError, EmnifyValidationError)
+_CHANGED_MEANWHILE = (EmnifyConflictError, EmnifyNotFoundError, EmnifyValidationError)
 
 
 class _TagOperator(EmnifyBaseOperator):
@@ -54,20 +60,34 @@ class _TagOperator(EmnifyBaseOperator):
             raise ValueError(f"endpoint_ids: there is no endpoint {shorten(missing)}; nothing was changed")
         return has
 
-    def _send(self, send: Callable[[Rows], Rows], items: Callable[[], Rows]) -> None:
+    def _send(
+        self,
+        send: Callable[[Rows], Rows],
+        ids: Sequence[int],
+        tags: set[int],
+        rows_of: Callable[[Mapping[int, set[int]]], Rows],
+        has: Mapping[int, set[int]] | None = None,
+    ) -> None:
         """Send what is to be changed; once more, when someone else has changed some of it in between.
 
-        emnify refuses a request in which one tag is assigned, or not, already.
+        emnify refuses a request in which one tag is assigned, or not, already. For a single endpoint that
+        answer comes with fewer requests than a look at its tags. One that is missing it names only when tags
+        are added: so tags to remove are always looked at first.
+
+        :param rows_of: Makes what is sent of the tags that each endpoint has.
+        :param has: These tags, where they have been read.
         """
-        rows = items()
-        if not rows:
+        rows = [{"endpoint_id": key, "tag_ids": sorted(tags)} for key in ids]
+        if has is not None or len(ids) > 1:
+            rows = rows_of(self._read(ids) if has is None else has)
+        if not tags or not rows:
             return
         try:
             send(rows)
         except EmnifyPartialError as error:
             if not isinstance(error.__cause__, _CHANGED_MEANWHILE):
                 raise
-            rows = items()
+            rows = rows_of(self._read(ids))
             if rows:
                 send(rows)
 
@@ -100,7 +120,6 @@ class EmnifyAddTagsOperator(_TagOperator):
 
     def execute(self, context: Context) -> list[int]:
         """Look for tags and endpoints, and assign what is missing."""
-        del context
         ids, names = parse_endpoint_ids(self.endpoint_ids), tag_names(self.tags)
         wanted = set(parse_ids(self.tag_ids, "tag_ids"))
         if not ids:
@@ -113,11 +132,11 @@ class EmnifyAddTagsOperator(_TagOperator):
                 f"tags: there is no tag {shorten(list(map(repr, new)))}; nothing was changed. Set "
                 "create_missing=True to create it"
             )
-        self._read(ids)
-        wanted |= {*known.values(), *(self._create(name) for name in new)}
+        has = self._read(ids) if new else None  # a missing endpoint fails before a tag is created
+        attempt = Attempt(self, context)
+        wanted |= {*known.values(), *(self._create(attempt, name) for name in new)}
 
-        def items() -> list[Row]:
-            has = self._read(ids)
+        def rows_of(has: Mapping[int, set[int]]) -> list[Row]:
             rows = [{"endpoint_id": key, "tag_ids": sorted(wanted - has[key])} for key in ids]
             rows = [row for row in rows if row["tag_ids"]]
             self.log.info(
@@ -129,18 +148,31 @@ class EmnifyAddTagsOperator(_TagOperator):
             )
             return rows
 
-        self._send(self.client.tags.assign_many, items)
+        self._send(self.client.tags.assign_many, ids, wanted, rows_of, has)
         return ids
 
-    def _create(self, name: str) -> int:
-        self.log.info("Creating tag %r", name)
-        try:
-            return int(self.client.tags.create(name=name)["id"])
-        except EmnifyConflictError:
-            known = self._known([name])  # someone else was quicker
-            if name not in known:
-                raise
-            return known[name]
+    def _create(self, attempt: Attempt, name: str) -> int:
+        def decide(rows: Rows, _: Any) -> int | None:
+            return next((int(row["id"]) for row in rows if row.get("name") == name), None)
+
+        def create(_: Rows) -> int:
+            self.log.info("Creating tag %r", name)
+            try:
+                return int(self.client.tags.create(name=name)["id"])
+            except EmnifyConflictError:
+                known = self._known([name])  # another run was quicker
+                if name not in known:
+                    raise
+                return known[name]
+
+        tag_id, _ = create_once(
+            attempt,
+            lock=None,
+            look=lambda: [*self.client.tags.list(name=name)],
+            decide=decide,
+            create=create,
+        )
+        return tag_id
 
 
 class EmnifyRemoveTagsOperator(_TagOperator):
@@ -173,8 +205,7 @@ class EmnifyRemoveTagsOperator(_TagOperator):
             return []
         unwanted |= set(self._known(names).values())
 
-        def items() -> list[Row]:
-            has = self._read(ids)
+        def rows_of(has: Mapping[int, set[int]]) -> list[Row]:
             rows = [{"endpoint_id": key, "tag_ids": sorted(unwanted & has[key])} for key in ids]
             rows = [row for row in rows if row["tag_ids"]]
             self.log.info(
@@ -186,7 +217,7 @@ class EmnifyRemoveTagsOperator(_TagOperator):
             )
             return rows
 
-        self._send(self.client.tags.unassign_many, items)
+        self._send(self.client.tags.unassign_many, ids, unwanted, rows_of, self._read(ids))
         return ids
 
 

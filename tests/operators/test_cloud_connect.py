@@ -13,7 +13,7 @@ from airflow_provider_emnify.operators.cloud_connect import (
     EmnifyCreateCloudConnectOperator,
     EmnifyDeleteCloudConnectOperator,
 )
-from airflow_provider_emnify.sandbox.world.records.integrations import ACTIVE, DEACTIVATING, Attachment
+from airflow_provider_emnify.sandbox.world.records.integrations import ACTIVE, DEACTIVATING
 from tests.operators.deferring import deferred, resume
 from tests.operators.idempotency.overlapping import in_turn
 from tests.operators.support import context
@@ -171,24 +171,6 @@ class TestCreate:
         fleet.clock.advance(10)
         assert resume(operator, deferral) == 1
         assert fleet.state.attachments[1].status == ACTIVE
-
-    @pytest.mark.parametrize(
-        "when", [{"method": "POST"}, {"method": "GET", "skip": 2}], ids=["later", "earlier"]
-    )
-    def test_of_two_runs_that_overlap_the_later_one_fails_and_names_both(
-        self, fleet: Sandbox, when: Any
-    ) -> None:
-        def other_run() -> None:
-            number = fleet.state.next_id("attachment")
-            fleet.state.attachments[number] = Attachment(number, "office", 1, "eu-west-1", "", 0.0, 1)
-
-        fleet.faults.add(path=rf"{PATH}(/tgw)?(\?.*)?$", do=other_run, **when)
-        if when["method"] == "GET":
-            assert create().execute(context()) == 1
-        else:
-            with pytest.raises(AirflowFailException, match=r"both bill: 1, 2\. Delete 2") as caught:
-                create().execute(context())
-            assert isinstance(caught.value.__cause__, EmnifyUnknownOutcomeError)
 
     def test_two_runs_that_look_at_the_same_moment_create_one(
         self, fleet: Sandbox, monkeypatch: pytest.MonkeyPatch

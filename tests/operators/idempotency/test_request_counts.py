@@ -13,6 +13,7 @@ from airflow_provider_emnify.operators.endpoint import (
 )
 from airflow_provider_emnify.operators.quota import EmnifyTopUpQuotaOperator
 from airflow_provider_emnify.operators.sms import EmnifySendSmsOperator
+from airflow_provider_emnify.operators.tag import EmnifyAddTagsOperator
 from tests.operators.support import context
 
 if TYPE_CHECKING:
@@ -55,10 +56,20 @@ def top_up(ids: list[int]) -> EmnifyBaseOperator:
     return EmnifyTopUpQuotaOperator(task_id="t", endpoint_ids=ids[0], volume=100, expiry_date="2099-01-01")
 
 
+def tag(ids: list[int]) -> EmnifyBaseOperator:
+    return EmnifyAddTagsOperator(task_id="t", endpoint_ids=ids[0], tag_ids=1)
+
+
+def tag_10000(ids: list[int]) -> EmnifyBaseOperator:
+    return EmnifyAddTagsOperator(task_id="t", endpoint_ids=ids[:10_000], tag_ids=1)
+
+
 COUNTS: list[tuple[str, int, Callable[[list[int]], EmnifyBaseOperator], int]] = [
     ("one SMS", 1, send_sms, 1),
     ("500 SMS", 500, send_sms, 505),
     ("a data stream", 1, create_stream, 2),
+    ("a tag", 1, tag, 1),
+    ("tagging 10,000 of 20,000", 20_000, tag_10000, 26),
     ("a top-up", 1, top_up, 3),
     ("creating 10,000 endpoints by name in a fleet of 20,000", 20_000, create_10000, 27),
     ("the status of 20,000", 20_000, set_status, 31),
