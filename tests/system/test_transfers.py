@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from airflow_provider_emnify.api.enums import Connectivity, EndpointStatus, SimStatus
-from airflow_provider_emnify.transfers.base import EmnifyStreamOperator
+from airflow_provider_emnify.transfers.sources import stream as stream_source
 from airflow_provider_emnify.transfers.sql import sql_hook
 from tests.transfers.mariadb import MariaDB
 from tests.transfers.postgres import Postgres
@@ -34,7 +34,7 @@ def sandbox(make_sandbox: Callable[..., Sandbox]) -> Sandbox:
 @pytest.fixture(autouse=True)
 def _no_wait(monkeypatch: pytest.MonkeyPatch) -> None:
     """Just after the hour, events would be waited for that come late."""
-    monkeypatch.setattr(EmnifyStreamOperator, "_wait_until", lambda *_: None)
+    monkeypatch.setattr(stream_source, "sleep", lambda _: None)
 
 
 @pytest.fixture(params=[None, Postgres, MariaDB], ids=["sqlite", "postgresql", "mariadb"])

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from airflow_provider_emnify.airflow_names import AirflowFailException
-from airflow_provider_emnify.transfers import data_stream_files
 from airflow_provider_emnify.transfers.data_stream_files import (
     EmnifyDataStreamFilesToObjectStorageOperator,
     EmnifyDataStreamFilesToSqlOperator,
 )
-from airflow_provider_emnify.transfers.object_storage import open_store
+from airflow_provider_emnify.transfers.sinks import sql as sql_sink
+from airflow_provider_emnify.transfers.sinks.object_store import open_store
 from airflow_provider_emnify.transfers.sinks.sql_table import SqlTable
 from airflow_provider_emnify.transfers.sql import EmnifyToSqlOperator
 from tests.api.data_streamer.test_files import EVENT, USAGE, csv_of, flat
@@ -136,7 +136,7 @@ def test_bad_files_and_records_do_not_keep_good_ones_from_the_database(
 def test_a_load_that_fails_loads_nothing_and_begins_again(
     bucket: Store, database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(data_stream_files, "FILES_AT_ONCE", 2)
+    monkeypatch.setattr(sql_sink, "FILES_AT_ONCE", 2)
     for number in range(5):
         deliver(bucket, tmp_path, f"{number}.json", lines(usage(number + 1)))
     load_within, left = SqlTable.load_within, [3]
@@ -177,6 +177,14 @@ def test_files_are_known_again_whatever_their_directory_is_called(database: Data
         assert execute(to_sql(bucket, database))["files"] == 0
 
 
+def test_a_path_longer_than_the_keys_of_a_database_is_loaded_once(database: Database, tmp_path: Path) -> None:
+    bucket = open_store(str(tmp_path / "bucket"), None)
+    for last in ("a", "b"):
+        deliver(bucket, tmp_path, f"{'/'.join(['d' * 200] * 4)}/{last}.json", lines(usage(1)))
+    assert execute(to_sql(bucket, database))["files"] == 2
+    assert execute(to_sql(bucket, database))["files"] == 0
+
+
 def test_only_files_that_look_like_the_pattern(database: Database, tmp_path: Path) -> None:
     bucket = open_store(str(tmp_path / "bucket"), None)
     deliver(bucket, tmp_path, "usage/1.json", lines(usage(1)))
@@ -203,7 +211,7 @@ def test_a_table_that_does_not_match_fails_the_task(database: Database, tmp_path
         execute(to_sql(bucket, database))
 
 
-# -- the twin ---------------------------------------------------------------------------------------------
+# -- into files -------------------------------------------------------------------------------------------
 
 
 def to_files(bucket: Store, target: str, **options: Any) -> EmnifyDataStreamFilesToObjectStorageOperator:
@@ -231,6 +239,21 @@ def test_each_file_makes_files_of_its_own_once(bucket: Store, tmp_path: Path) ->
     assert execute(operator)["files"] == 0
     assert {path: target.open(path).read() for path in target.find()} == before
     assert any("/_rejected/a.csv.jsonl" in path for path in bucket.find())
+
+
+def test_a_record_that_was_delivered_twice_stands_once_in_the_files_of_a_run(tmp_path: Path) -> None:
+    bucket, target = open_store(str(tmp_path / "bucket"), None), tmp_path / "lake"
+    deliver(bucket, tmp_path, "a.json", lines(usage(1), usage(2), usage(1)))
+    deliver(bucket, tmp_path, "b.json", lines(usage(2), usage(3), usage(1, cost="7")))
+    result = execute(to_files(bucket, str(target)))
+    assert (result["rows"], result["repeated"]) == (4, 2)
+    rows = [json.loads(line) for path in target.glob("*.jsonl") for line in path.read_text().splitlines()]
+    assert sorted((row["id"], row["cost"]) for row in rows) == [
+        (1, 0.00188512),
+        (1, 7),  # the same id with another content is not dropped
+        (2, 0.00188512),
+        (3, 0.00188512),
+    ]
 
 
 def test_parquet_of_usage_has_types(tmp_path: Path) -> None:

@@ -26,10 +26,10 @@ from airflow_provider_emnify.api.streams.columns import (
     timestamp,
 )
 from airflow_provider_emnify.api.streams.columns import json as json_column
-from airflow_provider_emnify.transfers.object_storage import EmnifyToObjectStorageOperator, open_store
+from airflow_provider_emnify.transfers.object_storage import EmnifyToObjectStorageOperator
 from airflow_provider_emnify.transfers.sinks import object_store
 from airflow_provider_emnify.transfers.sinks.file_formats import FORMATS, check_format
-from airflow_provider_emnify.transfers.sinks.object_store import Staging, Store
+from airflow_provider_emnify.transfers.sinks.object_store import Staging, Store, open_store
 from airflow_provider_emnify.transfers.sinks.partitions import Partitions
 from tests.transfers.support import NOW, run
 

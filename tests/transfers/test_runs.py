@@ -10,9 +10,15 @@ import pytest
 
 from airflow_provider_emnify.airflow_names import AirflowFailException, TaskDeferred
 from airflow_provider_emnify.api.streams.catalogue import STREAMS
-from airflow_provider_emnify.transfers import base
-from airflow_provider_emnify.transfers.interval import Run, parse_moment, parse_span, run_of, window_of
 from airflow_provider_emnify.transfers.object_storage import EmnifyToObjectStorageOperator
+from airflow_provider_emnify.transfers.sources import stream as stream_source
+from airflow_provider_emnify.transfers.sources.interval import (
+    Run,
+    parse_moment,
+    parse_span,
+    run_of,
+    window_of,
+)
 from airflow_provider_emnify.transfers.sql import EmnifyToSqlOperator
 from tests.transfers.support import NOW, Stores, make_context, run
 
@@ -53,8 +59,8 @@ def test_a_run_without_data_interval_follows_the_last_successful_one() -> None:
 def test_the_cursor_counts_more_unless_it_lies_behind() -> None:
     cursor, before = NOW - HOUR, NOW - timedelta(days=3)
     said = context(NOW, NOW, prev_data_interval_end_success=before)
-    assert run_of(EVENTS, said, cursor=cursor.isoformat()) == Run(cursor, NOW)
-    assert run_of(EVENTS, said, cursor=NOW.isoformat()) == Run(before, NOW)  # an old run, again
+    assert run_of(EVENTS, said, cursor=cursor) == Run(cursor, NOW)
+    assert run_of(EVENTS, said, cursor=NOW) == Run(before, NOW)  # an old run, again
 
 
 def test_the_first_run_looks_as_far_back_as_it_is_told() -> None:
@@ -114,7 +120,7 @@ def test_files_of_events_wait_until_late_ones_are_there(
     fleet: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     waited: list[float] = []
-    monkeypatch.setattr(base, "sleep", waited.append)
+    monkeypatch.setattr(stream_source, "sleep", waited.append)
     run(to_files(tmp_path, late_by=600), end=datetime.now(UTC))
     run(to_files(tmp_path, late_by=600), end=datetime.now(UTC) - timedelta(minutes=11))
     assert waited == [pytest.approx(600, abs=5)]
@@ -132,7 +138,7 @@ def test_they_wait_in_the_triggerer_when_they_may(fleet: Sandbox, tmp_path: Path
 
 
 def test_a_snapshot_does_not_wait(fleet: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(base, "sleep", lambda _: pytest.fail("it waits"))
+    monkeypatch.setattr(stream_source, "sleep", lambda _: pytest.fail("it waits"))
     run(to_files(tmp_path, "sims"), end=datetime.now(UTC))
 
 
@@ -177,8 +183,9 @@ def test_two_tasks_that_sync_a_stream_have_a_cursor_each(fleet: Sandbox, tmp_pat
     other = EmnifyToObjectStorageOperator(task_id="other", stream="events", path=str(tmp_path / "b"))
     result = other.execute(make_context(other, NOW, NOW - HOUR, asset_state_store=stores))
     assert result["interval_start"] == (end - timedelta(days=1)).isoformat()  # its first run
-    mapped = [to_files(tmp_path)._cursor_key({"ti": SimpleNamespace(map_index=n)}) for n in (-1, 0, 1)]
-    assert len(set(mapped)) == 3
+    for number in (0, 1):
+        run(to_files(tmp_path / "c"), 1, end, asset_state_store=stores, ti=SimpleNamespace(map_index=number))
+    assert len(stores["emnify://emnify_default/events"].kept) == 4
 
 
 def test_a_snapshot_has_no_cursor(fleet: Sandbox, tmp_path: Path) -> None:
@@ -209,13 +216,12 @@ def test_a_store_that_fails_fails_no_task(fleet: Sandbox, tmp_path: Path) -> Non
 
 
 def test_the_cost_of_a_call_a_device_is_said_beforehand_and_bounded(
-    fleet: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    fleet: Sandbox, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    said: list[str] = []
-    monkeypatch.setattr(EmnifyToObjectStorageOperator, "_say", lambda self, cost: said.append(str(cost)))
+    caplog.set_level("INFO")
     with pytest.raises(AirflowFailException, match=r"25 devices, 26 calls.*Data Streamer"):
         run(to_files(tmp_path, "connectivity", max_calls=25))
-    assert said == ["25 devices, 26 calls, less than a minute"]
+    assert "connectivity: 25 devices, 26 calls, less than a minute" in caplog.text
     assert run(to_files(tmp_path, "connectivity", max_calls="26"))["rows"] == 25
 
 

@@ -89,17 +89,20 @@ class Staging:
         """What stands in the files."""
         return self._partitions.columns
 
-    def write(self, rows: Iterable[Row]) -> int:
-        """Write all rows and return their number."""
-        count = 0
+    @property
+    def partition_by(self) -> list[str]:
+        """The names of the levels of directories."""
+        return [part.name for part in self._partitions.parts]
+
+    def write(self, rows: Iterable[Row]) -> None:
+        """Write all rows."""
         try:
-            for count, row in enumerate(rows, 1):  # noqa: B007 - the count is used below
+            for row in rows:
                 self._add(tuple(row.values()))
         finally:
             for writer, _ in self._open.values():
                 writer.close()
             self._open.clear()
-        return count
 
     def _add(self, values: Sequence[Any]) -> None:
         partition = self._partitions.of(values)
@@ -136,6 +139,20 @@ def local_directory() -> Iterator[Path]:
         yield path
     finally:
         shutil.rmtree(path, ignore_errors=True)
+
+
+def open_store(path: str, conn_id: str | None) -> Store:
+    """Return the directory at a path.
+
+    :param path: A URL (``s3://bucket/emnify``, ``file:///data``) or a path on the local disk.
+    :param conn_id: Connection to the storage; it can stand in the URL too, ``s3://conn@bucket/emnify``.
+    :raises ValueError: when there is no file system for it.
+    """
+    from airflow_provider_emnify.airflow_names import ObjectStoragePath
+
+    url = path if "://" in path else f"file://{Path(path).absolute()}"
+    base = ObjectStoragePath(url, conn_id=conn_id) if conn_id else ObjectStoragePath(url)
+    return Store(base)
 
 
 class Store:

@@ -91,7 +91,7 @@ def run_of(
     start: Any = None,
     end: Any = None,
     first: timedelta = timedelta(days=1),
-    cursor: str | None = None,
+    cursor: datetime | None = None,
 ) -> Run:
     """Return the run that a task is part of.
 
@@ -114,10 +114,12 @@ def run_of(
     return Run(run_start, run_end)
 
 
-def _follow(stream: Stream, context: Any, end: datetime, first: timedelta, cursor: str | None) -> datetime:
+def _follow(
+    stream: Stream, context: Any, end: datetime, first: timedelta, cursor: datetime | None
+) -> datetime:
     """Return where a run begins whose data interval is empty: where the last one ended."""
     for source, said in (
-        ("the cursor", parse_moment(cursor, "cursor")),
+        ("the cursor", cursor),
         ("the last successful run", _moment(context, "prev_data_interval_end_success")),
     ):
         if said is not None and said < end:

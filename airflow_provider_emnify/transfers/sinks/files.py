@@ -1,0 +1,152 @@
+"""ToFiles: the sink of the transfers into files: JSON lines, CSV or Parquet, in any storage of Airflow's."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_emnify import __version__
+from airflow_provider_emnify.arguments import check_early, is_known, parse_text
+from airflow_provider_emnify.transfers.base import Dataset, EmnifyTransferOperator, positive
+from airflow_provider_emnify.transfers.lineage import Output, output_of_path
+from airflow_provider_emnify.transfers.sinks.file_formats import check_format
+from airflow_provider_emnify.transfers.sinks.object_store import Staging, local_directory, open_store, publish
+from airflow_provider_emnify.transfers.sinks.partitions import Partitions
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from airflow_provider_emnify.transfers.base import Part, Row, SourceFile
+    from airflow_provider_emnify.transfers.sinks.object_store import Store
+
+_NAME = re.compile(r"[A-Za-z0-9][\w.-]*", re.ASCII)
+
+
+class ToFiles(EmnifyTransferOperator):
+    """Sink of the transfers into files.
+
+    :param format: ``"jsonl"``, ``"csv"`` or ``"parquet"`` (needs the extra ``parquet``).
+    :param compression: For JSON lines and CSV ``"gzip"`` or ``"none"`` (the default); for Parquet
+        ``"snappy"`` (the default), ``"zstd"``, ``"gzip"`` or ``"none"``.
+    :param partition_by: Columns that make directories, ``"status"`` makes ``status=Enabled/``; times have a
+        unit: ``"timestamp:day"`` (``year``, ``month``, ``day``, ``hour``).
+    :param max_rows_per_file: Rows that a file may hold; by default all.
+    """
+
+    def __init__(
+        self,
+        *,
+        format: str,
+        compression: str | None = None,
+        partition_by: str | Sequence[str] | None = None,
+        max_rows_per_file: int | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.format = format
+        self.compression = compression
+        self.partition_by = partition_by
+        self.max_rows_per_file = max_rows_per_file
+        check_early(check_format, format, compression)
+        if max_rows_per_file is not None:
+            check_early(positive, max_rows_per_file, "max_rows_per_file")
+        if is_known(getattr(self, self.dataset_field)) and is_known(partition_by):
+            Partitions(partition_by, self.dataset.columns)
+
+    def target(self) -> tuple[str, str | None, str | None]:
+        """Return the directory, the connection to its storage, and how names begin, as they were given."""
+        raise NotImplementedError(f"{type(self).__name__} has no target()")
+
+    def open_sink(self) -> FilesSink:
+        """Return the directory; nothing is written yet."""
+        path, conn_id, name = self.target()
+        limit = self.max_rows_per_file
+        return FilesSink(
+            open_store(parse_text(path, "path"), conn_id or None),
+            self.dataset,
+            check_name(name or self.dataset.name, "name"),
+            self.format,
+            self.compression,
+            partition_by=self.partition_by,
+            max_rows=None if limit is None else positive(limit, "max_rows_per_file"),
+        )
+
+
+class FilesSink:
+    """A directory of an object storage. The manifest of a part says that it was loaded.
+
+    :param store: The directory.
+    :param dataset: What the rows are.
+    :param prefix: How the names of all files begin.
+    :param format: Their format.
+    :param compression: Their compression.
+    :param layout: More arguments for :class:`~.object_store.Staging`.
+    """
+
+    at_once = 1  # each file of the Data Streamer has a manifest of its own
+    merges = False
+
+    def __init__(
+        self, store: Store, dataset: Dataset, prefix: str, format: str, compression: str | None, **layout: Any
+    ) -> None:
+        self._store, self._dataset, self._prefix, self._layout = store, dataset, prefix, layout
+        self._format = format
+        self._form, self._compression = check_format(format, compression)
+        self._bytes = 0
+
+    @property
+    def about(self) -> Row:
+        """The directory."""
+        return {"path": str(self._store.base)}
+
+    def new_files(self, files: Sequence[SourceFile], root: str) -> list[SourceFile]:
+        """Return the files without a manifest of what they are now."""
+        del root
+        return [file for file in files if self._known(file) != file.fingerprint]
+
+    def _known(self, file: SourceFile) -> Any:
+        manifest = self._store.read_json(f"_manifest-{self._prefix}-{file.name_in_files}.json")
+        return manifest.get("fingerprint") if isinstance(manifest, dict) else None
+
+    def load(self, part: Part) -> Row:
+        """Write all rows to the local disk, put the files in their place, and the manifest last.
+
+        :returns: The manifest, with its own path as ``manifest``.
+        """
+        stem, columns = f"{self._prefix}-{part.name}", self._dataset.columns
+        with local_directory() as directory:
+            staging = Staging(directory, stem, columns, self._form, self._compression, **self._layout)
+            with contextlib.closing(part.rows()) as rows:
+                staging.write(rows)
+            part.commit()
+            manifest: Row = {
+                **part.about(),
+                "format": self._format,
+                "compression": self._compression,
+                "key": list(self._dataset.key),
+                "schema": [{"name": one.name, "type": one.type.value} for one in staging.columns],
+                "partition_by": staging.partition_by,
+                "written_at": datetime.now(UTC).isoformat(),
+                "written_by": f"airflow-provider-emnify {__version__}",
+            }
+            name = publish(self._store, stem, staging.files, manifest)
+        self._bytes += manifest["bytes"]
+        return {**manifest, "manifest": f"{str(self._store.base).rstrip('/')}/{name}"}
+
+    def output(self, rows: int) -> Output:
+        """Return the directory, for lineage."""
+        return output_of_path(self._store.uri, rows, self._bytes)
+
+
+def check_name(value: Any, field: str) -> str:
+    """Return a name that files can begin with.
+
+    :raises ValueError: for one that would lead into another directory, or be taken for something hidden.
+    """
+    if isinstance(value, str) and _NAME.fullmatch(value):
+        return value
+    raise ValueError(
+        f"{field}: {value!r} is not a valid name; use letters, digits, dots, hyphens and underscores"
+    )

@@ -1,0 +1,179 @@
+"""ToSql: the sink of the transfers into a table of any SQL database that Airflow has a hook for."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_emnify.api.streams.columns import integer, text, timestamp
+from airflow_provider_emnify.arguments import check_early, parse_bool, parse_choice, parse_text
+from airflow_provider_emnify.transfers.base import Dataset, EmnifyTransferOperator
+from airflow_provider_emnify.transfers.lineage import Output, output_of_table
+from airflow_provider_emnify.transfers.sinks.sql_table import MODES, Mode, SqlTable
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from airflow.providers.common.sql.hooks.sql import DbApiHook
+
+    from airflow_provider_emnify.transfers.base import Part, Row, SourceFile
+
+FILES_TABLE = "emnify_loaded_files"
+FILES_AT_ONCE = 100
+"""Files that one transaction takes."""
+
+_FILES_COLUMNS = (
+    text("path"),
+    text("target"),
+    text("fingerprint"),
+    integer("rows"),
+    integer("rejected"),
+    timestamp("loaded_at"),
+    text("path_sha256"),  # its key: a path may be longer than a database's keys
+)
+
+
+def sql_hook(conn_id: str) -> DbApiHook:
+    """Return the hook of the database that a connection names.
+
+    :raises ValueError: when it names none, or its provider or this package's extra is missing.
+    """
+    from airflow_provider_emnify.airflow_names import BaseHook
+
+    try:
+        from airflow.providers.common.sql.hooks.sql import DbApiHook
+    except ImportError:
+        raise ValueError("sql_conn_id: install airflow-provider-emnify[sql] to write to databases") from None
+    connection = BaseHook.get_connection(conn_id)
+    try:
+        hook = connection.get_hook()  # type: ignore[no-untyped-call]
+    except Exception as error:  # whatever a provider raises when it is not there
+        raise ValueError(
+            f"sql_conn_id: no hook for {conn_id!r} of type {connection.conn_type!r}; install its provider "
+            f"({type(error).__name__}: {error})"
+        ) from error
+    if isinstance(hook, DbApiHook):
+        return hook
+    raise ValueError(f"sql_conn_id: {conn_id!r} is of type {connection.conn_type!r}, which is no database")
+
+
+class ToSql(EmnifyTransferOperator):
+    """Sink of the transfers into a table.
+
+    :param sql_conn_id: Connection to the database (templated).
+    :param table: Name of the table; by default ``emnify_<stream>`` (templated).
+    :param schema: Its schema; by default the connection's (templated).
+    :param create_table: Create the table if there is none.
+    :param add_columns: Add columns that the table does not have; else they are an error that names them.
+    """
+
+    template_fields: Sequence[str] = ("sql_conn_id", "table", "schema")
+    mode: Mode | str = "merge"
+
+    def __init__(
+        self,
+        *,
+        sql_conn_id: str,
+        table: str | None = None,
+        schema: str | None = None,
+        create_table: bool = True,
+        add_columns: bool = False,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.sql_conn_id = sql_conn_id
+        self.table = table
+        self.schema = schema
+        self.create_table = create_table
+        self.add_columns = add_columns
+        check_early(parse_text, sql_conn_id, "sql_conn_id")
+        if table is not None:
+            check_early(parse_text, table, "table")
+        check_early(parse_bool, create_table, "create_table")
+        check_early(parse_bool, add_columns, "add_columns")
+
+    def open_sink(self) -> SqlSink:
+        """Return the table; nothing is asked of the database yet."""
+        mode: Any = parse_choice(self.mode, MODES, "mode")
+        return SqlSink(
+            self.sql_conn_id,
+            self.dataset,
+            self.table or f"emnify_{self.dataset.name}",
+            self.schema or None,
+            mode=mode,
+            create_table=parse_bool(self.create_table, "create_table"),
+            add_columns=parse_bool(self.add_columns, "add_columns"),
+        )
+
+
+class SqlSink:
+    """A table, and beside it the one that remembers which files of the Data Streamer were loaded.
+
+    :param conn_id: Connection to the database.
+    :param dataset: What its rows are.
+    :param name: Name of the table.
+    :param schema: Its schema.
+    :param options: More arguments for :class:`~.sql_table.SqlTable`.
+    """
+
+    def __init__(self, conn_id: str, dataset: Dataset, name: str, schema: str | None, **options: Any) -> None:
+        hook = sql_hook(conn_id)
+        self._conn_id = conn_id
+        self._table = SqlTable(hook, name, schema, dataset.columns, dataset.key, **options)
+        self._ledger = SqlTable(hook, FILES_TABLE, schema, _FILES_COLUMNS, ("path_sha256", "target"))
+        self.at_once = FILES_AT_ONCE
+
+    @property
+    def merges(self) -> bool:
+        """Whether a row that comes twice is changed, and not added again."""
+        return self._table.mode == "merge"
+
+    @property
+    def about(self) -> Row:
+        """The table and how rows get into it."""
+        name, schema = self._table.name, self._table.schema
+        return {"table": name if schema is None else f"{schema}.{name}", "mode": self._table.mode}
+
+    def new_files(self, files: Sequence[SourceFile], root: str) -> list[SourceFile]:
+        """Return the files of a directory that the table has not, or not as they are now."""
+        if self._ledger.missing() is None:
+            return list(files)
+        quote, place = self._ledger.dialect.quote, self._ledger.hook.placeholder
+        columns = ", ".join(quote(name) for name in ("path", "fingerprint"))
+        condition = f"{quote('target')} = {place} AND {quote('path')} LIKE {place} ESCAPE '!'"
+        statement = f"SELECT {columns} FROM {self._ledger.full_name} WHERE {condition}"  # noqa: S608 - quoted
+        below = re.sub(r"([!%_])", r"!\1", root) + "%"
+        with self._ledger.transaction() as cursor:
+            cursor.execute(statement, (self._table.name, below))
+            known = dict(map(tuple, cursor.fetchall()))
+        return [file for file in files if known.get(file.path) != file.fingerprint]
+
+    def load(self, part: Part) -> Row:
+        """Load rows, and what is remembered of their files, in one transaction."""
+        missing, missing_in_ledger = self._table.missing(), None  # before anything is read
+        if part.files():
+            missing_in_ledger = self._ledger.missing()
+        with self._table.transaction() as cursor:
+            with contextlib.closing(part.rows()) as rows:
+                loaded = self._table.load_within(cursor, rows, part.end, missing)
+            part.commit()
+            if entries := [self._entry(file, count, part) for file, count in part.files()]:
+                self._ledger.load_within(cursor, entries, part.end, missing_in_ledger)
+        return {"rows": loaded.rows, "changed": loaded.changed, "repeated": loaded.repeated}
+
+    def _entry(self, file: SourceFile, count: Any, part: Part) -> Row:
+        return {
+            "path": file.path,
+            "target": self._table.name,
+            "fingerprint": file.fingerprint,
+            "rows": count.rows,
+            "rejected": count.rejected,
+            "loaded_at": part.end,
+            "path_sha256": file.digest,
+        }
+
+    def output(self, rows: int) -> Output:
+        """Return the table, for lineage."""
+        table = self._table
+        return output_of_table(table.hook, self._conn_id, table.schema, table.name, rows)

@@ -1,0 +1,222 @@
+"""FromDataStreamFiles: the source of the transfers that read what emnify's Data Streamer has delivered."""
+
+from __future__ import annotations
+
+import contextlib
+import fnmatch
+import json
+from collections import Counter
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from itertools import islice
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from airflow_provider_emnify.api.data_streamer.files import (
+    OtherKind,
+    Rejected,
+    get_record_kind,
+    read_records,
+)
+from airflow_provider_emnify.arguments import check_early, parse_text
+from airflow_provider_emnify.transfers.base import Dataset, EmnifyTransferOperator, Row, SourceFile
+from airflow_provider_emnify.transfers.lineage import output_of_path
+from airflow_provider_emnify.transfers.sinks.object_store import local_directory, open_store
+from airflow_provider_emnify.transfers.sources.repeated import Repeated
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterator, Sequence
+    from pathlib import Path
+
+    from airflow_provider_emnify.airflow_names import Context
+    from airflow_provider_emnify.transfers.sinks.object_store import Store
+
+_COUNTED = ("rows", "changed", "repeated")  # of what a sink says
+
+
+class FromDataStreamFiles(EmnifyTransferOperator):
+    """Source of the transfers of Data Streamer files.
+
+    :param path: Directory with the files, as a URL or a path on the local disk; whatever lies below it is
+        loaded, except names that begin with ``_`` or ``.`` (templated).
+    :param records: ``"usage"`` or ``"events"``: what the files hold (templated).
+    :param pattern: Only files whose path below the directory looks like this, ``*.csv.gz`` (templated).
+    :param storage_conn_id: Connection to the storage; it can stand in the path too (templated).
+    :param rejected_path: Directory for what is no good record: for each file that has some a file of JSON
+        lines with ``source``, ``line``, ``reason`` and ``row``. By default ``_rejected`` below ``path``
+        (templated).
+    :param organisation: As for all transfers, see :class:`~.base.EmnifyTransferOperator`.
+    """
+
+    template_fields: Sequence[str] = ("path", "records", "pattern", "storage_conn_id", "rejected_path")
+    dataset_field = "records"
+    idempotent: ClassVar[bool] = True
+
+    def __init__(
+        self,
+        *,
+        path: str,
+        records: str = "usage",
+        pattern: str = "*",
+        storage_conn_id: str | None = None,
+        rejected_path: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        check_early(get_record_kind, records)
+        self.records = records
+        super().__init__(**kwargs)
+        self.path = path
+        self.pattern = pattern
+        self.storage_conn_id = storage_conn_id
+        self.rejected_path = rejected_path
+        check_early(parse_text, path, "path")
+
+    @property
+    def dataset(self) -> Dataset:
+        """The records, as the stream of the same name has them."""
+        kind = get_record_kind(self.records)
+        return Dataset(kind.table, kind.columns, kind.key)
+
+    def execute(self, context: Context) -> Row:
+        """Load the files that are new."""
+        sink = self.open_sink()
+        source = open_store(parse_text(self.path, "path"), self.storage_conn_id or None)
+        rejected_path = self.rejected_path or f"{self.path.rstrip('/')}/_rejected"
+        rejected = open_store(rejected_path, self.storage_conn_id or None)
+        _check_rejected_path(rejected_path, source, rejected)
+        files = list(self._find(source))
+        new = sink.new_files(files, source.path(""))
+        total = Counter(files=len(new), rows=0, rejected=0, other_kind=0, repeated=0)
+        with Repeated(needed=not sink.merges) as repeated:
+            for batch in _batches(new, sink.at_once):
+                with local_directory() as directory:
+                    part = FilesPart(self.records, source, rejected, batch, directory, repeated)
+                    loaded = sink.load(part)
+                total.update({name: loaded[name] for name in _COUNTED if name in loaded})
+                for count in part.counts:
+                    total.update(
+                        rejected=count.rejected, other_kind=count.other_kind, repeated=count.repeated
+                    )
+        output = sink.output(total["rows"])
+        said = {name: total[name] for name in ("files", "rows", "rejected")}
+        self.emit(context, said, output, [output_of_path(source.uri, 0, None)])
+        self.log.info(
+            "%d of %d files were new: %d records, %d rejected, %d of the other kind%s",
+            *(total["files"], len(files), total["rows"], total["rejected"], total["other_kind"]),
+            f"; see {rejected_path}" if total["rejected"] else "",
+        )
+        return {**total, **sink.about}
+
+    def _find(self, source: Store) -> Iterator[SourceFile]:
+        root = source.path("")
+        for path, info in sorted(source.find().items()):
+            name = path.removeprefix(root)
+            if not _is_hidden(name) and fnmatch.fnmatch(name, self.pattern):
+                mark = info.get("ETag") or info.get("etag") or info.get("mtime") or info.get("LastModified")
+                yield SourceFile(path, name, f"{info.get('size')} {mark}")
+
+
+@dataclass
+class Count:
+    """What came out of a file."""
+
+    rows: int = 0
+    rejected: int = 0
+    other_kind: int = 0
+    repeated: int = 0
+
+
+class FilesPart:
+    """Some files of the Data Streamer: their good records, and the others set aside.
+
+    :param records: What the files hold.
+    :param source: Where they are.
+    :param rejected: Where what is no good record goes.
+    :param batch: The files.
+    :param directory: Room on the local disk.
+    :param repeated: Knows which records came before in this run.
+    """
+
+    def __init__(
+        self,
+        records: str,
+        source: Store,
+        rejected: Store,
+        batch: list[SourceFile],
+        directory: Path,
+        repeated: Repeated,
+    ) -> None:
+        self._kind, self._source, self._rejected = get_record_kind(records), source, rejected
+        self._batch, self._directory, self._repeated = batch, directory, repeated
+        self.end = datetime.now(UTC)
+        self.counts = [Count() for _ in batch]
+
+    @property
+    def name(self) -> str:
+        """What stands for the path of its first file."""
+        return self._batch[0].name_in_files
+
+    def rows(self) -> Generator[Row, None, None]:
+        """Yield the good records; write the others to the local disk, and count all of them."""
+        for number, (file, count) in enumerate(zip(self._batch, self.counts, strict=True)):
+            with self._source.open(file.path) as opened, contextlib.ExitStack() as stack:
+                aside: Any = None
+                for record in read_records(opened, self._kind):
+                    if isinstance(record, OtherKind):
+                        count.other_kind += 1
+                    elif isinstance(record, Rejected):
+                        if not count.rejected:
+                            aside = self._directory / f"rejected-{number}"
+                            aside = stack.enter_context(aside.open("w", encoding="utf-8", errors="replace"))
+                        count.rejected += 1
+                        aside.write(_rejected_line(file, record))
+                    elif self._repeated.is_new(record):
+                        count.rows += 1
+                        yield record
+                    else:
+                        count.repeated += 1
+
+    def commit(self) -> None:
+        """Put what was rejected into its place, before the files count as loaded."""
+        for number, (file, count) in enumerate(zip(self._batch, self.counts, strict=True)):
+            if count.rejected:
+                self._rejected.put(self._directory / f"rejected-{number}", f"{file.name}.jsonl")
+
+    def about(self) -> Row:
+        """Return where the records come from."""
+        (file,), (count,) = self._batch, self.counts
+        return {
+            "records": self._kind.name,
+            "source": file.path,
+            "fingerprint": file.fingerprint,
+            "rejected": count.rejected,
+        }
+
+    def files(self) -> list[tuple[SourceFile, Count]]:
+        """Return the files and what came out of each."""
+        return list(zip(self._batch, self.counts, strict=True))
+
+
+def _rejected_line(file: SourceFile, record: Rejected) -> str:
+    said = {"source": file.path, "line": record.line, "reason": record.reason, "row": record.row}
+    return json.dumps(said, ensure_ascii=False, default=str) + "\n"
+
+
+def _check_rejected_path(path: str, source: Store, rejected: Store) -> None:
+    """Refuse to set records aside where they would be loaded as the next files."""
+    root, aside = source.path(""), rejected.path("")
+    if aside.startswith(root) and not _is_hidden(aside.removeprefix(root).strip("/")):
+        raise ValueError(
+            f"rejected_path: {path} lies among the files that are loaded; begin its name with an underscore, "
+            "or put it elsewhere"
+        )
+
+
+def _is_hidden(name: str) -> bool:
+    """Tell whether a file or directory below the source is none that the Data Streamer has written."""
+    return any(part.startswith(("_", ".")) for part in name.split("/"))
+
+
+def _batches(files: list[SourceFile], size: int) -> Iterator[list[SourceFile]]:
+    left = iter(files)
+    while batch := list(islice(left, size)):
+        yield batch

@@ -1,0 +1,215 @@
+"""FromStream: the source of the transfers that read a stream from emnify's API."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from time import sleep
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from airflow_provider_emnify.airflow_names import conf
+from airflow_provider_emnify.api.streams.catalogue import Estimate, Interval, Stream, get_stream
+from airflow_provider_emnify.arguments import check_early, is_known
+from airflow_provider_emnify.transfers.base import Dataset, EmnifyTransferOperator, Row, positive
+from airflow_provider_emnify.transfers.sources.cursor import Cursor
+from airflow_provider_emnify.transfers.sources.interval import (
+    Run,
+    check_order,
+    parse_moment,
+    parse_span,
+    run_of,
+    window_of,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Sequence
+
+    from airflow_provider_emnify.airflow_names import Context
+
+
+class FromStream(EmnifyTransferOperator):
+    """Source of the transfers that read a stream.
+
+    :param stream: Name of the stream, see ``python -m airflow_provider_emnify.api streams`` (templated).
+    :param filters: What to filter it by, as a dict (templated). A filtered list promises less while it
+        changes; see the docs on lists.
+    :param interval_start: Where the interval begins, for a stream with a cursor; by default that of the
+        run (templated).
+    :param interval_end: Where it ends, not in the future; by default that of the run (templated).
+    :param first_interval: How far back to look, in seconds or as a timedelta, in a run that has no data
+        interval, no successful predecessor and no cursor. Cron schedules of Airflow 3 have no data
+        interval unless ``[scheduler] create_cron_data_intervals`` is set: a run then begins where the last
+        one ended.
+    :param late_by: How late rows can appear or change, in seconds or as a timedelta; the stream's own by
+        default. What is merged is read again for as long before the interval. Else events are read when so
+        much time has passed since the interval's end.
+    :param threads: For a stream with a call a device: how many at a time.
+    :param max_calls: For such a stream: refuse when it takes more calls than these (templated).
+    :param deferrable: Wait for late events in the triggerer.
+    :param organisation: As for all transfers, see :class:`~.base.EmnifyTransferOperator`; also
+        ``emnify_conn_id``.
+    """
+
+    template_fields: Sequence[str] = (
+        "emnify_conn_id",
+        "stream",
+        "filters",
+        "interval_start",
+        "interval_end",
+        "max_calls",
+    )
+    template_fields_renderers: ClassVar[dict[str, str]] = {"filters": "json"}
+    dataset_field = "stream"
+
+    def __init__(
+        self,
+        *,
+        stream: str,
+        filters: dict[str, Any] | None = None,
+        interval_start: datetime | str | None = None,
+        interval_end: datetime | str | None = None,
+        first_interval: timedelta | float = timedelta(days=1),
+        late_by: timedelta | float | None = None,
+        threads: int = 4,
+        max_calls: int | str = 10_000,
+        deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
+        **kwargs: Any,
+    ) -> None:
+        check_early(get_stream, stream)
+        self.stream = stream
+        super().__init__(**kwargs)
+        self.filters = filters
+        self.interval_start = interval_start
+        self.interval_end = interval_end
+        self.first_interval = first_interval
+        self.late_by = late_by
+        self.threads = threads
+        self.max_calls = max_calls
+        self.deferrable = deferrable
+        if is_known(stream) and is_known(filters):
+            get_stream(stream).check_filters(parse_filters(filters))
+        given = (interval_start, interval_end)
+        if all(is_known(value) or isinstance(value, datetime) for value in given):
+            start, end = (
+                parse_moment(interval_start, "interval_start"),
+                parse_moment(interval_end, "interval_end"),
+            )
+            if start is not None and end is not None and start >= end:
+                check_order(start, end)
+        parse_span(first_interval, "first_interval")
+        if late_by is not None:
+            parse_span(late_by, "late_by")
+        check_early(positive, threads, "threads")
+        check_early(positive, max_calls, "max_calls")
+
+    @property
+    def dataset(self) -> Dataset:
+        """The stream."""
+        stream = get_stream(self.stream)
+        return Dataset(stream.name, stream.columns, stream.key)
+
+    def execute(self, context: Context) -> Any:
+        """Find out what the run covers, wait for late events, and load it."""
+        stream, sink = get_stream(self.stream), self.open_sink()
+        cursor = Cursor(context, self._asset, f"{self.dag_id}.{self.task_id}")
+        run = run_of(
+            stream,
+            context,
+            start=self.interval_start,
+            end=self.interval_end,
+            first=parse_span(self.first_interval, "first_interval"),
+            cursor=cursor.read(),
+        )
+        late_by = stream.late_by if self.late_by is None else parse_span(self.late_by, "late_by")
+        overlap = late_by if sink.merges else timedelta(0)
+        if stream.grain == "moment" and not overlap:
+            self._wait_until(run.end + late_by)
+        loaded = sink.load(StreamPart(self, stream, run, window_of(stream, run, overlap)))
+        output = sink.output(loaded["rows"])
+        self.log.info("%s: %d rows read, into %s", stream.name, loaded["rows"], output.uri)
+        self.emit(context, {"rows": loaded["rows"], **run.to_json()}, output)
+        if stream.cursor is not None:
+            cursor.advance(run.end)
+        return {"stream": stream.name, **run.to_json(), **sink.about, **loaded}
+
+    def execute_complete(self, context: Context, event: Any = None) -> Any:
+        """Go on after the wait for late events."""
+        del event
+        return self.execute(context)
+
+    def _wait_until(self, moment: datetime) -> None:
+        seconds = (moment - datetime.now(UTC)).total_seconds()
+        if seconds <= 0:
+            return
+        self.log.info("Waiting for events that come late, until %s", moment)
+        if not self.deferrable:
+            sleep(seconds)
+            return
+        from airflow_provider_emnify.airflow_names import TimeDeltaTrigger
+
+        self.defer(trigger=TimeDeltaTrigger(timedelta(seconds=seconds)), method_name="execute_complete")
+
+
+@dataclass(frozen=True)
+class StreamPart:
+    """What one run reads of a stream."""
+
+    task: FromStream
+    stream: Stream
+    run: Run
+    window: Interval | None
+
+    @property
+    def name(self) -> str:
+        """The run's name, which is the same for the same interval."""
+        return self.run.name
+
+    @property
+    def end(self) -> datetime:
+        """The end of its interval."""
+        return self.run.end
+
+    def rows(self) -> Generator[Row, None, None]:
+        """Read the stream."""
+        task = self.task
+        rows: Any = self.stream.rows(
+            task.client,
+            interval=self.window,
+            filters=parse_filters(task.filters),
+            threads=positive(task.threads, "threads"),
+            max_calls=positive(task.max_calls, "max_calls"),
+            estimated=self._log_cost,
+        )
+        with contextlib.closing(rows):
+            yield from rows
+
+    def commit(self) -> None:
+        """Do nothing: emnify keeps no account of what was read."""
+
+    def about(self) -> Row:
+        """Return the stream and the interval."""
+        return {"stream": self.stream.name, **self.run.to_json()}
+
+    def files(self) -> list[Any]:
+        """Return nothing: there are no files."""
+        return []
+
+    def _log_cost(self, cost: Estimate) -> None:
+        self.task.log.info("%s: %s", self.stream.name, cost)
+
+
+def parse_filters(value: Any) -> Row:
+    """Return filters from a dict, or from what a template renders to.
+
+    :raises ValueError: for anything else.
+    """
+    try:
+        found = json.loads(value or "{}") if isinstance(value, str) else value or {}
+    except ValueError:
+        found = None
+    if isinstance(found, Mapping):
+        return dict(found)
+    raise ValueError(f"filters: {value!r} is no dict")
