@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from airflow_provider_emnify.api.locks import Lock
     from airflow_provider_emnify.api.transport.answers import Shape
     from airflow_provider_emnify.api.transport.credentials import Credentials
-    from airflow_provider_emnify.api.transport.stats import ClientStats
+    from airflow_provider_emnify.api.transport.sending import ClientStats
     from airflow_provider_emnify.api.transport.transport import Options
 
 

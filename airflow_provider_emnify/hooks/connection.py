@@ -208,8 +208,28 @@ def _base_url(conn: Connection, wrong: _Wrong) -> str:
     host, schema = str(conn.host or "").strip(), str(conn.schema or "").strip().lower()
     if schema and schema not in _SCHEMES:
         raise wrong("schema", "it is neither 'https' nor 'http'; leave it empty")
-    given = host if "://" in host else f"{schema or 'https'}://{host}" if host else DEFAULT_BASE_URL
     example = f"write it like {DEFAULT_BASE_URL}"
+    given = host if "://" in host else f"{schema or 'https'}://{host}" if host else DEFAULT_BASE_URL
+    scheme, name, port = _split_host(given, wrong, example)
+    if schema and scheme != schema and host:
+        raise wrong("schema", f"it says {schema} and the host says {scheme}; leave the schema empty")
+    if conn.port:
+        given_port = _port(conn.port, wrong)
+        if port is not None and port != given_port:
+            raise wrong("port", "it differs from the port in the host; leave the port empty")
+        if not host:
+            raise wrong("port", "it is given without a host; put both in the host, or leave it empty")
+        port = given_port
+    if scheme == "http" and not is_loopback(name):
+        raise wrong(
+            "host", f"http:// would send the secret in the clear and is for this machine only; {example}"
+        )
+    shown = f"[{name}]" if ":" in name else name
+    return f"{scheme}://{shown}" + (f":{port}" if port else "")
+
+
+def _split_host(given: str, wrong: _Wrong, example: str) -> tuple[str, str, int | None]:
+    """Return scheme, name and port of a host, which holds nothing else."""
     try:
         parts = urlsplit(given)
         name, port = parts.hostname or "", parts.port
@@ -219,25 +239,11 @@ def _base_url(conn: Connection, wrong: _Wrong) -> str:
         raise wrong("host", f"it holds a user or a password, which belong in login and password; {example}")
     if parts.scheme not in _SCHEMES:
         raise wrong("host", f"its scheme is neither https nor http; {example}")
-    if schema and parts.scheme != schema and host:
-        raise wrong("schema", f"it says {schema} and the host says {parts.scheme}; leave the schema empty")
     if parts.path not in {"", "/"} or parts.query or parts.fragment:
         raise wrong("host", f"it has a path or a query, which the provider adds by itself; {example}")
     if not _is_host(name):
         raise wrong("host", f"it names no host; {example}")
-    if conn.port:
-        given_port = _port(conn.port, wrong)
-        if port is not None and port != given_port:
-            raise wrong("port", "it differs from the port in the host; leave the port empty")
-        if not host:
-            raise wrong("port", "it is given without a host; put both in the host, or leave it empty")
-        port = given_port
-    if parts.scheme == "http" and not is_loopback(name):
-        raise wrong(
-            "host", f"http:// would send the secret in the clear and is for this machine only; {example}"
-        )
-    shown = f"[{name}]" if ":" in name else name
-    return f"{parts.scheme}://{shown}" + (f":{port}" if port else "")
+    return parts.scheme, name, port
 
 
 def _port(value: Any, wrong: _Wrong) -> int:

@@ -15,7 +15,8 @@ from airflow_provider_emnify.api.__main__ import reference
 from airflow_provider_emnify.api.resources import RESOURCES, operations_of
 from airflow_provider_emnify.api.secrets.names import hide_secrets, looks_secret, secrets_in
 from airflow_provider_emnify.api.streams.catalogue import STREAMS
-from airflow_provider_emnify.api.streams.columns import Column, ColumnType, Converter
+from airflow_provider_emnify.api.streams.columns import Column, ColumnType
+from airflow_provider_emnify.api.streams.converter import Converter
 from airflow_provider_emnify.hooks import masking
 from airflow_provider_emnify.operators.data_stream import EmnifyCreateDataStreamOperator
 from airflow_provider_emnify.operators.emnify import EmnifyOperator

@@ -16,16 +16,9 @@ import pytest
 
 from airflow_provider_emnify.airflow_names import AirflowFailException
 from airflow_provider_emnify.api.resources.organisations import Organisations
-from airflow_provider_emnify.api.streams.columns import (
-    Converter,
-    boolean,
-    day,
-    decimal,
-    integer,
-    text,
-    timestamp,
-)
+from airflow_provider_emnify.api.streams.columns import boolean, day, decimal, integer, text, timestamp
 from airflow_provider_emnify.api.streams.columns import json as json_column
+from airflow_provider_emnify.api.streams.converter import Converter
 from airflow_provider_emnify.transfers.object_storage import EmnifyToObjectStorageOperator
 from airflow_provider_emnify.transfers.sinks import object_store
 from airflow_provider_emnify.transfers.sinks.file_formats import FORMATS, check_format

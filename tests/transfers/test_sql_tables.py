@@ -10,7 +10,8 @@ import pytest
 
 from airflow_provider_emnify.api.data_streamer.files import RECORD_KINDS
 from airflow_provider_emnify.api.streams.catalogue import STREAMS
-from airflow_provider_emnify.api.streams.columns import Converter, integer, text
+from airflow_provider_emnify.api.streams.columns import integer, text
+from airflow_provider_emnify.api.streams.converter import Converter
 from airflow_provider_emnify.transfers.sinks.sql_dialects import DIALECTS
 from airflow_provider_emnify.transfers.sinks.sql_table import SqlTable, TableMismatchError
 from airflow_provider_emnify.transfers.sql import sql_hook

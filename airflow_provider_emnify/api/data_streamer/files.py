@@ -19,14 +19,8 @@ from airflow_provider_emnify.api.data_streamer.record_text import RecordText
 from airflow_provider_emnify.api.secrets.names import looks_secret
 from airflow_provider_emnify.api.streams import tables
 from airflow_provider_emnify.api.streams import usage_tables as usage
-from airflow_provider_emnify.api.streams.columns import (
-    DEEPEST,
-    EXTRA,
-    Column,
-    ColumnType,
-    Converter,
-    depth_of,
-)
+from airflow_provider_emnify.api.streams.columns import DEEPEST, EXTRA, Column, ColumnType, depth_of
+from airflow_provider_emnify.api.streams.converter import Converter
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

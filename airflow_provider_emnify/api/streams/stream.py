@@ -15,7 +15,7 @@ from airflow_provider_emnify.api.errors import EmnifyServerError
 from airflow_provider_emnify.api.limits.limits import limit_class
 from airflow_provider_emnify.api.resources import Resources
 from airflow_provider_emnify.api.secrets.one_line_log import one_line_log
-from airflow_provider_emnify.api.streams.columns import Column, Converter
+from airflow_provider_emnify.api.streams.converter import Converter
 from airflow_provider_emnify.api.streams.readers import Interval, Reader, Reading, call_of, method_of, path_of
 from airflow_provider_emnify.api.transport.bodies import Answer
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from airflow_provider_emnify.api.client import EmnifyClient
+    from airflow_provider_emnify.api.streams.columns import Column
     from airflow_provider_emnify.api.streams.per_device import Estimate
 
 log = one_line_log(__name__)

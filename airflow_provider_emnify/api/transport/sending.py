@@ -21,6 +21,7 @@ import re
 import threading
 import time
 import zlib
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -52,20 +53,17 @@ from airflow_provider_emnify.api.transport.bodies import (
     parse_body,
 )
 from airflow_provider_emnify.api.transport.connections import (
+    LONGEST_CONNECT,
+    WHOLE,
     AnswerTooLargeError,
     Exchange,
     Session,
     exchanging,
-    read_body,
-)
-from airflow_provider_emnify.api.transport.lost_connections import (
-    LONGEST_CONNECT,
-    WHOLE,
     is_untrusted,
+    read_body,
     reason,
     was_never_sent,
 )
-from airflow_provider_emnify.api.transport.stats import ClientStats
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -82,6 +80,22 @@ _LONGEST_REASON = 300  # characters of a log line
 # Answers of these hold tokens, keys or codes: none is ever shown.
 _SECRET_ANSWER = re.compile(r"/api/v\d+/(authenticate|application_token|api_secret|user/(mfa|[^/]+/mfa))\b.*")
 _BROKEN = (requests.RequestException, urllib3.exceptions.HTTPError, http.client.HTTPException, zlib.error)
+
+
+@dataclass
+class ClientStats:
+    """What a client has done so far.
+
+    :param requests: Requests sent, repeats and authentications among them.
+    :param retries: Requests sent again.
+    :param throttled_seconds: Seconds waited for the rate limits, in all threads.
+    :param authentications: Exchanges of the credentials (or the refresh token) for an auth token.
+    """
+
+    requests: float = 0
+    retries: float = 0
+    throttled_seconds: float = 0
+    authentications: float = 0
 
 
 class Sender:

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from airflow_provider_emnify.api.transport.bodies import Answer
     from airflow_provider_emnify.api.transport.credentials import Credentials
     from airflow_provider_emnify.api.transport.request import Request
-    from airflow_provider_emnify.api.transport.stats import ClientStats
+    from airflow_provider_emnify.api.transport.sending import ClientStats
     from airflow_provider_emnify.api.transport.token_cache import TokenCache
     from airflow_provider_emnify.api.types import Row
 

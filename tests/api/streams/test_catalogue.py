@@ -144,7 +144,7 @@ def test_the_two_forms_of_an_event_become_one(make_sandbox: Callable[..., Sandbo
 
 def test_filters_go_to_emnify(sandbox: Sandbox, client: EmnifyClient) -> None:
     sandbox.add_endpoints(3)
-    assert len(list(STREAMS["sims"].rows(client, filters={"status": "issued", "endpoint_id": None}))) == 97
+    assert len(list(STREAMS["sims"].rows(client, filters={"status": "issued", "assigned": False}))) == 97
     assert sandbox.log[-1].query["q"] == "status:0,endpoint:null"
 
 
@@ -155,6 +155,8 @@ def test_filters_go_to_emnify(sandbox: Sandbox, client: EmnifyClient) -> None:
         ({"sort": "id"}, "sims has no sort"),
         ({"status": "asleep"}, "'asleep' is no SimStatus"),
         ({"iccid": "1,2"}, "separator"),
+        ({"assigned": True}, "assigned: only False"),
+        ({"assigned": False, "endpoint_id": 7}, "assigned: only False"),
     ],
 )
 def test_a_filter_that_cannot_be_is_refused_before_anything_is_sent(

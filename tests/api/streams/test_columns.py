@@ -16,7 +16,6 @@ from airflow_provider_emnify.api.streams.columns import (
     EXTRA,
     Column,
     ColumnType,
-    Converter,
     boolean,
     day,
     decimal,
@@ -27,6 +26,7 @@ from airflow_provider_emnify.api.streams.columns import (
     timestamp,
     to_severity,
 )
+from airflow_provider_emnify.api.streams.converter import Converter
 from airflow_provider_emnify.api.streams.tables import ENDPOINTS
 
 MOMENT = datetime(2021, 11, 18, 8, 25, 53, tzinfo=UTC)
