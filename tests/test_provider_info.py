@@ -83,10 +83,10 @@ def test_each_link_has_a_page_and_a_name_of_its_own() -> None:
 
 
 def test_the_form_s_defaults_are_the_client_s() -> None:
-    from airflow_provider_emnify.api import EmnifyClient
+    from airflow_provider_emnify.api.transport.transport import Transport
     from airflow_provider_emnify.hooks import form
 
-    client = inspect.signature(EmnifyClient).parameters
+    client = inspect.signature(Transport).parameters
     assert client["base_url"].default == form.DEFAULT_BASE_URL
     assert client["timeout"].default == form.DEFAULT_TIMEOUT
     assert client["max_retries"].default == form.DEFAULT_MAX_RETRIES

@@ -58,27 +58,27 @@ class EmnifySimOperationSensor(EmnifyWaitSensor):
         EmnifySimOperationSensor(task_id="done", operation_ids="{{ ti.xcom_pull('begin') }}")
 
     :param operation_ids: One id or many (templated).
-    :param target_state: ``"succeeded"`` (default), or also ``"partly_failed"``, or both (templated).
+    :param target_status: ``"succeeded"`` (default), or also ``"partly_failed"``, or both (templated).
     :returns: The state of each operation, by id.
 
     Vendor page: https://docs.emnify.com/developers/api/sim-operation/get-sim-operation
     """
 
-    template_fields: Sequence[str] = ("emnify_conn_id", "operation_ids", "target_state")
+    template_fields: Sequence[str] = ("emnify_conn_id", "operation_ids", "target_status")
     operator_extra_links = (EmnifySimsLink(),)
 
     def __init__(
         self,
         *,
         operation_ids: Any,
-        target_state: OperationState | str | Sequence[OperationState | str] = "succeeded",
+        target_status: OperationState | str | Sequence[OperationState | str] = "succeeded",
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.operation_ids = operation_ids
-        self.target_state = target_state
-        self._check_early(self.wait, operation_ids, target_state)
+        self.target_status = target_status
+        self._check_early(self.wait, operation_ids, target_status)
 
     def wait(self) -> Wait:
         """Return the wait."""
-        return self._make_wait("sim_operation", self.operation_ids, self.target_state)
+        return self._make_wait("sim_operation", self.operation_ids, self.target_status)

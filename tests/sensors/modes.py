@@ -28,19 +28,20 @@ def run(sensor: EmnifyWaitSensor, before_look: Callable[[int], None] = lambda _:
     :param before_look: Called before each look at emnify, with its number: the world changes meanwhile.
     """
     looks = 0
-    real = waits.read
 
-    def read(*arguments: Any) -> Any:
-        nonlocal looks
-        looks += 1
-        before_look(looks)
-        return real(*arguments)
+    def counted(look: Callable[..., Any]) -> Callable[..., Any]:
+        def read(*arguments: Any) -> Any:
+            nonlocal looks
+            looks += 1
+            before_look(looks)
+            return look(*arguments)
 
-    waits.read, poller.read = read, read  # type: ignore[assignment]
-    try:
+        return read
+
+    with pytest.MonkeyPatch.context() as patch:
+        for module, name in ((waits, "read"), (poller, "read"), (poller, "list_events")):
+            patch.setattr(module, name, counted(getattr(module, name)))
         return _run(sensor)
-    finally:
-        waits.read, poller.read = real, real
 
 
 def _run(sensor: EmnifyWaitSensor) -> Any:

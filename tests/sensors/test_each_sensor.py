@@ -137,11 +137,11 @@ CASES = [
     ),
     Case(
         EmnifyEventSensor,
-        r"/api/v1/endpoint/7/event\?",
+        r"/api/v1/(endpoint/7/)?event\?",
         [],
-        [{"id": 5, "timestamp": "2026-01-01T00:00:00.000Z", "description": "Blocked"}],
+        [{"id": 5, "timestamp": "2026-01-01T00:00:00.000Z", "description": "Blocked", "endpoint": {"id": 7}}],
         {"7": "Blocked (event 5, 2026-01-01T00:00:00.000Z)"},
-        {"endpoint_ids": 7},
+        {"endpoint_ids": 7, "since": "2026-01-01T00:00:00Z"},
         gone=False,
     ),
     Case(
