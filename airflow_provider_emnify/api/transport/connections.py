@@ -221,7 +221,7 @@ class Session(requests.Session):
     """A session whose answers come in bounds.
 
     It follows no redirect, nor looks at where one leads; and nothing for this machine goes through a proxy
-    that the environment names for others: it would be told the token.
+    that the environment names for others: the token would go to it.
 
     :param host: The API's host name.
     :param user_agent: Value of the header.

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import re
 from abc import abstractmethod
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_emnify.api import EmnifyPartialError
 from airflow_provider_emnify.api.enums import OperationState
 from airflow_provider_emnify.api.waits.wait import WAITS, Wait
 from airflow_provider_emnify.arguments import check_early, shorten
-from airflow_provider_emnify.operators.idempotency.attempt import earlier_tries_since, parse_moment
-from airflow_provider_emnify.operators.idempotency.journal import Journal
 from airflow_provider_emnify.operators.waiting import EmnifyCancellingOperator
 
 if TYPE_CHECKING:
@@ -21,8 +19,6 @@ if TYPE_CHECKING:
     from airflow_provider_emnify.airflow_names import Context
     from airflow_provider_emnify.api.types import Row, Rows
 
-_CLOCKS_MAY_DIFFER = timedelta(minutes=1)
-_STORED_IDS, _STORED_SINCE = "emnify_operations", "emnify_operations_since"
 _OVER = (OperationState.SUCCEEDED, OperationState.PARTLY_FAILED, OperationState.FAILED)
 
 
@@ -79,11 +75,11 @@ class EmnifyOperationOperator(EmnifyCancellingOperator):
             "action": action,
             "operations": {key: [*names] for key, names in operations.items()},
             "done": [*done],
-            "failed": {**failed},
+            "failed": {self.report_name(name): why for name, why in failed.items()},
         }
         if self.wait_for_completion:
             return self.wait_until(Wait(self.kind, [*operations], _OVER, ()), result)
-        if failed and self.fail_on_error:
+        if result["failed"] and self.fail_on_error:
             raise self._failure(result, transient=False)
         return self._report(result)
 
@@ -94,13 +90,17 @@ class EmnifyOperationOperator(EmnifyCancellingOperator):
         for key, names in result["operations"].items():
             state, _, reason = seen[key].partition(": ")
             lost = {} if state == OperationState.SUCCEEDED else self.failures(key, names, state, reason)
-            failed |= lost
+            failed |= {self.report_name(name): why for name, why in lost.items()}
             done += [name for name in names if name not in lost]
         over = {**result, "done": done, "failed": failed}
         if failed and self.fail_on_error:
             raise self._failure(over, transient=len(failed) > len(result["failed"]))
         self.log.info("%s: done for %d, failed for %d", result["action"], len(done), len(failed))
         return self._report(over)
+
+    def report_name(self, name: str) -> str:
+        """Return how a device that failed is named in the report."""
+        return name
 
     @abstractmethod
     def failures(self, key: str, names: Sequence[str], state: str, reason: str) -> dict[str, str]:
@@ -136,49 +136,9 @@ class EmnifyOperationOperator(EmnifyCancellingOperator):
         }
 
 
-class OwnOperations:
-    """Which operations are this task instance's own, of this try or an earlier one.
-
-    Airflow 3.3 and later keep their ids, and since when there can be any, for all tries of a task instance.
-    Before, an operation is taken for this task's own when it was created since its first try.
-
-    :param context: The task's context.
-    :param log: Is told when Airflow's store fails.
-    """
-
-    def __init__(self, context: Context, log: Any) -> None:
-        self._store = Journal(context, log)
-        self.ids = [str(key) for key in self._store.get(_STORED_IDS) or []]
-        self._since = parse_moment(self._store.get(_STORED_SINCE))
-        if not self._store.exists:
-            self._since = earlier_tries_since(context)
-
-    def has(self, key: str, row: Mapping[str, Any]) -> bool:
-        """Tell whether an operation is this task's own."""
-        created = parse_moment(row.get("creation_date"))
-        return key in self.ids or (self._since is not None and created is not None and created >= self._since)
-
-    def soon(self) -> None:
-        """Note that an operation is about to begin: its answer may never be seen."""
-        if self._store.exists and self._since is None:
-            self._since = datetime.now(UTC) - _CLOCKS_MAY_DIFFER
-            self._store.note(_STORED_SINCE, self._since.isoformat())
-
-    def now(self, key: str) -> None:
-        """Note that an operation has begun."""
-        self.ids.append(key)
-        self._store.note(_STORED_IDS, self.ids)
-
-
 def state_of(kind: str, row: Row) -> str:
     """Return how far an operation is, an :class:`~airflow_provider_emnify.api.enums.OperationState`."""
     return str(WAITS[kind].reading(row).value)
-
-
-def is_later(row: Row, other: Row) -> bool:
-    """Tell whether one operation was created after another; what cannot be told is no."""
-    mine, its = parse_moment(row.get("creation_date")), parse_moment(other.get("creation_date"))
-    return mine is not None and its is not None and mine > its
 
 
 def find_action(actions: Rows, wanted: Any) -> Row:

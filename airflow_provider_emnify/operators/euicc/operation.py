@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from datetime import timedelta
-from itertools import islice, takewhile
+from itertools import islice
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from airflow_provider_emnify.api import EmnifyNotFoundError
 from airflow_provider_emnify.api.enums import OperationState
 from airflow_provider_emnify.api.resources.few import read_rows
 from airflow_provider_emnify.api.transport.answers import part
@@ -17,21 +18,20 @@ from airflow_provider_emnify.links import EmnifySimsLink
 from airflow_provider_emnify.operators.batch import each
 from airflow_provider_emnify.operators.euicc.base import (
     EmnifyOperationOperator,
-    OwnOperations,
     find_action,
-    is_later,
     state_of,
 )
 from airflow_provider_emnify.operators.euicc.sim_operation import EmnifySimOperationOperator
-from airflow_provider_emnify.operators.idempotency.attempt import unknown_outcome
+from airflow_provider_emnify.operators.idempotency.create_once import Attempt, create_once
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from airflow_provider_emnify.airflow_names import Context
-    from airflow_provider_emnify.api.types import Row
+    from airflow_provider_emnify.api.types import Row, Rows
 
 _ICCID = re.compile(r"\d{18,22}")
+_UNREAD = "eUICC "  # before the id of one whose eID is not known
 
 
 class EmnifyEuiccOperationOperator(EmnifyOperationOperator):
@@ -139,48 +139,38 @@ class EmnifyEuiccOperationOperator(EmnifyOperationOperator):
         if not ids:
             self.log.info("No eUICCs given: nothing to do")
             return {"operation_ids": [], "succeeded": 0, "failed": {}}
-        euiccs = self.client.euiccs
-        action = find_action(euiccs.operation_actions(), self.action)
-        eids = self._read_eids(ids)
-        own = OwnOperations(context, self.log)
+        attempt = Attempt(self, context)
+        action = find_action(self.client.euiccs.operation_actions(), self.action)
+        names = self._names(ids)
         found: dict[int, Row] = {}
-        twins: list[str] = []
 
-        def look_or_schedule(euicc_id: int) -> None:
-            with self.client.lock("eUICC operations", euicc_id):
-                row, latest = self._earlier(euicc_id, int(action["id"]), own)
-                if row is None:
-                    own.soon()
-                    row = euiccs.schedule_operation(euicc_id, action_id=action["id"], **how)
-                    own.now(f"{euicc_id}/{row['id']}")
-                    self._can_be_cancelled(euicc_id, row)
-                    twin = self._look_again(euicc_id, int(action["id"]), row, latest)
-                    if twin is not None:
-                        twins.append(f"{row['id']} and before it {twin} on eUICC {eids[euicc_id]}")
-                else:
-                    self.log.info("eUICC %s: operation %s is under way or done", eids[euicc_id], row["id"])
-            found[euicc_id] = row
+        def schedule(euicc_id: int) -> None:
+            found[euicc_id], is_new = create_once(
+                attempt,
+                lock=("eUICC operations", euicc_id),
+                look=lambda: self._latest(euicc_id),
+                decide=lambda rows, may_be_ours: self._decide(euicc_id, action["id"], rows, may_be_ours),
+                create=lambda _: self._schedule(euicc_id, action["id"], how),
+                always_look=True,
+                each_run=bool(self.activation_code),  # what another run downloads is not known
+            )
+            if not is_new:
+                self.log.info("%s: operation %s is under way or done", names[euicc_id], found[euicc_id]["id"])
 
         what = f"schedule {action['description']!r} on eUICC"
         self.log.info(
             "%s: scheduling it on %d eUICCs (%s), where it is not under way or done",
             action["description"],
             len(ids),
-            shorten([*eids.values()]),
+            shorten([*names.values()]),
         )
-        refused = each(ids, look_or_schedule, label=eids.__getitem__, what=what)
-        if twins:
-            raise unknown_outcome(
-                f"{action['description']}: another run has scheduled the same at the same moment: "
-                f"{shorten(twins)}. Check them, cancel those that are too many with "
-                "client.euiccs.cancel_operation, and clear this task: it goes on with what is under way"
-            )
+        refused = each(ids, schedule, label=names.__getitem__, what=what)
         done = [key for key, row in found.items() if state_of(self.kind, row) == OperationState.SUCCEEDED]
         return self.follow(
             str(action["description"]),
-            {f"{key}/{row['id']}": [eids[key]] for key, row in found.items() if key not in done},
-            [eids[key] for key in done],
-            {eids[key]: str(error) for key, error in refused.items()},
+            {f"{key}/{row['id']}": [names[key]] for key, row in found.items() if key not in done},
+            [names[key] for key in done],
+            {names[key]: str(error) for key, error in refused.items()},
         )
 
     def failures(self, key: str, names: Sequence[str], state: str, reason: str) -> dict[str, str]:
@@ -188,46 +178,55 @@ class EmnifyEuiccOperationOperator(EmnifyOperationOperator):
         del key
         return dict.fromkeys(names, reason or state)
 
+    def report_name(self, name: str) -> str:
+        """Return the eID, also of an eUICC that was not read before."""
+        key = name.removeprefix(_UNREAD)
+        return name if key == name else self._read_eids([int(key)])[int(key)]
+
+    def _names(self, ids: Sequence[int]) -> dict[int, str]:
+        """Return how reports name each eUICC: by eID. A single one is read only when something failed."""
+        return {ids[0]: f"{_UNREAD}{ids[0]}"} if len(ids) == 1 else self._read_eids(ids)
+
     def _read_eids(self, ids: Sequence[int]) -> dict[int, str]:
+        """Return the eID of each eUICC.
+
+        :raises ValueError: naming those that do not exist.
+        """
         euiccs = self.client.euiccs
         rows = read_rows(ids, get=euiccs.get, list_all=euiccs.list)
         missing = [key for key in ids if key not in rows]
         if missing:
             raise ValueError(f"euicc_ids: there is no eUICC {shorten(missing)}; nothing was scheduled")
-        return {key: str(rows[key].get("eid") or f"eUICC {key}") for key in ids}
+        return {key: str(rows[key].get("eid") or f"{_UNREAD}{key}") for key in ids}
 
-    def _earlier(self, euicc_id: int, action_id: int, own: OwnOperations) -> tuple[Row | None, str | None]:
-        """Return the operation on an eUICC that makes a new one needless, or else the id of the latest."""
-        euiccs = self.client.euiccs
-        for key in reversed([key for key in own.ids if key.startswith(f"{euicc_id}/")]):
-            row = euiccs.get_operation(euicc_id, key.partition("/")[2])
-            if state_of(self.kind, row) == OperationState.PENDING:
-                self._can_be_cancelled(euicc_id, row)
-                return row, None
-        for row in islice(euiccs.operations(euicc_id, per_page=BEGINNING), 1):
-            if not self._is_like(row, action_id):
-                return None, str(row["id"])
-            state, is_own = state_of(self.kind, row), own.has(f"{euicc_id}/{row['id']}", row)
-            if is_own and state == OperationState.PENDING:
-                self._can_be_cancelled(euicc_id, row)
-            if (is_own and state in {OperationState.PENDING, OperationState.SUCCEEDED}) or (
-                state == OperationState.PENDING and not self.activation_code
-            ):
-                return row, None
-            return None, str(row["id"])
-        return None, None
+    def _latest(self, euicc_id: int) -> Rows:
+        """Return the latest operations on an eUICC, the newest first."""
+        try:
+            with self.client.euiccs.operations(euicc_id, per_page=BEGINNING) as listing:
+                return [*islice(listing, BEGINNING)]
+        except EmnifyNotFoundError:
+            self._read_eids([euicc_id])  # says so when there is no such eUICC
+            raise
 
-    def _look_again(self, euicc_id: int, action_id: int, new: Row, latest: str | None) -> str | None:
-        """Return the id of an operation like a new one that another host has scheduled just before it."""
-        if self.activation_code:
-            return None  # what another one downloads is not known
-        rows = islice(self.client.euiccs.operations(euicc_id, per_page=BEGINNING), BEGINNING)
-        since = [*takewhile(lambda row: str(row["id"]) != latest, rows)]
-        own = next((row for row in since if str(row["id"]) == str(new["id"])), new)
-        for row in since:
-            if row is not own and self._is_like(row, action_id) and not is_later(row, own):
-                return str(row["id"])
-        return None
+    def _schedule(self, euicc_id: int, action_id: int, how: Mapping[str, Any]) -> Row:
+        row = self.client.euiccs.schedule_operation(euicc_id, action_id=action_id, **how)
+        self._can_be_cancelled(euicc_id, row)
+        return row
+
+    def _decide(
+        self, euicc_id: int, action_id: int, rows: Rows, may_be_ours: Callable[[Row], bool]
+    ) -> Row | None:
+        """Return the operation that makes a new one needless: an open one of ours, or the latest of all."""
+        like = [row for row in rows if self._is_like(row, action_id)]
+        for row in like:
+            if may_be_ours(row) and state_of(self.kind, row) == OperationState.PENDING:
+                self._can_be_cancelled(euicc_id, row)
+                return row
+        if not like or like[0] is not rows[0]:
+            return None
+        shared = OperationState.SUCCEEDED if may_be_ours(rows[0]) else OperationState.PENDING
+        is_known = shared == OperationState.SUCCEEDED or not self.activation_code
+        return rows[0] if is_known and state_of(self.kind, rows[0]) == shared else None
 
     def _is_like(self, row: Row, action_id: int) -> bool:
         return part(row, "action").get("id") == action_id and (

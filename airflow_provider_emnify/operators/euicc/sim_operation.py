@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta
-from itertools import islice, takewhile
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_emnify.api.enums import OperationState
@@ -16,20 +15,20 @@ from airflow_provider_emnify.arguments import check_early, parse_optional_id, sh
 from airflow_provider_emnify.links import EmnifySimsLink
 from airflow_provider_emnify.operators.euicc.base import (
     EmnifyOperationOperator,
-    OwnOperations,
     find_action,
-    is_later,
     state_of,
 )
-from airflow_provider_emnify.operators.idempotency.attempt import parse_moment, unknown_outcome
+from airflow_provider_emnify.operators.idempotency.attempt import parse_moment
+from airflow_provider_emnify.operators.idempotency.create_once import Attempt, create_once
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     from airflow_provider_emnify.airflow_names import Context
-    from airflow_provider_emnify.api.types import Row
+    from airflow_provider_emnify.api.types import Row, Rows
 
 Target = tuple[str, int | str]
+Earlier = dict[Target, tuple[str, bool]]
 
 _EID = re.compile(r"\d{32}")
 _LONG_AGO = timedelta(days=7)  # an operation that began before that is over
@@ -100,7 +99,6 @@ class EmnifySimOperationOperator(EmnifyOperationOperator):
         self.eids = eids
         self.product_id = product_id
         self._running: list[str] = []
-        self._newest: str | None = None
 
     def execute(self, context: Context) -> Any:
         """Look for what is under way, begin the rest, and wait."""
@@ -113,28 +111,37 @@ class EmnifySimOperationOperator(EmnifyOperationOperator):
         operations = self.client.sim_operations
         action = find_action(operations.actions(), self.action)
         names = self._names(targets)
-        own, self._newest = OwnOperations(context, self.log), None
-        with self.client.lock("SIM operations"):
-            earlier = self._earlier(names, action, product_id, own)
-            new = [target for target in targets if target not in earlier]
+        under_way: Earlier = {}
+
+        def decide(rows: Rows, may_be_ours: Callable[[Row], bool]) -> Earlier | None:
+            under_way.update(self._under_way(names, action, product_id, rows, may_be_ours))
+            return under_way if len(under_way) == len(names) else None
+
+        def trigger(_: Rows) -> Earlier:
+            new = [target for target in targets if target not in under_way]
             self.log.info(
                 "%s: beginning it for %d SIMs (%s); under way or done for %d",
                 action["description"],
                 len(new),
-                shorten([names[target] for target in new]) or "none",
-                len(earlier),
+                shorten([names[target] for target in new]),
+                len(under_way),
             )
-            if new:
-                own.soon()
-                row = operations.trigger(
-                    action_id=action["id"],
-                    sim_ids=[int(key) for kind, key in new if kind == "sim"] or None,
-                    eids=[str(key) for kind, key in new if kind == "eid"] or None,
-                    product_id=product_id,
-                )
-                own.now(str(row["id"]))
-                earlier |= dict.fromkeys(new, (str(row["id"]), False))
-                self._look_again(row, action, product_id, new)
+            row = operations.trigger(
+                action_id=action["id"],
+                sim_ids=[int(key) for kind, key in new if kind == "sim"] or None,
+                eids=[str(key) for kind, key in new if kind == "eid"] or None,
+                product_id=product_id,
+            )
+            return under_way | dict.fromkeys(new, (str(row["id"]), False))
+
+        earlier, _ = create_once(
+            Attempt(self, context),
+            lock=("SIM operations", ""),
+            look=lambda: self._latest(names),
+            decide=decide,
+            create=trigger,
+            always_look=True,
+        )
         done = [names[target] for target, (_, is_done) in earlier.items() if is_done]
         pending: dict[str, list[str]] = {}
         for target, (operation_id, is_done) in earlier.items():
@@ -176,64 +183,44 @@ class EmnifySimOperationOperator(EmnifyOperationOperator):
             for kind, key in targets
         }
 
-    def _earlier(
-        self, names: Mapping[Target, str], action: Row, product_id: int | None, own: OwnOperations
-    ) -> dict[Target, tuple[str, bool]]:
-        """Return the operation that is under way or done for each target, and whether it is done."""
-        found: dict[Target, tuple[str, bool]] = {}
+    def _under_way(
+        self,
+        names: Mapping[Target, str],
+        action: Row,
+        product_id: int | None,
+        rows: Rows,
+        may_be_ours: Callable[[Row], bool],
+    ) -> Earlier:
+        """Return the operation that is under way or done for each target, and whether it is done.
+
+        Whatever was done to a SIM last is how the SIM is.
+        """
+        found: Earlier = {}
         left = set(names)
-        for row, decides in self._latest(own):
+        for row in rows:
             same = _is_like(row, action, product_id)
-            is_own = own.has(str(row["id"]), row)
             for target in [target for target in left if _covers(row, target)]:
                 state = self._state(row, names[target])
-                if same and (
-                    state == OperationState.PENDING or (is_own and state == OperationState.SUCCEEDED)
-                ):
-                    found[target] = (str(row["id"]), state == OperationState.SUCCEEDED)
-                if decides or target in found:
-                    left.discard(target)
-            if not left:
-                break
+                is_done = state == OperationState.SUCCEEDED and may_be_ours(row)
+                if same and (state == OperationState.PENDING or is_done):
+                    found[target] = (str(row["id"]), is_done)
+                left.discard(target)
         return found
 
-    def _look_again(self, new: Row, action: Row, product_id: int | None, targets: Sequence[Target]) -> None:
-        """Find out whether a run on another host, which no turn kept waiting, has just begun the same."""
-        rows = islice(self.client.sim_operations.list(per_page=BEGINNING), BEGINNING)
-        since = [*takewhile(lambda row: str(row["id"]) != self._newest, rows)]
-        own = next((row for row in since if str(row["id"]) == str(new["id"])), new)
-        twins = [
-            str(row["id"])
-            for row in since
-            if row is not own
-            and _is_like(row, action, product_id)
-            and any(_covers(row, target) for target in targets)
-            and not is_later(row, own)
-        ]
-        if twins:
-            raise unknown_outcome(
-                f"{action['description']}: another run has begun the same for some of these SIMs at the same "
-                f"moment: {shorten(twins)}, and this task after it {new['id']}. Check them with "
-                "client.sim_operations.get; emnify has no call that cancels one. Then clear this task: it "
-                "goes on with what is under way"
-            )
-
-    def _latest(self, own: OwnOperations) -> Iterator[tuple[Row, bool]]:
-        """Return this task's own operations that are under way, then the latest ones of anybody.
-
-        With each comes whether it decides: whatever was done to a SIM last is how the SIM is.
-        """
-        operations = self.client.sim_operations
-        for key in reversed(own.ids):
-            row = operations.get(key)
-            if state_of(self.kind, row) == OperationState.PENDING:
-                yield row, False
-        for row in operations.list(per_page=BEGINNING):
-            self._newest = self._newest or str(row["id"])
-            created = parse_moment(row.get("creation_date"))
-            if created is not None and created < datetime.now(UTC) - _LONG_AGO:
-                return
-            yield row, True
+    def _latest(self, targets: Collection[Target]) -> Rows:
+        """Return the latest operations of anybody, the newest first, as far as they can be under way."""
+        rows: Rows = []
+        left = set(targets)
+        with self.client.sim_operations.list(per_page=BEGINNING) as listing:
+            for row in listing:
+                created = parse_moment(row.get("creation_date"))
+                if created is not None and created < datetime.now(UTC) - _LONG_AGO:
+                    break
+                rows.append(row)
+                left = {target for target in left if not _covers(row, target)}
+                if not left:
+                    break
+        return rows
 
     def _state(self, row: Row, name: str) -> str:
         """Return how an operation stands for one SIM."""

@@ -47,7 +47,7 @@ class Attempt:
         self.max_tries = int(getattr(instance, "max_tries", self._retries))
         self._noted = parse_moment(self.journal.get(_ACTS_SINCE)) if self._number > 1 else None
         #: Since when an earlier attempt may have acted; None when there was none.
-        self.since = self._noted or earlier_tries_since(context)
+        self.since = self._noted or _earlier_attempts_since(context)
 
     @property
     def is_retry(self) -> bool:
@@ -66,7 +66,7 @@ class Attempt:
 
 
 def is_since(row: Mapping[str, Any], moment: datetime | None) -> bool:
-    """Tell whether what emnify shows was created since a moment; what cannot be told is no."""
+    """Tell whether what emnify shows was created since a moment; without a time it was not."""
     created = next((found for name in _CREATED if (found := parse_moment(row.get(name)))), None)
     return moment is not None and created is not None and created >= moment
 
@@ -102,19 +102,7 @@ def _run_began(context: Context) -> datetime | None:
     return min(known) - CLOCKS_MAY_DIFFER if known else None
 
 
-def made_by_this_task(row: Mapping[str, Any], context: Context) -> bool:
-    """Tell whether something that exists was created by an earlier attempt of this task.
-
-    :param row: The thing, with when it was created.
-    :param context: The task's context, with ``ti`` and ``dag_run``.
-    """
-    return is_since(row, earlier_tries_since(context))
-
-
-def earlier_tries_since(context: Context) -> datetime | None:
-    """Return since when an earlier attempt may have acted, without a journal; None for the first attempt.
-
-    :param context: The task's context, with ``ti`` and ``dag_run``.
-    """
+def _earlier_attempts_since(context: Context) -> datetime | None:
+    """Return since when an earlier attempt may have acted, without a journal; None for the first attempt."""
     number = int(getattr(context.get("ti"), "try_number", 1) or 1)
     return _run_began(context) if number > 1 else None

@@ -128,7 +128,7 @@ class _Addition:
         return [quota, *read_assigned(operator.client, operator.quota_type, self._endpoint_id, since)]
 
     def find(self, rows: Rows) -> Row | None:
-        """Return the quota if this task has added to it, :attr:`UNTOLD` if that cannot be told."""
+        """Return the quota if this task has added to it, :attr:`UNTOLD` if nobody can know."""
         quota, *events = rows
         if self._planned is not None:
             before, target = self._planned

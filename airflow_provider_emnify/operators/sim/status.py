@@ -25,7 +25,7 @@ from airflow_provider_emnify.arguments import (
 )
 from airflow_provider_emnify.links import EmnifySimsLink
 from airflow_provider_emnify.operators.base import EmnifyBaseOperator
-from airflow_provider_emnify.operators.idempotency.attempt import earlier_tries_since
+from airflow_provider_emnify.operators.idempotency.attempt import Attempt
 from airflow_provider_emnify.operators.sim.migration import EmnifyMigrateSimsOperator
 from airflow_provider_emnify.operators.sim.transitions import set_sims, usable_sim_status
 
@@ -169,7 +169,7 @@ class EmnifyRegisterSimBatchOperator(EmnifyBaseOperator):
         return {"bic": bic, "registered": True, "sim_ids": ids}
 
     def _already(self, bic: str, context: Context) -> dict[str, Any]:
-        if self.if_exists == "fail" and earlier_tries_since(context) is None:
+        if self.if_exists == "fail" and Attempt(self, context).since is None:
             raise ValueError(
                 f"bic: SIM batch {bic} is registered already; set if_exists='skip' to go on with it"
             )

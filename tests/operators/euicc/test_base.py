@@ -1,20 +1,15 @@
 from __future__ import annotations
 
-import logging
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
-from airflow_provider_emnify.operators.euicc.base import OwnOperations, find_action
-from tests.operators.support import context
+from airflow_provider_emnify.operators.euicc.base import find_action
 
 ACTIONS: list[dict[str, Any]] = [
     {"id": 1, "description": "Enable profile"},
     {"id": 2, "description": "Disable profile"},
 ]
-LOG = logging.getLogger("test")
-NOW = datetime(2025, 5, 4, 12, 0, tzinfo=UTC)
 
 
 class Store:
@@ -35,10 +30,6 @@ class Store:
         self.kept[key] = value
 
 
-def row(minutes: float) -> dict[str, Any]:
-    return {"creation_date": (NOW + timedelta(minutes=minutes)).isoformat()}
-
-
 @pytest.mark.parametrize(
     "wanted", [1, "1", "Enable profile", "enable_profile", "ENABLE-PROFILE", " enable  profile "]
 )
@@ -55,62 +46,3 @@ def test_any_other_action_is_refused(wanted: Any) -> None:
 def test_an_unknown_action_is_answered_with_all_there_are() -> None:
     with pytest.raises(ValueError, match=r"'Enable profile' \(1\), 'Disable profile' \(2\)"):
         find_action(ACTIONS, "delete")
-
-
-class TestWithAirflowsStore:
-    def test_the_ids_of_all_tries_are_this_task_s_own(self) -> None:
-        kept = {**context(), "task_state_store": Store()}
-        own = OwnOperations(kept, LOG)
-        assert not own.has("a", row(0))
-        own.soon()
-        own.now("a")
-        again = OwnOperations(kept, LOG)
-        assert again.ids == ["a"]
-        assert again.has("a", row(-999_999))
-
-    def test_what_was_begun_before_its_answer_came_is_this_task_s_own(self) -> None:
-        kept = {**context(try_number=2), "task_state_store": Store()}
-        OwnOperations(kept, LOG).soon()
-        own = OwnOperations(kept, LOG)
-        now = datetime.now(UTC)
-        assert own.has("a", {"creation_date": now.isoformat()})
-        assert not own.has("a", {"creation_date": (now - timedelta(minutes=5)).isoformat()})
-        assert not own.has("a", {})
-
-    def test_a_retry_that_began_nothing_owns_nothing(self) -> None:
-        own = OwnOperations(
-            {**context(try_number=2, run_started=NOW.timestamp()), "task_state_store": Store()}, LOG
-        )
-        assert not own.has("a", row(5))
-
-    def test_a_store_that_fails_costs_a_warning(self, caplog: pytest.LogCaptureFixture) -> None:
-        store = Store(fails=True)
-        kept = {**context(try_number=2, run_started=NOW.timestamp()), "task_state_store": store}
-        own = OwnOperations(kept, LOG)
-        own.soon()
-        own.now("a")
-        assert own.has("b", row(5))
-        assert "task state store failed" in caplog.text
-
-    def test_a_store_that_fails_later_costs_a_warning(self, caplog: pytest.LogCaptureFixture) -> None:
-        store = Store()
-        own = OwnOperations({**context(), "task_state_store": store}, LOG)
-        store.fails = True
-        own.now("a")
-        assert own.ids == ["a"]
-        assert "task state store failed" in caplog.text
-
-
-class TestWithoutAStore:
-    def test_a_retry_owns_what_was_created_since_the_run_started(self) -> None:
-        own = OwnOperations(context(try_number=2, run_started=NOW.timestamp()), LOG)
-        assert own.has("a", row(5))
-        assert own.has("a", row(-0.5))
-        assert not own.has("a", row(-5))
-
-    def test_a_first_try_owns_nothing(self) -> None:
-        own = OwnOperations(context(run_started=NOW.timestamp()), LOG)
-        assert not own.has("a", row(5))
-        own.soon()
-        own.now("a")
-        assert own.has("a", row(5))

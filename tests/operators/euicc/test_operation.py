@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from airflow_provider_emnify.airflow_names import AirflowFailException
-from airflow_provider_emnify.api import EmnifyPartialError, EmnifyUnknownOutcomeError
+from airflow_provider_emnify.api import EmnifyPartialError
 from airflow_provider_emnify.api.resources.euiccs import Euiccs
 from airflow_provider_emnify.operators.euicc import EmnifyEuiccOperationOperator
 from tests.operators.deferring import deferred, resume, stored
 from tests.operators.euicc.test_base import Store
-from tests.operators.idempotency.overlapping import at_once, elsewhere, in_turn
+from tests.operators.idempotency.overlapping import in_turn
 from tests.operators.support import context, without_retries
 
 if TYPE_CHECKING:
@@ -163,11 +163,14 @@ class TestSafeToRepeat:
         class DiedError(BaseException):
             pass
 
-        def die(*_: object) -> None:
+        plain = Euiccs.schedule_operation
+
+        def die(*args: Any, **kwargs: Any) -> None:
+            plain(*args, **kwargs)
             raise DiedError
 
         with monkeypatch.context() as patch:
-            patch.setattr("airflow_provider_emnify.operators.euicc.base.OwnOperations.now", die)
+            patch.setattr(Euiccs, "schedule_operation", die)
             with pytest.raises(DiedError):
                 audit(fleet, euicc_ids=[*fleet.state.euiccs][:1]).execute({**context(), **kept})
         fleet.clock.advance(60)
@@ -212,23 +215,6 @@ class TestSafeToRepeat:
         one, two = in_turn(monkeypatch, Euiccs, "schedule_operation", *runs)
         assert one == two
         assert scheduled(fleet) == 3
-
-    def test_of_two_hosts_that_share_nothing_the_later_one_fails_and_names_both(
-        self, fleet: Sandbox, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        there, euicc_id = elsewhere(fleet, monkeypatch), min(fleet.state.euiccs)
-        settings: Any = {"euicc_ids": euicc_id, "wait_for_completion": False}
-        one, two = at_once(
-            monkeypatch,
-            Euiccs,
-            "schedule_operation",
-            lambda: audit(fleet, **settings).execute(context()),
-            lambda: audit(fleet, **settings, emnify_conn_id=there).execute(context()),
-        )
-        (first,) = one["operation_ids"]
-        (second,) = {*keys(fleet)} - {first}
-        assert isinstance(two.__cause__, EmnifyUnknownOutcomeError)
-        assert f"{second.partition('/')[2]} and before it {first.partition('/')[2]}" in str(two)
 
     def test_another_run_does_it_anew_when_it_is_over(self, fleet: Sandbox) -> None:
         deferred(audit(fleet, deferrable=True))

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from airflow_provider_emnify.airflow_names import AirflowFailException
-from airflow_provider_emnify.api import EmnifyPartialError, EmnifyUnknownOutcomeError
+from airflow_provider_emnify.api import EmnifyPartialError
 from airflow_provider_emnify.api.resources.sim_operations import SimOperations
 from airflow_provider_emnify.operators.euicc import EmnifySimOperationOperator
 from tests.operators.deferring import deferred, resume, stored
 from tests.operators.euicc.test_base import Store
-from tests.operators.idempotency.overlapping import at_once, elsewhere, in_turn
+from tests.operators.idempotency.overlapping import in_turn
 from tests.operators.support import context
 
 if TYPE_CHECKING:
@@ -110,11 +110,14 @@ class TestSafeToRepeat:
         class DiedError(BaseException):
             pass
 
-        def die(*_: object) -> None:
+        plain = SimOperations.trigger
+
+        def die(*args: Any, **kwargs: Any) -> None:
+            plain(*args, **kwargs)
             raise DiedError
 
         with monkeypatch.context() as patch:
-            patch.setattr("airflow_provider_emnify.operators.euicc.base.OwnOperations.now", die)
+            patch.setattr(SimOperations, "trigger", die)
             with pytest.raises(DiedError):
                 link(fleet).execute({**context(), **kept})
         fleet.clock.advance(60)
@@ -147,29 +150,6 @@ class TestSafeToRepeat:
         one, two = in_turn(monkeypatch, SimOperations, "trigger", *runs)
         assert one == two
         assert len(sent(fleet)) == 1
-
-    @pytest.mark.parametrize("shared", [True, False], ids=["of the same SIMs", "of others"])
-    def test_of_two_hosts_that_share_nothing_the_later_one_fails_and_names_both(
-        self, fleet: Sandbox, monkeypatch: pytest.MonkeyPatch, shared: bool
-    ) -> None:
-        there, sims = elsewhere(fleet, monkeypatch), sim_ids(fleet)
-        settings: Any = {"wait_for_completion": False}
-        one, two = at_once(
-            monkeypatch,
-            SimOperations,
-            "trigger",
-            lambda: link(fleet, sim_ids=sims[:2], **settings).execute(context()),
-            lambda: link(
-                fleet, sim_ids=sims[1:3] if shared else sims[2:], emnify_conn_id=there, **settings
-            ).execute(context()),
-        )
-        first, second = fleet.state.sim_operations
-        assert one["operation_ids"] == [first]
-        if shared:
-            assert isinstance(two.__cause__, EmnifyUnknownOutcomeError)
-            assert f"{first}, and this task after it {second}" in str(two)
-        else:
-            assert two["operation_ids"] == [second]
 
     def test_two_runs_that_overlap_share_what_is_under_way_sim_by_sim(self, fleet: Sandbox) -> None:
         first, second = link(fleet, sim_ids=sim_ids(fleet)[:3]), link(fleet, sim_ids=sim_ids(fleet)[1:])
