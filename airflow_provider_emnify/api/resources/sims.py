@@ -73,7 +73,7 @@ class Sims(Resource):
         :param msisdn: Phone number.
         :param eid: eID of the eUICC.
         :param endpoint_id: The endpoint that has it.
-        :param assigned: False for SIMs that no endpoint has; True cannot be asked of emnify.
+        :param assigned: False for SIMs that no endpoint has, whatever ``endpoint_id`` is.
         :param model: Model of the SIM.
         :param production_date: Date of its production.
         :param issuer_org: Organisation that issued it.
@@ -84,10 +84,10 @@ class Sims(Resource):
         :param sort: Fields to sort by, ``-`` before a descending one: id, issuer_org, reseller_org,
             customer_org, iccid, eid, status, production_date, endpoint, model. Without it: newest first.
         :param per_page: Rows a request, at most 2,500.
-        :raises ValueError: for another ``assigned`` than False, or beside ``endpoint_id``.
+        :raises ValueError: for ``assigned=True`` without an ``endpoint_id``.
         """
-        if assigned is not None and (assigned is not False or endpoint_id is not None):
-            raise ValueError("assigned: only False (SIMs that no endpoint has), and not with endpoint_id")
+        if assigned and endpoint_id is None:
+            raise ValueError("assigned: emnify can be asked for SIMs that no endpoint has, not others")
         q = filters(
             q,
             id=unless_none(id),
