@@ -1,4 +1,4 @@
-"""Arguments of tasks: how they are checked when the DAG is parsed, and parsed again after rendering."""
+"""Arguments of tasks: declared once, checked when the DAG is parsed, parsed after their templates are."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from enum import Enum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
 from airflow_provider_emnify.api.errors import one_line
 from airflow_provider_emnify.api.secrets.names import secrets_in
@@ -17,7 +17,17 @@ from airflow_provider_emnify.api.values import parse_id, parse_pairs
 from airflow_provider_emnify.hooks.masking import mask, texts_in
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Iterable, Iterator
+    from decimal import Decimal
+    from typing import Self
+
+    from airflow_provider_emnify.airflow_names import XComArg
+
+    Id = int | str | float | Decimal | Mapping[str, Any]
+    #: Ids as users, XCom, SQL results and templates give them (:mod:`~airflow_provider_emnify.api.values`).
+    Ids = Id | Iterable[Id | Iterable[Id]] | XComArg
+
+T = TypeVar("T")
 
 _TEMPLATE = re.compile(r"\{\{|\{%|\{#")
 
@@ -33,6 +43,52 @@ def is_known(value: Any) -> bool:
     if isinstance(value, (list, tuple, set, frozenset)):
         return all(is_known(item) for item in value)
     return isinstance(value, (int, float, bool, range))
+
+
+class Argument(Generic[T]):
+    """An argument of a task, declared in its class: ``endpoint_ids = Argument(parse_ids)``.
+
+    What ``__init__`` is given is checked at once, as far as it is known when the DAG is parsed. The attribute
+    holds it as it was given, for Airflow to render and to store. ``execute`` finds it parsed: its wrapper
+    calls :func:`parse_arguments`.
+
+    :param parse: Returns what a value means, of the value and the argument's name; raises ``ValueError``. It
+        takes what it has returned, too.
+    """
+
+    def __init__(self, parse: Callable[[Any, str], T]) -> None:
+        self.parse = parse
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self.name = name
+
+    @overload
+    def __get__(self, instance: None, owner: type | None = None) -> Self: ...
+    @overload
+    def __get__(self, instance: object, owner: type | None = None) -> T: ...
+    def __get__(self, instance: object | None, owner: type | None = None) -> Any:
+        if instance is None:
+            return self
+        try:
+            return instance.__dict__[self.name]
+        except KeyError:
+            raise AttributeError(self.name) from None
+
+    def __set__(self, instance: object, value: Any) -> None:
+        if self.name not in instance.__dict__:  # later it is Airflow that sets what it has rendered
+            check_early(self.parse, value, self.name)
+        instance.__dict__[self.name] = value
+
+
+def parse_arguments(task: object) -> None:
+    """Parse what a task was given, its templates being rendered.
+
+    :raises ValueError: naming the argument and the value.
+    """
+    for name in [*task.__dict__]:
+        argument = getattr(type(task), name, None)
+        if isinstance(argument, Argument):
+            task.__dict__[name] = argument.parse(task.__dict__[name], name)
 
 
 def check_early(parse: Callable[..., Any], value: Any, *args: Any) -> None:
@@ -53,6 +109,21 @@ def parse_sms_ids(value: Any) -> list[str]:
     :raises ValueError: showing the value, when it means none.
     """
     return parse_pairs(value, "sms_ids")
+
+
+def one_of(*allowed: str) -> Callable[[Any, str], str]:
+    """Return a parser of one of a few words, for :class:`Argument`."""
+    return lambda value, field: parse_choice(value, allowed, field)
+
+
+def optional(parse: Callable[[Any, str], T]) -> Callable[[Any, str], T | None]:
+    """Return a parser of what may be nothing (``None``, ``""``, ``"None"``), which is None then."""
+
+    def parse_if_given(value: Any, field: str) -> T | None:
+        nothing = value is None or (isinstance(value, str) and value.strip() in {"", "None", "null"})
+        return None if nothing else parse(value, field)
+
+    return parse_if_given
 
 
 def parse_choice(value: Any, allowed: Sequence[str], field: str) -> str:
@@ -104,13 +175,8 @@ def parse_mapping(value: Any, field: str) -> dict[str, Any]:
     return {str(name): item for name, item in given.items()}
 
 
-def parse_optional_id(value: Any, field: str) -> int | None:
-    """Return a single id, or None for nothing (``None``, ``""``, ``"None"``).
-
-    :raises ValueError: naming the field and the value.
-    """
-    nothing = value is None or (isinstance(value, str) and value.strip() in {"", "None", "null"})
-    return None if nothing else parse_id(value, field)
+parse_optional_id = optional(parse_id)
+"""Return a single id, or None for nothing."""
 
 
 def parse_amount(value: Any, field: str) -> float:
@@ -167,37 +233,39 @@ def _literal(text: str) -> Any:
             return text
 
 
-class MaskedArgument:
-    """An operator's argument that Airflow masks from the moment its value is known.
+def as_given(value: Any, field: str) -> Any:
+    """Return the value: for an argument that is checked together with others."""
+    del field
+    return value
+
+
+class MaskedArgument(Argument[T]):
+    """An argument that Airflow masks from the moment its value is known.
 
     Airflow sets an argument again when its templates are rendered, before it stores what was rendered: what
-    is stored then is masked. A subclass declares it in its body: ``activation_code = MaskedArgument()``.
+    is stored then is masked.
     """
 
-    def __set_name__(self, owner: type, name: str) -> None:
-        self._name = name
+    def __set__(self, instance: object, value: Any) -> None:
+        for secret in self._secrets(instance, value):
+            if is_known(secret):
+                mask(secret)
+        super().__set__(instance, value)
 
-    def __get__(self, instance: Any, owner: type | None = None) -> Any:
-        return self if instance is None else instance.__dict__.get(self._name)
-
-    def __set__(self, instance: Any, value: Any) -> None:
-        if isinstance(value, str) and is_known(value):
-            mask(value)
-        instance.__dict__[self._name] = value
+    def _secrets(self, instance: object, value: Any) -> Iterator[str]:
+        del instance
+        yield from (value,) if isinstance(value, str) else ()
 
 
-class MaskedArguments(MaskedArgument):
+class MaskedArguments(MaskedArgument[T]):
     """A dict of arguments of which Airflow masks the secrets, at any depth, once their values are known.
 
     The owner's ``secret_arguments`` says which are secrets beside those that are known by their names.
     """
 
-    def __set__(self, instance: Any, value: Any) -> None:
+    def _secrets(self, instance: object, value: Any) -> Iterator[str]:
         for _, secret in secrets_in(value, getattr(instance, "secret_arguments", ())):
-            for text in texts_in(secret):
-                if is_known(text):
-                    mask(text)
-        instance.__dict__[self._name] = value
+            yield from texts_in(secret)
 
 
 def refuse_secrets(what: str, value: Any, mend: str, declared: Collection[str] = ()) -> None:

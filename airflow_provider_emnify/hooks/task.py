@@ -1,10 +1,10 @@
 """What every task that calls emnify has, an operator as a sensor: a hook, a log, and an end.
 
 Airflow calls ``execute`` of a task, and ``execute_complete`` after a deferral. Each class's own is wrapped
-when the class is defined, so that it holds the work alone: around it a permanent error becomes an
-``AirflowFailException``, which fails the task at once, and the client is closed. Airflow wraps ``execute``
-the
-same way, in its metaclass (``ExecutorSafeguard``); its wrapper stays inside this one, on every version.
+when the class is defined, so that it holds the work alone: before it the arguments are parsed; around it a
+permanent error becomes an ``AirflowFailException``, which fails the task at once, and the client is closed.
+Airflow wraps ``execute`` the same way, in its metaclass (``ExecutorSafeguard``); its wrapper stays inside
+this one, on every version.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_emnify.api.secrets.one_line_log import one_line_log
+from airflow_provider_emnify.arguments import parse_arguments
 from airflow_provider_emnify.hooks.emnify import EmnifyHook
 from airflow_provider_emnify.retry import fail_without_retry
 
@@ -32,8 +33,7 @@ class EmnifyTask:
     emnify_conn_id: str
 
     #: Whether a repeated ``execute`` finds out by itself what an earlier attempt has done, so that Airflow
-    #: may
-    #: retry a write whose outcome is unknown.
+    #: may retry a write whose outcome is unknown.
     idempotent: ClassVar[bool] = False
 
     _deadline: float | None = None
@@ -72,6 +72,7 @@ def _ending_well(method: Callable[..., Any]) -> Callable[..., Any]:
         self._deadline = execution_deadline(context, self.execution_timeout)
         try:
             with fail_without_retry(idempotent=self.idempotent):
+                parse_arguments(self)
                 return method(self, context, *args, **kwargs)
         finally:
             hook = self.__dict__.pop("hook", None)

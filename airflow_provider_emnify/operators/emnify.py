@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_emnify.api.errors import EmnifyNotFoundError
 from airflow_provider_emnify.api.secrets.names import hide_secrets
 from airflow_provider_emnify.api.values import parse_ids
-from airflow_provider_emnify.arguments import MaskedArguments, is_known, parse_bool, refuse_secrets
+from airflow_provider_emnify.arguments import MaskedArguments, as_given, is_known, parse_bool, refuse_secrets
 from airflow_provider_emnify.operators.base import EmnifyBaseOperator
 from airflow_provider_emnify.operators.idempotency.create_once import Attempt, at_most_once
 
@@ -67,7 +67,7 @@ class EmnifyOperator(EmnifyBaseOperator):
 
     template_fields: Sequence[str] = ("emnify_conn_id", "arguments")
     template_fields_renderers = {"arguments": "json"}  # noqa: RUF012 - as Airflow's own operators do
-    arguments = MaskedArguments()
+    arguments = MaskedArguments(as_given)
 
     def __init__(
         self,

@@ -11,6 +11,7 @@ from airflow_provider_emnify.api.resources.graphql_pages import MOST_ROWS, check
 from airflow_provider_emnify.api.secrets.names import hide_secrets
 from airflow_provider_emnify.arguments import (
     MaskedArguments,
+    as_given,
     check_early,
     is_known,
     parse_bool,
@@ -77,7 +78,7 @@ class EmnifyGraphqlOperator(EmnifyBaseOperator):
     """
 
     template_fields: Sequence[str] = ("emnify_conn_id", "query", "variables")
-    variables = MaskedArguments()
+    variables = MaskedArguments(as_given)
     template_ext: Sequence[str] = (".graphql", ".gql")
     template_fields_renderers: ClassVar[dict[str, str]] = {"variables": "json"}
 

@@ -178,5 +178,3 @@ class EmnifyCancellingOperator(EmnifyWaitingOperator):
             return
         with EmnifyHook(self.emnify_conn_id) as own:
             cancel(own.get_conn(), calls)
-
-

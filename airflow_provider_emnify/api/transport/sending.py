@@ -279,8 +279,10 @@ class Sender:
             raise _unusable(f"the answer is no JSON (is the host right?): {shown}", status, request)
         if (wrong := request.promised.complaint(status, response.headers, body)) is not None:
             why = f"unexpected answer: {wrong}"
-            raise _unusable(why, status, request) if request.may_be_repeated else _unknown_outcome(
-                why, request, status
+            raise (
+                _unusable(why, status, request)
+                if request.may_be_repeated
+                else _unknown_outcome(why, request, status)
             )
         return Answer(status, response.headers, body)
 

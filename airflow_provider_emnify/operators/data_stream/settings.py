@@ -14,6 +14,7 @@ from airflow_provider_emnify.api.transport.answers import part
 from airflow_provider_emnify.api.waits.wait import Wait
 from airflow_provider_emnify.arguments import (
     MaskedArguments,
+    as_given,
     check_early,
     is_known,
     parse_choice,
@@ -82,7 +83,7 @@ class DataStreamSettingsOperator(DataStreamOperator):
     secret_arguments: ClassVar[tuple[str, ...]] = tuple(
         f"credentials.{name}" for name in sorted({*SECRETS, "url"})
     )
-    destination = MaskedArguments()
+    destination = MaskedArguments(as_given)
 
     def __init__(
         self,

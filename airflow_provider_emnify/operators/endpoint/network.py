@@ -12,11 +12,10 @@ from airflow_provider_emnify.api import (
 from airflow_provider_emnify.api.resources.bulk import status_of
 from airflow_provider_emnify.api.transport.answers import part
 from airflow_provider_emnify.api.values import parse_ids
-from airflow_provider_emnify.arguments import check_early, shorten
+from airflow_provider_emnify.arguments import Argument, parse_bool, shorten
 from airflow_provider_emnify.links import EmnifyDevicesLink
 from airflow_provider_emnify.operators.base import EmnifyBaseOperator
 from airflow_provider_emnify.operators.batch import each, partial
-from airflow_provider_emnify.operators.endpoint.rows import endpoint_ids as parse_endpoint_ids
 from airflow_provider_emnify.operators.endpoint.rows import read_all_endpoints
 
 if TYPE_CHECKING:
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_emnify.airflow_names import Context
     from airflow_provider_emnify.api.types import Row
+    from airflow_provider_emnify.arguments import Ids
 
 
 class EmnifyResetConnectivityOperator(EmnifyBaseOperator):
@@ -57,18 +57,21 @@ class EmnifyResetConnectivityOperator(EmnifyBaseOperator):
     template_fields: Sequence[str] = ("emnify_conn_id", "endpoint_ids")
     operator_extra_links = (EmnifyDevicesLink(),)
 
+    endpoint_ids = Argument(parse_ids)
+    location = Argument(parse_bool)
+    pdp_context = Argument(parse_bool)
+    fail_on_error = Argument(parse_bool)
+
     def __init__(
         self,
         *,
-        endpoint_ids: Any,
+        endpoint_ids: Ids,
         location: bool = True,
         pdp_context: bool = True,
         fail_on_error: bool = True,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        check_early(parse_endpoint_ids, endpoint_ids)
-        _yes_or_no(location=location, pdp_context=pdp_context, fail_on_error=fail_on_error)
         if not location and not pdp_context:
             raise ValueError("location, pdp_context: reset one of them, or both")
         self.endpoint_ids = endpoint_ids
@@ -79,7 +82,7 @@ class EmnifyResetConnectivityOperator(EmnifyBaseOperator):
     def execute(self, context: Context) -> dict[str, str]:
         """Read them, say what it will cost, and reset one after another."""
         del context
-        ids = parse_endpoint_ids(self.endpoint_ids)
+        ids = self.endpoint_ids
         if not ids:
             self.log.info("No endpoints given: nothing to do")
             return {}
@@ -135,17 +138,18 @@ class EmnifyLocateEndpointsOperator(EmnifyBaseOperator):
     template_fields: Sequence[str] = ("emnify_conn_id", "endpoint_ids")
     operator_extra_links = (EmnifyDevicesLink(),)
 
-    def __init__(self, *, endpoint_ids: Any, fail_on_error: bool = False, **kwargs: Any) -> None:
+    endpoint_ids = Argument(parse_ids)
+    fail_on_error = Argument(parse_bool)
+
+    def __init__(self, *, endpoint_ids: Ids, fail_on_error: bool = False, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        check_early(parse_endpoint_ids, endpoint_ids)
-        _yes_or_no(fail_on_error=fail_on_error)
         self.endpoint_ids = endpoint_ids
         self.fail_on_error = fail_on_error
 
     def execute(self, context: Context) -> dict[str, Row]:
         """Ask for one after another."""
         del context
-        ids = parse_endpoint_ids(self.endpoint_ids)
+        ids = self.endpoint_ids
         if not ids:
             self.log.info("No endpoints given: nothing to do")
             return {}
@@ -182,18 +186,18 @@ class _OperatorList(EmnifyBaseOperator):
     doing: ClassVar[str]
     what: ClassVar[str]
 
-    def __init__(self, *, endpoint_ids: Any, operator_ids: Any, **kwargs: Any) -> None:
+    endpoint_ids = Argument(parse_ids)
+    operator_ids = Argument(parse_ids)
+
+    def __init__(self, *, endpoint_ids: Ids, operator_ids: Ids, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        check_early(parse_endpoint_ids, endpoint_ids)
-        check_early(parse_ids, operator_ids, "operator_ids")
         self.endpoint_ids = endpoint_ids
         self.operator_ids = operator_ids
 
     def execute(self, context: Context) -> list[int]:
         """Change the list of one endpoint after another."""
         del context
-        endpoint_ids = parse_endpoint_ids(self.endpoint_ids)
-        operator_ids = parse_ids(self.operator_ids, "operator_ids")
+        endpoint_ids, operator_ids = self.endpoint_ids, self.operator_ids
         pairs = [(endpoint_id, operator_id) for endpoint_id in endpoint_ids for operator_id in operator_ids]
         if not pairs:
             self.log.info("No endpoints or no operators given: nothing to do")
@@ -288,9 +292,3 @@ def _cell(info: Row) -> Row:
 
 def _pair(pair: tuple[int, int]) -> str:
     return f"operator {pair[1]} for endpoint {pair[0]}"
-
-
-def _yes_or_no(**values: Any) -> None:
-    for name, value in values.items():
-        if not isinstance(value, bool):
-            raise ValueError(f"{name}: {value!r} is neither True nor False")  # noqa: TRY004 - as all bad arguments

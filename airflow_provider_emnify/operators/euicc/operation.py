@@ -13,7 +13,14 @@ from airflow_provider_emnify.api.resources.few import read_rows
 from airflow_provider_emnify.api.transport.answers import part
 from airflow_provider_emnify.api.transport.recover import BEGINNING
 from airflow_provider_emnify.api.values import parse_ids
-from airflow_provider_emnify.arguments import MaskedArgument, check_early, is_known, parse_bool, shorten
+from airflow_provider_emnify.arguments import (
+    MaskedArgument,
+    as_given,
+    check_early,
+    is_known,
+    parse_bool,
+    shorten,
+)
 from airflow_provider_emnify.links import EmnifySimsLink
 from airflow_provider_emnify.operators.batch import each
 from airflow_provider_emnify.operators.euicc.base import (
@@ -98,7 +105,7 @@ class EmnifyEuiccOperationOperator(EmnifyOperationOperator):
     operator_extra_links = (EmnifySimsLink(),)
     kind: ClassVar[str] = "euicc_operation"
 
-    activation_code = MaskedArgument()
+    activation_code = MaskedArgument(as_given)
 
     def __init__(
         self,

@@ -117,7 +117,7 @@ class TestReset:
         [
             ({"endpoint_ids": "x"}, "endpoint_ids: 'x'"),
             ({"location": False, "pdp_context": False}, "location, pdp_context"),
-            ({"location": "yes"}, "location: 'yes'"),
+            ({"location": "perhaps"}, "location: 'perhaps'"),
             ({"fail_on_error": None}, "fail_on_error: None"),
         ],
     )

@@ -44,9 +44,7 @@ def both(*runs: Run) -> list[Any]:
         return list(pool.map(outcome, runs))
 
 
-def in_turn(
-    monkeypatch: pytest.MonkeyPatch, owner: type, write: str, first: Run, second: Run
-) -> list[Any]:
+def in_turn(monkeypatch: pytest.MonkeyPatch, owner: type, write: str, first: Run, second: Run) -> list[Any]:
     """Have the second ask for the lock just before the first writes: they share a store."""
     writing, asked = threading.Event(), threading.Event()
     plain_write, plain_hold = getattr(owner, write), Locks.hold

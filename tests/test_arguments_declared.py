@@ -1,0 +1,102 @@
+"""Arguments are declared once: checked when the DAG is parsed, stored as given, parsed for execute."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import pytest
+
+from airflow_provider_emnify.airflow_names import AirflowFailException
+from airflow_provider_emnify.api.values import parse_ids
+from airflow_provider_emnify.arguments import Argument, one_of, optional, parse_bool, parse_text
+from airflow_provider_emnify.operators.base import EmnifyBaseOperator
+
+
+class Tidy(EmnifyBaseOperator):
+    """An operator with one argument of each kind."""
+
+    template_fields = ("emnify_conn_id", "ids", "mode", "note")
+
+    ids = Argument(parse_ids)
+    mode = Argument(one_of("fast", "slow"))
+    note = Argument(optional(parse_text))
+    dry_run_only = Argument(parse_bool)
+
+    def __init__(
+        self,
+        *,
+        ids: Any,
+        mode: str = "fast",
+        note: str | None = None,
+        dry_run_only: Any = True,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.ids = ids
+        self.mode = mode
+        self.note = note
+        self.dry_run_only = dry_run_only
+
+    def execute(self, context: Any) -> Any:
+        del context
+        return self.ids, self.mode, self.note, self.dry_run_only
+
+
+@pytest.mark.parametrize(
+    ("bad", "says"),
+    [
+        ({"ids": "seven"}, "ids: 'seven' is no id"),
+        ({"ids": [1, [2, True]]}, "ids: True"),
+        ({"ids": 7, "mode": "quick"}, "mode: 'quick' is not one of 'fast', 'slow'"),
+        ({"ids": 7, "note": 5}, "note: 5"),
+        ({"ids": 7, "dry_run_only": "perhaps"}, "dry_run_only: 'perhaps'"),
+    ],
+)
+def test_what_is_known_is_refused_when_the_dag_is_parsed(bad: dict[str, Any], says: str) -> None:
+    with pytest.raises(ValueError, match=says.replace("[", r"\[")):
+        Tidy(task_id="t", **bad)
+
+
+def test_a_template_is_left_alone_until_it_is_rendered() -> None:
+    task = Tidy(task_id="t", ids="{{ params.ids }}", mode="{{ params.mode }}")
+    assert (task.ids, task.mode) == ("{{ params.ids }}", "{{ params.mode }}")
+    task.render_template_fields({"params": {"ids": [7, 8], "mode": "slow"}})  # type: ignore[arg-type]
+    assert task.execute({}) == ([7, 8], "slow", None, True)
+
+
+def test_airflow_stores_what_was_given_and_execute_finds_it_parsed() -> None:
+    task = Tidy(task_id="t", ids="7, 8", note=" moved ", dry_run_only="false")
+    assert (task.ids, task.note) == ("7, 8", " moved ")
+    assert task.execute({}) == ([7, 8], "fast", "moved", False)
+    assert task.execute({}) == ([7, 8], "fast", "moved", False), "a second try in the same process"
+
+
+@pytest.mark.parametrize(
+    ("rendered", "says"), [({"ids": "seven"}, "ids: 'seven'"), ({"ids": 7, "mode": ""}, "mode: ''")]
+)
+def test_what_renders_to_nonsense_fails_without_retries(rendered: dict[str, Any], says: str) -> None:
+    task = Tidy(task_id="t", ids="{{ params.ids }}", mode="{{ params.get('mode', 'fast') }}")
+    task.render_template_fields({"params": rendered})  # type: ignore[arg-type]
+    with pytest.raises(AirflowFailException, match=says):
+        task.execute({})
+
+
+def test_a_copy_has_its_own_values() -> None:
+    task = Tidy(task_id="t", ids="{{ params.ids }}")
+    other = copy.copy(task)
+    other.render_template_fields({"params": {"ids": [7]}})  # type: ignore[arg-type]
+    assert other.execute({})[0] == [7]
+    assert task.ids == "{{ params.ids }}"
+    assert copy.deepcopy(task).ids == "{{ params.ids }}"
+
+
+def test_a_subclass_inherits_and_replaces_arguments() -> None:
+    class Narrow(Tidy):
+        """Takes one mode."""
+
+        mode = Argument(one_of("slow"))
+
+    assert Narrow(task_id="t", ids=7, mode="slow").execute({})[0] == [7]
+    with pytest.raises(ValueError, match="mode: 'fast'"):
+        Narrow(task_id="t", ids=7)
