@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import atexit
 import contextlib
 import json
@@ -14,6 +15,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from asgiref.sync import sync_to_async
 
 from tests.api_facts import document
 from tests.openapi import OpenApi
@@ -47,10 +49,17 @@ atexit.register(_remove_home)
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", f"{_ALLOW}: sends requests on purpose that the OpenAPI forbids")
+    config.addinivalue_line("markers", "fleet(n, **settings): what the fixture ``fleet`` is made of")
 
 
 def pytest_unconfigure() -> None:
     _remove_home()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _thread_of_asgiref() -> None:
+    """Airflow reads connections in asgiref's one thread for all, which stays until the process ends."""
+    asyncio.run(sync_to_async(int)())
 
 
 @pytest.fixture(scope="session")
@@ -113,6 +122,51 @@ def client(sandbox: Sandbox) -> Iterator[EmnifyClient]:
     credentials = Credentials(application_token=sandbox.application_token)
     with EmnifyClient(credentials, base_url=sandbox.url, limits=Limits("memory")) as client:
         yield client
+
+
+@pytest.fixture
+def make_fleet(
+    make_sandbox: Callable[..., Sandbox], monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., Sandbox]:
+    """Make a sandbox with devices and without rate limits, to which the connection ``emnify_default`` leads.
+
+    ``make_fleet(n, *, retries=True, ago=0.0, prepare=None, **settings)``: the number of endpoints; whether
+    requests are sent again; how many seconds ago it began; a function that is given the sandbox before the
+    test; settings of ``Sandbox``.
+    """
+    from tests.fleets import connection
+
+    def make(
+        endpoints: int = 0,
+        *,
+        retries: bool = True,
+        ago: float = 0.0,
+        prepare: Callable[..., Any] | None = None,
+        **settings: Any,
+    ) -> Sandbox:
+        start = time.time() - ago if ago else None
+        sandbox = make_sandbox(endpoints, **{"limits": False, "start": start, **settings})
+        if prepare is not None:
+            prepare(sandbox)
+        extra = {} if retries else {"max_retries": 0}
+        monkeypatch.setenv("AIRFLOW_CONN_EMNIFY_DEFAULT", connection(sandbox, **extra))
+        return sandbox
+
+    return make
+
+
+@pytest.fixture
+def fleet(request: pytest.FixtureRequest, make_fleet: Callable[..., Sandbox]) -> Sandbox:
+    """The fleet of the test's mark, ``pytest.mark.fleet(n, **settings)``, made by ``make_fleet``."""
+    mark = request.node.get_closest_marker("fleet")
+    assert mark is not None, "mark the module: pytestmark = pytest.mark.fleet(...)"
+    return make_fleet(*mark.args, **mark.kwargs)
+
+
+@pytest.fixture
+def no_sleep(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Take no time for what sleeps."""
+    monkeypatch.setattr("time.sleep", lambda seconds: None)
 
 
 @pytest.fixture

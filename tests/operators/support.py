@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
+
+from tests.fleets import connection
 
 if TYPE_CHECKING:
     import pytest
@@ -28,8 +29,7 @@ def run(sandbox: Sandbox, try_number: int = 1, *, run_id: str = "r", **more: Any
 
 def without_retries(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
     """Have the client send each request once, so that a fault is an error at once."""
-    connection = {**json.loads(sandbox.airflow_connection), "extra": {"max_retries": 0}}
-    monkeypatch.setenv("AIRFLOW_CONN_EMNIFY_DEFAULT", json.dumps(connection))
+    monkeypatch.setenv("AIRFLOW_CONN_EMNIFY_DEFAULT", connection(sandbox, max_retries=0))
 
 
 def unmap(mapped: Any, **expanded: Any) -> Any:

@@ -19,8 +19,6 @@ from tests.operators.idempotency.overlapping import in_turn
 from tests.operators.support import context
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from airflow_provider_emnify.sandbox import Sandbox
 
 PATH = "/api/v1/cnc/breakout"
@@ -35,13 +33,13 @@ TGW: dict[str, Any] = {
 VPN: dict[str, Any] = {"type": "vpn", "public_ip": "203.0.113.7", "on_prem_cidr": "10.8.0.0/16"}
 
 
-@pytest.fixture
-def fleet(make_sandbox: Callable[..., Sandbox], monkeypatch: pytest.MonkeyPatch) -> Sandbox:
-    """A sandbox without attachments, and a connection with a pre-shared key."""
-    sandbox = make_sandbox(limits=False)
-    monkeypatch.setenv("AIRFLOW_CONN_EMNIFY_DEFAULT", sandbox.airflow_connection)
+pytestmark = pytest.mark.fleet()
+
+
+@pytest.fixture(autouse=True)
+def _office(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A connection with a pre-shared key."""
     monkeypatch.setenv("AIRFLOW_CONN_OFFICE", json.dumps({"conn_type": "generic", "password": PSK}))
-    return sandbox
 
 
 def create(kind: Any = None, **arguments: Any) -> EmnifyCreateCloudConnectOperator:

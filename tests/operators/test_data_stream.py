@@ -36,13 +36,13 @@ DATADOG = {"connection_type": "Datadog", "credentials": {"region": "EU"}}
 KEY = "datadog-key-7777"
 
 
-@pytest.fixture
-def fleet(make_sandbox: Callable[..., Sandbox], monkeypatch: pytest.MonkeyPatch) -> Sandbox:
-    """A sandbox without data streams, and a connection with the key of a destination."""
-    sandbox = make_sandbox(limits=False)
-    monkeypatch.setenv("AIRFLOW_CONN_EMNIFY_DEFAULT", sandbox.airflow_connection)
+pytestmark = pytest.mark.fleet()
+
+
+@pytest.fixture(autouse=True)
+def _datadog(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A connection with the key of a destination."""
     monkeypatch.setenv("AIRFLOW_CONN_DATADOG", json.dumps({"conn_type": "generic", "password": KEY}))
-    return sandbox
 
 
 def create(**arguments: Any) -> EmnifyCreateDataStreamOperator:

@@ -10,16 +10,10 @@ from airflow_provider_emnify.operators.emnify import EmnifyOperator, check_argum
 from tests.operators.support import context
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from airflow_provider_emnify.sandbox import Sandbox
 
 
-@pytest.fixture
-def fleet(make_sandbox: Callable[..., Sandbox], monkeypatch: pytest.MonkeyPatch) -> Sandbox:
-    sandbox = make_sandbox(12, limits=False)
-    monkeypatch.setenv("AIRFLOW_CONN_EMNIFY_DEFAULT", sandbox.airflow_connection)
-    return sandbox
+pytestmark = pytest.mark.fleet(12)
 
 
 def call(name: str, arguments: Any = None, **more: Any) -> EmnifyOperator:

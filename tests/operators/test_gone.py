@@ -22,11 +22,9 @@ from airflow_provider_emnify.operators.quota import (
 from airflow_provider_emnify.operators.sim import EmnifyDeleteSimsOperator
 from airflow_provider_emnify.operators.tag import EmnifyRemoveTagsOperator
 from airflow_provider_emnify.operators.user import EmnifyDeleteUserOperator
-from tests.operators.support import context, without_retries
+from tests.operators.support import context
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from airflow_provider_emnify.sandbox import Sandbox
 
 FORMS: dict[str, Any] = {
@@ -42,12 +40,7 @@ STREAM = {"id": 7, "name": "usage", "status": {"id": 1}}
 ATTACHMENT = {"id": 7, "name": "office", "status": {"id": 5}}
 
 
-@pytest.fixture
-def fleet(make_sandbox: Callable[..., Sandbox], monkeypatch: pytest.MonkeyPatch) -> Sandbox:
-    sandbox = make_sandbox(8, limits=False)
-    without_retries(sandbox, monkeypatch)
-    monkeypatch.setattr("time.sleep", lambda seconds: None)
-    return sandbox
+pytestmark = [pytest.mark.fleet(8, retries=False), pytest.mark.usefixtures("no_sleep")]
 
 
 def gone(fleet: Sandbox, path: str, missing: Any, method: str | None = None) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,7 +21,7 @@ from airflow_provider_emnify.operators.endpoint import EmnifyUpdateEndpointsOper
 from airflow_provider_emnify.retry import fail_without_retry
 from airflow_provider_emnify.sandbox.http.engine import Engine
 from airflow_provider_emnify.triggers.wait import outcome
-from tests.operators.support import context, without_retries
+from tests.operators.support import context
 from tests.operators.test_as_airflow_does import EACH
 from tests.sensors.test_each_sensor import CASES
 
@@ -66,9 +66,12 @@ def forged(value: Any, name: str = "") -> Any:
     return f"{value}{FORGED}" if isinstance(value, str) and name in NAMES else value
 
 
+pytestmark = pytest.mark.fleet(2, retries=False, euiccs=1)
+
+
 @pytest.fixture
-def fleet(make_sandbox: Callable[..., Sandbox], monkeypatch: pytest.MonkeyPatch) -> Sandbox:
-    """Two devices, and every name in an answer has control characters."""
+def forged_names(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have every name in an answer hold control characters."""
     real = Engine.act
 
     def act(engine: Engine, visit: Any) -> Any:
@@ -76,10 +79,6 @@ def fleet(make_sandbox: Callable[..., Sandbox], monkeypatch: pytest.MonkeyPatch)
         return replace(answer, body=forged(answer.body))
 
     monkeypatch.setattr(Engine, "act", act)
-    monkeypatch.setattr("time.sleep", lambda seconds: None)
-    sandbox = make_sandbox(2, limits=False, euiccs=1)
-    without_retries(sandbox, monkeypatch)
-    return sandbox
 
 
 def texts(error: BaseException | None) -> Iterator[str]:
@@ -111,6 +110,7 @@ def assert_one_line(lines: list[str]) -> None:
 
 
 @pytest.mark.allow_openapi_violations
+@pytest.mark.usefixtures("forged_names", "no_sleep")
 @pytest.mark.parametrize("refused", [False, True], ids=["answered", "refused"])
 @each
 def test_no_operator_writes_a_forged_line(

@@ -27,13 +27,11 @@ MIGRATION = "/api/v1/sim/migration/workspace"
 FREE = 2000001  # the first SIM that no endpoint has, Issued as the next ones
 
 
-@pytest.fixture
-def fleet(make_sandbox: Callable[..., Sandbox], monkeypatch: pytest.MonkeyPatch) -> Sandbox:
-    """Ten endpoints with activated SIMs, free SIMs, and a batch of four."""
-    sandbox = make_sandbox(10, limits=False)
-    monkeypatch.setenv("AIRFLOW_CONN_EMNIFY_DEFAULT", sandbox.airflow_connection)
+def with_a_batch(sandbox: Sandbox) -> None:
     sandbox.add_batch("8988-new", 4)
-    return sandbox
+
+
+pytestmark = pytest.mark.fleet(10, prepare=with_a_batch)
 
 
 def used(fleet: Sandbox) -> list[int]:

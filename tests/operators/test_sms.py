@@ -11,25 +11,18 @@ from airflow_provider_emnify.airflow_names import AirflowFailException
 from airflow_provider_emnify.api import EmnifyPartialError, SmsStatus
 from airflow_provider_emnify.operators import waiting
 from airflow_provider_emnify.operators.sms import EmnifyCancelSmsOperator, EmnifySendSmsOperator
+from tests.fleets import a_minute_later
 from tests.operators.deferring import deferred, resume
 from tests.operators.support import run
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from airflow_provider_emnify.sandbox import Sandbox
 
 SMS = "/api/v1/endpoint/{endpoint_id}/sms"
 LONG = "pump " * 40  # 200 characters: two parts
 
 
-@pytest.fixture
-def fleet(make_sandbox: Callable[..., Sandbox], monkeypatch: pytest.MonkeyPatch) -> Sandbox:
-    """Three endpoints that are online, and an emnify that delivers once its clock goes on."""
-    sandbox = make_sandbox(3, limits=False)
-    monkeypatch.setenv("AIRFLOW_CONN_EMNIFY_DEFAULT", sandbox.airflow_connection)
-    sandbox.clock.advance(60)
-    return sandbox
+pytestmark = pytest.mark.fleet(3, prepare=a_minute_later)
 
 
 def send(**arguments: Any) -> EmnifySendSmsOperator:

@@ -17,26 +17,19 @@ from airflow_provider_emnify.api import (
 from airflow_provider_emnify.api.resources.sms import Sms
 from airflow_provider_emnify.operators.sms import EmnifySendSmsOperator
 from airflow_provider_emnify.sandbox.world import messaging
+from tests.fleets import a_minute_later
 from tests.operators.euicc.test_base import Store
 from tests.operators.idempotency.overlapping import elsewhere, in_turn
 from tests.operators.support import run, without_retries
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from airflow_provider_emnify.sandbox import Sandbox
 
 SMS = "/api/v1/endpoint/{endpoint_id}/sms"
 LONG = "pump " * 40  # 200 characters: two parts
 
 
-@pytest.fixture
-def fleet(make_sandbox: Callable[..., Sandbox], monkeypatch: pytest.MonkeyPatch) -> Sandbox:
-    """Three endpoints that are online."""
-    sandbox = make_sandbox(3, limits=False)
-    monkeypatch.setenv("AIRFLOW_CONN_EMNIFY_DEFAULT", sandbox.airflow_connection)
-    sandbox.clock.advance(60)
-    return sandbox
+pytestmark = pytest.mark.fleet(3, prepare=a_minute_later)
 
 
 def send(**arguments: Any) -> EmnifySendSmsOperator:

@@ -11,8 +11,6 @@ from airflow_provider_emnify.sandbox.world.records.fleet import Tag
 from tests.operators.support import context, without_retries
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from airflow_provider_emnify.sandbox import Sandbox
 
 TAGS = "/api/v2/tags"
@@ -20,21 +18,20 @@ ADD = "/api/v2/bulk-operations/endpoint/add-tags"
 REMOVE = "/api/v2/bulk-operations/endpoint/remove-tags"
 
 
-@pytest.fixture
-def fleet(make_sandbox: Callable[..., Sandbox], monkeypatch: pytest.MonkeyPatch) -> Sandbox:
-    """Eight endpoints, and the tags pump (1), berlin (2) and pumpkin (3)."""
-    sandbox = make_sandbox(8, limits=False)
-    monkeypatch.setenv("AIRFLOW_CONN_EMNIFY_DEFAULT", sandbox.airflow_connection)
-    sandbox.state.tags.clear()
-    for name in ("pump", "berlin", "pumpkin"):
-        there(sandbox, name)
-    return sandbox
-
-
 def there(fleet: Sandbox, name: str) -> int:
     tag = Tag(fleet.state.next_id("tag"), name, 1)
     fleet.state.tags[tag.id] = tag
     return tag.id
+
+
+def tagged(sandbox: Sandbox) -> None:
+    """Leave the tags pump (1), berlin (2) and pumpkin (3)."""
+    sandbox.state.tags.clear()
+    for name in ("pump", "berlin", "pumpkin"):
+        there(sandbox, name)
+
+
+pytestmark = pytest.mark.fleet(8, prepare=tagged)
 
 
 def add(fleet: Sandbox, **arguments: Any) -> EmnifyAddTagsOperator:

@@ -13,24 +13,23 @@ from airflow_provider_emnify.operators.cloud_connect import EmnifyCreateCloudCon
 from airflow_provider_emnify.operators.quota import EmnifyTopUpQuotaOperator
 from airflow_provider_emnify.operators.sim import EmnifyRegisterSimBatchOperator
 from airflow_provider_emnify.operators.tag import EmnifyRemoveTagsOperator
-from tests.operators.support import context, without_retries
+from tests.operators.support import context
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from airflow_provider_emnify.sandbox import Sandbox
 
 ODD: list[Any] = [None, {}, [], "x", 7, [None], [7], [{}], {"id": {}}, True]
 each_odd = pytest.mark.parametrize("odd", ODD, ids=repr)
 
 
-@pytest.fixture
-def fleet(make_sandbox: Callable[..., Sandbox], monkeypatch: pytest.MonkeyPatch) -> Sandbox:
-    sandbox = make_sandbox(2, limits=False)
+def with_a_batch(sandbox: Sandbox) -> None:
     sandbox.add_batch("new", 2)
-    without_retries(sandbox, monkeypatch)
-    monkeypatch.setattr("time.sleep", lambda seconds: None)
-    return sandbox
+
+
+pytestmark = [
+    pytest.mark.fleet(2, retries=False, prepare=with_a_batch),
+    pytest.mark.usefixtures("no_sleep"),
+]
 
 
 def ends_well(operator: Any) -> Any:

@@ -26,7 +26,7 @@ from airflow_provider_emnify.triggers import wait as wait_trigger
 from airflow_provider_emnify.triggers.shared import cancel as cancelling
 from airflow_provider_emnify.triggers.shared import connection as access
 from tests.operators.deferring import deferred, resume, stored
-from tests.operators.support import context, without_retries
+from tests.operators.support import context
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -54,12 +54,7 @@ class DisableOperator(EmnifyCancellingOperator):
         return {**result, "seen": seen}
 
 
-@pytest.fixture
-def fleet(make_sandbox: Callable[..., Sandbox], monkeypatch: pytest.MonkeyPatch) -> Sandbox:
-    """One endpoint, and a connection whose requests are sent once."""
-    sandbox = make_sandbox(1, limits=False)
-    without_retries(sandbox, monkeypatch)
-    return sandbox
+pytestmark = pytest.mark.fleet(1, retries=False)
 
 
 @pytest.fixture

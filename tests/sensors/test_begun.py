@@ -23,24 +23,18 @@ from airflow_provider_emnify.sensors.quota import EmnifyQuotaSensor
 from airflow_provider_emnify.sensors.sim import EmnifySimBatchSensor, EmnifySimStatusSensor
 from airflow_provider_emnify.sensors.sms import EmnifySmsDeliverySensor
 from tests.operators.deferring import deferred
-from tests.operators.support import context, without_retries
+from tests.operators.support import context
 from tests.operators.test_cloud_connect import TGW
 from tests.operators.test_data_stream import S3
 from tests.sensors.modes import run
 from tests.sensors.test_sensors import in_each_mode, options
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from airflow_provider_emnify.sandbox import Sandbox
     from tests.sensors.modes import Mode
 
 
-@pytest.fixture
-def fleet(make_sandbox: Callable[..., Sandbox], monkeypatch: pytest.MonkeyPatch) -> Sandbox:
-    sandbox = make_sandbox(2, limits=False, euiccs=2, operations_after=60)
-    without_retries(sandbox, monkeypatch)
-    return sandbox
+pytestmark = pytest.mark.fleet(2, retries=False, euiccs=2, operations_after=60)
 
 
 def ids_of(operator: Any) -> list[Any]:

@@ -34,23 +34,16 @@ from airflow_provider_emnify.sensors.endpoint import (
 from airflow_provider_emnify.sensors.event import EmnifyEventSensor
 from airflow_provider_emnify.sensors.user import EmnifyUserStatusSensor
 from airflow_provider_emnify.triggers import wait as trigger_module
+from tests.fleets import enabled
 from tests.operators.support import context
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
     from airflow_provider_emnify.sandbox import Sandbox
 
 
-@pytest.fixture
-def fleet(make_sandbox: Callable[..., Sandbox], monkeypatch: pytest.MonkeyPatch) -> Sandbox:
-    """Thirty enabled endpoints."""
-    sandbox = make_sandbox(30, limits=False)
-    for endpoint in sandbox.state.endpoints.values():
-        endpoint.status = EndpointStatus.ENABLED
-    monkeypatch.setenv("AIRFLOW_CONN_EMNIFY_DEFAULT", sandbox.airflow_connection)
-    return sandbox
+pytestmark = pytest.mark.fleet(30, prepare=enabled)
 
 
 def status_sensor(ids: Any, target: Any = "enabled", **more: Any) -> EmnifyEndpointStatusSensor:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
@@ -13,6 +12,7 @@ from airflow_provider_emnify.api.enums import EventSeverity, EventSource
 from airflow_provider_emnify.sandbox.world.lookups import EventType
 from airflow_provider_emnify.sensors.endpoint import EmnifyEndpointConnectivitySensor
 from airflow_provider_emnify.sensors.event import EmnifyEventSensor
+from tests.fleets import ids_of
 from tests.operators.support import context, without_retries
 from tests.sensors.modes import run
 from tests.sensors.test_sensors import in_each_mode, options
@@ -29,19 +29,13 @@ LIST = "GET /api/v1/event"
 OF_ENDPOINT = "GET /api/v1/endpoint/{endpoint_id}/event"
 
 
-@pytest.fixture
-def fleet(make_sandbox: Callable[..., Sandbox], monkeypatch: pytest.MonkeyPatch) -> Sandbox:
-    """Six endpoints that have been online for two days."""
-    sandbox = make_sandbox(6, limits=False, start=time.time() - 48 * HOUR)
+def online_for_two_days(sandbox: Sandbox) -> None:
     sandbox.clock.advance(60)
     sandbox.state  # noqa: B018 - everything that is due happens
     sandbox.clock.advance(48 * HOUR - 60)
-    without_retries(sandbox, monkeypatch)
-    return sandbox
 
 
-def ids_of(sandbox: Sandbox) -> list[int]:
-    return sorted(sandbox.state.endpoints)
+pytestmark = pytest.mark.fleet(6, retries=False, ago=48 * HOUR, prepare=online_for_two_days)
 
 
 def happen(sandbox: Sandbox, endpoint_id: int | None = None, *, ago: float = 0.0, **more: Any) -> Any:

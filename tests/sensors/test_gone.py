@@ -12,13 +12,10 @@ from airflow_provider_emnify.sensors.endpoint import (
     EmnifyEndpointStatusSensor,
 )
 from airflow_provider_emnify.sensors.sim import EmnifySimStatusSensor
-from tests.operators.support import without_retries
 from tests.sensors.modes import run
 from tests.sensors.test_sensors import ids_of, in_each_mode, options
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from airflow_provider_emnify.sandbox import Sandbox
     from tests.sensors.modes import Mode
 
@@ -41,12 +38,7 @@ of_each = pytest.mark.parametrize(("sensor", "name", "path"), [OF_ENDPOINTS, OF_
 in_each_form = pytest.mark.parametrize("missing", MISSING.values(), ids=MISSING)
 
 
-@pytest.fixture
-def fleet(make_sandbox: Callable[..., Sandbox], monkeypatch: pytest.MonkeyPatch) -> Sandbox:
-    """Six endpoints that are online; a client that does not retry by itself."""
-    sandbox = make_sandbox(6, limits=False)
-    without_retries(sandbox, monkeypatch)
-    return sandbox
+pytestmark = pytest.mark.fleet(6, retries=False)
 
 
 def numbers_of(fleet: Sandbox, name: str) -> list[int]:

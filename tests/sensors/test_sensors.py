@@ -19,12 +19,11 @@ from airflow_provider_emnify.sensors.endpoint import (
 )
 from airflow_provider_emnify.sensors.user import EmnifyUserStatusSensor
 from airflow_provider_emnify.triggers.wait import EmnifyWaitTrigger
-from tests.operators.support import context, without_retries
+from tests.fleets import ids_of
+from tests.operators.support import context
 from tests.sensors.modes import run
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from airflow_provider_emnify.sandbox import Sandbox
     from tests.sensors.modes import Mode
 
@@ -33,16 +32,7 @@ in_each_mode = pytest.mark.parametrize("mode", MODES)
 GET = "GET /api/v1/endpoint/{endpoint_id}"
 
 
-@pytest.fixture
-def fleet(make_sandbox: Callable[..., Sandbox], monkeypatch: pytest.MonkeyPatch) -> Sandbox:
-    """Three endpoints that are online; a client that does not retry by itself."""
-    sandbox = make_sandbox(3, limits=False)
-    without_retries(sandbox, monkeypatch)
-    return sandbox
-
-
-def ids_of(sandbox: Sandbox) -> list[int]:
-    return sorted(sandbox.state.endpoints)
+pytestmark = pytest.mark.fleet(3, retries=False)
 
 
 def status_sensor(mode: Mode, **arguments: Any) -> EmnifyEndpointStatusSensor:

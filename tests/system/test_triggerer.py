@@ -11,6 +11,7 @@ import pytest
 from airflow_provider_emnify.api.enums import EndpointStatus
 from airflow_provider_emnify.api.waits.wait import Wait
 from airflow_provider_emnify.triggers.wait import EmnifyWaitTrigger
+from tests.fleets import disabled
 from tests.system.triggerer import CONNECTION, Waits, save_connection, triggerer, until
 from tests.triggers.waiting import revoke
 
@@ -20,7 +21,15 @@ if TYPE_CHECKING:
 
     from airflow_provider_emnify.sandbox import Sandbox
 
+
+def in_the_database(sandbox: Sandbox) -> None:
+    """Put a connection to it into Airflow's database."""
+    disabled(sandbox)
+    save_connection(sandbox.url, sandbox.application_token)
+
+
 pytestmark = [
+    pytest.mark.fleet(3, prepare=in_the_database),
     pytest.mark.airflow,
     pytest.mark.system,
     pytest.mark.filterwarnings("default"),
@@ -30,16 +39,6 @@ pytestmark = [
 
 GET = "GET /api/v1/endpoint/{endpoint_id}"
 CANCEL = "DELETE /api/v1/endpoint/{endpoint_id}/sms/{sms_id}"
-
-
-@pytest.fixture
-def fleet(make_sandbox: Callable[..., Sandbox]) -> Sandbox:
-    """Three disabled endpoints, and a connection to them in Airflow's database."""
-    sandbox = make_sandbox(3, limits=False)
-    for endpoint in sandbox.state.endpoints.values():
-        endpoint.status = EndpointStatus.DISABLED
-    save_connection(sandbox.url, sandbox.application_token)
-    return sandbox
 
 
 @pytest.fixture

@@ -25,7 +25,14 @@ if TYPE_CHECKING:
 
     from airflow_provider_emnify.sandbox import Sandbox
 
+
+def in_the_database(sandbox: Sandbox) -> None:
+    """Put a connection to it into Airflow's database."""
+    save_connection(sandbox.url, sandbox.application_token)
+
+
 pytestmark = [
+    pytest.mark.fleet(3, prepare=in_the_database),
     pytest.mark.airflow,
     pytest.mark.system,
     pytest.mark.filterwarnings("default"),
@@ -58,13 +65,6 @@ def on_suspended():
 
 on_suspended()
 """
-
-
-@pytest.fixture
-def fleet(make_sandbox: Callable[..., Sandbox]) -> Sandbox:
-    sandbox = make_sandbox(3, limits=False)
-    save_connection(sandbox.url, sandbox.application_token)
-    return sandbox
 
 
 @pytest.fixture

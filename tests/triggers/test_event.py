@@ -20,10 +20,11 @@ from airflow_provider_emnify.triggers.event import Cursor, EmnifyEventTrigger
 from airflow_provider_emnify.triggers.shared import event_feed as feed_module
 from airflow_provider_emnify.triggers.shared.poller import poller_for
 from airflow_provider_emnify.triggers.shared.registry import everything
-from tests.triggers.waiting import connect, ids_of, revoke, run, until
+from tests.fleets import ids_of
+from tests.triggers.waiting import connect, revoke, run, until
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator
 
     from airflow_provider_emnify.sandbox import Sandbox
 
@@ -46,11 +47,7 @@ class Store:
         self.values[key] = json.dumps(value)
 
 
-@pytest.fixture
-def fleet(make_sandbox: Callable[..., Sandbox], monkeypatch: pytest.MonkeyPatch) -> Sandbox:
-    sandbox = make_sandbox(3, limits=False)
-    connect(sandbox, monkeypatch)
-    return sandbox
+pytestmark = pytest.mark.fleet(3, retries=False)
 
 
 def happen(sandbox: Sandbox, *, ago: float = 0.0, of: int = 0, **more: Any) -> int:

@@ -10,12 +10,15 @@ import pytest
 
 from airflow_provider_emnify.api.waits.wait import Wait
 from airflow_provider_emnify.triggers.shared.poller import poller_for
+from tests.fleets import disabled, ids_of
 from tests.sensors.test_gone import MISSING, UNKNOWN
-from tests.triggers.waiting import ids_of, run, until
+from tests.triggers.waiting import run, until
 
 if TYPE_CHECKING:
     from airflow_provider_emnify.sandbox import Sandbox
     from airflow_provider_emnify.triggers.shared.members import Outcome
+
+pytestmark = pytest.mark.fleet(5, retries=False, prepare=disabled)
 
 
 async def join(kind: str, ids: Any, target: str, *, left: float = 15.0, **more: Any) -> Outcome:

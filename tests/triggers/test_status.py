@@ -11,23 +11,22 @@ pytest.importorskip("airflow.sdk.definitions.asset", reason="asset watchers need
 from airflow_provider_emnify.api.enums import EndpointStatus, SimStatus
 from airflow_provider_emnify.triggers import status as module
 from airflow_provider_emnify.triggers.status import EmnifyStatusTrigger
+from tests.fleets import ids_of
 from tests.triggers.test_event import Store, Watcher
-from tests.triggers.waiting import connect, ids_of, join, run, until
+from tests.triggers.waiting import join, run, until
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from airflow_provider_emnify.sandbox import Sandbox
 
 GET = "GET /api/v1/endpoint/{endpoint_id}"
 
 
-@pytest.fixture
-def fleet(make_sandbox: Callable[..., Sandbox], monkeypatch: pytest.MonkeyPatch) -> Sandbox:
-    sandbox = make_sandbox(3, limits=False)
-    connect(sandbox, monkeypatch)
+pytestmark = pytest.mark.fleet(3, retries=False)
+
+
+@pytest.fixture(autouse=True)
+def _stored_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "_STORED_AFTER", 0.0)
-    return sandbox
 
 
 def trigger(store: Store | None = None, **arguments: Any) -> EmnifyStatusTrigger:

@@ -11,6 +11,7 @@ from airflow_provider_emnify.api import EndpointStatus
 from airflow_provider_emnify.api.enums import ApplicationTokenStatus
 from airflow_provider_emnify.api.waits.wait import Wait
 from airflow_provider_emnify.triggers.shared.poller import poller_for
+from tests.fleets import connection, ids_of
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -24,13 +25,8 @@ GET = "GET /api/v1/endpoint/{endpoint_id}"
 
 
 def connect(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, **fields: Any) -> None:
-    extra = {"max_retries": 0, "rate_limit_store": "memory"}
-    connection = {**json.loads(sandbox.airflow_connection), "extra": extra, **fields}
-    monkeypatch.setenv("AIRFLOW_CONN_EMNIFY_DEFAULT", json.dumps(connection))
-
-
-def ids_of(sandbox: Sandbox) -> list[int]:
-    return sorted(sandbox.state.endpoints)
+    changed = {**json.loads(connection(sandbox, max_retries=0)), **fields}
+    monkeypatch.setenv("AIRFLOW_CONN_EMNIFY_DEFAULT", json.dumps(changed))
 
 
 def enable(sandbox: Sandbox, *ids: int) -> None:

@@ -17,8 +17,6 @@ from airflow_provider_emnify.sandbox.routes.catalogue import OPERATORS
 from tests.operators.support import context, without_retries
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from airflow_provider_emnify.sandbox import Sandbox
 
 CONNECTIVITY = "/api/v1/endpoint/{endpoint_id}/connectivity"
@@ -26,12 +24,7 @@ INFO = "/api/v1/endpoint/{endpoint_id}/connectivity_info"
 BLOCKED = "/api/v1/endpoint/{endpoint_id}/operator_blacklist/{operator_id}"
 
 
-@pytest.fixture
-def fleet(make_sandbox: Callable[..., Sandbox], monkeypatch: pytest.MonkeyPatch) -> Sandbox:
-    """Ten endpoints that are online."""
-    sandbox = make_sandbox(10, limits=False)
-    monkeypatch.setenv("AIRFLOW_CONN_EMNIFY_DEFAULT", sandbox.airflow_connection)
-    return sandbox
+pytestmark = pytest.mark.fleet(10)
 
 
 def reset(**arguments: Any) -> EmnifyResetConnectivityOperator:

@@ -7,28 +7,25 @@ import pytest
 from airflow_provider_emnify.airflow_names import AirflowFailException
 from airflow_provider_emnify.api import EmnifyPartialError, SimStatus
 from airflow_provider_emnify.operators.endpoint import EmnifyAssignSimOperator, EmnifyReleaseSimOperator
+from tests.fleets import ids_of
 from tests.operators.support import context
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from airflow_provider_emnify.sandbox import Sandbox
 
 MULTI = "/api/v2/endpoint/multi"
 FREE = [2000001, 2000002, 2000003]
 
 
-@pytest.fixture
-def fleet(make_sandbox: Callable[..., Sandbox], monkeypatch: pytest.MonkeyPatch) -> Sandbox:
-    """Ten endpoints with SIMs, of which the first three have none, and free SIMs."""
-    sandbox = make_sandbox(10, limits=False)
-    monkeypatch.setenv("AIRFLOW_CONN_EMNIFY_DEFAULT", sandbox.airflow_connection)
+def three_without_sims(sandbox: Sandbox) -> None:
     for key in sorted(sandbox.state.endpoints)[:3]:
         endpoint = sandbox.state.endpoints[key]
         assert endpoint.sim_id is not None
         sandbox.state.sims[endpoint.sim_id].endpoint_id = None
         endpoint.sim_id = None
-    return sandbox
+
+
+pytestmark = pytest.mark.fleet(10, prepare=three_without_sims)
 
 
 def assign(**arguments: Any) -> EmnifyAssignSimOperator:
@@ -37,10 +34,6 @@ def assign(**arguments: Any) -> EmnifyAssignSimOperator:
 
 def release(**arguments: Any) -> EmnifyReleaseSimOperator:
     return EmnifyReleaseSimOperator(task_id="t", **arguments)
-
-
-def ids_of(sandbox: Sandbox) -> list[int]:
-    return sorted(sandbox.state.endpoints)
 
 
 def sims_in(sandbox: Sandbox, ids: list[int]) -> list[int | None]:

@@ -19,32 +19,22 @@ from airflow_provider_emnify.operators.endpoint import (
     EmnifySetEndpointStatusOperator,
     EmnifyUpdateEndpointsOperator,
 )
+from tests.fleets import ids_of
 from tests.operators.support import context, without_retries
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from airflow_provider_emnify.sandbox import Sandbox
 
 MULTI = "/api/v2/endpoint/multi"
 
 
-@pytest.fixture
-def fleet(make_sandbox: Callable[..., Sandbox], monkeypatch: pytest.MonkeyPatch) -> Sandbox:
-    """Ten endpoints with activated SIMs, and free SIMs from 2000001 on."""
-    sandbox = make_sandbox(10, limits=False)
-    monkeypatch.setenv("AIRFLOW_CONN_EMNIFY_DEFAULT", sandbox.airflow_connection)
-    return sandbox
+pytestmark = pytest.mark.fleet(10)
 
 
 def create(**arguments: Any) -> EmnifyCreateEndpointsOperator:
     return EmnifyCreateEndpointsOperator(
         task_id="t", **{"service_profile_id": 1, "tariff_profile_id": 1, **arguments}
     )
-
-
-def ids_of(sandbox: Sandbox) -> list[int]:
-    return sorted(sandbox.state.endpoints)
 
 
 class TestUpdate:

@@ -25,12 +25,7 @@ OPERATIONS = "/api/v1/euicc/{euicc_id}/operation"
 ONE = f"{OPERATIONS}/{{operation_id}}"
 
 
-@pytest.fixture
-def fleet(make_sandbox: Callable[..., Sandbox], monkeypatch: pytest.MonkeyPatch) -> Sandbox:
-    """Three eUICCs, on which operations take a minute."""
-    sandbox = make_sandbox(limits=False, euiccs=3, operations_after=60)
-    monkeypatch.setenv("AIRFLOW_CONN_EMNIFY_DEFAULT", sandbox.airflow_connection)
-    return sandbox
+pytestmark = pytest.mark.fleet(euiccs=3, operations_after=60)
 
 
 def audit(sandbox: Sandbox, **arguments: Any) -> EmnifyEuiccOperationOperator:

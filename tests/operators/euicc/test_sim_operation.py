@@ -23,12 +23,7 @@ PATH = "/api/v1/sim/operation"
 with_and_without_store = pytest.mark.parametrize("with_it", [True, False], ids=["with a store", "without"])
 
 
-@pytest.fixture
-def fleet(make_sandbox: Callable[..., Sandbox], monkeypatch: pytest.MonkeyPatch) -> Sandbox:
-    """Four eSIMs, on which operations take a minute."""
-    sandbox = make_sandbox(limits=False, euiccs=4, operations_after=60)
-    monkeypatch.setenv("AIRFLOW_CONN_EMNIFY_DEFAULT", sandbox.airflow_connection)
-    return sandbox
+pytestmark = pytest.mark.fleet(euiccs=4, operations_after=60)
 
 
 def sim_ids(sandbox: Sandbox) -> list[int]:

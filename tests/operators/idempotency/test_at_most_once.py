@@ -23,7 +23,6 @@ from airflow_provider_emnify.operators.graphql import EmnifyGraphqlOperator
 from airflow_provider_emnify.operators.idempotency.create_once import Attempt, at_most_once
 from tests.operators.euicc.test_base import Store
 from tests.operators.idempotency.overlapping import at_once, in_turn
-from tests.operators.support import without_retries
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,11 +34,7 @@ SMS = "/api/v1/endpoint/{endpoint_id}/sms"
 RETRIES = 2
 
 
-@pytest.fixture
-def fleet(make_sandbox: Callable[..., Sandbox], monkeypatch: pytest.MonkeyPatch) -> Sandbox:
-    sandbox = make_sandbox(1, limits=False)
-    without_retries(sandbox, monkeypatch)
-    return sandbox
+pytestmark = pytest.mark.fleet(1, retries=False)
 
 
 @pytest.fixture(params=["before Airflow 3.3", "with Airflow's store"])

@@ -24,11 +24,7 @@ DATA = "/api/v1/endpoint/{endpoint_id}/quota/data"
 KINDS = pytest.mark.parametrize("kind", ["data", "sms"])
 
 
-@pytest.fixture
-def fleet(make_sandbox: Callable[..., Sandbox], monkeypatch: pytest.MonkeyPatch) -> Sandbox:
-    sandbox = make_sandbox(3, limits=False)
-    monkeypatch.setenv("AIRFLOW_CONN_EMNIFY_DEFAULT", sandbox.airflow_connection)
-    return sandbox
+pytestmark = pytest.mark.fleet(3)
 
 
 def in_days(fleet: Sandbox, days: float) -> datetime:

@@ -14,18 +14,12 @@ from tests.operators.idempotency.overlapping import in_turn
 from tests.operators.support import run
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from airflow_provider_emnify.sandbox import Sandbox
 
 EXTENSIONS = "/api/v1/endpoint/{endpoint_id}/traffic_limit_extension"
 
 
-@pytest.fixture
-def fleet(make_sandbox: Callable[..., Sandbox], monkeypatch: pytest.MonkeyPatch) -> Sandbox:
-    sandbox = make_sandbox(3, limits=False)
-    monkeypatch.setenv("AIRFLOW_CONN_EMNIFY_DEFAULT", sandbox.airflow_connection)
-    return sandbox
+pytestmark = pytest.mark.fleet(3)
 
 
 def endpoints(fleet: Sandbox) -> list[int]:

@@ -17,13 +17,16 @@ from airflow_provider_emnify.triggers.shared import poller as poller_module
 from airflow_provider_emnify.triggers.shared.connection import connection_for
 from airflow_provider_emnify.triggers.shared.poller import poller_for
 from airflow_provider_emnify.triggers.shared.registry import everything
-from tests.triggers.waiting import connect, enable, ids_of, join, revoke, run, until
+from tests.fleets import disabled, ids_of
+from tests.triggers.waiting import connect, enable, join, revoke, run, until
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from airflow_provider_emnify.api import EmnifyClient
     from airflow_provider_emnify.sandbox import Sandbox
+
+pytestmark = pytest.mark.fleet(5, retries=False, prepare=disabled)
 
 GET = "GET /api/v1/endpoint/{endpoint_id}"
 LIST = "GET /api/v1/endpoint"

@@ -16,11 +16,14 @@ from airflow_provider_emnify.triggers import wait as wait_module
 from airflow_provider_emnify.triggers.shared.garbage import Waits
 from airflow_provider_emnify.triggers.shared.poller import poller_for
 from airflow_provider_emnify.triggers.wait import EmnifyWaitTrigger
+from tests.fleets import disabled
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from airflow_provider_emnify.sandbox import Sandbox
+
+pytestmark = pytest.mark.fleet(5, retries=False, prepare=disabled)
 
 
 @pytest.fixture

@@ -9,14 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from airflow_provider_emnify.api.enums import Connectivity
 from airflow_provider_emnify.api.waits.wait import Wait
 from airflow_provider_emnify.triggers.shared.poller import poller_for
-from tests.triggers.waiting import connect, ids_of, join, run, until
+from tests.fleets import ids_of, offline
+from tests.triggers.waiting import join, run, until
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from airflow_provider_emnify.sandbox import Sandbox
     from airflow_provider_emnify.triggers.shared.members import Outcome
 
@@ -25,14 +23,7 @@ GET = f"GET {PATH}"
 MANY = 40
 
 
-@pytest.fixture
-def fleet(make_sandbox: Callable[..., Sandbox], monkeypatch: pytest.MonkeyPatch) -> Sandbox:
-    """Forty endpoints that are offline."""
-    sandbox = make_sandbox(MANY, limits=False)
-    for endpoint in sandbox.state.endpoints.values():
-        endpoint.connectivity = Connectivity.OFFLINE
-    connect(sandbox, monkeypatch)
-    return sandbox
+pytestmark = pytest.mark.fleet(MANY, retries=False, prepare=offline)
 
 
 async def online(ids: Any, *, interval: float = 0.02, target: Any = "online") -> Outcome:

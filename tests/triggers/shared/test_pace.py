@@ -21,13 +21,16 @@ from airflow_provider_emnify.triggers.shared import members as members_module
 from airflow_provider_emnify.triggers.shared import order as order_module
 from airflow_provider_emnify.triggers.shared import poller as module
 from airflow_provider_emnify.triggers.shared.poller import poller_for
-from tests.triggers.waiting import GET, enable, ids_of, join, run, until
+from tests.fleets import disabled, ids_of
+from tests.triggers.waiting import GET, enable, join, run, until
 
 if TYPE_CHECKING:
     from typing import Any
 
     from airflow_provider_emnify.sandbox import Sandbox
     from airflow_provider_emnify.triggers.shared.members import Outcome
+
+pytestmark = pytest.mark.fleet(5, retries=False, prepare=disabled)
 
 ONLINE = ["online", "offline", "attached", "blocked"]
 _whose: contextvars.ContextVar[int] = contextvars.ContextVar("_whose")

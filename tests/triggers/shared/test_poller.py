@@ -7,16 +7,19 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
+import pytest
+
 from airflow_provider_emnify.api.waits.wait import Wait
 from airflow_provider_emnify.triggers.shared.poller import poller_for
 from airflow_provider_emnify.triggers.shared.registry import everything
-from tests.triggers.waiting import GET, enable, ids_of, join, run, until
+from tests.fleets import disabled, ids_of
+from tests.triggers.waiting import GET, enable, join, run, until
 
 if TYPE_CHECKING:
-    import pytest
-
     from airflow_provider_emnify.sandbox import Sandbox
     from airflow_provider_emnify.triggers.shared.members import Outcome
+
+pytestmark = pytest.mark.fleet(5, retries=False, prepare=disabled)
 
 
 def test_many_waits_share_one_client_and_read_each_id_once_a_round(fleet: Sandbox) -> None:

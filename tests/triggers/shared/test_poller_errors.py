@@ -15,10 +15,13 @@ from airflow_provider_emnify.triggers.shared import connection as access_module
 from airflow_provider_emnify.triggers.shared import poller as module
 from airflow_provider_emnify.triggers.shared.members import Outcome
 from airflow_provider_emnify.triggers.shared.poller import poller_for
-from tests.triggers.waiting import GET, connect, enable, ids_of, join, revoke, run, until
+from tests.fleets import disabled, ids_of
+from tests.triggers.waiting import GET, connect, enable, join, revoke, run, until
 
 if TYPE_CHECKING:
     from airflow_provider_emnify.sandbox import Sandbox
+
+pytestmark = pytest.mark.fleet(5, retries=False, prepare=disabled)
 
 
 def test_passing_errors_are_ridden_out_with_one_line_a_minute(

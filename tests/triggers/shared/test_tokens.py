@@ -23,10 +23,13 @@ from airflow_provider_emnify.triggers.shared import tokens as module
 from airflow_provider_emnify.triggers.shared.connection import connection_for
 from airflow_provider_emnify.triggers.shared.threads import Threads
 from airflow_provider_emnify.triggers.shared.tokens import held_token
-from tests.triggers.waiting import GET, connect, enable, ids_of, join, revoke, run, until
+from tests.fleets import disabled, ids_of
+from tests.triggers.waiting import GET, connect, enable, join, revoke, run, until
 
 if TYPE_CHECKING:
     from airflow_provider_emnify.sandbox import Sandbox
+
+pytestmark = pytest.mark.fleet(5, retries=False, prepare=disabled)
 
 
 @pytest.fixture
