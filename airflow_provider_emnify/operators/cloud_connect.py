@@ -101,7 +101,7 @@ class EmnifyCreateCloudConnectOperator(EmnifyWaitingOperator):
     :param deferrable: Wait in the triggerer instead of in a worker. Default: ``[operators]
         default_deferrable``.
     :param poll_interval: Seconds (or a timedelta) between two looks. Default 60.
-    :param timeout: Seconds (or a timedelta) until the wait is given up; the attachment stays. Default 8 days.
+    :param timeout: Seconds (or a timedelta) until the wait times out; the attachment stays. Default 8 days.
     :param emnify_conn_id: The connection to emnify.
     :returns: The attachment's id.
     :raises ValueError: when the DAG is parsed, for what the type needs and does not take.

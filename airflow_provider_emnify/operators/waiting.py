@@ -31,13 +31,13 @@ class EmnifyWaitingOperator(EmnifyBaseOperator):
 
     A subclass begins the work in ``execute``, and returns ``self.wait_until(wait, result)``. In
     deferrable mode that defers, after the work was begun and with a deadline that is a point in time; else it
-    looks again and again from the worker. Transient errors are ridden out until ``timeout``. A failure state,
+    looks again and again from the worker. Transient errors are retried until ``timeout``. A failure state,
     a permanent error, and time that runs out fail the task without retries.
 
     :param deferrable: Wait in the triggerer instead of in a worker. Default: ``[operators]
         default_deferrable``.
     :param poll_interval: Seconds (or a timedelta) between two looks. Default 60.
-    :param timeout: Seconds (or a timedelta) until the wait is given up; what was begun goes on at emnify.
+    :param timeout: Seconds (or a timedelta) until the wait times out; what was begun goes on at emnify.
         Default 1 day. Airflow's ``execution_timeout``, counted from the task's start, ends the wait too, in
         the triggerer as in a worker; then what was begun is cancelled as when the task is killed.
     :param emnify_conn_id: The connection to emnify.

@@ -34,7 +34,7 @@ class EmnifyWaitSensor(EmnifyTask, BaseSensorOperator):
     """Base of the sensors that wait for a state of devices, SIMs or users.
 
     A subclass lists its ``template_fields`` and says in :meth:`wait` what to wait for. Whether it pokes,
-    reschedules or defers, the outcome is the same: transient errors are ridden out until ``timeout``; a
+    reschedules or defers, the outcome is the same: transient errors are retried until ``timeout``; a
     failure state, a thing that does not exist, and a permanent error fail the task without retries (or
     skip it, with ``soft_fail``). An id that was seen in the target state is not looked at again, except in
     reschedule mode, where each look stands by itself. No ids: nothing to wait for.
@@ -44,7 +44,7 @@ class EmnifyWaitSensor(EmnifyTask, BaseSensorOperator):
         that costs no waiting, and does not defer when the wait is over already. It needs no connection in the
         worker. Default: ``[operators] default_deferrable``.
     :param poke_interval: Seconds (or a timedelta) between two looks. Default 60.
-    :param timeout: Seconds (or a timedelta) until the wait is given up. Default: ``[sensors]
+    :param timeout: Seconds (or a timedelta) until the wait times out. Default: ``[sensors]
         default_timeout``, 7 days. Airflow's ``execution_timeout`` ends a wait in the triggerer too.
     :param soft_fail: Skip the task instead of failing it.
     :param mode: ``"poke"`` or ``"reschedule"``, where it is not deferrable.

@@ -38,7 +38,7 @@ class EndpointNetwork(Resource):
     def reset_connectivity(
         self, call: Call, endpoint_id: int | str, *, location: bool = True, pdp_context: bool = True
     ) -> None:
-        """Make an endpoint connect anew. It returns when the message is on its way.
+        """Make an endpoint reconnect. It returns when the message is on its way.
 
         A SIM in factory test becomes activated by it, and **an activated SIM bills**.
 

@@ -122,7 +122,7 @@ class Users(Resource):
         See https://docs.emnify.com/developers/api/user-management/user-by-id-patch
 
         :param user_id: Id of the user.
-        :param username: New email address. The account must then be activated anew.
+        :param username: New email address. The account must then be activated again.
         :param name: New name.
         :param status: ``active`` or ``suspended``; from ``activation_pending`` only ``suspended``.
         """

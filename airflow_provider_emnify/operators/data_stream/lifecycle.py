@@ -76,7 +76,7 @@ class EmnifyCreateDataStreamOperator(DataStreamSettingsOperator):
     :param deferrable: Wait in the triggerer instead of in a worker. Default: ``[operators]
         default_deferrable``.
     :param poll_interval: Seconds (or a timedelta) between two looks. Default 60.
-    :param timeout: Seconds (or a timedelta) until the wait is given up. Default 15 minutes.
+    :param timeout: Seconds (or a timedelta) until the wait times out. Default 15 minutes.
     :param emnify_conn_id: The connection to emnify.
     :returns: The stream's id.
     :raises ValueError: when the DAG is parsed, for a destination that makes no sense or holds a secret.
@@ -172,7 +172,7 @@ class EmnifyUpdateDataStreamOperator(DataStreamSettingsOperator):
     :param deferrable: Wait in the triggerer instead of in a worker. Default: ``[operators]
         default_deferrable``.
     :param poll_interval: Seconds (or a timedelta) between two looks. Default 60.
-    :param timeout: Seconds (or a timedelta) until the wait is given up. Default 15 minutes.
+    :param timeout: Seconds (or a timedelta) until the wait times out. Default 15 minutes.
     :param emnify_conn_id: The connection to emnify.
     :returns: The stream's id.
     :raises AirflowFailException: when there is no such stream, and for any other permanent error.
@@ -247,7 +247,7 @@ class EmnifyRestartDataStreamOperator(DataStreamOperator):
     :param deferrable: Wait in the triggerer instead of in a worker. Default: ``[operators]
         default_deferrable``.
     :param poll_interval: Seconds (or a timedelta) between two looks. Default 60.
-    :param timeout: Seconds (or a timedelta) until the wait is given up. Default 15 minutes.
+    :param timeout: Seconds (or a timedelta) until the wait times out. Default 15 minutes.
     :param emnify_conn_id: The connection to emnify.
     :returns: The stream's id.
     :raises AirflowFailException: when there is no such stream or it is paused, and for any other permanent

@@ -47,7 +47,7 @@ class DataStreamOperator(EmnifyWaitingOperator):
     """Base of the operators that leave a data stream behind, and can wait until it is running.
 
     :param wait_for_completion: Wait until the stream is running (default False).
-    :param timeout: Seconds (or a timedelta) until the wait is given up. Default 15 minutes.
+    :param timeout: Seconds (or a timedelta) until the wait times out. Default 15 minutes.
     """
 
     idempotent: ClassVar[bool] = True

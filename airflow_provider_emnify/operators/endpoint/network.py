@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 class EmnifyResetConnectivityOperator(EmnifyBaseOperator):
-    """Make endpoints (devices) connect anew, one after another.
+    """Make endpoints (devices) reconnect, one after another.
 
     One that emnify refuses does not keep the others from it: all are tried, and the error lists what was
     reset and what was not. The reset is on its way when the task ends; wait for the device with

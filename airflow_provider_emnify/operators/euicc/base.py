@@ -32,7 +32,7 @@ class EmnifyOperationOperator(EmnifyCancellingOperator):
     :param wait_for_completion: Wait until all operations are over (default True).
     :param fail_on_error: Fail the task when it failed on a device (default True); otherwise the result says
         so.
-    :param timeout: Seconds (or a timedelta) until the wait is given up; the operations go on at emnify.
+    :param timeout: Seconds (or a timedelta) until the wait times out; the operations go on at emnify.
         Default 2 days.
     """
 

@@ -47,7 +47,7 @@ class EmnifyEuiccOperationOperator(EmnifyOperationOperator):
     emnify carries it out when the device polls, which can take a day: wait deferrable. The latest operation
     on each eUICC is looked at first. One like it that is under way is waited for instead of scheduling a
     second one, and so is one that this task has scheduled before (a lost answer, a worker that died, a task
-    that is cleared); when that one has succeeded, it is done. One that failed is scheduled anew by a retry,
+    that is cleared); when that one has succeeded, it is done. One that failed is scheduled again by a retry,
     for the devices where it failed. With ``activation_code``, only this task's own count as like it.
 
     Tasks take turns on an eUICC as far as they share a store of the rate limits (``rate_limit_store``). Where
@@ -77,7 +77,7 @@ class EmnifyEuiccOperationOperator(EmnifyOperationOperator):
     :param deferrable: Wait in the triggerer instead of in a worker. Default: ``[operators]
         default_deferrable``.
     :param poll_interval: Seconds (or a timedelta) between two looks. Default 60.
-    :param timeout: Seconds (or a timedelta) until the wait is given up; the operations go on at emnify.
+    :param timeout: Seconds (or a timedelta) until the wait times out; the operations go on at emnify.
         Default 2 days.
     :param cancel_on_kill: Whether to cancel what this task scheduled when someone marks it failed while it
         waits, or clears it in a worker (default True). emnify may refuse that; the log says so. A deferred

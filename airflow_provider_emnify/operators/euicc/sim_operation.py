@@ -61,7 +61,7 @@ class EmnifySimOperationOperator(EmnifyOperationOperator):
     :param deferrable: Wait in the triggerer instead of in a worker. Default: ``[operators]
         default_deferrable``.
     :param poll_interval: Seconds (or a timedelta) between two looks. Default 60.
-    :param timeout: Seconds (or a timedelta) until the wait is given up; the operations go on at emnify.
+    :param timeout: Seconds (or a timedelta) until the wait times out; the operations go on at emnify.
         Default 2 days.
     :param cancel_on_kill: Say in the log which operations go on when the task is killed in a worker (default
         True). emnify has no call that cancels them.

@@ -218,7 +218,7 @@ class EmnifyUpdateUserOperator(EmnifyBaseOperator):
 
     :param user_id: The user's id or username (templated).
     :param name: New name (templated).
-    :param username: New email address; the account must then be activated anew (templated).
+    :param username: New email address; the account must then be activated again (templated).
     :param status: ``"active"`` or ``"suspended"`` (templated).
     :param emnify_conn_id: The connection to emnify.
     :returns: The user's id.

@@ -71,7 +71,7 @@ class SharedConnection:
     async def call(self, work: Callable[[EmnifyClient], R]) -> R:
         """Do work with the client, in a thread.
 
-        When emnify does not accept the credentials, the connection is fetched anew; if it was changed
+        When emnify does not accept the credentials, the connection is fetched again; if it was changed
         meanwhile, the work is done with the new one. Credentials that were rejected are never sent again.
 
         :raises EmnifyError: what the work raises.
@@ -163,7 +163,7 @@ class SharedConnection:
             await self._use(settings)
 
     async def _has_new_credentials(self, rejected: ConnectionSettings) -> bool:
-        """Fetch a connection anew whose credentials were rejected; it may have been changed meanwhile."""
+        """Fetch a connection again whose credentials were rejected; it may have been changed meanwhile."""
         async with self._connecting:
             if self._settings is not rejected:
                 return True

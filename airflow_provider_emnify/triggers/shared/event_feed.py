@@ -145,7 +145,7 @@ class EventFeed:
 
     def abort(self, message: str) -> None:
         """Log that the poller broke, and begin again with another one."""
-        log.error("%s. The events of connection '%s' are read anew", message, self._conn_id)
+        log.error("%s. The events of connection '%s' are read again", message, self._conn_id)
         if self._poller is not None:
             self._poller.unsubscribe(self)
             self._poller = shared(Poller, self._conn_id, EVENTS)

@@ -2,7 +2,7 @@
 
 A round reads each id once, however many waits want it, and the event list once, for event sensors and event
 watchers alike. Requests are made in threads of the connection, so that the event loop is never held.
-Transient errors are ridden out until a wait's deadline; a permanent one fails the waits that it concerns. All
+Transient errors are retried until a wait's deadline; a permanent one fails the waits that it concerns. All
 pollers of one connection share its client, its auth token and its threads, which are shut down with the last.
 """
 
