@@ -11,7 +11,7 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from decimal import Decimal
+from decimal import Context, Decimal
 from importlib import import_module
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Protocol
@@ -28,6 +28,7 @@ ROW_GROUP = 10_000
 
 _SCALE = 10  # decimals of a cost, the most that emnify has
 _QUANTUM = Decimal(1).scaleb(-_SCALE)
+_DECIMAL = Context(prec=38)
 
 
 class Writer(Protocol):
@@ -171,7 +172,7 @@ class Parquet:
 
 
 _PARQUET_FORMS: dict[ColumnType, Callable[[Any], Any]] = {
-    ColumnType.DECIMAL: lambda number: number.quantize(_QUANTUM),
+    ColumnType.DECIMAL: lambda number: number.quantize(_QUANTUM, context=_DECIMAL),
     ColumnType.TEXT: lambda text: text.encode("utf-8", "replace").decode(),
     ColumnType.JSON: lambda value: json.dumps(value, separators=(",", ":")),
 }
