@@ -12,11 +12,9 @@ the id of the connection: it only has to be the same on both sides. Airflow 2.11
 from __future__ import annotations
 
 import re
+from functools import cache
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
-
-from airflow_provider_emnify.api.data_streamer.files import RECORD_KINDS
-from airflow_provider_emnify.api.streams.catalogue import STREAMS
 
 if TYPE_CHECKING:
     from urllib.parse import SplitResult
@@ -25,7 +23,6 @@ if TYPE_CHECKING:
 
 SCHEME = "emnify"
 
-_NAMES = (*STREAMS, *(kind.table for kind in RECORD_KINDS.values() if kind.table not in STREAMS))
 _ORGANISATION = re.compile(r"[A-Za-z0-9_.-]+")
 
 
@@ -68,9 +65,18 @@ def sanitize_uri(uri: SplitResult) -> SplitResult:
         raise ValueError(
             f"{uri.geturl()} has no organisation: an asset of emnify is emnify://ORGANISATION/STREAM"
         )
-    if stream not in _NAMES:
-        raise ValueError(f"{uri.geturl()}: {stream!r} is no stream; there are: {', '.join(_NAMES)}")
+    if stream not in _names():
+        raise ValueError(f"{uri.geturl()}: {stream!r} is no stream; there are: {', '.join(_names())}")
     return uri._replace(path=f"/{stream}", query="", fragment="")
+
+
+@cache
+def _names() -> tuple[str, ...]:
+    """Return what there are assets of. The catalogues wait until then: Airflow loads this module early."""
+    from airflow_provider_emnify.api.data_streamer.files import RECORD_KINDS
+    from airflow_provider_emnify.api.streams.catalogue import STREAMS
+
+    return *STREAMS, *(kind.table for kind in RECORD_KINDS.values() if kind.table not in STREAMS)
 
 
 def create_asset(*, organisation: int | str, stream: str, extra: dict[str, Any] | None = None) -> Asset:

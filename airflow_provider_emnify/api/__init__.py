@@ -11,7 +11,9 @@
 
 from __future__ import annotations
 
-from airflow_provider_emnify.api.client import EmnifyClient
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from airflow_provider_emnify.api.enums import (
     ApplicationTokenStatus,
     CloudConnectStatus,
@@ -42,8 +44,11 @@ from airflow_provider_emnify.api.errors import (
     EmnifyUnknownOutcomeError,
     EmnifyValidationError,
 )
-from airflow_provider_emnify.api.limits.limits import Limits
 from airflow_provider_emnify.api.transport.credentials import Credentials
+
+if TYPE_CHECKING:
+    from airflow_provider_emnify.api.client import EmnifyClient
+    from airflow_provider_emnify.api.limits.limits import Limits
 
 __all__ = [
     "ApplicationTokenStatus",
@@ -76,3 +81,16 @@ __all__ = [
     "SmsStatus",
     "UserStatus",
 ]
+
+# What brings requests with it is imported when it is first asked for: a DAG's file is parsed without it.
+_LATER = {
+    "EmnifyClient": "airflow_provider_emnify.api.client",
+    "Limits": "airflow_provider_emnify.api.limits.limits",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LATER:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    found = globals()[name] = getattr(import_module(_LATER[name]), name)
+    return found

@@ -10,7 +10,7 @@ import argparse
 import sys
 from typing import TYPE_CHECKING
 
-from airflow_provider_emnify.api.limits.limits import limit_class
+from airflow_provider_emnify.api.limits.documented import limit_class
 from airflow_provider_emnify.api.resources import RESOURCES, operations_of
 from airflow_provider_emnify.api.streams.catalogue import STREAMS
 

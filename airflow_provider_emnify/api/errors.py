@@ -149,6 +149,10 @@ class EmnifyServerError(EmnifyError):
     retry_after: float | None = None
 
 
+class IncompleteListError(EmnifyServerError):
+    """A list did not come as a whole, or changed too much while it was read."""
+
+
 class EmnifyConnectionError(EmnifyError):
     """No answer: the host was not reached, or the connection broke, or time ran out.
 

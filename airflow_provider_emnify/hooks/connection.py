@@ -6,7 +6,6 @@ in, it may be a token that was put into the wrong one.
 
 from __future__ import annotations
 
-import difflib
 import json
 import math
 import re
@@ -153,6 +152,8 @@ def _extras(conn_id: str, extra: str | None) -> dict[str, Any]:
         )
     extras = {name.removeprefix(_OLD_PREFIX): value for name, value in found.items()}
     for name in sorted(extras.keys() - EXTRAS):
+        import difflib
+
         near = difflib.get_close_matches(name, EXTRAS, n=1)
         log.warning(
             "Connection '%s': the extra %s means nothing here and is ignored; %s",

@@ -9,23 +9,19 @@ from collections import defaultdict
 from functools import partial
 from typing import TYPE_CHECKING, Any, Self
 
-import requests
 from airflow import __version__ as airflow_version
 
 from airflow_provider_emnify import __version__
 from airflow_provider_emnify.airflow_names import AirflowNotFoundException, BaseHook, Stats
 from airflow_provider_emnify.api import (
     EmnifyAuthenticationError,
-    EmnifyClient,
     EmnifyConnectionError,
     EmnifyError,
     EmnifyPermissionError,
     EmnifyRateLimitError,
     EmnifyServerError,
-    Limits,
 )
 from airflow_provider_emnify.api.secrets.one_line_log import one_line_log
-from airflow_provider_emnify.api.transport.token_cache import TokenCache
 from airflow_provider_emnify.hooks.connection import ConnectionSettings, EmnifyConnectionConfigError
 from airflow_provider_emnify.hooks.form import DEFAULT_TOKEN_CACHE, form_widgets, ui_field_behaviour
 from airflow_provider_emnify.hooks.masking import mask
@@ -35,6 +31,8 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from airflow_provider_emnify.airflow_names import Connection
+    from airflow_provider_emnify.api import EmnifyClient
+    from airflow_provider_emnify.api.transport.token_cache import TokenCache
 
 log = one_line_log(__name__)
 
@@ -151,8 +149,12 @@ class EmnifyHook(BaseHook):
         :param token_cache: Where auth tokens are shared, instead of where the settings say.
         :param on_secret: Told every secret as soon as it is known, instead of Airflow's maskers.
         """
+        from airflow_provider_emnify.api import EmnifyClient, Limits
+
         sleep = sleep or time.sleep
         if token_cache is None and settings.token_cache != DEFAULT_TOKEN_CACHE:
+            from airflow_provider_emnify.api.transport.token_cache import TokenCache
+
             token_cache = TokenCache(settings.credentials, settings.base_url)
         retries = settings.max_retries if max_retries is None else min(settings.max_retries, max_retries)
         return EmnifyClient(
@@ -228,8 +230,10 @@ def _advice(error: EmnifyError, base_url: str) -> str:
 
 
 def _is_tls(error: BaseException | None) -> bool:
+    from requests.exceptions import SSLError
+
     while error is not None:
-        if isinstance(error, requests.exceptions.SSLError):
+        if isinstance(error, SSLError):
             return True
         error = error.__cause__ or error.__context__
     return False

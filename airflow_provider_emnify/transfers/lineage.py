@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit
 
-from airflow_provider_emnify.airflow_names import get_hook_lineage_collector
 from airflow_provider_emnify.api.secrets.one_line_log import one_line_log
 
 if TYPE_CHECKING:
@@ -84,6 +83,8 @@ def report(context: Any, inputs: Iterable[str], outputs: Iterable[str]) -> None:
     :param inputs: URIs of what was read.
     :param outputs: URIs of what was written.
     """
+    from airflow_provider_emnify.airflow_names import get_hook_lineage_collector
+
     try:
         collector: Any = get_hook_lineage_collector()
         asset = "asset" if hasattr(collector, "add_input_asset") else "dataset"  # Airflow 2's word

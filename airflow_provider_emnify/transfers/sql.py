@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_emnify.arguments import check_early, parse_choice
+from airflow_provider_emnify.transfers.sinks.modes import MODES, Mode
 from airflow_provider_emnify.transfers.sinks.sql import ToSql, sql_hook
-from airflow_provider_emnify.transfers.sinks.sql_table import MODES, Mode
 from airflow_provider_emnify.transfers.sources.stream import FromStream
 
 if TYPE_CHECKING:

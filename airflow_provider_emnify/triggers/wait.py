@@ -17,7 +17,6 @@ from airflow_provider_emnify.api.errors import one_line
 from airflow_provider_emnify.api.waits.wait import Wait
 from airflow_provider_emnify.triggers.shared.cancel import TELLS_A_KILL, cancel_in_triggerer, check_calls
 from airflow_provider_emnify.triggers.shared.garbage import WAITS
-from airflow_provider_emnify.triggers.shared.poller import poller_for
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence
@@ -119,6 +118,8 @@ class EmnifyWaitTrigger(BaseTrigger):
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Wait, and yield one event: not before Airflow's scheduler knows that the task has deferred."""
+        from airflow_provider_emnify.triggers.shared.poller import poller_for  # for a triggerer alone
+
         poller, began = poller_for(self.emnify_conn_id, self._wait), monotonic()
         if self._in_triggerer:
             WAITS.begins()

@@ -70,13 +70,13 @@ def test_the_connection_s_settings_reach_the_client(
 ) -> None:
     point_at(monkeypatch, sandbox, extra={"max_retries": 0, "timeout": 7, "rate_limit_store": "memory"})
     seen: dict[str, Any] = {}
-    real = module.EmnifyClient
+    from airflow_provider_emnify.api import EmnifyClient as real
 
     def record(credentials: Any, **options: Any) -> Any:
         seen.update(options)
         return real(credentials, **options)
 
-    monkeypatch.setattr(module, "EmnifyClient", record)
+    monkeypatch.setattr("airflow_provider_emnify.api.EmnifyClient", record)
     with EmnifyHook() as hook:
         hook.get_conn()
     assert (seen["max_retries"], seen["timeout"], seen["base_url"]) == (0, 7, sandbox.url)

@@ -19,7 +19,8 @@ from airflow_provider_emnify.airflow_names import (
     TaskDeferred,
 )
 from airflow_provider_emnify.api import EndpointStatus
-from airflow_provider_emnify.api.limits.limits import LIMITS, Limits
+from airflow_provider_emnify.api.limits.documented import LIMITS
+from airflow_provider_emnify.api.limits.limits import Limits
 from airflow_provider_emnify.api.secrets.private_folder import PrivateFolder
 from airflow_provider_emnify.api.transport import token_cache
 from airflow_provider_emnify.api.transport.token_cache import AcceptanceCache, TokenCache
@@ -128,7 +129,7 @@ class TestFirstLook:
                 made.acquire(*used, host=fleet.url.partition("//")[2], organisation="other")
             return made
 
-        monkeypatch.setattr("airflow_provider_emnify.hooks.emnify.Limits", limits)
+        monkeypatch.setattr("airflow_provider_emnify.api.Limits", limits)
         with pytest.raises(TaskDeferred):
             status_sensor(keys(fleet)[0]).execute(context())
         assert fleet.requests == requests
@@ -231,7 +232,7 @@ class TestFirstLook:
         for _ in range(4):
             with_place.acquire(*used, host=host, organisation="other")
         monkeypatch.setattr(
-            "airflow_provider_emnify.hooks.emnify.Limits",
+            "airflow_provider_emnify.api.Limits",
             lambda _, **options: Limits("host", limits=few, directory=tmp_path, **options),
         )
         began = time.monotonic()
@@ -246,7 +247,7 @@ class TestFirstLook:
         self, fleet: Sandbox, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
     ) -> None:
         monkeypatch.setattr(
-            "airflow_provider_emnify.hooks.emnify.Limits",
+            "airflow_provider_emnify.api.Limits",
             lambda _, **options: Limits("host", directory=tmp_path, **options),
         )
         with pytest.raises(TaskDeferred):

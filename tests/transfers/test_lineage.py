@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from airflow_provider_emnify import airflow_names
 from airflow_provider_emnify.airflow_names import Asset
 from airflow_provider_emnify.api.data_streamer.files import RECORD_KINDS
 from airflow_provider_emnify.api.streams.catalogue import STREAMS
@@ -39,7 +40,7 @@ def told(monkeypatch: pytest.MonkeyPatch) -> Told:
         def add_output_asset(self, context: Any, *, uri: str) -> None:
             found.append(("output", Asset(uri=uri).uri))
 
-    monkeypatch.setattr(lineage, "get_hook_lineage_collector", Collector)
+    monkeypatch.setattr(airflow_names, "get_hook_lineage_collector", Collector)
     return found
 
 
@@ -103,7 +104,7 @@ def test_a_directory_is_named_without_the_connection_to_it(s3: str, fleet: Sandb
 def test_what_cannot_be_reported_fails_no_task(
     fleet: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(lineage, "get_hook_lineage_collector", SimpleNamespace)
+    monkeypatch.setattr(airflow_names, "get_hook_lineage_collector", SimpleNamespace)
     assert run(to_files(str(tmp_path)))["rows"] == 35
     assert "Could not report the lineage" in caplog.text
 
@@ -119,7 +120,7 @@ def test_the_collector_is_asked_in_its_airflow_s_word(word: str, monkeypatch: py
     collector = SimpleNamespace()
     for side in ("input", "output"):
         setattr(collector, f"add_{side}_{word}", lambda _, *, uri, side=side: found.append((side, uri)))
-    monkeypatch.setattr(lineage, "get_hook_lineage_collector", lambda: collector)
+    monkeypatch.setattr(airflow_names, "get_hook_lineage_collector", lambda: collector)
     lineage.report(object(), ["emnify://a/sims"], ["file:///b"])
     assert found == [("input", "emnify://a/sims"), ("output", "file:///b")]
 

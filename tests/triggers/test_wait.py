@@ -127,7 +127,7 @@ def _held(
     async def sleep(seconds: float) -> None:
         slept.append(seconds)
 
-    monkeypatch.setattr(module, "poller_for", lambda *_: Stub())
+    monkeypatch.setattr("airflow_provider_emnify.triggers.shared.poller.poller_for", lambda *_: Stub())
     monkeypatch.setattr(module, "WAITS", Waits(frozen_again_at=2))
     monkeypatch.setattr(module, "monotonic", lambda: now)
     monkeypatch.setattr(module, "time", lambda: now)

@@ -12,17 +12,17 @@ from __future__ import annotations
 
 import contextlib
 import math
-import re
 import threading
 import time
 from collections import deque
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from pyrate_limiter import Rate
 
 from airflow_provider_emnify.api.errors import EmnifyLockTimeoutError, first_line
 from airflow_provider_emnify.api.limits.buckets import Place, local_now
+from airflow_provider_emnify.api.limits.documented import LIMITS, is_serial
 from airflow_provider_emnify.api.limits.fallback import fallback_of
 from airflow_provider_emnify.api.limits.stores import make_store
 from airflow_provider_emnify.api.locks import Locks
@@ -33,84 +33,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from airflow_provider_emnify.api.limits.buckets import Bucket
+    from airflow_provider_emnify.api.limits.documented import Limit
 
 log = one_line_log(__name__)
 
-_MARGIN = 1.02
 _LONG_WAIT = 10.0  # seconds; who waits longer for a place says so
 _SAY_EVERY = 60.0  # seconds between two lines of one process on waits for the same limit
-
-
-@dataclass(frozen=True)
-class Limit:
-    """One documented limit.
-
-    :param name: Its class, as the reference table shows it.
-    :param calls: So many calls ...
-    :param seconds: ... in any window of so many seconds.
-    :param scope: What is counted together: all of this address, or all of one organisation.
-    :param method: The HTTP method that it is for; None for each.
-    :param path: What its paths look like.
-    """
-
-    name: str
-    calls: int
-    seconds: float
-    scope: Literal["address", "organisation"]
-    method: str | None = None
-    path: re.Pattern[str] = re.compile("")
-
-    @property
-    def window(self) -> int:
-        """Its window in milliseconds, a little longer than documented: no clock and no way is exact."""
-        return round(self.seconds * 1000 * _MARGIN)
-
-    def covers(self, method: str, path: str) -> bool:
-        """Tell whether a call falls under this limit."""
-        return (self.method is None or self.method == method) and self.path.fullmatch(path) is not None
-
-    @property
-    def rate(self) -> Rate:
-        """Its calls and its window, as buckets take them."""
-        return Rate(self.calls, self.window)
-
-
-def _paths(*patterns: str) -> re.Pattern[str]:
-    return re.compile("/api/v1/(?:" + "|".join(p.replace("{}", "[^/]+") for p in patterns) + ")")
-
-
-# "10/s, burst 5" is a bucket of 5 that refills at 10 a second: never more than 5 in half a second.
-# Wide limits come first: what waits for them is not yet counted in the narrow ones.
-LIMITS: tuple[Limit, ...] = (
-    Limit("address", 2000, 300.0, "address", path=re.compile(".*")),
-    Limit("authenticate", 100, 300.0, "address", "POST", _paths("authenticate")),
-    Limit(
-        "10/s",
-        5,
-        0.5,
-        "organisation",
-        "GET",
-        _paths(
-            "endpoint",
-            "sim",
-            "event",
-            "stats",
-            "stats/daily",
-            "organisation/{}/stats",
-            "sim/{}/stats",
-            "endpoint/{}/connectivity_info",
-        ),
-    ),
-    Limit("50/s", 25, 0.5, "organisation", "GET", _paths("endpoint/{}", "endpoint/{}/connectivity")),
-    Limit(
-        "100/s",
-        50,
-        0.5,
-        "organisation",
-        "GET",
-        _paths("sim/{}", "service_profile", "tariff_profile", "endpoint/{}/stats/{}"),
-    ),
-)
 
 # What helps who waits long for a place.
 _ADVICE = {
@@ -118,27 +46,9 @@ _ADVICE = {
 }
 _OTHER_ADVICE = "rate_limit_store in the connection's extras says who shares the limits."
 
-# One after another, says the API: single writes on endpoints, and bulk calls.
-_SERIAL_PATH = re.compile(
-    r"/api/v1/endpoint(/[^/]+)?|/api/v2/endpoint/multi|/api/v2/bulk-operations/.*|/api/v1/sim/multi"
-)
 _SHORT = 10_000  # milliseconds; limits over no more than that are kept also when their store fails
 
 _said: dict[str, float] = {}  # when this process has last said that it waits for a limit
-
-
-def limit_class(method: str, path: str) -> str:
-    """Return the name of the narrowest limit that a call falls under.
-
-    :param method: HTTP method.
-    :param path: Path or path template.
-    """
-    return next((limit.name for limit in reversed(LIMITS) if limit.covers(method, path)), "address")
-
-
-def is_serial(method: str, path: str) -> bool:
-    """Tell whether a call has to wait for the one before it to end."""
-    return method != "GET" and _SERIAL_PATH.fullmatch(path) is not None
 
 
 class Limits:
@@ -250,7 +160,7 @@ class Limits:
                         if not again or not self._store.was_deleted():
                             self._fallback.fail(error, self._blind)
                             break
-            return self._take_places(wanted, lambda limit, key: self._fallback.take(key, limit.rate))
+            return self._take_places(wanted, lambda limit, key: self._fallback.take(key, _rate(limit)))
 
     def _take_from_store(self, wanted: deque[tuple[Limit, str]]) -> float:
         failed_before = self._fallback.failing
@@ -280,14 +190,14 @@ class Limits:
                 self._bucket(key, rate).remember(ages)
         if begun and self._store.lost_history(self._narrowest):
             return self._regroup()
-        return self._take_places(wanted, lambda limit, key: self._bucket(key, limit.rate).take())
+        return self._take_places(wanted, lambda limit, key: self._bucket(key, _rate(limit)).take())
 
     def _regroup(self) -> float:
         """Tell a new store of this client's calls; then wait, so that the others can tell it of theirs."""
         now = local_now()
         for key, (limit, own) in self._own.items():
             ages = [now - moment for moment in own if 0 <= now - moment <= limit.window]
-            self._bucket(key, limit.rate).remember(ages)
+            self._bucket(key, _rate(limit)).remember(ages)
         return self._narrowest
 
     def _bucket(self, key: str, rate: Rate) -> Bucket:
@@ -321,3 +231,7 @@ def _less(limits: tuple[Limit, ...], leave: float) -> Iterator[Limit]:
         if limit.scope == "address":
             calls = max(int(limit.calls * (1 - leave)), 1)
             yield replace(limit, name=f"{limit.name}, in the background", calls=calls)
+
+
+def _rate(limit: Limit) -> Rate:
+    return Rate(limit.calls, limit.window)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_emnify.api.errors import IncompleteListError
 from airflow_provider_emnify.api.resources.graphql import GRAPHQL, is_mutation
-from airflow_provider_emnify.api.transport.paging import IncompleteListError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

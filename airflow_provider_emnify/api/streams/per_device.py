@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_emnify.api.errors import EmnifyNetworkStateError, EmnifyNotFoundError
-from airflow_provider_emnify.api.limits.limits import LIMITS
+from airflow_provider_emnify.api.limits.documented import LIMITS
 from airflow_provider_emnify.api.secrets.one_line_log import one_line_log
 from airflow_provider_emnify.api.streams.readers import Reader, Reading, call_of, filled, of_days, path_of
 

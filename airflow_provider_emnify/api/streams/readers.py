@@ -13,11 +13,10 @@ from datetime import UTC, date, datetime, timedelta
 from tempfile import SpooledTemporaryFile
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_emnify.api.errors import EmnifyServerError
+from airflow_provider_emnify.api.errors import EmnifyServerError, IncompleteListError
 from airflow_provider_emnify.api.resources import RESOURCES, Operation
 from airflow_provider_emnify.api.secrets.one_line_log import one_line_log
 from airflow_provider_emnify.api.streams.columns import to_date, to_timestamp
-from airflow_provider_emnify.api.transport.paging import IncompleteListError
 
 if TYPE_CHECKING:
     from airflow_provider_emnify.api.client import EmnifyClient

@@ -12,7 +12,7 @@ from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Literal
 
 from airflow_provider_emnify.api.errors import EmnifyServerError
-from airflow_provider_emnify.api.limits.limits import limit_class
+from airflow_provider_emnify.api.limits.documented import limit_class
 from airflow_provider_emnify.api.resources import Resources
 from airflow_provider_emnify.api.secrets.one_line_log import one_line_log
 from airflow_provider_emnify.api.streams.converter import Converter

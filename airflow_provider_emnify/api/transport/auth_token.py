@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import base64
+import json
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
-
-import jwt
 
 _LEAD = 120.0  # seconds before its end at which a token is renewed ...
 _LEAD_SHARE = 0.1  # ... but never more than this share of its life
@@ -75,9 +75,11 @@ class AuthToken:
 def _claims(token: str) -> dict[str, Any]:
     """What a token says; nothing when it is no JWT. It is the API that checks the signature, not us."""
     try:
-        return dict(jwt.decode(token, options={"verify_signature": False}))
-    except (jwt.PyJWTError, ValueError, TypeError, AttributeError, ArithmeticError, RecursionError):
+        _, payload, _ = token.split(".")
+        found = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
+    except (ValueError, RecursionError):
         return {}
+    return found if isinstance(found, dict) else {}
 
 
 def _claim(claims: dict[str, Any], name: str) -> int | str | None:

@@ -25,7 +25,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
-from airflow_provider_emnify.api.errors import EmnifyServerError
+from airflow_provider_emnify.api.errors import IncompleteListError
 from airflow_provider_emnify.api.secrets.one_line_log import one_line_log
 from airflow_provider_emnify.api.transport.page import BEYOND, Key, Page, disorder, key_of
 
@@ -33,17 +33,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from types import TracebackType
 
-__all__ = ["IncompleteListError", "Listing", "Page"]
+__all__ = ["Listing", "Page"]
 
 log = one_line_log(__name__)
 
 Row = dict[str, Any]
 _TRIES = 3  # for a page that contradicts itself or its neighbours
 _ROUND = 50  # all known page sizes are multiples of it: so many rows look like the first page of several
-
-
-class IncompleteListError(EmnifyServerError):
-    """A list did not come as a whole, or changed too much while it was read."""
 
 
 @dataclass

@@ -18,14 +18,14 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from cryptography.fernet import Fernet, InvalidToken
-
 from airflow_provider_emnify.api.secrets.one_line_log import one_line_log
 from airflow_provider_emnify.api.secrets.private_folder import PrivateFolder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from cryptography.fernet import Fernet
 
     from airflow_provider_emnify.api.transport.credentials import Credentials
 
@@ -68,6 +68,8 @@ class TokenCache:
 
     @cached_property
     def _fernet(self) -> Fernet:
+        from cryptography.fernet import Fernet
+
         if self._is_password:  # a person's password can be guessed: each guess is to cost a tenth of a second
             key = hashlib.scrypt(
                 self._secret, salt=self._name.encode(), n=2**15, r=8, p=1, maxmem=2**26, dklen=32
@@ -91,6 +93,8 @@ class TokenCache:
 
     def load(self) -> Cached | None:
         """Return what another process has left, if it is any good."""
+        from cryptography.fernet import InvalidToken
+
         try:
             said = json.loads(self._fernet.decrypt(self._folder.read(self._name)))
             age = time.time() - float(said["at"])

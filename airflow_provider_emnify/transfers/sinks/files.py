@@ -12,7 +12,6 @@ from airflow_provider_emnify.arguments import check_early, is_known, parse_text
 from airflow_provider_emnify.transfers.base import Dataset, EmnifyTransferOperator, positive
 from airflow_provider_emnify.transfers.lineage import Output, output_of_path
 from airflow_provider_emnify.transfers.sinks.file_formats import check_format
-from airflow_provider_emnify.transfers.sinks.object_store import Staging, local_directory, open_store, publish
 from airflow_provider_emnify.transfers.sinks.partitions import Partitions
 
 if TYPE_CHECKING:
@@ -61,6 +60,8 @@ class ToFiles(EmnifyTransferOperator):
 
     def open_sink(self) -> FilesSink:
         """Return the directory; nothing is written yet."""
+        from airflow_provider_emnify.transfers.sinks.object_store import open_store
+
         path, conn_id, name = self.target()
         limit = self.max_rows_per_file
         return FilesSink(
@@ -115,6 +116,8 @@ class FilesSink:
 
         :returns: The manifest, with its own path as ``manifest``.
         """
+        from airflow_provider_emnify.transfers.sinks.object_store import Staging, local_directory, publish
+
         stem, columns = f"{self._prefix}-{part.name}", self._dataset.columns
         with local_directory() as directory:
             staging = Staging(directory, stem, columns, self._form, self._compression, **self._layout)

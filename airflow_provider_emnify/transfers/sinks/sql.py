@@ -10,7 +10,7 @@ from airflow_provider_emnify.api.streams.columns import integer, text, timestamp
 from airflow_provider_emnify.arguments import check_early, parse_bool, parse_choice, parse_text
 from airflow_provider_emnify.transfers.base import Dataset, EmnifyTransferOperator
 from airflow_provider_emnify.transfers.lineage import Output, output_of_table
-from airflow_provider_emnify.transfers.sinks.sql_table import MODES, Mode, SqlTable
+from airflow_provider_emnify.transfers.sinks.modes import MODES, Mode
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -118,6 +118,8 @@ class SqlSink:
     """
 
     def __init__(self, conn_id: str, dataset: Dataset, name: str, schema: str | None, **options: Any) -> None:
+        from airflow_provider_emnify.transfers.sinks.sql_table import SqlTable
+
         hook = sql_hook(conn_id)
         self._conn_id = conn_id
         self._table = SqlTable(hook, name, schema, dataset.columns, dataset.key, **options)

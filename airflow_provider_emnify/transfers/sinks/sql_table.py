@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from airflow_provider_emnify.api.secrets.one_line_log import one_line_log
 from airflow_provider_emnify.api.streams.columns import Column, ColumnType
@@ -24,11 +24,11 @@ if TYPE_CHECKING:
     from airflow.providers.common.sql.hooks.sql import DbApiHook
     from sqlalchemy.engine import Inspector
 
+    from airflow_provider_emnify.transfers.sinks.modes import Mode
+
 log = one_line_log(__name__)
 
 Row = dict[str, Any]
-Mode = Literal["merge", "append", "replace"]
-MODES: tuple[Mode, ...] = ("merge", "append", "replace")
 
 RUN = Column("_interval_end", ColumnType.TIMESTAMP, ())
 """In a table that is appended to: which run a row belongs to, by the end of its interval."""

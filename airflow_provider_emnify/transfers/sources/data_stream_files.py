@@ -20,8 +20,6 @@ from airflow_provider_emnify.api.data_streamer.files import (
 from airflow_provider_emnify.arguments import check_early, parse_text
 from airflow_provider_emnify.transfers.base import Dataset, EmnifyTransferOperator, Row, SourceFile
 from airflow_provider_emnify.transfers.lineage import output_of_path
-from airflow_provider_emnify.transfers.sinks.object_store import local_directory, open_store
-from airflow_provider_emnify.transfers.sources.repeated import Repeated
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Sequence
@@ -29,6 +27,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_emnify.airflow_names import Context
     from airflow_provider_emnify.transfers.sinks.object_store import Store
+    from airflow_provider_emnify.transfers.sources.repeated import Repeated
 
 _COUNTED = ("rows", "changed", "repeated")  # of what a sink says
 
@@ -78,6 +77,9 @@ class FromDataStreamFiles(EmnifyTransferOperator):
 
     def execute(self, context: Context) -> Row:
         """Load the files that are new."""
+        from airflow_provider_emnify.transfers.sinks.object_store import local_directory, open_store
+        from airflow_provider_emnify.transfers.sources.repeated import Repeated
+
         sink = self.open_sink()
         source = open_store(parse_text(self.path, "path"), self.storage_conn_id or None)
         rejected_path = self.rejected_path or f"{self.path.rstrip('/')}/_rejected"

@@ -17,7 +17,6 @@ from airflow.triggers.base import BaseTrigger
 from airflow_provider_emnify.api import EmnifyError
 from airflow_provider_emnify.api.secrets.one_line_log import one_line_log
 from airflow_provider_emnify.hooks.connection import EmnifyConnectionConfigError
-from airflow_provider_emnify.triggers.shared.connection import connection_for
 
 if TYPE_CHECKING:
     from airflow_provider_emnify.api import EmnifyClient
@@ -78,6 +77,8 @@ async def _cancel_if_ended(
 ) -> None:
     if not timed_out and not await _has_ended(trigger):
         return
+    from airflow_provider_emnify.triggers.shared.connection import connection_for  # for a triggerer alone
+
     connection = connection_for(conn_id)
     try:
         await connection.call(lambda client: cancel(client, calls))

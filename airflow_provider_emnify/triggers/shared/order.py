@@ -6,7 +6,7 @@ import random
 import time
 from typing import TYPE_CHECKING
 
-from airflow_provider_emnify.api.limits.limits import LIMITS
+from airflow_provider_emnify.api.limits.documented import LIMITS
 from airflow_provider_emnify.api.waits.wait import WAITS
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_emnify.api import EmnifyAuthenticationError, EmnifyError, EmnifyPermissionError
-from airflow_provider_emnify.api.limits.limits import LIMITS
+from airflow_provider_emnify.api.limits.documented import LIMITS
 from airflow_provider_emnify.api.secrets.one_line_log import one_line_log
 from airflow_provider_emnify.api.waits.event_filter import LATE_BY
 from airflow_provider_emnify.api.waits.events import list_events

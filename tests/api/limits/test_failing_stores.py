@@ -21,7 +21,8 @@ import pytest
 from airflow_provider_emnify.api.limits import fallback as limit_fallback
 from airflow_provider_emnify.api.limits import stores as limit_stores
 from airflow_provider_emnify.api.limits.buckets import Place, local_now
-from airflow_provider_emnify.api.limits.limits import LIMITS, Limit, Limits
+from airflow_provider_emnify.api.limits.documented import LIMITS, Limit
+from airflow_provider_emnify.api.limits.limits import Limits
 from airflow_provider_emnify.api.secrets.private_folder import PrivateFolder
 from tests.api.limits.test_limits import HOST, LIST
 from tests.api.secrets.test_private_folder import KINDS, PRECIOUS

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 import pytest
 import time_machine
 
-from airflow_provider_emnify.api.limits.limits import LIMITS, Limit, Limits, is_serial, limit_class
+from airflow_provider_emnify.api.limits.documented import LIMITS, Limit, is_serial, limit_class
+from airflow_provider_emnify.api.limits.limits import Limits
 
 if TYPE_CHECKING:
     from pathlib import Path

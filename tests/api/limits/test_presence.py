@@ -18,7 +18,7 @@ import shutil, sys
 from pathlib import Path
 from airflow_provider_emnify.api import Limits
 from airflow_provider_emnify.api.limits import presence as limit_presence
-from airflow_provider_emnify.api.limits.limits import LIMITS
+from airflow_provider_emnify.api.limits.documented import LIMITS
 
 limit_presence.PLACE, folder = sys.argv[1], Path(sys.argv[2])
 limits = Limits("host", directory=folder)

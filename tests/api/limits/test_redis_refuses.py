@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from airflow_provider_emnify.api.limits import fallback as limit_fallback
-from airflow_provider_emnify.api.limits.limits import Limit, Limits
+from airflow_provider_emnify.api.limits.documented import Limit
+from airflow_provider_emnify.api.limits.limits import Limits
 from tests.api.limits.test_limits import HOST, LIST
 from tests.api.limits.test_redis import redis, redis_url
 from tests.api.support import free_port

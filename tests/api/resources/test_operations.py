@@ -167,6 +167,9 @@ def test_every_resource_is_an_attribute_of_the_client() -> None:
     client = Recorder()
     assert set(Resources.__annotations__) == set(RESOURCES)
     assert {name: type(getattr(client, name)) for name in RESOURCES} == RESOURCES
+    assert client.endpoints is client.endpoints
+    with pytest.raises(AttributeError, match="'Recorder' object has no attribute 'endpoint'"):
+        _ = client.endpoint  # type: ignore[attr-defined]
 
 
 def test_nothing_but_an_id_goes_into_a_path() -> None:

@@ -15,7 +15,7 @@ import pytest
 
 from airflow_provider_emnify.api import Limits
 from airflow_provider_emnify.api.enums import Connectivity
-from airflow_provider_emnify.api.limits.limits import LIMITS
+from airflow_provider_emnify.api.limits.documented import LIMITS
 from airflow_provider_emnify.api.waits.wait import Reading, Wait
 from airflow_provider_emnify.triggers.shared import members as members_module
 from airflow_provider_emnify.triggers.shared import order as order_module
