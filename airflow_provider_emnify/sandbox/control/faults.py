@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import random
 import re
-import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 from airflow_provider_emnify.sandbox.http.operations import OPERATIONS
+from airflow_provider_emnify.sandbox.world.outcomes import Orders
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -62,16 +62,13 @@ class Fault:
             raise ValueError("delay must not be negative, and probability is from 0 to 1")
         if self.do is not None and not callable(self.do):
             raise ValueError("do must be callable")
-        effects = (
-            self.status,
-            self.delay or None,
-            self.drop,
-            self.headers or None,
-            self.truncate,
-            self.partial,
-            self.do,
-        )
-        if all(effect is None for effect in effects):
+        try:
+            re.compile(self.path or "")
+        except re.error as error:
+            reason = f"path is neither a template nor a regular expression: {self.path!r} ({error})"
+            raise ValueError(reason) from None
+        effects = (self.status, self.delay or None, self.drop, self.headers or None, self.truncate)
+        if all(effect is None for effect in (*effects, self.partial, self.do)):
             raise ValueError("a fault needs a status, headers, delay, drop, truncate, partial or do")
 
     def covers(self, method: str, template: str | None, target: str) -> bool:
@@ -83,57 +80,32 @@ class Fault:
         return self.path not in _TEMPLATES and re.search(self.path, target) is not None
 
 
-class Faults:
+class Faults(Orders[Fault]):
     """The faults that are in force, first come first.
 
     :param seed: Seed of their probabilities.
     """
 
     def __init__(self, seed: int = 0) -> None:
-        self._faults: list[Fault] = []
+        super().__init__()
         self._random = random.Random(seed)  # noqa: S311 - chance, not secrecy
-        self._lock = threading.Lock()
 
     def add(self, **fault: Any) -> Fault:
         """Put a fault in force; the arguments are those of :class:`Fault`.
 
         :return: The fault; its ``hits`` count.
         """
-        added = Fault(**fault)
-        if added.path is not None:
-            _compile(added.path)
-        with self._lock:
-            self._faults.append(added)
-        return added
-
-    def clear(self) -> None:
-        """Take all faults out of force."""
-        with self._lock:
-            self._faults.clear()
-
-    def __len__(self) -> int:
-        return len(self._faults)
+        return self.put(Fault(**fault))
 
     def hit(self, method: str, template: str | None, target: str) -> Fault | None:
         """Return the first fault that hits this request, and count the hit."""
-        with self._lock:
-            for fault in self._faults:
-                if not fault.covers(method, template, target):
-                    continue
-                if fault.skip:
-                    fault.skip -= 1
-                    continue
-                if fault.probability < 1 and self._random.random() >= fault.probability:
-                    continue
-                fault.hits += 1
-                if fault.times is not None and fault.hits >= fault.times:
-                    self._faults.remove(fault)
-                return fault
-        return None
 
+        def hits(fault: Fault) -> bool:
+            if not fault.covers(method, template, target):
+                return False
+            if fault.skip:
+                fault.skip -= 1
+                return False
+            return fault.probability >= 1 or self._random.random() < fault.probability
 
-def _compile(path: str) -> None:
-    try:
-        re.compile(path)
-    except re.error as error:
-        raise ValueError(f"path is neither a template nor a regular expression: {path!r} ({error})") from None
+        return self.first(hits)

@@ -13,9 +13,8 @@ from urllib.parse import parse_qsl
 
 from airflow_provider_emnify.sandbox import routes  # noqa: F401 - registers what is served
 from airflow_provider_emnify.sandbox.control.paths import PREFIX, ControlPaths
-from airflow_provider_emnify.sandbox.http.answer import MISSING, Answer
+from airflow_provider_emnify.sandbox.http.answers import MISSING, Answer, ApiError
 from airflow_provider_emnify.sandbox.http.engine import Engine, Request
-from airflow_provider_emnify.sandbox.http.errors import ApiError
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -49,7 +48,7 @@ class Api:
         request = await _request(scope, receive)
         if self._hosts is not None and _host(request.headers.get("host", "")) not in self._hosts:
             error = ApiError("NotFound", f"There is no host {request.headers.get('host')!r} here.")
-            await self._send(send, Answer(error.status, error.body))
+            await self._send(send, error.answer)
             return
         visit = self._engine.arrive(request)
         fault = visit.fault

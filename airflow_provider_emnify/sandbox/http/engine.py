@@ -10,8 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_emnify.sandbox.control.log import Entry, Log, public_headers, without_secrets
-from airflow_provider_emnify.sandbox.http.answer import MISSING, Answer
-from airflow_provider_emnify.sandbox.http.errors import ApiError, shaped
+from airflow_provider_emnify.sandbox.http.answers import MISSING, Answer, ApiError, shaped
 from airflow_provider_emnify.sandbox.http.operations import GRAPHQL, OPERATIONS
 from airflow_provider_emnify.sandbox.http.routing import Router
 from airflow_provider_emnify.sandbox.http.wire import ROUTES, Call
@@ -109,7 +108,7 @@ class Engine:
             try:
                 self._limit("ip", request.address, request.method, template or "", now)
             except ApiError as error:
-                visit.answer = _answer(error)
+                visit.answer = error.answer
                 return visit
             target = (
                 f"{request.raw_path}?{request.query_string}" if request.query_string else request.raw_path
@@ -139,7 +138,7 @@ class Engine:
             except Exception as error:
                 logger.exception("The sandbox failed on %s", visit.entry.key)
                 self.failures.append(error)
-                answer = _answer(ApiError("InternalServerError", f"The sandbox failed: {error!r}"))
+                answer = ApiError("InternalServerError", f"The sandbox failed: {error!r}").answer
             self.state.agenda.run_until(now)
         fault = visit.fault
         if fault is not None and fault.status is not None:
@@ -169,7 +168,7 @@ class Engine:
         body = _parse(request.content)
         if isinstance(body, ValueError):
             raise ApiError("BadRequest", "The body is not valid JSON.")
-        return route.handler(
+        return route.answer(
             Call(
                 state=self.state,
                 accounts=self.accounts,
@@ -201,10 +200,6 @@ def _parse(content: bytes, *, shown: bool = False) -> Any:
         return json.loads(content)
     except ValueError as error:
         return content[:_SHOWN_TEXT].decode(errors="replace") if shown else error
-
-
-def _answer(error: ApiError) -> Answer:
-    return Answer(error.status, error.body, error.headers)
 
 
 def _planned(fault: Fault) -> Answer:

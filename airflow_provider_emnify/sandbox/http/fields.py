@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from airflow_provider_emnify.sandbox.http.errors import finding, invalid
+from airflow_provider_emnify.sandbox.http.answers import finding, invalid
 from airflow_provider_emnify.sandbox.world.clock import parse_date
 
 Findings = Iterator[dict[str, Any]]

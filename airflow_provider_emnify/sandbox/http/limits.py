@@ -39,38 +39,19 @@ class Limit:
         return (not self.methods or method in self.methods) and re.fullmatch(self.paths, template) is not None
 
 
+_GET = ("GET",)
+_LISTS = (
+    r"/(endpoint|sim|event|stats(/.*)?|organisation/\{\w+\}/stats(/.*)?|sim/\{\w+\}/stats(/.*)?"
+    r"|endpoint/\{\w+\}/connectivity_info)"
+)
+_ENDPOINTS = r"/endpoint/\{\w+\}(/connectivity)?"
+_OTHERS = r"/(sim/\{\w+\}|service_profile|tariff_profile|endpoint/\{\w+\}/stats/.*)"
 DOCUMENTED: tuple[Limit, ...] = (
     Limit("calls per IP", "ip", 2000, 300),
     Limit("authentications per IP", "ip", 100, 300, methods=("POST",), paths=_V + "/authenticate"),
-    Limit(
-        "lists and statistics",
-        "organisation",
-        10,
-        1,
-        burst=5,
-        methods=("GET",),
-        paths=_V
-        + r"/(endpoint|sim|event|stats(/.*)?|organisation/\{\w+\}/stats(/.*)?|sim/\{\w+\}/stats(/.*)?"
-        r"|endpoint/\{\w+\}/connectivity_info)",
-    ),
-    Limit(
-        "single endpoints",
-        "organisation",
-        50,
-        1,
-        burst=25,
-        methods=("GET",),
-        paths=_V + r"/endpoint/\{\w+\}(/connectivity)?",
-    ),
-    Limit(
-        "single SIMs, profiles and endpoint statistics",
-        "organisation",
-        100,
-        1,
-        burst=50,
-        methods=("GET",),
-        paths=_V + r"/(sim/\{\w+\}|service_profile|tariff_profile|endpoint/\{\w+\}/stats/.*)",
-    ),
+    Limit("lists and statistics", "organisation", 10, 1, 5, _GET, _V + _LISTS),
+    Limit("single endpoints", "organisation", 50, 1, 25, _GET, _V + _ENDPOINTS),
+    Limit("single SIMs, profiles and endpoint statistics", "organisation", 100, 1, 50, _GET, _V + _OTHERS),
     Limit("calls a month", "organisation", 10_000_000, 30 * 86_400, burst=10_000_000),
 )
 """The limits that emnify documents."""

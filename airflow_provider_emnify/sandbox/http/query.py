@@ -8,30 +8,30 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from airflow_provider_emnify.sandbox.http.answer import Answer
-from airflow_provider_emnify.sandbox.http.errors import ApiError
+from airflow_provider_emnify.sandbox.http.answers import Answer, ApiError
 
 if TYPE_CHECKING:
     from airflow_provider_emnify.sandbox.http.wire import Call
+    from airflow_provider_emnify.sandbox.world.state import State
 
 T = TypeVar("T")
-Getter = Callable[[T], Any]
+Getter = Callable[["State", T], Any]
 
 
 @dataclass(frozen=True)
 class Listing(Generic[T]):
     """How a resource is listed.
 
-    :param render: From a record to its JSON.
-    :param fields: What can be filtered and sorted by: name to value. A value that is a string is looked for
-        anywhere in the field, in any case; a number or None must be equal; of a tuple, one part must fit.
+    :param render: From the state and a record to its JSON.
+    :param fields: What can be filtered and sorted by: name to value of a record. A string is looked for
+        anywhere in the value, in any case; a number or None must be equal; of a tuple, one part must fit.
     :param default: Rows a page when nothing is asked for.
     :param maximum: Rows a page at most; more is cut silently.
     :param exact: Fields whose strings must be equal.
     :param sortable: Fields to sort by, where these are not all.
     """
 
-    render: Callable[[T], Any]
+    render: Callable[[State, T], Any]
     fields: Mapping[str, Getter[T]]
     default: int = 100
     maximum: int = 1000
@@ -41,20 +41,37 @@ class Listing(Generic[T]):
     def answer(self, call: Call, rows: Collection[T]) -> Answer:
         """Filter, sort and page ``rows``, which come in ascending order of their ids."""
         criteria = parse_criteria(call.query.get("q", ""))
-        kept = self.filter(rows, criteria) if criteria else rows
-        ordered = self.sort(kept, call.query["sort"]) if call.query.get("sort") else kept
-        return page(call, ordered, self.render, self.default, self.maximum)
+        return self.page(call, self.filter(call.state, rows, criteria) if criteria else rows)
 
-    def filter(self, rows: Iterable[T], criteria: Iterable[tuple[str, str]]) -> list[T]:
+    def page(self, call: Call, rows: Collection[T]) -> Answer:
+        """Sort rows and answer one page of them; a page beyond the last is the last."""
+        if call.query.get("sort"):
+            rows = self.sort(call.state, rows, call.query["sort"])
+        per_page = min(number_in(call, "per_page", self.default), self.maximum)
+        pages = math.ceil(len(rows) / per_page)
+        current = max(1, min(number_in(call, "page", 1), pages))
+        start = (current - 1) * per_page
+        return Answer(
+            body=[self.render(call.state, row) for row in islice(rows, start, start + per_page)],
+            headers={
+                "X-Count-Per-Page": str(per_page),
+                "X-Current-Page": str(current),
+                "X-Total-Count": str(len(rows)),
+                "X-Total-Pages": str(pages),
+                "Link": "",
+            },
+        )
+
+    def filter(self, state: State, rows: Iterable[T], criteria: Iterable[tuple[str, str]]) -> list[T]:
         """Return the rows that meet all criteria."""
         tests = []
         for name, wanted in criteria:
             if name not in self.fields:
                 raise ApiError("InvalidQueryCriteria", f"Search criteria {name} is invalid")
             tests.append((self.fields[name], _test(wanted, exact=name in self.exact)))
-        return [row for row in rows if all(test(get(row)) for get, test in tests)]
+        return [row for row in rows if all(test(get(state, row)) for get, test in tests)]
 
-    def sort(self, rows: Iterable[T], order: str) -> list[T]:
+    def sort(self, state: State, rows: Iterable[T], order: str) -> list[T]:
         """Return the rows in the order that ``-a,b`` means; equal ones by ascending id."""
         ordered = list(rows)
         for key in reversed([part.strip() for part in order.split(",") if part.strip()]):
@@ -62,7 +79,7 @@ class Listing(Generic[T]):
             if name not in self.fields or (self.sortable is not None and name not in self.sortable):
                 raise ApiError("InvalidSortCriteria", f"Sort criteria {name} is invalid")
             get = self.fields[name]
-            ordered.sort(key=lambda row: _sort_key(get(row)), reverse=key.startswith("-"))
+            ordered.sort(key=lambda row: _sort_key(get(state, row)), reverse=key.startswith("-"))
         return ordered
 
 
@@ -77,22 +94,28 @@ def parse_criteria(query: str) -> list[tuple[str, str]]:
     return criteria
 
 
-def page(call: Call, rows: Collection[T], render: Callable[[T], Any], default: int, maximum: int) -> Answer:
-    """Answer one page; a page beyond the last is the last."""
-    per_page = min(number_in(call, "per_page", default), maximum)
-    pages = math.ceil(len(rows) / per_page)
-    current = max(1, min(number_in(call, "page", 1), pages))
-    start = (current - 1) * per_page
-    return Answer(
-        body=[render(row) for row in islice(rows, start, start + per_page)],
-        headers={
-            "X-Count-Per-Page": str(per_page),
-            "X-Current-Page": str(current),
-            "X-Total-Count": str(len(rows)),
-            "X-Total-Pages": str(pages),
-            "Link": "",
-        },
-    )
+def attributes(*names: str) -> dict[str, Getter[Any]]:
+    """Fields that are attributes of the same name."""
+    return {name: _attribute(name) for name in names}
+
+
+def _attribute(name: str) -> Getter[Any]:
+    return lambda state, record: getattr(record, name)
+
+
+def labelled(name: str) -> Getter[Any]:
+    """A field by the number or the label of an enum, which is an attribute."""
+
+    def get(state: State, record: Any) -> tuple[int, str]:
+        member = getattr(record, name)
+        return int(member), member.label
+
+    return get
+
+
+def in_organisation(state: State, record: Any) -> tuple[int, str]:
+    """A field by the id or the name of the organisation that a record belongs to."""
+    return record.organisation_id, state.organisations[record.organisation_id].name
 
 
 def number_in(call: Call, name: str, default: int) -> int:

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from airflow_provider_emnify.sandbox.http.answer import Answer
-from airflow_provider_emnify.sandbox.http.errors import ApiError, not_found
+from airflow_provider_emnify.sandbox.http.answers import Answer, ApiError, not_found
+from airflow_provider_emnify.sandbox.http.fields import Field, validate
 
 if TYPE_CHECKING:
     from airflow_provider_emnify.sandbox.world.accounts import Accounts, Identity
+    from airflow_provider_emnify.sandbox.world.records.accounts import User
     from airflow_provider_emnify.sandbox.world.state import State
+
+T = TypeVar("T")
+Body = Any
+"""JSON that is sent with status 200."""
 
 
 @dataclass(slots=True)
@@ -31,12 +36,37 @@ class Call:
     caller: Identity | None = None
     partial: int | None = None
 
+    @property
+    def own(self) -> int:
+        """The organisation that the caller acts in."""
+        return self.caller.organisation_id if self.caller else 0
+
+    @property
+    def user(self) -> User | None:
+        """The user who calls; None for an application and where no token is asked for."""
+        return self.accounts.user_of(self.caller)
+
     def id(self, name: str, resource: str) -> int:
         """Return the path parameter ``name`` as a number; what is none is not found."""
         text = self.path[name]
         if not (text.isascii() and text.isdecimal()):
             raise not_found(resource, text)
         return int(text)
+
+    def one(self, table: Mapping[int, T], name: str, resource: str) -> T:
+        """Return what the path parameter ``name`` means in a table, or answer 404."""
+        number = self.id(name, resource)
+        if number not in table:
+            raise not_found(resource, number)
+        return table[number]
+
+    def checked(
+        self, fields: Mapping[str, Field], resource: str, *, partial: bool = False, status: int | None = None
+    ) -> dict[str, Any]:
+        """Return the body, an object that :func:`validate` finds good."""
+        body = self.object()
+        validate(body, fields, resource, partial=partial, status=status)
+        return body
 
     def object(self) -> dict[str, Any]:
         """Return the body, which must be a JSON object."""
@@ -51,7 +81,7 @@ class Call:
         return self.body
 
 
-Handler = Callable[[Call], Answer]
+Handler = Callable[[Call], Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +90,13 @@ class Route:
 
     handler: Handler
     public: bool = False
+
+    def answer(self, call: Call) -> Answer:
+        """Return what the route answers: an answer as it stands, JSON as a 200, None as a 204."""
+        result = self.handler(call)
+        if isinstance(result, Answer):
+            return result
+        return Answer(204) if result is None else Answer(body=result)
 
 
 ROUTES: dict[tuple[str, str], Route] = {}

@@ -6,10 +6,9 @@ import ipaddress
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_emnify.api.enums import ApplicationTokenStatus
-from airflow_provider_emnify.sandbox.http.answer import Answer
-from airflow_provider_emnify.sandbox.http.errors import ApiError, not_found, wrong
-from airflow_provider_emnify.sandbox.http.fields import moment, reference, text, validate
-from airflow_provider_emnify.sandbox.http.wire import Call, serves
+from airflow_provider_emnify.sandbox.http.answers import wrong
+from airflow_provider_emnify.sandbox.http.fields import moment, reference, text
+from airflow_provider_emnify.sandbox.http.wire import Body, Call, serves
 from airflow_provider_emnify.sandbox.world.clock import date, parse_date
 from airflow_provider_emnify.sandbox.world.lookups import described
 from airflow_provider_emnify.sandbox.world.state import USER_ID
@@ -21,18 +20,17 @@ _PATH = "/api/v1/application_token"
 
 
 @serves("GET", _PATH)
-def list_tokens(call: Call) -> Answer:
+def list_tokens(call: Call) -> Body:
     """List application tokens, not in pages."""
-    own = call.caller.organisation_id if call.caller else 0
+    own = call.own
     tokens = call.state.application_tokens.values()
-    return Answer(body=[_row(token) for token in tokens if token.organisation_id == own])
+    return [_row(token) for token in tokens if token.organisation_id == own]
 
 
 @serves("POST", _PATH)
-def create_token(call: Call) -> Answer:
+def create_token(call: Call) -> Body:
     """Create an application token, which is shown this once."""
-    body = call.object()
-    validate(body, {"description": text(), "expiry_date": moment(), "ip": text()}, "ApplicationToken")
+    body = call.checked({"description": text(), "expiry_date": moment(), "ip": text()}, "ApplicationToken")
     expires = parse_date(body.get("expiry_date"))
     if expires is not None and expires <= call.now:
         raise wrong("ApplicationToken - expiry_date must be in the future.")
@@ -41,28 +39,23 @@ def create_token(call: Call) -> Answer:
             ipaddress.ip_network(body["ip"], strict=False)
         except ValueError:
             raise wrong("ApplicationToken - ip has invalid format: expecting CIDR notation.") from None
-    own = call.caller.organisation_id if call.caller else 0
+    own = call.own
     token = call.accounts.add_application_token(body.get("description", ""), own)
     token.expires, token.ip = expires, body.get("ip")
     call.accounts.issued.append(token.token)
-    return Answer(body={"application_token": token.token})
+    return {"application_token": token.token}
 
 
 @serves("PATCH", _PATH + "/{app_token_id}")
-def update_token(call: Call) -> Answer:
+def update_token(call: Call) -> None:
     """Change the description of an application token, or revoke it."""
-    number, body = call.id("app_token_id", "ApplicationToken"), call.object()
-    validate(body, {"description": text(), "status": reference()}, "ApplicationToken", partial=True)
-    token = call.state.application_tokens.get(number)
-    if token is None:
-        raise not_found("ApplicationToken", number)
+    fields = {"description": text(), "status": reference()}
+    body = call.checked(fields, "ApplicationToken", partial=True)
+    token = call.one(call.state.application_tokens, "app_token_id", "ApplicationToken")
     if "status" in body:
-        status = int(body["status"]["id"])
-        if status not in set(ApplicationTokenStatus):
-            raise ApiError("InvalidReference", f"Invalid reference to Status with id {status}")
+        status = call.state.existing(set(ApplicationTokenStatus), body["status"]["id"], "Status")
         token.status = ApplicationTokenStatus(status)
     token.description = body.get("description", token.description)
-    return Answer(204)
 
 
 def _row(token: ApplicationToken) -> dict[str, Any]:

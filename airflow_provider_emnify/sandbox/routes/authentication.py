@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-from airflow_provider_emnify.sandbox.http.answer import Answer
-from airflow_provider_emnify.sandbox.http.fields import integer, record, validate
-from airflow_provider_emnify.sandbox.http.wire import Call, serves
+from airflow_provider_emnify.sandbox.http.fields import integer, record
+from airflow_provider_emnify.sandbox.http.wire import Body, Call, serves
 
 
 @serves("POST", "/api/v1/authenticate", public=True)
-def authenticate(call: Call) -> Answer:
+def authenticate(call: Call) -> Body:
     """Trade an application token, a password, a refresh token or an MFA token for auth tokens."""
-    return Answer(body=call.accounts.authenticate(call.object(), call.address, call.now))
+    return call.accounts.authenticate(call.object(), call.address, call.now)
 
 
 @serves("POST", "/api/v1/authenticate/workspace")
-def authenticate_workspace(call: Call) -> Answer:
+def authenticate_workspace(call: Call) -> Body:
     """Give a user an auth token for another Workspace."""
-    body = call.object()
-    validate(
-        body, {"target_organisation": record({"id": integer(required=True)}, required=True)}, "Authentication"
+    body = call.checked(
+        {"target_organisation": record({"id": integer(required=True)}, required=True)}, "Authentication"
     )
     token = call.accounts.switch(call.caller, int(body["target_organisation"]["id"]), call.now)
-    return Answer(body={"auth_token": token})
+    return {"auth_token": token}

@@ -6,10 +6,9 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_emnify.api.enums import SimStatus
-from airflow_provider_emnify.sandbox.http.answer import MISSING, Answer
-from airflow_provider_emnify.sandbox.http.errors import ApiError, wrong
+from airflow_provider_emnify.sandbox.http.answers import MISSING, ApiError, wrong
 from airflow_provider_emnify.sandbox.http.fields import reference, validate
-from airflow_provider_emnify.sandbox.http.wire import Call, serves
+from airflow_provider_emnify.sandbox.http.wire import Body, Call, serves
 from airflow_provider_emnify.sandbox.routes.render import SIM_MODEL, sim_row
 from airflow_provider_emnify.sandbox.world.lookups import EventType
 from airflow_provider_emnify.sandbox.world.records.fleet import Sim
@@ -23,16 +22,16 @@ _FIRST_STATUSES = (SimStatus.ISSUED, SimStatus.ACTIVATED, SimStatus.SUSPENDED, S
 
 
 @serves("GET", _PATH)
-def validate_batch(call: Call) -> Answer:
+def validate_batch(call: Call) -> Body:
     """Give a batch that can be registered: 400 if it is already, 422 if it cannot be."""
     batch = _the_batch(call)
     if batch.organisation_id is not None:
         raise ApiError("BadRequest", f"SIM batch {batch.bic} is registered already.")
-    return Answer(body=_row(batch, call.caller.organisation_id if call.caller else 0))
+    return _row(batch, call.own)
 
 
 @serves("PATCH", _PATH)
-def register_batch(call: Call) -> Answer:
+def register_batch(call: Call) -> Body:
     """Register a batch: its SIMs belong to the caller's organisation from now on."""
     state, body = call.state, {} if call.body is MISSING else call.object()
     batch = _the_batch(call)
@@ -40,7 +39,7 @@ def register_batch(call: Call) -> Answer:
     if batch.organisation_id is not None:
         raise ApiError("NotAllowed", f"SIM batch {batch.bic} is registered already.")
     status = _first_status(call, body)
-    batch.organisation_id = call.caller.organisation_id if call.caller else 0
+    batch.organisation_id = call.own
     sims = []
     for _ in range(batch.quantity):
         sim = Sim(state.next_id("sim"), batch.organisation_id, call.now - 30 * 86_400, status)
@@ -53,9 +52,9 @@ def register_batch(call: Call) -> Answer:
             f"SIM registered with status '{status.label}'.",
             call.now,
             sim=sim,
-            user=call.accounts.user_of(call.caller),
+            user=call.user,
         )
-    return Answer(body={"sim": [sim_row(state, sim) for sim in sims]})
+    return {"sim": [sim_row(state, sim) for sim in sims]}
 
 
 def _the_batch(call: Call) -> Batch:
@@ -72,8 +71,7 @@ def _the_batch(call: Call) -> Batch:
 
 def _first_status(call: Call, body: dict[str, Any]) -> SimStatus:
     number = int(body["sim_status"]["id"]) if "sim_status" in body else int(SimStatus.ISSUED)
-    if number not in set(_FIRST_STATUSES):
-        raise ApiError("InvalidReference", f"Invalid reference to SimStatus with id {number}")
+    call.state.existing(_FIRST_STATUSES, number, "SimStatus")
     if number == SimStatus.FACTORY_TEST and not call.state.settings.factory_test_mode:
         raise ApiError("NotAllowed", "Factory test mode is not allowed by the tariff plan.")
     return SimStatus(number)

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_emnify.sandbox.http.answer import Answer
-from airflow_provider_emnify.sandbox.http.errors import ApiError, finding, invalid
-from airflow_provider_emnify.sandbox.http.fields import array, integer, record, validate, validate_items
+from airflow_provider_emnify.sandbox.http.answers import Answer, ApiError, finding, invalid
+from airflow_provider_emnify.sandbox.http.fields import array, integer, record, validate_items
 from airflow_provider_emnify.sandbox.http.wire import Call, serves
 from airflow_provider_emnify.sandbox.routes.render import created_endpoint
 from airflow_provider_emnify.sandbox.world import devices, provisioning
@@ -56,8 +55,7 @@ def _check_unique(numbers: list[int], resource: str) -> None:
 @serves("POST", _PATH)
 def create_endpoints(call: Call) -> Answer:
     """Create endpoints that share profiles and status."""
-    state, body = call.state, call.object()
-    validate(body, _CREATION, "Endpoints")
+    state, body = call.state, call.checked(_CREATION, "Endpoints")
     items = body["endpoints"]
     check_size(items)
     provisioning.check_shared(state, body)
@@ -66,8 +64,8 @@ def create_endpoints(call: Call) -> Answer:
         provisioning.check_address(state, item)
         sims.append(provisioning.new_sim(state, item))
     _check_unique([sim.id for sim, _ in filter(None, sims)], "SIM")
-    organisation_id = call.caller.organisation_id if call.caller else 0
-    user = call.accounts.user_of(call.caller)
+    organisation_id = call.own
+    user = call.user
     shared = {key: value for key, value in body.items() if key != "endpoints"}
     created = [
         provisioning.create(state, {**shared, **item}, sim, call.now, organisation_id, user)
@@ -78,7 +76,7 @@ def create_endpoints(call: Call) -> Answer:
 
 
 @serves("PATCH", _PATH)
-def update_endpoints(call: Call) -> Answer:
+def update_endpoints(call: Call) -> None:
     """Change endpoints, each in its own way."""
     state, items = call.state, call.array()
     check_size(items)
@@ -93,15 +91,14 @@ def update_endpoints(call: Call) -> Answer:
         provisioning.check_address(state, item, endpoint)
         changes.append((endpoint, item, provisioning.changed_sim(state, endpoint, item, bulk=True)))
     _check_unique([sim.id for _, item, (sim, _) in changes if sim and "sim" in item], "SIM")
-    user = call.accounts.user_of(call.caller)
+    user = call.user
     for endpoint, item, sim in applied(call, changes):
         provisioning.update(state, endpoint, item, sim, call.now, user)
     finished(call)
-    return Answer(204)
 
 
 @serves("DELETE", _PATH)
-def delete_endpoints(call: Call) -> Answer:
+def delete_endpoints(call: Call) -> None:
     """Delete endpoints; their SIMs are released and suspended, or deleted if asked."""
     state, items = call.state, call.array()
     check_size(items)
@@ -109,8 +106,7 @@ def delete_endpoints(call: Call) -> Answer:
     _check_unique([item["id"] for item in items], "endpoint")
     doomed = [state.endpoint(item["id"]) for item in items]
     delete_sims = call.query.get("delete_sims", "false").lower() == "true"
-    user = call.accounts.user_of(call.caller)
+    user = call.user
     for endpoint in applied(call, doomed):
         devices.delete_endpoint(state, endpoint, call.now, delete_sim=delete_sims, user=user)
     finished(call)
-    return Answer(204)

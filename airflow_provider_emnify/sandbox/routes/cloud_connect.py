@@ -5,10 +5,9 @@ from __future__ import annotations
 import ipaddress
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_emnify.sandbox.http.answer import Answer
-from airflow_provider_emnify.sandbox.http.errors import ApiError, not_found, wrong
-from airflow_provider_emnify.sandbox.http.fields import Field, array, code, integer, pattern, text, validate
-from airflow_provider_emnify.sandbox.http.wire import Call, serves
+from airflow_provider_emnify.sandbox.http.answers import Answer, ApiError, not_found, wrong
+from airflow_provider_emnify.sandbox.http.fields import Field, array, code, integer, pattern, text
+from airflow_provider_emnify.sandbox.http.wire import Body, Call, serves
 from airflow_provider_emnify.sandbox.world import cloud_connect as connect
 from airflow_provider_emnify.sandbox.world.clock import date
 from airflow_provider_emnify.sandbox.world.cloud_connect import REGIONS, TYPES
@@ -62,24 +61,21 @@ _VPN = {
 
 
 @serves("GET", _PATH)
-def list_attachments(call: Call) -> Answer:
+def list_attachments(call: Call) -> Body:
     """List attachments; deactivated ones only when they are asked for."""
     status, kind = _number(call, "status", STATUSES), _number(call, "type", TYPES)
-    return Answer(
-        body=[
-            _row(attachment)
-            for attachment in call.state.attachments.values()
-            if (attachment.status == status if status else attachment.status != DEACTIVATED)
-            and kind in {None, attachment.type}
-        ]
-    )
+    return [
+        _row(attachment)
+        for attachment in call.state.attachments.values()
+        if (attachment.status == status if status else attachment.status != DEACTIVATED)
+        and kind in {None, attachment.type}
+    ]
 
 
 @serves("POST", _PATH + "/tgw")
 def create_transit_gateway(call: Call) -> Answer:
     """Create an attachment by transit gateway; only the header says its id."""
-    body = call.object()
-    validate(body, _TRANSIT_GATEWAY, "Attachment", status=400)
+    body = call.checked(_TRANSIT_GATEWAY, "Attachment", status=400)
     if not body["vpc_cidr"]:
         raise wrong("Attachment - vpc_cidr is empty.", status=400)
     return _create(call, body, connect.TRANSIT_GATEWAY, body["region"], {})
@@ -88,8 +84,7 @@ def create_transit_gateway(call: Call) -> Answer:
 @serves("POST", _PATH + "/vpn")
 def create_vpn(call: Call) -> Answer:
     """Create an attachment by VPN; only the header says its id."""
-    body = call.object()
-    validate(body, _VPN, "Attachment", status=400)
+    body = call.checked(_VPN, "Attachment", status=400)
     if not 0 < len(body["on_prem_cidr"]) <= _MOST_RANGES:
         raise wrong(f"Attachment - on_prem_cidr has 1 to {_MOST_RANGES} ranges.", status=400)
     psk = body.get("psk") or f"psk.{call.state.random.getrandbits(96):024x}"
@@ -107,17 +102,17 @@ def create_vpn(call: Call) -> Answer:
 
 
 @serves("GET", _ONE)
-def get_attachment(call: Call) -> Answer:
+def get_attachment(call: Call) -> Body:
     """Give an attachment, in an array; an active VPN with its tunnel and the key of it."""
     attachment = _the_attachment(call)
     row = _row(attachment)
     if attachment.tunnel and attachment.status == ACTIVE:
         row["tunnel_information"] = attachment.tunnel
-    return Answer(body=[row])
+    return [row]
 
 
 @serves("DELETE", _ONE)
-def delete_attachment(call: Call) -> Answer:
+def delete_attachment(call: Call) -> Body:
     """Delete an attachment that is neither deactivated nor rolling back nor classic."""
     attachment = _the_attachment(call)
     over = attachment.status in {DEACTIVATED, ROLLING_BACK}
@@ -128,57 +123,27 @@ def delete_attachment(call: Call) -> Answer:
         )
     if attachment.status != DEACTIVATING:
         connect.deactivate(call.state, attachment, call.now)
-    return Answer(200, {})
+    return {}
 
 
 @serves("PATCH", _ONE)
-def retry_attachment(call: Call) -> Answer:
+def retry_attachment(call: Call) -> Body:
     """Offer a transit gateway again that was not accepted in time."""
     attachment = _the_attachment(call)
     pending = attachment.status == AWS_ACTIVATION
     if not pending or attachment.offer_ends is None or attachment.offer_ends > call.now:
         raise ApiError("NotFound", f"Attachment {attachment.id} has no offer that has expired.")
     connect.begin(call.state, attachment, call.now)
-    return Answer(200, {})
-
-
-@serves("GET", "/api/v1/cnc/breakout_type")
-def breakout_types(call: Call) -> Answer:
-    """List the types of attachments."""
-    return Answer(body=[{"id": number, "description": name} for number, name in TYPES.items()])
+    return {}
 
 
 @serves("GET", "/api/v1/cnc/breakout_type/{breakout_type_id}/available_region")
-def available_regions(call: Call) -> Answer:
+def available_regions(call: Call) -> Body:
     """List the regions for attachments of a type."""
     number = call.id("breakout_type_id", "BreakoutType")
     if number not in TYPES:
         raise not_found("BreakoutType", number)
-    return Answer(
-        body=[{"attachment_region": region, "device_breakout_region": region} for region in REGIONS]
-    )
-
-
-@serves("GET", "/api/v1/cnc/pricing")
-def prices(call: Call) -> Answer:
-    """List the monthly prices of attachments."""
-    return Answer(
-        body=[
-            {"id": number, "breakout_type_id": number, "amount": 100.0 + 50 * number, "currency": {"id": 1}}
-            for number in TYPES
-        ]
-    )
-
-
-@serves("GET", "/api/v1/breakout_region")
-def breakout_regions(call: Call) -> Answer:
-    """List the regions where devices reach the internet."""
-    return Answer(
-        body=[
-            {"id": number, "name": region, "ip_address": f"192.0.2.{number}"}
-            for number, region in enumerate(REGIONS, 1)
-        ]
-    )
+    return [{"attachment_region": region, "device_breakout_region": region} for region in REGIONS]
 
 
 def _number(call: Call, name: str, known: dict[int, str]) -> int | None:
@@ -210,10 +175,7 @@ def _create(call: Call, body: dict[str, Any], kind: int, region: str, tunnel: di
 
 
 def _the_attachment(call: Call) -> Attachment:
-    number = call.id("cloudconnect_attachment_id", "Attachment")
-    if number not in call.state.attachments:
-        raise not_found("Attachment", number)
-    return call.state.attachments[number]
+    return call.one(call.state.attachments, "cloudconnect_attachment_id", "Attachment")
 
 
 def _row(attachment: Attachment) -> dict[str, Any]:

@@ -5,17 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_emnify.api.enums import DataStreamStatus
-from airflow_provider_emnify.sandbox.http.answer import Answer
-from airflow_provider_emnify.sandbox.http.errors import ApiError, finding, invalid, not_found, wrong
-from airflow_provider_emnify.sandbox.http.fields import array, record, reference, text, validate
-from airflow_provider_emnify.sandbox.http.wire import Call, serves
+from airflow_provider_emnify.sandbox.http.answers import Answer, ApiError, finding, invalid, not_found, wrong
+from airflow_provider_emnify.sandbox.http.fields import array, record, reference, text
+from airflow_provider_emnify.sandbox.http.wire import Body, Call, serves
 from airflow_provider_emnify.sandbox.world import data_streams
 from airflow_provider_emnify.sandbox.world.data_streams import CREDENTIALS, FILTER_FIELDS, TYPES
 from airflow_provider_emnify.sandbox.world.lookups import described
 from airflow_provider_emnify.sandbox.world.records.integrations import DataStream
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from airflow_provider_emnify.sandbox.world.state import State
 
 _PATH = "/api/v2/data_stream"
 _ONE = _PATH + "/{data_stream_id}"
@@ -38,17 +37,16 @@ _SETTABLE = (DataStreamStatus.RUNNING, DataStreamStatus.PAUSED)
 
 
 @serves("GET", _PATH)
-def list_streams(call: Call) -> Answer:
+def list_streams(call: Call) -> Body:
     """List data streams, not in pages."""
-    return Answer(body=[_row(stream) for stream in call.state.data_streams.values()])
+    return [_row(stream) for stream in call.state.data_streams.values()]
 
 
 @serves("POST", _PATH)
 def create_stream(call: Call) -> Answer:
     """Create a data stream, which runs a little later; only the header says its id."""
-    state, body = call.state, call.object()
-    validate(body, _FIELDS, "DataStream")
-    _check(body)
+    state, body = call.state, call.checked(_FIELDS, "DataStream")
+    _check(call.state, body)
     stream = DataStream(
         state.next_id("data stream"),
         body["name"],
@@ -57,43 +55,24 @@ def create_stream(call: Call) -> Answer:
         int(body.get("data_stream_type", {}).get("id", 1)),
         body.get("relation_resolution"),
     )
-    target = _status(body) or DataStreamStatus.RUNNING
+    target = _status(call.state, body) or DataStreamStatus.RUNNING
     state.data_streams[stream.id] = stream
     data_streams.settle(state, stream, target, call.now)
     return Answer(201, headers={"Location": f"{_PATH}/{stream.id}"})
 
 
-@serves("GET", _PATH + "/filter_field_type")
-def filter_fields(call: Call) -> Answer:
-    """List the fields that a data stream can be filtered by."""
-    return Answer(body=_entries(FILTER_FIELDS))
-
-
-@serves("GET", _PATH + "/status")
-def statuses(call: Call) -> Answer:
-    """List the statuses of data streams."""
-    return Answer(body=[described(status) for status in DataStreamStatus])
-
-
-@serves("GET", _PATH + "/type")
-def types(call: Call) -> Answer:
-    """List the types of data streams."""
-    return Answer(body=_entries(TYPES))
-
-
 @serves("GET", _ONE)
-def get_stream(call: Call) -> Answer:
+def get_stream(call: Call) -> Body:
     """Give a data stream, with the credentials of its destination."""
-    return Answer(body=_row(_the_stream(call)))
+    return _row(_the_stream(call))
 
 
 @serves("PATCH", _ONE)
 def update_stream(call: Call) -> Answer:
     """Change a data stream, which settles a little later."""
-    stream, body = _the_stream(call), call.object()
-    validate(body, _FIELDS, "DataStream", partial=True)
-    _check(body)
-    target = _status(body) or stream.target
+    stream, body = _the_stream(call), call.checked(_FIELDS, "DataStream", partial=True)
+    _check(call.state, body)
+    target = _status(call.state, body) or stream.target
     if stream.deleting:
         raise not_found("DataStream", stream.id)
     for key in ("name", "destination", "filters", "relation_resolution"):
@@ -124,10 +103,7 @@ def restart_stream(call: Call) -> Answer:
 
 
 def _the_stream(call: Call) -> DataStream:
-    number = call.id("data_stream_id", "DataStream")
-    if number not in call.state.data_streams:
-        raise not_found("DataStream", number)
-    return call.state.data_streams[number]
+    return call.one(call.state.data_streams, "data_stream_id", "DataStream")
 
 
 def _check_there(stream: DataStream) -> None:
@@ -135,7 +111,7 @@ def _check_there(stream: DataStream) -> None:
         raise ApiError("NotAllowed", f"Data stream {stream.id} is being deleted.", status=409)
 
 
-def _check(body: dict[str, Any]) -> None:
+def _check(state: State, body: dict[str, Any]) -> None:
     """Answer 422 unless destination, filters and type are of a kind that there is."""
     if "destination" in body:
         kind, given = body["destination"]["connection_type"], body["destination"]["credentials"]
@@ -148,11 +124,8 @@ def _check(body: dict[str, Any]) -> None:
             )
     for one in body.get("filters", ()):
         _check_filter(one)
-    if "data_stream_type" in body and body["data_stream_type"]["id"] not in TYPES:
-        raise ApiError(
-            "InvalidReference",
-            f"Invalid reference to DataStreamType with id {body['data_stream_type']['id']}",
-        )
+    if "data_stream_type" in body:
+        state.existing(TYPES, body["data_stream_type"]["id"], "DataStreamType")
 
 
 def _check_filter(one: dict[str, Any]) -> None:
@@ -168,17 +141,10 @@ def _check_filter(one: dict[str, Any]) -> None:
         raise wrong(f"DataStream - there is no filter field {one['field']}.")
 
 
-def _status(body: dict[str, Any]) -> DataStreamStatus | None:
+def _status(state: State, body: dict[str, Any]) -> DataStreamStatus | None:
     if "status" not in body:
         return None
-    number = int(body["status"]["id"])
-    if number not in set(_SETTABLE):
-        raise ApiError("InvalidReference", f"Invalid reference to DataStreamStatus with id {number}")
-    return DataStreamStatus(number)
-
-
-def _entries(lookup: Mapping[int, str]) -> list[dict[str, Any]]:
-    return [{"id": number, "description": name} for number, name in lookup.items()]
+    return DataStreamStatus(state.existing(_SETTABLE, body["status"]["id"], "DataStreamStatus"))
 
 
 def _row(stream: DataStream) -> dict[str, Any]:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_emnify.sandbox.http.answer import Answer
-from airflow_provider_emnify.sandbox.http.errors import ApiError, not_found
+from airflow_provider_emnify.sandbox.http.answers import Answer, ApiError, not_found
 from airflow_provider_emnify.sandbox.http.fields import (
     array,
     boolean,
@@ -13,14 +12,14 @@ from airflow_provider_emnify.sandbox.http.fields import (
     record,
     reference,
     text,
-    validate,
     validate_items,
 )
-from airflow_provider_emnify.sandbox.http.query import Listing
-from airflow_provider_emnify.sandbox.http.wire import Call, serves
+from airflow_provider_emnify.sandbox.http.query import Getter, Listing, attributes
+from airflow_provider_emnify.sandbox.http.wire import Body, Call, serves
 from airflow_provider_emnify.sandbox.routes.render import organisation_in
 from airflow_provider_emnify.sandbox.world import esims
 from airflow_provider_emnify.sandbox.world.clock import event_date
+from airflow_provider_emnify.sandbox.world.lookups import entry
 from airflow_provider_emnify.sandbox.world.records.esims import (
     AVAILABLE,
     DOWNLOAD,
@@ -45,16 +44,17 @@ _ITEM = {
     "enable": boolean(),
     "rollback": boolean(),
 }
+_TARGET = {"target": array(record({"eid": text(required=True)}), required=True)}
 
 
-def entries(lookup: Mapping[int, str]) -> list[Json]:
-    """All entries of a lookup."""
-    return [{"id": number, "description": name} for number, name in lookup.items()]
+def by_name(attribute: str, lookup: str) -> Getter[Any]:
+    """A field by the name that is an attribute, or by its number in a lookup."""
 
+    def get(state: State, record: Any) -> tuple[int, str]:
+        name = getattr(record, attribute)
+        return entry(getattr(state.lookups, lookup), name)["id"], name
 
-def entry(lookup: Mapping[int, str], name: str) -> Json:
-    """The entry of a lookup that has this name."""
-    return next(row for row in entries(lookup) if row["description"] == name)
+    return get
 
 
 def named(lookup: Mapping[int, str], body: Json) -> str:
@@ -68,52 +68,13 @@ def named(lookup: Mapping[int, str], body: Json) -> str:
 @serves("GET", "/api/v1/euicc")
 def list_euiccs(call: Call) -> Answer:
     """List eUICCs."""
-    state = call.state
-    listing = Listing[Euicc](
-        lambda euicc: _row(state, euicc),
-        {
-            "id": lambda euicc: euicc.id,
-            "eid": lambda euicc: euicc.eid,
-            "modified": lambda euicc: euicc.modified,
-            "supported_profile_type": lambda euicc: (_profile_type(euicc)["description"],),
-            "status": lambda euicc: (_status(state)["id"], _status(state)["description"]),
-            "eim": lambda euicc: (1, "emnify eIM"),
-        },
-        exact=frozenset({"eid"}),
-    )
-    return listing.answer(call, state.euiccs.values())
-
-
-@serves("GET", "/api/v1/euicc/status")
-def euicc_statuses(call: Call) -> Answer:
-    """List the statuses of eUICCs."""
-    return Answer(body=entries(call.state.lookups.euicc_statuses))
-
-
-@serves("GET", "/api/v1/euicc/profile/status")
-def profile_statuses(call: Call) -> Answer:
-    """List the statuses of profiles."""
-    return Answer(body=entries(call.state.lookups.profile_statuses))
-
-
-@serves("GET", "/api/v1/euicc/operation/action")
-def operation_actions(call: Call) -> Answer:
-    """List the actions on eUICCs."""
-    return Answer(body=entries(call.state.lookups.euicc_actions))
-
-
-@serves("GET", "/api/v1/euicc/operation/status")
-def operation_statuses(call: Call) -> Answer:
-    """List the statuses of operations on eUICCs."""
-    return Answer(body=entries(call.state.lookups.euicc_operation_statuses))
+    return _EUICCS.answer(call, call.state.euiccs.values())
 
 
 @serves("POST", "/api/v1/euicc/unlinked_validation")
-def validate_unlinked(call: Call) -> Answer:
+def validate_unlinked(call: Call) -> Body:
     """Give those of some eUICCs that have no profile linked."""
-    body = call.object()
-    fields = {"target": array(record({"eid": text(required=True)}), required=True)}
-    validate(body, fields, "Euicc", status=400)
+    body = call.checked(_TARGET, "Euicc", status=400)
     by_eid = {euicc.eid: euicc for euicc in call.state.euiccs.values()}
     found = []
     for item in body["target"]:
@@ -122,41 +83,20 @@ def validate_unlinked(call: Call) -> Answer:
             raise ApiError("NotFound", f"eUICC with eID {item['eid']} not found")
         if not any(profile.sim_id and profile.status != AVAILABLE for profile in euicc.profiles):
             found.append({"eid": euicc.eid})
-    return Answer(body=found)
+    return found
 
 
 @serves("GET", "/api/v1/euicc/{euicc_id}")
-def get_euicc(call: Call) -> Answer:
+def get_euicc(call: Call) -> Body:
     """Give an eUICC with its profiles."""
-    return Answer(body=_row(call.state, _the_euicc(call)))
+    return _row(call.state, call.one(call.state.euiccs, "euicc_id", "eUICC"))
 
 
 @serves("GET", _OPERATIONS)
 def list_operations(call: Call) -> Answer:
     """List the operations on an eUICC."""
-    state, euicc = call.state, _the_iot_euicc(call)
-    lookups = state.lookups
-    listing = Listing[EuiccOperation](
-        lambda operation: _operation(state, operation),
-        {
-            "id": lambda operation: operation.id,
-            "action": lambda operation: (
-                entry(lookups.euicc_actions, operation.action)["id"],
-                operation.action,
-            ),
-            "status": lambda operation: (
-                entry(lookups.euicc_operation_statuses, operation.status)["id"],
-                operation.status,
-            ),
-            "iccid_with_luhn": lambda operation: operation.iccid_with_luhn,
-            "creation_date": lambda operation: operation.created,
-            "expiry_date": lambda operation: operation.expires,
-            "finalization_date": lambda operation: operation.final,
-        },
-        exact=frozenset({"id", "iccid_with_luhn"}),
-    )
-    rows = [operation for operation in state.euicc_operations.values() if operation.euicc_id == euicc.id]
-    return listing.answer(call, rows)
+    number, operations = _the_iot_euicc(call).id, call.state.euicc_operations.values()
+    return _LISTING.answer(call, [operation for operation in operations if operation.euicc_id == number])
 
 
 @serves("POST", _OPERATIONS)
@@ -183,27 +123,19 @@ def schedule_operations(call: Call) -> Answer:
 
 
 @serves("GET", _OPERATIONS + "/{operation_id}")
-def get_operation(call: Call) -> Answer:
+def get_operation(call: Call) -> Body:
     """Give an operation on an eUICC."""
-    return Answer(body=_operation(call.state, _the_operation(call)))
+    return _operation(call.state, _the_operation(call))
 
 
 @serves("DELETE", _OPERATIONS + "/{operation_id}")
-def cancel_operation(call: Call) -> Answer:
+def cancel_operation(call: Call) -> None:
     """Cancel an operation on an eUICC."""
     esims.cancel(_the_operation(call), call.now)
-    return Answer(204)
-
-
-def _the_euicc(call: Call) -> Euicc:
-    number = call.id("euicc_id", "eUICC")
-    if number not in call.state.euiccs:
-        raise not_found("eUICC", number)
-    return call.state.euiccs[number]
 
 
 def _the_iot_euicc(call: Call) -> Euicc:
-    euicc = _the_euicc(call)
+    euicc = call.one(call.state.euiccs, "euicc_id", "eUICC")
     if not euicc.iot:
         raise not_found("IoT eUICC", euicc.id)
     return euicc
@@ -218,7 +150,7 @@ def _the_operation(call: Call) -> EuiccOperation:
 
 
 def _caller(call: Call) -> Json:
-    user = call.accounts.user_of(call.caller)
+    user = call.user
     if user is not None:
         return {"id": user.id, "name": user.name}
     number = call.caller.id if call.caller else 0
@@ -284,3 +216,27 @@ def _operation(state: State, operation: EuiccOperation) -> Json:
     if operation.iccid_with_luhn is not None:
         row["iccid_with_luhn"] = operation.iccid_with_luhn
     return row
+
+
+_EUICCS = Listing[Euicc](
+    _row,
+    {
+        **attributes("id", "eid", "modified"),
+        "supported_profile_type": lambda state, euicc: (_profile_type(euicc)["description"],),
+        "status": lambda state, euicc: (_status(state)["id"], _status(state)["description"]),
+        "eim": lambda state, euicc: (1, "emnify eIM"),
+    },
+    exact=frozenset({"eid"}),
+)
+_LISTING = Listing[EuiccOperation](
+    _operation,
+    {
+        **attributes("id", "iccid_with_luhn"),
+        "action": by_name("action", "euicc_actions"),
+        "status": by_name("status", "euicc_operation_statuses"),
+        "creation_date": lambda state, operation: operation.created,
+        "expiry_date": lambda state, operation: operation.expires,
+        "finalization_date": lambda state, operation: operation.final,
+    },
+    exact=frozenset({"id", "iccid_with_luhn"}),
+)

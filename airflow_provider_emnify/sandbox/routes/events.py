@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import math
 import re
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_emnify.sandbox.http.answer import Answer
-from airflow_provider_emnify.sandbox.http.errors import ApiError
-from airflow_provider_emnify.sandbox.http.query import Getter, Listing, page, parse_criteria
+from airflow_provider_emnify.sandbox.http.answers import Answer, ApiError
+from airflow_provider_emnify.sandbox.http.query import (
+    Getter,
+    Listing,
+    attributes,
+    labelled,
+    parse_criteria,
+)
 from airflow_provider_emnify.sandbox.http.wire import Call, serves
 from airflow_provider_emnify.sandbox.routes.render import event_row
 from airflow_provider_emnify.sandbox.world.clock import DAY
-from airflow_provider_emnify.sandbox.world.lookups import EVENT_TYPES
 from airflow_provider_emnify.sandbox.world.records.fleet import Event
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
 
     from airflow_provider_emnify.sandbox.world.state import State
 
@@ -27,39 +32,36 @@ _MOST_VALUES = 6
 
 
 def _part(name: str, key: str) -> Getter[Event]:
-    def get(event: Event) -> Any:
+    def get(state: State, event: Event) -> Any:
         part = getattr(event, name)
         return None if part is None else part.get(key)
 
     return get
 
 
-def _fields(state: State) -> dict[str, Getter[Event]]:
-    def iccid_with_luhn(event: Event) -> str | None:
-        sim = state.sims.get(event.sim["id"]) if event.sim else None
-        return sim.iccid_with_luhn if sim else None
+def _iccid_with_luhn(state: State, event: Event) -> str | None:
+    sim = state.sims.get(event.sim["id"]) if event.sim else None
+    return sim.iccid_with_luhn if sim else None
 
-    return {
-        "id": lambda event: event.id,
-        "timestamp": lambda event: event.timestamp,
-        "type": lambda event: (int(event.type), event.type.label),
-        "source": lambda event: (int(event.source), event.source.label),
-        "severity": lambda event: (int(event.severity), event.severity.label),
-        "alert": lambda event: event.alert,
-        "description": lambda event: event.description,
-        "organisation": lambda event: state.organisations[event.organisation_id].name,
+
+_LISTING = Listing[Event](
+    event_row,
+    {
+        **attributes("id", "timestamp", "alert", "description"),
+        **{name: labelled(name) for name in ("type", "source", "severity")},
+        "organisation": lambda state, event: state.organisations[event.organisation_id].name,
         "user": _part("user", "username"),
         "endpoint": _part("endpoint", "name"),
-        "tags": _part("endpoint", "tags"),
-        "ip_address": _part("endpoint", "ip_address"),
-        "imei": _part("endpoint", "imei"),
+        **{name: _part("endpoint", name) for name in ("tags", "ip_address", "imei")},
         "iccid": _part("sim", "iccid"),
-        "iccid_with_luhn": iccid_with_luhn,
+        "iccid_with_luhn": _iccid_with_luhn,
         "imsi": _part("imsi", "imsi"),
-        "network": lambda event: "Vodafone" if event.endpoint else None,
-        "rat": lambda event: "6" if event.endpoint else None,
-        "country": lambda event: "Germany" if event.endpoint else None,
-    }
+        "network": lambda state, event: "Vodafone" if event.endpoint else None,
+        "rat": lambda state, event: "6" if event.endpoint else None,
+        "country": lambda state, event: "Germany" if event.endpoint else None,
+    },
+    exact=frozenset({"ip_address", "iccid", "imsi", "imei"}),
+)
 
 
 def list_events(call: Call, about: Callable[[Event], bool] | None = None) -> Answer:
@@ -67,38 +69,25 @@ def list_events(call: Call, about: Callable[[Event], bool] | None = None) -> Ans
 
     :param about: Which events there are to choose from; all by default.
     """
-    state = call.state
-    listing = Listing[Event](
-        lambda event: event_row(state, event),
-        _fields(state),
-        exact=frozenset({"ip_address", "iccid", "imsi", "imei"}),
-    )
-    oldest = call.now - KEPT_SECONDS
-    rows: Iterable[Event] = (
-        event
-        for event in state.events.values()
-        if event.timestamp >= oldest and (about is None or about(event))
-    )
     start, end, criteria = _range(parse_criteria(call.query.get("q", "")))
-    if start is not None and end is not None:
-        rows = (event for event in rows if start <= event.timestamp <= end)
-    kept = list(rows)
+    oldest = max(call.now - KEPT_SECONDS, start)
+    kept = [
+        event
+        for event in call.state.events.values()
+        if oldest <= event.timestamp <= end and (about is None or about(event))
+    ]
     for name, wanted in criteria:
         values = wanted.split("|") if name in _MANY else [wanted]
         if len(values) > _MOST_VALUES:
             raise ApiError(
                 "InvalidQueryCriteria", f"Search criteria {name} takes at most {_MOST_VALUES} values"
             )
-        found = {event.id for value in values for event in listing.filter(kept, [(name, value)])}
+        found = {event.id for value in values for event in _LISTING.filter(call.state, kept, [(name, value)])}
         kept = [event for event in kept if event.id in found]
-    if call.query.get("sort"):
-        kept = listing.sort(kept, call.query["sort"])
-    return page(call, kept, listing.render, listing.default, listing.maximum)
+    return _LISTING.page(call, kept)
 
 
-def _range(
-    criteria: list[tuple[str, str]],
-) -> tuple[float | None, float | None, list[tuple[str, str]]]:
+def _range(criteria: list[tuple[str, str]]) -> tuple[float, float, list[tuple[str, str]]]:
     bounds: dict[str, float] = {}
     others = []
     for name, wanted in criteria:
@@ -111,7 +100,7 @@ def _range(
             others.append((name, wanted))
     if len(bounds) == 1:
         raise ApiError("InvalidQueryCriteria", "Search criteria from and until are valid together only")
-    return bounds.get("from"), bounds.get("until"), others
+    return bounds.get("from", -math.inf), bounds.get("until", math.inf), others
 
 
 def _time(name: str, wanted: str) -> float:
@@ -129,9 +118,3 @@ def _time(name: str, wanted: str) -> float:
 def all_events(call: Call) -> Answer:
     """List events."""
     return list_events(call)
-
-
-@serves("GET", "/api/v1/event/type")
-def event_types(call: Call) -> Answer:
-    """List event types."""
-    return Answer(body=list(EVENT_TYPES.values()))

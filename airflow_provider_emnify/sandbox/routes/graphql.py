@@ -5,10 +5,9 @@ from __future__ import annotations
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_emnify.sandbox.http.answer import Answer
-from airflow_provider_emnify.sandbox.http.fields import text, validate
+from airflow_provider_emnify.sandbox.http.fields import text
 from airflow_provider_emnify.sandbox.http.operations import GRAPHQL
-from airflow_provider_emnify.sandbox.http.wire import Call, serves
+from airflow_provider_emnify.sandbox.http.wire import Body, Call, serves
 from airflow_provider_emnify.sandbox.routes.render import organisation_in, roles
 from airflow_provider_emnify.sandbox.world.clock import date
 
@@ -40,13 +39,12 @@ def _schema() -> GraphQLSchema:
 
 
 @serves(*GRAPHQL)
-def query(call: Call) -> Answer:
+def query(call: Call) -> Body:
     """Answer a query; what is wrong with it stands in the ``errors`` of a 200."""
     from graphql import graphql_sync
 
-    body = call.object()
-    validate(body, {"query": text(required=True, longest=100_000)}, "GraphQL", status=400)
-    user = call.accounts.user_of(call.caller)
+    body = call.checked({"query": text(required=True, longest=100_000)}, "GraphQL", status=400)
+    user = call.user
     root = {
         "myUser": None if user is None else _user(call.state, user),
         "users": lambda _, **arguments: _users(call.state, **arguments),
@@ -61,11 +59,11 @@ def query(call: Call) -> Answer:
             operation_name=operation if isinstance(operation, str) else None,
         )
     except RecursionError:
-        return Answer(body={"data": None, "errors": [_error({"message": "The query is nested too deeply."})]})
+        return {"data": None, "errors": [_error({"message": "The query is nested too deeply."})]}
     answer: dict[str, Any] = {"data": result.data}
     if result.errors:
         answer["errors"] = [_error(error.formatted) for error in result.errors]
-    return Answer(body=answer)
+    return answer
 
 
 def _error(error: Any) -> dict[str, Any]:

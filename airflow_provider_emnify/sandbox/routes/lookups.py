@@ -4,139 +4,34 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_emnify.sandbox.http.answer import Answer
-from airflow_provider_emnify.sandbox.http.errors import not_found
-from airflow_provider_emnify.sandbox.http.wire import Call, serves
+from airflow_provider_emnify.api.enums import DataStreamStatus, EndpointStatus, SimStatus, UserStatus
+from airflow_provider_emnify.sandbox.http.wire import Body, Call, serves
 from airflow_provider_emnify.sandbox.routes import catalogue
+from airflow_provider_emnify.sandbox.world import cloud_connect, data_streams
+from airflow_provider_emnify.sandbox.world.lookups import (
+    EVENT_TYPES,
+    MFA_KEY_STATUSES,
+    MFA_KEY_TYPES,
+    ROLES,
+    described,
+    entries,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable
 
 Json = dict[str, Any]
 
 
-def _entries(lookup: Mapping[int, str], key: str = "description") -> Answer:
-    return Answer(body=[{"id": number, key: name} for number, name in lookup.items()])
+def _country(row: Json) -> Json:
+    """A country as it stands in the list: its numbers are strings."""
+    texts = {key: str(row[key]) for key in ("country_code", "mcc", "iso_code")}
+    return {"id": row["id"], "name": row["name"], **texts}
 
 
-@serves("GET", "/api/v1/country")
-def countries(call: Call) -> Answer:
-    """List countries; with ``geographic``, each once."""
-    once = call.query.get("geographic", "").lower() == "true"
-    return Answer(
-        body=[
-            {
-                "id": number,
-                "name": row["name"],
-                "country_code": str(row["country_code"]),
-                "mcc": str(row["mcc"]),
-                "iso_code": row["iso_code"],
-            }
-            for number, row in catalogue.COUNTRIES.items()
-            if not (once and number in catalogue.EXTRA_COUNTRIES)
-        ]
-    )
-
-
-@serves("GET", "/api/v1/currency")
-def currencies(call: Call) -> Answer:
-    """List currencies."""
-    return Answer(body=list(catalogue.CURRENCIES.values()))
-
-
-@serves("GET", "/api/v1/data_blocksize")
-def data_blocksizes(call: Call) -> Answer:
-    """List the sizes of the blocks that data is billed in."""
-    return Answer(body=list(catalogue.BLOCKSIZES.values()))
-
-
-@serves("GET", "/api/v1/data_throttle")
-def data_throttles(call: Call) -> Answer:
-    """List the speeds that data is throttled to."""
-    return Answer(body=list(catalogue.THROTTLES.values()))
-
-
-@serves("GET", "/api/v1/esme_interface_type")
-def esme_interface_types(call: Call) -> Answer:
-    """List the interfaces for SMS."""
-    return _entries(catalogue.ESME_INTERFACE_TYPES)
-
-
-@serves("GET", "/api/v1/rat_type")
-def rat_types(call: Call) -> Answer:
-    """List radio access technologies."""
-    return _entries(catalogue.RAT_TYPES)
-
-
-@serves("GET", "/api/v1/service_level")
-def service_levels(call: Call) -> Answer:
-    """List service levels."""
-    return _entries(catalogue.SERVICE_LEVELS, "name")
-
-
-@serves("GET", "/api/v1/organisation/status")
-def organisation_statuses(call: Call) -> Answer:
-    """List the statuses of organisations."""
-    return _entries(catalogue.ORGANISATION_STATUSES)
-
-
-@serves("GET", "/api/v1/service")
-def services(call: Call) -> Answer:
-    """List services."""
-    return Answer(body=[_service(number) for number in catalogue.SERVICES])
-
-
-@serves("GET", "/api/v1/traffic_limit")
-def traffic_limits(call: Call) -> Answer:
-    """List traffic limits."""
-    return Answer(
-        body=[
-            {**_limit(number), "service": {"id": row["service_id"]}}
-            for number, row in catalogue.TRAFFIC_LIMITS.items()
-        ]
-    )
-
-
-@serves("GET", "/api/v1/service/{service_id}/traffic_limit")
-def service_traffic_limits(call: Call) -> Answer:
-    """List the traffic limits of a service."""
-    service = call.id("service_id", "Service")
-    if service not in catalogue.SERVICES:
-        raise not_found("Service", service)
-    limits = catalogue.TRAFFIC_LIMITS.items()
-    return Answer(body=[_limit(number) for number, row in limits if row["service_id"] == service])
-
-
-@serves("GET", "/api/v1/ip_address_space")
-def ip_address_spaces(call: Call) -> Answer:
-    """List the address spaces of the organisation."""
-    used = len(call.state.endpoints)
-    return Answer(
-        body=[
-            {
-                "id": number,
-                "ip_address_space": space,
-                "ip_address_version": 4,
-                "used_count": used,
-                "available_count": 2**24 - used,
-            }
-            for number, space in call.state.ip_address_spaces.items()
-        ]
-    )
-
-
-@serves("GET", "/api/v1/dns")
-def dns_configurations(call: Call) -> Answer:
-    """List name servers."""
-    return Answer(
-        body=[{"id": 1, "primary": "192.0.2.53", "secondary": "192.0.2.54", "ip_address_version": 4}]
-    )
-
-
-def _service(number: int) -> Json:
-    row = catalogue.SERVICES[number]
+def _service(row: Json) -> Json:
     return {
-        "id": number,
+        "id": row["id"],
         "description": row["description"],
         "teleservice_code": row["teleservice_code"],
         "used_with_vlr": not row["sgsn"],
@@ -145,6 +40,103 @@ def _service(number: int) -> Json:
     }
 
 
-def _limit(number: int) -> Json:
-    row = catalogue.TRAFFIC_LIMITS[number]
-    return {"id": number, "volume": row["volume"], "period": catalogue.PERIODS[row["period_id"]]}
+def _limit(row: Json) -> Json:
+    return {"id": row["id"], "volume": row["volume"], "period": catalogue.PERIODS[row["period_id"]]}
+
+
+def _price(number: int) -> Json:
+    return {"id": number, "breakout_type_id": number, "amount": 100.0 + 50 * number, "currency": {"id": 1}}
+
+
+def _region(number: int, name: str) -> Json:
+    return {"id": number, "name": name, "ip_address": f"192.0.2.{number}"}
+
+
+_LISTS: dict[str, Iterable[Json]] = {
+    "/api/v1/breakout_region": [_region(*region) for region in enumerate(cloud_connect.REGIONS, 1)],
+    "/api/v1/cnc/breakout_type": entries(cloud_connect.TYPES),
+    "/api/v1/cnc/pricing": map(_price, cloud_connect.TYPES),
+    "/api/v1/currency": catalogue.CURRENCIES.values(),
+    "/api/v1/data_blocksize": catalogue.BLOCKSIZES.values(),
+    "/api/v1/data_throttle": catalogue.THROTTLES.values(),
+    "/api/v1/endpoint/status": map(described, EndpointStatus),
+    "/api/v1/esme_interface_type": entries(catalogue.ESME_INTERFACE_TYPES),
+    "/api/v1/event/type": EVENT_TYPES.values(),
+    "/api/v1/operator": catalogue.OPERATORS.values(),
+    "/api/v1/organisation/status": entries(catalogue.ORGANISATION_STATUSES),
+    "/api/v1/rat_type": entries(catalogue.RAT_TYPES),
+    "/api/v1/service": map(_service, catalogue.SERVICES.values()),
+    "/api/v1/service_level": entries(catalogue.SERVICE_LEVELS, "name"),
+    "/api/v1/sim/status": map(described, SimStatus),
+    "/api/v1/traffic_limit": [
+        {**_limit(row), "service": {"id": row["service_id"]}} for row in catalogue.TRAFFIC_LIMITS.values()
+    ],
+    "/api/v1/user/mfa/status": entries(MFA_KEY_STATUSES),
+    "/api/v1/user/mfa/type": entries(MFA_KEY_TYPES),
+    "/api/v1/user/role": entries(ROLES, "name"),
+    "/api/v1/user/status": map(described, UserStatus),
+    "/api/v2/data_stream/filter_field_type": entries(data_streams.FILTER_FIELDS),
+    "/api/v2/data_stream/status": map(described, DataStreamStatus),
+    "/api/v2/data_stream/type": entries(data_streams.TYPES),
+    "/api/v2/tag-colors": catalogue.TAG_COLORS.values(),
+}
+_OF_ESIMS = {
+    "/api/v1/euicc/operation/action": "euicc_actions",
+    "/api/v1/euicc/operation/status": "euicc_operation_statuses",
+    "/api/v1/euicc/profile/status": "profile_statuses",
+    "/api/v1/euicc/status": "euicc_statuses",
+    "/api/v1/sim/operation/action": "sim_actions",
+    "/api/v1/sim/operation/status": "sim_operation_statuses",
+}
+"""The lists whose ids the seed makes, by their names in ``Lookups``."""
+
+
+def _serve(path: str, rows: list[Json]) -> None:
+    serves("GET", path)(lambda call: rows)
+
+
+def _serve_lookup(path: str, name: str) -> None:
+    serves("GET", path)(lambda call: entries(getattr(call.state.lookups, name)))
+
+
+for _path, _rows in _LISTS.items():
+    _serve(_path, list(_rows))
+for _path, _name in _OF_ESIMS.items():
+    _serve_lookup(_path, _name)
+
+
+@serves("GET", "/api/v1/country")
+def countries(call: Call) -> Body:
+    """List countries; with ``geographic``, each once."""
+    once = call.query.get("geographic", "").lower() == "true"
+    rows = catalogue.COUNTRIES.items()
+    return [_country(row) for number, row in rows if not (once and number in catalogue.EXTRA_COUNTRIES)]
+
+
+@serves("GET", "/api/v1/service/{service_id}/traffic_limit")
+def service_traffic_limits(call: Call) -> Body:
+    """List the traffic limits of a service."""
+    service = call.one(catalogue.SERVICES, "service_id", "Service")
+    return [_limit(row) for row in catalogue.TRAFFIC_LIMITS.values() if row["service_id"] == service["id"]]
+
+
+@serves("GET", "/api/v1/ip_address_space")
+def ip_address_spaces(call: Call) -> Body:
+    """List the address spaces of the organisation."""
+    used = len(call.state.endpoints)
+    return [
+        {
+            "id": number,
+            "ip_address_space": space,
+            "ip_address_version": 4,
+            "used_count": used,
+            "available_count": 2**24 - used,
+        }
+        for number, space in call.state.ip_address_spaces.items()
+    ]
+
+
+@serves("GET", "/api/v1/dns")
+def dns_configurations(call: Call) -> Body:
+    """List name servers."""
+    return [{"id": 1, "primary": "192.0.2.53", "secondary": "192.0.2.54", "ip_address_version": 4}]

@@ -4,34 +4,23 @@ from __future__ import annotations
 
 import base64
 
-from airflow_provider_emnify.sandbox.http.answer import Answer
-from airflow_provider_emnify.sandbox.http.errors import ApiError, not_found
-from airflow_provider_emnify.sandbox.http.fields import reference, text, validate
-from airflow_provider_emnify.sandbox.http.wire import Call, serves
+from airflow_provider_emnify.sandbox.http.answers import ApiError, not_found
+from airflow_provider_emnify.sandbox.http.fields import reference, text
+from airflow_provider_emnify.sandbox.http.wire import Body, Call, serves
 from airflow_provider_emnify.sandbox.routes.render import mfa_key
 from airflow_provider_emnify.sandbox.routes.users import STATUS, the_user
 from airflow_provider_emnify.sandbox.world.clock import date
-from airflow_provider_emnify.sandbox.world.lookups import MFA_KEY_STATUSES, MFA_KEY_TYPES, EventType
+from airflow_provider_emnify.sandbox.world.lookups import MFA_KEY_TYPES, EventType
 from airflow_provider_emnify.sandbox.world.records.accounts import MfaKey, User
 
 
-@serves("GET", "/api/v1/user/mfa/status")
-def key_statuses(call: Call) -> Answer:
-    """List statuses of MFA keys."""
-    return Answer(body=[{"id": number, "description": text} for number, text in MFA_KEY_STATUSES.items()])
-
-
-@serves("GET", "/api/v1/user/mfa/type")
-def key_types(call: Call) -> Answer:
-    """List types of MFA keys."""
-    return Answer(body=[{"id": number, "description": text} for number, text in MFA_KEY_TYPES.items()])
-
-
 @serves("POST", "/api/v1/user/mfa")
-def create_key(call: Call) -> Answer:
+def create_key(call: Call) -> Body:
     """Create an MFA key for the caller; its secret is shown once."""
-    user, body = _caller(call), call.object()
-    validate(body, {"type": reference(required=True), "password": text(required=True)}, "MfaKey")
+    user, body = (
+        _caller(call),
+        call.checked({"type": reference(required=True), "password": text(required=True)}, "MfaKey"),
+    )
     if body["password"].lower() != user.password_sha1:
         raise ApiError("InputValidationFailed", "The password is wrong.", errors=[])
     kind = call.state.existing(dict(MFA_KEY_TYPES), body["type"]["id"], "Type")
@@ -41,14 +30,13 @@ def create_key(call: Call) -> Answer:
     user.mfa_keys[key.id] = key
     secret = base64.b32encode(call.state.random.randbytes(20)).decode()
     otpauth = f"otpauth://totp/emnify:{user.username}?secret={secret}"
-    return Answer(body={**mfa_key(key), "secret_key": secret, "otpauth": otpauth})
+    return {**mfa_key(key), "secret_key": secret, "otpauth": otpauth}
 
 
 @serves("PATCH", "/api/v1/user/mfa/{key_id}")
-def activate_key(call: Call) -> Answer:
+def activate_key(call: Call) -> None:
     """Activate an MFA key of the caller with a code; the sandbox takes its one code."""
-    user, body = _caller(call), call.object()
-    validate(body, {**STATUS, "code": text(required=True)}, "MfaKey")
+    user, body = _caller(call), call.checked({**STATUS, "code": text(required=True)}, "MfaKey")
     key = user.mfa_keys.get(call.id("key_id", "MfaKey"))
     if key is None:
         raise not_found("MfaKey", call.path["key_id"])
@@ -57,47 +45,42 @@ def activate_key(call: Call) -> Answer:
     if body["code"] != call.state.settings.mfa_code:
         raise ApiError("InputValidationFailed", "The code is wrong.")
     key.active = True
-    return Answer(204)
 
 
 @serves("DELETE", "/api/v1/user/{user_id}/mfa/{key_id}")
-def delete_key(call: Call) -> Answer:
+def delete_key(call: Call) -> None:
     """Delete an MFA key of a user."""
     user, number = the_user(call), call.id("key_id", "MfaKey")
     if user.mfa_keys.pop(number, None) is None:
         raise not_found("MfaKey", number)
     text = f"MFA key with Id '{number}' deleted for user '{user.username}'"
     call.state.emit(EventType.MULTI_FACTOR_AUTHENTICATION, text, call.now, user=user)
-    return Answer(204)
 
 
 @serves("GET", "/api/v1/user/{user_id}/mfa/trusted_device")
-def list_trusted_devices(call: Call) -> Answer:
+def list_trusted_devices(call: Call) -> Body:
     """List the devices that need no second factor."""
-    return Answer(
-        body=[
-            {
-                "id": device.id,
-                "operating_system": device.operating_system,
-                "browser": device.browser,
-                "activation_date": date(device.activated),
-            }
-            for device in the_user(call).trusted_devices.values()
-        ]
-    )
+    return [
+        {
+            "id": device.id,
+            "operating_system": device.operating_system,
+            "browser": device.browser,
+            "activation_date": date(device.activated),
+        }
+        for device in the_user(call).trusted_devices.values()
+    ]
 
 
 @serves("DELETE", "/api/v1/user/{user_id}/mfa/trusted_device/{device_id}")
-def delete_trusted_device(call: Call) -> Answer:
+def delete_trusted_device(call: Call) -> None:
     """Trust a device no more."""
     number = call.id("device_id", "TrustedDevice")
     if the_user(call).trusted_devices.pop(number, None) is None:
         raise not_found("TrustedDevice", number)
-    return Answer(204)
 
 
 def _caller(call: Call) -> User:
-    user = call.accounts.user_of(call.caller)
+    user = call.user
     if user is None:
         raise ApiError("Forbidden", "An application token has no MFA keys.")
     return user

@@ -5,11 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_emnify.api.enums import SimStatus
-from airflow_provider_emnify.sandbox.http.answer import Answer
-from airflow_provider_emnify.sandbox.http.errors import ERRORS, ApiError, not_found
-from airflow_provider_emnify.sandbox.http.fields import array, boolean, record, reference, text, validate
+from airflow_provider_emnify.sandbox.http.answers import ERRORS, Answer, ApiError, not_found
+from airflow_provider_emnify.sandbox.http.fields import array, boolean, record, reference, text
 from airflow_provider_emnify.sandbox.http.wire import Call, serves
-from airflow_provider_emnify.sandbox.routes.render import organisation_in
+from airflow_provider_emnify.sandbox.routes.render import organisation_in, sim_card
 from airflow_provider_emnify.sandbox.world import devices
 from airflow_provider_emnify.sandbox.world.lookups import SIM_STATUSES, EventType
 
@@ -39,8 +38,7 @@ _ADMINISTRATOR = 1
 @serves("POST", "/api/v1/sim/migration/workspace")
 def migrate_sims(call: Call) -> Answer:
     """Move SIMs to another Workspace, all or none; only ``dry_run: false`` does it."""
-    state, body = call.state, call.object()
-    validate(body, _FIELDS, "Migration", status=400)
+    state, body = call.state, call.checked(_FIELDS, "Migration", status=400)
     given = [way for way in _WAYS if way in body]
     if len(given) != 1:
         raise ApiError("BadRequest", f"Provide exactly one of {', '.join(_WAYS)}.")
@@ -96,7 +94,7 @@ def _within_bounds(sims: list[Sim], body: Json) -> list[Sim]:
 
 
 def _check_rights(call: Call, workspaces: set[int]) -> None:
-    user = call.accounts.user_of(call.caller)
+    user = call.user
     if user is None:
         raise ApiError("Forbidden", "Migrating SIMs takes user credentials, not an application token.")
     for number in workspaces:
@@ -148,7 +146,7 @@ def _refusal(state: State, errors: list[tuple[str, str, list[Sim]]]) -> Answer:
 
 
 def _move(call: Call, sim: Sim, target: int) -> None:
-    state, user = call.state, call.accounts.user_of(call.caller)
+    state, user = call.state, call.user
     if sim.endpoint_id is not None and sim.endpoint_id in state.endpoints:
         devices.release_sim(state, state.endpoints[sim.endpoint_id], call.now, user)
     if sim.status is SimStatus.ACTIVATED:
@@ -159,13 +157,7 @@ def _move(call: Call, sim: Sim, target: int) -> None:
 
 
 def _row(state: State, sim: Sim) -> Json:
-    row: Json = {
-        "id": sim.id,
-        "iccid": sim.iccid,
-        "iccid_with_luhn": sim.iccid_with_luhn,
-        "status": SIM_STATUSES[sim.status],
-        "source_workspace": organisation_in(state, sim.organisation_id),
-    }
+    row = {**sim_card(sim), "source_workspace": organisation_in(state, sim.organisation_id)}
     if sim.endpoint_id is not None and sim.endpoint_id in state.endpoints:
         row["endpoint"] = {"id": sim.endpoint_id, "name": state.endpoints[sim.endpoint_id].name}
     return row

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from airflow_provider_emnify.sandbox.http.answer import Answer
-from airflow_provider_emnify.sandbox.http.errors import ApiError
-from airflow_provider_emnify.sandbox.http.wire import Call, serves
+from airflow_provider_emnify.sandbox.http.answers import ApiError
+from airflow_provider_emnify.sandbox.http.wire import Body, Call, serves
 from airflow_provider_emnify.sandbox.world.clock import date
 
 
 def the_organisation(call: Call, parameter: str, status: int = 404) -> int:
     """Return the organisation that the path means, ``my`` or one of the caller's, or answer 404 or so."""
-    own = call.caller.organisation_id if call.caller else 0
-    given, user = call.path[parameter], call.accounts.user_of(call.caller)
+    own = call.own
+    given, user = call.path[parameter], call.user
     if given == "my":
         return own
     if given in {str(number) for number in (own, *(user.memberships if user else ()))}:
@@ -20,24 +19,22 @@ def the_organisation(call: Call, parameter: str, status: int = 404) -> int:
 
 
 @serves("GET", "/api/v1/organisation/my")
-def my_organisation(call: Call) -> Answer:
+def my_organisation(call: Call) -> Body:
     """Give the caller's organisation; most of its ids are strings, as recorded."""
-    organisation = call.state.organisations[call.caller.organisation_id if call.caller else 0]
-    return Answer(
-        body={
-            "id": organisation.id,
-            "name": organisation.name,
-            "organisation_type_id": "5",
-            "country_id": "74",
-            "organisation_status_id": "1",
-            "ext_reference": "",
-            "monthly_cost_limit": None,
-            "currency_id": 1,
-            "organisation_class_id": 1,
-            "created": date(organisation.created),
-            "verification_type_id": None,
-            "verification": "",
-            "brand_id": "1",
-            "default_sms_routing_id": None,
-        }
-    )
+    organisation = call.state.organisations[call.own]
+    return {
+        "id": organisation.id,
+        "name": organisation.name,
+        "organisation_type_id": "5",
+        "country_id": "74",
+        "organisation_status_id": "1",
+        "ext_reference": "",
+        "monthly_cost_limit": None,
+        "currency_id": 1,
+        "organisation_class_id": 1,
+        "created": date(organisation.created),
+        "verification_type_id": None,
+        "verification": "",
+        "brand_id": "1",
+        "default_sms_routing_id": None,
+    }

@@ -6,9 +6,8 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_emnify.api.enums import SimStatus
-from airflow_provider_emnify.sandbox.http.answer import Answer
-from airflow_provider_emnify.sandbox.http.errors import not_found
-from airflow_provider_emnify.sandbox.http.wire import Call, serves
+from airflow_provider_emnify.sandbox.http.answers import not_found
+from airflow_provider_emnify.sandbox.http.wire import Body, Call, serves
 from airflow_provider_emnify.sandbox.routes.catalogue import CURRENCIES
 from airflow_provider_emnify.sandbox.routes.organisations import the_organisation
 from airflow_provider_emnify.sandbox.world.clock import date, event_date
@@ -22,15 +21,15 @@ _SERVICE, _TARIFF = "/api/v1/service_profile", "/api/v1/tariff_profile"
 
 
 @serves("GET", _SERVICE)
-def list_service_profiles(call: Call) -> Answer:
+def list_service_profiles(call: Call) -> Body:
     """List service profiles, not in pages; ``used_count`` is a string."""
     used = Counter(endpoint.service_profile_id for endpoint in call.state.endpoints.values())
     profiles = call.state.service_profiles.values()
-    return Answer(body=[{**_service(profile), "used_count": str(used[profile.id])} for profile in profiles])
+    return [{**_service(profile), "used_count": str(used[profile.id])} for profile in profiles]
 
 
 @serves("GET", _SERVICE + "/{profile_id}")
-def get_service_profile(call: Call) -> Answer:
+def get_service_profile(call: Call) -> Body:
     """Give a service profile."""
     profile = _one(call, "profile_id", call.state.service_profiles)
     endpoints = call.state.endpoints.values()
@@ -49,40 +48,38 @@ def get_service_profile(call: Call) -> Answer:
             {"id": 38, "description": "Data"},
         ],
     }
-    return Answer(body={**_service(profile), **further})
+    return {**_service(profile), **further}
 
 
 @serves("GET", _TARIFF)
-def list_tariff_profiles(call: Call) -> Answer:
+def list_tariff_profiles(call: Call) -> Body:
     """List tariff profiles, not in pages."""
     used = Counter(endpoint.tariff_profile_id for endpoint in call.state.endpoints.values())
-    return Answer(
-        body=[_tariff(call, profile, used[profile.id]) for profile in call.state.tariff_profiles.values()]
-    )
+    return [_tariff(call, profile, used[profile.id]) for profile in call.state.tariff_profiles.values()]
 
 
 @serves("GET", _TARIFF + "/{tariff_profile_id}")
-def get_tariff_profile(call: Call) -> Answer:
+def get_tariff_profile(call: Call) -> Body:
     """Give a tariff profile."""
     profile = _one(call, "tariff_profile_id", call.state.tariff_profiles)
     used = sum(endpoint.tariff_profile_id == profile.id for endpoint in call.state.endpoints.values())
-    return Answer(body=_tariff(call, profile, used))
+    return _tariff(call, profile, used)
 
 
 @serves("GET", "/api/v1/tariff_plan/active")
-def my_tariff_plan(call: Call) -> Answer:
+def my_tariff_plan(call: Call) -> Body:
     """Give the tariff plan of the caller's organisation."""
-    return Answer(body=_plan(call, call.caller.organisation_id if call.caller else 0))
+    return _plan(call, call.own)
 
 
 @serves("GET", "/api/v1/organisation/{org_id_or_my}/tariff_plan/active")
-def organisation_tariff_plan(call: Call) -> Answer:
+def organisation_tariff_plan(call: Call) -> Body:
     """Give the tariff plan of an organisation."""
-    return Answer(body=_plan(call, the_organisation(call, "org_id_or_my")))
+    return _plan(call, the_organisation(call, "org_id_or_my"))
 
 
 @serves("GET", "/api/v1/organisation/{org_id_or_my}/inclusive_volume/active")
-def active_inclusive_volumes(call: Call) -> Answer:
+def active_inclusive_volumes(call: Call) -> Body:
     """List the inclusive volumes of an organisation."""
     the_organisation(call, "org_id_or_my")
     volume = {
@@ -96,7 +93,7 @@ def active_inclusive_volumes(call: Call) -> Answer:
         },
     }
     volume.pop("ratezone")
-    return Answer(body=[volume])
+    return [volume]
 
 
 def _one(call: Call, parameter: str, profiles: dict[int, Profile]) -> Profile:

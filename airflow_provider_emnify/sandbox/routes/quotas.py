@@ -5,10 +5,9 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_emnify.sandbox.http.answer import Answer
-from airflow_provider_emnify.sandbox.http.errors import not_found, wrong
-from airflow_provider_emnify.sandbox.http.fields import Field, code, integer, moment, number, validate
-from airflow_provider_emnify.sandbox.http.wire import Call, serves
+from airflow_provider_emnify.sandbox.http.answers import Answer, not_found, wrong
+from airflow_provider_emnify.sandbox.http.fields import Field, code, integer, moment, number
+from airflow_provider_emnify.sandbox.http.wire import Body, Call, serves
 from airflow_provider_emnify.sandbox.routes.catalogue import TRAFFIC_LIMITS
 from airflow_provider_emnify.sandbox.routes.endpoints import the_endpoint
 from airflow_provider_emnify.sandbox.world import devices, quotas
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
 _DATA = "/api/v1/endpoint/{endpoint_id}/quota/data"
 _SMS = "/api/v1/endpoint/{endpoint_id}/quota/sms"
 _EXTENSIONS = "/api/v1/endpoint/{endpoint_id}/traffic_limit_extension"
+_EXTENSION = {"volume": number(required=True, least=1), "traffic_limit_id": integer()}
 _SWITCH = Field("0 or 1", lambda value: value in (0, 1))
 _SHARED = {
     "status": code(1, 2, 3, required=True),
@@ -47,58 +47,33 @@ _FIELDS: dict[str, dict[str, Field]] = {
 
 
 @serves("GET", _DATA)
-def get_data_quota(call: Call) -> Answer:
-    """Give what is left of the data quota."""
-    return _get(call, "data")
+@serves("GET", _SMS)
+def get_quota(call: Call) -> Body:
+    """Give what is left of a quota."""
+    quota = quotas.of_endpoint(call.state, the_endpoint(call), _kind(call))
+    return _row(quota, quirks=call.state.settings.quirks)
 
 
 @serves("POST", _DATA)
-def set_data_quota(call: Call) -> Answer:
-    """Set the data quota."""
-    return _set(call, "data")
-
-
-@serves("DELETE", _DATA)
-def delete_data_quota(call: Call) -> Answer:
-    """Remove the data quota."""
-    return _delete(call, "data")
-
-
-@serves("GET", _SMS)
-def get_sms_quota(call: Call) -> Answer:
-    """Give what is left of the SMS quota."""
-    return _get(call, "sms")
-
-
 @serves("POST", _SMS)
-def set_sms_quota(call: Call) -> Answer:
-    """Set the SMS quota."""
-    return _set(call, "sms")
-
-
-@serves("DELETE", _SMS)
-def delete_sms_quota(call: Call) -> Answer:
-    """Remove the SMS quota."""
-    return _delete(call, "sms")
-
-
-def _get(call: Call, kind: Kind) -> Answer:
-    quota = quotas.of_endpoint(call.state, the_endpoint(call), kind)
-    return Answer(body=_row(quota, quirks=call.state.settings.quirks))
-
-
-def _set(call: Call, kind: Kind) -> Answer:
-    endpoint, body = the_endpoint(call), call.object()
-    validate(body, _FIELDS[kind], "Quota")
+def set_quota(call: Call) -> Answer:
+    """Set a quota."""
+    endpoint, body = the_endpoint(call), call.checked(_FIELDS[_kind(call)], "Quota")
     if (parse_date(body["expiry_date"]) or 0) <= call.now:
         raise wrong("Quota - expiry_date must be in the future.")
-    quotas.assign(call.state, endpoint, kind, body, call.now, call.accounts.user_of(call.caller))
+    quotas.assign(call.state, endpoint, _kind(call), body, call.now, call.user)
     return Answer(201)
 
 
-def _delete(call: Call, kind: Kind) -> Answer:
-    quotas.remove(call.state, the_endpoint(call), kind, call.now, call.accounts.user_of(call.caller))
-    return Answer(204)
+@serves("DELETE", _DATA)
+@serves("DELETE", _SMS)
+def delete_quota(call: Call) -> None:
+    """Remove a quota."""
+    quotas.remove(call.state, the_endpoint(call), _kind(call), call.now, call.user)
+
+
+def _kind(call: Call) -> Kind:
+    return "data" if call.template == _DATA else "sms"
 
 
 def _row(quota: Quota, *, quirks: bool) -> dict[str, Any]:
@@ -121,24 +96,24 @@ def _row(quota: Quota, *, quirks: bool) -> dict[str, Any]:
 
 
 @serves("GET", _EXTENSIONS)
-def list_extensions(call: Call) -> Answer:
+def list_extensions(call: Call) -> Body:
     """List the traffic limit extensions that are in force."""
     endpoint = the_endpoint(call)
-    return Answer(
-        body=[
-            _extension(extension)
-            for extension in call.state.extensions.values()
-            if extension.endpoint_id == endpoint.id and extension.expires > call.now
-        ]
-    )
+    return [
+        _extension(extension)
+        for extension in call.state.extensions.values()
+        if extension.endpoint_id == endpoint.id and extension.expires > call.now
+    ]
 
 
 @serves("POST", _EXTENSIONS)
 def add_extension(call: Call) -> Answer:
     """Extend a traffic limit until the end of the month, which lifts the endpoint's block."""
-    state, endpoint, body = call.state, the_endpoint(call), call.object()
-    fields = {"volume": number(required=True, least=1), "traffic_limit_id": integer()}
-    validate(body, fields, "TrafficLimitExtension", status=400)
+    state, endpoint, body = (
+        call.state,
+        the_endpoint(call),
+        call.checked(_EXTENSION, "TrafficLimitExtension", status=400),
+    )
     limit_id = int(body.get("traffic_limit_id", next(iter(TRAFFIC_LIMITS))))
     if limit_id not in TRAFFIC_LIMITS:
         raise not_found("TrafficLimit", limit_id)
@@ -152,13 +127,12 @@ def add_extension(call: Call) -> Answer:
 
 
 @serves("DELETE", _EXTENSIONS)
-def delete_extensions(call: Call) -> Answer:
+def delete_extensions(call: Call) -> None:
     """Remove all traffic limit extensions of an endpoint."""
     state, endpoint = call.state, the_endpoint(call)
     for extension in list(state.extensions.values()):
         if extension.endpoint_id == endpoint.id:
             del state.extensions[extension.id]
-    return Answer(204)
 
 
 def _extension(extension: Extension) -> dict[str, Any]:

@@ -65,7 +65,7 @@ def endpoint_row(state: State, endpoint: Endpoint) -> Json:
             for number in endpoint.tag_ids
             if number in state.tags
         ],
-        "sim": None if sim is None else _sim_in_endpoint(sim),
+        "sim": None if sim is None else {**sim_card(sim), "imsi": sim.imsi, "msisdn": sim.msisdn},
     }
     if endpoint.connectivity is not Connectivity.OFFLINE:
         row["runtime_data"] = {"msc": "491720000095", "sgsn": "491720000096", "sgsn_ip_address": "192.0.2.60"}
@@ -86,29 +86,23 @@ def _profile(profiles: dict[int, Any], number: int) -> Json:
     return {"id": number, "name": profiles[number].name} if number in profiles else {"id": number}
 
 
-def _sim_in_endpoint(sim: Sim) -> Json:
+def sim_card(sim: Sim) -> Json:
+    """What is always told of a SIM."""
     row = {
         "id": sim.id,
         "iccid": sim.iccid,
         "iccid_with_luhn": sim.iccid_with_luhn,
-        "imsi": sim.imsi,
-        "msisdn": sim.msisdn,
         "status": SIM_STATUSES[sim.status],
     }
-    if sim.eid is not None:
-        row["eid"] = sim.eid
-    return row
+    return row if sim.eid is None else {**row, "eid": sim.eid}
 
 
 def sim_row(state: State, sim: Sim) -> Json:
     """A SIM."""
     organisation = {**organisation_in(state, sim.organisation_id), "country": GERMANY}
     row: Json = {
-        "id": sim.id,
-        "iccid": sim.iccid,
-        "iccid_with_luhn": sim.iccid_with_luhn,
+        **sim_card(sim),
         "production_date": date(sim.production_date),
-        "status": SIM_STATUSES[sim.status],
         "customer_org": organisation,
         "issuer_org": {"id": 2, "name": "emnify", "country": GERMANY},
         "reseller_org": organisation,
@@ -120,8 +114,6 @@ def sim_row(state: State, sim: Sim) -> Json:
         row["activation_date"] = date(sim.activation_date)
     if sim.endpoint_id is not None:
         row["endpoint"] = {"id": sim.endpoint_id}
-    if sim.eid is not None:
-        row["eid"] = sim.eid
     return row
 
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_emnify.sandbox.http.answer import Answer
-from airflow_provider_emnify.sandbox.http.errors import ApiError, not_found
-from airflow_provider_emnify.sandbox.http.fields import array, record, reference, text, validate
-from airflow_provider_emnify.sandbox.http.query import Listing
-from airflow_provider_emnify.sandbox.http.wire import Call, serves
-from airflow_provider_emnify.sandbox.routes.euiccs import entries, entry, named
+from airflow_provider_emnify.sandbox.http.answers import Answer, ApiError, not_found
+from airflow_provider_emnify.sandbox.http.fields import array, record, reference, text
+from airflow_provider_emnify.sandbox.http.query import Listing, attributes
+from airflow_provider_emnify.sandbox.http.wire import Body, Call, serves
+from airflow_provider_emnify.sandbox.routes.euiccs import by_name, named
 from airflow_provider_emnify.sandbox.world import esims
 from airflow_provider_emnify.sandbox.world.clock import event_date
+from airflow_provider_emnify.sandbox.world.lookups import entry
 from airflow_provider_emnify.sandbox.world.records.esims import AVAILABLE, SimOperation
 
 if TYPE_CHECKING:
@@ -31,33 +31,13 @@ _PRODUCT = {"id": _PRODUCT_ID, "name": "emnify IoT eSIM"}
 @serves("GET", _PATH)
 def list_operations(call: Call) -> Answer:
     """List SIM operations."""
-    state = call.state
-    lookups = state.lookups
-    listing = Listing[SimOperation](
-        lambda operation: _row(state, operation),
-        {
-            "id": lambda operation: operation.id,
-            "action": lambda operation: (
-                entry(lookups.sim_actions, operation.action)["id"],
-                operation.action,
-            ),
-            "status": lambda operation: (
-                entry(lookups.sim_operation_statuses, operation.status)["id"],
-                operation.status,
-            ),
-            "creation_date": lambda operation: operation.created,
-            "finalization_date": lambda operation: operation.final,
-        },
-        exact=frozenset({"id"}),
-    )
-    return listing.answer(call, state.sim_operations.values())
+    return _LISTING.answer(call, call.state.sim_operations.values())
 
 
 @serves("POST", _PATH)
 def trigger_operation(call: Call) -> Answer:
     """Start an operation on eSIMs."""
-    state, body = call.state, call.object()
-    validate(body, _FIELDS, "Operation", status=400)
+    state, body = call.state, call.checked(_FIELDS, "Operation", status=400)
     action = named(state.lookups.sim_actions, body)
     product = int(body["product"]["id"]) if "product" in body else _PRODUCT_ID
     if product != _PRODUCT_ID:
@@ -69,33 +49,21 @@ def trigger_operation(call: Call) -> Answer:
     return Answer(201, _row(state, operation))
 
 
-@serves("GET", _PATH + "/action")
-def operation_actions(call: Call) -> Answer:
-    """List the actions on eSIMs."""
-    return Answer(body=entries(call.state.lookups.sim_actions))
-
-
-@serves("GET", _PATH + "/status")
-def operation_statuses(call: Call) -> Answer:
-    """List the statuses of SIM operations."""
-    return Answer(body=entries(call.state.lookups.sim_operation_statuses))
-
-
 @serves("GET", _PATH + "/{operation_id}")
-def get_operation(call: Call) -> Answer:
+def get_operation(call: Call) -> Body:
     """Give a SIM operation."""
     operation = call.state.sim_operations.get(call.path["operation_id"])
     if operation is None:
         raise not_found("Operation", call.path["operation_id"])
-    return Answer(body=_row(call.state, operation))
+    return _row(call.state, operation)
 
 
 @serves("GET", "/api/v1/sim/unlinked_product_stats")
-def unlinked_product_stats(call: Call) -> Answer:
+def unlinked_product_stats(call: Call) -> Body:
     """Count the eSIMs that are not linked, by product."""
     profiles = [profile for euicc in call.state.euiccs.values() for profile in euicc.profiles]
     unlinked = sum(profile.sim_id is not None and profile.status == AVAILABLE for profile in profiles)
-    return Answer(body=[{"product": _PRODUCT, "quantity": unlinked}])
+    return [{"product": _PRODUCT, "quantity": unlinked}]
 
 
 def _target(state: State, item: dict[str, Any]) -> Sim:
@@ -132,3 +100,16 @@ def _row(state: State, operation: SimOperation) -> dict[str, Any]:
     if operation.errors:
         row["error"] = operation.errors
     return row
+
+
+_LISTING = Listing[SimOperation](
+    _row,
+    {
+        **attributes("id"),
+        "action": by_name("action", "sim_actions"),
+        "status": by_name("status", "sim_operation_statuses"),
+        "creation_date": lambda state, operation: operation.created,
+        "finalization_date": lambda state, operation: operation.final,
+    },
+    exact=frozenset({"id"}),
+)

@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_emnify.api.enums import SmsStatus
-from airflow_provider_emnify.sandbox.http.answer import Answer
-from airflow_provider_emnify.sandbox.http.errors import not_found, wrong
-from airflow_provider_emnify.sandbox.http.fields import integer, moment, record, text, validate
-from airflow_provider_emnify.sandbox.http.wire import Call, serves
+from airflow_provider_emnify.sandbox.http.answers import Answer, not_found, wrong
+from airflow_provider_emnify.sandbox.http.fields import integer, moment, record, text
+from airflow_provider_emnify.sandbox.http.wire import Body, Call, serves
 from airflow_provider_emnify.sandbox.routes.endpoints import the_endpoint
 from airflow_provider_emnify.sandbox.world import messaging
 from airflow_provider_emnify.sandbox.world.clock import date
@@ -32,8 +31,7 @@ _FIELDS = {
 @serves("POST", _PATH)
 def send_sms(call: Call) -> Answer:
     """Send an SMS; only the header says its id."""
-    endpoint, body = the_endpoint(call), call.object()
-    validate(body, _FIELDS, "Sms")
+    endpoint, body = the_endpoint(call), call.checked(_FIELDS, "Sms")
     messaging.check(body, call.now)
     sim = call.state.sim_of(endpoint)
     if sim is None:
@@ -43,25 +41,25 @@ def send_sms(call: Call) -> Answer:
 
 
 @serves("GET", _PATH)
-def list_sms(call: Call) -> Answer:
+def list_sms(call: Call) -> Body:
     """List the SMS of an endpoint, not in pages."""
-    return Answer(body=[_row(call.state, sms) for sms in call.state.sms_of.get(the_endpoint(call).id, ())])
+    return [_row(call.state, sms) for sms in call.state.sms_of.get(the_endpoint(call).id, ())]
 
 
 @serves("GET", _PATH + "/{sms_id}")
-def get_sms(call: Call) -> Answer:
+def get_sms(call: Call) -> Body:
     """Give an SMS."""
     row = _row(call.state, _the_sms(call))
     if row["gsm_map_error"] is None:
         del row["gsm_map_error"]
-    return Answer(body=row)
+    return row
 
 
 @serves("DELETE", _PATH + "/{sms_id}")
-def cancel_sms(call: Call) -> Answer:
+def cancel_sms(call: Call) -> Body:
     """Cancel an SMS that is not delivered yet."""
     messaging.cancel(_the_sms(call), call.now)
-    return Answer(200, {})
+    return {}
 
 
 def _the_sms(call: Call) -> Sms:

@@ -8,9 +8,8 @@ from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_emnify.api.enums import SimStatus
-from airflow_provider_emnify.sandbox.http.answer import Answer
-from airflow_provider_emnify.sandbox.http.errors import ApiError, wrong
-from airflow_provider_emnify.sandbox.http.wire import Call, serves
+from airflow_provider_emnify.sandbox.http.answers import ApiError, wrong
+from airflow_provider_emnify.sandbox.http.wire import Body, Call, serves
 from airflow_provider_emnify.sandbox.routes.catalogue import CURRENCIES, TRAFFIC_TYPES
 from airflow_provider_emnify.sandbox.routes.endpoints import the_endpoint
 from airflow_provider_emnify.sandbox.routes.organisations import the_organisation
@@ -38,16 +37,16 @@ _HALF_A_YEAR = timedelta(days=182)
 
 
 @serves("GET", "/api/v1/stats/daily")
-def my_daily_stats(call: Call) -> Answer:
+def my_daily_stats(call: Call) -> Body:
     """List the usage of the caller's organisation by day, this month, with a ``TOTAL`` row among them."""
     today = usage.day_of(call.now)
-    own = call.caller.organisation_id if call.caller else 0
+    own = call.own
     days = list(usage.of_organisation(call.state, own, today.replace(day=1), today, call.now))
-    return Answer(body=_with_total(days))
+    return _with_total(days)
 
 
 @serves("GET", _ORGANISATION + "/daily")
-def organisation_daily_stats(call: Call) -> Answer:
+def organisation_daily_stats(call: Call) -> Body:
     """List the usage of an organisation by day; the end is not included, and goes with a start only."""
     organisation_id = the_organisation(call, "org_id_or_my", status=422)
     today = usage.day_of(call.now)
@@ -56,13 +55,11 @@ def organisation_daily_stats(call: Call) -> Answer:
         raise wrong("Statistics - end_date is valid with start_date only.")
     first = start or today.replace(day=1)
     last = end - timedelta(days=1) if end is not None and end > date.min else today
-    return Answer(
-        body=_with_total(list(usage.of_organisation(call.state, organisation_id, first, last, call.now)))
-    )
+    return _with_total(list(usage.of_organisation(call.state, organisation_id, first, last, call.now)))
 
 
 @serves("GET", _ORGANISATION + "/hourly")
-def organisation_hourly_stats(call: Call) -> Answer:
+def organisation_hourly_stats(call: Call) -> Body:
     """Give the usage of an organisation by hour, the last three by default; the rows carry no date."""
     organisation_id = the_organisation(call, "org_id_or_my", status=422)
     end = min(_moment(call, "end_date", call.now), call.now)
@@ -82,11 +79,11 @@ def organisation_hourly_stats(call: Call) -> Answer:
             )
             rows["sms"][direction].append([f"{moment:%H:%M}", str(getattr(part, f"sms_{direction}"))])
         hour += _HOUR
-    return Answer(body=rows)
+    return rows
 
 
 @serves("GET", _ORGANISATION)
-def organisation_monthly_stats(call: Call) -> Answer:
+def organisation_monthly_stats(call: Call) -> Body:
     """Give the usage of an organisation in this month and the last, and what it has."""
     state = call.state
     organisation_id = the_organisation(call, "org_id_or_my", status=422)
@@ -114,14 +111,14 @@ def organisation_monthly_stats(call: Call) -> Answer:
         "inclusive_volume": {"unpooled": 0.0, "pooled": 500.0},
         "prepaid_balance": {"amount": 0.0, "currency": CURRENCIES[1], "last_updated": event_date(call.now)},
     }
-    return Answer(body=_as_strings(body) if state.settings.quirks else body)
+    return _as_strings(body) if state.settings.quirks else body
 
 
 @serves("GET", "/api/v2/workspace/stats/daily")
-def workspace_daily_stats(call: Call) -> Answer:
+def workspace_daily_stats(call: Call) -> Body:
     """List the usage of the caller's Workspaces by day."""
-    user = call.accounts.user_of(call.caller)
-    seen = sorted(user.memberships) if user else [call.caller.organisation_id if call.caller else 0]
+    user = call.user
+    seen = sorted(user.memberships) if user else [call.own]
     wanted = [part.strip() for part in call.query.get("workspace_ids", "").split(",") if part.strip()]
     for part in wanted:
         if part not in map(str, seen):
@@ -139,33 +136,33 @@ def workspace_daily_stats(call: Call) -> Answer:
                 "total": _workspace(_sum(days)),
             }
         )
-    return Answer(body=rows)
+    return rows
 
 
 # -- endpoints and SIMs -----------------------------------------------------------------------------
 
 
 @serves("GET", "/api/v1/endpoint/{endpoint_id}/stats")
-def endpoint_stats(call: Call) -> Answer:
+def endpoint_stats(call: Call) -> Body:
     """Give the usage of an endpoint in this month, the last, and the last hour."""
     endpoint = the_endpoint(call)
     months = {
         name: _volumes(_sum(usage.of_endpoint(call.state, endpoint, first, last, call.now)))
         for name, first, last in _months(call.now)
     }
-    return Answer(body={**months, "last_hour": _last_hour(call.now)})
+    return {**months, "last_hour": _last_hour(call.now)}
 
 
 @serves("GET", "/api/v1/endpoint/{endpoint_id}/stats/daily")
-def endpoint_daily_stats(call: Call) -> Answer:
+def endpoint_daily_stats(call: Call) -> Body:
     """List the usage of an endpoint by day, both dates included."""
     endpoint = the_endpoint(call)
     first, last = _range(call)
-    return Answer(body=_daily(usage.of_endpoint(call.state, endpoint, first, last, call.now)))
+    return _daily(usage.of_endpoint(call.state, endpoint, first, last, call.now))
 
 
 @serves("GET", "/api/v1/sim/{sim_id}/stats")
-def sim_stats(call: Call) -> Answer:
+def sim_stats(call: Call) -> Body:
     """Give the usage of a SIM in this month, the last, and the last hour, in an array."""
     sim = the_sim(call)
     body: Json = {}
@@ -182,13 +179,13 @@ def sim_stats(call: Call) -> Answer:
                 "last_updated": event_date(call.now),
                 "id": int(f"{sim.id}{first:%Y%m}{number}"),
             }
-    return Answer(body=[{**body, "last_hour": _last_hour(call.now)}])
+    return [{**body, "last_hour": _last_hour(call.now)}]
 
 
 @serves("GET", "/api/v1/sim/{sim_id}/stats/daily")
-def sim_daily_stats(call: Call) -> Answer:
+def sim_daily_stats(call: Call) -> Body:
     """List the usage of a SIM by day, both dates included."""
-    return Answer(body=_daily(_sim_days(call, *_range(call))))
+    return _daily(_sim_days(call, *_range(call)))
 
 
 def _sim_days(call: Call, first: date, last: date) -> Iterable[Day]:

@@ -6,11 +6,10 @@ import math
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_emnify.sandbox.http.answer import Answer
-from airflow_provider_emnify.sandbox.http.errors import ApiError, not_found
-from airflow_provider_emnify.sandbox.http.fields import array, integer, record, reference, text, validate
+from airflow_provider_emnify.sandbox.http.answers import Answer, ApiError, not_found
+from airflow_provider_emnify.sandbox.http.fields import array, integer, record, reference, text
 from airflow_provider_emnify.sandbox.http.query import number_in
-from airflow_provider_emnify.sandbox.http.wire import Call, serves
+from airflow_provider_emnify.sandbox.http.wire import Body, Call, serves
 from airflow_provider_emnify.sandbox.routes.bulk import applied, check_size, finished
 from airflow_provider_emnify.sandbox.routes.catalogue import TAG_COLORS
 from airflow_provider_emnify.sandbox.routes.endpoints import the_endpoint
@@ -35,29 +34,26 @@ _ITEMS = {
 
 
 @serves("GET", _TAGS)
-def list_tags(call: Call) -> Answer:
+def list_tags(call: Call) -> Body:
     """List tags, in an envelope of their own; ``name`` is looked for anywhere in the name, in any case."""
     wanted = call.query.get("name", "").lower()
     tags = [tag for tag in call.state.tags.values() if wanted in tag.name.lower()]
     size = min(number_in(call, "page_size", _PAGE), _MOST)
     last = max(1, math.ceil(len(tags) / size))
     page = min(number_in(call, "page", 1), last)
-    return Answer(
-        body={
-            "total": len(tags),
-            "page": page,
-            "page_size": size,
-            "last_page": last,
-            "data": _rows(call.state, tags[(page - 1) * size : page * size]),
-        }
-    )
+    return {
+        "total": len(tags),
+        "page": page,
+        "page_size": size,
+        "last_page": last,
+        "data": _rows(call.state, tags[(page - 1) * size : page * size]),
+    }
 
 
 @serves("POST", _TAGS)
 def create_tag(call: Call) -> Answer:
     """Create a tag; its colour is any unless it is told."""
-    state, body = call.state, call.object()
-    validate(body, _FIELDS, "Tag")
+    state, body = call.state, call.checked(_FIELDS, "Tag")
     _check_name(state, body["name"])
     color = _color(state, body)
     if color is None:
@@ -68,55 +64,44 @@ def create_tag(call: Call) -> Answer:
 
 
 @serves("PATCH", _TAGS + "/{tag_id}")
-def update_tag(call: Call) -> Answer:
+def update_tag(call: Call) -> None:
     """Change a tag."""
-    tag, body = _the_tag(call), call.object()
-    validate(body, _FIELDS, "Tag", partial=True)
+    tag, body = _the_tag(call), call.checked(_FIELDS, "Tag", partial=True)
     if "name" in body:
         _check_name(call.state, body["name"], tag)
     color = _color(call.state, body)
     tag.name = body.get("name", tag.name)
     tag.color_id = tag.color_id if color is None else color
-    return Answer(204)
 
 
 @serves("DELETE", _TAGS + "/{tag_id}")
-def delete_tag(call: Call) -> Answer:
+def delete_tag(call: Call) -> None:
     """Delete a tag; endpoints lose it."""
     _delete(call.state, {_the_tag(call).id})
-    return Answer(204)
 
 
 @serves("POST", _BULK + "/tag/delete-tags")
-def delete_tags(call: Call) -> Answer:
+def delete_tags(call: Call) -> Body:
     """Delete tags; endpoints lose them."""
-    body = call.object()
-    validate(body, {"tags": array(reference(), required=True)}, "Tags")
+    body = call.checked({"tags": array(reference(), required=True)}, "Tags")
     check_size(body["tags"], None)
     doomed = [call.state.existing(call.state.tags, tag["id"], "Tag") for tag in body["tags"]]
     _delete(call.state, set(applied(call, doomed)))
     finished(call)
-    return Answer(200, {})
-
-
-@serves("GET", "/api/v2/tag-colors")
-def tag_colors(call: Call) -> Answer:
-    """List the colours that a tag can have."""
-    return Answer(body=list(TAG_COLORS.values()))
+    return {}
 
 
 @serves("GET", _OF_ENDPOINT)
-def list_endpoint_tags(call: Call) -> Answer:
+def list_endpoint_tags(call: Call) -> Body:
     """List the tags of an endpoint."""
     state = call.state
-    return Answer(body=_rows(state, [state.tags[number] for number in the_endpoint(call).tag_ids]))
+    return _rows(state, [state.tags[number] for number in the_endpoint(call).tag_ids])
 
 
 @serves("POST", _OF_ENDPOINT)
 def assign_tag(call: Call) -> Answer:
     """Assign a tag to an endpoint."""
-    endpoint, body = the_endpoint(call), call.object()
-    validate(body, {"id": integer(required=True)}, "Tag")
+    endpoint, body = the_endpoint(call), call.checked({"id": integer(required=True)}, "Tag")
     number = call.state.existing(call.state.tags, body["id"], "Tag")
     _check_unassigned(endpoint, number)
     endpoint.tag_ids += (number,)
@@ -124,17 +109,17 @@ def assign_tag(call: Call) -> Answer:
 
 
 @serves("DELETE", _OF_ENDPOINT + "/{tag_id}")
-def unassign_tag(call: Call) -> Answer:
+def unassign_tag(call: Call) -> Body:
     """Take a tag from an endpoint."""
     endpoint, number = the_endpoint(call), call.id("tag_id", "Tag")
     if number not in endpoint.tag_ids:
         raise not_found("Tag", number)
     endpoint.tag_ids = tuple(other for other in endpoint.tag_ids if other != number)
-    return Answer(200, {})
+    return {}
 
 
 @serves("POST", _BULK + "/endpoint/add-tags")
-def add_tags(call: Call) -> Answer:
+def add_tags(call: Call) -> Body:
     """Give endpoints tags: all, or none if one is assigned already."""
     pairs = _pairs(call)
     for endpoint, number in pairs:
@@ -143,11 +128,11 @@ def add_tags(call: Call) -> Answer:
     for endpoint, number in applied(call, pairs):
         endpoint.tag_ids += (number,)
     finished(call)
-    return Answer(200, {})
+    return {}
 
 
 @serves("POST", _BULK + "/endpoint/remove-tags")
-def remove_tags(call: Call) -> Answer:
+def remove_tags(call: Call) -> Body:
     """Take tags from endpoints: all, or none if one is not assigned."""
     pairs = _pairs(call)
     for endpoint, number in pairs:
@@ -156,12 +141,11 @@ def remove_tags(call: Call) -> Answer:
     for endpoint, number in applied(call, pairs):
         endpoint.tag_ids = tuple(other for other in endpoint.tag_ids if other != number)
     finished(call)
-    return Answer(200, {})
+    return {}
 
 
 def _pairs(call: Call) -> list[tuple[Endpoint, int]]:
-    state, body = call.state, call.object()
-    validate(body, _ITEMS, "Tags")
+    state, body = call.state, call.checked(_ITEMS, "Tags")
     check_size(body["items"], None)
     pairs = []
     for item in body["items"]:
@@ -181,10 +165,7 @@ def _check_distinct(pairs: list[tuple[Endpoint, int]]) -> None:
 
 
 def _the_tag(call: Call) -> Tag:
-    number = call.id("tag_id", "Tag")
-    if number not in call.state.tags:
-        raise not_found("Tag", number)
-    return call.state.tags[number]
+    return call.one(call.state.tags, "tag_id", "Tag")
 
 
 def _check_name(state: State, name: str, own: Tag | None = None) -> None:

@@ -5,14 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from airflow_provider_emnify.api.enums import EventSeverity, UserStatus
-from airflow_provider_emnify.sandbox.http.answer import Answer
-from airflow_provider_emnify.sandbox.http.errors import ApiError, not_found
-from airflow_provider_emnify.sandbox.http.fields import array, pattern, reference, text, validate
-from airflow_provider_emnify.sandbox.http.query import Listing
-from airflow_provider_emnify.sandbox.http.wire import Call, serves
+from airflow_provider_emnify.sandbox.http.answers import Answer, ApiError, not_found
+from airflow_provider_emnify.sandbox.http.fields import array, pattern, reference, text
+from airflow_provider_emnify.sandbox.http.query import Listing, attributes, in_organisation, labelled
+from airflow_provider_emnify.sandbox.http.wire import Body, Call, serves
 from airflow_provider_emnify.sandbox.routes.events import list_events
 from airflow_provider_emnify.sandbox.routes.render import user_details, user_row
-from airflow_provider_emnify.sandbox.world.lookups import PERMISSIONS, ROLES, EventType, lookup
+from airflow_provider_emnify.sandbox.world.lookups import PERMISSIONS, ROLES, EventType
 from airflow_provider_emnify.sandbox.world.records.accounts import Membership, User
 
 if TYPE_CHECKING:
@@ -32,32 +31,26 @@ _STATUS_MOVES = {
 }
 
 
+_LISTING = Listing[User](
+    user_row,
+    {
+        **attributes("id", "name", "username", "created"),
+        "status": labelled("status"),
+        "organisation": in_organisation,
+    },
+)
+
+
 @serves("GET", "/api/v1/user")
 def list_users(call: Call) -> Answer:
     """List users."""
-    state = call.state
-    listing = Listing[User](
-        lambda user: user_row(state, user),
-        {
-            "id": lambda user: user.id,
-            "status": lambda user: (int(user.status), user.status.label),
-            "name": lambda user: user.name,
-            "username": lambda user: user.username,
-            "organisation": lambda user: (
-                user.organisation_id,
-                state.organisations[user.organisation_id].name,
-            ),
-            "created": lambda user: user.created,
-        },
-    )
-    return listing.answer(call, state.users.values())
+    return _LISTING.answer(call, call.state.users.values())
 
 
 @serves("POST", "/api/v1/user")
 def create_user(call: Call) -> Answer:
     """Create a user, whose activation is pending; only the header says its id."""
-    body = call.object()
-    validate(body, _CREATION, "User")
+    body = call.checked(_CREATION, "User")
     user = invite(call, body)
     return Answer(201, headers={"Location": f"/api/v1/user/{user.id}"})
 
@@ -68,7 +61,7 @@ def invite(call: Call, body: dict[str, object]) -> User:
     username, name = str(body["username"]), str(body.get("name") or body["username"])
     organisation_id = _reference(body.get("organisation"))
     if organisation_id is None:
-        organisation_id = call.caller.organisation_id if call.caller else 0
+        organisation_id = call.own
     state.existing(state.organisations, organisation_id, "Organisation")
     if state.user_by_name(username) is not None:
         raise ApiError("Duplicated", f"User with username {username} already exists.")
@@ -100,33 +93,20 @@ def activate(state: State, user: User, when: float, password_sha1: str | None = 
     state.emit(EventType.USER_VERIFIED, f"User '{user.username}' verified successfully", when, user=user)
 
 
-@serves("GET", "/api/v1/user/status")
-def user_statuses(call: Call) -> Answer:
-    """List user statuses."""
-    return Answer(body=lookup(UserStatus))
-
-
-@serves("GET", "/api/v1/user/role")
-def user_roles(call: Call) -> Answer:
-    """List roles."""
-    return Answer(body=[{"id": number, "name": name} for number, name in ROLES.items()])
-
-
 @serves("GET", "/api/v1/user/{user_id}")
-def get_user(call: Call) -> Answer:
+def get_user(call: Call) -> Body:
     """Give a user by id, username or ``my``."""
-    return Answer(body=user_details(call.state, the_user(call)))
+    return user_details(call.state, the_user(call))
 
 
 @serves("PATCH", "/api/v1/user/{user_id}")
-def update_user(call: Call) -> Answer:
+def update_user(call: Call) -> None:
     """Change a user. A new username makes the account pending again."""
-    user, body = the_user(call), call.object()
-    validate(body, _UPDATE, "User", partial=True)
+    user, body = the_user(call), call.checked(_UPDATE, "User", partial=True)
     organisation_id = _reference(body.get("organisation"))
     if organisation_id not in {None, user.organisation_id}:
         raise ApiError("NotAllowed", "Updating the organisation of a user is not allowed.")
-    status = _next_status(user, _reference(body.get("status")))
+    status = _next_status(call.state, user, _reference(body.get("status")))
     username = body.get("username", user.username)
     renamed = username.lower() != user.username.lower()
     if renamed and call.state.user_by_name(username) is not None:
@@ -135,15 +115,12 @@ def update_user(call: Call) -> Answer:
     if renamed:
         user.status = UserStatus.ACTIVATION_PENDING
         user.activation_key = f"activation-{user.id}-{call.state.random.getrandbits(64):016x}"
-    return Answer(204)
 
 
-def _next_status(user: User, number: int | None) -> UserStatus:
+def _next_status(state: State, user: User, number: int | None) -> UserStatus:
     if number is None:
         return user.status
-    if number not in set(UserStatus):
-        raise ApiError("InvalidReference", f"Invalid reference to Status with id {number}")
-    target = UserStatus(number)
+    target = UserStatus(state.existing(set(UserStatus), number, "Status"))
     if target is not user.status and target not in _STATUS_MOVES[user.status]:
         raise ApiError(
             "NotAllowed", f"Status of a user cannot change from '{user.status.label}' to '{target.label}'."
@@ -152,10 +129,10 @@ def _next_status(user: User, number: int | None) -> UserStatus:
 
 
 @serves("DELETE", "/api/v1/user/{user_id}")
-def delete_user(call: Call) -> Answer:
+def delete_user(call: Call) -> None:
     """Delete a user."""
     user = the_user(call)
-    caller = call.accounts.user_of(call.caller)
+    caller = call.user
     del call.state.users[user.id]
     call.state.emit(
         EventType.USER_DELETED,
@@ -165,37 +142,34 @@ def delete_user(call: Call) -> Answer:
         user=caller,
         detail={"user": {"id": user.id, "username": user.username}},
     )
-    return Answer(204)
 
 
 @serves("GET", "/api/v1/user/{user_id}/event")
 def user_events(call: Call) -> Answer:
     """List a user's events; of an unknown id, nothing."""
-    caller = call.accounts.user_of(call.caller)
+    caller = call.user
     number = caller.id if call.path["user_id"] == "my" and caller else call.id("user_id", "User")
     return list_events(call, lambda event: event.user is not None and event.user["id"] == number)
 
 
 @serves("GET", "/api/v1/user/{user_id}/role/permission")
-def role_permissions(call: Call) -> Answer:
+def role_permissions(call: Call) -> Body:
     """Give what a user's roles permit."""
     granted = the_user(call).role_ids
-    return Answer(body={ROLES[number]: list(PERMISSIONS[number]) for number in granted})
+    return {ROLES[number]: list(PERMISSIONS[number]) for number in granted}
 
 
 @serves("PUT", "/api/v1/user/{user_id}/role/{role_id}")
-def assign_role(call: Call) -> Answer:
+def assign_role(call: Call) -> None:
     """Give a user a role."""
     add_role(the_user(call).memberships[the_user(call).organisation_id], the_role(call))
-    return Answer(204)
 
 
 @serves("DELETE", "/api/v1/user/{user_id}/role/{role_id}")
-def remove_role(call: Call) -> Answer:
+def remove_role(call: Call) -> None:
     """Take a role from a user, but not the last."""
     user = the_user(call)
     drop_role(user.memberships[user.organisation_id], the_role(call))
-    return Answer(204)
 
 
 def add_role(membership: Membership, role_id: int) -> None:
@@ -215,57 +189,50 @@ def drop_role(membership: Membership, role_id: int) -> None:
 
 
 @serves("POST", "/api/v1/user/activation", public=True)
-def activate_user(call: Call) -> Answer:
+def activate_user(call: Call) -> None:
     """Activate an account with the key from the email and set its password."""
     if not call.object().get("password"):
         raise ApiError("BadRequest", "The password is missing.")
-    return _activate(call, ApiError("BadRequest", "The activation key is invalid."))
+    _activate(call, ApiError("BadRequest", "The activation key is invalid."))
 
 
 @serves("POST", "/api/v2/user/activation")
-def accept_invitation(call: Call) -> Answer:
+def accept_invitation(call: Call) -> None:
     """Accept an invitation with the key from the email."""
-    return _activate(call, ApiError("Forbidden", "The activation key is invalid."))
+    _activate(call, ApiError("Forbidden", "The activation key is invalid."))
 
 
-def _activate(call: Call, refusal: ApiError) -> Answer:
-    body = call.object()
-    validate(body, {"activationKey": text(required=True), "password": text(), "name": text()}, "User")
-    user = next(
-        (user for user in call.state.users.values() if user.activation_key == body["activationKey"]), None
-    )
+def _activate(call: Call, refusal: ApiError) -> None:
+    body = call.checked({"activationKey": text(required=True), "password": text(), "name": text()}, "User")
+    key = body["activationKey"]
+    user = next((user for user in call.state.users.values() if user.activation_key == key), None)
     if user is None:
         raise refusal
     user.name = body.get("name") or user.name
     activate(call.state, user, call.now, body.get("password"))
-    return Answer(204)
 
 
 @serves("POST", "/api/v1/user/activation_resend", public=True)
-def resend_activation(call: Call) -> Answer:
+def resend_activation(call: Call) -> None:
     """Send the activation email again; whether there is such a user is not told."""
-    body = call.object()
-    validate(body, {"username": text(required=True), "g-recaptcha-response": text(required=True)}, "User")
-    return Answer(204)
+    call.checked({"username": text(required=True), "g-recaptcha-response": text(required=True)}, "User")
 
 
 @serves("PATCH", "/api/v1/user/password")
-def change_password(call: Call) -> Answer:
+def change_password(call: Call) -> None:
     """Change the caller's password; both come as SHA-1 digests."""
-    body = call.object()
-    validate(body, {"old_password": text(required=True), "new_password": text(required=True)}, "User")
-    user = call.accounts.user_of(call.caller)
+    body = call.checked({"old_password": text(required=True), "new_password": text(required=True)}, "User")
+    user = call.user
     if user is None:
         raise ApiError("Forbidden", "An application token has no password.")
     if body["old_password"].lower() != user.password_sha1:
         raise ApiError("InputValidationFailed", "The old password is wrong.", errors=[])
     user.password_sha1 = body["new_password"].lower()
-    return Answer(204)
 
 
 def the_user(call: Call) -> User:
     """Return the user that the path means."""
-    return call.state.user(call.path["user_id"], call.accounts.user_of(call.caller))
+    return call.state.user(call.path["user_id"], call.user)
 
 
 def the_role(call: Call) -> int:

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from airflow_provider_emnify.api.enums import EventSeverity, UserStatus
-from airflow_provider_emnify.sandbox.http.answer import Answer
-from airflow_provider_emnify.sandbox.http.errors import ApiError, not_found
-from airflow_provider_emnify.sandbox.http.fields import validate
-from airflow_provider_emnify.sandbox.http.wire import Call, serves
+from airflow_provider_emnify.sandbox.http.answers import Answer, ApiError, not_found
+from airflow_provider_emnify.sandbox.http.wire import Body, Call, serves
 from airflow_provider_emnify.sandbox.routes.render import roles
 from airflow_provider_emnify.sandbox.routes.users import (
     INVITATION,
@@ -25,12 +23,11 @@ from airflow_provider_emnify.sandbox.world.records.accounts import Membership
 @serves("POST", "/api/v2/user/invitation")
 def invite_user(call: Call) -> Answer:
     """Invite a user: create the account, or add the one that exists to the Workspace."""
-    body = call.object()
-    validate(body, INVITATION, "User")
+    body = call.checked(INVITATION, "User")
     user = call.state.user_by_name(body["username"])
     organisation_id = (body.get("organisation") or {}).get("id")
     if organisation_id is None:
-        organisation_id = call.caller.organisation_id if call.caller else 0
+        organisation_id = call.own
     organisation_id = call.state.existing(call.state.organisations, int(organisation_id), "Organisation")
     if user is None:
         user = invite(call, body)
@@ -51,34 +48,32 @@ def invite_user(call: Call) -> Answer:
 
 
 @serves("GET", "/api/v2/user/{user_id}/workspace")
-def list_workspaces(call: Call) -> Answer:
+def list_workspaces(call: Call) -> Body:
     """List the Workspaces of a user."""
     user = the_user(call)
-    return Answer(
-        body=[
-            {
-                "id": number,
-                "name": call.state.organisations[number].name,
-                "status": {"status": {"id": int(membership.status)}},
-                "roles": roles(membership.role_ids),
-                "owner": number == user.organisation_id,
-                "default_workspace": number == user.organisation_id,
-            }
-            for number, membership in sorted(user.memberships.items())
-        ]
-    )
+    return [
+        {
+            "id": number,
+            "name": call.state.organisations[number].name,
+            "status": {"status": {"id": int(membership.status)}},
+            "roles": roles(membership.role_ids),
+            "owner": number == user.organisation_id,
+            "default_workspace": number == user.organisation_id,
+        }
+        for number, membership in sorted(user.memberships.items())
+    ]
 
 
 @serves("PUT", "/api/v2/user/{user_id}/default_organisation/{workspace_id}")
-def set_default_workspace(call: Call) -> Answer:
+def set_default_workspace(call: Call) -> Body:
     """Make a Workspace the user's default."""
     workspace_id, _ = _membership(call)
     the_user(call).organisation_id = workspace_id
-    return Answer(200, {})
+    return {}
 
 
 @serves("DELETE", "/api/v2/user/{user_id}/workspace/{workspace_id}")
-def unassign_workspace(call: Call) -> Answer:
+def unassign_workspace(call: Call) -> None:
     """Take a user out of a Workspace; out of the last one, nobody is taken."""
     workspace_id, _ = _membership(call)
     user = the_user(call)
@@ -87,39 +82,34 @@ def unassign_workspace(call: Call) -> Answer:
     del user.memberships[workspace_id]
     if user.organisation_id == workspace_id:
         user.organisation_id = min(user.memberships)
-    return Answer(204)
 
 
 @serves("PATCH", "/api/v2/user/{user_id}/workspace/{workspace_id}")
-def set_workspace_status(call: Call) -> Answer:
+def set_workspace_status(call: Call) -> None:
     """Suspend a user in a Workspace, or make the user active there."""
     _, membership = _membership(call)
-    validate(call.object(), STATUS, "Workspace")
-    status = int(call.object()["status"]["id"])
+    status = int(call.checked(STATUS, "Workspace")["status"]["id"])
     if status not in {UserStatus.ACTIVE, UserStatus.SUSPENDED}:
         raise ApiError("Forbidden", f"Status {status} cannot be set.")
     membership.status = UserStatus(status)
-    return Answer(204)
 
 
 @serves("PUT", "/api/v2/user/{user_id}/workspace/{workspace_id}/role/{role_id}")
-def assign_workspace_role(call: Call) -> Answer:
+def assign_workspace_role(call: Call) -> None:
     """Give a user a role in a Workspace."""
     _, membership = _membership(call)
     if the_role(call) in membership.role_ids:
         raise ApiError("BadRequest", "The role is assigned already.")
     add_role(membership, the_role(call))
-    return Answer(204)
 
 
 @serves("DELETE", "/api/v2/user/{user_id}/workspace/{workspace_id}/role/{role_id}")
-def remove_workspace_role(call: Call) -> Answer:
+def remove_workspace_role(call: Call) -> None:
     """Take a role in a Workspace from a user."""
     _, membership = _membership(call)
     if membership.role_ids == [the_role(call)]:
         raise ApiError("BadRequest", "The last role of a user cannot be removed.")
     drop_role(membership, the_role(call))
-    return Answer(204)
 
 
 @serves("POST", "/api/v2/user/{user_id}/support_token")

@@ -14,8 +14,7 @@ from airflow_provider_emnify.api.enums import (
     EventSeverity,
     UserStatus,
 )
-from airflow_provider_emnify.sandbox.http.answer import Answer
-from airflow_provider_emnify.sandbox.http.errors import ApiError
+from airflow_provider_emnify.sandbox.http.answers import Answer, ApiError
 from airflow_provider_emnify.sandbox.world.lookups import EventType
 from airflow_provider_emnify.sandbox.world.records.accounts import (
     ApplicationToken,

@@ -7,7 +7,7 @@ import itertools
 import time
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -46,22 +46,33 @@ class Clock:
         return self.time()
 
 
+class Living(Protocol):
+    """What has turns, and counts them: what was due in an earlier one does not happen."""
+
+    life: int
+
+
 class Agenda:
     """What will happen at which time: devices that come online, users that activate their account."""
 
     def __init__(self) -> None:
-        self._due: list[tuple[float, int, Callable[[float], None]]] = []
+        self._due: list[tuple[float, int, Callable[[float], None], Living | None, int]] = []
         self._sequence = itertools.count()
 
-    def at(self, when: float, happening: Callable[[float], None]) -> None:
-        """Let ``happening`` be called with ``when`` once the time has come."""
-        heapq.heappush(self._due, (when, next(self._sequence), happening))
+    def at(self, when: float, happening: Callable[[float], None], of: Living | None = None) -> None:
+        """Let ``happening`` be called with ``when`` once the time has come.
+
+        :param of: Whose it is: nothing happens if its turn has passed by then.
+        """
+        life = 0 if of is None else of.life
+        heapq.heappush(self._due, (when, next(self._sequence), happening, of, life))
 
     def run_until(self, now: float) -> None:
         """Let everything happen that is due, in order of time."""
         while self._due and self._due[0][0] <= now:
-            when, _, happening = heapq.heappop(self._due)
-            happening(when)
+            when, _, happening, of, life = heapq.heappop(self._due)
+            if of is None or of.life == life:
+                happening(when)
 
 
 def date(when: float) -> str:

@@ -38,25 +38,24 @@ OFFER = 7 * DAY
 def begin(state: State, attachment: Attachment, now: float) -> None:
     """Let an attachment become active a little later; a transit gateway only as long as its offer stands."""
     attachment.life += 1
-    life, after = attachment.life, state.settings.attachments_active_after
+    after = state.settings.attachments_active_after
     if attachment.type == TRANSIT_GATEWAY:
         attachment.status, attachment.offer_ends = AWS_ACTIVATION, now + OFFER
 
     def go_on(when: float) -> None:
-        if attachment.life == life and attachment.status == EGN_ACTIVATION:
+        if attachment.status == EGN_ACTIVATION:
             attachment.status = CRG_ACTIVATION
 
     def finish(when: float) -> None:
-        late = attachment.offer_ends is not None and when > attachment.offer_ends
-        if attachment.life != life or late:
+        if attachment.offer_ends is not None and when > attachment.offer_ends:
             return
         failure = state.outcomes.take("cloud_connect", attachment.id, attachment.name)
         attachment.status = ACTIVE if failure is None else failure.status
         if attachment.status == DEACTIVATED:
             attachment.terminated = when
 
-    state.agenda.at(now + after / 2, go_on)
-    state.agenda.at(now + after, finish)
+    state.agenda.at(now + after / 2, go_on, attachment)
+    state.agenda.at(now + after, finish, attachment)
 
 
 def deactivate(state: State, attachment: Attachment, now: float) -> None:

@@ -11,22 +11,17 @@ if TYPE_CHECKING:
     from airflow_provider_emnify.sandbox.world.state import State
 
 TYPES: dict[int, str] = {1: "Usage", 2: "Event"}
-FILTER_FIELDS: dict[int, str] = dict(
-    enumerate(
-        (
-            "organisation",
-            "endpoint",
-            "sim",
-            "event_type",
-            "event_severity",
-            "event_source",
-            "traffic_type",
-            "country",
-            "operator",
-        ),
-        1,
-    )
-)
+FILTER_FIELDS: dict[int, str] = {
+    1: "organisation",
+    2: "endpoint",
+    3: "sim",
+    4: "event_type",
+    5: "event_severity",
+    6: "event_source",
+    7: "traffic_type",
+    8: "country",
+    9: "operator",
+}
 CREDENTIALS: dict[str, tuple[str, ...]] = {
     "AwsKinesis": ("region", "stream_name", "role_arn"),
     "S3": ("region", "bucket_name", "role_arn"),
@@ -43,17 +38,14 @@ def settle(state: State, stream: DataStream, target: DataStreamStatus, now: floa
     """Let a stream become what it is to be, a little later."""
     stream.life += 1
     stream.status, stream.target = DataStreamStatus.PENDING, target
-    life = stream.life
 
     def become(when: float) -> None:
-        if stream.life != life:
-            return
         failure = None
         if stream.target is DataStreamStatus.RUNNING:
             failure = state.outcomes.take("data_stream", stream.id, stream.name)
         stream.status = stream.target if failure is None else DataStreamStatus.ERROR
 
-    state.agenda.at(now + state.settings.streams_running_after, become)
+    state.agenda.at(now + state.settings.streams_running_after, become, stream)
 
 
 def delete(state: State, stream: DataStream, now: float) -> None:

@@ -11,7 +11,7 @@ from airflow_provider_emnify.api.enums import (
     EventSource,
     SimStatus,
 )
-from airflow_provider_emnify.sandbox.http.errors import ApiError
+from airflow_provider_emnify.sandbox.http.answers import ApiError
 from airflow_provider_emnify.sandbox.world import messaging
 from airflow_provider_emnify.sandbox.world.lookups import EventType
 
@@ -192,35 +192,27 @@ def reset_connectivity(
 
 def _connect(state: State, endpoint: Endpoint, now: float) -> None:
     endpoint.life += 1
-    endpoint.connecting = True
-    life = endpoint.life
 
     def attach(when: float) -> None:
-        if endpoint.life == life:
-            endpoint.connectivity = Connectivity.ATTACHED
-            _network(state, endpoint, EventType.UPDATE_LOCATION, "New location received from VLR.", when)
-            _network(
-                state, endpoint, EventType.UPDATE_GPRS_LOCATION, "New location received from SGSN.", when
-            )
-            messaging.deliver_buffered(state, endpoint, when)
+        endpoint.connectivity = Connectivity.ATTACHED
+        _network(state, endpoint, EventType.UPDATE_LOCATION, "New location received from VLR.", when)
+        _network(state, endpoint, EventType.UPDATE_GPRS_LOCATION, "New location received from SGSN.", when)
+        messaging.deliver_buffered(state, endpoint, when)
 
-    state.agenda.at(now + state.settings.online_after / 3, attach)
+    state.agenda.at(now + state.settings.online_after / 3, attach, endpoint)
     _go_online(state, endpoint, now)
 
 
 def _go_online(state: State, endpoint: Endpoint, now: float) -> None:
     endpoint.connecting = True
-    life = endpoint.life
 
     def go_online(when: float) -> None:
-        if endpoint.life == life:
-            endpoint.connecting = False
-            endpoint.connectivity = Connectivity.ONLINE
-            _network(
-                state, endpoint, EventType.CREATE_PDP_CONTEXT, "New PDP Context successfully activated.", when
-            )
+        endpoint.connecting = False
+        endpoint.connectivity = Connectivity.ONLINE
+        text = "New PDP Context successfully activated."
+        _network(state, endpoint, EventType.CREATE_PDP_CONTEXT, text, when)
 
-    state.agenda.at(now + state.settings.online_after, go_online)
+    state.agenda.at(now + state.settings.online_after, go_online, endpoint)
 
 
 def _disconnect(state: State, endpoint: Endpoint, now: float) -> None:

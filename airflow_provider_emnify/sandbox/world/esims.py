@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_emnify.sandbox.http.errors import ApiError
+from airflow_provider_emnify.sandbox.http.answers import ApiError
 from airflow_provider_emnify.sandbox.world.clock import DAY
 from airflow_provider_emnify.sandbox.world.records.esims import (
     AUDIT,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import IntEnum
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow_provider_emnify.api.enums import (
     EndpointStatus,
@@ -13,15 +13,23 @@ from airflow_provider_emnify.api.enums import (
     UserStatus,
 )
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
 
 def described(member: Any) -> dict[str, Any]:
     """An entry of a lookup as it stands in an object."""
     return {"id": int(member), "description": member.label}
 
 
-def lookup(enum: type[EndpointStatus | SimStatus | UserStatus]) -> list[dict[str, Any]]:
+def entries(lookup: Mapping[int, str], key: str = "description") -> list[dict[str, Any]]:
     """All entries of a lookup."""
-    return [described(member) for member in enum]
+    return [{"id": number, key: name} for number, name in lookup.items()]
+
+
+def entry(lookup: Mapping[int, str], name: str) -> dict[str, Any]:
+    """The entry of a lookup that has this name."""
+    return next(row for row in entries(lookup) if row["description"] == name)
 
 
 ENDPOINT_STATUSES = {status: described(status) for status in EndpointStatus}

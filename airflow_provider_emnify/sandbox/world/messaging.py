@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_emnify.api.enums import Connectivity, SmsStatus
-from airflow_provider_emnify.sandbox.http.errors import ApiError, wrong
+from airflow_provider_emnify.sandbox.http.answers import ApiError, wrong
 from airflow_provider_emnify.sandbox.world.clock import DAY, parse_date
 from airflow_provider_emnify.sandbox.world.records.fleet import Sms
 

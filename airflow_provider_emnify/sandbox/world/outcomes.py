@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 KINDS: dict[str, str] = {
     # kind: the message that is told where the order has none
@@ -18,6 +21,49 @@ KINDS: dict[str, str] = {
 """What can be ordered to fail."""
 
 ATTACHMENT_FAILURES = (2, 7, 8)
+
+
+class Order(Protocol):
+    """An order: how often it is to be carried out (None: always), and how often it has been."""
+
+    times: int | None
+    hits: int
+
+
+T = TypeVar("T", bound=Order)
+
+
+class Orders(Generic[T]):
+    """The orders that are in force, first come first."""
+
+    def __init__(self) -> None:
+        self._orders: list[T] = []
+        self._lock = threading.Lock()
+
+    def put(self, order: T) -> T:
+        """Put an order in force, and return it."""
+        with self._lock:
+            self._orders.append(order)
+        return order
+
+    def clear(self) -> None:
+        """Withdraw all orders."""
+        with self._lock:
+            self._orders.clear()
+
+    def __len__(self) -> int:
+        return len(self._orders)
+
+    def first(self, fits: Callable[[T], bool]) -> T | None:
+        """Return the first order that fits, and count it; the last time, it is withdrawn."""
+        with self._lock:
+            for order in self._orders:
+                if fits(order):
+                    order.hits += 1
+                    if order.times is not None and order.hits >= order.times:
+                        self._orders.remove(order)
+                    return order
+        return None
 
 
 @dataclass(slots=True, eq=False)
@@ -54,40 +100,19 @@ class Outcome:
             self.message = KINDS[self.kind]
 
 
-class Outcomes:
+class Outcomes(Orders[Outcome]):
     """The failures that are ordered, first come first."""
-
-    def __init__(self) -> None:
-        self._outcomes: list[Outcome] = []
-        self._lock = threading.Lock()
 
     def add(self, kind: str, of: int | str | None = None, **outcome: Any) -> Outcome:
         """Order a failure; the arguments are those of :class:`Outcome`.
 
         :return: The order; its ``hits`` count.
         """
-        added = Outcome(kind, of, **outcome)
-        with self._lock:
-            self._outcomes.append(added)
-        return added
-
-    def clear(self) -> None:
-        """Withdraw all orders."""
-        with self._lock:
-            self._outcomes.clear()
-
-    def __len__(self) -> int:
-        return len(self._outcomes)
+        return self.put(Outcome(kind, of, **outcome))
 
     def take(self, kind: str, *names: object) -> Outcome | None:
         """Return the failure that is ordered for a thing known by any of ``names``, and count it."""
         known = {str(name) for name in names}
-        with self._lock:
-            for outcome in self._outcomes:
-                if outcome.kind != kind or (outcome.of is not None and str(outcome.of) not in known):
-                    continue
-                outcome.hits += 1
-                if outcome.times is not None and outcome.hits >= outcome.times:
-                    self._outcomes.remove(outcome)
-                return outcome
-        return None
+        return self.first(
+            lambda outcome: outcome.kind == kind and (outcome.of is None or str(outcome.of) in known)
+        )

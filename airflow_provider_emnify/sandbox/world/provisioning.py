@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_emnify.api.enums import EndpointStatus, SimStatus
-from airflow_provider_emnify.sandbox.http.errors import ApiError, finding, invalid
+from airflow_provider_emnify.sandbox.http.answers import ApiError, wrong
 from airflow_provider_emnify.sandbox.http.fields import (
     Field,
     boolean,
@@ -36,6 +36,7 @@ OWN: dict[str, Field] = {
     "imei_lock": boolean(),
     "ip_address": text(),
 }
+_STATUSES = (EndpointStatus.ENABLED, EndpointStatus.DISABLED)
 NEW_SIM = reference(activate=boolean(), status=reference())
 SHARED: dict[str, Field] = {
     "service_profile": reference(required=True),
@@ -67,8 +68,8 @@ def check_shared(state: State, body: Json) -> None:
         if number is not None:
             state.existing(table, number, resource)
     status = number_of(body, "status")
-    if status not in {None, EndpointStatus.ENABLED, EndpointStatus.DISABLED}:
-        raise ApiError("InvalidReference", f"Invalid reference to Status with id {status}")
+    if status is not None:
+        state.existing(_STATUSES, status, "Status")
 
 
 def check_address(state: State, body: Json, own: Endpoint | None = None) -> None:
@@ -79,9 +80,7 @@ def check_address(state: State, body: Json, own: Endpoint | None = None) -> None
     try:
         ipaddress.ip_address(address)
     except ValueError:
-        raise invalid(
-            finding("InvalidFormat", "Endpoint - ip_address has invalid format: expecting an IP address.")
-        ) from None
+        raise wrong("Endpoint - ip_address has invalid format: expecting an IP address.") from None
     if any(other.ip_address == address and other is not own for other in state.endpoints.values()):
         raise ApiError("Duplicated", f"IP address {address} is in use.")
 
@@ -97,7 +96,7 @@ def new_sim(state: State, body: Json) -> tuple[Sim, SimStatus] | None:
     if body["sim"].get("activate"):
         testing = state.settings.factory_test_mode and sim.status is SimStatus.ISSUED
         target = SimStatus.FACTORY_TEST if testing else SimStatus.ACTIVATED
-    target = _sim_status(body["sim"], target)
+    target = _sim_status(state, body["sim"], target)
     devices.check_sim_status(sim, target)
     return sim, target
 
@@ -120,22 +119,20 @@ def changed_sim(
     wanted = number_of(change, "status")
     if wanted is None or sim is None:
         return sim, None
-    if bulk and wanted not in {SimStatus.ACTIVATED, FACTORY_TEST_IN_BULK}:
-        raise ApiError("InvalidReference", f"Invalid reference to SimStatus with id {wanted}")
-    target = _sim_status(change, sim.status)
+    if bulk:
+        state.existing({SimStatus.ACTIVATED, FACTORY_TEST_IN_BULK}, wanted, "SimStatus")
+    target = _sim_status(state, change, sim.status)
     devices.check_sim_status(sim, target)
     return sim, target
 
 
-def _sim_status(sim: Json, default: SimStatus) -> SimStatus:
+def _sim_status(state: State, sim: Json, default: SimStatus) -> SimStatus:
     number = number_of(sim, "status")
     if number is None:
         return default
     if number == FACTORY_TEST_IN_BULK:
         return SimStatus.FACTORY_TEST
-    if number not in set(SimStatus):
-        raise ApiError("InvalidReference", f"Invalid reference to SimStatus with id {number}")
-    return SimStatus(number)
+    return SimStatus(state.existing(set(SimStatus), number, "SimStatus"))
 
 
 def create(

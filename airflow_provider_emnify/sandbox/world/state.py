@@ -13,7 +13,7 @@ from airflow_provider_emnify.api.enums import (
     EventSource,
     UserStatus,
 )
-from airflow_provider_emnify.sandbox.http.errors import ApiError, not_found
+from airflow_provider_emnify.sandbox.http.answers import ApiError, not_found
 from airflow_provider_emnify.sandbox.world.clock import DAY, Agenda, Clock, event_date
 from airflow_provider_emnify.sandbox.world.outcomes import Outcomes
 from airflow_provider_emnify.sandbox.world.records.accounts import ApplicationToken, Membership, User
@@ -32,6 +32,8 @@ from airflow_provider_emnify.sandbox.world.records.fleet import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Container
+
     from airflow_provider_emnify.sandbox.world.lookups import EventType
     from airflow_provider_emnify.sandbox.world.records.integrations import Attachment, DataStream
 
@@ -181,8 +183,8 @@ class State:
         """Return the SIM of an endpoint."""
         return None if endpoint.sim_id is None else self.sims.get(endpoint.sim_id)
 
-    def existing(self, table: dict[int, Any], number: Any, resource: str) -> int:
-        """Return the id of a thing that must exist, or answer 422."""
+    def existing(self, table: Container[int], number: Any, resource: str) -> int:
+        """Return the id of a thing that must exist, or of a status that may be, or answer 422."""
         if number not in table:
             raise ApiError("InvalidReference", f"Invalid reference to {resource} with id {number}")
         return int(number)

@@ -1,7 +1,8 @@
-"""emnify's errors: codes, tokens and the shape of their bodies."""
+"""What is sent back: answers, and emnify's errors with their codes, tokens and the shape of their bodies."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -40,6 +41,25 @@ _FOUND_IN_INPUT = frozenset({"InvalidReference", "NotAllowed"})
 _ESIM_PATHS = ("/api/v1/euicc", "/api/v1/sim/operation", "/api/v1/sim/unlinked_product_stats")
 
 
+class _Missing:
+    """Stands for a body that was not sent."""
+
+    def __bool__(self) -> bool:
+        return False
+
+
+MISSING = _Missing()
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What is sent back. Without ``body`` the answer is empty."""
+
+    status: int = 200
+    body: Any = MISSING
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
 class ApiError(Exception):
     """An error that is answered to the caller.
 
@@ -76,6 +96,11 @@ class ApiError(Exception):
         if self.errors is not None:
             body["errors"] = [dict(error) for error in self.errors]
         return body
+
+    @property
+    def answer(self) -> Answer:
+        """The answer."""
+        return Answer(self.status, self.body, self.headers)
 
 
 def shaped(error: ApiError, template: str | None) -> dict[str, Any]:
