@@ -7,27 +7,34 @@ import json
 import math
 import re
 from collections.abc import Callable, Mapping, Sequence
-from datetime import timedelta
+from datetime import date, timedelta
+from decimal import Decimal
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
+from airflow_provider_emnify.api.enums import Lookup
 from airflow_provider_emnify.api.errors import one_line
+from airflow_provider_emnify.api.resources.fields import moment
 from airflow_provider_emnify.api.secrets.names import secrets_in
 from airflow_provider_emnify.api.values import parse_id, parse_pairs
 from airflow_provider_emnify.hooks.masking import mask, texts_in
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
-    from decimal import Decimal
     from typing import Self
 
     from airflow_provider_emnify.airflow_names import XComArg
+    from airflow_provider_emnify.api.types import Row
 
     Id = int | str | float | Decimal | Mapping[str, Any]
     #: Ids as users, XCom, SQL results and templates give them (:mod:`~airflow_provider_emnify.api.values`).
     Ids = Id | Iterable[Id | Iterable[Id]] | XComArg
+    OneId = Id | XComArg
+    #: Rows as users, XCom and templates give them: dicts, one dict, or their text.
+    GivenRows = Row | Iterable[Row] | str | XComArg
 
 T = TypeVar("T")
+Status = TypeVar("Status", bound=Lookup)
 
 _TEMPLATE = re.compile(r"\{\{|\{%|\{#")
 
@@ -42,7 +49,7 @@ def is_known(value: Any) -> bool:
         return all(is_known(key) and is_known(item) for key, item in value.items())
     if isinstance(value, (list, tuple, set, frozenset)):
         return all(is_known(item) for item in value)
-    return isinstance(value, (int, float, bool, range))
+    return isinstance(value, (int, float, Decimal, range, bytes, date, timedelta))
 
 
 class Argument(Generic[T]):
@@ -54,13 +61,16 @@ class Argument(Generic[T]):
 
     :param parse: Returns what a value means, of the value and the argument's name; raises ``ValueError``. It
         takes what it has returned, too.
+    :param field: Name of the argument, where Airflow has taken the attribute's name for something else.
     """
 
-    def __init__(self, parse: Callable[[Any, str], T]) -> None:
+    def __init__(self, parse: Callable[[Any, str], T], field: str | None = None) -> None:
         self.parse = parse
+        self.field = field
 
     def __set_name__(self, owner: type, name: str) -> None:
         self.name = name
+        self.field = self.field or name
 
     @overload
     def __get__(self, instance: None, owner: type | None = None) -> Self: ...
@@ -76,7 +86,9 @@ class Argument(Generic[T]):
 
     def __set__(self, instance: object, value: Any) -> None:
         if self.name not in instance.__dict__:  # later it is Airflow that sets what it has rendered
-            check_early(self.parse, value, self.name)
+            templated = self.name in getattr(instance, "template_fields", ())
+            if not templated or is_known(value):
+                self.parse(value, self.field or self.name)
         instance.__dict__[self.name] = value
 
 
@@ -88,7 +100,7 @@ def parse_arguments(task: object) -> None:
     for name in [*task.__dict__]:
         argument = getattr(type(task), name, None)
         if isinstance(argument, Argument):
-            task.__dict__[name] = argument.parse(task.__dict__[name], name)
+            task.__dict__[name] = argument.parse(task.__dict__[name], argument.field or name)
 
 
 def check_early(parse: Callable[..., Any], value: Any, *args: Any) -> None:
@@ -116,6 +128,18 @@ def one_of(*allowed: str) -> Callable[[Any, str], str]:
     return lambda value, field: parse_choice(value, allowed, field)
 
 
+def status_in(*allowed: Status) -> Callable[[Any, str], Status]:
+    """Return a parser of one of a few statuses: the enum, its name or its number."""
+
+    def parse_status(value: Any, field: str) -> Status:
+        try:
+            return allowed[0].parse(value, allowed)
+        except ValueError as error:
+            raise ValueError(f"{field}: {error}") from None
+
+    return parse_status
+
+
 def optional(parse: Callable[[Any, str], T]) -> Callable[[Any, str], T | None]:
     """Return a parser of what may be nothing (``None``, ``""``, ``"None"``), which is None then."""
 
@@ -133,7 +157,7 @@ def parse_choice(value: Any, allowed: Sequence[str], field: str) -> str:
     """
     if isinstance(value, str) and value in allowed:
         return value
-    raise ValueError(f"{field}: {value!r} is not one of {', '.join(map(repr, allowed))}")
+    raise ValueError(f"{field}: {value!r} is not valid; allowed: {', '.join(allowed)}")
 
 
 def parse_text(value: Any, field: str) -> str:
@@ -143,7 +167,7 @@ def parse_text(value: Any, field: str) -> str:
     """
     if isinstance(value, str) and value.strip():
         return value.strip()
-    raise ValueError(f"{field}: {value!r} is no text; give one that is not empty")
+    raise ValueError(f"{field}: {value!r} is not a valid text; give one that is not empty")
 
 
 def parse_bool(value: Any, field: str) -> bool:
@@ -171,7 +195,7 @@ def parse_mapping(value: Any, field: str) -> dict[str, Any]:
     if given is None or given == "":
         return {}
     if not isinstance(given, Mapping):
-        raise ValueError(f"{field}: {value!r} is no dict of values by name")  # noqa: TRY004 - as all bad arguments
+        raise ValueError(f"{field}: {value!r} is not a dict; give values by name")  # noqa: TRY004 - as all bad arguments
     return {str(name): item for name, item in given.items()}
 
 
@@ -182,14 +206,14 @@ parse_optional_id = optional(parse_id)
 def parse_amount(value: Any, field: str) -> float:
     """Return a volume, also from what a template renders to.
 
-    :raises ValueError: naming the field and the value, when it is no number above 0.
+    :raises ValueError: naming the field and the value, when it is not a number above 0.
     """
     try:
         number = math.nan if isinstance(value, bool) else float(value)
     except (TypeError, ValueError):
         number = math.nan
     if not 0 < number < math.inf:
-        raise ValueError(f"{field}: {value!r} is no number above 0")
+        raise ValueError(f"{field}: {value!r} is not a valid number; give one above 0")
     return number
 
 
@@ -201,25 +225,48 @@ def parse_seconds(value: float | timedelta, field: str) -> float:
     if isinstance(value, timedelta):
         value = value.total_seconds()
     if isinstance(value, bool) or not isinstance(value, (int, float)) or value < 0:
-        raise ValueError(f"{field}: {value!r} is no number of seconds")
+        raise ValueError(
+            f"{field}: {value!r} is not a valid number of seconds; give 0 or more, or a timedelta"
+        )
     return float(value)
 
 
-def require_confirmation(value: Any, what: str) -> None:
-    """Refuse to do what cannot be undone, unless it was confirmed.
+def parse_moment(value: Any, field: str) -> str:
+    """Return a point in time as emnify takes it, of a datetime, a date or ISO 8601 text.
 
-    :param value: The operator's ``confirm``.
-    :param what: What would be done, for the message.
-    :raises ValueError: when it is anything but True.
+    :raises ValueError: naming the field and the value, for anything else.
     """
-    if value is not True:
-        raise ValueError(f"confirm: {what} cannot be undone; set confirm=True to do it")
+    try:
+        if isinstance(value, (str, date)) and (text := moment(value)) is not None:
+            return text
+    except ValueError:
+        pass
+    raise ValueError(f"{field}: {value!r} is not a valid date or time; give one in ISO 8601")
+
+
+def confirmed(what: str) -> Callable[[Any, str], bool]:
+    """Return a parser of a ``confirm`` without which nothing is done.
+
+    :param what: What would be done, for the message.
+    """
+
+    def parse_confirmation(value: Any, field: str) -> bool:
+        if value is not True:
+            raise ValueError(f"{field}: {what} cannot be undone; set confirm=True to do it")
+        return True
+
+    return parse_confirmation
+
+
+def require_confirmation(value: Any, what: str) -> None:
+    """Refuse to do what cannot be undone, unless it was confirmed: see :func:`confirmed`."""
+    confirmed(what)(value, "confirm")
 
 
 def shorten(ids: Sequence[object], most: int = 10) -> str:
-    """Return ids as a log line can hold them."""
+    """Return ids as a log line can hold them; ``none`` for none."""
     shown = one_line(", ".join(map(str, ids[:most])))
-    return shown if len(ids) <= most else f"{shown} and {len(ids) - most} more"
+    return (shown or "none") if len(ids) <= most else f"{shown} and {len(ids) - most} more"
 
 
 def _literal(text: str) -> Any:

@@ -66,7 +66,7 @@ def sanitize_uri(uri: SplitResult) -> SplitResult:
             f"{uri.geturl()} has no organisation: an asset of emnify is emnify://ORGANISATION/STREAM"
         )
     if stream not in _names():
-        raise ValueError(f"{uri.geturl()}: {stream!r} is no stream; there are: {', '.join(_names())}")
+        raise ValueError(f"{uri.geturl()}: {stream!r} is not a valid stream; allowed: {', '.join(_names())}")
     return uri._replace(path=f"/{stream}", query="", fragment="")
 
 

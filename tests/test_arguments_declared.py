@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import copy
+import re
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
 
 from airflow_provider_emnify.airflow_names import AirflowFailException
+from airflow_provider_emnify.api import EndpointStatus
 from airflow_provider_emnify.api.values import parse_ids
-from airflow_provider_emnify.arguments import Argument, one_of, optional, parse_bool, parse_text
+from airflow_provider_emnify.arguments import Argument, one_of, optional, parse_bool, parse_text, status_in
 from airflow_provider_emnify.operators.base import EmnifyBaseOperator
 
 
@@ -46,9 +50,9 @@ class Tidy(EmnifyBaseOperator):
 @pytest.mark.parametrize(
     ("bad", "says"),
     [
-        ({"ids": "seven"}, "ids: 'seven' is no id"),
+        ({"ids": "seven"}, "ids: 'seven' is not a valid id"),
         ({"ids": [1, [2, True]]}, "ids: True"),
-        ({"ids": 7, "mode": "quick"}, "mode: 'quick' is not one of 'fast', 'slow'"),
+        ({"ids": 7, "mode": "quick"}, "mode: 'quick' is not valid; allowed: fast, slow"),
         ({"ids": 7, "note": 5}, "note: 5"),
         ({"ids": 7, "dry_run_only": "perhaps"}, "dry_run_only: 'perhaps'"),
     ],
@@ -100,3 +104,51 @@ def test_a_subclass_inherits_and_replaces_arguments() -> None:
     assert Narrow(task_id="t", ids=7, mode="slow").execute({})[0] == [7]
     with pytest.raises(ValueError, match="mode: 'fast'"):
         Narrow(task_id="t", ids=7)
+
+
+class Named(EmnifyBaseOperator):
+    """An operator with an argument whose name Airflow uses for something else."""
+
+    is_dry_run = Argument(parse_bool, "dry_run")
+    status = Argument(status_in(EndpointStatus.ENABLED, EndpointStatus.DISABLED))
+
+    def __init__(self, *, dry_run: Any = True, status: Any = "enabled", **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.is_dry_run = dry_run
+        self.status = status
+
+    def execute(self, context: Any) -> Any:
+        del context
+        return self.is_dry_run, self.status
+
+
+def test_messages_name_the_argument_and_not_the_attribute() -> None:
+    with pytest.raises(ValueError, match=r"^dry_run: 'perhaps'"):
+        Named(task_id="t", dry_run="perhaps")
+    assert Named(task_id="t", dry_run="no").execute({}) == (False, EndpointStatus.ENABLED)
+
+
+@pytest.mark.parametrize("status", ["Disabled", 1, "1", EndpointStatus.DISABLED])
+def test_a_status_is_the_enum_its_name_or_its_number(status: Any) -> None:
+    task = Named(task_id="t", status=status)
+    assert task.status == status
+    assert task.execute({})[1] is EndpointStatus.DISABLED
+    assert task.execute({})[1] is EndpointStatus.DISABLED
+
+
+@pytest.mark.parametrize("status", ["deleted", 2, "enabeld", None, True, 1.0, "{{ params.status }}"])
+def test_a_status_that_cannot_be_given_is_refused_with_those_that_can(status: Any) -> None:
+    says = f"status: {status!r} is not a valid endpoint status; allowed: enabled, disabled"
+    with pytest.raises(ValueError, match=f"^{re.escape(says)}$"):
+        Named(task_id="t", status=status)
+
+
+def test_a_template_where_none_is_rendered_is_refused_when_the_dag_is_parsed() -> None:
+    with pytest.raises(ValueError, match=r"dry_run_only: '{{ params.x }}'"):
+        Tidy(task_id="t", ids=7, dry_run_only="{{ params.x }}")
+
+
+@pytest.mark.parametrize("ids", [b"7", Decimal("7.5"), datetime(2026, 1, 1, tzinfo=UTC), timedelta(days=1)])
+def test_values_of_a_wrong_type_are_refused_when_the_dag_is_parsed(ids: Any) -> None:
+    with pytest.raises(ValueError, match=r"^ids: .* is not a valid id; give"):
+        Tidy(task_id="t", ids=ids)

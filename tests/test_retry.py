@@ -51,7 +51,7 @@ def test_what_may_pass_is_left_to_airflow_s_retries(kind: type[EmnifyError]) -> 
 
 def test_a_bad_argument_fails_at_once() -> None:
     with pytest.raises(AirflowFailException, match="endpoint_ids"), fail_without_retry():
-        raise ValueError("endpoint_ids: 'x' is no id")
+        raise ValueError("endpoint_ids: 'x' is not a valid id")
 
 
 def test_an_error_of_airflow_goes_through_as_it_is() -> None:

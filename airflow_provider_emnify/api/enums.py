@@ -8,14 +8,27 @@ from __future__ import annotations
 
 import re
 from enum import IntEnum, StrEnum
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from enum import Enum
+
+
+_PROPER = {"Sim": "SIM", "Sms": "SMS", "Cloud": "Cloud", "Connect": "Connect"}
 
 
 def _plain(name: str) -> str:
     return re.sub(r"[\s_-]+", "_", name.strip()).upper()
 
 
-class _Lookup(IntEnum):
+def _refuse(value: Any, kind: type[Enum], allowed: Iterable[Enum]) -> ValueError:
+    words = [_PROPER.get(word, word.lower()) for word in re.findall("[A-Z][a-z]+", kind.__name__)]
+    names = ", ".join(member.name.lower() for member in allowed)
+    return ValueError(f"{value!r} is not a valid {' '.join(words)}; allowed: {names}")
+
+
+class Lookup(IntEnum):
     """A numbered emnify lookup."""
 
     @property
@@ -24,26 +37,22 @@ class _Lookup(IntEnum):
         return self.name.replace("_", " ").capitalize()
 
     @classmethod
-    def parse(cls, value: Any) -> Self:
+    def parse(cls, value: Any, allowed: Sequence[Self] = ()) -> Self:
         """Return the member that ``value`` means.
 
         :param value: The enum, its name (any case; blanks, hyphens and underscores alike), its number, or
             that number as a string.
+        :param allowed: The members that can be given; all without.
         :raises ValueError: for anything else; the message lists what is allowed.
         """
-        if isinstance(value, str):
-            text = _plain(value)
-            if text in cls.__members__:
-                return cls[text]
-            if text.isdecimal():
-                value = int(text)
-        if isinstance(value, int) and not isinstance(value, bool) and value in cls._value2member_map_:
-            return cls(value)
-        allowed = ", ".join(f"{member.name.lower()} ({member.value})" for member in cls)
-        raise ValueError(f"{value!r} is no {cls.__name__}; allowed are {allowed}")
+        text = _plain(value) if isinstance(value, str) else str(value)
+        for member in allowed or cls:
+            if text in {member.name, str(member.value)} and not isinstance(value, (bool, float)):
+                return member
+        raise _refuse(value, cls, allowed or cls)
 
 
-class EndpointStatus(_Lookup):
+class EndpointStatus(Lookup):
     """Status of an endpoint (device)."""
 
     ENABLED = 0
@@ -51,7 +60,7 @@ class EndpointStatus(_Lookup):
     DELETED = 2
 
 
-class SimStatus(_Lookup):
+class SimStatus(Lookup):
     """Status of a SIM. An activated SIM is billed, also on a disabled endpoint."""
 
     ISSUED = 0
@@ -74,7 +83,7 @@ _SIM_TRANSITIONS: dict[SimStatus, frozenset[SimStatus]] = {
 }
 
 
-class UserStatus(_Lookup):
+class UserStatus(Lookup):
     """Status of a user account."""
 
     ACTIVATION_PENDING = 0
@@ -82,7 +91,7 @@ class UserStatus(_Lookup):
     SUSPENDED = 2
 
 
-class SmsStatus(_Lookup):
+class SmsStatus(Lookup):
     """Status of a short message."""
 
     PENDING = 1
@@ -94,7 +103,7 @@ class SmsStatus(_Lookup):
     CANCELED = 7
 
 
-class EventSeverity(_Lookup):
+class EventSeverity(Lookup):
     """Severity of an event."""
 
     INFO = 0
@@ -102,7 +111,7 @@ class EventSeverity(_Lookup):
     CRITICAL = 2
 
 
-class EventSource(_Lookup):
+class EventSource(Lookup):
     """Where an event comes from."""
 
     NETWORK = 0
@@ -110,7 +119,7 @@ class EventSource(_Lookup):
     API = 2
 
 
-class QuotaStatus(_Lookup):
+class QuotaStatus(Lookup):
     """Status of a data or SMS quota."""
 
     ACTIVE = 1
@@ -118,7 +127,7 @@ class QuotaStatus(_Lookup):
     EXPIRED = 3
 
 
-class DataStreamStatus(_Lookup):
+class DataStreamStatus(Lookup):
     """Status of a data stream."""
 
     RUNNING = 1
@@ -127,14 +136,14 @@ class DataStreamStatus(_Lookup):
     PENDING = 4
 
 
-class ApplicationTokenStatus(_Lookup):
+class ApplicationTokenStatus(Lookup):
     """Status of an application token. Auth tokens issued from it outlive a revocation."""
 
     ACTIVATED = 0
     REVOKED = 1
 
 
-class CloudConnectStatus(_Lookup):
+class CloudConnectStatus(Lookup):
     """Status of a Cloud Connect attachment."""
 
     PENDING_CUSTOMER_ACTION = 1
@@ -163,7 +172,7 @@ class _Word(StrEnum):
         """
         if isinstance(value, str) and _plain(value) in cls.__members__:
             return cls[_plain(value)]
-        raise ValueError(f"{value!r} is no {cls.__name__}; allowed are {', '.join(cls)}")
+        raise _refuse(value, cls, cls)
 
 
 class Connectivity(_Word):

@@ -337,7 +337,7 @@ def _describe(body: Any, text: str, headers: Mapping[str, str], reason: str) -> 
         return f"unexpected answer {text}"
     if "html" in headers.get("Content-Type", "").lower() or text[:1] == "<":
         return f"an HTML page instead of JSON: {text}"
-    return f"the answer is no JSON: {text}"
+    return f"the answer is not JSON: {text}"
 
 
 def _told(value: Any) -> str:

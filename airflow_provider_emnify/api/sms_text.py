@@ -75,11 +75,11 @@ def split_text(text: str, reference: int = 0) -> list[SmsPart]:
     :raises ValueError: for an empty text, one of more than 255 parts, or one that is not Unicode.
     """
     if not isinstance(text, str) or not text:
-        raise ValueError(f"text: {text!r} is no text to send; give one that is not empty")
+        raise ValueError(f"text: {text!r} is not a valid text; give one that is not empty")
     if not 0 <= reference <= 0xFF:  # noqa: PLR2004 - one octet
         raise ValueError(f"reference: {reference!r} is not from 0 to 255")
     if any(0xD800 <= ord(character) <= 0xDFFF for character in text):  # noqa: PLR2004 - Unicode's own numbers
-        raise ValueError("text: it holds half of a surrogate pair, which is no character")
+        raise ValueError("text: it holds half of a surrogate pair, which is not a character")
     if is_gsm(text):
         sizes, dcs, whole, part = [septets(character) for character in text], DCS_GSM_7BIT, 160, 153
     else:
@@ -122,7 +122,7 @@ def parse_sender(value: Any, field: str = "source_address") -> Sender | None:
     if re.fullmatch(r"\+?[0-9]+", address):
         raise ValueError(f"{field}: {value!r} has more than the 15 digits that a number may have")
     if not address or not is_gsm(address) or not address.isprintable():
-        raise ValueError(f"{field}: {value!r} is no name in characters of the GSM 7 bit alphabet")
+        raise ValueError(f"{field}: {value!r} is not a valid sender; use the GSM 7 bit alphabet")
     if septets(address) > _LONGEST_NAME:
         raise ValueError(
             f"{field}: {value!r} takes {septets(address)} characters, and a name may have {_LONGEST_NAME}"

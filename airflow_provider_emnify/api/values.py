@@ -42,14 +42,14 @@ def parse_id(value: Any, field: str = "id") -> int:
     """
     ids = parse_ids(value, field)
     if len(ids) != 1:
-        raise ValueError(f"{field}: {_shown(value)} is not one id")
+        raise ValueError(f"{field}: {_shown(value)} is not a single id; give one number, like 7")
     return ids[0]
 
 
 def parse_user_ids(value: Any, field: str = "user_ids") -> list[int | str]:
     """Return the user ids or usernames that ``value`` means: emnify finds a user by either.
 
-    :param value: As for :func:`parse_ids`; what is no number must be a username (an email address).
+    :param value: As for :func:`parse_ids`; what is not a number must be a username (an email address).
     :raises ValueError: for anything else; the message shows the value.
     """
     users: dict[int | str, None] = {}
@@ -65,7 +65,7 @@ def parse_texts(value: Any, field: str = "ids") -> list[str]:
     """Return ids that are texts: UUIDs, batch numbers, or numbers that come as text.
 
     :param value: As for :func:`parse_ids`.
-    :raises ValueError: for anything that is no such id; the message shows the value.
+    :raises ValueError: for any other; the message shows the value.
     """
     texts: dict[str, None] = {}
     for item in _items(value, field):
@@ -88,7 +88,7 @@ def parse_pairs(value: Any, field: str) -> list[str]:
     pairs: dict[str, None] = {}
     for item in _pair_items(_literal(value, field) if isinstance(value, str) else value, field):
         if not re.fullmatch(r"\d+/[\w-]+", item):
-            raise ValueError(f"{field}: {item!r} is no pair of ids; give OWNER/ID, for example '12/345'")
+            raise ValueError(f"{field}: {item!r} is not a valid pair of ids; give OWNER/ID, like '12/345'")
         pairs[item] = None
     return list(pairs)
 
@@ -185,8 +185,8 @@ def _long_number(digits: str) -> str:
 
 
 def _refuse(item: Any, value: Any, field: str) -> ValueError:
-    where = "" if item is value else f" in {_shown(value)}"
-    return ValueError(f"{field}: {_shown(item)}{where} is no id; give a number, a list, '1,2' or '[1, 2]'")
+    shown = _shown(item) if item is value else f"{_shown(item)} in {_shown(value)}"
+    return ValueError(f"{field}: {shown} is not a valid id; give a number, a list, '1,2' or '[1, 2]'")
 
 
 def _shown(value: Any) -> str:

@@ -189,7 +189,7 @@ def _credentials(login: str, password: str, extras: Mapping[str, Any], wrong: _W
         fingerprint = extras.get("fingerprint")
         if fingerprint is not None and not isinstance(fingerprint, str):
             raise wrong(
-                "extra 'fingerprint'", "it is no text; give the trusted device's fingerprint in quotes"
+                "extra 'fingerprint'", "it is not a text; give the trusted device's fingerprint in quotes"
             )
         return Credentials(
             username=login, password=password, fingerprint=fingerprint, workspace_id=workspace_id
@@ -235,7 +235,7 @@ def _split_host(given: str, wrong: _Wrong, example: str) -> tuple[str, str, int 
         parts = urlsplit(given)
         name, port = parts.hostname or "", parts.port
     except ValueError:
-        raise wrong("host", f"it is no address; {example}") from None
+        raise wrong("host", f"it is not a valid address; {example}") from None
     if parts.username is not None or parts.password is not None:
         raise wrong("host", f"it holds a user or a password, which belong in login and password; {example}")
     if parts.scheme not in _SCHEMES:
@@ -283,7 +283,7 @@ def _number(
     if not math.isfinite(number) or number < 0 or (kind is float and number == 0):
         raise wrong(f"extra '{name}'", f"it is not {allowed}")
     if kind is int and number != int(number):
-        raise wrong(f"extra '{name}'", "it is no whole number")
+        raise wrong(f"extra '{name}'", "it is not a whole number")
     return number
 
 
@@ -291,7 +291,7 @@ def _share(extras: Mapping[str, Any], name: str, default: float, wrong: _Wrong) 
     value = extras.get(name, default)
     number = _float(value)
     if not 0 <= number < 1:
-        raise wrong(f"extra '{name}'", "it is no share; give 0 or more and below 1, like 0.25")
+        raise wrong(f"extra '{name}'", "it is not a valid share; give 0 or more and below 1, like 0.25")
     return number
 
 
@@ -319,4 +319,4 @@ def _choice(
     value = extras.get(name, default)
     if isinstance(value, str) and value in allowed:
         return value
-    raise wrong(f"extra '{name}'", f"it is not one of {', '.join(allowed)}")
+    raise wrong(f"extra '{name}'", f"it is not valid; allowed: {', '.join(allowed)}")

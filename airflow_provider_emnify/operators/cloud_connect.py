@@ -184,7 +184,8 @@ class EmnifyCreateCloudConnectOperator(EmnifyWaitingOperator):
         kind = number(part(there, "type"), "id")
         if kind is not None and kind != _TYPES[self.type]:
             raise ValueError(
-                f"name: attachment {there['id']} is named {name!r} and is no {self.type}; give another name"
+                f"name: attachment {there['id']} is named {name!r} and is not of type {self.type}; give "
+                "another name"
             )
         if self.if_exists == "fail" and not attempt.created(there):
             raise ValueError(
@@ -327,8 +328,8 @@ def _psk(conn_id: str) -> str:
     psk = masked_connection(conn_id).password or ""
     if not _PSK.fullmatch(psk):
         raise ValueError(
-            f"psk_conn_id: the password of connection '{conn_id}' is no pre-shared key; that has 8 to 64 "
-            "letters, digits, '.' and '_', and does not begin with 0"
+            f"psk_conn_id: the password of connection '{conn_id}' is not a valid pre-shared key; that has 8 "
+            "to 64 letters, digits, '.' and '_', and does not begin with 0"
         )
     return psk
 
@@ -342,7 +343,7 @@ def _id_or_name(value: Any) -> str:
 def _account(value: Any, field: str) -> str:
     digits = str(value).strip()
     if isinstance(value, bool) or not _ACCOUNT.fullmatch(digits):
-        raise ValueError(f"{field}: {value!r} is no AWS account; it has 12 digits")
+        raise ValueError(f"{field}: {value!r} is not a valid AWS account; it has 12 digits")
     return digits
 
 
@@ -350,7 +351,7 @@ def _address(value: Any, field: str) -> str:
     try:
         return str(ipaddress.ip_address(parse_text(value, field)))
     except ValueError:
-        raise ValueError(f"{field}: {value!r} is no IP address") from None
+        raise ValueError(f"{field}: {value!r} is not a valid IP address; give one like 203.0.113.7") from None
 
 
 def _all_networks(value: Any, field: str) -> list[str]:
@@ -362,12 +363,12 @@ def _all_networks(value: Any, field: str) -> list[str]:
     items = [str(item).strip().strip("'\"") for item in items]
     items = [item for item in items if item]
     if not items:
-        raise ValueError(f"{field}: {value!r} is no address range")
+        raise ValueError(f"{field}: {value!r} is not a valid address range; give one like 10.8.0.0/16")
     for item in items:
         try:
             ipaddress.ip_network(item)
         except ValueError as error:
-            raise ValueError(f"{field}: {item!r} is no address range ({error})") from None
+            raise ValueError(f"{field}: {item!r} is not a valid address range ({error})") from None
     return items
 
 

@@ -81,12 +81,12 @@ class EmnifyOperator(EmnifyBaseOperator):
         super().__init__(**kwargs)
         method = find_method(call)
         if isinstance(max_rows, bool) or not isinstance(max_rows, int) or max_rows < 1:
-            raise ValueError(f"max_rows: {max_rows!r} is no number of rows")
+            raise ValueError(f"max_rows: {max_rows!r} is not a valid number of rows; give 1 or more")
         if arguments is None or isinstance(arguments, Mapping):
             check_arguments(call, method, arguments or {})
             _refuse_secrets(call, method, arguments or {})
         elif is_known(arguments):
-            raise ValueError("arguments: this is no dict of arguments by name")
+            raise ValueError("arguments: this is not a dict; give arguments by name")
         self.call = call
         self.secret_arguments = _operation(method).secret_arguments
         self.arguments = {} if arguments is None else arguments
@@ -97,7 +97,7 @@ class EmnifyOperator(EmnifyBaseOperator):
         """Make the call."""
         arguments = self.arguments
         if not isinstance(arguments, Mapping):
-            raise ValueError("arguments: this is no dict of arguments by name")  # noqa: TRY004 - a mend for the DAG, as all others
+            raise ValueError("arguments: this is not a dict; give arguments by name")  # noqa: TRY004 - a mend for the DAG, as all others
         method = find_method(self.call)
         check_arguments(self.call, method, arguments)
         _refuse_secrets(self.call, method, arguments)

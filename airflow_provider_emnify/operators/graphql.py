@@ -101,7 +101,7 @@ class EmnifyGraphqlOperator(EmnifyBaseOperator):
         self.is_idempotent = None if idempotent is None else parse_bool(idempotent, "idempotent")
         self.allow_partial = parse_bool(allow_partial, "allow_partial")
         if isinstance(max_rows, bool) or not isinstance(max_rows, int) or max_rows < 1:
-            raise ValueError(f"max_rows: {max_rows!r} is no number of rows")
+            raise ValueError(f"max_rows: {max_rows!r} is not a valid number of rows; give 1 or more")
         if all_pages is not None and is_known(query) and not query.endswith(tuple(self.template_ext)):
             check_all_pages(query, variables if isinstance(variables, Mapping) else {}, all_pages)
         self.all_pages = all_pages

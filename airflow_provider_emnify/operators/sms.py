@@ -245,7 +245,7 @@ class EmnifyCancelSmsOperator(EmnifyBaseOperator):
 def _expiry(value: Any) -> str | None:
     """Return when an SMS expires, as emnify writes it.
 
-    :raises ValueError: for what is no point in time.
+    :raises ValueError: for what is not a point in time.
     """
     if value is None or (isinstance(value, str) and value.strip() in {"", "None"}):
         return None

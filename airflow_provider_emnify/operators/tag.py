@@ -233,10 +233,10 @@ def tag_names(value: Any) -> list[str]:
     if isinstance(value, str):
         names = _literal(value) if value.strip().startswith(("[", "(")) else value.split(",")
     if not isinstance(names, (list, tuple, set, frozenset)):
-        raise ValueError(f"tags: {value!r} is no list of names")  # noqa: TRY004 - as all bad arguments
+        raise ValueError(f"tags: {value!r} is not a valid list of names")  # noqa: TRY004 - as all bad arguments
     for name in names:
         if not isinstance(name, str) or not name.strip() or "," in name:
-            raise ValueError(f"tags: {name!r} in {value!r} is no name of a tag")
+            raise ValueError(f"tags: {name!r} in {value!r} is not a valid name of a tag")
     return list(dict.fromkeys(name.strip() for name in names))
 
 
@@ -244,4 +244,4 @@ def _literal(value: str) -> Any:
     try:
         return ast.literal_eval(value.strip())
     except (ValueError, SyntaxError):
-        raise ValueError(f"tags: {value!r} is no list of names") from None
+        raise ValueError(f"tags: {value!r} is not a valid list of names") from None

@@ -181,7 +181,7 @@ def positive(value: Any, field: str) -> int:
     try:
         number = int(value)
     except (TypeError, ValueError):
-        raise ValueError(f"{field}: {value!r} is no number") from None
+        raise ValueError(f"{field}: {value!r} is not a valid number; give 1 or more") from None
     if number < 1:
         raise ValueError(f"{field}: {value!r} is less than 1")
     return number

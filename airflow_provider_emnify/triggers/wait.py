@@ -80,9 +80,11 @@ class EmnifyWaitTrigger(BaseTrigger):
             or isinstance(poll_interval, bool)
             or poll_interval < 0
         ):
-            raise ValueError(f"poll_interval: {poll_interval!r} is no number of seconds")
+            raise ValueError(
+                f"poll_interval: {poll_interval!r} is not a valid number of seconds; give 0 or more"
+            )
         if not isinstance(deadline, (int, float)) or isinstance(deadline, bool):
-            raise ValueError(f"deadline: {deadline!r} is no point in time; give seconds since 1970")  # noqa: TRY004 - as all bad arguments
+            raise ValueError(f"deadline: {deadline!r} is not a valid point in time; give seconds since 1970")  # noqa: TRY004 - as all bad arguments
         self._wait = Wait.from_dict(wait)
         self.emnify_conn_id = emnify_conn_id
         self.poll_interval = poll_interval

@@ -83,24 +83,24 @@ def test_ids_are_taken_from_what_templates_render_to(ids: list[int], nested: boo
         ("89049032000001000000000012345678", "an eID"),
         (10**25, "too long"),
         (2**63, "too long"),
-        ("9" * 5000, "is no id"),
-        (Decimal("1e999999"), "is no id"),
-        ("490154203237518.5", "is no id"),
-        ("a1b2c3d4-0000-4000-8000-000000000000", "is no id"),
-        ("../user/1001", "is no id"),
-        ([float("nan")], "is no id"),
-        (float("inf"), "is no id"),
-        (Decimal("NaN"), "is no id"),
-        (Decimal("7.5"), "is no id"),
-        ([True], "is no id"),
-        ([(7, None)], "is no id"),
-        ([[[7]]], "is no id"),
-        ({"name": "x"}, "is no id"),
-        ([{"id": None}], "is no id"),
-        ([{"id": {"id": 7}}], "is no id"),
-        ([b"7"], "is no id"),
-        ("[7, 8", "is no id"),
-        ("[" * 10_000, "is no id"),
+        ("9" * 5000, "is not a valid id"),
+        (Decimal("1e999999"), "is not a valid id"),
+        ("490154203237518.5", "is not a valid id"),
+        ("a1b2c3d4-0000-4000-8000-000000000000", "is not a valid id"),
+        ("../user/1001", "is not a valid id"),
+        ([float("nan")], "is not a valid id"),
+        (float("inf"), "is not a valid id"),
+        (Decimal("NaN"), "is not a valid id"),
+        (Decimal("7.5"), "is not a valid id"),
+        ([True], "is not a valid id"),
+        ([(7, None)], "is not a valid id"),
+        ([[[7]]], "is not a valid id"),
+        ({"name": "x"}, "is not a valid id"),
+        ([{"id": None}], "is not a valid id"),
+        ([{"id": {"id": 7}}], "is not a valid id"),
+        ([b"7"], "is not a valid id"),
+        ("[7, 8", "is not a valid id"),
+        ("[" * 10_000, "is not a valid id"),
     ],
 )
 def test_what_is_no_id_is_refused_and_named(value: Any, what: str) -> None:
@@ -121,7 +121,7 @@ def test_users_and_texts_are_taken_in_the_same_forms() -> None:
     assert parse_user_ids([["ada@example.org"], [{"id": 7}], (Decimal(8),)]) == ["ada@example.org", 7, 8]
     assert parse_texts([["a1b2-c3"], [{"id": "x9"}], (7.0,), "7"]) == ["a1b2-c3", "x9", "7"]
     for value in ("../admin@example.org", "a@b/../c", "@", "a b@c"):
-        with pytest.raises(ValueError, match="is no id"):
+        with pytest.raises(ValueError, match="is not a valid id"):
             parse_user_ids(value)
 
 

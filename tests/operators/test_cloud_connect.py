@@ -151,7 +151,9 @@ class TestCreate:
 
     def test_one_of_another_type_is_an_error(self, fleet: Sandbox) -> None:
         create().execute(context())
-        with pytest.raises(AirflowFailException, match="attachment 1 is named 'office' and is no vpn"):
+        with pytest.raises(
+            AirflowFailException, match="attachment 1 is named 'office' and is not of type vpn"
+        ):
             create(VPN).execute(context())
 
     def test_one_that_is_being_deleted_does_not_count(self, fleet: Sandbox) -> None:
@@ -214,7 +216,9 @@ class TestPreSharedKey:
         self, fleet: Sandbox, monkeypatch: pytest.MonkeyPatch, bad: str
     ) -> None:
         monkeypatch.setenv("AIRFLOW_CONN_OFFICE", json.dumps({"conn_type": "generic", "password": bad}))
-        with pytest.raises(AirflowFailException, match="connection 'office' is no pre-shared key") as caught:
+        with pytest.raises(
+            AirflowFailException, match="connection 'office' is not a valid pre-shared key"
+        ) as caught:
             create(VPN, psk_conn_id="office").execute(context())
         assert bad not in str(caught.value)
         assert posted(fleet) == []
@@ -255,7 +259,7 @@ class TestDelete:
         (create, {"region": None}, "region: needed for type 'tgw'"),
         (create, {"aws_account_id": "123"}, "aws_account_id: '123'"),
         (create, {"vpc_cidr": []}, "vpc_cidr: "),
-        (create, {"vpc_cidr": ["10.0.0.1/16"]}, "vpc_cidr: '10.0.0.1/16' is no address range"),
+        (create, {"vpc_cidr": ["10.0.0.1/16"]}, "vpc_cidr: '10.0.0.1/16' is not a valid address range"),
         (create, {"psk_conn_id": "x", "asn": 1}, "asn, psk_conn_id|psk_conn_id, asn: not for type 'tgw'"),
         (create, {"kind": VPN, "public_ip": "vpn.example.org"}, "public_ip: 'vpn.example.org'"),
         (create, {"kind": VPN, "on_prem_cidr": "1.0.0.0/8,2.0.0.0/8,3.0.0.0/8,4.0.0.0/8"}, "up to 3"),

@@ -84,8 +84,8 @@ def test_a_call_that_does_not_exist_fails_when_the_dag_is_parsed(name: Any, mend
         ),
         ("endpoints.get", {"endpoint_id": 1, "call": 2}, "unknown argument 'call'"),
         ("endpoints.get", {"endpoint_id": 1, "self": 2}, "unknown argument 'self'"),
-        ("endpoints.get", "endpoint_id=1", "no dict"),
-        ("endpoints.get", [1], "no dict"),
+        ("endpoints.get", "endpoint_id=1", "this is not a dict; give arguments by name"),
+        ("endpoints.get", [1], "this is not a dict; give arguments by name"),
     ],
 )
 def test_bad_arguments_fail_when_the_dag_is_parsed(name: str, arguments: Any, message: str) -> None:
@@ -103,7 +103,7 @@ def test_arguments_from_another_task_are_checked_in_the_worker() -> None:
     with pytest.raises(AirflowFailException, match="unknown argument 'endpoint'"):
         operator.execute(context())
     operator.arguments = "7"
-    with pytest.raises(AirflowFailException, match="no dict"):
+    with pytest.raises(AirflowFailException, match="this is not a dict; give arguments by name"):
         operator.execute(context())
 
 

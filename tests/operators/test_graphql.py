@@ -204,7 +204,7 @@ def test_all_pages_are_read_over_when_a_fault_passes(api: rm.Mocker, fault: str)
         ("{ users { items { id } meta { count pages } } }", {}, r"lacks the variable \$page"),
         ("query ($page: Int) { users { items { id } meta { count pages } } }", {}, r"does not use \$page"),
         (USERS, {"variables": {"page": 1}}, "counts 'page' itself"),
-        (USERS, {"all_pages": "users items"}, "no name of a list"),
+        (USERS, {"all_pages": "users items"}, "not a name of a list"),
         (USERS, {"max_rows": 0}, "max_rows: 0"),
         ("mutation ($page: Int) { m(page: $page) { id } }", {}, "a mutation"),
     ],

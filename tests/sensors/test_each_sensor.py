@@ -287,9 +287,9 @@ def test_templates_are_rendered_and_ids_can_be_mapped_over(case: Case) -> None:
     ("kind", "arguments", "message"),
     [
         (EmnifySimStatusSensor, {"sim_ids": 1, "target_status": "asleep"}, "target_status: 'asleep'"),
-        (EmnifySmsDeliverySensor, {"sms_ids": "12"}, "no pair of ids"),
+        (EmnifySmsDeliverySensor, {"sms_ids": "12"}, "not a valid pair of ids"),
         (EmnifyQuotaSensor, {"endpoint_ids": 1, "quota_type": "voice"}, "quota_type: 'voice'"),
-        (EmnifyEuiccOperationSensor, {"operation_ids": "op"}, "no pair of ids"),
+        (EmnifyEuiccOperationSensor, {"operation_ids": "op"}, "not a valid pair of ids"),
         (EmnifySimOperationSensor, {"operation_ids": 1, "target_status": "fine"}, "target_status: 'fine'"),
         (EmnifyDataStreamSensor, {"data_stream_ids": 1, "target_status": 9}, "target_status: 9 is no"),
         (EmnifyCloudConnectSensor, {"attachment_ids": 1, "target_status": "on"}, "target_status: 'on'"),

@@ -206,7 +206,7 @@ class TestDeferring:
         (EmnifyEndpointStatusSensor, {"endpoint_ids": 1, "wait_for": "some"}, "wait_for: 'some'"),
         (EmnifyEndpointConnectivitySensor, {"endpoint_ids": 1, "target_status": "there"}, "'there'"),
         (EmnifyUserStatusSensor, {"user_ids": "ada"}, "user_ids: 'ada'"),
-        (EmnifyUserStatusSensor, {"user_ids": 1, "target_status": 9}, "9 is no UserStatus"),
+        (EmnifyUserStatusSensor, {"user_ids": 1, "target_status": 9}, "9 is not a valid user status"),
     ],
 )
 def test_bad_arguments_are_refused_when_the_dag_is_parsed(

@@ -132,7 +132,7 @@ def test_airflow_checks_the_uris_of_emnify() -> None:
     assert Asset(uri="emnify://100/sims/").uri == "emnify://100/sims"
     if not hasattr(Asset, "name"):  # Airflow 2.11 only warns, unless it is told to be strict
         return
-    with pytest.raises(ValueError, match="'simz' is no stream"):
+    with pytest.raises(ValueError, match="'simz' is not a valid stream"):
         Asset(uri="emnify://100/simz")
 
 

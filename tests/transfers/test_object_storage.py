@@ -331,9 +331,9 @@ def test_a_partition_that_cannot_be_is_refused(spec: str) -> None:
 @pytest.mark.parametrize(
     ("form", "compression", "message"),
     [
-        ("xml", None, "'xml' is not one of 'jsonl', 'csv', 'parquet'"),
-        ("csv", "zstd", "'zstd' is not one of 'none', 'gzip' for csv"),
-        ("parquet", "lzma", "'lzma' is not one of 'snappy'"),
+        ("xml", None, "'xml' is not valid; allowed: jsonl, csv, parquet"),
+        ("csv", "zstd", "'zstd' is not valid for csv; allowed: none, gzip"),
+        ("parquet", "lzma", "'lzma' is not valid for parquet; allowed: snappy"),
     ],
 )
 def test_a_format_that_cannot_be_is_refused_when_the_dag_is_parsed(

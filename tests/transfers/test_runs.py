@@ -82,7 +82,7 @@ def test_a_snapshot_needs_no_interval() -> None:
     [
         ("2024-05-02", "2024-05-01", "is not before"),
         ("2024-05-01", "2124-05-02", "in the future"),
-        ("someday", None, "'someday' is no ISO 8601 date"),
+        ("someday", None, "'someday' is not a valid date or time"),
     ],
 )
 def test_an_interval_that_cannot_be_is_an_error(start: str, end: str | None, message: str) -> None:
@@ -233,12 +233,12 @@ def test_the_cost_of_a_call_a_device_is_said_beforehand_and_bounded(
     [
         ({"stream": "simz"}, "'simz' is none; there are"),
         ({"filters": {"colour": 1}}, "sims has no colour"),
-        ({"filters": {"status": "asleep"}}, "no SimStatus"),
+        ({"filters": {"status": "asleep"}}, "not a valid SIM status"),
         ({"filters": '{"colour": 1}'}, "sims has no colour"),
-        ({"filters": "status"}, "filters: 'status' is no dict"),
-        ({"mode": "upsert"}, "'upsert' is not one of 'merge', 'append', 'replace'"),
+        ({"filters": "status"}, "filters: 'status' is not a dict"),
+        ({"mode": "upsert"}, "'upsert' is not valid; allowed: merge, append, replace"),
         ({"interval_start": "2024-05-02", "interval_end": "2024-05-01"}, "is not before"),
-        ({"interval_start": "someday"}, "no ISO 8601 date"),
+        ({"interval_start": "someday"}, "not a valid date or time; give one in ISO 8601"),
         ({"first_interval": "long"}, "first_interval"),
         ({"late_by": -1}, "late_by"),
         ({"threads": 0}, "threads: 0 is less than 1"),
@@ -267,7 +267,7 @@ def test_events_that_are_no_longer_kept_fail_the_task_for_good(fleet: Sandbox, t
 @pytest.mark.parametrize(
     ("connection", "message"),
     [
-        ('{"conn_type": "http", "host": "x"}', "which is no database|install its provider"),
+        ('{"conn_type": "http", "host": "x"}', "which is not a database|install its provider"),
         ('{"conn_type": "unheard-of", "host": "x"}', "install its provider"),
     ],
 )

@@ -120,7 +120,7 @@ def get_record_kind(name: Any) -> RecordKind:
     try:
         return RECORD_KINDS[name]
     except (KeyError, TypeError):
-        raise ValueError(f"records: {name!r} is not one of {', '.join(map(repr, RECORD_KINDS))}") from None
+        raise ValueError(f"records: {name!r} is not valid; allowed: {', '.join(RECORD_KINDS)}") from None
 
 
 @dataclass(frozen=True)

@@ -124,4 +124,4 @@ def read_status(statuses: type[Status], row: Row) -> Status:
     try:
         return statuses.parse(status_of(row))
     except ValueError as error:
-        raise EmnifyServerError(f"{part(row, 'status')!r} is no status: {error}") from None
+        raise EmnifyServerError(f"{part(row, 'status')!r} is not a valid status: {error}") from None

@@ -31,7 +31,7 @@ def check_all_pages(query: str, variables: Mapping[str, Any], name: str) -> None
     :raises ValueError: naming what the query lacks.
     """
     if not isinstance(name, str) or not all(re.fullmatch(r"[_A-Za-z]\w*", part) for part in name.split(".")):
-        raise ValueError(f"all_pages: {name!r} is no name of a list in the data, such as 'users'")
+        raise ValueError(f"all_pages: {name!r} is not a name of a list in the data; give one like 'users'")
     if is_mutation(query):
         raise ValueError("all_pages: a mutation is sent once, and has no pages")
     if "page" in variables:

@@ -149,7 +149,7 @@ def _path_value(name: str, value: Any) -> Any:
     if name not in _TEXT_IDS:
         return parse_id(value, name)
     if isinstance(value, bool) or not re.fullmatch(r"[\w@+-][\w.:@+-]*", str(value).strip()):
-        raise ValueError(f"{name}: {value!r} is no id")
+        raise ValueError(f"{name}: {value!r} is not a valid id")
     return str(value).strip() if isinstance(value, str) else value
 
 

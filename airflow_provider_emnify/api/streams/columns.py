@@ -72,10 +72,10 @@ def to_integer(value: Any) -> int:
     :raises ValueError: for anything else.
     """
     if isinstance(value, bool):
-        raise ValueError(f"{value!r} is no number")  # noqa: TRY004 - one error for all that does not fit
+        raise ValueError(f"{value!r} is not a number")  # noqa: TRY004 - one error for all that does not fit
     number = int(value)
     if isinstance(value, float) and number != value:
-        raise ValueError(f"{value!r} is no whole number")
+        raise ValueError(f"{value!r} is not a whole number")
     if not -(2**63) <= number < 2**63:
         raise ValueError(f"{value!r} does not fit into 64 bits")
     return number
@@ -87,11 +87,11 @@ def to_decimal(value: Any) -> Decimal:
     :raises ValueError: for anything else, and for what is not finite.
     """
     if isinstance(value, (bool, dict, list)):
-        raise ValueError(f"{shorten(value)} is no number")  # noqa: TRY004 - one error for all that does not fit
+        raise ValueError(f"{shorten(value)} is not a number")  # noqa: TRY004 - one error for all that does not fit
     try:
         number = Decimal(str(value).strip())
     except InvalidOperation:
-        raise ValueError(f"{value!r} is no number") from None
+        raise ValueError(f"{value!r} is not a number") from None
     if not number.is_finite():
         raise ValueError(f"{value!r} is not finite")
     if number and not (number.as_tuple().exponent >= -_FINEST and number.adjusted() < DIGITS):  # type: ignore[operator]
@@ -125,7 +125,7 @@ def to_text(value: Any) -> str:
     if isinstance(value, str):
         return value
     if isinstance(value, (dict, list)):
-        raise ValueError(f"{shorten(value)} is no text")  # noqa: TRY004 - one error for all that does not fit
+        raise ValueError(f"{shorten(value)} is not a text")  # noqa: TRY004 - one error for all that does not fit
     return str(value)
 
 
@@ -142,7 +142,7 @@ def to_timestamp(value: Any) -> datetime:
     elif isinstance(value, str):
         moment = datetime.fromisoformat(value.strip())
     else:
-        raise ValueError(f"{shorten(value)} is no date")  # noqa: TRY004 - one error for all that does not fit
+        raise ValueError(f"{shorten(value)} is not a date")  # noqa: TRY004 - one error for all that does not fit
     if moment.tzinfo is UTC:
         return moment
     return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)

@@ -276,7 +276,7 @@ class Sender:
         body = parse_body(content, request.pick)
         if isinstance(body, Unreadable):
             shown = "it is not shown" if _SECRET_ANSWER.fullmatch(request.path) else self._shown(body.text)
-            raise _unusable(f"the answer is no JSON (is the host right?): {shown}", status, request)
+            raise _unusable(f"the answer is not JSON (is the host right?): {shown}", status, request)
         if (wrong := request.promised.complaint(status, response.headers, body)) is not None:
             why = f"unexpected answer: {wrong}"
             raise (
@@ -358,7 +358,7 @@ def _host_of(location: str) -> str:
     try:
         return urlsplit(location).netloc.rpartition("@")[2] or "another path"
     except ValueError:
-        return "what is no URL"
+        return "what is not a URL"
 
 
 def _query(params: Mapping[str, Any] | None) -> dict[str, Any]:

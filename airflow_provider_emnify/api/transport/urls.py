@@ -22,11 +22,11 @@ def check_base_url(url: str) -> str:
         parts = urlsplit(url.strip())
         port = f":{parts.port}" if parts.port else ""
     except ValueError as error:
-        raise ValueError(f"host: {url!r} is no URL ({error})") from None
+        raise ValueError(f"host: {url!r} is not a valid URL ({error})") from None
     if parts.username or parts.password:
         raise ValueError("host: the URL must hold no user or password")
     if parts.scheme not in {"https", "http"} or not parts.hostname:
-        raise ValueError(f"host: {url!r} is no base URL; give https:// and a host, like {DEFAULT_BASE_URL}")
+        raise ValueError(f"host: {url!r} is not a valid base URL; give one like {DEFAULT_BASE_URL}")
     if parts.path.strip("/") or parts.query or parts.fragment:
         raise ValueError(
             f"host: {url!r} has more than a scheme and a host; give {parts.scheme}://{parts.netloc}"
@@ -59,7 +59,7 @@ def fill_path(path: str, values: Mapping[str, Any] | None) -> str:
             raise ValueError(f"{name}: missing for {path}")
         text = str(values[name])
         if text in {"", ".", ".."}:
-            raise ValueError(f"{name}: {text!r} is no id")
+            raise ValueError(f"{name}: {text!r} is not a valid id")
         return quote(text, safe="")
 
     return re.sub(r"\{(\w+)\}", fill, path)

@@ -202,4 +202,4 @@ def _event_type(value: Any) -> int | str:
 def _tag(value: Any) -> str:
     if isinstance(value, str) and value.strip():
         return value.strip()
-    raise ValueError(f"tags: {value!r} is no tag")
+    raise ValueError(f"tags: {value!r} is not a valid tag")

@@ -64,18 +64,19 @@ def parse_event_filters(filters: Mapping[str, Any]) -> dict[str, Any]:
     except ValueError:
         since = None
     if since is None:
-        raise ValueError(f"since: {filters.get('since')!r} is no point in time; give a datetime or ISO 8601")
+        given = filters.get("since")
+        raise ValueError(f"since: {given!r} is not a valid point in time; give a datetime or ISO 8601")
     return {"since": since, **EventFilter.make(**rest).to_dict()}
 
 
 def parse_hours(filters: Mapping[str, Any]) -> dict[str, Any]:
     """Return for how long a device is to be quiet.
 
-    :raises ValueError: for what is no number of hours of which emnify still has the events.
+    :raises ValueError: for what is not a number of hours of which emnify still has the events.
     """
     hours = filters.get("hours")
     if set(filters) != {"hours"} or isinstance(hours, bool) or not isinstance(hours, (int, float)):
-        raise ValueError(f"not_online_for: {hours!r} is no number of hours")
+        raise ValueError(f"not_online_for: {hours!r} is not a valid number of hours; give one above 0")
     if not 0 < hours <= KEPT_HOURS:
         raise ValueError(
             f"not_online_for: {hours!r} is not between 0 and {KEPT_HOURS}: emnify keeps events no longer"

@@ -75,7 +75,7 @@ class Wait:
         named: Sequence[str] = (),
     ) -> None:
         if kind not in WAITS:
-            raise ValueError(f"kind: {kind!r} cannot be waited for; allowed are {', '.join(WAITS)}")
+            raise ValueError(f"kind: {kind!r} cannot be waited for; allowed: {', '.join(WAITS)}")
         if wait_for not in {"all", "any"}:
             raise ValueError(f"wait_for: {wait_for!r} is neither 'all' nor 'any'")
         self.kind = kind

@@ -149,7 +149,8 @@ def parse_filters(value: Any, field: str = "filters") -> list[dict[str, Any]]:
         if one.keys() == {"or"}:
             one["or"] = parse_filters(one["or"], f"{field}: or")
         elif one.keys() != {"field", "value"}:
-            raise ValueError(f"{field}: {one!r} is no filter; give field and value, or {{'or': [...]}}")
+            mend = "give field and value, or {'or': [...]}"
+            raise ValueError(f"{field}: {one!r} is not a valid filter; {mend}")
     return filters
 
 
@@ -161,7 +162,9 @@ def check_destination(value: Any) -> Row:
     try:
         destination = parse_mapping(value, "destination")
     except ValueError:  # without the value: it may hold a secret
-        raise ValueError("destination: this is no dict of connection_type, format and credentials") from None
+        raise ValueError(
+            "destination: this is not a dict; give connection_type, format and credentials"
+        ) from None
     if not destination:
         return {}
     unknown = sorted(set(destination) - _DESTINATION)

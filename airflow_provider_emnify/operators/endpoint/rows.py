@@ -36,16 +36,16 @@ def parse_rows(value: Any, field: str, allowed: frozenset[str]) -> list[Row]:
     if isinstance(value, Mapping):
         value = [value]
     if not isinstance(value, Iterable):
-        raise ValueError(f"{field}: {value!r} is no list of dicts")  # noqa: TRY004 - as all bad arguments
+        raise ValueError(f"{field}: {value!r} is not a list of dicts")  # noqa: TRY004 - as all bad arguments
     rows = []
     for row in value:
         if not isinstance(row, Mapping):
-            raise ValueError(f"{field}: {row!r} is no dict")  # noqa: TRY004 - as all bad arguments
+            raise ValueError(f"{field}: {row!r} is not a dict; give a list of dicts")  # noqa: TRY004 - as all bad arguments
         unknown = sorted(set(map(str, row)) - allowed)
         if unknown:
             raise ValueError(
                 f"{field}: unknown {', '.join(unknown)} in {dict(row)!r}; "
-                f"allowed are {', '.join(sorted(allowed))}"
+                f"allowed: {', '.join(sorted(allowed))}"
             )
         rows.append(dict(row))
     return rows
@@ -62,7 +62,7 @@ def _parse_text(value: str, field: str) -> Any:
             return ast.literal_eval(text)
         except (ValueError, SyntaxError):
             shown = text if len(text) <= 200 else f"{text[:200]}..."  # noqa: PLR2004 - a readable message
-            raise ValueError(f"{field}: {shown!r} is no list of dicts") from None
+            raise ValueError(f"{field}: {shown!r} is not a list of dicts") from None
 
 
 def read_endpoints(client: EmnifyClient, ids: Sequence[int]) -> dict[int, Row]:

@@ -253,7 +253,9 @@ def _iccid(value: Any) -> str | None:
         return None
     text = "" if isinstance(value, bool) else str(value).strip()
     if not _ICCID.fullmatch(text):
-        raise ValueError(f"iccid_with_luhn: {value!r} is no ICCID; give its digits, with the check digit")
+        raise ValueError(
+            f"iccid_with_luhn: {value!r} is not a valid ICCID; give its digits, with the check digit"
+        )
     return text
 
 
@@ -275,7 +277,7 @@ def _validity(value: Any) -> int | None:
     except (TypeError, ValueError):
         seconds = 0
     if seconds <= 0:
-        raise ValueError(f"validity_period: {value!r} is no number of seconds")
+        raise ValueError(f"validity_period: {value!r} is not a valid number of seconds; give 1 or more")
     return seconds
 
 

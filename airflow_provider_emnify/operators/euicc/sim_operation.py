@@ -252,5 +252,5 @@ def _eids(value: Any) -> list[str]:
     eids = parse_texts(value, "eids")
     wrong = [eid for eid in eids if not _EID.fullmatch(eid)]
     if wrong:
-        raise ValueError(f"eids: {shorten(wrong)} is no eID; an eID has 32 digits")
+        raise ValueError(f"eids: {shorten(wrong)} is not a valid eID; an eID has 32 digits")
     return eids

@@ -196,7 +196,7 @@ def parse_iccids(value: Any, field: str = "iccids") -> list[str]:
     iccids = parse_texts(value, field)
     for iccid in iccids:
         if not (iccid.isascii() and iccid.isdecimal() and len(iccid) in _ICCID_LENGTHS):
-            raise ValueError(f"{field}: {iccid!r} is no ICCID of 19 or 20 digits")
+            raise ValueError(f"{field}: {iccid!r} is not a valid ICCID; give 19 or 20 digits")
     return iccids
 
 
@@ -207,7 +207,9 @@ def _range(value: Any) -> list[str]:
     if len(iccids) == 1:
         iccids *= 2
     if len(iccids) != 2 or iccids[0] > iccids[1] or {len(iccid) for iccid in iccids} != {19}:  # noqa: PLR2004 - first and last, 19 digits each
-        raise ValueError(f"iccid_range: {value!r} is no first and last ICCID of 19 digits")
+        raise ValueError(
+            f"iccid_range: {value!r} is not a valid range; give the first and the last ICCID, of 19 digits"
+        )
     return iccids
 
 

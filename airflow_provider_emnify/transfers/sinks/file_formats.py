@@ -213,7 +213,7 @@ def check_format(name: Any, compression: Any) -> tuple[Format, str | None]:
     :raises ValueError: when there is no such format or compression, or its extra is not installed.
     """
     if name not in FORMATS:
-        raise ValueError(f"format: {name!r} is not one of {', '.join(map(repr, FORMATS))}")
+        raise ValueError(f"format: {name!r} is not valid; allowed: {', '.join(FORMATS)}")
     chosen = FORMATS[name]
     if name == "parquet" and find_spec("pyarrow") is None:
         raise ValueError("format: 'parquet' needs pyarrow; install airflow-provider-emnify[parquet]")
@@ -221,6 +221,6 @@ def check_format(name: Any, compression: Any) -> tuple[Format, str | None]:
         return chosen, chosen.compressions[0]
     wanted = None if compression == "none" else compression
     if wanted not in chosen.compressions:
-        allowed = ", ".join(repr(one or "none") for one in chosen.compressions)
-        raise ValueError(f"compression: {compression!r} is not one of {allowed} for {name}")
+        allowed = ", ".join(one or "none" for one in chosen.compressions)
+        raise ValueError(f"compression: {compression!r} is not valid for {name}; allowed: {allowed}")
     return chosen, wanted

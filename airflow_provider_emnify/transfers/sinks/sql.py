@@ -55,7 +55,7 @@ def sql_hook(conn_id: str) -> DbApiHook:
         ) from error
     if isinstance(hook, DbApiHook):
         return hook
-    raise ValueError(f"sql_conn_id: {conn_id!r} is of type {connection.conn_type!r}, which is no database")
+    raise ValueError(f"sql_conn_id: {conn_id!r} is of type {connection.conn_type!r}, which is not a database")
 
 
 class ToSql(EmnifyTransferOperator):

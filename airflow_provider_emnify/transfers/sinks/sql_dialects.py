@@ -106,7 +106,7 @@ class Dialect:
         :raises ValueError: for what is no name at all.
         """
         if not name or "\x00" in name:
-            raise ValueError(f"{name!r} is no name of a table or column")
+            raise ValueError(f"{name!r} is not a valid name of a table or column")
         if self.folds and _PLAIN_NAME.fullmatch(name):
             name = name.upper()
         begin, end = self.quotes

@@ -54,7 +54,7 @@ def parse_moment(value: Any, field: str) -> datetime | None:
         text = value.isoformat() if isinstance(value, datetime) else str(value).strip()
         moment = datetime.fromisoformat(text)
     except ValueError:
-        raise ValueError(f"{field}: {value!r} is no ISO 8601 date or time") from None
+        raise ValueError(f"{field}: {value!r} is not a valid date or time; give one in ISO 8601") from None
     return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
 
 
@@ -66,7 +66,7 @@ def parse_span(value: Any, field: str) -> timedelta:
     try:
         span = value if isinstance(value, timedelta) else timedelta(seconds=float(value))
     except (TypeError, ValueError):
-        raise ValueError(f"{field}: {value!r} is no number of seconds") from None
+        raise ValueError(f"{field}: {value!r} is not a valid number of seconds; give 0 or more") from None
     if span < timedelta(0):
         raise ValueError(f"{field}: {value!r} is less than nothing")
     return span

@@ -212,4 +212,4 @@ def parse_filters(value: Any) -> Row:
         found = None
     if isinstance(found, Mapping):
         return dict(found)
-    raise ValueError(f"filters: {value!r} is no dict")
+    raise ValueError(f"filters: {value!r} is not a dict; give values by field")

@@ -39,7 +39,7 @@ def check_calls(value: Any) -> tuple[dict[str, Any], ...]:
     calls = list(value or ())
     for call in calls:
         if not isinstance(call, Mapping) or set(call) != {"call", "arguments"}:
-            raise ValueError(f"cancel: {call!r} is no call; give call and arguments")
+            raise ValueError(f"cancel: {call!r} is not a valid call; give call and arguments")
     return tuple({"call": call["call"], "arguments": dict(call["arguments"])} for call in calls)
 
 

@@ -159,7 +159,7 @@ def test_a_file_without_records_has_none(body: bytes) -> None:
 
 
 def test_records_that_there_are_not_are_an_error() -> None:
-    with pytest.raises(ValueError, match="'bills' is not one of 'events', 'usage'"):
+    with pytest.raises(ValueError, match="'bills' is not valid; allowed: events, usage"):
         get_record_kind("bills")
 
 

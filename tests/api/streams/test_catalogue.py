@@ -153,7 +153,7 @@ def test_filters_go_to_emnify(sandbox: Sandbox, client: EmnifyClient) -> None:
     [
         ({"colour": "red"}, "sims has no colour; there are: id, status"),
         ({"sort": "id"}, "sims has no sort"),
-        ({"status": "asleep"}, "'asleep' is no SimStatus"),
+        ({"status": "asleep"}, "'asleep' is not a valid SIM status"),
         ({"iccid": "1,2"}, "separator"),
         ({"assigned": True}, "assigned: "),
     ],

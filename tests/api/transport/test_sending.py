@@ -235,10 +235,10 @@ def test_create_sends_again_only_what_emnify_itself_keeps_unique(api: rm.Mocker)
         ({"status_code": 404}, EmnifyNotFoundError, "404"),
         ({"status_code": 422, "text": "<p>no</p>", "headers": HTML}, EmnifyValidationError, "HTML"),
         ({"status_code": 422, "text": ""}, EmnifyValidationError, "422"),
-        ({"status_code": 404, "text": '{"error_code": 12'}, EmnifyNotFoundError, "no JSON"),
+        ({"status_code": 404, "text": '{"error_code": 12'}, EmnifyNotFoundError, "not JSON"),
         ({"status_code": 404, "json": ["what"]}, EmnifyNotFoundError, "what"),
         ({"status_code": 404, "json": {"status_code": 404, "message": "gone"}}, EmnifyNotFoundError, "gone"),
-        ({"status_code": 418, "text": "x" * 10_000_000}, EmnifyError, "10000023 characters"),
+        ({"status_code": 418, "text": "x" * 10_000_000}, EmnifyError, "10000024 characters"),
     ],
     ids=["empty", "HTML", "empty 422", "truncated", "other JSON", "eUICC form", "10 MB"],
 )  # fmt: skip
@@ -256,11 +256,11 @@ def test_an_error_of_any_form_becomes_the_right_kind(
 @pytest.mark.parametrize("text", ["<html>hello</html>", '{"id": 4', "plain"])
 def test_a_success_that_is_no_json_is_tried_again_and_then_an_error(api: rm.Mocker, text: str) -> None:
     api.get(URL + THING, text=text)
-    with pytest.raises(EmnifyServerError, match="no JSON"):
+    with pytest.raises(EmnifyServerError, match="not JSON"):
         make_client(max_retries=1).request("GET", THING)
     assert len(sent(api)) == 2
     api.post(URL + USER, text=text, status_code=201)
-    with pytest.raises(EmnifyUnknownOutcomeError, match="no JSON"):
+    with pytest.raises(EmnifyUnknownOutcomeError, match="not JSON"):
         make_client().request("POST", USER, json={})
     assert len(sent(api)) == 3
 

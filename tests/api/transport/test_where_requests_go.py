@@ -124,11 +124,11 @@ def test_plain_http_to_a_loopback_host_is_fine(url: str) -> None:
     ("url", "words"),
     [
         ("https://cdn.emnify.net/api/v1", "more than a scheme and a host"),
-        ("ftp://cdn.emnify.net", "no base URL"),
-        ("cdn.emnify.net", "no base URL"),
-        ("https://", "no base URL"),
+        ("ftp://cdn.emnify.net", "not a valid base URL"),
+        ("cdn.emnify.net", "not a valid base URL"),
+        ("https://", "not a valid base URL"),
         ("https://user:pw@cdn.emnify.net", "no user or password"),
-        ("https://cdn.emnify.net:port", "no URL"),
+        ("https://cdn.emnify.net:port", "not a valid URL"),
         ("https://cdn.emnify.net?x=1", "more than a scheme and a host"),
     ],
 )

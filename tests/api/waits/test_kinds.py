@@ -39,7 +39,10 @@ def client_of() -> Iterator[Callable[[Sandbox], EmnifyClient]]:
     [
         ({"kind": "endpoint_mood"}, "kind: 'endpoint_mood' cannot be waited for"),
         ({"wait_for": "most"}, "wait_for: 'most'"),
-        ({"target": "enabeld"}, "target: 'enabeld' is no EndpointStatus"),
+        (
+            {"target": "enabeld"},
+            "target: 'enabeld' is not a valid endpoint status; allowed: enabled, disabled",
+        ),
         ({"target": []}, "target: no EndpointStatus given"),
         ({"ids": "one"}, "endpoint_ids: 'one'"),
         ({"failures": "broken"}, "failures: 'broken'"),
@@ -164,7 +167,7 @@ def test_an_operation_is_what_its_dates_counts_and_errors_say(
 
 @pytest.mark.parametrize("value", ["12", "12/", "a/b", "1/2/3", [12, 345]])
 def test_a_pair_of_ids_that_is_none_is_refused(value: Any) -> None:
-    with pytest.raises(ValueError, match="is no pair of ids"):
+    with pytest.raises(ValueError, match="is not a valid pair of ids"):
         Wait("sms_delivery", value, "delivered")
 
 

@@ -235,7 +235,7 @@ def test_nothing_is_done_for_nothing(fleet: Sandbox, nothing: Any) -> None:
     [
         ({"sim_ids": None}, "sim_ids, eids: give one of them"),
         ({"sim_ids": "x"}, "sim_ids: 'x'"),
-        ({"eids": "8904"}, "eids: 8904 is no eID"),
+        ({"eids": "8904"}, "eids: 8904 is not a valid eID"),
         ({"product_id": "x"}, "product_id: 'x'"),
         ({"action": " "}, "action: ' '"),
     ],
