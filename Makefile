@@ -12,7 +12,7 @@ help:
 	@echo "make live      the read-only example DAG on your own fleet (EMNIFY_APPLICATION_TOKEN)"
 	@echo "make test-all  the tests on Airflow 2.11 and 3.3, with every Python found"
 	@echo "make bench     the benchmarks, with their results in benchmarks/results"
-	@echo "make docs      write the reference pages of docs/ from the code"
+	@echo "make docs      build the documentation site, its reference pages from the code"
 	@echo "make clean     remove .venv and everything else that these have made"
 
 setup:
@@ -50,7 +50,9 @@ test-all: setup
 
 docs: setup
 	@.venv/bin/python -m dev.docs
+	AIRFLOW_HOME=$(CURDIR)/docs/_build/airflow .venv/bin/sphinx-build --fail-on-warning --keep-going --quiet -b html docs docs/_build/html
+	@echo "docs/_build/html/index.html"
 
 clean:
-	rm -rf .venv .nox .mypy_cache .ruff_cache .pytest_cache .hypothesis dist build
+	rm -rf .venv .nox .mypy_cache .ruff_cache .pytest_cache .hypothesis dist build docs/_build
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

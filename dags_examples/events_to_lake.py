@@ -1,7 +1,7 @@
 """Bring events into a data lake, every hour: Parquet, partitioned by day, in S3, GCS, Azure or on a disk.
 
 A run writes the events between the end of the last one and its own: none is missing and none is there twice.
-It waits in the triggerer until events that come late have arrived, five minutes after its end. Its files
+It waits in the triggerer until events that come late have arrived, an hour after its end. Its files
 appear whole, with a manifest; when it is repeated, they are replaced. emnify keeps events for 30 days, so
 this can begin a month ago.
 
