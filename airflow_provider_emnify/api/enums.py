@@ -45,11 +45,15 @@ class Lookup(IntEnum):
         :param allowed: The members that can be given; all without.
         :raises ValueError: for anything else; the message lists what is allowed.
         """
+        allowed = allowed or tuple(cls)
         text = _plain(value) if isinstance(value, str) else str(value)
-        for member in allowed or cls:
-            if text in {member.name, str(member.value)} and not isinstance(value, (bool, float)):
+        named = value if isinstance(value, cls) else cls.__members__.get(text)
+        if named is not None and named in allowed:
+            return named
+        for member in allowed:
+            if text == str(member.value) and not isinstance(value, (bool, float)):
                 return member
-        raise _refuse(value, cls, allowed or cls)
+        raise _refuse(value, cls, allowed)
 
 
 class EndpointStatus(Lookup):

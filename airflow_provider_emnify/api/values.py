@@ -20,6 +20,8 @@ _LONGEST = 40  # digits; more than any number that could be taken for an id
 _WHOLE = re.compile(rf"(\d{{1,{_LONGEST}}})(\.0+)?", re.ASCII)
 _DECIMAL = re.compile(r"Decimal\('([^']*)'\)")
 _MOST = 2**63 - 1  # ids of emnify are of 64 bits
+_ICCIDS = range(89 * 10**17, 90 * 10**17)  # without the check digit
+_PLAIN = {int, str}
 _SHOWN = 200  # characters of a value in a message
 
 
@@ -137,6 +139,8 @@ def _is_list(value: Any) -> bool:
 
 def _plain(item: Any) -> Any:
     """Return an id as a plain int or str, where it is one in another form."""
+    if type(item) in _PLAIN:
+        return item
     if isinstance(item, Mapping) and "id" in item:
         item = item["id"]
     if isinstance(item, bool):
@@ -168,7 +172,7 @@ def _number(item: Any, value: Any, field: str) -> int:
         item = int(whole[1])
     if not isinstance(item, int) or isinstance(item, bool) or item < 0:
         raise _refuse(item, value, field)
-    if item > _MOST or re.fullmatch(r"89\d{17}", str(item)):
+    if item > _MOST or item in _ICCIDS:
         raise ValueError(f"{field}: {item} is {_long_number(str(item))}")
     return item
 
