@@ -31,6 +31,7 @@ INSIDE = {
     "sensors.first_look",
     "triggers.base",
     "triggers.shared",
+    "triggers.task",
 }
 
 
