@@ -90,6 +90,7 @@ PROVIDER_INFO: dict[str, object] = {
         "operators.euicc",
         "operators.data_stream",
         "operators.cloud_connect",
+        "operators.fleet",
     ),
     "sensors": _modules(
         "sensors.endpoint",

@@ -24,14 +24,12 @@ INSIDE = {
     "hooks.masking",
     "hooks.task",
     "operators.base",
-    "operators.batch",
     "operators.idempotency",
     "operators.waiting",
     "sensors.base",
     "sensors.first_look",
     "triggers.base",
     "triggers.shared",
-    "triggers.task",
 }
 
 

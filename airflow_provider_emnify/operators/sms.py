@@ -14,8 +14,8 @@ from airflow_provider_emnify.api.waits.wait import Wait
 from airflow_provider_emnify.arguments import check_early, parse_bool, parse_sms_ids, shorten
 from airflow_provider_emnify.links import EmnifyDevicesLink
 from airflow_provider_emnify.operators.base import EmnifyBaseOperator
-from airflow_provider_emnify.operators.batch import for_each
 from airflow_provider_emnify.operators.endpoint.rows import endpoint_ids as parse_endpoint_ids
+from airflow_provider_emnify.operators.idempotency.batch import for_each
 from airflow_provider_emnify.operators.idempotency.create_once import Attempt, create_once
 from airflow_provider_emnify.operators.waiting import EmnifyCancellingOperator
 
@@ -66,7 +66,6 @@ class EmnifySendSmsOperator(EmnifyCancellingOperator):
         default_deferrable``.
     :param poll_interval: Seconds (or a timedelta) between two looks. Default 60.
     :param timeout: Seconds (or a timedelta) until the wait times out. Default 1 day.
-    :param on_timeout: When time runs out, ``"fail"`` (default), or ``"return"`` the status of each, by pair.
     :param cancel_on_kill: Whether to cancel what is not delivered when someone marks the task failed while it
         waits, or clears it in a worker (default True). A deferred task that is cleared goes on waiting.
     :param emnify_conn_id: The connection to emnify.

@@ -34,6 +34,7 @@ from airflow_provider_emnify.operators.endpoint import (
     EmnifyUpdateEndpointsOperator,
 )
 from airflow_provider_emnify.operators.euicc import EmnifyEuiccOperationOperator, EmnifySimOperationOperator
+from airflow_provider_emnify.operators.fleet import EmnifyPlanFleetOperator
 from airflow_provider_emnify.operators.graphql import EmnifyGraphqlOperator
 from airflow_provider_emnify.operators.quota import (
     EmnifyClearQuotaOperator,
@@ -150,6 +151,13 @@ EACH: list[Any] = [
         None,
     ),
     (EmnifyDeleteCloudConnectOperator, {"confirm": True}, "attachment_id", "{{ params.x }}", None),
+    (
+        EmnifyPlanFleetOperator,
+        {"plan_path": "/tmp/plan.jsonl"},
+        "devices",
+        [{"iccid": "{{ params.x }}"}],
+        "connected-devices",
+    ),
     (EmnifyGraphqlOperator, {"query": "{ myUser { id } }"}, "variables", {"id": "{{ params.x }}"}, None),
     (EmnifyEndpointStatusSensor, {"timeout": 9}, "endpoint_ids", "{{ params.x }}", "connected-devices"),
     (

@@ -15,8 +15,8 @@ from airflow_provider_emnify.api.values import parse_ids
 from airflow_provider_emnify.arguments import Argument, parse_bool, shorten
 from airflow_provider_emnify.links import EmnifyDevicesLink
 from airflow_provider_emnify.operators.base import EmnifyBaseOperator
-from airflow_provider_emnify.operators.batch import each, partial
 from airflow_provider_emnify.operators.endpoint.rows import read_all_endpoints
+from airflow_provider_emnify.operators.idempotency.batch import each, partial
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -8,8 +8,8 @@ from airflow_provider_emnify.api import EmnifyNotFoundError
 from airflow_provider_emnify.arguments import check_early, parse_amount, parse_choice, shorten
 from airflow_provider_emnify.links import EmnifyDevicesLink
 from airflow_provider_emnify.operators.base import EmnifyBaseOperator
-from airflow_provider_emnify.operators.batch import for_each
 from airflow_provider_emnify.operators.endpoint.rows import endpoint_ids as parse_endpoint_ids
+from airflow_provider_emnify.operators.idempotency.batch import for_each
 from airflow_provider_emnify.operators.idempotency.create_once import Attempt, create_once
 from airflow_provider_emnify.operators.quota.base import (
     TYPES,

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_emnify.arguments import parse_amount, shorten
-from airflow_provider_emnify.operators.batch import for_each
 from airflow_provider_emnify.operators.endpoint.rows import endpoint_ids as parse_endpoint_ids
+from airflow_provider_emnify.operators.idempotency.batch import for_each
 from airflow_provider_emnify.operators.idempotency.create_once import Attempt, create_once, unknown_outcome
 from airflow_provider_emnify.operators.quota.base import UNITS, QuotaOperator
 from airflow_provider_emnify.operators.quota.history import read_assigned, volumes_of

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_emnify.api import SimStatus
 from airflow_provider_emnify.arguments import shorten
-from airflow_provider_emnify.operators.batch import each, partial
+from airflow_provider_emnify.operators.idempotency.batch import each, partial
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

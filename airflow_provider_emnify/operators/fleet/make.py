@@ -1,0 +1,257 @@
+"""Planning a fleet as a task. Imported as :mod:`airflow_provider_emnify.operators.fleet`."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+from functools import cache
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from airflow_provider_emnify.api.data_streamer.json_records import Broken
+from airflow_provider_emnify.api.resources.few import find_in_list
+from airflow_provider_emnify.arguments import Argument, one_of, optional, parse_text, shorten
+from airflow_provider_emnify.links import EmnifyDevicesLink, EmnifySimsLink
+from airflow_provider_emnify.operators.base import EmnifyBaseOperator
+from airflow_provider_emnify.operators.endpoint.rows import parse_rows
+from airflow_provider_emnify.operators.fleet.plan import Plan, make_plan
+from airflow_provider_emnify.operators.fleet.plan_file import write_plan
+from airflow_provider_emnify.operators.fleet.rows import COLUMNS, KEYS, Meaning, Refused, Wanted
+from airflow_provider_emnify.operators.fleet.sources import reader_of, rows_of_file, rows_of_query
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from airflow_provider_emnify.airflow_names import Context
+    from airflow_provider_emnify.api.types import Row, Rows
+    from airflow_provider_emnify.operators.fleet.rows import Names
+
+_FIRST = 10  # entries of each kind that the log and the XCom show
+_WORDS = {
+    "create": "{} created",
+    "change": "{} changed",
+    "activate": "{} SIMs activated (billed from now on)",
+    "suspend": "{} SIMs suspended (free from next month on)",
+    "tag": "{} tagged",
+    "delete": "{} deleted",
+    "refuse": "{} rows refused",
+}
+
+
+def _devices(value: Any, field: str) -> Rows:
+    return parse_rows(value, field, frozenset(COLUMNS))
+
+
+def _path(value: Any, field: str) -> str:
+    path = parse_text(value, field)
+    reader_of(path)
+    return path
+
+
+def _count(value: Any, field: str) -> int:
+    if isinstance(value, bool) or not str(value).strip().isdecimal():
+        raise ValueError(f"{field}: {value!r} is not a valid number of devices")
+    return int(value)
+
+
+class EmnifyPlanFleetOperator(EmnifyBaseOperator):
+    """Plan what has to change for a fleet to be as a source says. Nothing is changed.
+
+    The source has a row for each device: a list, the rows of a SQL query, or a file of CSV, JSON lines or
+    Parquet. Its columns: ``iccid`` (with or without check digit), ``imei``, ``id`` and ``name``, one of which
+    is the ``key`` by which devices are known; and of ``status``, ``sim_status``, ``service_profile`` or
+    ``service_profile_id``, ``tariff_profile`` or ``tariff_profile_id``, ``tags``, ``imei_lock``,
+    ``ip_address``, ``ip_address_space_id``, ``activate_on``, ``suspend_on`` what is needed. What a row does
+    not say, or says with nothing, stays as it is. A SIM that no device has is created as one; a date gives
+    the SIM its status once it has come, so that a daily run carries it out.
+
+    The plan says of each device what is and what shall be: in the log and the XCom how many there are and the
+    first ones, whole in a file. :class:`~airflow_provider_emnify.operators.fleet.EmnifyApplyFleetOperator`
+    carries it out. Lists are read once: 100 requests for 100,000 devices, and 40 for 100,000 SIMs where some
+    are new.
+
+    .. code-block:: python
+
+        EmnifyPlanFleetOperator(
+            task_id="plan",
+            sql_conn_id="warehouse",
+            sql="SELECT iccid, name, service_profile, tariff_profile, sim_status FROM fleet",
+            plan_path="s3://aws_default@fleet/{{ ts_nodash }}.jsonl",
+        )
+
+    :param plan_path: Where the plan goes, a URL or a path on the local disk (templated).
+    :param devices: The rows as a list of dicts, or what another task returned (templated).
+    :param sql_conn_id: Instead: the connection to a database (templated).
+    :param sql: And the query of it, or a file with the ending ``.sql`` (templated).
+    :param path: Instead: a file, by its ending ``.csv``, ``.jsonl`` or ``.parquet`` (templated).
+    :param storage_conn_id: Connection to the storage of ``path`` and ``plan_path``; it can stand in these,
+        too (templated).
+    :param key: The column by which devices are known: ``"iccid"`` (default), ``"imei"``, ``"id"`` or
+        ``"name"``.
+    :param tags: ``"add"`` (default): devices get the tags that their rows name; ``"exact"``: and lose others.
+    :param prune: What becomes of devices that are not in the source: by default nothing; ``"suspend"``:
+        their SIMs are suspended; ``"delete"``: they are deleted and their SIMs suspended.
+    :param max_prune: The most devices that may be pruned; more refuse the plan (templated; default 0).
+    :param on_bad_rows: ``"fail"`` (default): rows that are wrong refuse the plan, which lists them;
+        ``"skip"``: the plan goes on without them.
+    :param today: The day on which dates are due, ``"2030-12-31"``; by default it is today in UTC (templated).
+    :param emnify_conn_id: The connection to emnify.
+    :returns: ``path`` and ``digest`` of the plan, ``rows``, ``devices``, ``unchanged``, ``scheduled`` (with a
+        date to come), ``changes`` (devices that something is done to), ``counts`` by kind, ``first`` (of each
+        kind, as text) and ``summary``.
+    :raises ValueError: when the DAG is parsed, for a source that cannot be.
+    :raises AirflowFailException: for rows that are wrong, too many devices to prune, or a permanent error.
+
+    Vendor page: https://docs.emnify.com/developers/api/endpoint/get-endpoints
+    """
+
+    template_fields: Sequence[str] = (
+        "emnify_conn_id",
+        "plan_path",
+        "devices",
+        "sql_conn_id",
+        "sql",
+        "path",
+        "storage_conn_id",
+        "max_prune",
+        "today",
+    )
+    template_ext: Sequence[str] = (".sql",)
+    template_fields_renderers: ClassVar[dict[str, str]] = {"sql": "sql", "devices": "json"}
+    operator_extra_links = (EmnifyDevicesLink(), EmnifySimsLink())
+    idempotent: ClassVar[bool] = True
+
+    plan_path = Argument(parse_text)
+    devices = Argument(optional(_devices))
+    sql_conn_id = Argument(optional(parse_text))
+    sql = Argument(optional(parse_text))
+    path = Argument(optional(_path))
+    storage_conn_id = Argument(optional(parse_text))
+    key = Argument(one_of(*KEYS))
+    tags = Argument(one_of("add", "exact"))
+    prune = Argument(optional(one_of("suspend", "delete")))
+    max_prune = Argument(_count)
+    on_bad_rows = Argument(one_of("fail", "skip"))
+    today = Argument(optional(COLUMNS["activate_on"]))
+
+    def __init__(
+        self,
+        *,
+        plan_path: str,
+        devices: Any = None,
+        sql_conn_id: str | None = None,
+        sql: str | None = None,
+        path: str | None = None,
+        storage_conn_id: str | None = None,
+        key: Literal["iccid", "imei", "id", "name"] = "iccid",
+        tags: Literal["add", "exact"] = "add",
+        prune: Literal["suspend", "delete"] | None = None,
+        max_prune: int | str = 0,
+        on_bad_rows: Literal["fail", "skip"] = "fail",
+        today: date | str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        if sum(given is not None for given in (devices, sql, path)) != 1:
+            raise ValueError("devices, sql, path: give one of them")
+        if (sql is None) != (sql_conn_id is None):
+            raise ValueError("sql_conn_id, sql: give both of them")
+        self.plan_path = plan_path
+        self.devices = devices
+        self.sql_conn_id = sql_conn_id
+        self.sql = sql
+        self.path = path
+        self.storage_conn_id = storage_conn_id
+        self.key = key
+        self.tags = tags
+        self.prune = prune
+        self.max_prune = max_prune
+        self.on_bad_rows = on_bad_rows
+        self.today = today
+
+    def execute(self, context: Context) -> Row:
+        """Read the source and the fleet, compare them, and write the plan."""
+        del context
+        meaning = Meaning(self.key, self.today or datetime.now(UTC).date(), cache(self._names))
+        plan = make_plan(
+            self._source(meaning),
+            self.client.endpoints.list(),
+            self._find_sims,
+            key=self.key,
+            exact_tags=self.tags == "exact",
+            prune=self.prune,
+        )
+        pruned = [entry for entry in plan.entries if entry.is_pruned]
+        if len(pruned) > self.max_prune:
+            named = shorten([f"endpoint {entry.endpoint_id}" for entry in pruned])
+            raise ValueError(
+                f"max_prune: {len(pruned)} devices are not in the source ({named}), more than "
+                f"{self.max_prune}; no plan was written"
+            )
+        return self._write(plan)
+
+    def _source(self, meaning: Meaning) -> Iterator[Wanted | Refused]:
+        for number, row in self._rows():
+            if isinstance(row, Broken):
+                yield Refused(number, None, row.reason)
+            else:
+                yield meaning.read(row, number)
+
+    def _rows(self) -> Iterator[tuple[int, Row | Broken]]:
+        if self.sql is not None and self.sql_conn_id is not None:
+            return rows_of_query(self.sql_conn_id, self.sql, self.key)
+        if self.path is not None:
+            return rows_of_file(self.path, self.storage_conn_id, self.key)
+        return iter(enumerate(self.devices or (), 1))
+
+    def _names(self, kind: str) -> Names:
+        """Return the ids of profiles or tags by name, read once and only where rows name some."""
+        client = self.client
+        lists: Mapping[str, Any] = {
+            "service_profile": client.service_profiles.list,
+            "tariff_profile": client.tariff_profiles.list,
+            "tags": lambda: client.tags.list(per_page=1000),
+        }
+        names: dict[str, tuple[int, ...]] = {}
+        for row in lists[kind]():
+            name = str(row.get("name"))
+            names[name] = (*names.get(name, ()), int(row["id"]))
+        return names
+
+    def _find_sims(self, iccids: Sequence[str]) -> dict[str, Row]:
+        sims = self.client.sims
+        listed = find_in_list(iccids, list_all=sims.list, ids_of=lambda row: (str(row.get("iccid")),))
+        if listed is not None:
+            return dict(listed)
+        return {iccid: row for iccid in iccids for row in sims.list(iccid=iccid)}
+
+    def _write(self, plan: Plan) -> Row:
+        counts, changes = plan.counts, sum(1 for entry in plan.entries if entry.action != "refuse")
+        is_valid = not counts["refuse"] or self.on_bad_rows == "skip"
+        said = [text.format(counts[kind]) for kind, text in _WORDS.items() if counts[kind]]
+        summary = (
+            f"{', '.join(said) or 'nothing to do'}; {plan.unchanged} of {plan.rows} are as they shall be"
+        )
+        about = {
+            "made_at": datetime.now(UTC).isoformat(timespec="seconds"),
+            "valid": is_valid,
+            "summary": summary,
+            "rows": plan.rows,
+            "devices": plan.devices,
+            "unchanged": plan.unchanged,
+            "scheduled": plan.scheduled,
+            "changes": changes,
+            "counts": counts,
+        }
+        digest = write_plan(self.plan_path, self.storage_conn_id, plan.entries, about)
+        first = {kind: plan.first(kind, _FIRST) for kind in counts if counts[kind]}
+        self.log.info("Plan for %d rows and %d devices: %s", plan.rows, plan.devices, summary)
+        for kind, texts in first.items():
+            for text in texts:
+                self.log.info("%s: %s", kind, text)
+        self.log.info("The whole plan is in %s", self.plan_path)
+        if not is_valid:
+            raise ValueError(
+                f"{counts['refuse']} rows are wrong, so the plan is refused: {shorten(first['refuse'], 3)}; "
+                f"all of them are in {self.plan_path}. Correct them, or set on_bad_rows='skip'"
+            )
+        del about["made_at"], about["valid"]
+        return {"path": self.plan_path, "digest": digest, **about, "first": first}

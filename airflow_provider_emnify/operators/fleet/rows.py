@@ -1,0 +1,235 @@
+"""Rows that say how devices shall be: their columns, and what a row means. Nothing here calls emnify."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+
+from airflow_provider_emnify.api.enums import EndpointStatus, SimStatus
+from airflow_provider_emnify.api.values import parse_id
+from airflow_provider_emnify.arguments import parse_bool, parse_text, status_in
+from airflow_provider_emnify.operators.tag import tag_names
+
+KEYS = ("iccid", "imei", "id", "name")
+"""The columns by which devices can be known."""
+
+IMEI_DIGITS = 14
+"""The digits of an IMEI that tell devices apart; a check digit or a software version follows."""
+
+_ICCID_DIGITS = 19
+_PROFILES = ("service_profile", "tariff_profile")
+
+Names = Mapping[str, tuple[int, ...]]
+"""The ids of what has a name: of one profile, one id."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A row of the source that cannot be carried out.
+
+    :param row: Which row of the source it is, from 1.
+    :param key: The device that it means, as far as that is known.
+    :param reason: What is wrong with it.
+    """
+
+    row: int
+    key: str | None
+    reason: str
+
+
+@dataclass(slots=True)
+class Wanted:
+    """How a device shall be.
+
+    :param row: Which row of the source says so, from 1.
+    :param key: By what the device is known.
+    :param values: What shall be, by field; what is not in it stays as it is.
+    :param is_due: Its ``sim_status`` comes from a date that has come.
+    :param is_scheduled: It has a date that is still to come.
+    :param endpoint_id: The endpoint that it means, once it is found.
+    """
+
+    row: int
+    key: str
+    values: dict[str, Any]
+    is_due: bool = False
+    is_scheduled: bool = False
+    endpoint_id: int | None = None
+
+
+@dataclass(frozen=True)
+class Meaning:
+    """What rows are read with.
+
+    :param key: The column by which devices are known.
+    :param today: The day on which dates are due.
+    :param names_of: Returns the names that there are of ``service_profile``, ``tariff_profile`` or ``tags``;
+        asked where rows name some.
+    """
+
+    key: str
+    today: date
+    names_of: Callable[[str], Names]
+
+    def read(self, row: Mapping[str, Any], number: int) -> Wanted | Refused:
+        """Return what a row means.
+
+        :param number: Which row of the source it is.
+        """
+        key: str | None = None
+        try:
+            if is_nothing(row.get(self.key)):
+                raise ValueError(f"{self.key}: it has none")
+            key = key_of(self.key, COLUMNS[self.key](row[self.key], self.key))
+            values = {
+                name: COLUMNS[name](value, name) for name, value in row.items() if not is_nothing(value)
+            }
+            self._resolve(values)
+            wanted = Wanted(number, key, values)
+            self._schedule(wanted)
+        except ValueError as error:
+            return Refused(number, key, str(error))
+        return wanted
+
+    def _resolve(self, values: dict[str, Any]) -> None:
+        """Put ids in the place of the names of profiles, and look for tags."""
+        for kind in _PROFILES:
+            name, given = values.pop(kind, None), values.get(f"{kind}_id")
+            if name is not None:
+                ids = self.names_of(kind).get(name, ())
+                if len(ids) != 1:
+                    raise ValueError(f"{kind}: {'several are' if ids else 'none is'} named {name!r}")
+                if values.setdefault(f"{kind}_id", ids[0]) != ids[0]:
+                    raise ValueError(f"{kind}: {name!r} is {ids[0]}, not {given}")
+            elif given is not None and all(given not in ids for ids in self.names_of(kind).values()):
+                raise ValueError(f"{kind}_id: there is no {given}")
+        tags = values.get("tags", ())
+        missing = [name for name in tags if name not in self.names_of("tags")]
+        if missing:
+            raise ValueError(f"tags: there is no tag {', '.join(map(repr, missing))}")
+
+    def _schedule(self, wanted: Wanted) -> None:
+        """Put the status in its place whose date has come last."""
+        dates = {
+            status: moment
+            for column, status in (("activate_on", "activated"), ("suspend_on", "suspended"))
+            if (moment := wanted.values.pop(column, None)) is not None
+        }
+        if len({*dates.values()}) < len(dates):
+            raise ValueError("activate_on, suspend_on: they are the same day")
+        due = [(moment, status) for status, moment in dates.items() if moment <= self.today]
+        wanted.is_scheduled = len(due) < len(dates)
+        if due:
+            wanted.is_due, wanted.values["sim_status"] = True, max(due)[1]
+
+
+def key_of(column: str, value: Any) -> str:
+    """Return by what a device is known, of its value in the key's column."""
+    return value[:IMEI_DIGITS] if column == "imei" else str(value)
+
+
+def is_nothing(value: Any) -> bool:
+    """Tell whether a cell says nothing: it is null, empty, or not a number."""
+    return value is None or (isinstance(value, str) and not value.strip()) or value != value  # noqa: PLR0124 - NaN
+
+
+def _digits(value: Any, name: str) -> str:
+    if isinstance(value, float):  # it has lost digits
+        raise ValueError(f"{name}: {value!r} is a floating-point number; give a text")  # noqa: TRY004 - as all bad values
+    text = str(int(value)) if isinstance(value, Decimal) and value.is_finite() else str(value).strip()
+    if not re.fullmatch(r"\d+", text, re.ASCII):
+        raise ValueError(f"{name}: {value!r} is not a valid number")
+    return text
+
+
+def parse_iccid(value: Any, name: str = "iccid") -> str:
+    """Return the 19 digits of an ICCID, given with or without its check digit.
+
+    :raises ValueError: for another length, or a check digit that is not right.
+    """
+    digits = _digits(value, name)
+    if len(digits) not in {_ICCID_DIGITS, _ICCID_DIGITS + 1}:
+        raise ValueError(f"{name}: {digits} has {len(digits)} digits; an ICCID has 19 or 20")
+    if len(digits) > _ICCID_DIGITS and _luhn(digits):
+        raise ValueError(f"{name}: the check digit of {digits} is not right")
+    return digits[:_ICCID_DIGITS]
+
+
+def _luhn(digits: str) -> int:
+    """Return 0 for digits that end with their check digit."""
+    doubled = (sum(divmod(2 * int(digit), 10)) for digit in digits[-2::-2])
+    return (sum(doubled) + sum(map(int, digits[-1::-2]))) % 10
+
+
+def _imei(value: Any, name: str) -> str:
+    digits = _digits(value, name)
+    if len(digits) not in range(IMEI_DIGITS, IMEI_DIGITS + 3):
+        raise ValueError(f"{name}: {digits} has {len(digits)} digits; an IMEI has 14 to 16")
+    return digits
+
+
+def _named(*allowed: EndpointStatus | SimStatus) -> Callable[[Any, str], str]:
+    """Return a parser of some statuses, which gives their names as sources write them."""
+    parse = status_in(*allowed)
+    return lambda value, name: parse(value, name).name.lower()
+
+
+def _tags(value: Any, name: str) -> tuple[str, ...]:
+    del name
+    return tuple(sorted(tag_names(value)))
+
+
+def _address(value: Any, name: str) -> str:
+    try:
+        return str(ipaddress.ip_address(str(value).strip()))
+    except ValueError:
+        raise ValueError(f"{name}: {value!r} is not a valid IP address") from None
+
+
+def _day(value: Any, name: str) -> date:
+    if isinstance(value, datetime):
+        return value.date()
+    if isinstance(value, date):
+        return value
+    try:
+        return datetime.fromisoformat(str(value).strip()).date()
+    except ValueError:
+        raise ValueError(f"{name}: {value!r} is not a valid date; give 2030-12-31") from None
+
+
+COLUMNS: dict[str, Callable[[Any, str], Any]] = {
+    "iccid": parse_iccid,
+    "imei": _imei,
+    "id": parse_id,
+    "name": parse_text,
+    "status": _named(EndpointStatus.ENABLED, EndpointStatus.DISABLED),
+    "sim_status": _named(*(status for status in SimStatus if status is not SimStatus.DELETED)),
+    "service_profile": parse_text,
+    "service_profile_id": parse_id,
+    "tariff_profile": parse_text,
+    "tariff_profile_id": parse_id,
+    "tags": _tags,
+    "imei_lock": parse_bool,
+    "ip_address": _address,
+    "ip_address_space_id": parse_id,
+    "activate_on": _day,
+    "suspend_on": _day,
+}
+"""The columns that a source can have, and how a value of each is read."""
+
+
+def check_columns(names: Any, key: str) -> None:
+    """Refuse a source with a column that is none, or without the key's.
+
+    :raises ValueError: naming them, and what is allowed.
+    """
+    unknown = sorted({str(name) for name in names} - COLUMNS.keys())
+    if unknown:
+        raise ValueError(f"unknown column {', '.join(map(repr, unknown))}; there are {', '.join(COLUMNS)}")
+    if key not in names:
+        raise ValueError(f"there is no column {key!r}, by which devices are known; key= names another one")
