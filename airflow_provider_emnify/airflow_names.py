@@ -30,6 +30,7 @@ if TYPE_CHECKING:
         timezone,
     )
     from airflow.sdk._shared.observability.metrics.stats import Stats
+    from airflow.sdk._shared.observability.metrics.stats import Stats as ServerStats
     from airflow.sdk.configuration import conf
     from airflow.sdk.exceptions import (
         AirflowException,
@@ -63,6 +64,7 @@ __all__ = [
     "ObjectStoragePath",
     "Param",
     "PokeReturnValue",
+    "ServerStats",
     "Stats",
     "TaskDeferred",
     "TaskInstanceKey",
@@ -97,6 +99,8 @@ _PLACES: dict[str, tuple[str, ...]] = {  # the newest first; "module:name" where
     "ObjectStoragePath": ("airflow.sdk", "airflow.io.path"),
     "Param": ("airflow.sdk", "airflow.models.param"),
     "PokeReturnValue": ("airflow.sdk", "airflow.sensors.base"),
+    # Of Airflow's own servers: what a task counts goes another way.
+    "ServerStats": ("airflow.observability.stats:Stats", "airflow.stats:Stats"),
     "Stats": ("airflow.sdk.observability.stats", "airflow.observability.stats", "airflow.stats"),
     "TaskDeferred": _EXCEPTIONS,
     "TaskInstanceKey": ("airflow.sdk.types", "airflow.models.taskinstancekey"),

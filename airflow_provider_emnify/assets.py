@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 SCHEME = "emnify"
 
+CALLBACKS = ("sms", "sms-receipts", "events", "usage")
+"""What emnify sends by itself."""
+
 _ORGANISATION = re.compile(r"[A-Za-z0-9_.-]+")
 
 
@@ -76,7 +79,8 @@ def _names() -> tuple[str, ...]:
     from airflow_provider_emnify.api.data_streamer.files import RECORD_KINDS
     from airflow_provider_emnify.api.streams.catalogue import STREAMS
 
-    return *STREAMS, *(kind.table for kind in RECORD_KINDS.values() if kind.table not in STREAMS)
+    tables = (kind.table for kind in RECORD_KINDS.values())
+    return tuple(dict.fromkeys([*STREAMS, *tables, *CALLBACKS]))
 
 
 def create_asset(*, organisation: int | str, stream: str, extra: dict[str, Any] | None = None) -> Asset:

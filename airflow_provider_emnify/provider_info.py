@@ -30,8 +30,41 @@ _ASSET_URIS: list[dict[str, object]] = [
 
 _CONFIG: dict[str, object] = {
     "emnify": {
-        "description": "Waits for emnify in the triggerer.",
+        "description": "Waits for emnify in the triggerer, and what emnify sends to the API server.",
         "options": {
+            "callbacks": {
+                "description": "The connections, separated by commas, whose callbacks the API server takes: "
+                "SMS from devices and delivery receipts at /emnify/callbacks/<connection>/sms, records of "
+                "data streams at /emnify/callbacks/<connection>/stream/<secret>. Empty: none. Needs Airflow 3.",
+                "version_added": "0.1.0",
+                "type": "string",
+                "example": "emnify_default",
+                "default": "",
+            },
+            "callbacks_unsigned": {
+                "description": "Whether callbacks of a connection without a secret (api_secret or "
+                "stream_secret in its extra) are taken: then whoever reaches the API server can start DAGs.",
+                "version_added": "0.1.0",
+                "type": "boolean",
+                "example": None,
+                "default": "False",
+            },
+            "callbacks_path": {
+                "description": "Directory, as a path or a URL of any object storage, for the records that "
+                "come in bulk, and for what comes for an asset that no DAG knows yet.",
+                "version_added": "0.1.0",
+                "type": "string",
+                "example": "s3://aws_default@bucket/emnify",
+                "default": "",
+            },
+            "callbacks_per_minute": {
+                "description": "How many callbacks of a connection each process of the API server takes in a "
+                "minute; what is more is answered with 429.",
+                "version_added": "0.1.0",
+                "type": "integer",
+                "example": None,
+                "default": "3000",
+            },
             "event_hold": {
                 "description": "For how many seconds from its beginning on a deferred wait is not told to be "
                 "over, at most, so that a scheduler that is behind has noticed that the task has deferred. "

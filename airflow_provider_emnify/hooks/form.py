@@ -83,6 +83,21 @@ FIELDS: tuple[ConnectionField, ...] = (
         "The share of the address's rate limit that waits in a triggerer leave to tasks: 0 or more, below 1. "
         f"Default {DEFAULT_TASK_SHARE}.",
     ),
+    ConnectionField(
+        "api_secret",
+        "API secret of callbacks",
+        "string",
+        "What emnify signs its SMS callbacks with: the API secret of the service profile. In JSON also a "
+        "list, while it is rotated.",
+        secret=True,
+    ),
+    ConnectionField(
+        "stream_secret",
+        "Path secret of data streams",
+        "string",
+        "The last part of the URL that data streams call: /emnify/callbacks/<connection>/stream/<secret>.",
+        secret=True,
+    ),
 )
 
 EXTRAS: frozenset[str] = frozenset(field.name for field in FIELDS)

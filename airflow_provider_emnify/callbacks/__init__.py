@@ -1,0 +1,1 @@
+"""What emnify sends by itself, taken by Airflow's API server: a plugin, off unless it is configured."""

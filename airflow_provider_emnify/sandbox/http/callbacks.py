@@ -1,0 +1,138 @@
+"""The calls that the sandbox makes itself, as emnify does: signed, and again until they are answered 2xx."""
+
+from __future__ import annotations
+
+import heapq
+import json
+import threading
+import time
+from dataclasses import dataclass, field
+from itertools import count
+from typing import TYPE_CHECKING, Any
+from urllib.error import HTTPError
+from urllib.request import HTTPRedirectHandler, ProxyHandler, Request, build_opener
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_TIMEOUT = 10.0
+_PAUSES = (0.5, 1, 2, 4, 8, 15, 30, 60)  # seconds until it is sent again; the last for good
+_ATTEMPTS = 50
+_GATHER = 0.5  # seconds for which the records of a list are gathered
+_TOKEN_LIFE = 300
+
+
+class _NoRedirect(HTTPRedirectHandler):
+    def redirect_request(self, *_: Any) -> None:
+        """A redirect is no 2xx."""
+
+
+@dataclass
+class Delivery:
+    """Something that is sent to a URL of the user's, and how this was answered."""
+
+    method: str
+    url: str
+    body: Any
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    secret: str | None = field(default=None, repr=False)
+    statuses: list[int | None] = field(default_factory=list)
+    """The status of each attempt; None where there was no answer."""
+
+    @property
+    def done(self) -> bool:
+        """Whether it was accepted."""
+        return bool(self.statuses) and self.statuses[-1] is not None and self.statuses[-1] // 100 == 2  # noqa: PLR2004 - 2xx
+
+
+class Outbox:
+    """Sends deliveries from a thread of its own."""
+
+    def __init__(self) -> None:
+        self.deliveries: list[Delivery] = []
+        self._due: list[tuple[float, int, Delivery]] = []
+        self._lists: dict[object, Delivery] = {}
+        self._numbers = count()
+        self._changed = threading.Condition()
+        self._thread: threading.Thread | None = None
+        self._stopped = False
+        self._opener = build_opener(ProxyHandler({}), _NoRedirect())
+
+    def put(self, delivery: Delivery) -> None:
+        """Send something as soon as possible."""
+        with self._changed:
+            self.deliveries.append(delivery)
+            self._schedule(delivery, 0)
+
+    def gather(self, key: object, delivery: Delivery, most: int) -> None:
+        """Send a record in a list with others.
+
+        :param key: What the records of a list have in common.
+        :param delivery: The record as its body.
+        :param most: How many records a list takes.
+        """
+        with self._changed:
+            waiting = self._lists.get(key)
+            if waiting is None or waiting.statuses or len(waiting.body) >= most:
+                waiting = self._lists[key] = delivery
+                waiting.body = [delivery.body]
+                self.deliveries.append(waiting)
+                self._schedule(waiting, _GATHER)
+            else:
+                waiting.body.append(delivery.body)
+
+    def stop(self) -> None:
+        """End the thread; what was not sent is not sent any more."""
+        with self._changed:
+            self._stopped = True
+            self._changed.notify_all()
+        if self._thread is not None:
+            self._thread.join(_TIMEOUT)
+
+    def _schedule(self, delivery: Delivery, after: float) -> None:
+        heapq.heappush(self._due, (time.monotonic() + after, next(self._numbers), delivery))
+        if self._thread is None and not self._stopped:
+            self._thread = threading.Thread(target=self._run, name="emnify-sandbox-callbacks", daemon=True)
+            self._thread.start()
+        self._changed.notify_all()
+
+    def _run(self) -> None:
+        while (delivery := self._next()) is not None:
+            status = self._send(delivery)
+            with self._changed:
+                delivery.statuses.append(status)
+                if not delivery.done and len(delivery.statuses) < _ATTEMPTS:
+                    self._schedule(delivery, _PAUSES[min(len(delivery.statuses), len(_PAUSES)) - 1])
+
+    def _next(self) -> Delivery | None:
+        with self._changed:
+            while not self._stopped:
+                wait = self._due[0][0] - time.monotonic() if self._due else None
+                if wait is not None and wait <= 0:
+                    delivery = heapq.heappop(self._due)[2]
+                    self._lists = {key: one for key, one in self._lists.items() if one is not delivery}
+                    return delivery
+                self._changed.wait(wait)
+            return None
+
+    def _send(self, delivery: Delivery) -> int | None:
+        headers = {"Content-Type": "application/json", **delivery.headers}
+        if delivery.secret is not None:
+            headers["Authorization"] = f"Bearer {_token(delivery.secret)}"
+        content = json.dumps(delivery.body).encode()
+        try:
+            request = Request(delivery.url, content, headers, method=delivery.method)  # noqa: S310 - the user's own URL
+            with self._opener.open(request, timeout=_TIMEOUT) as answer:
+                return int(answer.status)
+        except HTTPError as error:
+            with error:
+                return error.code
+        except (OSError, ValueError):
+            return None
+
+
+def _token(secret: str) -> str:
+    import jwt
+
+    now = int(time.time())
+    return jwt.encode({"iss": "emnify", "iat": now, "exp": now + _TOKEN_LIFE}, secret, algorithm="HS256")

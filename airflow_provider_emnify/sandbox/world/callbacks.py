@@ -1,0 +1,149 @@
+"""What emnify sends by itself: SMS of devices, delivery receipts, events and usage of data streams."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_emnify.api.enums import DataStreamStatus, SmsStatus
+from airflow_provider_emnify.sandbox.http.callbacks import Delivery
+from airflow_provider_emnify.sandbox.world.clock import date, event_date
+from airflow_provider_emnify.sandbox.world.lookups import described
+from airflow_provider_emnify.sandbox.world.messaging import parts_of
+from airflow_provider_emnify.sandbox.world.records.fleet import Sms
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from airflow_provider_emnify.sandbox.world.records.fleet import Endpoint, Event
+    from airflow_provider_emnify.sandbox.world.records.integrations import DataStream
+    from airflow_provider_emnify.sandbox.world.state import State
+
+SHORT_CODE = "12345"
+_USAGE, _EVENT = 1, 2
+
+
+def connect(state: State) -> None:
+    """Have what happens told to the user's URLs from now on."""
+    state.on_event = partial(_stream_event, state)
+    state.on_sms_end = partial(_send_receipt, state)
+
+
+def device_sends(
+    state: State, endpoint: Endpoint, text: str, now: float, dest_address: str = SHORT_CODE
+) -> list[int]:
+    """Let a device send an SMS, a long one in parts, and return their ids."""
+    sim = state.sim_of(endpoint)
+    if sim is None:
+        raise ValueError(f"endpoint {endpoint.id} has no SIM that could send an SMS")
+    reference = state.next_id("sms reference") & 0xFF
+    ids = []
+    for payload, dcs, udh in parts_of(text, reference):
+        sms = Sms(
+            *(state.next_id("sms"), endpoint.id, sim.id, now, payload, now),
+            source_address=sim.msisdn,
+            dest_address=dest_address,
+            udh=udh,
+            dcs=dcs,
+            status=SmsStatus.DELIVERED,
+            final=now,
+            from_device=True,
+        )
+        state.sms[sms.id] = sms
+        state.sms_of.setdefault(endpoint.id, []).append(sms)
+        _call(state, "POST", sms, {})
+        ids.append(sms.id)
+    return ids
+
+
+def use_data(state: State, endpoint: Endpoint, volume: float, now: float) -> None:
+    """Tell data streams of usage that a device has had, in MB."""
+    sim = state.sim_of(endpoint)
+    record = {
+        "id": state.next_id("usage record"),
+        "traffic_type": {"id": 5, "description": "Data"},
+        "start_timestamp": event_date(now),
+        "end_timestamp": event_date(now),
+        "organisation": _organisation(state),
+        "endpoint": {"id": endpoint.id, "name": endpoint.name},
+        "sim": None if sim is None else {"id": sim.id, "iccid": sim.iccid},
+        "volume": {"total": volume, "rx": 0.0, "tx": volume},
+        "cost": 0.0,
+        "currency": {"id": 1, "code": "EUR"},
+    }
+    for stream in _running(state, _USAGE):
+        _stream(state, stream, record)
+
+
+def _call(state: State, method: str, sms: Sms, more: Mapping[str, Any]) -> None:
+    profile = state.service_profiles[state.endpoints[sms.endpoint_id].service_profile_id]
+    callback = state.api_callbacks.get(profile.api_callback_id or 0)
+    secret = state.api_secrets.get(profile.api_secret_id or 0)
+    if callback is None:
+        return
+    text = str if state.settings.quirks and sms.id % 2 else int
+    body = {
+        "id": text(sms.id),
+        "endpoint": {"id": text(sms.endpoint_id), "name": state.endpoints[sms.endpoint_id].name},
+        "organisation": _organisation(state),
+        "source_address": sms.source_address,
+        "dest_address": sms.dest_address,
+        "payload": sms.payload,
+        "dcs": text(sms.dcs),
+        "pid": text(0),
+        "submit_date": date(sms.submitted),
+        **({"udh": sms.udh} if sms.udh else {}),
+        **more,
+    }
+    state.outbox.put(Delivery(method, callback.url, body, secret=secret.secret if secret else None))
+
+
+def _send_receipt(state: State, sms: Sms) -> None:
+    if sms.endpoint_id in state.endpoints:
+        delivered = {} if sms.delivered is None else {"delivery_date": date(sms.delivered)}
+        _call(state, "PATCH", sms, {"status": described(sms.status), **delivered})
+
+
+def _stream_event(state: State, event: Event) -> None:
+    record = {
+        "id": event.id,
+        "timestamp": event_date(event.timestamp),
+        "alert": event.alert,
+        "description": event.description,
+        "event_type": {"id": event.type.id, "description": event.type.description},
+        "event_source": described(event.source),
+        "event_severity": described(event.severity),
+        "organisation": _organisation(state, event.organisation_id),
+        **{name: getattr(event, name) for name in ("user", "endpoint", "sim", "imsi", "detail")},
+    }
+    for stream in _running(state, _EVENT):
+        wanted = [one["value"] for one in stream.filters if str(one.get("field")).startswith("event_type")]
+        if not wanted or any(str(event.type.id) in map(str, values) for values in wanted):
+            _stream(state, stream, record)
+
+
+def _running(state: State, type_id: int) -> list[DataStream]:
+    return [
+        stream
+        for stream in state.data_streams.values()
+        if stream.type_id == type_id
+        and stream.status is DataStreamStatus.RUNNING
+        and stream.destination["connection_type"] == "RestAPI"
+    ]
+
+
+def _stream(state: State, stream: DataStream, record: dict[str, Any]) -> None:
+    how = stream.destination["credentials"]
+    pairs = (one.partition(":") for one in how.get("headers", ()))
+    headers = {name.strip(): value.strip() for name, _, value in pairs}
+    delivery = Delivery(how.get("method", "POST"), how["url"], record, headers)
+    size = int(how.get("size", 3000))
+    if size == 1:
+        state.outbox.put(delivery)
+    else:
+        state.outbox.gather(stream.id, delivery, size)
+
+
+def _organisation(state: State, organisation_id: int | None = None) -> dict[str, Any]:
+    found = state.organisations[organisation_id or state.home_id]
+    return {"id": found.id, "name": found.name}
