@@ -34,8 +34,8 @@ _CONFIG: dict[str, object] = {
         "options": {
             "callbacks": {
                 "description": "The connections, separated by commas, whose callbacks the API server takes: "
-                "SMS from devices and delivery receipts at /emnify/callbacks/<connection>/sms, records of "
-                "data streams at /emnify/callbacks/<connection>/stream/<secret>. Empty: none. Needs Airflow 3.",
+                "SMS and receipts at /emnify/callbacks/<connection>/sms, records of data streams at "
+                "/emnify/callbacks/<connection>/stream/<secret>. Empty: none. Needs Airflow 3.",
                 "version_added": "0.1.0",
                 "type": "string",
                 "example": "emnify_default",

@@ -11,7 +11,9 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_emnify.airflow_names import ServerStats
-from airflow_provider_emnify.api.callbacks import (
+from airflow_provider_emnify.api.secrets.one_line_log import one_line_log
+from airflow_provider_emnify.callbacks.keep import CannotKeepError, Keeper, Outcome
+from airflow_provider_emnify.callbacks.messages import (
     NotEmnifyError,
     is_one_of,
     parse_receipt,
@@ -19,15 +21,13 @@ from airflow_provider_emnify.api.callbacks import (
     parse_sms,
     verify_jwt,
 )
-from airflow_provider_emnify.api.secrets.one_line_log import one_line_log
-from airflow_provider_emnify.callbacks.keep import CannotKeepError, Keeper, Outcome
 from airflow_provider_emnify.callbacks.settings import API_SECRET, STREAM_SECRET, ConnectionSecrets
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from airflow_provider_emnify.api.callbacks import Message
     from airflow_provider_emnify.api.limits.buckets import LocalBucket
+    from airflow_provider_emnify.callbacks.messages import Message
     from airflow_provider_emnify.callbacks.settings import CallbackSettings
 
 log = one_line_log(__name__)

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
     from sqlalchemy.orm import Session
 
-    from airflow_provider_emnify.api.callbacks import Message
     from airflow_provider_emnify.api.types import Row
+    from airflow_provider_emnify.callbacks.messages import Message
 
 log = one_line_log(__name__)
 
@@ -71,9 +71,8 @@ class Keeper:
         if message.records:
             name = self._put(conn_id, message, now, message.records)
             message = replace(message, body={**message.body, "path": name})
-        uris = [
-            asset_uri(message.kind, one) for one in (conn_id, *message.organisations[:_MOST_ORGANISATIONS])
-        ]
+        organisations: list[int | str] = [conn_id, *message.organisations[:_MOST_ORGANISATIONS]]
+        uris = [asset_uri(message.kind, one) for one in organisations]
         with create_session(scoped=False) as session:
             assets = _known_assets(session, uris)
             if assets:

@@ -14,7 +14,7 @@ from airflow_provider_emnify.api.secrets.one_line_log import one_line_log
 log = one_line_log(__name__)
 
 SECTION = "emnify"
-API_SECRET, STREAM_SECRET = "api_secret", "stream_secret"  # noqa: S105 - names of extras
+API_SECRET, STREAM_SECRET = "api_secret", "stream_secret"
 _SECRETS_LAST = 15.0  # seconds until a connection is read again
 
 

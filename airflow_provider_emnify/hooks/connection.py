@@ -27,6 +27,7 @@ from airflow_provider_emnify.hooks.form import (
     DEFAULT_TOKEN_CACHE,
     EXTRAS,
 )
+from airflow_provider_emnify.hooks.masking import texts_in
 
 if TYPE_CHECKING:
     from airflow_provider_emnify.airflow_names import Connection
@@ -166,6 +167,7 @@ def _extras(conn_id: str, extra: str | None) -> dict[str, Any]:
 
 def _secrets_of(extras: Mapping[str, Any]) -> list[str]:
     secrets = [str(extras["fingerprint"])] if "fingerprint" in extras else []
+    secrets += texts_in([extras.get("api_secret"), extras.get("stream_secret")])
     store = extras.get("rate_limit_store")
     if isinstance(store, str) and "@" in store:
         credentials = store.rpartition("@")[0].rpartition("/")[2]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, Self
 
+from airflow_provider_emnify.sandbox import callbacks
 from airflow_provider_emnify.sandbox.control.controls import Controls
 from airflow_provider_emnify.sandbox.control.faults import Faults
 from airflow_provider_emnify.sandbox.control.log import Entry, Log
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from collections import Counter
     from collections.abc import Iterable
     from types import TracebackType
+
+    from airflow_provider_emnify.sandbox.http.callbacks import Delivery
 
 TOKEN_LIFE = 14_400.0
 _COUNTS_AND_DELAYS = (
@@ -144,6 +147,7 @@ class Sandbox(Controls):
         self.password = password
         state = State(settings, self.clock)
         populate(state)
+        callbacks.connect(state)
         self.accounts = Accounts(
             state, token_life=token_life, token_form=token_form, unauthorized=unauthorized
         )
@@ -172,6 +176,7 @@ class Sandbox(Controls):
 
         self._server = Server(self._host, self._port)
         self._port = self._server.port
+        self._engine.state.outbox.start(self._engine.settle)
         hosts = LOOPBACK | self._allow_hosts if self._host in LOOPBACK else None
         controls = hosts_of(self._host) | self._allow_hosts
         self._server.start(build_app(self._engine, self._server.transports, hosts, controls))
@@ -179,6 +184,7 @@ class Sandbox(Controls):
 
     def stop(self) -> None:
         """Close every connection and stop to serve."""
+        self._engine.state.outbox.stop()
         if self._server is not None:
             self._server.stop()
             self._server = None
@@ -226,6 +232,11 @@ class Sandbox(Controls):
     def statuses(self) -> Counter[int]:
         """Number of answers by status."""
         return self._log.statuses
+
+    @property
+    def callbacks(self) -> list[Delivery]:
+        """What was sent to URLs of the user's, and how each attempt was answered."""
+        return list(self._engine.state.outbox.deliveries)
 
     @property
     def requests(self) -> int:

@@ -55,6 +55,7 @@ def tell_all(tell: Tell, sandbox: Sandbox) -> None:
     tell_sims_on_the_move(tell)
     tell_esims(tell, sandbox)
     tell_data_streams(tell, sandbox)
+    tell_callbacks(tell, sandbox)
     tell_cloud_connect(tell, sandbox)
     tell_usage(tell, endpoint)
     tell_lookups(tell)
@@ -175,6 +176,23 @@ def tell_esims(tell: Tell, sandbox: Sandbox) -> None:
     tell("GET", "/api/v1/sim/operation", per_page=10)
     tell("POST", "/api/v1/euicc/unlinked_validation", body={"target": [{"eid": euicc["eid"]}]})
     tell("GET", "/api/v1/sim/unlinked_product_stats")
+
+
+def tell_callbacks(tell: Tell, sandbox: Sandbox) -> None:
+    """Callback URLs and API secrets, and a service profile with both."""
+    profile, ids = {}, {}
+    for name, body in (("api_callback", {"url": "http://127.0.0.1:9/sms"}), ("api_secret", {"purpose": "x"})):
+        tell("POST", f"/api/v1/{name}", body=body)
+        (found,) = tell("GET", f"/api/v1/{name}")
+        ids[name] = {f"{name}_id": found["id"]}
+        tell("GET", f"/api/v1/{name}/{{{name}_id}}", ids[name])
+        profile[name] = {"id": found["id"]}
+    tell("PATCH", "/api/v1/service_profile/{profile_id}", {"profile_id": 1}, profile)
+    tell("GET", "/api/v1/service_profile/{profile_id}", {"profile_id": 1})
+    nothing = {name: {"id": None} for name in profile}
+    tell("PATCH", "/api/v1/service_profile/{profile_id}", {"profile_id": 1}, nothing)
+    for name, values in ids.items():
+        tell("DELETE", f"/api/v1/{name}/{{{name}_id}}", values)
 
 
 def tell_data_streams(tell: Tell, sandbox: Sandbox) -> None:

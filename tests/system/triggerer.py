@@ -119,16 +119,19 @@ class Scheduler:
     """A scheduler of Airflow 3 that runs tasks, and the API server that these talk to.
 
     :param folder: Where the folder ``dags`` is, and the logs are to be.
+    :param more: More of Airflow's configuration.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+    def __init__(self, folder: Path, **more: str) -> None:
+        self._folder, self._more = folder, more
+        self.url = ""
         self._stack = contextlib.ExitStack()
 
     def __enter__(self) -> list[Component]:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             port = probe.getsockname()[1]
+        self.url = f"http://127.0.0.1:{port}"
         settings = {
             "AIRFLOW__CORE__EXECUTOR": "LocalExecutor",
             "AIRFLOW__CORE__PARALLELISM": "2",
@@ -137,6 +140,7 @@ class Scheduler:
             "AIRFLOW__WORKERS__EXECUTION_API_TIMEOUT": "30",
             "AIRFLOW__API_AUTH__JWT_SECRET": "for-this-test-alone-and-long-enough-for-sha512-to-be-at-ease",
             "AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST": _bundle(self._folder / "dags"),
+            **self._more,
         }
         flags = ("--host", "127.0.0.1", "--port", str(port))
         api = self._stack.enter_context(Component(self._folder / "api.log", "api-server", *flags, **settings))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from airflow_provider_emnify.sandbox import callbacks
 from airflow_provider_emnify.sandbox.world import devices, esims, provisioning, quotas
 from airflow_provider_emnify.sandbox.world.state import ORGANISATION_ID
 
@@ -72,6 +73,17 @@ class Controls:
             endpoint.powered = on
             devices.review(self.state, endpoint, self._engine.clock.time())
 
+    def send_sms(self, endpoint_id: int, text: str, dest_address: str = callbacks.SHORT_CODE) -> list[int]:
+        """Let a device send an SMS, a long one in parts, and return their ids.
+
+        :param dest_address: The number that it sends to.
+        """
+        with self._engine.lock:
+            state = self.state
+            return callbacks.device_sends(
+                state, state.endpoints[endpoint_id], text, self._engine.clock.time(), dest_address
+            )
+
     def consume(self, endpoint_id: int, volume: float, kind: quotas.Kind = "data") -> float:
         """Use some of an endpoint's quota, in MB or SMS, and return what is left.
 
@@ -81,6 +93,8 @@ class Controls:
             raise ValueError(f"volume must not be negative, but is {volume!r}")
         with self._engine.lock:
             state = self.state
+            if kind == "data":
+                callbacks.use_data(state, state.endpoints[endpoint_id], volume, self._engine.clock.time())
             return quotas.consume(
                 state, state.endpoints[endpoint_id], kind, volume, self._engine.clock.time()
             )

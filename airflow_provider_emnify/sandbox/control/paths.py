@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_emnify.sandbox.callbacks import LONGEST_TEXT
 from airflow_provider_emnify.sandbox.control.controls import Controls
 from airflow_provider_emnify.sandbox.http.answers import Answer, ApiError
 from airflow_provider_emnify.sandbox.http.fields import (
@@ -132,6 +133,13 @@ def _log(engine: Engine) -> Any:
     return [asdict(entry) for entry in engine.log.entries]
 
 
+@_controls("GET", "callbacks")
+def _callbacks(engine: Engine) -> Any:
+    """List what was sent to URLs of the user's, and how each attempt was answered."""
+    kept = ("method", "body", "statuses")
+    return [{name: getattr(one, name) for name in kept} for one in engine.state.outbox.deliveries]
+
+
 @_controls("POST", "clock", advance=number(required=True, least=0, kind="a number of seconds, at least 0"))
 def _clock(engine: Engine, advance: float) -> Any:
     """Move the clock on."""
@@ -222,6 +230,12 @@ _acts(
     Controls.consume,
     volume=number(required=True, least=0, kind="a number of MB or SMS, at least 0"),
     kind=one_of("data", "sms"),
+)
+_acts(
+    "endpoints/{endpoint_id}/sms",
+    Controls.send_sms,
+    text=text(required=True, shortest=1, longest=LONGEST_TEXT),
+    dest_address=text(shortest=1),
 )
 _acts(
     "sim_batches",

@@ -13,13 +13,14 @@ from urllib.error import HTTPError
 from urllib.request import HTTPRedirectHandler, ProxyHandler, Request, build_opener
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 _TIMEOUT = 10.0
 _PAUSES = (0.5, 1, 2, 4, 8, 15, 30, 60)  # seconds until it is sent again; the last for good
 _ATTEMPTS = 50
 _GATHER = 0.5  # seconds for which the records of a list are gathered
 _TOKEN_LIFE = 300
+_TICK = 0.2
 
 
 class _NoRedirect(HTTPRedirectHandler):
@@ -55,8 +56,25 @@ class Outbox:
         self._numbers = count()
         self._changed = threading.Condition()
         self._thread: threading.Thread | None = None
-        self._stopped = False
+        self._stopped = True
+        self._watching = False
+        self._tick: Callable[[], object] | None = None
         self._opener = build_opener(ProxyHandler({}), _NoRedirect())
+
+    def start(self, tick: Callable[[], object]) -> None:
+        """Begin to send what there is, and what will be.
+
+        :param tick: Lets happen what is due: nobody may ask for the SMS whose receipt is awaited.
+        """
+        with self._changed:
+            self._stopped, self._tick = False, tick
+            self._wake()
+
+    def watch(self) -> None:
+        """Let happen what is due from now on, since somebody is to be told of it."""
+        with self._changed:
+            self._watching = True
+            self._wake()
 
     def put(self, delivery: Delivery) -> None:
         """Send something as soon as possible."""
@@ -88,16 +106,25 @@ class Outbox:
             self._changed.notify_all()
         if self._thread is not None:
             self._thread.join(_TIMEOUT)
+            self._thread = None
 
     def _schedule(self, delivery: Delivery, after: float) -> None:
         heapq.heappush(self._due, (time.monotonic() + after, next(self._numbers), delivery))
-        if self._thread is None and not self._stopped:
+        self._wake()
+
+    def _wake(self) -> None:
+        if self._thread is None and not self._stopped and (self._due or self._watching):
             self._thread = threading.Thread(target=self._run, name="emnify-sandbox-callbacks", daemon=True)
             self._thread.start()
         self._changed.notify_all()
 
     def _run(self) -> None:
-        while (delivery := self._next()) is not None:
+        while not self._stopped:
+            if self._tick is not None:
+                self._tick()
+            delivery = self._next()
+            if delivery is None:
+                continue
             status = self._send(delivery)
             with self._changed:
                 delivery.statuses.append(status)
@@ -105,15 +132,16 @@ class Outbox:
                     self._schedule(delivery, _PAUSES[min(len(delivery.statuses), len(_PAUSES)) - 1])
 
     def _next(self) -> Delivery | None:
+        """Return what is due, None after a while without anything."""
         with self._changed:
-            while not self._stopped:
-                wait = self._due[0][0] - time.monotonic() if self._due else None
-                if wait is not None and wait <= 0:
-                    delivery = heapq.heappop(self._due)[2]
-                    self._lists = {key: one for key, one in self._lists.items() if one is not delivery}
-                    return delivery
-                self._changed.wait(wait)
-            return None
+            wait = self._due[0][0] - time.monotonic() if self._due else _TICK
+            if wait > 0 and not self._stopped:
+                self._changed.wait(min(wait, _TICK))
+            if self._stopped or not self._due or self._due[0][0] > time.monotonic():
+                return None
+            delivery = heapq.heappop(self._due)[2]
+            self._lists = {key: one for key, one in self._lists.items() if one is not delivery}
+            return delivery
 
     def _send(self, delivery: Delivery) -> int | None:
         headers = {"Content-Type": "application/json", **delivery.headers}

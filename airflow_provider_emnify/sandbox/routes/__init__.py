@@ -7,6 +7,7 @@ from airflow_provider_emnify.sandbox.routes import (  # noqa: F401 - importing r
     authentication,
     batches,
     bulk,
+    callbacks,
     cloud_connect,
     data_streams,
     endpoints,

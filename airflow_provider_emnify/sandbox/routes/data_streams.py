@@ -57,6 +57,7 @@ def create_stream(call: Call) -> Answer:
     )
     target = _status(call.state, body) or DataStreamStatus.RUNNING
     state.data_streams[stream.id] = stream
+    state.outbox.watch()
     data_streams.settle(state, stream, target, call.now)
     return Answer(201, headers={"Location": f"{_PATH}/{stream.id}"})
 

@@ -115,6 +115,8 @@ def _service(profile: Profile) -> Json:
         "apply_sms_quota": False,
         "apply_data_quota": False,
         "ip_firewall_rule_set": {"ip_firewall_profiles": [], "enforce": False},
+        **({"api_callback": {"id": profile.api_callback_id}} if profile.api_callback_id else {}),
+        **({"api_secret": {"id": profile.api_secret_id}} if profile.api_secret_id else {}),
     }
 
 

@@ -90,7 +90,7 @@ def _row(state: State, sms: Sms) -> dict[str, Any]:
         "imsi": sim.imsi,
         "payload": sms.payload,
         "status": {"id": int(sms.status), "description": label},
-        "sms_type": {"id": 2, "description": "MT"},
+        "sms_type": {"id": 1, "description": "MO"} if sms.from_device else {"id": 2, "description": "MT"},
         "source_address_type": {
             "id": sms.source_address_type,
             "description": messaging.ADDRESS_TYPES[sms.source_address_type],

@@ -99,6 +99,25 @@ def _septets(text: str) -> int | None:
     return len(text) + sum(character in _EXTENDED for character in text)
 
 
+def split(text: str, reference: int) -> list[tuple[str, int, str | None]]:
+    """Return what a device sends for a text: payload, data coding scheme and header of each part."""
+    is_gsm = _septets(text) is not None
+    dcs, whole, most = (0, 160, 153) if is_gsm else (8, 70, 67)
+
+    def size(part: str) -> int:
+        return (_septets(part) or 0) if is_gsm else len(part.encode("utf-16-be", "surrogatepass")) // 2
+
+    if size(text) <= whole:
+        return [(text, dcs, None)]
+    parts = [""]
+    for character in text:
+        if size(parts[-1] + character) > most:
+            parts.append("")
+        parts[-1] += character
+    head = f"050003{reference:02X}{len(parts):02X}"
+    return [(part, dcs, f"{head}{number:02X}") for number, part in enumerate(parts, 1)]
+
+
 def send(state: State, endpoint: Endpoint, sim: Sim, body: Mapping[str, Any], now: float) -> Sms:
     """Take in an SMS that has been checked, and let it go its way."""
     kind = (body.get("source_address_type") or {}).get("id")
@@ -114,6 +133,7 @@ def send(state: State, endpoint: Endpoint, sim: Sim, body: Mapping[str, Any], no
         dest_address=body.get("dest_address"),
         udh=body.get("udh"),
         dcs=int(body.get("dcs") or 0),
+        on_end=state.on_sms_end,
     )
     state.sms[sms.id] = sms
     state.sms_of.setdefault(endpoint.id, []).append(sms)
@@ -173,6 +193,8 @@ def _buffer(sms: Sms, when: float) -> None:
 def _end(sms: Sms, status: SmsStatus, when: float) -> None:
     if sms.status not in FINAL:
         sms.status, sms.final = status, when
+        if sms.on_end is not None:
+            sms.on_end(sms)
 
 
 def _reachable(state: State, sms: Sms) -> bool:

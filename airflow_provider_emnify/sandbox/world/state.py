@@ -14,6 +14,7 @@ from airflow_provider_emnify.api.enums import (
     UserStatus,
 )
 from airflow_provider_emnify.sandbox.http.answers import ApiError, not_found
+from airflow_provider_emnify.sandbox.http.callbacks import Outbox
 from airflow_provider_emnify.sandbox.world.clock import DAY, Agenda, Clock, event_date
 from airflow_provider_emnify.sandbox.world.outcomes import Outcomes
 from airflow_provider_emnify.sandbox.world.records.accounts import ApplicationToken, Membership, User
@@ -32,10 +33,15 @@ from airflow_provider_emnify.sandbox.world.records.fleet import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Container
+    from collections.abc import Callable, Container
 
     from airflow_provider_emnify.sandbox.world.lookups import EventType
-    from airflow_provider_emnify.sandbox.world.records.integrations import Attachment, DataStream
+    from airflow_provider_emnify.sandbox.world.records.integrations import (
+        ApiCallback,
+        ApiSecret,
+        Attachment,
+        DataStream,
+    )
 
 ORGANISATION_ID = 100
 SECOND_ORGANISATION_ID = 101
@@ -127,6 +133,11 @@ class State:
         self.euicc_operations: dict[str, EuiccOperation] = {}
         self.sim_operations: dict[str, SimOperation] = {}
         self.data_streams: dict[int, DataStream] = {}
+        self.api_callbacks: dict[int, ApiCallback] = {}
+        self.api_secrets: dict[int, ApiSecret] = {}
+        self.outbox = Outbox()
+        self.on_event: Callable[[Event], object] | None = None
+        self.on_sms_end: Callable[[Sms], object] | None = None
         self.attachments: dict[int, Attachment] = {}
         self.sms: dict[int, Sms] = {}
         self.sms_of: dict[int, list[Sms]] = {}
@@ -226,6 +237,8 @@ class State:
             event.sim = {"id": sim.id, "iccid": sim.iccid, "production_date": produced}
             event.imsi = {"id": sim.id, "imsi": sim.imsi, "import_date": produced}
         self.events[event.id] = event
+        if self.on_event is not None:
+            self.on_event(event)
         return event
 
     # -- additions ------------------------------------------------------------------------------------

@@ -16,6 +16,8 @@ from airflow_provider_emnify.api.enums import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from airflow_provider_emnify.sandbox.world.lookups import EventType
 
 _DOUBLED = str.maketrans("0123456789", "0246813579")
@@ -42,6 +44,8 @@ class Profile:
 
     id: int
     name: str
+    api_callback_id: int | None = None
+    api_secret_id: int | None = None
 
 
 @dataclass(slots=True)
@@ -115,7 +119,7 @@ class Tag:
 
 @dataclass(slots=True)
 class Sms:
-    """An SMS to an endpoint."""
+    """An SMS to or from an endpoint."""
 
     id: int
     endpoint_id: int
@@ -134,6 +138,8 @@ class Sms:
     delivered: float | None = None
     final: float | None = None
     error: str | None = None
+    from_device: bool = False
+    on_end: Callable[[Sms], object] | None = None
 
 
 @dataclass(slots=True)

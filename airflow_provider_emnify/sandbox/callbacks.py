@@ -8,18 +8,24 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_emnify.api.enums import DataStreamStatus, SmsStatus
 from airflow_provider_emnify.sandbox.http.callbacks import Delivery
 from airflow_provider_emnify.sandbox.world.clock import date, event_date
-from airflow_provider_emnify.sandbox.world.lookups import described
-from airflow_provider_emnify.sandbox.world.messaging import parts_of
+from airflow_provider_emnify.sandbox.world.lookups import (
+    EVENT_SEVERITIES,
+    EVENT_SOURCES,
+    EVENT_TYPES,
+    described,
+)
+from airflow_provider_emnify.sandbox.world.messaging import split
 from airflow_provider_emnify.sandbox.world.records.fleet import Sms
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from airflow_provider_emnify.sandbox.world.records.fleet import Endpoint, Event
     from airflow_provider_emnify.sandbox.world.records.integrations import DataStream
     from airflow_provider_emnify.sandbox.world.state import State
 
 SHORT_CODE = "12345"
+LONGEST_TEXT = 10_000
 _USAGE, _EVENT = 1, 2
 
 
@@ -38,7 +44,7 @@ def device_sends(
         raise ValueError(f"endpoint {endpoint.id} has no SIM that could send an SMS")
     reference = state.next_id("sms reference") & 0xFF
     ids = []
-    for payload, dcs, udh in parts_of(text, reference):
+    for payload, dcs, udh in split(text, reference):
         sms = Sms(
             *(state.next_id("sms"), endpoint.id, sim.id, now, payload, now),
             source_address=sim.msisdn,
@@ -81,7 +87,7 @@ def _call(state: State, method: str, sms: Sms, more: Mapping[str, Any]) -> None:
     secret = state.api_secrets.get(profile.api_secret_id or 0)
     if callback is None:
         return
-    text = str if state.settings.quirks and sms.id % 2 else int
+    text: Callable[[int], int | str] = str if state.settings.quirks and sms.id % 2 else int
     body = {
         "id": text(sms.id),
         "endpoint": {"id": text(sms.endpoint_id), "name": state.endpoints[sms.endpoint_id].name},
@@ -110,15 +116,15 @@ def _stream_event(state: State, event: Event) -> None:
         "timestamp": event_date(event.timestamp),
         "alert": event.alert,
         "description": event.description,
-        "event_type": {"id": event.type.id, "description": event.type.description},
-        "event_source": described(event.source),
-        "event_severity": described(event.severity),
+        "event_type": EVENT_TYPES[event.type],
+        "event_source": EVENT_SOURCES[event.source],
+        "event_severity": EVENT_SEVERITIES[event.severity],
         "organisation": _organisation(state, event.organisation_id),
         **{name: getattr(event, name) for name in ("user", "endpoint", "sim", "imsi", "detail")},
     }
     for stream in _running(state, _EVENT):
         wanted = [one["value"] for one in stream.filters if str(one.get("field")).startswith("event_type")]
-        if not wanted or any(str(event.type.id) in map(str, values) for values in wanted):
+        if not wanted or any(str(int(event.type)) in map(str, values) for values in wanted):
             _stream(state, stream, record)
 
 
