@@ -170,6 +170,18 @@ def parse_text(value: Any, field: str) -> str:
     raise ValueError(f"{field}: {value!r} is not a valid text; give one that is not empty")
 
 
+def parse_label(value: Any, field: str) -> str | None:
+    """Return a text as it is, a number as its digits, and None.
+
+    :raises ValueError: for anything else.
+    """
+    if value is None or isinstance(value, str):
+        return value
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
+    raise ValueError(f"{field}: {value!r} is not a valid text; give one in quotes")
+
+
 def parse_bool(value: Any, field: str) -> bool:
     """Return a yes or no, also from what a template renders to (``"True"``, ``"false"``, ``"1"``).
 
@@ -191,7 +203,7 @@ def parse_mapping(value: Any, field: str) -> dict[str, Any]:
     """
     given = value
     if isinstance(value, str):
-        given = _literal(value.strip())
+        given = parse_literal(value)
     if given is None or given == "":
         return {}
     if not isinstance(given, Mapping):
@@ -269,8 +281,9 @@ def shorten(ids: Sequence[object], most: int = 10) -> str:
     return (shown or "none") if len(ids) <= most else f"{shown} and {len(ids) - most} more"
 
 
-def _literal(text: str) -> Any:
+def parse_literal(text: str) -> Any:
     """Return what a text says in JSON or Python, or else the text itself."""
+    text = text.strip()
     try:
         return json.loads(text)
     except ValueError:

@@ -112,8 +112,8 @@ def parse_sender(value: Any, field: str = "source_address") -> Sender | None:
         11 characters of the GSM 7 bit alphabet (those of the extension table count twice).
     :raises ValueError: naming ``field``, for anything else.
     """
-    if value is None or value == "":
-        return None
+    if isinstance(value, Sender) or value is None or value == "":
+        return value or None
     if isinstance(value, bool) or not isinstance(value, (str, int)):
         raise ValueError(f"{field}: {value!r} is neither a number nor a name")  # noqa: TRY004 - as all bad arguments
     address = str(value).strip()

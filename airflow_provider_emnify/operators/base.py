@@ -1,15 +1,21 @@
-"""EmnifyBaseOperator: the base of all operators."""
+"""The base of all operators, and that of operators that act on endpoints."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_emnify.airflow_names import BaseOperator
+from airflow_provider_emnify.api.values import parse_ids
+from airflow_provider_emnify.arguments import Argument, shorten
 from airflow_provider_emnify.hooks.emnify import EmnifyHook
 from airflow_provider_emnify.hooks.task import EmnifyTask
+from airflow_provider_emnify.links import EmnifyDevicesLink
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from airflow_provider_emnify.airflow_names import BaseOperatorLink
+    from airflow_provider_emnify.arguments import Ids
 
 
 class EmnifyBaseOperator(EmnifyTask, BaseOperator):
@@ -28,3 +34,30 @@ class EmnifyBaseOperator(EmnifyTask, BaseOperator):
     def __init__(self, *, emnify_conn_id: str = EmnifyHook.default_conn_name, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.emnify_conn_id = emnify_conn_id
+
+    def log_change(self, doing: str, change: Sequence[object], total: int, rest: str) -> None:
+        """Log what is about to be changed, and how many of those that were given need no change.
+
+        :param doing: What is done to what: ``Setting endpoints to Disabled``.
+        :param change: What is changed.
+        :param total: How many were given.
+        :param rest: What those are that are left alone: ``are so already``.
+        """
+        left = total - len(change)
+        self.log.info("%s: %d of %d (%s), %d %s", doing, len(change), total, shorten(change), left, rest)
+
+
+class EndpointsOperator(EmnifyBaseOperator):
+    """Base of operators that act on endpoints (devices).
+
+    :param endpoint_ids: One id or many (templated).
+    """
+
+    template_fields: Sequence[str] = ("emnify_conn_id", "endpoint_ids")
+    operator_extra_links: Sequence[BaseOperatorLink] = (EmnifyDevicesLink(),)
+
+    endpoint_ids = Argument(parse_ids)
+
+    def __init__(self, *, endpoint_ids: Ids, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.endpoint_ids = endpoint_ids

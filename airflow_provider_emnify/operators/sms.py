@@ -7,28 +7,42 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_emnify.api import EmnifyError, SmsStatus
 from airflow_provider_emnify.api.resources.bulk import status_of
-from airflow_provider_emnify.api.resources.fields import given, moment
+from airflow_provider_emnify.api.resources.fields import given
 from airflow_provider_emnify.api.resources.sms import is_same_sms, submitted_at
 from airflow_provider_emnify.api.sms_text import parse_sender, split_text
+from airflow_provider_emnify.api.values import parse_ids, parse_pairs
 from airflow_provider_emnify.api.waits.wait import Wait
-from airflow_provider_emnify.arguments import check_early, parse_bool, parse_sms_ids, shorten
+from airflow_provider_emnify.arguments import (
+    Argument,
+    optional,
+    parse_bool,
+    parse_label,
+    parse_moment,
+    shorten,
+)
 from airflow_provider_emnify.links import EmnifyDevicesLink
 from airflow_provider_emnify.operators.base import EmnifyBaseOperator
-from airflow_provider_emnify.operators.endpoint.rows import endpoint_ids as parse_endpoint_ids
 from airflow_provider_emnify.operators.idempotency.batch import for_each
 from airflow_provider_emnify.operators.idempotency.create_once import Attempt, create_once
 from airflow_provider_emnify.operators.waiting import EmnifyCancellingOperator
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from datetime import datetime
 
-    from airflow_provider_emnify.airflow_names import Context
+    from airflow_provider_emnify.airflow_names import Context, XComArg
     from airflow_provider_emnify.api.sms_text import SmsPart
     from airflow_provider_emnify.api.types import Row, Rows
+    from airflow_provider_emnify.arguments import Ids
 
 _NOT_SENT = frozenset({SmsStatus.FAILED, SmsStatus.EXPIRED, SmsStatus.CANCELED})
 _OVER = frozenset({SmsStatus.DELIVERED, *_NOT_SENT})
+
+
+def _parse_sms_text(value: Any, field: str) -> str:
+    del field  # the message says that it is the text
+    split_text(value)
+    return str(value)
 
 
 class EmnifySendSmsOperator(EmnifyCancellingOperator):
@@ -88,10 +102,17 @@ class EmnifySendSmsOperator(EmnifyCancellingOperator):
     operator_extra_links = (EmnifyDevicesLink(),)
     idempotent: ClassVar[bool] = True
 
+    endpoint_ids = Argument(parse_ids)
+    text = Argument(_parse_sms_text)
+    source_address = Argument(parse_sender)
+    dest_address = Argument(optional(parse_label))
+    expiry_date = Argument(optional(parse_moment))
+    wait_for_completion = Argument(parse_bool)
+
     def __init__(
         self,
         *,
-        endpoint_ids: Any,
+        endpoint_ids: Ids,
         text: str,
         source_address: str | None = None,
         dest_address: str | None = None,
@@ -100,34 +121,19 @@ class EmnifySendSmsOperator(EmnifyCancellingOperator):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        check_early(parse_endpoint_ids, endpoint_ids)
-        check_early(split_text, text)
-        check_early(parse_sender, source_address)
-        if isinstance(expiry_date, str):
-            check_early(_expiry, expiry_date)
         self.endpoint_ids = endpoint_ids
         self.text = text
         self.source_address = source_address
         self.dest_address = dest_address
         self.expiry_date = expiry_date
-        self.wait_for_completion = parse_bool(wait_for_completion, "wait_for_completion")
+        self.wait_for_completion = wait_for_completion
 
     def execute(self, context: Context) -> dict[str, list[int]]:
         """Look for what was sent, send the rest, and wait."""
-        ids = parse_endpoint_ids(self.endpoint_ids)
-        parts = split_text(self.text, reference=zlib.crc32(self.text.encode()) & 0xFF)
-        if not ids:
-            self.log.info("No endpoints given: nothing to send")
-            return {}
-        self.log.info(
-            "Sending %d characters as %d SMS (%s) to each of %d endpoints (%s): %d SMS, which emnify bills",
-            len(self.text),
-            len(parts),
-            parts[0].alphabet,
-            len(ids),
-            shorten(ids),
-            len(parts) * len(ids),
-        )
+        ids, parts = self.endpoint_ids, split_text(self.text, reference=zlib.crc32(self.text.encode()) & 0xFF)
+        what = f"{len(self.text)} characters as {len(parts)} SMS ({parts[0].alphabet})"
+        number = len(parts) * len(ids)
+        self.log.info("Sending %s to endpoints %s: %d SMS, which emnify bills", what, shorten(ids), number)
         attempt, sent = Attempt(self, context), dict[str, list[int]]()
 
         def send(endpoint_id: int) -> None:
@@ -145,7 +151,7 @@ class EmnifySendSmsOperator(EmnifyCancellingOperator):
 
     def _send(self, attempt: Attempt, endpoint_id: int, part: SmsPart) -> int:
         """Send one part, unless an earlier attempt or an overlapping run has, and return the SMS's id."""
-        sender = parse_sender(self.source_address)
+        sender = self.source_address
         told = given(
             payload=part.payload, udh=part.udh, source_address=None if sender is None else sender.address
         )
@@ -162,7 +168,7 @@ class EmnifySendSmsOperator(EmnifyCancellingOperator):
                 dcs=part.dcs,
                 source_address_type_id=None if sender is None else sender.type_id,
                 dest_address=self.dest_address,
-                expiry_date=_expiry(self.expiry_date),
+                expiry_date=self.expiry_date,
             )
 
         sms, created = create_once(
@@ -175,12 +181,8 @@ class EmnifySendSmsOperator(EmnifyCancellingOperator):
         if created or attempt.created(sms):
             self.began("sms.cancel", endpoint_id=endpoint_id, sms_id=sms["id"])
         if not created:
-            self.log.info(
-                "Endpoint %s has it already: SMS %s, sent at %s",
-                endpoint_id,
-                sms["id"],
-                sms.get("submit_date"),
-            )
+            sent = sms.get("submit_date")
+            self.log.info("Endpoint %s has it already: SMS %s, sent at %s", endpoint_id, sms["id"], sent)
         return int(sms["id"])
 
 
@@ -195,7 +197,7 @@ class EmnifyCancelSmsOperator(EmnifyBaseOperator):
         endpoint and SMS: ``"7/12"``, ``["7/12", "8/13"]``.
     :param emnify_conn_id: The connection to emnify.
     :returns: The status of each SMS, by pair: ``{"7/12": "Canceled"}``.
-    :raises ValueError: when the DAG is parsed, for what is no such pair.
+    :raises ValueError: when the DAG is parsed, for anything else.
     :raises AirflowFailException: for a permanent error.
 
     Vendor page: https://docs.emnify.com/developers/api/endpoint/endpoint-sms-by-endpoint-id-and-sms-id-delete
@@ -205,18 +207,18 @@ class EmnifyCancelSmsOperator(EmnifyBaseOperator):
     operator_extra_links = (EmnifyDevicesLink(),)
     idempotent: ClassVar[bool] = True
 
-    def __init__(self, *, sms_ids: Any, **kwargs: Any) -> None:
+    sms_ids = Argument(parse_pairs)
+
+    def __init__(
+        self, *, sms_ids: str | Iterable[Any] | Mapping[int | str, Ids] | XComArg, **kwargs: Any
+    ) -> None:
         super().__init__(**kwargs)
-        check_early(parse_sms_ids, sms_ids)
         self.sms_ids = sms_ids
 
     def execute(self, context: Context) -> dict[str, str]:
         """Look at each, and cancel it if it is not over."""
         del context
-        pairs = parse_sms_ids(self.sms_ids)
-        if not pairs:
-            self.log.info("No SMS given: nothing to do")
-            return {}
+        pairs = self.sms_ids
         self.log.info("Cancelling %d SMS: %s", len(pairs), shorten(pairs))
         seen: dict[str, str] = {}
 
@@ -240,19 +242,6 @@ class EmnifyCancelSmsOperator(EmnifyBaseOperator):
             else:
                 status = SmsStatus.CANCELED
         return status.label if status is not None else "unknown"
-
-
-def _expiry(value: Any) -> str | None:
-    """Return when an SMS expires, as emnify writes it.
-
-    :raises ValueError: for what is not a point in time.
-    """
-    if value is None or (isinstance(value, str) and value.strip() in {"", "None"}):
-        return None
-    try:
-        return moment(value)
-    except ValueError as error:
-        raise ValueError(f"expiry_date: {error}") from None
 
 
 def _status(row: Row) -> SmsStatus | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_emnify.api import (
@@ -14,44 +13,74 @@ from airflow_provider_emnify.api import (
 from airflow_provider_emnify.api.resources.few import FEW
 from airflow_provider_emnify.api.resources.tags import assigned_tags
 from airflow_provider_emnify.api.values import parse_ids
-from airflow_provider_emnify.arguments import check_early, is_known, parse_bool, shorten
-from airflow_provider_emnify.links import EmnifyDevicesLink
-from airflow_provider_emnify.operators.base import EmnifyBaseOperator
-from airflow_provider_emnify.operators.endpoint.rows import endpoint_ids as parse_endpoint_ids
+from airflow_provider_emnify.arguments import Argument, is_known, parse_bool, parse_literal, shorten
+from airflow_provider_emnify.operators.base import EndpointsOperator
 from airflow_provider_emnify.operators.idempotency.create_once import Attempt, create_once
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from airflow_provider_emnify.airflow_names import Context
-    from airflow_provider_emnify.api.types import Row, Rows
+    from airflow_provider_emnify.airflow_names import Context, XComArg
+    from airflow_provider_emnify.api.types import Rows
+    from airflow_provider_emnify.arguments import Ids
+
+    Names = str | Iterable[str] | XComArg
 
 _CHANGED_MEANWHILE = (EmnifyConflictError, EmnifyNotFoundError, EmnifyValidationError)
 
 
-class _TagOperator(EmnifyBaseOperator):
+def parse_tags(value: Any, field: str) -> list[str]:
+    """Return the names of tags that a task's argument means, without repeats, in their order.
+
+    :param value: A name, several separated by commas, a list of them, or the text of such a list.
+    :raises ValueError: naming the field and the value, for anything else.
+    """
+    names = value
+    if isinstance(value, str):
+        names = parse_literal(value) if value.strip().startswith(("[", "(")) else value.split(",")
+    if value is None or (isinstance(value, str) and value.strip() in {"", "None"}):
+        names = []
+    if not isinstance(names, (list, tuple, set, frozenset)):
+        raise ValueError(f"{field}: {value!r} is not a list of names; give 'a,b' or ['a', 'b']")  # noqa: TRY004 - as all bad arguments
+    for name in names:
+        if not isinstance(name, str) or not name.strip() or "," in name:
+            raise ValueError(f"{field}: {name!r} in {value!r} is not a valid name; give 'a,b' or ['a', 'b']")
+    return list(dict.fromkeys(name.strip() for name in names))
+
+
+class _TagOperator(EndpointsOperator):
     """Base of the two that give and take tags."""
 
-    template_fields: Sequence[str] = ("emnify_conn_id", "endpoint_ids", "tags", "tag_ids")
-    operator_extra_links = (EmnifyDevicesLink(),)
+    template_fields: Sequence[str] = (*EndpointsOperator.template_fields, "tags", "tag_ids")
     idempotent: ClassVar[bool] = True
 
-    def __init__(self, *, endpoint_ids: Any, tags: Any = None, tag_ids: Any = None, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        check_early(parse_endpoint_ids, endpoint_ids)
-        check_early(tag_names, tags)
-        check_early(parse_ids, tag_ids, "tag_ids")
-        if is_known(tags) and is_known(tag_ids) and not tag_names(tags) and not parse_ids(tag_ids, "tag_ids"):
-            raise ValueError("tags, tag_ids: give at least one tag")
-        self.endpoint_ids = endpoint_ids
+    tags = Argument(parse_tags)
+    tag_ids = Argument(parse_ids)
+
+    def __init__(
+        self, *, endpoint_ids: Ids, tags: Names | None = None, tag_ids: Ids | None = None, **kwargs: Any
+    ) -> None:
+        super().__init__(endpoint_ids=endpoint_ids, **kwargs)
         self.tags = tags
         self.tag_ids = tag_ids
+        known = is_known(tags) and is_known(tag_ids)
+        if known and not parse_tags(tags, "tags") and not parse_ids(tag_ids, "tag_ids"):
+            raise ValueError("tags, tag_ids: give at least one tag")
 
-    def _known(self, names: Sequence[str]) -> dict[str, int]:
-        """Return the ids of those tags that exist, by name."""
+    def execute(self, context: Context) -> list[int]:
+        """Look for tags and endpoints, and change what is to be changed."""
+        if self.endpoint_ids:
+            self._change(context)
+        return self.endpoint_ids
+
+    def _change(self, context: Context) -> None:
+        raise NotImplementedError
+
+    def _list(self, names: Sequence[str]) -> Rows:
+        """Return those tags that exist, in the lesser number of requests."""
         tags = self.client.tags
         lists = [tags.list(name=name) for name in names] if len(names) <= FEW else [tags.list()]
-        return {row["name"]: int(row["id"]) for rows in lists for row in rows if row.get("name") in names}
+        return [row for rows in lists for row in rows if row.get("name") in names]
 
     def _read(self, ids: Sequence[int]) -> dict[int, set[int]]:
         has = assigned_tags(self.client.endpoints, ids)
@@ -63,33 +92,30 @@ class _TagOperator(EmnifyBaseOperator):
     def _send(
         self,
         send: Callable[[Rows], Rows],
-        ids: Sequence[int],
-        tags: set[int],
-        rows_of: Callable[[Mapping[int, set[int]]], Rows],
-        has: Mapping[int, set[int]] | None = None,
+        doing: str,
+        change: Callable[[set[int]], set[int]],
+        has: Mapping[int, set[int]],
     ) -> None:
         """Send what is to be changed; once more, when someone else has changed some of it in between.
 
-        emnify refuses a request in which one tag is assigned, or not, already. For a single endpoint that
-        answer comes with fewer requests than a look at its tags. One that is missing it names only when tags
-        are added: so tags to remove are always looked at first.
-
-        :param rows_of: Makes what is sent of the tags that each endpoint has.
-        :param has: These tags, where they have been read.
+        :param doing: What is done, for the log.
+        :param change: Returns which tags are sent for an endpoint, of the tags that it has.
+        :param has: The tags that each endpoint has.
         """
-        rows = [{"endpoint_id": key, "tag_ids": sorted(tags)} for key in ids]
-        if has is not None or len(ids) > 1:
-            rows = rows_of(self._read(ids) if has is None else has)
-        if not tags or not rows:
-            return
+
+        def rows_of(has: Mapping[int, set[int]]) -> Rows:
+            rows: Rows = [
+                {"endpoint_id": key, "tag_ids": sorted(tags)} for key in has if (tags := change(has[key]))
+            ]
+            self.log_change(doing, [row["endpoint_id"] for row in rows], len(has), "need no change")
+            return rows
+
         try:
-            send(rows)
+            send(rows_of(has))
         except EmnifyPartialError as error:
             if not isinstance(error.__cause__, _CHANGED_MEANWHILE):
                 raise
-            rows = rows_of(self._read(ids))
-            if rows:
-                send(rows)
+            send(rows_of(self._read(self.endpoint_ids)))
 
 
 class EmnifyAddTagsOperator(_TagOperator):
@@ -114,65 +140,55 @@ class EmnifyAddTagsOperator(_TagOperator):
     Vendor page: https://docs.emnify.com/developers/api/tag-management/assign-tag-to-endpoints-in-bulk
     """
 
+    create_missing = Argument(parse_bool)
+
     def __init__(self, *, create_missing: bool = False, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.create_missing = parse_bool(create_missing, "create_missing")
+        self.create_missing = create_missing
 
-    def execute(self, context: Context) -> list[int]:
-        """Look for tags and endpoints, and assign what is missing."""
-        ids, names = parse_endpoint_ids(self.endpoint_ids), tag_names(self.tags)
-        wanted = set(parse_ids(self.tag_ids, "tag_ids"))
-        if not ids:
-            self.log.info("No endpoints given: nothing to do")
-            return []
-        known = self._known(names)
-        new = [name for name in names if name not in known]
-        if new and not self.create_missing:
-            raise ValueError(
-                f"tags: there is no tag {shorten(list(map(repr, new)))}; nothing was changed. Set "
-                "create_missing=True to create it"
-            )
-        has = self._read(ids) if new else None  # a missing endpoint fails before a tag is created
-        attempt = Attempt(self, context)
-        wanted |= {*known.values(), *(self._create(attempt, name) for name in new)}
+    def _change(self, context: Context) -> None:
+        ids, names = self.endpoint_ids, self.tags
+        has: dict[int, set[int]] = {}
 
-        def rows_of(has: Mapping[int, set[int]]) -> list[Row]:
-            rows = [{"endpoint_id": key, "tag_ids": sorted(wanted - has[key])} for key in ids]
-            rows = [row for row in rows if row["tag_ids"]]
-            self.log.info(
-                "Assigning tags %s to %d endpoints (%s), %d have them already",
-                shorten(sorted(wanted)),
-                len(rows),
-                shorten([row["endpoint_id"] for row in rows]) or "none",
-                len(ids) - len(rows),
-            )
-            return rows
+        def decide(rows: Rows, _: Any) -> dict[str, int] | None:
+            known = _ids_by_name(rows)
+            return known if len(known) == len(names) else None
 
-        self._send(self.client.tags.assign_many, ids, wanted, rows_of, has)
-        return ids
+        def create(rows: Rows) -> dict[str, int]:
+            known = _ids_by_name(rows)
+            new = [name for name in names if name not in known]
+            if not self.create_missing:
+                raise ValueError(
+                    f"tags: there is no tag {shorten(list(map(repr, new)))}; nothing was changed. Set "
+                    "create_missing=True to create it"
+                )
+            has.update(self._read(ids))  # a missing endpoint fails before a tag is created
+            return known | {name: self._create(name) for name in new}
 
-    def _create(self, attempt: Attempt, name: str) -> int:
-        def decide(rows: Rows, _: Any) -> int | None:
-            return next((int(row["id"]) for row in rows if row.get("name") == name), None)
-
-        def create(_: Rows) -> int:
-            self.log.info("Creating tag %r", name)
-            try:
-                return int(self.client.tags.create(name=name)["id"])
-            except EmnifyConflictError:
-                known = self._known([name])  # another run was quicker
-                if name not in known:
-                    raise
-                return known[name]
-
-        tag_id, _ = create_once(
-            attempt,
+        known, _ = create_once(
+            Attempt(self, context),
             lock=None,
-            look=lambda: [*self.client.tags.list(name=name)],
+            look=lambda: self._list(names),
             decide=decide,
             create=create,
+            always_look=True,
         )
-        return tag_id
+        wanted = {*self.tag_ids, *known.values()}
+        if not has:
+            # emnify says of one endpoint that it has a tag with fewer requests than a look at its tags costs.
+            has = self._read(ids) if len(ids) > 1 else {ids[0]: set()}
+        doing = f"Assigning tags {shorten(sorted(wanted))} to endpoints"
+        self._send(self.client.tags.assign_many, doing, lambda tags: wanted - tags, has)
+
+    def _create(self, name: str) -> int:
+        self.log.info("Creating tag %r", name)
+        try:
+            return int(self.client.tags.create(name=name)["id"])
+        except EmnifyConflictError:
+            known = _ids_by_name(self._list([name]))  # another run was quicker, or an answer was lost
+            if name not in known:
+                raise
+            return known[name]
 
 
 class EmnifyRemoveTagsOperator(_TagOperator):
@@ -195,53 +211,14 @@ class EmnifyRemoveTagsOperator(_TagOperator):
     Vendor page: https://docs.emnify.com/developers/api/tag-management/unassign-tags-from-endpoints-in-bulk
     """
 
-    def execute(self, context: Context) -> list[int]:
-        """Look for tags and endpoints, and take away what is there."""
+    def _change(self, context: Context) -> None:
         del context
-        ids, names = parse_endpoint_ids(self.endpoint_ids), tag_names(self.tags)
-        unwanted = set(parse_ids(self.tag_ids, "tag_ids"))
-        if not ids:
-            self.log.info("No endpoints given: nothing to do")
-            return []
-        unwanted |= set(self._known(names).values())
-
-        def rows_of(has: Mapping[int, set[int]]) -> list[Row]:
-            rows = [{"endpoint_id": key, "tag_ids": sorted(unwanted & has[key])} for key in ids]
-            rows = [row for row in rows if row["tag_ids"]]
-            self.log.info(
-                "Removing tags %s from %d endpoints (%s), %d do not have them",
-                shorten(sorted(unwanted)) or "none",
-                len(rows),
-                shorten([row["endpoint_id"] for row in rows]) or "none",
-                len(ids) - len(rows),
-            )
-            return rows
-
-        self._send(self.client.tags.unassign_many, ids, unwanted, rows_of, self._read(ids))
-        return ids
+        unwanted = {*self.tag_ids, *_ids_by_name(self._list(self.tags)).values()}
+        # emnify does not name an endpoint that is missing here, so that each is looked at first.
+        has = self._read(self.endpoint_ids)
+        doing = f"Removing tags {shorten(sorted(unwanted))} from endpoints"
+        self._send(self.client.tags.unassign_many, doing, lambda tags: unwanted & tags, has)
 
 
-def tag_names(value: Any) -> list[str]:
-    """Return the names of tags that a task's argument means, without repeats, in their order.
-
-    :param value: A name, several separated by commas, a list of them, or the text of such a list.
-    :raises ValueError: showing the value, for anything else.
-    """
-    if value is None or (isinstance(value, str) and value.strip() in {"", "None"}):
-        return []
-    names = value
-    if isinstance(value, str):
-        names = _literal(value) if value.strip().startswith(("[", "(")) else value.split(",")
-    if not isinstance(names, (list, tuple, set, frozenset)):
-        raise ValueError(f"tags: {value!r} is not a valid list of names")  # noqa: TRY004 - as all bad arguments
-    for name in names:
-        if not isinstance(name, str) or not name.strip() or "," in name:
-            raise ValueError(f"tags: {name!r} in {value!r} is not a valid name of a tag")
-    return list(dict.fromkeys(name.strip() for name in names))
-
-
-def _literal(value: str) -> Any:
-    try:
-        return ast.literal_eval(value.strip())
-    except (ValueError, SyntaxError):
-        raise ValueError(f"tags: {value!r} is not a valid list of names") from None
+def _ids_by_name(tags: Rows) -> dict[str, int]:
+    return {row["name"]: int(row["id"]) for row in tags}

@@ -99,6 +99,27 @@ class TestAdd:
         assert [tag.name for tag in fleet.state.tags.values()].count("new") == 1
         assert names(fleet) == [{"new"}] * 8
 
+    def test_a_lost_answer_to_one_of_several_new_tags_keeps_none_of_them_from_it(
+        self, fleet: Sandbox
+    ) -> None:
+        fleet.faults.add(method="POST", path=TAGS, drop="after")
+        add(fleet, tags="new,newer,pump,newest", create_missing=True).execute(context())
+        assert sorted(tag.name for tag in fleet.state.tags.values() if "new" in tag.name) == [
+            "new",
+            "newer",
+            "newest",
+        ]
+        assert names(fleet) == [{"new", "newer", "pump", "newest"}] * 8
+
+    def test_a_lost_request_is_sent_again(self, fleet: Sandbox) -> None:
+        fleet.faults.add(method="POST", path=TAGS, drop="before")
+        add(fleet, tags="new,newer", create_missing=True).execute(context())
+        assert names(fleet) == [{"new", "newer"}] * 8
+
+    def test_tags_are_looked_for_once_and_again_only_when_an_answer_is_lost(self, fleet: Sandbox) -> None:
+        add(fleet, tags="pump,new", create_missing=True).execute(context(try_number=2))
+        assert fleet.counts[f"GET {TAGS}"] == 2  # one for each name
+
     def test_what_another_run_creates_meanwhile_is_used(self, fleet: Sandbox) -> None:
         fleet.faults.add(method="POST", path=TAGS, do=lambda: there(fleet, "new"))
         add(fleet, tags="new", create_missing=True).execute(context())

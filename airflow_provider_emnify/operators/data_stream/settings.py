@@ -38,7 +38,7 @@ SETTINGS = ("destination", "data_stream_type_id", "filters", "relation_resolutio
 
 _TYPES = ("AwsKinesis", "S3", "RestAPI", "KeenIO", "Datadog", "EventHubs", "PubSub")
 _DESTINATION = frozenset({"connection_type", "format", "credentials"})
-_FILTER = frozenset({"field", "value", "or"})
+_FILTER = dict.fromkeys(("field", "value", "or"), as_given)
 _PASSWORD = {"KeenIO": "write_key", "Datadog": "api_key", "EventHubs": "connection_string"}
 _USABLE = (DataStreamStatus.RUNNING, DataStreamStatus.PAUSED)
 

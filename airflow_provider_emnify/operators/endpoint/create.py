@@ -5,36 +5,65 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from airflow_provider_emnify.api import EmnifyPartialError, EndpointStatus
+from airflow_provider_emnify.api import EmnifyPartialError, SimStatus
 from airflow_provider_emnify.api.resources.endpoint_body import match_created
 from airflow_provider_emnify.api.values import parse_id
 from airflow_provider_emnify.arguments import (
-    check_early,
+    Argument,
+    one_of,
+    optional,
     parse_bool,
-    parse_choice,
+    parse_label,
     parse_optional_id,
     shorten,
+    status_in,
 )
 from airflow_provider_emnify.links import EmnifyDevicesLink, EmnifySimsLink
 from airflow_provider_emnify.operators.base import EmnifyBaseOperator
 from airflow_provider_emnify.operators.endpoint.rows import (
     match_existing,
     parse_rows,
+    parse_status,
     read_existing,
     row_label,
 )
 from airflow_provider_emnify.operators.idempotency.create_once import Attempt, create_once
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
 
     from airflow_provider_emnify.airflow_names import Context
+    from airflow_provider_emnify.api import EndpointStatus
     from airflow_provider_emnify.api.types import Row, Rows
+    from airflow_provider_emnify.arguments import GivenRows, OneId
 
-_FIELDS = frozenset(
-    {"name", "sim_id", "activate_sim", "sim_status", "tags", "imei", "imei_lock", "ip_address"}
-)
-_IF_EXISTS = ("skip", "fail")
+_FIELDS: dict[str, Callable[[Any, str], Any]] = {
+    **dict.fromkeys(("name", "tags", "imei", "ip_address"), parse_label),
+    **dict.fromkeys(("activate_sim", "imei_lock"), optional(parse_bool)),
+    "sim_id": parse_optional_id,
+    "sim_status": optional(status_in(SimStatus.ACTIVATED, SimStatus.FACTORY_TEST)),
+}
+
+
+def parse_new(value: Any, field: str) -> list[Row]:
+    """Return the rows of endpoints that are to be created, without what is None.
+
+    :raises ValueError: for a row by which nobody could know its endpoint again, or a SIM that comes twice.
+    """
+    rows = [
+        {name: item for name, item in row.items() if item is not None and (name, item) != ("name", "")}
+        for row in parse_rows(value, field, _FIELDS)
+    ]
+    for row in rows:
+        if not row.keys() & {"name", "sim_id"}:
+            raise ValueError(
+                f"{field}: {row!r} needs a name or a sim_id, so that a second run knows it again"
+            )
+    sims = Counter(row["sim_id"] for row in rows if "sim_id" in row)
+    twice = [sim_id for sim_id, count in sims.items() if count > 1]
+    if twice:
+        raise ValueError(f"{field}: SIM {shorten(twice)} is in more than one row")
+    return rows
 
 
 class EmnifyCreateEndpointsOperator(EmnifyBaseOperator):
@@ -89,26 +118,27 @@ class EmnifyCreateEndpointsOperator(EmnifyBaseOperator):
     operator_extra_links = (EmnifyDevicesLink(), EmnifySimsLink())
     idempotent: ClassVar[bool] = True
 
+    endpoints = Argument(parse_new)
+    service_profile_id = Argument(parse_id)
+    tariff_profile_id = Argument(parse_id)
+    status = Argument(parse_status)
+    organisation_id = Argument(parse_optional_id)
+    ip_address_space_id = Argument(parse_optional_id)
+    if_exists = Argument(one_of("skip", "fail"))
+
     def __init__(
         self,
         *,
-        endpoints: Any,
-        service_profile_id: int | str,
-        tariff_profile_id: int | str,
+        endpoints: GivenRows,
+        service_profile_id: OneId,
+        tariff_profile_id: OneId,
         status: EndpointStatus | int | str = "enabled",
-        organisation_id: int | str | None = None,
-        ip_address_space_id: int | str | None = None,
+        organisation_id: OneId | None = None,
+        ip_address_space_id: OneId | None = None,
         if_exists: Literal["skip", "fail"] = "skip",
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        check_early(parse_new, endpoints)
-        check_early(parse_id, service_profile_id, "service_profile_id")
-        check_early(parse_id, tariff_profile_id, "tariff_profile_id")
-        check_early(usable_status, status)
-        check_early(parse_optional_id, organisation_id, "organisation_id")
-        check_early(parse_optional_id, ip_address_space_id, "ip_address_space_id")
-        parse_choice(if_exists, _IF_EXISTS, "if_exists")
         self.endpoints = endpoints
         self.service_profile_id = service_profile_id
         self.tariff_profile_id = tariff_profile_id
@@ -119,18 +149,7 @@ class EmnifyCreateEndpointsOperator(EmnifyBaseOperator):
 
     def execute(self, context: Context) -> list[int]:
         """Look for what exists, and create the rest."""
-        rows = parse_new(self.endpoints)
-        shared = {
-            "service_profile_id": parse_id(self.service_profile_id, "service_profile_id"),
-            "tariff_profile_id": parse_id(self.tariff_profile_id, "tariff_profile_id"),
-            "status": usable_status(self.status),
-            "organisation_id": parse_optional_id(self.organisation_id, "organisation_id"),
-            "ip_address_space_id": parse_optional_id(self.ip_address_space_id, "ip_address_space_id"),
-        }
-        if not rows:
-            self.log.info("No endpoints given: nothing to do")
-            return []
-        attempt = Attempt(self, context)
+        rows, attempt = self.endpoints, Attempt(self, context)
 
         def decide(there: Rows, _: Callable[[Row], bool]) -> list[int] | None:
             found = match_existing(rows, there)
@@ -140,9 +159,7 @@ class EmnifyCreateEndpointsOperator(EmnifyBaseOperator):
 
         def create(there: Rows) -> list[int]:
             found = match_existing(rows, there)
-            new = iter(
-                self._create([row for row, is_ in zip(rows, found, strict=True) if is_ is None], shared)
-            )
+            new = iter(self._create([row for row, is_ in zip(rows, found, strict=True) if is_ is None]))
             return [next(new) if row is None else int(row["id"]) for row in found]
 
         # emnify refuses a second endpoint for a SIM, but not for a name.
@@ -171,15 +188,22 @@ class EmnifyCreateEndpointsOperator(EmnifyBaseOperator):
                 "Set if_exists='skip' to go on with those that exist"
             )
 
-    def _create(self, rows: list[Row], shared: Mapping[str, Any]) -> list[int]:
-        activated = sum(1 for row in rows if row.get("activate_sim") or row.get("sim_status") is not None)
+    def _create(self, rows: list[Row]) -> list[int]:
+        activated = sum(1 for row in rows if row.get("activate_sim") or "sim_status" in row)
         self.log.info(
             "Creating %d endpoints%s",
             len(rows),
             f"; {activated} SIMs get activated, which emnify bills" if activated else "",
         )
         try:
-            created = self.client.endpoints.create_many(rows, **shared)
+            created = self.client.endpoints.create_many(
+                rows,
+                service_profile_id=self.service_profile_id,
+                tariff_profile_id=self.tariff_profile_id,
+                status=self.status,
+                organisation_id=self.organisation_id,
+                ip_address_space_id=self.ip_address_space_id,
+            )
         except EmnifyPartialError as error:
             error.done = [row["id"] for row in error.done]
             error.not_done = [row_label(row) for row in error.not_done]
@@ -194,46 +218,3 @@ class EmnifyCreateEndpointsOperator(EmnifyBaseOperator):
             )
         self.log.info("Created %d endpoints: %s", len(ids), shorten(ids))
         return ids
-
-
-def parse_new(value: Any) -> list[Row]:
-    """Return the rows of endpoints that are to be created, checked as far as their values are known.
-
-    :raises ValueError: for a row by which nobody could know its endpoint again, or a SIM that comes twice.
-    """
-    rows = parse_rows(value, "endpoints", _FIELDS)
-    sims: Counter[int] = Counter()
-    for row in rows:
-        for name in ("name", "sim_id"):
-            if row.get(name) in (None, ""):
-                row.pop(name, None)
-        if not row.keys() & {"name", "sim_id"}:
-            raise ValueError(
-                f"endpoints: {row!r} needs a name or a sim_id, so that a second run knows it again"
-            )
-        if "sim_id" in row:
-            row["sim_id"] = parse_id(row["sim_id"], "sim_id")
-            sims[row["sim_id"]] += 1
-        for name in ("activate_sim", "imei_lock"):
-            if row.get(name) is not None:
-                row[name] = parse_bool(row[name], name)
-    twice = [sim_id for sim_id, count in sims.items() if count > 1]
-    if twice:
-        raise ValueError(f"endpoints: SIM {shorten(twice)} is in more than one row")
-    return rows
-
-
-def usable_status(value: Any) -> EndpointStatus:
-    """Return the status that an endpoint can be given.
-
-    :raises ValueError: for any other, also for deleted.
-    """
-    try:
-        status = EndpointStatus.parse(value)
-    except ValueError as error:
-        raise ValueError(f"status: {error}") from None
-    if status is EndpointStatus.DELETED:
-        raise ValueError(
-            "status: endpoints are deleted with EmnifyDeleteEndpointsOperator; give enabled or disabled"
-        )
-    return status

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_emnify.api import (
     EmnifyConflictError,
+    EmnifyNetworkStateError,
     EmnifyNotFoundError,
     SimStatus,
 )
@@ -13,10 +14,9 @@ from airflow_provider_emnify.api.resources.bulk import status_of
 from airflow_provider_emnify.api.transport.answers import part
 from airflow_provider_emnify.api.values import parse_ids
 from airflow_provider_emnify.arguments import Argument, parse_bool, shorten
-from airflow_provider_emnify.links import EmnifyDevicesLink
-from airflow_provider_emnify.operators.base import EmnifyBaseOperator
+from airflow_provider_emnify.operators.base import EndpointsOperator
 from airflow_provider_emnify.operators.endpoint.rows import read_all_endpoints
-from airflow_provider_emnify.operators.idempotency.batch import each, partial
+from airflow_provider_emnify.operators.idempotency.batch import for_each
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from airflow_provider_emnify.arguments import Ids
 
 
-class EmnifyResetConnectivityOperator(EmnifyBaseOperator):
+class EmnifyResetConnectivityOperator(EndpointsOperator):
     """Make endpoints (devices) reconnect, one after another.
 
     One that emnify refuses does not keep the others from it: all are tried, and the error lists what was
@@ -54,10 +54,6 @@ class EmnifyResetConnectivityOperator(EmnifyBaseOperator):
     Vendor page: https://docs.emnify.com/developers/api/endpoint/update-endpoint-connectivity-by-id
     """
 
-    template_fields: Sequence[str] = ("emnify_conn_id", "endpoint_ids")
-    operator_extra_links = (EmnifyDevicesLink(),)
-
-    endpoint_ids = Argument(parse_ids)
     location = Argument(parse_bool)
     pdp_context = Argument(parse_bool)
     fail_on_error = Argument(parse_bool)
@@ -71,10 +67,9 @@ class EmnifyResetConnectivityOperator(EmnifyBaseOperator):
         fail_on_error: bool = True,
         **kwargs: Any,
     ) -> None:
-        super().__init__(**kwargs)
+        super().__init__(endpoint_ids=endpoint_ids, **kwargs)
         if not location and not pdp_context:
             raise ValueError("location, pdp_context: reset one of them, or both")
-        self.endpoint_ids = endpoint_ids
         self.location = location
         self.pdp_context = pdp_context
         self.fail_on_error = fail_on_error
@@ -82,11 +77,7 @@ class EmnifyResetConnectivityOperator(EmnifyBaseOperator):
     def execute(self, context: Context) -> dict[str, str]:
         """Read them, say what it will cost, and reset one after another."""
         del context
-        ids = self.endpoint_ids
-        if not ids:
-            self.log.info("No endpoints given: nothing to do")
-            return {}
-        client = self.client
+        client, ids = self.client, self.endpoint_ids
         self._say_what_bills(read_all_endpoints(client, ids).values())
         what = " and ".join(
             name for name, reset in (("location", self.location), ("PDP context", self.pdp_context)) if reset
@@ -98,9 +89,9 @@ class EmnifyResetConnectivityOperator(EmnifyBaseOperator):
                 endpoint_id, location=self.location, pdp_context=self.pdp_context
             )
 
-        refused = each(ids, reset, label=str, what="reset the connectivity of endpoint")
-        if refused and self.fail_on_error:
-            raise partial(ids, refused, label=str, what="reset the connectivity of endpoint")
+        refused = for_each(
+            ids, reset, what="reset the connectivity of endpoint", fail_on_error=self.fail_on_error
+        )
         self.log.info("Reset %d of %d endpoints", len(ids) - len(refused), len(ids))
         return {str(key): f"not reset: {refused[key]}" if key in refused else "reset" for key in ids}
 
@@ -115,7 +106,7 @@ class EmnifyResetConnectivityOperator(EmnifyBaseOperator):
             )
 
 
-class EmnifyLocateEndpointsOperator(EmnifyBaseOperator):
+class EmnifyLocateEndpointsOperator(EndpointsOperator):
     """Ask the network in which cell endpoints (devices) are.
 
     The network answers when the device can be reached. emnify reports a failure in an answer that looks like
@@ -130,89 +121,62 @@ class EmnifyLocateEndpointsOperator(EmnifyBaseOperator):
     :param emnify_conn_id: The connection to emnify.
     :returns: For each, by id: ``{"located": True, "mcc", "mnc", "lac", "cid", "state", "current",
         "age_of_location", "at"}``, with what the network said of these, or ``{"located": False, "error"}``.
-    :raises AirflowFailException: with ``fail_on_error``, and for any permanent error.
+    :raises EmnifyPartialError: with ``fail_on_error``, when the network does not know; another attempt asks
+        again.
+    :raises AirflowFailException: with ``fail_on_error``, for an endpoint that does not exist, and for any
+        permanent error.
 
     Vendor page: https://docs.emnify.com/developers/api/endpoint/get-connectivity-info-by-endpoint-id
     """
 
-    template_fields: Sequence[str] = ("emnify_conn_id", "endpoint_ids")
-    operator_extra_links = (EmnifyDevicesLink(),)
-
-    endpoint_ids = Argument(parse_ids)
     fail_on_error = Argument(parse_bool)
 
     def __init__(self, *, endpoint_ids: Ids, fail_on_error: bool = False, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.endpoint_ids = endpoint_ids
+        super().__init__(endpoint_ids=endpoint_ids, **kwargs)
         self.fail_on_error = fail_on_error
 
     def execute(self, context: Context) -> dict[str, Row]:
         """Ask for one after another."""
         del context
         ids = self.endpoint_ids
-        if not ids:
-            self.log.info("No endpoints given: nothing to do")
-            return {}
         self.log.info("Locating %d endpoints: %s", len(ids), shorten(ids))
         found: dict[int, Row] = {}
 
         def locate(endpoint_id: int) -> None:
             found[endpoint_id] = _cell(self.client.endpoints.connectivity_info(endpoint_id))
 
-        unknown = each(ids, locate, label=str, what="locate endpoint")
-        failures = {key: str(row["error"]) for key, row in found.items() if not row["located"]}
-        failures |= {key: str(error) for key, error in unknown.items()}
-        self.log.info(
-            "Located %d of %d endpoints%s",
-            len(ids) - len(failures),
-            len(ids),
-            f"; not {shorten([f'{key} ({why})' for key, why in failures.items()])}" if failures else "",
-        )
-        if failures and self.fail_on_error:
-            raise partial(ids, failures, label=str, what="locate endpoint")
+        unknown = for_each(ids, locate, what="locate endpoint", fail_on_error=self.fail_on_error)
+        failed = shorten([f"{key} ({why})" for key, why in unknown.items()])
+        self.log.info("Located %d of %d endpoints; not: %s", len(found), len(ids), failed)
         return {
-            str(key): {"located": False, "error": failures[key]} if key in failures else found[key]
+            str(key): {"located": False, "error": str(unknown[key])} if key in unknown else found[key]
             for key in ids
         }
 
 
-class _OperatorList(EmnifyBaseOperator):
+class _OperatorList(EndpointsOperator):
     """Base of the two that change which network operators endpoints may use."""
 
-    template_fields: Sequence[str] = ("emnify_conn_id", "endpoint_ids", "operator_ids")
-    operator_extra_links = (EmnifyDevicesLink(),)
+    template_fields: Sequence[str] = (*EndpointsOperator.template_fields, "operator_ids")
     idempotent: ClassVar[bool] = True
 
-    doing: ClassVar[str]
     what: ClassVar[str]
 
-    endpoint_ids = Argument(parse_ids)
     operator_ids = Argument(parse_ids)
 
     def __init__(self, *, endpoint_ids: Ids, operator_ids: Ids, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.endpoint_ids = endpoint_ids
+        super().__init__(endpoint_ids=endpoint_ids, **kwargs)
         self.operator_ids = operator_ids
 
     def execute(self, context: Context) -> list[int]:
         """Change the list of one endpoint after another."""
         del context
-        endpoint_ids, operator_ids = self.endpoint_ids, self.operator_ids
-        pairs = [(endpoint_id, operator_id) for endpoint_id in endpoint_ids for operator_id in operator_ids]
-        if not pairs:
-            self.log.info("No endpoints or no operators given: nothing to do")
-            return endpoint_ids
-        self.log.info(
-            "%s: operators %s for %d endpoints (%s)",
-            self.doing,
-            shorten(operator_ids),
-            len(endpoint_ids),
-            shorten(endpoint_ids),
-        )
-        refused = each(pairs, self._change, label=_pair, what=self.what)
-        if refused:
-            raise partial(pairs, refused, label=_pair, what=self.what)
-        return endpoint_ids
+        ids, operators = self.endpoint_ids, self.operator_ids
+        pairs = [(endpoint_id, operator_id) for endpoint_id in ids for operator_id in operators]
+        doing = f"{self.what.capitalize()}ing operators"
+        self.log.info("%s %s for %d endpoints: %s", doing, shorten(operators), len(ids), shorten(ids))
+        for_each(pairs, self._change, what=self.what, label=_pair)
+        return ids
 
     def _change(self, pair: tuple[int, int]) -> None:
         raise NotImplementedError
@@ -236,7 +200,6 @@ class EmnifyBlockNetworkOperator(_OperatorList):
     Vendor page: https://docs.emnify.com/developers/api/endpoint/endpoint-operator-blacklist-by-ep-id-and-operator-id-put
     """
 
-    doing = "Blocking"
     what = "block"
 
     def _change(self, pair: tuple[int, int]) -> None:
@@ -263,7 +226,6 @@ class EmnifyUnblockNetworkOperator(_OperatorList):
     Vendor page: https://docs.emnify.com/developers/api/endpoint/endpoint-operator-blacklist-by-ep-id-and-operator-id-delete
     """
 
-    doing = "Unblocking"
     what = "unblock"
 
     def _change(self, pair: tuple[int, int]) -> None:
@@ -274,12 +236,15 @@ class EmnifyUnblockNetworkOperator(_OperatorList):
 
 
 def _cell(info: Row) -> Row:
-    """Return where an endpoint is, or why that is not known, of an answer that is a 200 either way."""
+    """Return where an endpoint is, of an answer that is a 200 either way.
+
+    :raises EmnifyNetworkStateError: when the network does not know.
+    """
     subscriber = part(info, "subscriber_info")
     location = part(subscriber, "location")
     cell = part(location, "cell_global_id")
     if not subscriber.get("success") or not cell:
-        return {"located": False, "error": subscriber.get("error") or "the network names no cell"}
+        raise EmnifyNetworkStateError(str(subscriber.get("error") or "the network names no cell"))
     return {
         "located": True,
         **{name: cell.get(name) for name in ("mcc", "mnc", "lac", "cid")},

@@ -2,67 +2,55 @@
 
 from __future__ import annotations
 
-import ast
-import json
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_emnify.api.enums import EndpointStatus
 from airflow_provider_emnify.api.errors import EmnifyNotFoundError
 from airflow_provider_emnify.api.resources.endpoint_body import is_deleted
 from airflow_provider_emnify.api.resources.few import FEW, read_rows
 from airflow_provider_emnify.api.transport.answers import part
-from airflow_provider_emnify.api.values import parse_id, parse_ids
-from airflow_provider_emnify.arguments import parse_optional_id, shorten
+from airflow_provider_emnify.arguments import parse_literal, shorten, status_in
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Callable, Collection, Sequence
 
     from airflow_provider_emnify.api import EmnifyClient
     from airflow_provider_emnify.api.types import Row, Rows
 
+parse_status = status_in(EndpointStatus.ENABLED, EndpointStatus.DISABLED)
+"""Return the status that an endpoint can be given."""
 
-def parse_rows(value: Any, field: str, allowed: frozenset[str]) -> list[Row]:
+
+def parse_rows(value: Any, field: str, fields: Mapping[str, Callable[[Any, str], Any]]) -> list[Row]:
     """Return rows: from dicts, or from the text that a template renders a list of them to.
 
     :param value: A list of dicts, one dict, or their text in JSON or Python form. Nothing is no rows.
-    :param allowed: The keys that a row may have.
+    :param fields: What parses each key that a row may have.
     :raises ValueError: naming ``field``, for anything else and for an unknown key.
     """
-    if isinstance(value, str):
-        value = _parse_text(value, field)
-    if value is None:
+    given = parse_literal(value) if isinstance(value, str) else value
+    if given is None or given == "":
         return []
-    if isinstance(value, Mapping):
-        value = [value]
-    if not isinstance(value, Iterable):
-        raise ValueError(f"{field}: {value!r} is not a list of dicts")  # noqa: TRY004 - as all bad arguments
+    if isinstance(given, Mapping):
+        given = [given]
+    if isinstance(given, (str, bytes)) or not isinstance(given, Iterable):
+        raise ValueError(f"{field}: {_shown(value)} is not a list of dicts; give one dict for each")  # noqa: TRY004 - as all bad arguments
     rows = []
-    for row in value:
+    for row in given:
         if not isinstance(row, Mapping):
-            raise ValueError(f"{field}: {row!r} is not a dict; give a list of dicts")  # noqa: TRY004 - as all bad arguments
-        unknown = sorted(set(map(str, row)) - allowed)
+            raise ValueError(f"{field}: {_shown(row)} is not a dict; give one dict for each")  # noqa: TRY004 - as all bad arguments
+        unknown, allowed = sorted(set(map(str, row)) - fields.keys()), ", ".join(sorted(fields))
         if unknown:
-            raise ValueError(
-                f"{field}: unknown {', '.join(unknown)} in {dict(row)!r}; "
-                f"allowed: {', '.join(sorted(allowed))}"
-            )
-        rows.append(dict(row))
+            raise ValueError(f"{field}: unknown {', '.join(unknown)} in {dict(row)!r}; allowed: {allowed}")
+        rows.append({name: fields[name](item, f"{field}: {name}") for name, item in row.items()})
     return rows
 
 
-def _parse_text(value: str, field: str) -> Any:
-    text = value.strip()
-    if text in {"", "None", "null"}:
-        return None
-    try:
-        return json.loads(text)
-    except ValueError:
-        try:
-            return ast.literal_eval(text)
-        except (ValueError, SyntaxError):
-            shown = text if len(text) <= 200 else f"{text[:200]}..."  # noqa: PLR2004 - a readable message
-            raise ValueError(f"{field}: {shown!r} is not a list of dicts") from None
+def _shown(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 200 else f"{text[:200]}..."  # noqa: PLR2004 - a readable message
 
 
 def read_endpoints(client: EmnifyClient, ids: Sequence[int]) -> dict[int, Row]:
@@ -90,8 +78,8 @@ def read_existing(client: EmnifyClient, rows: Sequence[Row]) -> Rows:
 
     :raises ValueError: for a SIM that does not exist.
     """
-    sims = [parse_id(row["sim_id"], "sim_id") for row in rows if row.get("sim_id") is not None]
-    names = {str(row["name"]) for row in rows if row.get("sim_id") is None}
+    sims = [row["sim_id"] for row in rows if "sim_id" in row]
+    names = {row["name"] for row in rows if "sim_id" not in row}
     few_sims, few_names = len(sims) <= FEW, _can_be_filtered_by(names)
     found = [row for sim_id in sims for row in _of_sim(client, sim_id)] if few_sims else []
     if not few_sims or not few_names:
@@ -119,10 +107,10 @@ def match_existing(rows: Sequence[Row], endpoints: Sequence[Row]) -> list[Row | 
         by_name[row.get("name")].append(row)
     found: list[Row | None] = []
     for row in rows:
-        name, sim_id = row.get("name"), parse_optional_id(row.get("sim_id"), "sim_id")
+        name, sim_id = row.get("name"), row.get("sim_id")
         there = by_sim.get(sim_id) if sim_id is not None else None
-        if sim_id is None and by_name[str(name)]:
-            there = by_name[str(name)].pop()
+        if sim_id is None and by_name[name]:
+            there = by_name[name].pop()
         if sim_id is not None and there is not None and name is not None and there.get("name") != name:
             raise ValueError(
                 f"endpoints: SIM {sim_id} is on endpoint {there['id']} {there.get('name')!r}, and not on one "
@@ -149,8 +137,3 @@ def row_label(row: Mapping[str, Any]) -> str:
     """Return how a message names an endpoint that has no id yet."""
     name, sim_id = row.get("name"), row.get("sim_id")
     return " ".join(filter(None, (repr(name) if name else "", f"SIM {sim_id}" if sim_id is not None else "")))
-
-
-def endpoint_ids(value: Any) -> list[int]:
-    """Return the ids that an operator's ``endpoint_ids`` means."""
-    return parse_ids(value, "endpoint_ids")

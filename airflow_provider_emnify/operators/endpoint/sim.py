@@ -6,23 +6,23 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_emnify.api import SimStatus
 from airflow_provider_emnify.api.resources.bulk import status_of
-from airflow_provider_emnify.api.resources.few import read_rows
 from airflow_provider_emnify.api.transport.answers import part
 from airflow_provider_emnify.api.values import parse_ids
-from airflow_provider_emnify.arguments import check_early, is_known, shorten
+from airflow_provider_emnify.arguments import Argument, is_known, parse_bool, shorten
 from airflow_provider_emnify.links import EmnifyDevicesLink, EmnifySimsLink
-from airflow_provider_emnify.operators.base import EmnifyBaseOperator
-from airflow_provider_emnify.operators.endpoint.rows import endpoint_ids as parse_endpoint_ids
+from airflow_provider_emnify.operators.base import EmnifyBaseOperator, EndpointsOperator
 from airflow_provider_emnify.operators.endpoint.rows import read_all_endpoints, read_endpoints
+from airflow_provider_emnify.operators.sim.transitions import read_sims
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from airflow_provider_emnify.airflow_names import Context
     from airflow_provider_emnify.api.types import Row
+    from airflow_provider_emnify.arguments import Ids
 
 
-class EmnifyAssignSimOperator(EmnifyBaseOperator):
+class EmnifyAssignSimOperator(EndpointsOperator):
     """Put SIMs into endpoints (devices), 2,000 a request: the first SIM into the first endpoint, and so on.
 
     Everything is read first. An endpoint that has its SIM already is skipped, so that the task can run
@@ -51,43 +51,32 @@ class EmnifyAssignSimOperator(EmnifyBaseOperator):
     operator_extra_links = (EmnifyDevicesLink(), EmnifySimsLink())
     idempotent: ClassVar[bool] = True
 
-    def __init__(self, *, endpoint_ids: Any, sim_ids: Any, replace: bool = False, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        check_early(parse_endpoint_ids, endpoint_ids)
-        check_early(parse_ids, sim_ids, "sim_ids")
-        if is_known(endpoint_ids) and is_known(sim_ids):
-            _pairs(endpoint_ids, sim_ids)
-        if not isinstance(replace, bool):
-            raise ValueError(f"replace: {replace!r} is neither True nor False")  # noqa: TRY004 - as all bad arguments
-        self.endpoint_ids = endpoint_ids
+    sim_ids = Argument(parse_ids)
+    replace = Argument(parse_bool)
+
+    def __init__(self, *, endpoint_ids: Ids, sim_ids: Ids, replace: bool = False, **kwargs: Any) -> None:
+        super().__init__(endpoint_ids=endpoint_ids, **kwargs)
         self.sim_ids = sim_ids
         self.replace = replace
+        if is_known(endpoint_ids) and is_known(sim_ids):
+            _pairs(parse_ids(endpoint_ids), parse_ids(sim_ids))
 
     def execute(self, context: Context) -> list[int]:
         """Read everything, then change what differs."""
         del context
-        pairs = _pairs(self.endpoint_ids, self.sim_ids)
-        if not pairs:
-            self.log.info("No endpoints given: nothing to do")
-            return []
-        client = self.client
+        client, pairs = self.client, _pairs(self.endpoint_ids, self.sim_ids)
         endpoints = read_all_endpoints(client, [*pairs])
-        sims = read_rows([*pairs.values()], get=client.sims.get, list_all=client.sims.list)
+        sims = read_sims(client, [*pairs.values()])
         change = {key: sim_id for key, sim_id in pairs.items() if _sim_of(endpoints[key]) != sim_id}
         others = {key: _sim_of(endpoints[key]) for key in change}
         others = {key: other for key, other in others.items() if other is not None}
         self._judge(change, sims, others)
-        self.log.info(
-            "Putting %d SIMs into endpoints (%s), %d are there already%s",
-            len(change),
-            shorten([f"SIM {sim_id} into {key}" for key, sim_id in change.items()]) or "none",
-            len(pairs) - len(change),
-            f"; releasing SIM {shorten([*others.values()])} first" if others else "",
-        )
+        puts = [f"SIM {sim_id} into {key}" for key, sim_id in change.items()]
+        self.log_change("Putting SIMs into endpoints", puts, len(pairs), "are there already")
         if others:
+            self.log.info("Releasing SIMs first: %s", shorten([*others.values()]))
             client.endpoints.update_many([{"id": key, "sim_id": None} for key in others])
-        if change:
-            client.endpoints.update_many([{"id": key, "sim_id": sim_id} for key, sim_id in change.items()])
+        client.endpoints.update_many([{"id": key, "sim_id": sim_id} for key, sim_id in change.items()])
         return [*pairs]
 
     def _judge(self, change: Mapping[int, int], sims: Mapping[int, Row], others: Mapping[int, Any]) -> None:
@@ -130,36 +119,29 @@ class EmnifyReleaseSimOperator(EmnifyBaseOperator):
     operator_extra_links = (EmnifyDevicesLink(), EmnifySimsLink())
     idempotent: ClassVar[bool] = True
 
-    def __init__(self, *, endpoint_ids: Any = None, sim_ids: Any = None, **kwargs: Any) -> None:
+    endpoint_ids = Argument(parse_ids)
+    sim_ids = Argument(parse_ids)
+
+    def __init__(self, *, endpoint_ids: Ids | None = None, sim_ids: Ids | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         if (endpoint_ids is None) == (sim_ids is None):
             raise ValueError("endpoint_ids, sim_ids: give one of them")
-        check_early(parse_endpoint_ids, endpoint_ids)
-        check_early(parse_ids, sim_ids, "sim_ids")
         self.endpoint_ids = endpoint_ids
         self.sim_ids = sim_ids
 
     def execute(self, context: Context) -> list[int]:
         """Look for endpoints that have a SIM, and take it out."""
         del context
-        if self.sim_ids is None:
-            given = parse_endpoint_ids(self.endpoint_ids)
-            rows = read_all_endpoints(self.client, given) if given else {}
-            held = {key: sim_id for key, row in rows.items() if (sim_id := _sim_of(row)) is not None}
+        if self.sim_ids:
+            held = self._holders(self.sim_ids)
         else:
-            given = parse_ids(self.sim_ids, "sim_ids")
-            held = self._holders(given) if given else {}
-        if not given:
-            self.log.info("No ids given: nothing to do")
-            return []
-        self.log.info(
-            "Releasing %d SIMs (%s), %d are out already; each keeps its status, and an activated one bills",
-            len(held),
-            shorten([f"SIM {sim_id} of {key}" for key, sim_id in held.items()]) or "none",
-            len(given) - len(held),
-        )
-        if held:
-            self.client.endpoints.update_many([{"id": key, "sim_id": None} for key in held])
+            rows = read_all_endpoints(self.client, self.endpoint_ids)
+            held = {key: sim_id for key, row in rows.items() if (sim_id := _sim_of(row)) is not None}
+        given = self.sim_ids or self.endpoint_ids
+        releases = [f"SIM {sim_id} of {key}" for key, sim_id in held.items()]
+        rest = "are out already; each keeps its status, and an activated one bills"
+        self.log_change("Releasing SIMs", releases, len(given), rest)
+        self.client.endpoints.update_many([{"id": key, "sim_id": None} for key in held])
         return given
 
     def _holders(self, sim_ids: Sequence[int]) -> dict[int, int]:
@@ -167,24 +149,22 @@ class EmnifyReleaseSimOperator(EmnifyBaseOperator):
 
         :raises ValueError: naming SIMs that do not exist, before anything is changed.
         """
-        client = self.client
-        sims = read_rows(sim_ids, get=client.sims.get, list_all=client.sims.list)
+        sims = read_sims(self.client, sim_ids)
         missing = [sim_id for sim_id in sim_ids if sim_id not in sims]
         if missing:
             raise ValueError(f"sim_ids: there is no SIM {shorten(missing)}; nothing was changed")
         holders = {sim_id: part(sims[sim_id], "endpoint").get("id") for sim_id in sim_ids}
         held = {int(key): sim_id for sim_id, key in holders.items() if key is not None}
         # By now an endpoint may be gone, or have another SIM than the one that is to be released.
-        there = read_endpoints(client, [*held]) if held else {}
+        there = read_endpoints(self.client, [*held])
         return {key: held[key] for key, row in there.items() if _sim_of(row) == held[key]}
 
 
-def _pairs(endpoint_ids: Any, sim_ids: Any) -> dict[int, int]:
+def _pairs(endpoints: Sequence[int], sims: Sequence[int]) -> dict[int, int]:
     """Return the SIM of each endpoint.
 
     :raises ValueError: when they are not as many.
     """
-    endpoints, sims = parse_endpoint_ids(endpoint_ids), parse_ids(sim_ids, "sim_ids")
     if len(endpoints) != len(sims):
         raise ValueError(
             f"endpoint_ids, sim_ids: {len(endpoints)} different endpoints and {len(sims)} different SIMs; "

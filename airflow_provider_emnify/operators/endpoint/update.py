@@ -4,49 +4,63 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from airflow_provider_emnify.api import EndpointStatus, SimStatus
-from airflow_provider_emnify.api.resources.bulk import status_of
+from airflow_provider_emnify.api import SimStatus
+from airflow_provider_emnify.api.resources.bulk import read_status, status_of
 from airflow_provider_emnify.api.transport.answers import part
-from airflow_provider_emnify.api.values import parse_id
+from airflow_provider_emnify.api.values import parse_id, parse_ids
 from airflow_provider_emnify.arguments import (
-    check_early,
-    is_known,
+    Argument,
+    confirmed,
+    one_of,
+    optional,
     parse_bool,
-    parse_choice,
+    parse_label,
     parse_optional_id,
-    require_confirmation,
     shorten,
 )
 from airflow_provider_emnify.links import EmnifyDevicesLink, EmnifySimsLink
-from airflow_provider_emnify.operators.base import EmnifyBaseOperator
-from airflow_provider_emnify.operators.endpoint.create import EmnifyCreateEndpointsOperator, usable_status
-from airflow_provider_emnify.operators.endpoint.network import (
-    EmnifyBlockNetworkOperator,
-    EmnifyLocateEndpointsOperator,
-    EmnifyResetConnectivityOperator,
-    EmnifyUnblockNetworkOperator,
+from airflow_provider_emnify.operators.base import EmnifyBaseOperator, EndpointsOperator
+from airflow_provider_emnify.operators.endpoint.rows import (
+    parse_rows,
+    parse_status,
+    read_all_endpoints,
+    read_endpoints,
 )
-from airflow_provider_emnify.operators.endpoint.rows import endpoint_ids as parse_endpoint_ids
-from airflow_provider_emnify.operators.endpoint.rows import parse_rows, read_all_endpoints, read_endpoints
-from airflow_provider_emnify.operators.endpoint.sim import EmnifyAssignSimOperator, EmnifyReleaseSimOperator
-from airflow_provider_emnify.operators.sim.transitions import set_sims, usable_sim_status
+from airflow_provider_emnify.operators.sim.transitions import parse_sim_status, set_sims, sims_to_change
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from airflow_provider_emnify.airflow_names import Context
-    from airflow_provider_emnify.api.types import Row
+    from airflow_provider_emnify.api import EndpointStatus
+    from airflow_provider_emnify.api.types import Row, Rows
+    from airflow_provider_emnify.arguments import GivenRows, Ids, OneId
 
-_SHARED_CHANGES = (
-    "status",
-    "service_profile_id",
-    "tariff_profile_id",
-    "tags",
-    "imei_lock",
-    "ip_address_space_id",
-)
-_ROW_CHANGES = frozenset({"id", "name", "sim_id", "imei", "ip_address", *_SHARED_CHANGES})
-_SIMS = ("suspend", "delete", "release")
+_SHARED_CHANGES: dict[str, Callable[[Any, str], Any]] = {
+    "status": parse_status,
+    "service_profile_id": parse_id,
+    "tariff_profile_id": parse_id,
+    "tags": parse_label,
+    "imei_lock": parse_bool,
+    "ip_address_space_id": parse_id,
+}
+_NOTHING = f"{', '.join(_SHARED_CHANGES)}: give at least one of them to change"
+_ROW_CHANGES = {
+    **_SHARED_CHANGES,
+    **dict.fromkeys(("name", "imei", "ip_address"), parse_label),
+    "id": parse_id,
+    "sim_id": parse_optional_id,
+}
+
+
+def _parse_changes(value: Any, field: str) -> list[Row]:
+    rows = parse_rows(value, field, _ROW_CHANGES)
+    for row in rows:
+        if "id" not in row:
+            raise ValueError(f"{field}: {row!r} has no id")
+        if row.keys() == {"id"}:
+            raise ValueError(f"{field}: {row!r} changes nothing")
+    return rows
 
 
 class EmnifyUpdateEndpointsOperator(EmnifyBaseOperator):
@@ -85,17 +99,26 @@ class EmnifyUpdateEndpointsOperator(EmnifyBaseOperator):
     operator_extra_links = (EmnifyDevicesLink(),)
     idempotent: ClassVar[bool] = True
 
+    endpoint_ids = Argument(parse_ids)
+    endpoints = Argument(_parse_changes)
+    status = Argument(optional(parse_status))
+    service_profile_id = Argument(parse_optional_id)
+    tariff_profile_id = Argument(parse_optional_id)
+    tags = Argument(parse_label)
+    imei_lock = Argument(optional(parse_bool))
+    ip_address_space_id = Argument(parse_optional_id)
+
     def __init__(
         self,
         *,
-        endpoint_ids: Any = None,
-        endpoints: Any = None,
+        endpoint_ids: Ids | None = None,
+        endpoints: GivenRows | None = None,
         status: EndpointStatus | int | str | None = None,
-        service_profile_id: int | str | None = None,
-        tariff_profile_id: int | str | None = None,
+        service_profile_id: OneId | None = None,
+        tariff_profile_id: OneId | None = None,
         tags: str | None = None,
         imei_lock: bool | str | None = None,
-        ip_address_space_id: int | str | None = None,
+        ip_address_space_id: OneId | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -107,61 +130,33 @@ class EmnifyUpdateEndpointsOperator(EmnifyBaseOperator):
         self.tags = tags
         self.imei_lock = imei_lock
         self.ip_address_space_id = ip_address_space_id
-        shared = [getattr(self, name) for name in _SHARED_CHANGES]
+        shared = self._shared()
         if (endpoint_ids is None) == (endpoints is None):
             raise ValueError("endpoint_ids, endpoints: give one of them")
-        if endpoints is None and all(value is None for value in shared):
-            raise ValueError(f"{', '.join(_SHARED_CHANGES)}: give at least one of them to change")
-        if endpoints is not None and any(value is not None for value in shared):
+        if endpoints is None and not shared:
+            raise ValueError(_NOTHING)
+        if endpoints is not None and shared:
             raise ValueError("endpoints: what changes belongs into the rows then, not beside them")
-        if is_known(endpoint_ids) and is_known(endpoints) and is_known(shared):
-            self._rows()
+
+    def _shared(self) -> Row:
+        """Return what is changed in all."""
+        changes = {name: getattr(self, name) for name in _SHARED_CHANGES}
+        return {name: value for name, value in changes.items() if value is not None}
 
     def execute(self, context: Context) -> list[int]:
         """Send the changes."""
         del context
-        rows = self._rows()
-        if not rows:
-            self.log.info("No endpoints given: nothing to do")
-            return []
+        rows: Rows = self.endpoints or [{"id": key, **self._shared()} for key in self.endpoint_ids]
         fields = sorted({name for row in rows for name in row} - {"id"})
         ids = [row["id"] for row in rows]
-        self.log.info("Changing %s of %d endpoints: %s", ", ".join(fields), len(rows), shorten(ids))
+        if rows and not fields:
+            raise ValueError(_NOTHING)
+        self.log.info("Changing %s of %d endpoints: %s", shorten(fields), len(rows), shorten(ids))
         self.client.endpoints.update_many(rows)
         return ids
 
-    def _rows(self) -> list[Row]:
-        if self.endpoints is None:
-            shared = {name: getattr(self, name) for name in _SHARED_CHANGES}
-            change = _checked({name: value for name, value in shared.items() if value is not None})
-            return [{"id": endpoint_id, **change} for endpoint_id in parse_endpoint_ids(self.endpoint_ids)]
-        rows = parse_rows(self.endpoints, "endpoints", _ROW_CHANGES)
-        for row in rows:
-            if row.get("id") is None:
-                raise ValueError(f"endpoints: {row!r} has no id")
-            if row.keys() == {"id"}:
-                raise ValueError(f"endpoints: {row!r} changes nothing")
-        return [{"id": parse_id(row["id"], "id"), **_checked(row)} for row in rows]
 
-
-def _checked(change: Mapping[str, Any]) -> Row:
-    """Return a change with its values in their own types; templates render to text."""
-    checked: Row = {}
-    for name, value in change.items():
-        if name == "id":
-            continue
-        if name == "status":
-            checked[name] = usable_status(value)
-        elif name == "imei_lock":
-            checked[name] = parse_bool(value, name)
-        elif name == "sim_id":
-            checked[name] = parse_optional_id(value, name)
-        else:
-            checked[name] = parse_id(value, name) if name.endswith("_id") else value
-    return checked
-
-
-class EmnifyDeleteEndpointsOperator(EmnifyBaseOperator):
+class EmnifyDeleteEndpointsOperator(EndpointsOperator):
     """Delete endpoints (devices), 2,000 a request. Those that do not exist (any more) are done.
 
     .. code-block:: python
@@ -181,49 +176,40 @@ class EmnifyDeleteEndpointsOperator(EmnifyBaseOperator):
     Vendor page: https://docs.emnify.com/developers/api/endpoint/bulk-delete-endpoint
     """
 
-    template_fields: Sequence[str] = ("emnify_conn_id", "endpoint_ids")
     operator_extra_links = (EmnifyDevicesLink(), EmnifySimsLink())
     idempotent: ClassVar[bool] = True
+
+    sims = Argument(one_of("suspend", "delete", "release"))
+    confirm = Argument(confirmed("deleting endpoints"))
 
     def __init__(
         self,
         *,
-        endpoint_ids: Any,
+        endpoint_ids: Ids,
         sims: Literal["suspend", "delete", "release"] = "suspend",
         confirm: bool = False,
         **kwargs: Any,
     ) -> None:
-        super().__init__(**kwargs)
-        check_early(parse_endpoint_ids, endpoint_ids)
-        parse_choice(sims, _SIMS, "sims")
-        require_confirmation(confirm, "deleting endpoints")
-        self.endpoint_ids = endpoint_ids
+        super().__init__(endpoint_ids=endpoint_ids, **kwargs)
         self.sims = sims
         self.confirm = confirm
 
     def execute(self, context: Context) -> list[int]:
         """Look for those that exist, and delete them."""
         del context
-        ids = parse_endpoint_ids(self.endpoint_ids)
-        found = read_endpoints(self.client, ids) if ids else {}
+        ids = self.endpoint_ids
+        found = read_endpoints(self.client, ids)
         there = [key for key in ids if key in found]
         with_sim = [key for key in there if part(found[key], "sim").get("id") is not None]
-        self.log.info(
-            "Deleting %d endpoints (%s), %d exist no more; %d SIMs: %s",
-            len(there),
-            shorten(there) or "none",
-            len(ids) - len(there),
-            len(with_sim),
-            self.sims,
-        )
-        if with_sim and self.sims == "release":
+        self.log_change("Deleting endpoints", there, len(ids), "exist no more")
+        self.log.info("%d of them have a SIM: %s", len(with_sim), self.sims)
+        if self.sims == "release":
             self.client.endpoints.update_many([{"id": key, "sim_id": None} for key in with_sim])
-        if there:
-            self.client.endpoints.delete_many(there, delete_sims=self.sims == "delete")
+        self.client.endpoints.delete_many(there, delete_sims=self.sims == "delete")
         return ids
 
 
-class EmnifySetEndpointStatusOperator(EmnifyBaseOperator):
+class EmnifySetEndpointStatusOperator(EndpointsOperator):
     """Enable or disable endpoints (devices), and activate or suspend their SIMs in the same task.
 
     emnify bills an activated SIM whether its endpoint is enabled or not: the two statuses are two calls.
@@ -249,86 +235,52 @@ class EmnifySetEndpointStatusOperator(EmnifyBaseOperator):
     Vendor page: https://docs.emnify.com/developers/api/endpoint/bulk-update-endpoint
     """
 
-    template_fields: Sequence[str] = ("emnify_conn_id", "endpoint_ids", "status", "sim_status")
+    template_fields: Sequence[str] = (*EndpointsOperator.template_fields, "status", "sim_status")
     operator_extra_links = (EmnifyDevicesLink(), EmnifySimsLink())
     idempotent: ClassVar[bool] = True
+
+    status = Argument(parse_status)
+    sim_status = Argument(optional(parse_sim_status))
 
     def __init__(
         self,
         *,
-        endpoint_ids: Any,
+        endpoint_ids: Ids,
         status: EndpointStatus | int | str,
         sim_status: SimStatus | int | str | None = None,
         **kwargs: Any,
     ) -> None:
-        super().__init__(**kwargs)
-        check_early(parse_endpoint_ids, endpoint_ids)
-        check_early(usable_status, status)
-        check_early(usable_sim_status, sim_status)
-        self.endpoint_ids = endpoint_ids
+        super().__init__(endpoint_ids=endpoint_ids, **kwargs)
         self.status = status
         self.sim_status = sim_status
 
     def execute(self, context: Context) -> list[int]:
         """Read everything, then change what differs."""
         del context
-        ids = parse_endpoint_ids(self.endpoint_ids)
-        status, sim_status = usable_status(self.status), usable_sim_status(self.sim_status)
-        if not ids:
-            self.log.info("No endpoints given: nothing to do")
-            return []
+        ids, status = self.endpoint_ids, self.status
         rows = read_all_endpoints(self.client, ids)
         change = [key for key in ids if status_of(rows[key]) != status]
-        sims = [] if sim_status is None else _sims_to_change(rows, set(change), sim_status)
-        self.log.info(
-            "Setting %d endpoints to %s (%s), %d are so already",
-            len(change),
-            status.label,
-            shorten(change) or "none",
-            len(ids) - len(change),
-        )
-        if change:
-            self.client.endpoints.update_many([{"id": key, "status": status} for key in change])
-        if sim_status is not None:
-            set_sims(self, sims, sim_status)
+        sims = [] if self.sim_status is None else self._sims_to_change(rows, {*change}, self.sim_status)
+        self.log_change(f"Setting endpoints to {status.label}", change, len(ids), "are so already")
+        self.client.endpoints.update_many([{"id": key, "status": status} for key in change])
+        if self.sim_status is not None:
+            set_sims(self, sims, self.sim_status)
         return ids
 
+    @staticmethod
+    def _sims_to_change(rows: Mapping[int, Row], changing: set[int], target: SimStatus) -> list[int]:
+        """Return the SIMs that are to be changed.
 
-def _sims_to_change(rows: Mapping[int, Row], changing: set[int], target: SimStatus) -> list[int]:
-    """Return the SIMs that are to be changed.
-
-    :param changing: The endpoints whose own status is changed first.
-    :raises ValueError: naming every endpoint where that is not possible.
-    """
-    sims, reasons = [], []
-    for key, row in rows.items():
-        sim = part(row, "sim")
-        if sim.get("id") is None:
-            reasons.append(f"endpoint {key} has no SIM")
-            continue
-        now = SimStatus.parse(status_of(sim))
-        if now is SimStatus.FACTORY_TEST and key in changing:
-            now = SimStatus.ACTIVATED  # by the change of the endpoint
-        if not now.may_become(target):
-            reasons.append(
-                f"SIM {sim['id']} of endpoint {key} is {now.label}, which cannot become {target.label}"
-            )
-        elif now is not target:
-            sims.append(int(sim["id"]))
-    if reasons:
-        raise ValueError(f"sim_status: {shorten(reasons)}; nothing was changed")
-    return sims
-
-
-__all__ = [
-    "EmnifyAssignSimOperator",
-    "EmnifyBlockNetworkOperator",
-    "EmnifyCreateEndpointsOperator",
-    "EmnifyDeleteEndpointsOperator",
-    "EmnifyLocateEndpointsOperator",
-    "EmnifyReleaseSimOperator",
-    "EmnifyResetConnectivityOperator",
-    "EmnifySetEndpointStatusOperator",
-    "EmnifyUnblockNetworkOperator",
-    "EmnifyUpdateEndpointsOperator",
-]
+        :param changing: The endpoints whose own status is changed first.
+        """
+        sims, reasons = {}, []
+        for key, row in rows.items():
+            sim = part(row, "sim")
+            if sim.get("id") is None:
+                reasons.append(f"endpoint {key} has no SIM")
+                continue
+            now = read_status(SimStatus, sim)
+            if now is SimStatus.FACTORY_TEST and key in changing:
+                now = SimStatus.ACTIVATED  # by the change of the endpoint
+            sims[f"SIM {sim['id']} of endpoint {key}"] = int(sim["id"]), now
+        return sims_to_change(sims, target, "sim_status", reasons)

@@ -28,7 +28,7 @@ from airflow_provider_emnify.operators.euicc.base import (
     state_of,
 )
 from airflow_provider_emnify.operators.euicc.sim_operation import EmnifySimOperationOperator
-from airflow_provider_emnify.operators.idempotency.batch import each
+from airflow_provider_emnify.operators.idempotency.batch import for_each
 from airflow_provider_emnify.operators.idempotency.create_once import Attempt, create_once
 
 if TYPE_CHECKING:
@@ -171,7 +171,7 @@ class EmnifyEuiccOperationOperator(EmnifyOperationOperator):
             len(ids),
             shorten([*names.values()]),
         )
-        refused = each(ids, schedule, label=names.__getitem__, what=what)
+        refused = for_each(ids, schedule, label=names.__getitem__, what=what, fail_on_error=False)
         done = [key for key, row in found.items() if state_of(self.kind, row) == OperationState.SUCCEEDED]
         return self.follow(
             str(action["description"]),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from airflow_provider_emnify.api.data_streamer.json_records import Broken
 from airflow_provider_emnify.api.resources.few import find_in_list
-from airflow_provider_emnify.arguments import Argument, one_of, optional, parse_text, shorten
+from airflow_provider_emnify.arguments import Argument, as_given, one_of, optional, parse_text, shorten
 from airflow_provider_emnify.links import EmnifyDevicesLink, EmnifySimsLink
 from airflow_provider_emnify.operators.base import EmnifyBaseOperator
 from airflow_provider_emnify.operators.endpoint.rows import parse_rows
@@ -37,7 +37,7 @@ _WORDS = {
 
 
 def _devices(value: Any, field: str) -> Rows:
-    return parse_rows(value, field, frozenset(COLUMNS))
+    return parse_rows(value, field, dict.fromkeys(COLUMNS, as_given))
 
 
 def _path(value: Any, field: str) -> str:

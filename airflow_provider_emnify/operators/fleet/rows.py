@@ -13,7 +13,7 @@ from typing import Any
 from airflow_provider_emnify.api.enums import EndpointStatus, SimStatus
 from airflow_provider_emnify.api.values import parse_id
 from airflow_provider_emnify.arguments import parse_bool, parse_text, status_in
-from airflow_provider_emnify.operators.tag import tag_names
+from airflow_provider_emnify.operators.tag import parse_tags
 
 KEYS = ("iccid", "imei", "id", "name")
 """The columns by which devices can be known."""
@@ -180,8 +180,7 @@ def _named(*allowed: EndpointStatus | SimStatus) -> Callable[[Any, str], str]:
 
 
 def _tags(value: Any, name: str) -> tuple[str, ...]:
-    del name
-    return tuple(sorted(tag_names(value)))
+    return tuple(sorted(parse_tags(value, name)))
 
 
 def _address(value: Any, name: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from airflow_provider_emnify.api import (
     EmnifyAuthenticationError,
@@ -14,24 +14,31 @@ from airflow_provider_emnify.api import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Sequence
 
 Item = TypeVar("Item")
 
 _ENDS_IT = (EmnifyAuthenticationError, EmnifyPermissionError, EmnifyUnknownOutcomeError)
 
 
-def each(
-    items: Sequence[Item], act: Callable[[Item], None], *, label: Callable[[Item], str], what: str
+def for_each(
+    items: Sequence[Item],
+    act: Callable[[Item], None],
+    *,
+    what: str,
+    label: Callable[[Item], str] = str,
+    fail_on_error: bool = True,
 ) -> dict[Item, EmnifyError]:
-    """Do something to one after another, and return those that emnify refused, with its reason.
+    """Do something to one after another; one that emnify refuses keeps no other from it.
 
     What concerns all of them (no access, no connection) ends it, and so does one of which nobody knows
     whether it was done.
 
+    :param what: What is being done, for messages: ``set the quota of endpoint``.
     :param label: How a message names one.
-    :param what: What is being done, for messages: ``reset endpoint``.
-    :raises EmnifyPartialError: from such an error, with what was done and what was not.
+    :param fail_on_error: Whether one that emnify refuses is an error when all others are done.
+    :returns: Those that emnify refused, with its reason.
+    :raises EmnifyPartialError: with what was done and what was not.
     """
     refused: dict[Item, EmnifyError] = {}
     for number, item in enumerate(items):
@@ -41,37 +48,25 @@ def each(
             of_it_alone = isinstance(error, EmnifyNetworkStateError)
             if (error.transient and not of_it_alone) or isinstance(error, _ENDS_IT):
                 left = {**refused, **dict.fromkeys(items[number:], error)}
-                raise partial(items, left, label=label, what=what, error=error) from error
+                raise _partial(items, left, label, what, [error]) from error
             refused[item] = error
+    if refused and fail_on_error:
+        raise _partial(items, refused, label, what, [*refused.values()])
     return refused
 
 
-def partial(
-    items: Iterable[Item],
-    failed: dict[Item, Any],
-    *,
+def _partial(
+    items: Sequence[Item],
+    failed: dict[Item, EmnifyError],
     label: Callable[[Item], str],
     what: str,
-    error: EmnifyError | None = None,
+    causes: Sequence[EmnifyError],
 ) -> EmnifyPartialError:
     """Return the error that says what was done and what was not."""
-    first, why = next(iter(failed.items()))
     made = EmnifyPartialError(
-        f"could not {what} {label(first)}: {why if error is None else error}",
+        f"could not {what} {label(next(iter(failed)))}: {causes[0]}",
         done=[label(item) for item in items if item not in failed],
         not_done=[label(item) for item in failed],
     )
-    causes = failed.values() if error is None else [error]
-    made.transient = all(getattr(cause, "transient", False) for cause in causes)
+    made.transient = all(cause.transient for cause in causes)
     return made
-
-
-def for_each(items: Sequence[Item], act: Callable[[Item], None], *, what: str) -> None:
-    """Do something to one after another; one that emnify refuses keeps no other from it.
-
-    :param what: What is being done, for messages: ``set the quota of endpoint``.
-    :raises EmnifyPartialError: when one of them was not done, with what was done and what was not.
-    """
-    refused = each(items, act, label=str, what=what)
-    if refused:
-        raise partial(items, refused, label=str, what=what)

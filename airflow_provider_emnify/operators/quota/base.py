@@ -12,41 +12,59 @@ from airflow_provider_emnify.api import (
 from airflow_provider_emnify.api.resources.bulk import read_status
 from airflow_provider_emnify.api.resources.fields import moment
 from airflow_provider_emnify.api.transport.answers import decimal
-from airflow_provider_emnify.arguments import check_early, parse_amount, parse_bool, parse_choice
-from airflow_provider_emnify.links import EmnifyDevicesLink
-from airflow_provider_emnify.operators.base import EmnifyBaseOperator
-from airflow_provider_emnify.operators.endpoint.rows import endpoint_ids as parse_endpoint_ids
+from airflow_provider_emnify.arguments import (
+    Argument,
+    one_of,
+    optional,
+    parse_amount,
+    parse_bool,
+    parse_moment,
+)
+from airflow_provider_emnify.operators.base import EndpointsOperator
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
     from airflow_provider_emnify.api.types import Row
+    from airflow_provider_emnify.arguments import Ids
 
 QuotaType = Literal["data", "sms"]
 
-TYPES = ("data", "sms")
+parse_quota_type = one_of("data", "sms")
 UNITS = {"data": "MB", "sms": "SMS"}
 
 
-class QuotaOperator(EmnifyBaseOperator):
+def _parse_percentage(value: Any, field: str) -> float:
+    number = parse_amount(value, field)
+    if number > 100:  # noqa: PLR2004 - the whole
+        raise ValueError(f"{field}: {value!r} is not a valid percentage; give at most 100")
+    return number
+
+
+class QuotaOperator(EndpointsOperator):
     """Base of the two that give endpoints volume."""
 
     template_fields: Sequence[str] = (
-        "emnify_conn_id",
-        "endpoint_ids",
+        *EndpointsOperator.template_fields,
         "volume",
         "expiry_date",
         "threshold_percentage",
         "threshold_volume",
     )
-    operator_extra_links = (EmnifyDevicesLink(),)
     idempotent: ClassVar[bool] = True
+
+    volume = Argument(parse_amount)
+    quota_type = Argument(parse_quota_type)
+    expiry_date = Argument(optional(parse_moment))
+    threshold_percentage = Argument(optional(_parse_percentage))
+    threshold_volume = Argument(optional(parse_amount))
+    auto_refill = Argument(optional(parse_bool))
 
     def __init__(
         self,
         *,
-        endpoint_ids: Any,
+        endpoint_ids: Ids,
         volume: float | str,
         quota_type: QuotaType = "data",
         expiry_date: datetime | str | None = None,
@@ -55,21 +73,13 @@ class QuotaOperator(EmnifyBaseOperator):
         auto_refill: bool | None = None,
         **kwargs: Any,
     ) -> None:
-        super().__init__(**kwargs)
-        parse_choice(quota_type, TYPES, "quota_type")
-        check_early(parse_endpoint_ids, endpoint_ids)
-        check_early(parse_amount, volume, "volume")
-        if isinstance(expiry_date, str):
-            check_early(_expiry, expiry_date)
-        check_early(_percentage, threshold_percentage)
-        check_early(_optional_amount, threshold_volume, "threshold_volume")
-        self.endpoint_ids = endpoint_ids
+        super().__init__(endpoint_ids=endpoint_ids, **kwargs)
         self.volume = volume
         self.quota_type = quota_type
         self.expiry_date = expiry_date
         self.threshold_percentage = threshold_percentage
         self.threshold_volume = threshold_volume
-        self.auto_refill = None if auto_refill is None else parse_bool(auto_refill, "auto_refill")
+        self.auto_refill = auto_refill
 
     def read_quota(self, endpoint_id: int) -> Row | None:
         """Return the quota of an endpoint, None when it has none."""
@@ -83,8 +93,8 @@ class QuotaOperator(EmnifyBaseOperator):
     def write_quota(self, endpoint_id: int, volume: float, added: float, old: Row) -> None:
         """Set the quota. What is not given stays as it is in ``old``."""
         given = {
-            "threshold_percentage": _percentage(self.threshold_percentage),
-            "threshold_volume": _optional_amount(self.threshold_volume, "threshold_volume"),
+            "threshold_percentage": self.threshold_percentage,
+            "threshold_volume": self.threshold_volume,
             "auto_refill": self.auto_refill,
         }
         kept = {
@@ -94,7 +104,7 @@ class QuotaOperator(EmnifyBaseOperator):
         }
         fields: Row = {name: kept[name] if value is None else value for name, value in given.items()}
         until = old.get("expiry_date") if isinstance(old.get("expiry_date"), str) else None
-        fields["expiry_date"] = _expiry(self.expiry_date) or _expiry(until)
+        fields["expiry_date"] = self.expiry_date or moment(until)
         in_force = bool(old) and read_status(QuotaStatus, old) is not QuotaStatus.EXPIRED
         if fields["expiry_date"] is None or (self.expiry_date is None and not in_force):
             raise EmnifyConflictError(f"endpoint {endpoint_id} has no quota in force: give expiry_date")
@@ -103,23 +113,3 @@ class QuotaOperator(EmnifyBaseOperator):
         quotas = self.client.quotas
         write: Any = quotas.set_data if self.quota_type == "data" else quotas.set_sms
         write(endpoint_id, volume=volume, last_volume_added=added, **fields)
-
-
-def _optional_amount(value: Any, field: str) -> float | None:
-    return None if value in {None, "", "None"} else parse_amount(value, field)
-
-
-def _percentage(value: Any) -> float | None:
-    number = _optional_amount(value, "threshold_percentage")
-    if number is not None and number > 100:  # noqa: PLR2004 - the whole
-        raise ValueError(f"threshold_percentage: {value!r} is more than 100")
-    return number
-
-
-def _expiry(value: Any) -> str | None:
-    if value in {None, "", "None"}:
-        return None
-    try:
-        return moment(value)
-    except ValueError as error:
-        raise ValueError(f"expiry_date: {error}") from None

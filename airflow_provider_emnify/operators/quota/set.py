@@ -5,31 +5,20 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_emnify.api import EmnifyNotFoundError
-from airflow_provider_emnify.arguments import check_early, parse_amount, parse_choice, shorten
-from airflow_provider_emnify.links import EmnifyDevicesLink
-from airflow_provider_emnify.operators.base import EmnifyBaseOperator
-from airflow_provider_emnify.operators.endpoint.rows import endpoint_ids as parse_endpoint_ids
+from airflow_provider_emnify.arguments import Argument, parse_moment, shorten
+from airflow_provider_emnify.operators.base import EndpointsOperator
 from airflow_provider_emnify.operators.idempotency.batch import for_each
 from airflow_provider_emnify.operators.idempotency.create_once import Attempt, create_once
-from airflow_provider_emnify.operators.quota.base import (
-    TYPES,
-    UNITS,
-    QuotaOperator,
-    QuotaType,
-)
+from airflow_provider_emnify.operators.quota.base import UNITS, QuotaOperator, QuotaType, parse_quota_type
 from airflow_provider_emnify.operators.quota.history import read_assigned, volumes_of
-from airflow_provider_emnify.operators.quota.top_up import EmnifyTopUpQuotaOperator
-from airflow_provider_emnify.operators.quota.traffic_limit import (
-    EmnifyClearTrafficLimitExtensionsOperator,
-    EmnifyExtendTrafficLimitOperator,
-)
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
     from datetime import datetime
 
     from airflow_provider_emnify.airflow_names import Context
     from airflow_provider_emnify.api.types import Row, Rows
+    from airflow_provider_emnify.arguments import Ids
 
 
 class EmnifySetQuotaOperator(QuotaOperator):
@@ -59,6 +48,8 @@ class EmnifySetQuotaOperator(QuotaOperator):
     Vendor page: https://docs.emnify.com/developers/api/endpoint/endpoint-quota-data-by-endpoint-id-post
     """
 
+    expiry_date = Argument(parse_moment)
+
     def __init__(
         self,
         *,
@@ -78,16 +69,9 @@ class EmnifySetQuotaOperator(QuotaOperator):
 
     def execute(self, context: Context) -> list[int]:
         """Set one after another."""
-        ids, volume = parse_endpoint_ids(self.endpoint_ids), parse_amount(self.volume, "volume")
-        attempt = Attempt(self, context)
-        self.log.info(
-            "Setting the %s quota of %d endpoints (%s) to %g %s",
-            self.quota_type,
-            len(ids),
-            shorten(ids) or "none",
-            volume,
-            UNITS[self.quota_type],
-        )
+        ids, volume, attempt = self.endpoint_ids, self.volume, Attempt(self, context)
+        what = f"{self.quota_type} quota of {len(ids)} endpoints"
+        self.log.info("Setting the %s (%s) to %g %s", what, shorten(ids), volume, UNITS[self.quota_type])
 
         def set_quota(endpoint_id: int) -> None:
             def decide(events: Rows, may_be_ours: Callable[[Row], bool]) -> bool | None:
@@ -113,7 +97,7 @@ class EmnifySetQuotaOperator(QuotaOperator):
         return ids
 
 
-class EmnifyClearQuotaOperator(EmnifyBaseOperator):
+class EmnifyClearQuotaOperator(EndpointsOperator):
     """Remove the quota of endpoints (devices). One that has none (any more) is done.
 
     **Where the service profile applies quotas, an endpoint without one is blocked.**
@@ -131,24 +115,19 @@ class EmnifyClearQuotaOperator(EmnifyBaseOperator):
     Vendor page: https://docs.emnify.com/developers/api/endpoint/delete-endpoint-data-quota-by-id
     """
 
-    template_fields: Sequence[str] = ("emnify_conn_id", "endpoint_ids")
-    operator_extra_links = (EmnifyDevicesLink(),)
     idempotent: ClassVar[bool] = True
 
-    def __init__(self, *, endpoint_ids: Any, quota_type: QuotaType = "data", **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        check_early(parse_endpoint_ids, endpoint_ids)
-        parse_choice(quota_type, TYPES, "quota_type")
-        self.endpoint_ids = endpoint_ids
+    quota_type = Argument(parse_quota_type)
+
+    def __init__(self, *, endpoint_ids: Ids, quota_type: QuotaType = "data", **kwargs: Any) -> None:
+        super().__init__(endpoint_ids=endpoint_ids, **kwargs)
         self.quota_type = quota_type
 
     def execute(self, context: Context) -> list[int]:
         """Remove one after another."""
         del context
-        ids = parse_endpoint_ids(self.endpoint_ids)
-        self.log.info(
-            "Removing the %s quota of %d endpoints: %s", self.quota_type, len(ids), shorten(ids) or "none"
-        )
+        ids = self.endpoint_ids
+        self.log.info("Removing the %s quota of %d endpoints: %s", self.quota_type, len(ids), shorten(ids))
 
         def clear(endpoint_id: int) -> None:
             quotas = self.client.quotas
@@ -159,12 +138,3 @@ class EmnifyClearQuotaOperator(EmnifyBaseOperator):
 
         for_each(ids, clear, what="remove the quota of endpoint")
         return ids
-
-
-__all__ = [
-    "EmnifyClearQuotaOperator",
-    "EmnifyClearTrafficLimitExtensionsOperator",
-    "EmnifyExtendTrafficLimitOperator",
-    "EmnifySetQuotaOperator",
-    "EmnifyTopUpQuotaOperator",
-]

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow_provider_emnify.arguments import parse_amount, shorten
-from airflow_provider_emnify.operators.endpoint.rows import endpoint_ids as parse_endpoint_ids
+from airflow_provider_emnify.arguments import shorten
 from airflow_provider_emnify.operators.idempotency.batch import for_each
 from airflow_provider_emnify.operators.idempotency.create_once import Attempt, create_once, unknown_outcome
 from airflow_provider_emnify.operators.quota.base import UNITS, QuotaOperator
@@ -55,20 +54,14 @@ class EmnifyTopUpQuotaOperator(QuotaOperator):
 
     def execute(self, context: Context) -> dict[str, float]:
         """Add to one after another."""
-        ids, volume = parse_endpoint_ids(self.endpoint_ids), parse_amount(self.volume, "volume")
+        ids, volume, unit = self.endpoint_ids, self.volume, UNITS[self.quota_type]
         attempt = Attempt(self, context)
-        self.log.info(
-            "Adding %g %s to the quota of %d endpoints (%s)",
-            volume,
-            UNITS[self.quota_type],
-            len(ids),
-            shorten(ids) or "none",
-        )
+        self.log.info("Adding %g %s to the quota of %d endpoints: %s", volume, unit, len(ids), shorten(ids))
         now: dict[str, float] = {}
         unknown: list[str] = []
 
         def top_up(endpoint_id: int) -> None:
-            addition = _Addition(self, attempt, endpoint_id, volume)
+            addition = _Addition(self, attempt, endpoint_id)
             quota, is_new = create_once(
                 attempt,
                 lock=(f"{self.quota_type} quotas", endpoint_id),
@@ -81,17 +74,15 @@ class EmnifyTopUpQuotaOperator(QuotaOperator):
                 unknown.append(f"endpoint {endpoint_id} has {addition.before:g}")
                 return
             now[str(endpoint_id)] = left = volumes_of(quota)[0] or 0.0
-            said = (
-                "%g were added: endpoint %s has %g %s now"
-                if is_new
-                else ("An earlier attempt has added %g: endpoint %s has %g %s")
+            who = "This" if is_new else "An earlier"
+            self.log.info(
+                "%s attempt has added %g: endpoint %s has %g %s", who, volume, endpoint_id, left, unit
             )
-            self.log.info(said, volume, endpoint_id, left, UNITS[self.quota_type])
 
         for_each(ids, top_up, what="add to the quota of endpoint")
         if unknown:
             raise unknown_outcome(
-                f"{shorten(unknown)} {UNITS[self.quota_type]}. An earlier attempt may have added "
+                f"{shorten(unknown)} {unit}. An earlier attempt may have added "
                 f"{volume:g}, and emnify's events do not tell: nothing was added. Check these endpoints, and "
                 f"set what they shall have with EmnifySetQuotaOperator; {len(now)} of {len(ids)} are done"
             )
@@ -106,13 +97,11 @@ class _Addition:
 
     UNTOLD: ClassVar[Row] = {}
 
-    def __init__(
-        self, operator: EmnifyTopUpQuotaOperator, attempt: Attempt, endpoint_id: int, volume: float
-    ) -> None:
+    def __init__(self, operator: EmnifyTopUpQuotaOperator, attempt: Attempt, endpoint_id: int) -> None:
         self._operator = operator
         self._attempt = attempt
         self._endpoint_id = endpoint_id
-        self._volume = volume
+        self._volume = operator.volume
         self._note = f"emnify_{operator.quota_type}_top_up_{endpoint_id}"
         self._planned: Any = attempt.journal.get(self._note) if attempt.since is not None else None
         self.before = 0.0

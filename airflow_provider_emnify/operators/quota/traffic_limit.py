@@ -5,10 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_emnify.api.transport.answers import decimal, number
-from airflow_provider_emnify.arguments import check_early, parse_amount, parse_optional_id, shorten
-from airflow_provider_emnify.links import EmnifyDevicesLink
-from airflow_provider_emnify.operators.base import EmnifyBaseOperator
-from airflow_provider_emnify.operators.endpoint.rows import endpoint_ids as parse_endpoint_ids
+from airflow_provider_emnify.arguments import Argument, parse_amount, parse_optional_id, shorten
+from airflow_provider_emnify.operators.base import EndpointsOperator
 from airflow_provider_emnify.operators.idempotency.batch import for_each
 from airflow_provider_emnify.operators.idempotency.create_once import Attempt, create_once
 
@@ -17,9 +15,10 @@ if TYPE_CHECKING:
 
     from airflow_provider_emnify.airflow_names import Context
     from airflow_provider_emnify.api.types import Row, Rows
+    from airflow_provider_emnify.arguments import Ids, OneId
 
 
-class EmnifyExtendTrafficLimitOperator(EmnifyBaseOperator):
+class EmnifyExtendTrafficLimitOperator(EndpointsOperator):
     """Let endpoints (devices) use more than their service profile's traffic limit, until its period ends.
 
     Each run extends. A later attempt (a retry, or after clearing) looks first for an extension of this volume
@@ -42,38 +41,32 @@ class EmnifyExtendTrafficLimitOperator(EmnifyBaseOperator):
     Vendor page: https://docs.emnify.com/developers/api/endpoint/create-endpoint-traffic-limit-extension
     """
 
-    template_fields: Sequence[str] = ("emnify_conn_id", "endpoint_ids", "volume", "traffic_limit_id")
-    operator_extra_links = (EmnifyDevicesLink(),)
+    template_fields: Sequence[str] = (*EndpointsOperator.template_fields, "volume", "traffic_limit_id")
     idempotent: ClassVar[bool] = True
+
+    volume = Argument(parse_amount)
+    traffic_limit_id = Argument(parse_optional_id)
 
     def __init__(
         self,
         *,
-        endpoint_ids: Any,
+        endpoint_ids: Ids,
         volume: float | str,
-        traffic_limit_id: int | str | None = None,
+        traffic_limit_id: OneId | None = None,
         **kwargs: Any,
     ) -> None:
-        super().__init__(**kwargs)
-        check_early(parse_endpoint_ids, endpoint_ids)
-        check_early(parse_amount, volume, "volume")
-        check_early(parse_optional_id, traffic_limit_id, "traffic_limit_id")
-        self.endpoint_ids = endpoint_ids
+        super().__init__(endpoint_ids=endpoint_ids, **kwargs)
         self.volume = volume
         self.traffic_limit_id = traffic_limit_id
 
     def execute(self, context: Context) -> dict[str, int]:
         """Extend one after another."""
-        ids, volume = parse_endpoint_ids(self.endpoint_ids), parse_amount(self.volume, "volume")
-        limit_id = parse_optional_id(self.traffic_limit_id, "traffic_limit_id")
-        attempt = Attempt(self, context)
+        ids, volume, limit_id = self.endpoint_ids, self.volume, self.traffic_limit_id
+        attempt, limits = Attempt(self, context), self.client.traffic_limits
+        what = f"traffic limit of {len(ids)} endpoints"
         self.log.info(
-            "Extending the traffic limit of %d endpoints (%s) by %.0f bytes, until its period ends",
-            len(ids),
-            shorten(ids) or "none",
-            volume,
+            "Extending the %s (%s) by %.0f bytes, until its period ends", what, shorten(ids), volume
         )
-        limits = self.client.traffic_limits
         extensions: dict[str, int] = {}
 
         def decide(rows: Rows, may_be_ours: Callable[[Row], bool]) -> Row | None:
@@ -90,18 +83,14 @@ class EmnifyExtendTrafficLimitOperator(EmnifyBaseOperator):
                 each_run=True,
             )
             if not is_new:
-                self.log.info(
-                    "Extension %s of endpoint %s was created by an earlier attempt",
-                    extension["id"],
-                    endpoint_id,
-                )
+                self.log.info("An earlier attempt has extended endpoint %s: %s", endpoint_id, extension["id"])
             extensions[str(endpoint_id)] = int(extension["id"])
 
         for_each(ids, extend, what="extend the traffic limit of endpoint")
         return extensions
 
 
-class EmnifyClearTrafficLimitExtensionsOperator(EmnifyBaseOperator):
+class EmnifyClearTrafficLimitExtensionsOperator(EndpointsOperator):
     """Remove all extensions of endpoints' (devices') traffic limits: those of the service profile hold again.
 
     .. code-block:: python
@@ -116,22 +105,12 @@ class EmnifyClearTrafficLimitExtensionsOperator(EmnifyBaseOperator):
     Vendor page: https://docs.emnify.com/developers/api/endpoint/delete-endpoint-traffic-limit-extensions
     """
 
-    template_fields: Sequence[str] = ("emnify_conn_id", "endpoint_ids")
-    operator_extra_links = (EmnifyDevicesLink(),)
     idempotent: ClassVar[bool] = True
-
-    def __init__(self, *, endpoint_ids: Any, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        check_early(parse_endpoint_ids, endpoint_ids)
-        self.endpoint_ids = endpoint_ids
 
     def execute(self, context: Context) -> list[int]:
         """Remove them, one endpoint after another."""
         del context
-        ids = parse_endpoint_ids(self.endpoint_ids)
-        self.log.info(
-            "Removing the traffic limit extensions of %d endpoints: %s", len(ids), shorten(ids) or "none"
-        )
-        limits = self.client.traffic_limits
+        ids, limits = self.endpoint_ids, self.client.traffic_limits
+        self.log.info("Removing the traffic limit extensions of %d endpoints: %s", len(ids), shorten(ids))
         for_each(ids, limits.clear_extensions, what="remove the traffic limit extensions of endpoint")
         return ids

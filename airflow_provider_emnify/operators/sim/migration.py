@@ -14,17 +14,53 @@ from airflow_provider_emnify.api import (
 from airflow_provider_emnify.api.resources.sims import MOST_MIGRATED
 from airflow_provider_emnify.api.transport.answers import number, part, parts
 from airflow_provider_emnify.api.values import parse_id, parse_ids, parse_texts
-from airflow_provider_emnify.arguments import check_early, parse_bool, shorten
+from airflow_provider_emnify.arguments import Argument, parse_bool, shorten
 from airflow_provider_emnify.links import EmnifySimsLink
 from airflow_provider_emnify.operators.base import EmnifyBaseOperator
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Iterable, Sequence
 
-    from airflow_provider_emnify.airflow_names import Context
+    from airflow_provider_emnify.airflow_names import Context, XComArg
     from airflow_provider_emnify.api.types import Row
+    from airflow_provider_emnify.arguments import Ids, OneId
+
+    Iccids = Iterable[str] | str | XComArg
+    Statuses = Iterable[SimStatus | int | str] | SimStatus | int | str | XComArg
 
 _ICCID_LENGTHS = (19, 20)
+_WAYS = ("sim_ids", "iccids", "iccid_range")
+
+
+def parse_iccids(value: Any, field: str) -> list[str]:
+    """Return ICCIDs, with or without their check digit, as text.
+
+    :raises ValueError: naming the field and the value.
+    """
+    iccids = parse_texts(value, field)
+    for iccid in iccids:
+        if not (iccid.isascii() and iccid.isdecimal() and len(iccid) in _ICCID_LENGTHS):
+            raise ValueError(f"{field}: {iccid!r} is not a valid ICCID; give 19 or 20 digits")
+    return iccids
+
+
+def _parse_range(value: Any, field: str) -> list[str]:
+    iccids = parse_iccids(value, field)
+    if len(iccids) == 1:
+        iccids *= 2
+    if iccids and (len(iccids) != 2 or iccids[0] > iccids[1] or {*map(len, iccids)} != {19}):  # noqa: PLR2004 - first and last, 19 digits each
+        raise ValueError(f"{field}: {value!r} is not a valid range; give first and last ICCID, of 19 digits")
+    return iccids
+
+
+def _parse_statuses(value: Any, field: str) -> list[SimStatus]:
+    if isinstance(value, (SimStatus, int)):
+        value = [value]
+    items = list(value) if isinstance(value, (list, tuple)) else parse_texts(value, field)
+    try:
+        return [SimStatus.parse(item) for item in items]
+    except ValueError as error:
+        raise ValueError(f"{field}: {error}") from None
 
 
 class EmnifyMigrateSimsOperator(EmnifyBaseOperator):
@@ -67,14 +103,22 @@ class EmnifyMigrateSimsOperator(EmnifyBaseOperator):
     operator_extra_links = (EmnifySimsLink(),)
     idempotent: ClassVar[bool] = True
 
+    target_workspace_id = Argument(parse_id)
+    sim_ids = Argument(parse_ids)
+    iccids = Argument(parse_iccids)
+    iccid_range = Argument(_parse_range)
+    allowed_sim_statuses = Argument(_parse_statuses)
+    auto_detach_devices = Argument(parse_bool)
+    is_dry_run = Argument(parse_bool, "dry_run")  # an operator has a method dry_run()
+
     def __init__(
         self,
         *,
-        target_workspace_id: int | str,
-        sim_ids: Any = None,
-        iccids: Any = None,
-        iccid_range: Any = None,
-        allowed_sim_statuses: Any = None,
+        target_workspace_id: OneId,
+        sim_ids: Ids | None = None,
+        iccids: Iccids | None = None,
+        iccid_range: Iccids | None = None,
+        allowed_sim_statuses: Statuses | None = None,
         auto_detach_devices: bool = False,
         dry_run: bool = True,
         **kwargs: Any,
@@ -82,32 +126,27 @@ class EmnifyMigrateSimsOperator(EmnifyBaseOperator):
         super().__init__(**kwargs)
         if sum(value is not None for value in (sim_ids, iccids, iccid_range)) != 1:
             raise ValueError(f"{', '.join(_WAYS)}: give one of them")
-        check_early(parse_id, target_workspace_id, "target_workspace_id")
-        check_early(parse_ids, sim_ids, "sim_ids")
-        check_early(parse_iccids, iccids, "iccids")
-        check_early(_range, iccid_range)
-        check_early(_statuses, allowed_sim_statuses)
         self.target_workspace_id = target_workspace_id
         self.sim_ids = sim_ids
         self.iccids = iccids
         self.iccid_range = iccid_range
         self.allowed_sim_statuses = allowed_sim_statuses
-        self.auto_detach_devices = parse_bool(auto_detach_devices, "auto_detach_devices")
-        self.is_dry_run = parse_bool(dry_run, "dry_run")  # an operator has a method dry_run()
+        self.auto_detach_devices = auto_detach_devices
+        self.is_dry_run = dry_run
 
     def execute(self, context: Context) -> Row:
         """Move them, 500 at a time, or say what would be moved."""
         del context
-        target = parse_id(self.target_workspace_id, "target_workspace_id")
-        way = next(name for name in _WAYS if getattr(self, name) is not None)
-        what = _WAYS[way](getattr(self, way))
+        target = self.target_workspace_id
+        way = next((name for name in _WAYS if getattr(self, name)), _WAYS[0])
+        what: list[Any] = getattr(self, way)
         size = len(what) if way == "iccid_range" else MOST_MIGRATED
         self.log.info(
             "%s to Workspace %d: %s %s. Activated ones get suspended",
             "A dry run of moving SIMs" if self.is_dry_run else "Moving SIMs",
             target,
             way,
-            " to ".join(what) if way == "iccid_range" else f"({len(what)}) {shorten(what) or 'none'}",
+            " to ".join(what) if way == "iccid_range" else f"({len(what)}) {shorten(what)}",
         )
         summary: Row = {"sim_count": 0, "dry_run": self.is_dry_run, "sims": []}
         for start in range(0, len(what), size):
@@ -157,7 +196,7 @@ class EmnifyMigrateSimsOperator(EmnifyBaseOperator):
         given: dict[str, Any] = {way: tuple(chunk) if way == "iccid_range" else chunk}
         return self.client.sims.migrate(
             target_workspace_id=target,
-            allowed_sim_statuses=_statuses(self.allowed_sim_statuses) or None,
+            allowed_sim_statuses=self.allowed_sim_statuses or None,
             auto_detach_devices=self.auto_detach_devices,
             dry_run=dry_run,
             **given,
@@ -182,53 +221,3 @@ def _without(way: str, chunk: list[Any], conflict: EmnifyConflictError, target: 
     names = ("id",) if way == "sim_ids" else ("iccid", "iccid_with_luhn")
     moved = {str(sim.get(name)) for sim in there for name in names}
     return [item for item in chunk if str(item) not in moved]
-
-
-def _sim_ids(value: Any) -> list[int]:
-    return parse_ids(value, "sim_ids")
-
-
-def parse_iccids(value: Any, field: str = "iccids") -> list[str]:
-    """Return ICCIDs, with or without their check digit, as text.
-
-    :raises ValueError: naming the field and what is none.
-    """
-    iccids = parse_texts(value, field)
-    for iccid in iccids:
-        if not (iccid.isascii() and iccid.isdecimal() and len(iccid) in _ICCID_LENGTHS):
-            raise ValueError(f"{field}: {iccid!r} is not a valid ICCID; give 19 or 20 digits")
-    return iccids
-
-
-def _range(value: Any) -> list[str]:
-    if value is None:
-        return []
-    iccids = parse_iccids(value, "iccid_range")
-    if len(iccids) == 1:
-        iccids *= 2
-    if len(iccids) != 2 or iccids[0] > iccids[1] or {len(iccid) for iccid in iccids} != {19}:  # noqa: PLR2004 - first and last, 19 digits each
-        raise ValueError(
-            f"iccid_range: {value!r} is not a valid range; give the first and the last ICCID, of 19 digits"
-        )
-    return iccids
-
-
-_WAYS: dict[str, Callable[[Any], list[Any]]] = {
-    "sim_ids": _sim_ids,
-    "iccids": parse_iccids,
-    "iccid_range": _range,
-}
-
-
-def _statuses(value: Any) -> list[SimStatus]:
-    """Return the statuses that a task's argument means.
-
-    :raises ValueError: for what is none.
-    """
-    if isinstance(value, (SimStatus, int)):
-        value = [value]
-    items = list(value) if isinstance(value, (list, tuple)) else parse_texts(value, "allowed_sim_statuses")
-    try:
-        return [SimStatus.parse(item) for item in items]
-    except ValueError as error:
-        raise ValueError(f"allowed_sim_statuses: {error}") from None

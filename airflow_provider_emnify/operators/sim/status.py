@@ -13,30 +13,26 @@ from airflow_provider_emnify.api import (
     SimStatus,
 )
 from airflow_provider_emnify.api.resources.bulk import read_status, status_of
-from airflow_provider_emnify.api.resources.few import read_rows
 from airflow_provider_emnify.api.transport.answers import number, part, parts
 from airflow_provider_emnify.api.values import parse_ids
-from airflow_provider_emnify.arguments import (
-    check_early,
-    parse_choice,
-    parse_text,
-    require_confirmation,
-    shorten,
-)
+from airflow_provider_emnify.arguments import Argument, confirmed, one_of, parse_text, shorten, status_in
 from airflow_provider_emnify.links import EmnifySimsLink
 from airflow_provider_emnify.operators.base import EmnifyBaseOperator
 from airflow_provider_emnify.operators.idempotency.attempt import Attempt
-from airflow_provider_emnify.operators.sim.migration import EmnifyMigrateSimsOperator
-from airflow_provider_emnify.operators.sim.transitions import set_sims, usable_sim_status
+from airflow_provider_emnify.operators.sim.transitions import (
+    parse_sim_status,
+    read_sims,
+    set_sims,
+    sims_to_change,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from airflow_provider_emnify.airflow_names import Context
-    from airflow_provider_emnify.api import EmnifyClient
     from airflow_provider_emnify.api.types import Row
+    from airflow_provider_emnify.arguments import Ids
 
-_IF_EXISTS = ("skip", "fail")
 _MAYBE_REGISTERED = (
     EmnifyUnknownOutcomeError,
     EmnifyConflictError,
@@ -76,24 +72,23 @@ class EmnifySetSimStatusOperator(EmnifyBaseOperator):
     operator_extra_links = (EmnifySimsLink(),)
     idempotent: ClassVar[bool] = True
 
-    def __init__(self, *, sim_ids: Any, status: SimStatus | int | str, **kwargs: Any) -> None:
+    sim_ids = Argument(parse_ids)
+    status = Argument(parse_sim_status)
+
+    def __init__(self, *, sim_ids: Ids, status: SimStatus | int | str, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        check_early(parse_ids, sim_ids, "sim_ids")
-        check_early(_status, status)
         self.sim_ids = sim_ids
         self.status = status
 
     def execute(self, context: Context) -> list[int]:
         """Read everything, then change what differs."""
         del context
-        ids, status = parse_ids(self.sim_ids, "sim_ids"), _status(self.status)
-        if not ids:
-            self.log.info("No SIMs given: nothing to do")
-            return []
-        change = _to_change(ids, _read_sims(self.client, ids), status)
-        self.log.info("%d of %d SIMs are %s already", len(ids) - len(change), len(ids), status.label)
-        if change:
-            set_sims(self, change, status)
+        ids, sims = self.sim_ids, read_sims(self.client, self.sim_ids)
+        there = {f"SIM {key}": (key, read_status(SimStatus, row)) for key, row in sims.items()}
+        missing = [f"there is no SIM {key}" for key in ids if key not in sims]
+        change = sims_to_change(there, self.status, "sim_ids", missing)
+        self.log.info("%d of %d SIMs are so already", len(ids) - len(change), len(ids))
+        set_sims(self, change, self.status)
         return ids
 
 
@@ -126,6 +121,12 @@ class EmnifyRegisterSimBatchOperator(EmnifyBaseOperator):
     operator_extra_links = (EmnifySimsLink(),)
     idempotent: ClassVar[bool] = True
 
+    bic = Argument(parse_text)
+    sim_status = Argument(
+        status_in(SimStatus.ISSUED, SimStatus.ACTIVATED, SimStatus.SUSPENDED, SimStatus.FACTORY_TEST)
+    )
+    if_exists = Argument(one_of("skip", "fail"))
+
     def __init__(
         self,
         *,
@@ -135,16 +136,13 @@ class EmnifyRegisterSimBatchOperator(EmnifyBaseOperator):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        check_early(parse_text, bic, "bic")
-        check_early(_first_status, sim_status)
-        parse_choice(if_exists, _IF_EXISTS, "if_exists")
         self.bic = bic
         self.sim_status = sim_status
         self.if_exists = if_exists
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Validate the batch, then register it."""
-        bic, status = parse_text(self.bic, "bic"), _first_status(self.sim_status)
+        bic, status = self.bic, self.sim_status
         batch = self._validate(bic)
         if batch is None:
             return self._already(bic, context)
@@ -165,7 +163,7 @@ class EmnifyRegisterSimBatchOperator(EmnifyBaseOperator):
             self.log.warning("The answer was lost; SIM batch %s is registered", bic)
             registered = {}
         ids = [key for sim in parts(registered, "sim") if (key := number(sim, "id")) is not None]
-        self.log.info("Registered SIM batch %s with %d SIMs: %s", bic, len(ids), shorten(ids) or "not listed")
+        self.log.info("Registered SIM batch %s with %d SIMs: %s", bic, len(ids), shorten(ids))
         return {"bic": bic, "registered": True, "sim_ids": ids}
 
     def _already(self, bic: str, context: Context) -> dict[str, Any]:
@@ -212,86 +210,23 @@ class EmnifyDeleteSimsOperator(EmnifyBaseOperator):
     operator_extra_links = (EmnifySimsLink(),)
     idempotent: ClassVar[bool] = True
 
-    def __init__(self, *, sim_ids: Any, confirm: bool = False, **kwargs: Any) -> None:
+    sim_ids = Argument(parse_ids)
+    confirm = Argument(confirmed("deleting SIMs"))
+
+    def __init__(self, *, sim_ids: Ids, confirm: bool = False, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        check_early(parse_ids, sim_ids, "sim_ids")
-        require_confirmation(confirm, "deleting SIMs")
         self.sim_ids = sim_ids
         self.confirm = confirm
 
     def execute(self, context: Context) -> list[int]:
         """Look for those that exist, and delete them."""
         del context
-        ids = parse_ids(self.sim_ids, "sim_ids")
-        sims = _read_sims(self.client, ids) if ids else {}
+        ids, sims = self.sim_ids, read_sims(self.client, self.sim_ids)
         there = [key for key in ids if key in sims and status_of(sims[key]) != SimStatus.DELETED]
         used = [key for key in there if part(sims[key], "endpoint").get("id") is not None]
         if used:
             named = shorten([f"{key} (endpoint {sims[key]['endpoint']['id']})" for key in used])
             raise ValueError(f"sim_ids: endpoints have SIM {named}; nothing was deleted. Release them first")
-        self.log.info(
-            "Deleting %d SIMs (%s), %d exist no more",
-            len(there),
-            shorten(there) or "none",
-            len(ids) - len(there),
-        )
-        if there:
-            self.client.sims.delete_many(there)
+        self.log_change("Deleting SIMs", there, len(ids), "exist no more")
+        self.client.sims.delete_many(there)
         return ids
-
-
-def _read_sims(client: EmnifyClient, ids: Sequence[int]) -> dict[int, Row]:
-    return read_rows(ids, get=client.sims.get, list_all=client.sims.list)
-
-
-def _to_change(ids: Sequence[int], sims: Mapping[int, Row], target: SimStatus) -> list[int]:
-    """Return the SIMs that do not have the status yet.
-
-    :raises ValueError: naming every SIM that cannot get it.
-    """
-    change, reasons = [], []
-    for key in ids:
-        if key not in sims:
-            reasons.append(f"there is no SIM {key}")
-            continue
-        now = read_status(SimStatus, sims[key])
-        if not now.may_become(target):
-            reasons.append(f"SIM {key} is {now.label}, which cannot become {target.label}")
-        elif now is not target:
-            change.append(key)
-    if reasons:
-        raise ValueError(f"sim_ids: {shorten(reasons)}; nothing was changed")
-    return change
-
-
-def _status(value: Any) -> SimStatus:
-    """Return the status that SIMs can be given.
-
-    :raises ValueError: for any other, also for issued and deleted.
-    """
-    status = usable_sim_status(value, "status")
-    if status is None:
-        raise ValueError(f"status: {value!r} is none; give activated, suspended or factory_test")
-    return status
-
-
-def _first_status(value: Any) -> SimStatus:
-    """Return the status that the SIMs of a batch can get.
-
-    :raises ValueError: for any other, also for deleted.
-    """
-    try:
-        status = SimStatus.parse(value)
-    except ValueError as error:
-        raise ValueError(f"sim_status: {error}") from None
-    if status is SimStatus.DELETED:
-        raise ValueError("sim_status: give issued, activated, suspended or factory_test")
-    return status
-
-
-__all__ = [
-    "EmnifyDeleteSimsOperator",
-    "EmnifyMigrateSimsOperator",
-    "EmnifyRegisterSimBatchOperator",
-    "EmnifySetSimStatusOperator",
-]

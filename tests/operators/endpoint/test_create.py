@@ -169,7 +169,10 @@ class TestCreate:
             ({"endpoints": ["a"]}, "'a' is not a dict"),
             ({"endpoints": 7}, "7 is not a list of dicts"),
             ({"endpoints": "pumps"}, "'pumps' is not a list of dicts"),
-            ({"endpoints": [], "status": "deleted"}, "EmnifyDeleteEndpointsOperator"),
+            (
+                {"endpoints": [], "status": "deleted"},
+                "status: 'deleted' is not a valid endpoint status; allowed: enabled, disabled",
+            ),
             ({"endpoints": [], "status": "on"}, "'on'"),
             ({"endpoints": [], "service_profile_id": "gold"}, "service_profile_id: 'gold'"),
             ({"endpoints": [], "tariff_profile_id": None}, "tariff_profile_id"),

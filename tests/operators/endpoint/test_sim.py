@@ -116,7 +116,7 @@ class TestAssign:
             ({"sim_ids": True}, "sim_ids: True"),
             ({"endpoint_ids": [1, 2]}, "2 different endpoints and 1 different SIMs"),
             ({"endpoint_ids": [1, 2], "sim_ids": [3, 3]}, "2 different endpoints and 1 different SIMs"),
-            ({"replace": "no"}, "replace: 'no'"),
+            ({"replace": "maybe"}, "replace: 'maybe'"),
         ],
     )
     def test_bad_arguments_are_refused_when_the_dag_is_parsed(

@@ -62,6 +62,14 @@ class TestUpdate:
         assert fleet.state.endpoints[first].status is EndpointStatus.DISABLED
         assert fleet.state.endpoints[second].sim_id is None
 
+    def test_a_template_that_renders_to_nothing_is_no_change(self, fleet: Sandbox) -> None:
+        ids = ids_of(fleet)[:1]
+        operator = EmnifyUpdateEndpointsOperator(task_id="t", endpoint_ids=ids, status="{{ params.status }}")
+        operator.status = "None"
+        with pytest.raises(AirflowFailException, match="give at least one of them to change"):
+            operator.execute(context())
+        assert fleet.counts[f"PATCH {MULTI}"] == 0
+
     def test_nothing_is_done_for_nothing(self, fleet: Sandbox) -> None:
         assert EmnifyUpdateEndpointsOperator(task_id="t", endpoint_ids=[], tags="x").execute(context()) == []
         assert fleet.requests == 0
@@ -76,7 +84,10 @@ class TestUpdate:
             ({"endpoints": [{"name": "a"}]}, "has no id"),
             ({"endpoints": [{"id": 1}]}, "changes nothing"),
             ({"endpoints": [{"id": 1, "sim_status": 1}]}, "unknown sim_status"),
-            ({"endpoint_ids": [1], "status": "deleted"}, "EmnifyDeleteEndpointsOperator"),
+            (
+                {"endpoint_ids": [1], "status": "deleted"},
+                "status: 'deleted' is not a valid endpoint status; allowed: enabled, disabled",
+            ),
             ({"endpoint_ids": "a", "tags": "x"}, "endpoint_ids"),
         ],
     )
@@ -243,7 +254,10 @@ class TestSetStatus:
     @pytest.mark.parametrize(
         ("arguments", "message"),
         [
-            ({"status": "deleted"}, "EmnifyDeleteEndpointsOperator"),
+            (
+                {"status": "deleted"},
+                "status: 'deleted' is not a valid endpoint status; allowed: enabled, disabled",
+            ),
             ({"status": "asleep"}, "status: 'asleep'"),
             ({"status": 0, "sim_status": "deleted"}, "sim_status"),
             ({"status": 0, "sim_status": "issued"}, "sim_status"),
