@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import atexit
-import contextlib
 import json
 import os
 import shutil
-import sys
 import tempfile
 import threading
 import time
@@ -18,6 +16,7 @@ import pytest
 from asgiref.sync import sync_to_async
 
 from tests.api_facts import document
+from tests.masker import forget_secrets
 from tests.openapi import OpenApi
 
 if TYPE_CHECKING:
@@ -196,20 +195,8 @@ def no_thread_is_left_behind() -> Iterator[None]:
     assert not _lasting(left), f"threads are left running: {sorted(thread.name for thread in _lasting(left))}"
 
 
-_MASKERS = (
-    "airflow.sdk._shared.secrets_masker.secrets_masker",
-    "airflow._shared.secrets_masker.secrets_masker",
-    "airflow.utils.log.secrets_masker",
-)
-
-
 @pytest.fixture(autouse=True)
 def masked_secrets_are_forgotten() -> Iterator[None]:
     """Empty Airflow's masker: it compiles all secrets anew for each one more, and tests make thousands."""
     yield
-    for name in _MASKERS:
-        make: Any = getattr(sys.modules.get(name), "_secrets_masker", None)
-        if make is not None:
-            with contextlib.suppress(RuntimeError):  # Airflow 2 may have none yet
-                masker = make()
-                masker.patterns, masker.replacer = set(), None
+    forget_secrets()

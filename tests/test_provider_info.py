@@ -30,7 +30,6 @@ INSIDE = {
     "sensors.first_look",
     "triggers.base",
     "triggers.shared",
-    "triggers.task",
 }
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from airflow_provider_emnify.api.enums import QuotaStatus, SimStatus
+from airflow_provider_emnify.api.enums import DataStreamStatus, QuotaStatus, SimStatus
 from airflow_provider_emnify.api.errors import (
     EmnifyAuthenticationError,
     EmnifyError,
@@ -27,7 +27,7 @@ log = one_line_log(__name__)
 
 Item = TypeVar("Item")
 Done = TypeVar("Done")
-Status = TypeVar("Status", SimStatus, QuotaStatus)
+Status = TypeVar("Status", SimStatus, QuotaStatus, DataStreamStatus)
 
 CHUNK = 2000
 """Items that emnify takes in one bulk call."""
@@ -116,6 +116,33 @@ def status_of(row: Row) -> int | None:
     return int(number) if isinstance(number, (int, str)) and is_id(number, int) else None
 
 
+def read_ref(row: Row, name: str) -> int | None:
+    """Return the id of what a row refers to, None where it refers to nothing.
+
+    :param name: Its field with the other one's ``id``: ``sim`` of an endpoint.
+    :raises EmnifyServerError: when it is there, and no id; another attempt may get another answer.
+    """
+    given = row.get(name)
+    if given is None or (isinstance(given, dict) and all(value is None for value in given.values())):
+        return None
+    if not is_id(part(row, name).get("id"), int):
+        raise EmnifyServerError(f"the {name} of {row.get('id')} has no usable id: {given!r}")
+    return int(given["id"])
+
+
+def of_name(rows: Iterable[Row], name: str) -> list[Row]:
+    """Return the rows of a name.
+
+    :raises EmnifyServerError: when none has it, and one of them has no name: it could be meant.
+    """
+    rows = [*rows]
+    named = [row for row in rows if row.get("name") == name]
+    nameless = [row.get("id") for row in rows if not isinstance(row.get("name"), str)]
+    if nameless and not named:
+        raise EmnifyServerError(f"whether one is named {name!r} is unknown: {nameless} came without a name")
+    return named
+
+
 def read_status(statuses: type[Status], row: Row) -> Status:
     """Return the status of a row.
 
@@ -124,4 +151,5 @@ def read_status(statuses: type[Status], row: Row) -> Status:
     try:
         return statuses.parse(status_of(row))
     except ValueError as error:
-        raise EmnifyServerError(f"{part(row, 'status')!r} is not a valid status: {error}") from None
+        whose = f" of {row['id']}" if "id" in row else ""
+        raise EmnifyServerError(f"the status{whose} is unusable: {error}") from None

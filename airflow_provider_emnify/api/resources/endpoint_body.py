@@ -113,7 +113,8 @@ def _is_made_from(row: Row, item: Row) -> bool:
 
 def _is_so(is_: Any, wanted: Any) -> bool:
     if isinstance(wanted, dict):
-        return all(_is_so((is_ or {}).get(name), value) for name, value in wanted.items())
+        there = is_ if isinstance(is_, dict) else {}
+        return all(_is_so(there.get(name), value) for name, value in wanted.items())
     if isinstance(wanted, bool) or wanted is None:
         return is_ is wanted or (wanted is False and is_ in {None, 0}) or (wanted is True and is_ == 1)
     return str("" if is_ is None else is_) == str(wanted)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from airflow_provider_emnify.api.enums import EndpointStatus, SimStatus
 from airflow_provider_emnify.api.errors import EmnifyUnknownOutcomeError
-from airflow_provider_emnify.api.resources.bulk import send_in_chunks, split
+from airflow_provider_emnify.api.resources.bulk import read_ref, send_in_chunks, split
 from airflow_provider_emnify.api.resources.endpoint_body import (
     changes,
     differences,
@@ -20,7 +20,6 @@ from airflow_provider_emnify.api.resources.few import read_rows
 from airflow_provider_emnify.api.resources.fields import UNSET, Unset, filters, given, ref, refs, unless_none
 from airflow_provider_emnify.api.resources.operation import operation
 from airflow_provider_emnify.api.resources.sims import Sims
-from airflow_provider_emnify.api.transport.answers import part
 from airflow_provider_emnify.api.values import parse_ids
 
 if TYPE_CHECKING:
@@ -291,7 +290,9 @@ class Endpoints(EndpointNetwork):
             created: Rows = call.request(json={**shared, "endpoints": [new_endpoint(row) for row in chunk]})
             if len(created) != len(chunk):
                 raise EmnifyUnknownOutcomeError(
-                    f"of {len(chunk)} endpoints that were to be created, the answer holds {len(created)}"
+                    f"of {len(chunk)} endpoints that were to be created, the answer holds {len(created)}",
+                    method="POST",
+                    path="/api/v2/endpoint/multi",
                 )
             return created
 
@@ -367,7 +368,7 @@ class Endpoints(EndpointNetwork):
     def _finder_by_sim(self, sim_id: int | str, name: str | None) -> Callable[[], Row | None]:
         def find() -> Row | None:
             sim = Sims(self._transport).get(sim_id)
-            found = part(sim, "endpoint").get("id")
+            found = read_ref(sim, "endpoint")
             if found is None:
                 return None
             endpoint = self.get(found)

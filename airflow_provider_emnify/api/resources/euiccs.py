@@ -191,7 +191,9 @@ class Euiccs(Resource):
             scheduled: Rows = call.request(json=[body], euicc_id=euicc_id)
             if len(scheduled) != 1:
                 raise EmnifyUnknownOutcomeError(
-                    f"one operation was to be scheduled, and the answer holds {len(scheduled)}"
+                    f"one operation was to be scheduled, and the answer holds {len(scheduled)}",
+                    method="POST",
+                    path=f"/api/v1/euicc/{euicc_id}/operation",
                 )
         except EmnifyUnknownOutcomeError as lost:
             found = recover(find, lost)
@@ -239,7 +241,7 @@ class Euiccs(Resource):
         """
         call.request(euicc_id=euicc_id, operation_id=operation_id)
 
-    @operation("GET", "/api/v1/euicc/operation/action", ids=int)
+    @operation("GET", "/api/v1/euicc/operation/action", answer="lookup", ids=int, holds={"description": str})
     def operation_actions(self, call: Call) -> Rows:
         """Return the actions that can be scheduled.
 

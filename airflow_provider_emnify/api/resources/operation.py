@@ -18,7 +18,7 @@ from airflow_provider_emnify.api.transport.request import Request
 from airflow_provider_emnify.api.values import parse_id
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from airflow_provider_emnify.api.transport.paging import Listing
     from airflow_provider_emnify.api.transport.transport import Transport
@@ -189,6 +189,7 @@ def operation(
     secret_fields: tuple[str, ...] = (),
     answer: Kind | None = None,
     ids: type[int] | type[str] | None = None,
+    holds: Mapping[str, type] | None = None,
     may_be_empty: bool = False,
 ) -> Callable[[Callable[Concatenate[S, Call, P], R]], Callable[Concatenate[S, P], R]]:
     """Declare a method of a resource as a REST operation, and hand it the :class:`Call` for it.
@@ -198,12 +199,13 @@ def operation(
     :param answer: What its answer holds, see
         :class:`~airflow_provider_emnify.api.transport.answers.Shape`; by default what the method returns.
     :param ids: The type of the ``id`` in that answer; None where it has none.
+    :param holds: Fields that the object in that answer always has, or each in its list, and their types.
     :param may_be_empty: See :class:`Operation`.
     """
 
     def decorate(function: Callable[Concatenate[S, Call, P], R]) -> Callable[Concatenate[S, P], R]:
         returned = str(function.__annotations__.get("return"))
-        shape = Shape(answer or _PROMISED.get(returned, "json"), ids)
+        shape = Shape(answer or _PROMISED.get(returned, "json"), ids, holds or {})
         declared = Operation(
             method, path, paged, secret, idempotent, secret_arguments, secret_fields, shape, may_be_empty
         )

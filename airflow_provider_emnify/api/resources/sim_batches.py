@@ -29,7 +29,7 @@ class SimBatches(Resource):
         batch: Row = call.request(bic=bic)
         return batch
 
-    @operation("PATCH", "/api/v1/sim_batch/bic/{bic}", idempotent=False)
+    @operation("PATCH", "/api/v1/sim_batch/bic/{bic}", idempotent=False, holds={"sim": list})
     def register(self, call: Call, bic: str, *, sim_status: SimStatus | str | int | None = None) -> Row:
         """Register a SIM batch: its SIMs belong to the own organisation then.
 

@@ -95,7 +95,7 @@ class SimOperations(Resource):
         found: Row = call.request(operation_id=operation_id)
         return found
 
-    @operation("GET", "/api/v1/sim/operation/action", ids=int)
+    @operation("GET", "/api/v1/sim/operation/action", answer="lookup", ids=int, holds={"description": str})
     def actions(self, call: Call) -> Rows:
         """Return the actions that there are.
 

@@ -34,6 +34,9 @@ MOST_MIGRATED = 500
 """SIMs that one migration may hold."""
 
 
+_MIGRATED: dict[str, type] = {"sims": list}
+
+
 class Sims(Resource):
     """The SIMs of an organisation, as ``client.sims``."""
 
@@ -270,7 +273,7 @@ class Sims(Resource):
         params = {"start_date": day(start_date), "end_date": day(end_date)}
         return call.list(params=params, sim_id=sim_id)
 
-    @operation("POST", "/api/v1/sim/migration/workspace")
+    @operation("POST", "/api/v1/sim/migration/workspace", holds=_MIGRATED)
     def migrate(
         self,
         call: Call,

@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import unquote, urlsplit
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-Kind = Literal["nothing", "acknowledgement", "json", "object", "list", "either", "page", "created"]
+Kind = Literal[
+    "anything", "nothing", "acknowledgement", "json", "object", "list", "lookup", "either", "page", "created"
+]
 
 _CREATED, _NO_CONTENT = 201, 204
 _DIGITS = 18  # of a 64-bit number, all of which fit
@@ -25,24 +27,27 @@ _DIGITS = 18  # of a 64-bit number, all of which fit
 class Shape:
     """What the body of a success holds.
 
-    :param kind: ``nothing``: it may be empty. ``acknowledgement``: it is not read, but only a 201 or 204 may
-        come without it. ``json``: anything but nothing. ``object``, ``list`` (of objects), ``either`` of the
-        two, ``page``: an object with its list as ``data``. ``created``: an object with its ``id``, or only
-        a ``Location`` that ends with it.
+    :param kind: ``anything``: it may be empty. ``nothing``: it is empty, or an object, which is not read.
+        ``acknowledgement``: an object, which is not read; only a 201 or 204 may come without it. ``json``:
+        anything but nothing. ``object``, ``list`` (of objects), ``lookup`` (such a list, and never an empty
+        one), ``either`` an object or a list, ``page``: an object with its list as ``data``. ``created``: an
+        object with its ``id``, or only a ``Location`` that ends with it.
     :param ids: The type of the ``id`` that the object has, or each in the list; None where there is none.
         Numbers can come as text.
+    :param holds: Fields that the object has, or each in the list, and their types.
     """
 
     kind: Kind = "json"
     ids: type[int] | type[str] | None = None
+    holds: Mapping[str, type] = field(default_factory=dict)
 
     def complaint(self, status: int, headers: Mapping[str, str], body: Any) -> str | None:
         """Return what is wrong with an answer; None when it holds what was promised."""
-        if self.kind == "nothing" or (self.kind == "json" and status == _NO_CONTENT):
+        if self.kind == "anything" or (self.kind == "json" and status == _NO_CONTENT):
             return None
-        if self.kind == "acknowledgement":
-            silent = body is None and status in {_CREATED, _NO_CONTENT}
-            return None if silent or isinstance(body, (dict, list)) else _not(body, "an object")
+        if self.kind in {"nothing", "acknowledgement"}:
+            silent = body is None and (self.kind == "nothing" or status in {_CREATED, _NO_CONTENT})
+            return None if silent or isinstance(body, dict) else _not(body, "an object")
         if self.kind == "json":
             return _not(body, "something") if body is None else None
         if self.kind == "created":
@@ -61,11 +66,11 @@ class Shape:
             if not isinstance(body, dict) or not isinstance(body.get("data"), list):
                 return _not(body, "an object with a list as its data")
             return self._rows_complaint(body["data"])
-        if isinstance(body, list) and self.kind in {"list", "either"}:
-            return self._rows_complaint(body)
+        if isinstance(body, list) and self.kind in {"list", "lookup", "either"}:
+            return "it is an empty list" if not body and self.kind == "lookup" else self._rows_complaint(body)
         if isinstance(body, dict) and self.kind in {"object", "either"}:
             return self._row_complaint(body)
-        wanted = {"list": "a list", "either": "an object or a list"}.get(self.kind, "an object")
+        wanted = {"object": "an object", "either": "an object or a list"}.get(self.kind, "a list")
         return _not(body, wanted)
 
     def _rows_complaint(self, rows: list[Any]) -> str | None:
@@ -76,10 +81,11 @@ class Shape:
             return f"{_what(row)} is in it where an object was expected"
         if self.ids is not None and not is_id(row.get("id"), self.ids):
             return f"an object in it has no usable id ({_what(row.get('id'))})"
-        return None
+        wrong = [name for name, kind in self.holds.items() if not isinstance(row.get(name), kind)]
+        return f"it has no usable {', '.join(wrong)}" if wrong else None
 
 
-JSON, NOTHING = Shape("json"), Shape("nothing")
+JSON, ANYTHING = Shape("json"), Shape("anything")
 
 
 def is_id(value: Any, kind: type[int] | type[str]) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_emnify.api.transport.answers import JSON, NOTHING
+from airflow_provider_emnify.api.transport.answers import ANYTHING, JSON
 from airflow_provider_emnify.api.transport.urls import fill_path
 
 if TYPE_CHECKING:
@@ -60,4 +60,4 @@ class Request:
     @property
     def promised(self) -> Shape:
         """What the answer must hold."""
-        return self.shape or (JSON if self.method == "GET" else NOTHING)
+        return self.shape or (JSON if self.method == "GET" else ANYTHING)

@@ -178,7 +178,7 @@ class Transport:
         if not paged:
             return Listing(lambda _: _page_of(self.send(request), request), paged=False, name=_name(request))
         in_id_order = sort in {None, "id", "+id"} and not envelope
-        listed = Shape("page" if envelope else "list", request.promised.ids)
+        listed = replace(request.promised, kind="page" if envelope else "list")
         shape = listed if request.pick is None else JSON
         size = "page_size" if envelope else "per_page"
         query = {**(request.query or {}), "q": q, "sort": sort or ("id" if in_id_order else None)}

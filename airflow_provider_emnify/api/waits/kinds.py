@@ -29,7 +29,7 @@ from airflow_provider_emnify.api.errors import (
     EmnifyServerError,
     EmnifyValidationError,
 )
-from airflow_provider_emnify.api.transport.answers import part, parts
+from airflow_provider_emnify.api.transport.answers import decimal, part, parts
 from airflow_provider_emnify.api.transport.request import Request
 from airflow_provider_emnify.api.values import parse_ids, parse_pairs, parse_texts, parse_user_ids
 
@@ -159,7 +159,7 @@ class WaitKind:
         try:
             state = self.states.parse(raw)
         except ValueError:
-            return _the_same(None, str(raw))
+            return _the_same(None, "no status" if raw is None else str(raw))
         return _the_same(state.value, f"{state.label}: {reason}" if reason else state.label)
 
     def read(self, client: EmnifyClient, key: Id) -> Reading:
@@ -198,10 +198,7 @@ def _operation_errors(row: Row) -> str:
 
 
 def _count(row: Row, name: str) -> int:
-    try:
-        return int(row.get(name) or 0)
-    except (TypeError, ValueError, OverflowError):
-        return 0
+    return int(decimal(row, name) or 0)
 
 
 def _read_sms(client: EmnifyClient, key: Id) -> Row:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from airflow_provider_emnify.api.errors import one_line
 from airflow_provider_emnify.api.resources.few import find_in_list
@@ -21,19 +21,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_emnify.api.client import EmnifyClient
 
-__all__ = [
-    "WAITS",
-    "Id",
-    "Reading",
-    "State",
-    "Verdict",
-    "Wait",
-    "WaitKind",
-    "look",
-    "parse_states",
-    "parse_target",
-    "read",
-]
+__all__ = ["WAITS", "Id", "Reading", "Verdict", "Wait", "WaitKind", "look", "parse_states", "read"]
 
 WAITS: dict[str, WaitKind] = {**STATE_WAITS, **EVENT_WAITS}
 
@@ -82,7 +70,7 @@ class Wait:
         ids: Any,
         target: Any,
         failures: Any = None,
-        wait_for: str = "all",
+        wait_for: Literal["all", "any"] = "all",
         filters: Mapping[str, Any] | None = None,
         named: Sequence[str] = (),
     ) -> None:
@@ -96,7 +84,9 @@ class Wait:
         ids_name, target_name = (*named, *(f"{spec.noun}_ids", "target")[len(named) :])
         self.ids: tuple[Id, ...] = tuple(spec.parse(ids, ids_name))
         self.filters = spec.parse_filters(filters or {})
-        self.target = parse_target(spec.states, target, target_name)
+        self.target = parse_states(spec.states, target, target_name)
+        if not self.target:
+            raise ValueError(f"{target_name}: no {spec.states.__name__} given")
         if failures is None:
             failures = [state for state in spec.failures if state not in self.target]
         self.failures = parse_states(spec.states, failures, "failures")
@@ -171,7 +161,7 @@ class Wait:
         self, there: list[Id], lost: dict[Id, str], pending: list[Id], readings: Mapping[Id, Reading]
     ) -> str:
         noun = WAITS[self.kind].noun
-        text = f"{len(there)} of {len(self.ids)} {noun}s {self._goal()}"
+        text = f"{len(there)} of {len(self.ids)} {_plural(noun)} {self._goal()}"
         if lost:
             text += "; " + ", ".join(f"{noun} {key} {why}" for key, why in list(lost.items())[:_SHOWN])
         if pending:
@@ -180,6 +170,12 @@ class Wait:
             more = f" and {len(pending) - _SHOWN} more" if len(pending) > _SHOWN else ""
             text += f"; still waiting for {', '.join(states)}{more}"
         return one_line(text)
+
+
+def _plural(noun: str) -> str:
+    if noun.endswith("S"):  # SMS
+        return noun
+    return f"{noun}es" if noun.endswith("ch") else f"{noun}s"
 
 
 def parse_states(states: type[State], value: Any, field: str) -> tuple[State, ...]:
@@ -192,17 +188,6 @@ def parse_states(states: type[State], value: Any, field: str) -> tuple[State, ..
         return tuple(dict.fromkeys(states.parse(item) for item in several))
     except ValueError as error:
         raise ValueError(f"{field}: {error}") from None
-
-
-def parse_target(states: type[State], value: Any, field: str) -> tuple[State, ...]:
-    """Return the states that ``value`` means, as :func:`parse_states` does, at least one.
-
-    :raises ValueError: naming ``field``, when one of them is no such state, or there is none.
-    """
-    target = parse_states(states, value, field)
-    if not target:
-        raise ValueError(f"{field}: no {states.__name__} given")
-    return target
 
 
 def look(client: EmnifyClient, wait: Wait, readings: MutableMapping[Id, Reading]) -> Verdict:

@@ -96,8 +96,8 @@ class EmnifyResetConnectivityOperator(EndpointsOperator):
         return {str(key): f"not reset: {refused[key]}" if key in refused else "reset" for key in ids}
 
     def _say_what_bills(self, endpoints: Iterable[Row]) -> None:
-        sims = [sim for row in endpoints if (sim := row.get("sim")) is not None]
-        testing = [sim["id"] for sim in sims if status_of(sim) == SimStatus.FACTORY_TEST]
+        sims = [part(row, "sim") for row in endpoints]
+        testing = [sim.get("id") for sim in sims if status_of(sim) == SimStatus.FACTORY_TEST]
         if testing:
             self.log.warning(
                 "%d SIMs are in factory test; the reset makes them Activated, which emnify bills: %s",

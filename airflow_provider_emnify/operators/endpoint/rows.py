@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_emnify.api.enums import EndpointStatus
 from airflow_provider_emnify.api.errors import EmnifyNotFoundError
+from airflow_provider_emnify.api.resources.bulk import read_ref
 from airflow_provider_emnify.api.resources.endpoint_body import is_deleted
 from airflow_provider_emnify.api.resources.few import FEW, read_rows
 from airflow_provider_emnify.api.transport.answers import part
@@ -122,10 +123,10 @@ def match_existing(rows: Sequence[Row], endpoints: Sequence[Row]) -> list[Row | 
 
 def _of_sim(client: EmnifyClient, sim_id: int) -> Rows:
     try:
-        endpoint = client.sims.get(sim_id).get("endpoint") or {}
+        endpoint_id = read_ref(client.sims.get(sim_id), "endpoint")
     except EmnifyNotFoundError:
         raise ValueError(f"endpoints: there is no SIM {sim_id}; nothing was created") from None
-    return [] if endpoint.get("id") is None else [client.endpoints.get(int(endpoint["id"]))]
+    return [] if endpoint_id is None else [client.endpoints.get(endpoint_id)]
 
 
 def _can_be_filtered_by(names: Collection[str]) -> bool:

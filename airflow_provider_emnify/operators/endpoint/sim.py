@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_emnify.api import SimStatus
-from airflow_provider_emnify.api.resources.bulk import status_of
-from airflow_provider_emnify.api.transport.answers import part
+from airflow_provider_emnify.api.resources.bulk import read_ref, status_of
 from airflow_provider_emnify.api.values import parse_ids
 from airflow_provider_emnify.arguments import Argument, is_known, parse_bool, shorten
 from airflow_provider_emnify.links import EmnifyDevicesLink, EmnifySimsLink
@@ -83,11 +82,11 @@ class EmnifyAssignSimOperator(EndpointsOperator):
         reasons = []
         for key, sim_id in change.items():
             sim = sims.get(sim_id)
-            holder = (sim or {}).get("endpoint") or {}
+            holder = None if sim is None else read_ref(sim, "endpoint")
             if sim is None or status_of(sim) == SimStatus.DELETED:
                 reasons.append(f"there is no SIM {sim_id}")
-            elif holder.get("id") not in {None, key}:
-                reasons.append(f"SIM {sim_id} is in endpoint {holder['id']}: release it first")
+            elif holder not in {None, key}:
+                reasons.append(f"SIM {sim_id} is in endpoint {holder}: release it first")
             elif key in others and not self.replace:
                 reasons.append(f"endpoint {key} has SIM {others[key]}: release it first, or set replace=True")
         if reasons:
@@ -153,8 +152,8 @@ class EmnifyReleaseSimOperator(EmnifyBaseOperator):
         missing = [sim_id for sim_id in sim_ids if sim_id not in sims]
         if missing:
             raise ValueError(f"sim_ids: there is no SIM {shorten(missing)}; nothing was changed")
-        holders = {sim_id: part(sims[sim_id], "endpoint").get("id") for sim_id in sim_ids}
-        held = {int(key): sim_id for sim_id, key in holders.items() if key is not None}
+        holders = {sim_id: read_ref(sims[sim_id], "endpoint") for sim_id in sim_ids}
+        held = {key: sim_id for sim_id, key in holders.items() if key is not None}
         # By now an endpoint may be gone, or have another SIM than the one that is to be released.
         there = read_endpoints(self.client, [*held])
         return {key: held[key] for key, row in there.items() if _sim_of(row) == held[key]}
@@ -174,5 +173,4 @@ def _pairs(endpoints: Sequence[int], sims: Sequence[int]) -> dict[int, int]:
 
 
 def _sim_of(endpoint: Mapping[str, Any]) -> int | None:
-    sim_id = part(endpoint, "sim").get("id")
-    return None if sim_id is None else int(sim_id)
+    return read_ref(dict(endpoint), "sim")

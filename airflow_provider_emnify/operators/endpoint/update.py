@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from airflow_provider_emnify.api import SimStatus
-from airflow_provider_emnify.api.resources.bulk import read_status, status_of
+from airflow_provider_emnify.api.resources.bulk import read_ref, read_status, status_of
 from airflow_provider_emnify.api.transport.answers import part
 from airflow_provider_emnify.api.values import parse_id, parse_ids
 from airflow_provider_emnify.arguments import (
@@ -275,12 +275,12 @@ class EmnifySetEndpointStatusOperator(EndpointsOperator):
         """
         sims, reasons = {}, []
         for key, row in rows.items():
-            sim = part(row, "sim")
-            if sim.get("id") is None:
+            sim, sim_id = part(row, "sim"), read_ref(row, "sim")
+            if sim_id is None:
                 reasons.append(f"endpoint {key} has no SIM")
                 continue
             now = read_status(SimStatus, sim)
             if now is SimStatus.FACTORY_TEST and key in changing:
                 now = SimStatus.ACTIVATED  # by the change of the endpoint
-            sims[f"SIM {sim['id']} of endpoint {key}"] = int(sim["id"]), now
+            sims[f"SIM {sim_id} of endpoint {key}"] = sim_id, now
         return sims_to_change(sims, target, "sim_status", reasons)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from airflow_provider_emnify.api import EmnifyServerError
 from airflow_provider_emnify.arguments import shorten
 from airflow_provider_emnify.operators.idempotency.batch import for_each
 from airflow_provider_emnify.operators.idempotency.create_once import Attempt, create_once, unknown_outcome
@@ -108,8 +109,15 @@ class _Addition:
 
     def look(self) -> Rows:
         """Read the quota, and after a write the times that it was set."""
-        quota = self._operator.read_quota(self._endpoint_id) or {}
-        self.before = volumes_of(quota)[0] or 0.0
+        there = self._operator.read_quota(self._endpoint_id)
+        left = 0.0 if there is None else volumes_of(there)[0]
+        if left is None:
+            raise EmnifyServerError(
+                "the answer does not say the volume that is left, so nothing can be added to it",
+                method="GET",
+                path=f"/api/v1/endpoint/{self._endpoint_id}/quota/{self._operator.quota_type}",
+            )
+        quota, self.before = there or {}, left
         since = self._attempt.since
         if since is None and self._planned is None:
             return [quota]

@@ -12,8 +12,8 @@ from airflow_provider_emnify.api import (
     EmnifyValidationError,
     SimStatus,
 )
-from airflow_provider_emnify.api.resources.bulk import read_status, status_of
-from airflow_provider_emnify.api.transport.answers import number, part, parts
+from airflow_provider_emnify.api.resources.bulk import read_ref, read_status, status_of
+from airflow_provider_emnify.api.transport.answers import number, parts
 from airflow_provider_emnify.api.values import parse_ids
 from airflow_provider_emnify.arguments import Argument, confirmed, one_of, parse_text, shorten, status_in
 from airflow_provider_emnify.links import EmnifySimsLink
@@ -223,9 +223,9 @@ class EmnifyDeleteSimsOperator(EmnifyBaseOperator):
         del context
         ids, sims = self.sim_ids, read_sims(self.client, self.sim_ids)
         there = [key for key in ids if key in sims and status_of(sims[key]) != SimStatus.DELETED]
-        used = [key for key in there if part(sims[key], "endpoint").get("id") is not None]
+        used = {key: holder for key in there if (holder := read_ref(sims[key], "endpoint")) is not None}
         if used:
-            named = shorten([f"{key} (endpoint {sims[key]['endpoint']['id']})" for key in used])
+            named = shorten([f"{key} (endpoint {holder})" for key, holder in used.items()])
             raise ValueError(f"sim_ids: endpoints have SIM {named}; nothing was deleted. Release them first")
         self.log_change("Deleting SIMs", there, len(ids), "exist no more")
         self.client.sims.delete_many(there)

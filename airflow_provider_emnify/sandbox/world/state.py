@@ -31,7 +31,6 @@ from airflow_provider_emnify.sandbox.world.records.fleet import (
     Sms,
     Tag,
 )
-from airflow_provider_emnify.sandbox.world.records.table import Table
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container
@@ -120,8 +119,8 @@ class State:
         self.tags: dict[int, Tag] = {1: Tag(1, "sandbox"), 2: Tag(2, "tracker")}
         self.application_tokens: dict[int, ApplicationToken] = {}
         self.users: dict[int, User] = {}
-        self.sims: Table[Sim] = Table()
-        self.endpoints: Table[Endpoint] = Table()
+        self.sims: dict[int, Sim] = {}
+        self.endpoints: dict[int, Endpoint] = {}
         self.events: dict[int, Event] = {}
         self.quotas: dict[tuple[int, str], Quota] = {}
         """The quotas by endpoint and kind, ``data`` or ``sms``."""

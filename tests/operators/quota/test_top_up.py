@@ -237,7 +237,7 @@ class TestJournal:
 
 def test_an_odd_status_is_a_server_error(fleet: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Quotas, "get_data", lambda *_: {"volume": 1, "status": {"id": 77}})
-    with pytest.raises(EmnifyPartialError, match="is not a valid status") as caught:
+    with pytest.raises(EmnifyPartialError, match=r"the status is unusable: 77 is not a valid") as caught:
         top_up(fleet, expiry_date=in_days(fleet, 1)).execute(run(fleet))
     assert caught.value.transient
 
