@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     Id = int | str | float | Decimal | Mapping[str, Any]
     #: Ids as users, XCom, SQL results and templates give them (:mod:`~airflow_provider_emnify.api.values`).
     Ids = Id | Iterable[Id | Iterable[Id]] | XComArg
+    #: One of them.
     OneId = Id | XComArg
     #: Rows as users, XCom and templates give them: dicts, one dict, or their text.
     GivenRows = Row | Iterable[Row] | str | XComArg
@@ -144,10 +145,14 @@ def optional(parse: Callable[[Any, str], T]) -> Callable[[Any, str], T | None]:
     """Return a parser of what may be nothing (``None``, ``""``, ``"None"``), which is None then."""
 
     def parse_if_given(value: Any, field: str) -> T | None:
-        nothing = value is None or (isinstance(value, str) and value.strip() in {"", "None", "null"})
-        return None if nothing else parse(value, field)
+        return None if is_nothing(value) else parse(value, field)
 
     return parse_if_given
+
+
+def is_nothing(value: Any) -> bool:
+    """Tell whether a value is none, also as the text that a template renders it to."""
+    return value is None or (isinstance(value, str) and value.strip() in {"", "None", "null"})
 
 
 def parse_choice(value: Any, allowed: Sequence[str], field: str) -> str:
@@ -180,6 +185,14 @@ def parse_label(value: Any, field: str) -> str | None:
     if isinstance(value, int) and not isinstance(value, bool):
         return str(value)
     raise ValueError(f"{field}: {value!r} is not a valid text; give one in quotes")
+
+
+def parse_id_or_name(value: Any, field: str) -> str:
+    """Return an id or a name as a text.
+
+    :raises ValueError: naming the field and the value, when it is neither.
+    """
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else parse_text(value, field)
 
 
 def parse_bool(value: Any, field: str) -> bool:
@@ -227,6 +240,17 @@ def parse_amount(value: Any, field: str) -> float:
     if not 0 < number < math.inf:
         raise ValueError(f"{field}: {value!r} is not a valid number; give one above 0")
     return number
+
+
+def parse_count(value: Any, field: str) -> int:
+    """Return a whole number above 0, also from what a template renders to.
+
+    :raises ValueError: naming the field and the value.
+    """
+    text = str(value).strip()
+    if isinstance(value, bool) or not isinstance(value, (int, str)) or not text.isdecimal() or not int(text):
+        raise ValueError(f"{field}: {value!r} is not a valid whole number; give one above 0")
+    return int(text)
 
 
 def parse_seconds(value: float | timedelta, field: str) -> float:

@@ -30,6 +30,7 @@ INSIDE = {
     "sensors.first_look",
     "triggers.base",
     "triggers.shared",
+    "triggers.task",
 }
 
 

@@ -9,17 +9,18 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from airflow_provider_emnify.api import EmnifyNotFoundError
 from airflow_provider_emnify.api.enums import CloudConnectStatus
-from airflow_provider_emnify.api.resources.bulk import of_name, status_of
+from airflow_provider_emnify.api.resources.bulk import status_of
+from airflow_provider_emnify.api.resources.few import find_by_id_or_name, find_by_name
 from airflow_provider_emnify.api.transport.answers import number, part
-from airflow_provider_emnify.api.values import parse_id
 from airflow_provider_emnify.api.waits.wait import Wait
 from airflow_provider_emnify.arguments import (
-    check_early,
-    is_known,
-    parse_choice,
+    Argument,
+    confirmed,
+    one_of,
+    optional,
+    parse_id_or_name,
+    parse_optional_id,
     parse_text,
-    require_confirmation,
-    shorten,
 )
 from airflow_provider_emnify.hooks.masking import masked_connection
 from airflow_provider_emnify.operators.base import EmnifyBaseOperator
@@ -30,11 +31,13 @@ from airflow_provider_emnify.operators.waiting import EmnifyWaitingOperator
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from airflow_provider_emnify.airflow_names import Context
-    from airflow_provider_emnify.api import EmnifyClient
-    from airflow_provider_emnify.api.types import Row
+    from airflow_provider_emnify.airflow_names import Context, XComArg
+    from airflow_provider_emnify.api.types import Row, Rows
+    from airflow_provider_emnify.arguments import OneId
 
-_IF_EXISTS = ("skip", "fail")
+    Networks = str | Iterable[str] | XComArg
+
+_WHAT = "attachment"
 _TYPES = {"tgw": 1, "vpn": 2, "vpn_bgp": 3}
 _NEEDED = {
     "tgw": ("region", "aws_account_id", "vpc_cidr"),
@@ -54,6 +57,45 @@ _ENDING = (
 _MOST_NETWORKS = 3
 _ACCOUNT = re.compile(r"\d{12}")
 _PSK = re.compile(r"[A-Za-z1-9._][A-Za-z0-9._]{7,63}")
+
+
+def _account(value: Any, field: str) -> str:
+    digits = str(value).strip()
+    if isinstance(value, bool) or not _ACCOUNT.fullmatch(digits):
+        raise ValueError(f"{field}: {value!r} is not a valid AWS account; it has 12 digits")
+    return digits
+
+
+def _address(value: Any, field: str) -> str:
+    try:
+        return str(ipaddress.ip_address(parse_text(value, field)))
+    except ValueError:
+        raise ValueError(f"{field}: {value!r} is not a valid IP address; give one like 203.0.113.7") from None
+
+
+def _all_networks(value: Any, field: str) -> list[str]:
+    """Return address ranges: of a list, one text, or the text that a template renders a list to.
+
+    :raises ValueError: for what is none, and for none at all.
+    """
+    items = re.split(r"[\s,]+", value.strip().strip("[]")) if isinstance(value, str) else [*value]
+    items = [str(item).strip().strip("'\"") for item in items]
+    items = [item for item in items if item]
+    if not items:
+        raise ValueError(f"{field}: {value!r} is not a valid address range; give one like 10.8.0.0/16")
+    for item in items:
+        try:
+            ipaddress.ip_network(item)
+        except ValueError as error:
+            raise ValueError(f"{field}: {item!r} is not a valid address range ({error})") from None
+    return items
+
+
+def _networks(value: Any, field: str) -> list[str]:
+    items = _all_networks(value, field)
+    if len(items) > _MOST_NETWORKS:
+        raise ValueError(f"{field}: {len(items)} address ranges; emnify takes up to {_MOST_NETWORKS}")
+    return items
 
 
 class EmnifyCreateCloudConnectOperator(EmnifyWaitingOperator):
@@ -102,6 +144,7 @@ class EmnifyCreateCloudConnectOperator(EmnifyWaitingOperator):
         default_deferrable``.
     :param poll_interval: Seconds (or a timedelta) between two looks. Default 60.
     :param timeout: Seconds (or a timedelta) until the wait times out; the attachment stays. Default 8 days.
+    :param on_timeout: When time runs out, ``"fail"`` (default), or ``"return"`` the status, by id.
     :param emnify_conn_id: The connection to emnify.
     :returns: The attachment's id.
     :raises ValueError: when the DAG is parsed, for what the type needs and does not take.
@@ -125,18 +168,31 @@ class EmnifyCreateCloudConnectOperator(EmnifyWaitingOperator):
     )
     idempotent: ClassVar[bool] = True
 
+    name = Argument(parse_text)
+    type = Argument(one_of(*_TYPES))
+    region = Argument(optional(parse_text))
+    aws_account_id = Argument(optional(_account))
+    vpc_cidr = Argument(optional(_all_networks))
+    public_ip = Argument(optional(_address))
+    on_prem_cidr = Argument(optional(_networks))
+    asn = Argument(parse_optional_id)
+    inside_cidr = Argument(optional(_networks))
+    psk_conn_id = Argument(optional(parse_text))
+    description = Argument(optional(parse_text))
+    if_exists = Argument(one_of("skip", "fail"))
+
     def __init__(
         self,
         *,
         name: str,
         type: Literal["tgw", "vpn", "vpn_bgp"],
         region: str | None = None,
-        aws_account_id: int | str | None = None,
-        vpc_cidr: Any = None,
+        aws_account_id: OneId | None = None,
+        vpc_cidr: Networks | None = None,
         public_ip: str | None = None,
-        on_prem_cidr: Any = None,
-        asn: int | str | None = None,
-        inside_cidr: Any = None,
+        on_prem_cidr: Networks | None = None,
+        asn: OneId | None = None,
+        inside_cidr: Networks | None = None,
         psk_conn_id: str | None = None,
         description: str | None = None,
         if_exists: Literal["skip", "fail"] = "skip",
@@ -144,12 +200,7 @@ class EmnifyCreateCloudConnectOperator(EmnifyWaitingOperator):
         timeout: float | timedelta = timedelta(days=8),
         **kwargs: Any,
     ) -> None:
-        super().__init__(timeout=timeout, **kwargs)
-        parse_choice(type, tuple(_TYPES), "type")
-        parse_choice(if_exists, _IF_EXISTS, "if_exists")
-        check_early(parse_text, name, "name")
-        if not isinstance(wait_for_completion, bool):
-            raise ValueError(f"wait_for_completion: {wait_for_completion!r} is neither True nor False")  # noqa: TRY004 - as all bad arguments
+        super().__init__(wait_for_completion=wait_for_completion, timeout=timeout, **kwargs)
         self.name = name
         self.type = type
         self.region = region
@@ -162,20 +213,18 @@ class EmnifyCreateCloudConnectOperator(EmnifyWaitingOperator):
         self.psk_conn_id = psk_conn_id
         self.description = description
         self.if_exists = if_exists
-        self.wait_for_completion = wait_for_completion
-        self._check_fields()
+        self._fields()
 
     def execute(self, context: Context) -> Any:
         """Look for the attachment, then create it or do what ``if_exists`` says."""
-        name = parse_text(self.name, "name")
-        wanted = {field: _CHECKS[field](getattr(self, field), field) for field in self._fields()}
+        name, wanted = self.name, self._fields()
         client = self.client
         attempt = Attempt(self, context)
         there, is_new = create_once(
             attempt,
             lock=("Cloud Connect", name),
             look=lambda: [*client.cloud_connect.list()],
-            decide=lambda rows, _: _of_name(rows, name),
+            decide=lambda rows, _: find_by_name(_alive(rows), name, _WHAT),
             create=lambda _: self._create(name, wanted),
             always_look=True,
         )
@@ -218,30 +267,24 @@ class EmnifyCreateCloudConnectOperator(EmnifyWaitingOperator):
             self.log.info("Created attachment %s as %s", name, created["id"])
         return created
 
-    def _leave(self, attachment_id: int | str) -> Any:
-        if not self.wait_for_completion:
-            return attachment_id
-        return self.wait_until(
-            Wait("cloud_connect", str(attachment_id), CloudConnectStatus.ACTIVE), attachment_id
-        )
+    def _leave(self, attachment_id: int) -> Any:
+        wait = Wait("cloud_connect", str(attachment_id), CloudConnectStatus.ACTIVE)
+        return self.wait_until(wait, attachment_id)
 
-    def _fields(self) -> list[str]:
-        return [field for field in _TAKEN[self.type] if getattr(self, field) is not None]
+    def _fields(self) -> Row:
+        """Return what is given of what the type takes.
 
-    def _check_fields(self) -> None:
-        """Refuse what the type does not take, needs and has not, or what makes no sense."""
+        :raises ValueError: for what the type does not take, and for what it needs and has not.
+        """
         every = dict.fromkeys(field for fields in _TAKEN.values() for field in fields)
-        missing = [field for field in _NEEDED[self.type] if getattr(self, field) is None]
-        surplus = [
-            field for field in every if field not in _TAKEN[self.type] and getattr(self, field) is not None
-        ]
+        given = {field: value for field in every if (value := getattr(self, field)) is not None}
+        missing = [field for field in _NEEDED[self.type] if field not in given]
+        surplus = [field for field in given if field not in _TAKEN[self.type]]
         if missing:
             raise ValueError(f"{', '.join(missing)}: needed for type {self.type!r}")
         if surplus:
             raise ValueError(f"{', '.join(surplus)}: not for type {self.type!r}")
-        for field in self._fields():
-            if is_known(getattr(self, field)):
-                _CHECKS[field](getattr(self, field), field)
+        return given
 
 
 class EmnifyDeleteCloudConnectOperator(EmnifyBaseOperator):
@@ -264,18 +307,19 @@ class EmnifyDeleteCloudConnectOperator(EmnifyBaseOperator):
     template_fields: Sequence[str] = ("emnify_conn_id", "attachment_id")
     idempotent: ClassVar[bool] = True
 
-    def __init__(self, *, attachment_id: int | str, confirm: bool = False, **kwargs: Any) -> None:
+    attachment_id = Argument(parse_id_or_name)
+    confirm = Argument(confirmed("deleting a Cloud Connect attachment"))
+
+    def __init__(self, *, attachment_id: OneId, confirm: bool = False, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        check_early(_id_or_name, attachment_id)
-        require_confirmation(confirm, "deleting a Cloud Connect attachment")
         self.attachment_id = attachment_id
         self.confirm = confirm
 
     def execute(self, context: Context) -> list[int]:
         """Look for the attachment, and delete it."""
         del context
-        wanted = _id_or_name(self.attachment_id)
-        attachment = _find(self.client, wanted)
+        wanted = self.attachment_id
+        attachment = find_by_id_or_name(_alive(self.client.cloud_connect.list()), wanted, _WHAT)
         if attachment is None:
             self.log.info("There is no attachment %s: nothing to delete", wanted)
             return [int(wanted)] if wanted.isdigit() else []
@@ -287,27 +331,9 @@ class EmnifyDeleteCloudConnectOperator(EmnifyBaseOperator):
         return [int(attachment["id"])]
 
 
-def _find(client: EmnifyClient, wanted: str) -> Row | None:
-    """Return the attachment of an id, or else of a name, unless it is being deleted."""
-    alive = [*_alive(client.cloud_connect.list())]
-    by_id = (row for row in alive if str(row.get("id")) == wanted)
-    return next(by_id, None) or _of_name(alive, wanted)
-
-
-def _of_name(rows: Iterable[Row], name: str) -> Row | None:
-    """Return the attachment of a name, None when there is none.
-
-    :raises ValueError: when there are several.
-    """
-    named = of_name(_alive(rows), name)
-    if len(named) > 1:
-        ids = shorten([row["id"] for row in named])
-        raise ValueError(f"attachments {ids} are all named {name!r}; nothing was done. Delete all but one")
-    return named[0] if named else None
-
-
-def _alive(rows: Iterable[Row]) -> Iterable[Row]:
-    return (row for row in rows if status_of(row) not in _ENDING)
+def _alive(rows: Iterable[Row]) -> Rows:
+    """Return those that are not being deleted."""
+    return [row for row in rows if status_of(row) not in _ENDING]
 
 
 def _has_expired(row: Row) -> bool:
@@ -332,60 +358,3 @@ def _psk(conn_id: str) -> str:
             "to 64 letters, digits, '.' and '_', and does not begin with 0"
         )
     return psk
-
-
-def _id_or_name(value: Any) -> str:
-    if isinstance(value, int) and not isinstance(value, bool):
-        return str(value)
-    return parse_text(value, "attachment_id")
-
-
-def _account(value: Any, field: str) -> str:
-    digits = str(value).strip()
-    if isinstance(value, bool) or not _ACCOUNT.fullmatch(digits):
-        raise ValueError(f"{field}: {value!r} is not a valid AWS account; it has 12 digits")
-    return digits
-
-
-def _address(value: Any, field: str) -> str:
-    try:
-        return str(ipaddress.ip_address(parse_text(value, field)))
-    except ValueError:
-        raise ValueError(f"{field}: {value!r} is not a valid IP address; give one like 203.0.113.7") from None
-
-
-def _all_networks(value: Any, field: str) -> list[str]:
-    """Return address ranges: of a list, one text, or the text that a template renders a list to.
-
-    :raises ValueError: for what is none, and for none at all.
-    """
-    items = re.split(r"[\s,]+", value.strip().strip("[]")) if isinstance(value, str) else [*value]
-    items = [str(item).strip().strip("'\"") for item in items]
-    items = [item for item in items if item]
-    if not items:
-        raise ValueError(f"{field}: {value!r} is not a valid address range; give one like 10.8.0.0/16")
-    for item in items:
-        try:
-            ipaddress.ip_network(item)
-        except ValueError as error:
-            raise ValueError(f"{field}: {item!r} is not a valid address range ({error})") from None
-    return items
-
-
-def _networks(value: Any, field: str) -> list[str]:
-    items = _all_networks(value, field)
-    if len(items) > _MOST_NETWORKS:
-        raise ValueError(f"{field}: {len(items)} address ranges; emnify takes up to {_MOST_NETWORKS}")
-    return items
-
-
-_CHECKS: dict[str, Any] = {
-    "region": parse_text,
-    "aws_account_id": _account,
-    "vpc_cidr": _all_networks,
-    "public_ip": _address,
-    "on_prem_cidr": _networks,
-    "inside_cidr": _networks,
-    "asn": parse_id,
-    "psk_conn_id": parse_text,
-}

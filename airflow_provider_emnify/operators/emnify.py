@@ -12,7 +12,16 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_emnify.api.errors import EmnifyNotFoundError
 from airflow_provider_emnify.api.secrets.names import hide_secrets
 from airflow_provider_emnify.api.values import parse_ids
-from airflow_provider_emnify.arguments import MaskedArguments, as_given, is_known, parse_bool, refuse_secrets
+from airflow_provider_emnify.arguments import (
+    Argument,
+    MaskedArguments,
+    as_given,
+    is_known,
+    optional,
+    parse_bool,
+    parse_count,
+    refuse_secrets,
+)
 from airflow_provider_emnify.operators.base import EmnifyBaseOperator
 from airflow_provider_emnify.operators.idempotency.create_once import Attempt, at_most_once
 
@@ -68,6 +77,8 @@ class EmnifyOperator(EmnifyBaseOperator):
     template_fields: Sequence[str] = ("emnify_conn_id", "arguments")
     template_fields_renderers = {"arguments": "json"}  # noqa: RUF012 - as Airflow's own operators do
     arguments = MaskedArguments(as_given)
+    max_rows = Argument(parse_count)
+    is_idempotent = Argument(optional(parse_bool), "idempotent")
 
     def __init__(
         self,
@@ -80,8 +91,6 @@ class EmnifyOperator(EmnifyBaseOperator):
     ) -> None:
         super().__init__(**kwargs)
         method = find_method(call)
-        if isinstance(max_rows, bool) or not isinstance(max_rows, int) or max_rows < 1:
-            raise ValueError(f"max_rows: {max_rows!r} is not a valid number of rows; give 1 or more")
         if arguments is None or isinstance(arguments, Mapping):
             check_arguments(call, method, arguments or {})
             _refuse_secrets(call, method, arguments or {})
@@ -91,7 +100,7 @@ class EmnifyOperator(EmnifyBaseOperator):
         self.secret_arguments = _operation(method).secret_arguments
         self.arguments = {} if arguments is None else arguments
         self.max_rows = max_rows
-        self.is_idempotent = None if idempotent is None else parse_bool(idempotent, "idempotent")
+        self.is_idempotent = idempotent
 
     def execute(self, context: Context) -> Any:
         """Make the call."""

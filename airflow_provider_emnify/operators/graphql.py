@@ -10,11 +10,12 @@ from airflow_provider_emnify.api.resources.graphql import is_mutation
 from airflow_provider_emnify.api.resources.graphql_pages import MOST_ROWS, check_all_pages
 from airflow_provider_emnify.api.secrets.names import hide_secrets
 from airflow_provider_emnify.arguments import (
+    Argument,
     MaskedArguments,
-    as_given,
-    check_early,
     is_known,
+    optional,
     parse_bool,
+    parse_count,
     parse_mapping,
     parse_text,
     refuse_secrets,
@@ -30,6 +31,27 @@ if TYPE_CHECKING:
 _MEND = "Send the query inside a task, EmnifyHook().get_conn().graphql(...)"
 _LITERAL = re.compile(r'(?:(\w+)\s*:\s*)?(?:"""(.*?)"""|"((?:[^"\\]|\\.)*)")', re.DOTALL)
 _NAME = re.compile(r"^\s*(query|mutation|subscription)\s+(\w+)", re.MULTILINE)
+
+
+def _query(value: Any, field: str) -> str:
+    """Return the query.
+
+    :raises ValueError: for what is none, and for a secret that stands in it.
+    """
+    query = parse_text(value, field)
+    literals = [{found[1] or "a text": found[2] or found[3]} for found in _LITERAL.finditer(query)]
+    refuse_secrets(field, literals, _MEND)
+    return query
+
+
+def _variables(value: Any, field: str) -> dict[str, Any]:
+    """Return the variables of a query.
+
+    :raises ValueError: for what is no dict, and for secrets.
+    """
+    variables = parse_mapping(value, field)
+    refuse_secrets(field, variables, _MEND)
+    return variables
 
 
 class EmnifyGraphqlOperator(EmnifyBaseOperator):
@@ -78,9 +100,15 @@ class EmnifyGraphqlOperator(EmnifyBaseOperator):
     """
 
     template_fields: Sequence[str] = ("emnify_conn_id", "query", "variables")
-    variables = MaskedArguments(as_given)
     template_ext: Sequence[str] = (".graphql", ".gql")
     template_fields_renderers: ClassVar[dict[str, str]] = {"variables": "json"}
+
+    query = Argument(_query)
+    variables = MaskedArguments(_variables)
+    is_idempotent = Argument(optional(parse_bool), "idempotent")
+    allow_partial = Argument(parse_bool)
+    all_pages = Argument(optional(parse_text))
+    max_rows = Argument(parse_count)
 
     def __init__(
         self,
@@ -94,22 +122,18 @@ class EmnifyGraphqlOperator(EmnifyBaseOperator):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        check_early(_query, query)
-        check_early(_variables, variables)
         self.query = query
         self.variables = variables
-        self.is_idempotent = None if idempotent is None else parse_bool(idempotent, "idempotent")
-        self.allow_partial = parse_bool(allow_partial, "allow_partial")
-        if isinstance(max_rows, bool) or not isinstance(max_rows, int) or max_rows < 1:
-            raise ValueError(f"max_rows: {max_rows!r} is not a valid number of rows; give 1 or more")
-        if all_pages is not None and is_known(query) and not query.endswith(tuple(self.template_ext)):
-            check_all_pages(query, variables if isinstance(variables, Mapping) else {}, all_pages)
+        self.is_idempotent = idempotent
+        self.allow_partial = allow_partial
         self.all_pages = all_pages
         self.max_rows = max_rows
+        if all_pages is not None and is_known(query) and not query.endswith(tuple(self.template_ext)):
+            check_all_pages(query, variables if isinstance(variables, Mapping) else {}, all_pages)
 
     def execute(self, context: Context) -> Any:
         """Send the query."""
-        query, variables = _query(self.query), _variables(self.variables)
+        query, variables = self.query, self.variables
         named = _NAME.search(query)
         self.log.info(
             "Sending GraphQL %s%s",
@@ -136,24 +160,3 @@ class EmnifyGraphqlOperator(EmnifyBaseOperator):
             all_pages=self.all_pages,
             max_rows=self.max_rows,
         )
-
-
-def _query(value: Any) -> str:
-    """Return the query.
-
-    :raises ValueError: for what is none, and for a secret that stands in it.
-    """
-    query = parse_text(value, "query")
-    literals = [{found[1] or "a text": found[2] or found[3]} for found in _LITERAL.finditer(query)]
-    refuse_secrets("query", literals, _MEND)
-    return query
-
-
-def _variables(value: Any) -> dict[str, Any]:
-    """Return the variables of a query.
-
-    :raises ValueError: for what is no dict, and for secrets.
-    """
-    variables = parse_mapping(value, "variables")
-    refuse_secrets("variables", variables, _MEND)
-    return variables

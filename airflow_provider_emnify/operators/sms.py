@@ -80,6 +80,7 @@ class EmnifySendSmsOperator(EmnifyCancellingOperator):
         default_deferrable``.
     :param poll_interval: Seconds (or a timedelta) between two looks. Default 60.
     :param timeout: Seconds (or a timedelta) until the wait times out. Default 1 day.
+    :param on_timeout: When time runs out, ``"fail"`` (default), or ``"return"`` the status of each, by pair.
     :param cancel_on_kill: Whether to cancel what is not delivered when someone marks the task failed while it
         waits, or clears it in a worker (default True). A deferred task that is cleared goes on waiting.
     :param emnify_conn_id: The connection to emnify.

@@ -5,17 +5,14 @@ from __future__ import annotations
 import threading
 import time
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
-from airflow_provider_emnify.airflow_names import AirflowFailException, AirflowTaskTimeout, conf
-from airflow_provider_emnify.api.errors import EmnifyError
-from airflow_provider_emnify.api.waits.wait import look
-from airflow_provider_emnify.arguments import parse_seconds
+from airflow_provider_emnify.airflow_names import conf
+from airflow_provider_emnify.arguments import Argument, parse_bool, parse_seconds
 from airflow_provider_emnify.hooks.emnify import EmnifyHook
 from airflow_provider_emnify.operators.base import EmnifyBaseOperator
-from airflow_provider_emnify.retry import is_permanent
 from airflow_provider_emnify.triggers.shared.cancel import cancel
-from airflow_provider_emnify.triggers.wait import EXECUTION_TIMEOUT, deferral, outcome
+from airflow_provider_emnify.triggers.task import WaitingTask
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -26,74 +23,74 @@ if TYPE_CHECKING:
 _CANCEL_MAY_TAKE = 30.0  # seconds; Airflow kills a task that takes longer to end
 
 
-class EmnifyWaitingOperator(EmnifyBaseOperator):
+class EmnifyWaitingOperator(WaitingTask, EmnifyBaseOperator):
     """Base of operators that begin something at emnify and can wait for its end.
 
     A subclass begins the work in ``execute``, and returns ``self.wait_until(wait, result)``. In
     deferrable mode that defers, after the work was begun and with a deadline that is a point in time; else it
-    looks again and again from the worker. Transient errors are retried until ``timeout``. A failure state,
+    looks again and again from the worker. Transient errors are ridden out until ``timeout``. A failure state,
     a permanent error, and time that runs out fail the task without retries.
 
+    :param wait_for_completion: Wait until it is over (default True).
     :param deferrable: Wait in the triggerer instead of in a worker. Default: ``[operators]
         default_deferrable``.
     :param poll_interval: Seconds (or a timedelta) between two looks. Default 60.
-    :param timeout: Seconds (or a timedelta) until the wait times out; what was begun goes on at emnify.
+    :param timeout: Seconds (or a timedelta) until the wait is given up; what was begun goes on at emnify.
         Default 1 day. Airflow's ``execution_timeout``, counted from the task's start, ends the wait too, in
         the triggerer as in a worker; then what was begun is cancelled as when the task is killed.
+    :param on_timeout: When time runs out, ``"fail"`` (default), or ``"return"`` the last state of each, by
+        id. It fails all the same when nothing could be read, or when ``execution_timeout`` ends the wait.
     :param emnify_conn_id: The connection to emnify.
     """
+
+    wait_for_completion = Argument(parse_bool)
+    poll_interval = Argument(parse_seconds)
+    timeout = Argument(parse_seconds)
 
     def __init__(
         self,
         *,
+        wait_for_completion: bool = True,
         deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
         poll_interval: float | timedelta = 60.0,
         timeout: float | timedelta = timedelta(days=1),
+        on_timeout: Literal["fail", "return"] = "fail",
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
+        self.wait_for_completion = wait_for_completion
         self.deferrable = deferrable
-        self.poll_interval = parse_seconds(poll_interval, "poll_interval")
-        self.timeout = parse_seconds(timeout, "timeout")
+        self.poll_interval = poll_interval
+        self.timeout = timeout
+        self.on_timeout = on_timeout
         self._begun: list[dict[str, Any]] = []
 
     def wait_until(self, wait: Wait, result: Any) -> Any:
-        """Wait for the end of what was begun.
+        """Wait for the end of what was begun, if ``wait_for_completion`` says so.
 
         :param wait: The wait.
         :param result: What :meth:`finish` is given when it is done: plain values, for they may cross to
             another process.
-        :returns: What :meth:`finish` returns. In deferrable mode this does not return.
+        :returns: ``result`` at once without ``wait_for_completion``; else what :meth:`finish` returns, or
+            :meth:`finish_late`. In deferrable mode this does not return.
         """
+        if not self.wait_for_completion:
+            return result
         if not wait.ids:
             return self.finish(result, {})
         self.log.info("%r, for at most %.0f s", wait, self.timeout)
         if self.deferrable:
-            self.defer(
-                **deferral(
-                    self.emnify_conn_id,
-                    wait,
-                    self.poll_interval,
-                    self.timeout,
-                    self._begun,
-                    result,
-                    execution_deadline=self._deadline,
-                )
-            )
-        seen = self._wait_here(wait, time.monotonic() + self.timeout)
+            self.wait_in_triggerer(wait, self.poll_interval, self.timeout, self._begun, result)
+        seen, late = self._wait_here(wait, time.monotonic() + self.timeout)
         self._begun = []
-        return self.finish(result, seen)
+        return self.finish_late(result, seen) if late else self.finish(result, seen)
 
     def execute_complete(self, context: Context, event: Mapping[str, Any] | None = None) -> Any:
         """Take the trigger's event. Called by Airflow when the wait in the triggerer is over."""
         del context
-        status, message, seen = outcome(event)
-        if status == EXECUTION_TIMEOUT:
-            raise AirflowTaskTimeout(message)
-        if status != "success":
-            raise AirflowFailException(message)
-        self.log.info("%s", message)
-        return self.finish((event or {}).get("result"), seen)
+        seen, late = self.states_in(event)
+        result = (event or {}).get("result")
+        return self.finish_late(result, seen) if late else self.finish(result, seen)
 
     def finish(self, result: Any, seen: Mapping[str, str]) -> Any:
         """Return the task's result once the wait is done. It has no client in deferrable mode.
@@ -104,29 +101,26 @@ class EmnifyWaitingOperator(EmnifyBaseOperator):
         del seen
         return result
 
-    def _wait_here(self, wait: Wait, deadline: float) -> dict[str, str]:
+    def finish_late(self, result: Any, seen: Mapping[str, str]) -> Any:
+        """Return the task's result when time has run out, with ``on_timeout="return"``: the states so far.
+
+        :param result: What :meth:`wait_until` was given.
+        :param seen: The last state of each id, by id (as text).
+        """
+        del result
+        return seen
+
+    def _wait_here(self, wait: Wait, deadline: float) -> tuple[Mapping[str, str], bool]:
         readings: dict[Id, Reading] = {}
-        last = ""
+        self._last = ""
         while True:
-            try:
-                verdict = look(self.client, wait, readings)
-            except EmnifyError as error:
-                if is_permanent(error):
-                    raise
-                message = f"Polling failed: {error}"
-            else:
-                message = verdict.message
-                if verdict.failed:
-                    raise AirflowFailException(message)
-                if verdict.done:
-                    self.log.info("%s", message)
-                    return verdict.seen
-            if message != last:
-                self.log.info("%s", message)
-                last = message
+            verdict = self.look(wait, readings)
+            if verdict is not None and verdict.done:
+                return verdict.seen, False
             left = deadline - time.monotonic()
             if left <= 0:
-                raise AirflowFailException(f"Time ran out: {message}")
+                message = f"Time ran out: {self._last}"
+                return self.states_at_timeout(message, wait.judge(readings).seen), True
             time.sleep(min(self.poll_interval, left))
 
 
@@ -139,6 +133,8 @@ class EmnifyCancellingOperator(EmnifyWaitingOperator):
         (default True): by marking it, and in a worker also by clearing it. A deferred task that is cleared
         goes on with what was begun. In a triggerer that shuts down, nothing is cancelled.
     """
+
+    cancel_on_kill = Argument(parse_bool)
 
     def __init__(self, *, cancel_on_kill: bool = True, **kwargs: Any) -> None:
         super().__init__(**kwargs)

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_emnify.sensors.base import EmnifyWaitSensor
+from airflow_provider_emnify.api.enums import CloudConnectStatus
+from airflow_provider_emnify.api.values import parse_texts
+from airflow_provider_emnify.arguments import Argument
+from airflow_provider_emnify.sensors.base import EmnifyWaitSensor, states
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from airflow_provider_emnify.api.enums import CloudConnectStatus
-    from airflow_provider_emnify.api.waits.wait import Wait
+    from airflow_provider_emnify.arguments import Ids
 
 
 class EmnifyCloudConnectSensor(EmnifyWaitSensor):
@@ -19,7 +21,7 @@ class EmnifyCloudConnectSensor(EmnifyWaitSensor):
     An offer can stay open for 7 days. It fails when an attachment is rolled back or deactivated (unless that
     is the target) or does not exist. All parameters of
     :class:`~airflow_provider_emnify.sensors.base.EmnifyWaitSensor` apply: ``wait_for``, ``deferrable``,
-    ``poke_interval``, ``timeout``, ``soft_fail``, ``mode``, ``emnify_conn_id``.
+    ``poke_interval``, ``timeout``, ``on_timeout``, ``soft_fail``, ``mode``, ``emnify_conn_id``.
 
     .. code-block:: python
 
@@ -34,18 +36,17 @@ class EmnifyCloudConnectSensor(EmnifyWaitSensor):
 
     template_fields: Sequence[str] = ("emnify_conn_id", "attachment_ids", "target_status")
 
+    kind = "cloud_connect"
+    attachment_ids = Argument(parse_texts)
+    target_status = Argument(states(CloudConnectStatus))
+
     def __init__(
         self,
         *,
-        attachment_ids: Any,
+        attachment_ids: Ids,
         target_status: CloudConnectStatus | int | str | Sequence[CloudConnectStatus | int | str] = "active",
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.attachment_ids = attachment_ids
         self.target_status = target_status
-        self._check_early(self.wait, attachment_ids, target_status)
-
-    def wait(self) -> Wait:
-        """Return the wait."""
-        return self._make_wait("cloud_connect", self.attachment_ids, self.target_status)

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_emnify.sensors.base import EmnifyWaitSensor
+from airflow_provider_emnify.api.enums import DataStreamStatus
+from airflow_provider_emnify.api.values import parse_texts
+from airflow_provider_emnify.arguments import Argument
+from airflow_provider_emnify.sensors.base import EmnifyWaitSensor, states
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from airflow_provider_emnify.api.enums import DataStreamStatus
-    from airflow_provider_emnify.api.waits.wait import Wait
+    from airflow_provider_emnify.arguments import Ids
 
 
 class EmnifyDataStreamSensor(EmnifyWaitSensor):
@@ -18,7 +20,7 @@ class EmnifyDataStreamSensor(EmnifyWaitSensor):
 
     It fails when a stream is in error (unless that is the target) or does not exist. All parameters of
     :class:`~airflow_provider_emnify.sensors.base.EmnifyWaitSensor` apply: ``wait_for``, ``deferrable``,
-    ``poke_interval``, ``timeout``, ``soft_fail``, ``mode``, ``emnify_conn_id``.
+    ``poke_interval``, ``timeout``, ``on_timeout``, ``soft_fail``, ``mode``, ``emnify_conn_id``.
 
     .. code-block:: python
 
@@ -34,18 +36,17 @@ class EmnifyDataStreamSensor(EmnifyWaitSensor):
 
     template_fields: Sequence[str] = ("emnify_conn_id", "data_stream_ids", "target_status")
 
+    kind = "data_stream"
+    data_stream_ids = Argument(parse_texts)
+    target_status = Argument(states(DataStreamStatus))
+
     def __init__(
         self,
         *,
-        data_stream_ids: Any,
+        data_stream_ids: Ids,
         target_status: DataStreamStatus | int | str | Sequence[DataStreamStatus | int | str] = "running",
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.data_stream_ids = data_stream_ids
         self.target_status = target_status
-        self._check_early(self.wait, data_stream_ids, target_status)
-
-    def wait(self) -> Wait:
-        """Return the wait."""
-        return self._make_wait("data_stream", self.data_stream_ids, self.target_status)

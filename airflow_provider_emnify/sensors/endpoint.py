@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_emnify.api.enums import Connectivity, EndpointStatus, Silence
-from airflow_provider_emnify.arguments import parse_bool
+from airflow_provider_emnify.api.values import parse_ids
+from airflow_provider_emnify.api.waits.events import parse_hours
+from airflow_provider_emnify.arguments import Argument, optional, parse_bool
 from airflow_provider_emnify.links import EmnifyDevicesLink
-from airflow_provider_emnify.sensors.base import EmnifyWaitSensor
+from airflow_provider_emnify.sensors.base import EmnifyWaitSensor, states
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from datetime import timedelta
 
     from airflow_provider_emnify.api.waits.wait import Wait
+    from airflow_provider_emnify.arguments import Ids
 
 
 class EmnifyEndpointStatusSensor(EmnifyWaitSensor):
@@ -21,7 +24,7 @@ class EmnifyEndpointStatusSensor(EmnifyWaitSensor):
 
     It fails when an endpoint is deleted or does not exist. All parameters of
     :class:`~airflow_provider_emnify.sensors.base.EmnifyWaitSensor` apply: ``wait_for``, ``deferrable``,
-    ``poke_interval``, ``timeout``, ``soft_fail``, ``mode``, ``emnify_conn_id``.
+    ``poke_interval``, ``timeout``, ``on_timeout``, ``soft_fail``, ``mode``, ``emnify_conn_id``.
 
     .. code-block:: python
 
@@ -38,21 +41,20 @@ class EmnifyEndpointStatusSensor(EmnifyWaitSensor):
     template_fields: Sequence[str] = ("emnify_conn_id", "endpoint_ids", "target_status")
     operator_extra_links = (EmnifyDevicesLink(),)
 
+    kind = "endpoint_status"
+    endpoint_ids = Argument(parse_ids)
+    target_status = Argument(states(EndpointStatus))
+
     def __init__(
         self,
         *,
-        endpoint_ids: Any,
+        endpoint_ids: Ids,
         target_status: EndpointStatus | int | str | Sequence[EndpointStatus | int | str] = "enabled",
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.endpoint_ids = endpoint_ids
         self.target_status = target_status
-        self._check_early(self.wait, endpoint_ids, target_status)
-
-    def wait(self) -> Wait:
-        """Return the wait."""
-        return self._make_wait("endpoint_status", self.endpoint_ids, self.target_status)
 
 
 class EmnifyEndpointConnectivitySensor(EmnifyWaitSensor):
@@ -60,7 +62,8 @@ class EmnifyEndpointConnectivitySensor(EmnifyWaitSensor):
 
     It fails when an endpoint does not exist and, unless that is switched off, when it is blocked. All
     parameters of :class:`~airflow_provider_emnify.sensors.base.EmnifyWaitSensor` apply: ``wait_for``,
-    ``deferrable``, ``poke_interval``, ``timeout``, ``soft_fail``, ``mode``, ``emnify_conn_id``.
+    ``deferrable``, ``poke_interval``, ``timeout``, ``on_timeout``, ``soft_fail``, ``mode``,
+    ``emnify_conn_id``.
 
     .. code-block:: python
 
@@ -86,10 +89,15 @@ class EmnifyEndpointConnectivitySensor(EmnifyWaitSensor):
     template_fields: Sequence[str] = ("emnify_conn_id", "endpoint_ids", "target_status")
     operator_extra_links = (EmnifyDevicesLink(),)
 
+    endpoint_ids = Argument(parse_ids)
+    target_status = Argument(states(Connectivity))
+    fail_on_blocked = Argument(parse_bool)
+    not_online_for = Argument(optional(parse_hours))
+
     def __init__(
         self,
         *,
-        endpoint_ids: Any,
+        endpoint_ids: Ids,
         target_status: Connectivity | str | Sequence[Connectivity | str] = ("ONLINE", "ATTACHED"),
         fail_on_blocked: bool = True,
         not_online_for: float | timedelta | None = None,
@@ -98,18 +106,14 @@ class EmnifyEndpointConnectivitySensor(EmnifyWaitSensor):
         super().__init__(**kwargs)
         self.endpoint_ids = endpoint_ids
         self.target_status = target_status
-        self.fail_on_blocked = parse_bool(fail_on_blocked, "fail_on_blocked")
-        if isinstance(not_online_for, timedelta):
-            not_online_for = not_online_for / timedelta(hours=1)
+        self.fail_on_blocked = fail_on_blocked
         self.not_online_for = not_online_for
-        self._check_early(self.wait, endpoint_ids, target_status)
 
     def wait(self) -> Wait:
         """Return the wait."""
         if self.not_online_for is not None:
             hours = {"hours": self.not_online_for}
-            return self._make_wait("endpoint_silence", self.endpoint_ids, Silence.NOT_ONLINE, filters=hours)
-        wait = self._make_wait("endpoint_connectivity", self.endpoint_ids, self.target_status, ())
-        if not self.fail_on_blocked or Connectivity.BLOCKED in wait.target:
-            return wait
-        return self._make_wait(wait.kind, wait.ids, wait.target, Connectivity.BLOCKED)
+            return self._make_wait("endpoint_silence", Silence.NOT_ONLINE, filters=hours)
+        blocked_fails = self.fail_on_blocked and Connectivity.BLOCKED not in self.target_status
+        failures = Connectivity.BLOCKED if blocked_fails else ()
+        return self._make_wait("endpoint_connectivity", self.target_status, failures)

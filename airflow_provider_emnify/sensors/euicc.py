@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_emnify.api.enums import OperationState
+from airflow_provider_emnify.api.values import parse_pairs, parse_texts
+from airflow_provider_emnify.arguments import Argument
 from airflow_provider_emnify.links import EmnifySimsLink
-from airflow_provider_emnify.sensors.base import EmnifyWaitSensor
+from airflow_provider_emnify.sensors.base import EmnifyWaitSensor, states
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from airflow_provider_emnify.api.enums import OperationState
-    from airflow_provider_emnify.api.waits.wait import Wait
+    from airflow_provider_emnify.arguments import Ids
 
 
 class EmnifyEuiccOperationSensor(EmnifyWaitSensor):
@@ -19,7 +21,8 @@ class EmnifyEuiccOperationSensor(EmnifyWaitSensor):
 
     That can take a day. It fails with emnify's reason when one fails, and when it does not exist. All
     parameters of :class:`~airflow_provider_emnify.sensors.base.EmnifyWaitSensor` apply: ``wait_for``,
-    ``deferrable``, ``poke_interval``, ``timeout``, ``soft_fail``, ``mode``, ``emnify_conn_id``.
+    ``deferrable``, ``poke_interval``, ``timeout``, ``on_timeout``, ``soft_fail``, ``mode``,
+    ``emnify_conn_id``.
 
     .. code-block:: python
 
@@ -35,14 +38,13 @@ class EmnifyEuiccOperationSensor(EmnifyWaitSensor):
     template_fields: Sequence[str] = ("emnify_conn_id", "operation_ids")
     operator_extra_links = (EmnifySimsLink(),)
 
-    def __init__(self, *, operation_ids: Any, **kwargs: Any) -> None:
+    kind = "euicc_operation"
+    operation_ids = Argument(parse_pairs)
+    target_status = OperationState.SUCCEEDED
+
+    def __init__(self, *, operation_ids: Ids, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.operation_ids = operation_ids
-        self._check_early(self.wait, operation_ids)
-
-    def wait(self) -> Wait:
-        """Return the wait."""
-        return self._make_wait("euicc_operation", self.operation_ids, "succeeded")
 
 
 class EmnifySimOperationSensor(EmnifyWaitSensor):
@@ -51,7 +53,7 @@ class EmnifySimOperationSensor(EmnifyWaitSensor):
     It fails with the reasons of those SIMs that failed when an operation fails, in whole or (unless that will
     do) in part, and when it does not exist. All parameters of
     :class:`~airflow_provider_emnify.sensors.base.EmnifyWaitSensor` apply: ``wait_for``, ``deferrable``,
-    ``poke_interval``, ``timeout``, ``soft_fail``, ``mode``, ``emnify_conn_id``.
+    ``poke_interval``, ``timeout``, ``on_timeout``, ``soft_fail``, ``mode``, ``emnify_conn_id``.
 
     .. code-block:: python
 
@@ -67,18 +69,17 @@ class EmnifySimOperationSensor(EmnifyWaitSensor):
     template_fields: Sequence[str] = ("emnify_conn_id", "operation_ids", "target_status")
     operator_extra_links = (EmnifySimsLink(),)
 
+    kind = "sim_operation"
+    operation_ids = Argument(parse_texts)
+    target_status = Argument(states(OperationState))
+
     def __init__(
         self,
         *,
-        operation_ids: Any,
+        operation_ids: Ids,
         target_status: OperationState | str | Sequence[OperationState | str] = "succeeded",
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.operation_ids = operation_ids
         self.target_status = target_status
-        self._check_early(self.wait, operation_ids, target_status)
-
-    def wait(self) -> Wait:
-        """Return the wait."""
-        return self._make_wait("sim_operation", self.operation_ids, self.target_status)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_emnify.api.enums import EventPresence
-from airflow_provider_emnify.api.waits.events import ANY
-from airflow_provider_emnify.api.waits.wait import Wait
+from airflow_provider_emnify.api.waits.event_filter import FIELDS
+from airflow_provider_emnify.api.waits.events import ANY, parse_endpoints, parse_since
+from airflow_provider_emnify.arguments import Argument, optional
 from airflow_provider_emnify.links import EmnifyDevicesLink
 from airflow_provider_emnify.sensors.base import EmnifyWaitSensor
 
@@ -16,8 +17,8 @@ if TYPE_CHECKING:
 
     from airflow_provider_emnify.airflow_names import Context
     from airflow_provider_emnify.api.enums import EventSeverity, EventSource
-
-_SOME_TIME = "1970-01-01T00:00:00Z"
+    from airflow_provider_emnify.api.waits.wait import Wait
+    from airflow_provider_emnify.arguments import Ids
 
 
 class EmnifyEventSensor(EmnifyWaitSensor):
@@ -27,7 +28,7 @@ class EmnifyEventSensor(EmnifyWaitSensor):
     another one, is not missed. emnify keeps events for 30 days. An endpoint that does not exist has no
     events; that is no failure, since emnify does not tell the two apart. All parameters of
     :class:`~airflow_provider_emnify.sensors.base.EmnifyWaitSensor` apply: ``wait_for``, ``deferrable``,
-    ``poke_interval``, ``timeout``, ``soft_fail``, ``mode``, ``emnify_conn_id``.
+    ``poke_interval``, ``timeout``, ``on_timeout``, ``soft_fail``, ``mode``, ``emnify_conn_id``.
 
     .. code-block:: python
 
@@ -58,10 +59,17 @@ class EmnifyEventSensor(EmnifyWaitSensor):
     )
     operator_extra_links = (EmnifyDevicesLink(),)
 
+    endpoint_ids = Argument(lambda value, field: parse_endpoints(ANY if value is None else value, field))
+    event_type = Argument(FIELDS["event_type"])
+    severity = Argument(FIELDS["severity"])
+    source = Argument(FIELDS["source"])
+    tags = Argument(FIELDS["tags"])
+    since = Argument(optional(parse_since))
+
     def __init__(
         self,
         *,
-        endpoint_ids: Any = None,
+        endpoint_ids: Ids | None = None,
         event_type: int | str | Sequence[int | str] | None = None,
         severity: EventSeverity | int | str | Sequence[EventSeverity | int | str] | None = None,
         source: EventSource | int | str | Sequence[EventSource | int | str] | None = None,
@@ -76,29 +84,18 @@ class EmnifyEventSensor(EmnifyWaitSensor):
         self.source = source
         self.tags = tags
         self.since = since
-        self._since = _SOME_TIME
-        self._check_early(self.wait, endpoint_ids, event_type, severity, source, tags, since)
+        self._start: Any = None
 
     def execute(self, context: Context) -> Any:
         """Wait: here in the worker, or by deferring at once."""
-        self._since = _start_of(context)
+        self._start = _start_of(context)
         return super().execute(context)
 
     def wait(self) -> Wait:
         """Return the wait."""
-        return Wait(
-            "event",
-            ANY if self.endpoint_ids is None else self.endpoint_ids,
-            EventPresence.EVENT_SEEN,
-            wait_for=self.wait_for,
-            filters={
-                "since": self._since if self.since in {None, "", "None"} else self.since,
-                "event_type": self.event_type,
-                "severity": self.severity,
-                "source": self.source,
-                "tags": self.tags,
-            },
-        )
+        names = ("event_type", "severity", "source", "tags")
+        filters = {name: getattr(self, name) for name in names} | {"since": self.since or self._start}
+        return self._make_wait("event", EventPresence.EVENT_SEEN, filters=filters)
 
 
 def _start_of(context: Context) -> Any:

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal
 
-from airflow_provider_emnify.arguments import parse_choice
+from airflow_provider_emnify.api.enums import QuotaStatus
+from airflow_provider_emnify.api.values import parse_ids
+from airflow_provider_emnify.arguments import Argument, one_of
 from airflow_provider_emnify.links import EmnifyDevicesLink
-from airflow_provider_emnify.sensors.base import EmnifyWaitSensor
+from airflow_provider_emnify.sensors.base import EmnifyWaitSensor, states
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from airflow_provider_emnify.api.enums import QuotaStatus
     from airflow_provider_emnify.api.waits.wait import Wait
+    from airflow_provider_emnify.arguments import Ids
 
 
 class EmnifyQuotaSensor(EmnifyWaitSensor):
@@ -20,7 +22,7 @@ class EmnifyQuotaSensor(EmnifyWaitSensor):
 
     It fails when an endpoint has no such quota, or does not exist. All parameters of
     :class:`~airflow_provider_emnify.sensors.base.EmnifyWaitSensor` apply: ``wait_for``, ``deferrable``,
-    ``poke_interval``, ``timeout``, ``soft_fail``, ``mode``, ``emnify_conn_id``.
+    ``poke_interval``, ``timeout``, ``on_timeout``, ``soft_fail``, ``mode``, ``emnify_conn_id``.
 
     .. code-block:: python
 
@@ -38,21 +40,23 @@ class EmnifyQuotaSensor(EmnifyWaitSensor):
     template_fields: Sequence[str] = ("emnify_conn_id", "endpoint_ids", "target_status")
     operator_extra_links = (EmnifyDevicesLink(),)
 
+    endpoint_ids = Argument(parse_ids)
+    target_status = Argument(states(QuotaStatus))
+    quota_type = Argument(one_of("data", "sms"))
+
     def __init__(
         self,
         *,
-        endpoint_ids: Any,
+        endpoint_ids: Ids,
         target_status: QuotaStatus | int | str | Sequence[QuotaStatus | int | str] = "active",
         quota_type: Literal["data", "sms"] = "data",
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        parse_choice(quota_type, ("data", "sms"), "quota_type")
         self.endpoint_ids = endpoint_ids
         self.target_status = target_status
         self.quota_type = quota_type
-        self._check_early(self.wait, endpoint_ids, target_status)
 
     def wait(self) -> Wait:
         """Return the wait."""
-        return self._make_wait(f"{self.quota_type}_quota", self.endpoint_ids, self.target_status)
+        return self._make_wait(f"{self.quota_type}_quota", self.target_status)

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_emnify.api.enums import SimBatchState, SimStatus
+from airflow_provider_emnify.api.values import parse_ids, parse_texts
+from airflow_provider_emnify.arguments import Argument
 from airflow_provider_emnify.links import EmnifySimsLink
-from airflow_provider_emnify.sensors.base import EmnifyWaitSensor
+from airflow_provider_emnify.sensors.base import EmnifyWaitSensor, states
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from airflow_provider_emnify.api.enums import SimBatchState, SimStatus
-    from airflow_provider_emnify.api.waits.wait import Wait
+    from airflow_provider_emnify.arguments import Ids
 
 
 class EmnifySimStatusSensor(EmnifyWaitSensor):
@@ -19,7 +21,7 @@ class EmnifySimStatusSensor(EmnifyWaitSensor):
 
     It fails when a SIM is deleted (unless that is the target) or does not exist. All parameters of
     :class:`~airflow_provider_emnify.sensors.base.EmnifyWaitSensor` apply: ``wait_for``, ``deferrable``,
-    ``poke_interval``, ``timeout``, ``soft_fail``, ``mode``, ``emnify_conn_id``.
+    ``poke_interval``, ``timeout``, ``on_timeout``, ``soft_fail``, ``mode``, ``emnify_conn_id``.
 
     .. code-block:: python
 
@@ -36,21 +38,20 @@ class EmnifySimStatusSensor(EmnifyWaitSensor):
     template_fields: Sequence[str] = ("emnify_conn_id", "sim_ids", "target_status")
     operator_extra_links = (EmnifySimsLink(),)
 
+    kind = "sim_status"
+    sim_ids = Argument(parse_ids)
+    target_status = Argument(states(SimStatus))
+
     def __init__(
         self,
         *,
-        sim_ids: Any,
+        sim_ids: Ids,
         target_status: SimStatus | int | str | Sequence[SimStatus | int | str] = "activated",
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.sim_ids = sim_ids
         self.target_status = target_status
-        self._check_early(self.wait, sim_ids, target_status)
-
-    def wait(self) -> Wait:
-        """Return the wait."""
-        return self._make_wait("sim_status", self.sim_ids, self.target_status)
 
 
 class EmnifySimBatchSensor(EmnifyWaitSensor):
@@ -59,7 +60,7 @@ class EmnifySimBatchSensor(EmnifyWaitSensor):
     It fails with emnify's reason when a code is invalid or unknown, and when a batch is registered already
     that was to be registrable. All parameters of
     :class:`~airflow_provider_emnify.sensors.base.EmnifyWaitSensor` apply: ``wait_for``, ``deferrable``,
-    ``poke_interval``, ``timeout``, ``soft_fail``, ``mode``, ``emnify_conn_id``.
+    ``poke_interval``, ``timeout``, ``on_timeout``, ``soft_fail``, ``mode``, ``emnify_conn_id``.
 
     .. code-block:: python
 
@@ -75,18 +76,17 @@ class EmnifySimBatchSensor(EmnifyWaitSensor):
     template_fields: Sequence[str] = ("emnify_conn_id", "bics", "target_status")
     operator_extra_links = (EmnifySimsLink(),)
 
+    kind = "sim_batch"
+    bics = Argument(parse_texts)
+    target_status = Argument(states(SimBatchState))
+
     def __init__(
         self,
         *,
-        bics: Any,
+        bics: Ids,
         target_status: SimBatchState | str | Sequence[SimBatchState | str] = "registrable",
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.bics = bics
         self.target_status = target_status
-        self._check_early(self.wait, bics, target_status)
-
-    def wait(self) -> Wait:
-        """Return the wait."""
-        return self._make_wait("sim_batch", self.bics, self.target_status)

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_emnify.arguments import parse_sms_ids
+from airflow_provider_emnify.api.enums import SmsStatus
+from airflow_provider_emnify.api.values import parse_pairs
+from airflow_provider_emnify.arguments import Argument
 from airflow_provider_emnify.links import EmnifyDevicesLink
-from airflow_provider_emnify.sensors.base import EmnifyWaitSensor
+from airflow_provider_emnify.sensors.base import EmnifyWaitSensor, states
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from airflow_provider_emnify.api.enums import SmsStatus
-    from airflow_provider_emnify.api.waits.wait import Wait
+    from airflow_provider_emnify.arguments import Ids
 
 
 class EmnifySmsDeliverySensor(EmnifyWaitSensor):
@@ -21,7 +22,7 @@ class EmnifySmsDeliverySensor(EmnifyWaitSensor):
     It fails with the network's reason when one fails, expires or is cancelled (unless that is the target),
     and when it does not exist. All parameters of
     :class:`~airflow_provider_emnify.sensors.base.EmnifyWaitSensor` apply: ``wait_for``, ``deferrable``,
-    ``poke_interval``, ``timeout``, ``soft_fail``, ``mode``, ``emnify_conn_id``.
+    ``poke_interval``, ``timeout``, ``on_timeout``, ``soft_fail``, ``mode``, ``emnify_conn_id``.
 
     .. code-block:: python
 
@@ -40,18 +41,17 @@ class EmnifySmsDeliverySensor(EmnifyWaitSensor):
     template_fields: Sequence[str] = ("emnify_conn_id", "sms_ids", "target_status")
     operator_extra_links = (EmnifyDevicesLink(),)
 
+    kind = "sms_delivery"
+    sms_ids = Argument(parse_pairs)
+    target_status = Argument(states(SmsStatus))
+
     def __init__(
         self,
         *,
-        sms_ids: Any,
+        sms_ids: Ids,
         target_status: SmsStatus | int | str | Sequence[SmsStatus | int | str] = "delivered",
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.sms_ids = sms_ids
         self.target_status = target_status
-        self._check_early(self.wait, sms_ids, target_status)
-
-    def wait(self) -> Wait:
-        """Return the wait."""
-        return self._make_wait("sms_delivery", parse_sms_ids(self.sms_ids), self.target_status)

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_emnify.api.enums import UserStatus
+from airflow_provider_emnify.api.values import parse_user_ids
+from airflow_provider_emnify.arguments import Argument
 from airflow_provider_emnify.links import EmnifyUsersLink
-from airflow_provider_emnify.sensors.base import EmnifyWaitSensor
+from airflow_provider_emnify.sensors.base import EmnifyWaitSensor, states
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from airflow_provider_emnify.api.enums import UserStatus
-    from airflow_provider_emnify.api.waits.wait import Wait
+    from airflow_provider_emnify.arguments import Ids
 
 
 class EmnifyUserStatusSensor(EmnifyWaitSensor):
@@ -19,7 +21,7 @@ class EmnifyUserStatusSensor(EmnifyWaitSensor):
 
     It fails when a user is suspended (unless that is the target) or does not exist. All parameters of
     :class:`~airflow_provider_emnify.sensors.base.EmnifyWaitSensor` apply: ``wait_for``, ``deferrable``,
-    ``poke_interval``, ``timeout``, ``soft_fail``, ``mode``, ``emnify_conn_id``.
+    ``poke_interval``, ``timeout``, ``on_timeout``, ``soft_fail``, ``mode``, ``emnify_conn_id``.
 
     .. code-block:: python
 
@@ -36,18 +38,17 @@ class EmnifyUserStatusSensor(EmnifyWaitSensor):
     template_fields: Sequence[str] = ("emnify_conn_id", "user_ids", "target_status")
     operator_extra_links = (EmnifyUsersLink(),)
 
+    kind = "user_status"
+    user_ids = Argument(parse_user_ids)
+    target_status = Argument(states(UserStatus))
+
     def __init__(
         self,
         *,
-        user_ids: Any,
+        user_ids: Ids,
         target_status: UserStatus | int | str | Sequence[UserStatus | int | str] = "active",
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.user_ids = user_ids
         self.target_status = target_status
-        self._check_early(self.wait, user_ids, target_status)
-
-    def wait(self) -> Wait:
-        """Return the wait."""
-        return self._make_wait("user_status", self.user_ids, self.target_status)

@@ -1,19 +1,17 @@
 """EmnifyWaitTrigger: the deferred half of every sensor, and of every operator that waits.
 
-:func:`deferral` makes a task wait with it, :func:`outcome` reads what its event says.
+:class:`~airflow_provider_emnify.triggers.task.WaitingTask` makes a task wait with it, and reads its event.
 """
 
 from __future__ import annotations
 
 from asyncio import CancelledError, sleep
-from datetime import timedelta
 from time import monotonic, time
 from typing import TYPE_CHECKING, Any
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from airflow_provider_emnify.airflow_names import conf
-from airflow_provider_emnify.api.errors import one_line
 from airflow_provider_emnify.api.waits.wait import Wait
 from airflow_provider_emnify.triggers.shared.cancel import TELLS_A_KILL, cancel_in_triggerer, check_calls
 from airflow_provider_emnify.triggers.shared.garbage import WAITS
@@ -24,7 +22,6 @@ if TYPE_CHECKING:
 EXECUTION_TIMEOUT = "execution_timeout"
 """The status of a wait that the task's own timeout has ended."""
 
-_TRIGGERER_MAY_LAG = 300.0  # seconds after the deadline at which Airflow itself ends the wait
 _KNOWN_AFTER = 2.0  # seconds in which a scheduler hears that the process of the task has ended ...
 _KNOWN_AFTER_AT_MOST = 10.0  # ... and one that is behind, unless ``[emnify] event_hold`` says otherwise
 _KNOWN_AFTER_SHARE = 0.5  # of the poll interval: a wait is told that much later than it could be, at most
@@ -167,46 +164,3 @@ class EmnifyWaitTrigger(BaseTrigger):
         """Undo what the task began, if it has ended. Called by Airflow 3.3 when someone acts on the task."""
         if self.cancel:
             await cancel_in_triggerer(self, self.emnify_conn_id, self.cancel)
-
-
-def deferral(
-    conn_id: str,
-    wait: Wait,
-    poll_interval: float,
-    timeout: float,
-    cancel: Sequence[Mapping[str, Any]] = (),
-    result: Any = None,
-    execution_deadline: float | None = None,
-) -> dict[str, Any]:
-    """Return the arguments of ``defer`` for a wait that begins now.
-
-    :param cancel: Calls to make when the task is marked failed or cleared meanwhile.
-    :param result: Plain values that the event brings back.
-    :param execution_deadline: When the task's ``execution_timeout`` ends, in seconds since 1970. What comes
-        first counts. Airflow 3 itself does not look at it while a task is deferred.
-    """
-    now = time()
-    ends_execution = execution_deadline is not None and execution_deadline < now + timeout
-    deadline = now + timeout if execution_deadline is None else min(now + timeout, execution_deadline)
-    return {
-        "trigger": EmnifyWaitTrigger(
-            emnify_conn_id=conn_id,
-            wait=wait.to_dict(),
-            poll_interval=poll_interval,
-            deadline=deadline,
-            cancel=cancel,
-            result=result,
-            ends_execution=ends_execution,
-        ),
-        "method_name": "execute_complete",
-        "timeout": timedelta(seconds=max(deadline - now, 0.0) + _TRIGGERER_MAY_LAG),
-    }
-
-
-def outcome(event: Mapping[str, Any] | None) -> tuple[str, str, dict[str, str]]:
-    """Return what a trigger's event says: status, message, and the last state of each id."""
-    event = event or {"status": "failed", "message": "the trigger sent no event"}
-    status, message = str(event.get("status")), str(event.get("message", ""))
-    if event.get(EXECUTION_TIMEOUT):
-        status, message = EXECUTION_TIMEOUT, f"The task's execution_timeout is over. {message}"
-    return status, one_line(message), dict(event.get("seen") or {})

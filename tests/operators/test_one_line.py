@@ -20,7 +20,7 @@ from airflow_provider_emnify.operators.emnify import EmnifyOperator
 from airflow_provider_emnify.operators.endpoint import EmnifyUpdateEndpointsOperator
 from airflow_provider_emnify.retry import fail_without_retry
 from airflow_provider_emnify.sandbox.http.engine import Engine
-from airflow_provider_emnify.triggers.wait import outcome
+from airflow_provider_emnify.sensors.user import EmnifyUserStatusSensor
 from tests.operators.support import context
 from tests.operators.test_as_airflow_does import EACH
 from tests.sensors.test_each_sensor import CASES
@@ -144,8 +144,10 @@ def test_no_wait_says_a_forged_line(case: Any) -> None:
 
 
 def test_no_event_of_a_trigger_ends_a_task_with_a_forged_line() -> None:
-    _, message, _ = outcome({"status": "failed", "message": f"no{FORGED}"})
-    assert_one_line([message])
+    sensor = EmnifyUserStatusSensor(task_id="t", user_ids=7)
+    with pytest.raises(AirflowFailException) as caught:
+        sensor.execute_complete(context(), {"status": "failed", "message": f"no{FORGED}"})
+    assert_one_line([str(caught.value)])
 
 
 @pytest.mark.parametrize("kind", [ValueError, AirflowFailException])

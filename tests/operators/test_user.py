@@ -193,9 +193,13 @@ def test_a_renamed_user_is_found_when_the_task_runs_again() -> None:
         ({"user_id": 7}, "at least one"),
         ({"user_id": [7, 8], "name": "x"}, "not one user"),
         ({"user_id": "Ada", "name": "x"}, "user_id"),
-        ({"user_id": 7, "status": "activation_pending"}, "set back"),
+        (
+            {"user_id": 7, "status": "activation_pending"},
+            "status: .activation_pending. is not a valid user status; allowed: active, suspended",
+        ),
         ({"user_id": 7, "status": "asleep"}, "^status: 'asleep'"),
-        ({"user_id": 7, "name": ""}, "name"),
+        ({"user_id": 7, "name": " "}, "^name, username, status: give at least one"),
+        ({"user_id": 7, "username": 5}, "^username: 5"),
     ],
 )
 def test_a_bad_change_is_refused_when_the_dag_is_parsed(arguments: dict[str, Any], message: str) -> None:

@@ -173,6 +173,34 @@ class TestDeferred:
             make(fleet).execute_complete(context(), None)
 
 
+@pytest.mark.parametrize("deferrable", [False, True])
+class TestOnTimeout:
+    def wait(self, fleet: Sandbox, monkeypatch: pytest.MonkeyPatch, **arguments: Any) -> Any:
+        after(1, lambda: None, monkeypatch)
+        operator = make(fleet, timeout=0, **arguments)
+        return resume(operator, deferred(operator)) if operator.deferrable else operator.execute(context())
+
+    def test_the_states_can_be_the_result(
+        self, fleet: Sandbox, only: Any, monkeypatch: pytest.MonkeyPatch, deferrable: bool
+    ) -> None:
+        seen = self.wait(fleet, monkeypatch, deferrable=deferrable, on_timeout="return")
+        assert seen == {str(only.id): "Enabled"}
+
+    def test_where_nothing_could_be_read_it_fails_all_the_same(
+        self, fleet: Sandbox, monkeypatch: pytest.MonkeyPatch, deferrable: bool
+    ) -> None:
+        fleet.faults.add(method="GET", path="/api/v1/endpoint/{endpoint_id}", status=503)
+        with pytest.raises(AirflowFailException, match=r"Time ran out: .*503"):
+            self.wait(fleet, monkeypatch, deferrable=deferrable, on_timeout="return")
+
+    def test_a_failure_state_fails_all_the_same(
+        self, fleet: Sandbox, only: Any, monkeypatch: pytest.MonkeyPatch, deferrable: bool
+    ) -> None:
+        only.status = EndpointStatus.DELETED
+        with pytest.raises(AirflowFailException, match="Deleted"):
+            self.wait(fleet, monkeypatch, deferrable=deferrable, on_timeout="return")
+
+
 class TestKilled:
     def test_in_a_worker_it_is_cancelled(
         self, fleet: Sandbox, only: Any, monkeypatch: pytest.MonkeyPatch

@@ -263,6 +263,44 @@ def test_time_runs_out(emnify: Sandbox, case: Case, mode: Mode) -> None:
 
 
 @in_each_mode
+@pytest.mark.parametrize("soft_fail", [False, True])
+@pytest.mark.parametrize("case", [case for case in CASES if case.pending is not None], ids=str)
+def test_the_states_when_time_runs_out_can_be_the_result(
+    emnify: Sandbox, case: Case, mode: Mode, soft_fail: bool
+) -> None:
+    answer(emnify, case, case.pending)
+    sensor = sensor_of(case, mode, on_timeout="return", soft_fail=soft_fail)
+    sensor.timeout = 0.0
+    states = run(sensor)
+    assert states.keys() == case.seen.keys()
+    assert states != case.seen
+
+
+@in_each_mode
+@each_sensor
+def test_where_nothing_could_be_read_there_are_no_states_to_return(
+    emnify: Sandbox, case: Case, mode: Mode
+) -> None:
+    answer(emnify, case, "maintenance", status=503)
+    sensor = sensor_of(case, mode, on_timeout="return")
+    sensor.timeout = 0.0
+    with pytest.raises(AirflowSensorTimeout, match="503"):
+        run(sensor)
+
+
+@in_each_mode
+@pytest.mark.parametrize("case", [case for case in CASES if case.failed], ids=str)
+def test_a_failure_state_fails_also_where_states_are_returned_when_time_runs_out(
+    emnify: Sandbox, case: Case, mode: Mode
+) -> None:
+    answer(emnify, case, case.failed, status=case.failed_status)
+    sensor = sensor_of(case, mode, on_timeout="return")
+    sensor.timeout = 0.0
+    with pytest.raises(AirflowFailException, match=case.reason):
+        run(sensor)
+
+
+@in_each_mode
 @each_sensor
 def test_a_passing_error_is_ridden_out(emnify: Sandbox, case: Case, mode: Mode) -> None:
     answer(emnify, case, "maintenance", status=503, times=1)
@@ -295,6 +333,11 @@ def test_templates_are_rendered_and_ids_can_be_mapped_over(case: Case) -> None:
         (EmnifyCloudConnectSensor, {"attachment_ids": 1, "target_status": "on"}, "target_status: 'on'"),
         (EmnifyCloudConnectSensor, {"attachment_ids": "x y"}, "^attachment_ids: 'x y'"),
         (EmnifySimBatchSensor, {"bics": "a b"}, "^bics: 'a b'"),
+        (
+            EmnifyEventSensor,
+            {"on_timeout": "ignore"},
+            "on_timeout: 'ignore' is not valid; allowed: fail, return",
+        ),
         (EmnifyEventSensor, {"severity": "awful"}, "severity: 'awful'"),
         (EmnifyEventSensor, {"source": 7}, "source: 7"),
         (EmnifyEventSensor, {"event_type": 1.5}, "event_type: 1.5"),

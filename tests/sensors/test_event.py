@@ -35,7 +35,7 @@ def online_for_two_days(sandbox: Sandbox) -> None:
     sandbox.clock.advance(48 * HOUR - 60)
 
 
-pytestmark = pytest.mark.fleet(6, retries=False, ago=48 * HOUR, prepare=online_for_two_days)
+pytestmark = pytest.mark.fleet(8, retries=False, ago=48 * HOUR, prepare=online_for_two_days)
 
 
 def happen(sandbox: Sandbox, endpoint_id: int | None = None, *, ago: float = 0.0, **more: Any) -> Any:
@@ -128,7 +128,7 @@ class TestEvents:
     def test_many_endpoints_are_looked_for_in_one_list(self, fleet: Sandbox, mode: Mode) -> None:
         for key in ids_of(fleet):
             happen(fleet, key)
-        assert len(run(sensor(mode, endpoint_ids=ids_of(fleet), event_type=11))) == 6
+        assert len(run(sensor(mode, endpoint_ids=ids_of(fleet), event_type=11))) == 8
         assert (fleet.counts[LIST], fleet.counts[OF_ENDPOINT]) == (1, 0)
 
     def test_both_recorded_forms_of_an_event_are_understood(

@@ -130,19 +130,6 @@ def read_ref(row: Row, name: str) -> int | None:
     return int(given["id"])
 
 
-def of_name(rows: Iterable[Row], name: str) -> list[Row]:
-    """Return the rows of a name.
-
-    :raises EmnifyServerError: when none has it, and one of them has no name: it could be meant.
-    """
-    rows = [*rows]
-    named = [row for row in rows if row.get("name") == name]
-    nameless = [row.get("id") for row in rows if not isinstance(row.get("name"), str)]
-    if nameless and not named:
-        raise EmnifyServerError(f"whether one is named {name!r} is unknown: {nameless} came without a name")
-    return named
-
-
 def read_status(statuses: type[Status], row: Row) -> Status:
     """Return the status of a row.
 

@@ -10,14 +10,14 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_emnify.api.enums import EventSeverity, EventSource
+from airflow_provider_emnify.api.enums import EventSeverity, EventSource, Lookup
 from airflow_provider_emnify.api.resources.fields import MOST_VALUES
 from airflow_provider_emnify.api.secrets.one_line_log import one_line_log
 from airflow_provider_emnify.api.transport.answers import part
 from airflow_provider_emnify.api.values import parse_ids
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
 log = one_line_log(__name__)
 
@@ -28,7 +28,6 @@ LATE_BY = timedelta(hours=1)
 that costs pages, an event that is missed cannot be had again. What was read before is known by its id."""
 
 _PARTS = ("event_type", "event_severity", "event_source", "endpoint", "sim")
-_FIELDS = ("event_type", "severity", "source", "endpoint_ids", "tags")
 
 
 @dataclass(frozen=True)
@@ -59,21 +58,15 @@ class EventFilter:
 
         :raises ValueError: naming the field, for a value that makes no sense.
         """
-        if unknown := set(fields) - set(_FIELDS):
+        if unknown := set(fields) - set(FIELDS):
             raise ValueError(f"{', '.join(sorted(unknown))}: events are not filtered by that")
-        return cls(
-            event_type=tuple(_event_type(value) for value in _several(fields.get("event_type"))),
-            severity=_parsed(EventSeverity, fields.get("severity"), "severity"),
-            source=_parsed(EventSource, fields.get("source"), "source"),
-            endpoint_ids=tuple(parse_ids(fields.get("endpoint_ids"), "endpoint_ids")),
-            tags=tuple(_tag(value) for value in _several(fields.get("tags"))),
-        )
+        return cls(**{name: parse(fields.get(name), name) for name, parse in FIELDS.items()})
 
     def to_dict(self) -> dict[str, list[Any]]:
         """Return the filter as plain values, of which :meth:`make` makes it again."""
         return {
             name: [int(item) if isinstance(item, (EventSeverity, EventSource)) else item for item in value]
-            for name in _FIELDS
+            for name in FIELDS
             if (value := getattr(self, name))
         }
 
@@ -184,22 +177,42 @@ def _several(value: Any) -> list[Any]:
     return list(value) if isinstance(value, (list, tuple, set, frozenset)) else [value]
 
 
-def _parsed(kind: type[Any], value: Any, field: str) -> tuple[Any, ...]:
-    try:
-        return tuple(dict.fromkeys(kind.parse(item) for item in _several(value)))
-    except ValueError as error:
-        raise ValueError(f"{field}: {error}") from None
+def _lookups(kind: type[Lookup]) -> Callable[[Any, str], tuple[Any, ...]]:
+    """Return a parser of one or several of a lookup, each as enum, name or number."""
+
+    def parse(value: Any, field: str) -> tuple[Any, ...]:
+        try:
+            return tuple(dict.fromkeys(kind.parse(item) for item in _several(value)))
+        except ValueError as error:
+            raise ValueError(f"{field}: {error}") from None
+
+    return parse
 
 
-def _event_type(value: Any) -> int | str:
+def _event_types(value: Any, field: str) -> tuple[int | str, ...]:
+    return tuple(_event_type(item, field) for item in _several(value))
+
+
+def _event_type(value: Any, field: str) -> int | str:
     if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
         return int(value)
     if isinstance(value, str) and value.strip():
         return int(value) if value.strip().isdecimal() else value.strip()
-    raise ValueError(f"event_type: {value!r} is neither the number nor the name of an event type")
+    raise ValueError(f"{field}: {value!r} is neither the number nor the name of an event type")
 
 
-def _tag(value: Any) -> str:
-    if isinstance(value, str) and value.strip():
-        return value.strip()
-    raise ValueError(f"tags: {value!r} is not a valid tag")
+def _tags(value: Any, field: str) -> tuple[str, ...]:
+    tags = [item.strip() if isinstance(item, str) else "" for item in _several(value)]
+    if not all(tags):
+        raise ValueError(f"{field}: {value!r} is not a valid tag")
+    return tuple(tags)
+
+
+FIELDS: dict[str, Callable[[Any, str], tuple[Any, ...]]] = {
+    "event_type": _event_types,
+    "severity": _lookups(EventSeverity),
+    "source": _lookups(EventSource),
+    "endpoint_ids": lambda value, field: tuple(parse_ids(value, field)),
+    "tags": _tags,
+}
+"""What events are filtered by, and how each is parsed: one value or several, enums, names or numbers."""

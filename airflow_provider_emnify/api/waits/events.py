@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_emnify.api.enums import Connectivity, EventPresence, Silence
 from airflow_provider_emnify.api.errors import EmnifyNetworkStateError, EmnifyNotFoundError
+from airflow_provider_emnify.api.resources.few import listing_if_cheaper
 from airflow_provider_emnify.api.resources.fields import moment
 from airflow_provider_emnify.api.transport.answers import part
 from airflow_provider_emnify.api.values import parse_ids
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from airflow_provider_emnify.api.client import EmnifyClient
+    from airflow_provider_emnify.api.transport.paging import Listing
 
 Row = dict[str, Any]
 
@@ -36,7 +38,6 @@ ANY = "any"
 
 KEPT_HOURS = 30 * 24  # as long as emnify keeps events
 
-_FEW = 3  # as many endpoints are asked for one by one without a look at the list of all events
 _AHEAD = timedelta(days=1)  # an upper end that no clock reaches: emnify takes a range only with both ends
 _ROWS = 1000  # a page, if emnify gives as many
 _DATA_SESSION = (3, 4, 5)  # event types: PDP context created, updated, deleted
@@ -53,51 +54,60 @@ def parse_endpoints(value: Any, field: str) -> list[Id]:
     return list(parse_ids(value, field))
 
 
+def parse_since(value: Any, field: str) -> str:
+    """Return a point in time as emnify writes it.
+
+    :raises ValueError: for what is none.
+    """
+    try:
+        since = moment(value)
+    except ValueError:
+        since = None
+    if since is None:
+        raise ValueError(f"{field}: {value!r} is not a valid point in time; give a datetime or ISO 8601")
+    return since
+
+
 def parse_event_filters(filters: Mapping[str, Any]) -> dict[str, Any]:
     """Return what events are waited for: ``since``, and the fields of :class:`EventFilter`.
 
     :raises ValueError: naming the field that makes no sense.
     """
-    rest = {name: value for name, value in filters.items() if name != "since"}
-    try:
-        since = moment(filters.get("since"))
-    except ValueError:
-        since = None
-    if since is None:
-        given = filters.get("since")
-        raise ValueError(f"since: {given!r} is not a valid point in time; give a datetime or ISO 8601")
-    return {"since": since, **EventFilter.make(**rest).to_dict()}
+    return {"since": parse_since(filters.get("since"), "since"), **_filter(filters).to_dict()}
 
 
-def parse_hours(filters: Mapping[str, Any]) -> dict[str, Any]:
-    """Return for how long a device is to be quiet.
+def parse_hours(value: Any, field: str) -> float:
+    """Return for how many hours a device is to be quiet.
 
     :raises ValueError: for what is not a number of hours of which emnify still has the events.
     """
-    hours = filters.get("hours")
-    if set(filters) != {"hours"} or isinstance(hours, bool) or not isinstance(hours, (int, float)):
-        raise ValueError(f"not_online_for: {hours!r} is not a valid number of hours; give one above 0")
+    hours = value / timedelta(hours=1) if isinstance(value, timedelta) else value
+    if isinstance(hours, bool) or not isinstance(hours, (int, float)):
+        raise ValueError(f"{field}: {value!r} is not a valid number of hours; give one above 0")  # noqa: TRY004 - as all bad arguments
     if not 0 < hours <= KEPT_HOURS:
         raise ValueError(
-            f"not_online_for: {hours!r} is not between 0 and {KEPT_HOURS}: emnify keeps events no longer"
+            f"{field}: {value!r} is not between 0 and {KEPT_HOURS}: emnify keeps events no longer"
         )
-    return {"hours": hours}
+    return hours
 
 
 def read_events(client: EmnifyClient, ids: Sequence[Id], filters: Mapping[str, Any]) -> dict[Id, Reading]:
     """Look for an event of each endpoint: in their own lists, or where it is cheaper in the list of all."""
     wanted = _filter(filters)
-    range_ = {"from_": filters["since"], "until": _ahead()}
+    query: Row = {"from_": filters["since"], "until": _ahead(), **wanted.query()}
+
+    def list_all() -> Listing:
+        return client.events.list(**query)
+
     found: dict[Id, Reading] = {}
-    looked = False
-    if ANY in ids or len(ids) > _FEW:
-        with client.events.list(**range_, **wanted.query()) as listing:
-            looked = ANY in ids or listing.pages <= len(ids)
-            if looked:
-                _sort_in((row for row in valid_events(listing) if wanted.matches(row)), ids, found)
-    for key in () if looked else ids:
+    listing = list_all() if ANY in ids else listing_if_cheaper(ids, list_all)
+    if listing is not None:
+        with listing:
+            _sort_in((row for row in valid_events(listing) if wanted.matches(row)), ids, found)
+        return {key: found.get(key, _NOT_YET) for key in ids}
+    for key in ids:
         try:
-            with client.endpoints.events(int(key), **range_, **wanted.query()) as listing:
+            with client.endpoints.events(int(key), **query) as listing:
                 row = next((row for row in valid_events(listing) if wanted.matches(row)), None)
         except EmnifyNotFoundError:
             row = None  # as the documented answer for an id that does not exist: no events
@@ -194,6 +204,6 @@ EVENT_WAITS: dict[str, WaitKind] = {
         noun="endpoint",
         states=Silence,
         read_many=read_silence,
-        parse_filters=parse_hours,
+        parse_filters=lambda filters: {"hours": parse_hours(filters.get("hours"), "not_online_for")},
     ),
 }

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from airflow_provider_emnify.api.errors import one_line
 from airflow_provider_emnify.api.resources.few import find_in_list
@@ -21,7 +21,19 @@ if TYPE_CHECKING:
 
     from airflow_provider_emnify.api.client import EmnifyClient
 
-__all__ = ["WAITS", "Id", "Reading", "Verdict", "Wait", "WaitKind", "look", "parse_states", "read"]
+__all__ = [
+    "WAITS",
+    "Id",
+    "Reading",
+    "State",
+    "Verdict",
+    "Wait",
+    "WaitKind",
+    "look",
+    "parse_states",
+    "parse_target",
+    "read",
+]
 
 WAITS: dict[str, WaitKind] = {**STATE_WAITS, **EVENT_WAITS}
 
@@ -70,7 +82,7 @@ class Wait:
         ids: Any,
         target: Any,
         failures: Any = None,
-        wait_for: Literal["all", "any"] = "all",
+        wait_for: str = "all",
         filters: Mapping[str, Any] | None = None,
         named: Sequence[str] = (),
     ) -> None:
@@ -84,9 +96,7 @@ class Wait:
         ids_name, target_name = (*named, *(f"{spec.noun}_ids", "target")[len(named) :])
         self.ids: tuple[Id, ...] = tuple(spec.parse(ids, ids_name))
         self.filters = spec.parse_filters(filters or {})
-        self.target = parse_states(spec.states, target, target_name)
-        if not self.target:
-            raise ValueError(f"{target_name}: no {spec.states.__name__} given")
+        self.target = parse_target(spec.states, target, target_name)
         if failures is None:
             failures = [state for state in spec.failures if state not in self.target]
         self.failures = parse_states(spec.states, failures, "failures")
@@ -188,6 +198,17 @@ def parse_states(states: type[State], value: Any, field: str) -> tuple[State, ..
         return tuple(dict.fromkeys(states.parse(item) for item in several))
     except ValueError as error:
         raise ValueError(f"{field}: {error}") from None
+
+
+def parse_target(states: type[State], value: Any, field: str) -> tuple[State, ...]:
+    """Return the states that ``value`` means, as :func:`parse_states` does, at least one.
+
+    :raises ValueError: naming ``field``, when one of them is no such state, or there is none.
+    """
+    target = parse_states(states, value, field)
+    if not target:
+        raise ValueError(f"{field}: no {states.__name__} given")
+    return target
 
 
 def look(client: EmnifyClient, wait: Wait, readings: MutableMapping[Id, Reading]) -> Verdict:

@@ -7,26 +7,33 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from airflow_provider_emnify.api import EmnifyError, EmnifyNotFoundError
 from airflow_provider_emnify.api.enums import DataStreamStatus
 from airflow_provider_emnify.api.resources.bulk import read_status
-from airflow_provider_emnify.arguments import check_early, parse_choice, parse_text, require_confirmation
+from airflow_provider_emnify.api.resources.few import find_by_id_or_name, find_by_name
+from airflow_provider_emnify.arguments import (
+    Argument,
+    confirmed,
+    is_nothing,
+    one_of,
+    optional,
+    parse_id_or_name,
+    parse_text,
+)
 from airflow_provider_emnify.operators.base import EmnifyBaseOperator
 from airflow_provider_emnify.operators.data_stream.settings import (
     SETTINGS,
     DataStreamOperator,
     DataStreamSettingsOperator,
-    find_stream,
-    id_or_name,
     is_so,
-    stream_of_name,
 )
 from airflow_provider_emnify.operators.idempotency.create_once import Attempt, create_once
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
-    from airflow_provider_emnify.airflow_names import Context
+    from airflow_provider_emnify.airflow_names import Context, XComArg
     from airflow_provider_emnify.api.types import Row
+    from airflow_provider_emnify.arguments import OneId
 
-_IF_EXISTS = ("skip", "fail", "update")
+_WHAT = "data stream"
 
 
 class EmnifyCreateDataStreamOperator(DataStreamSettingsOperator):
@@ -77,6 +84,7 @@ class EmnifyCreateDataStreamOperator(DataStreamSettingsOperator):
         default_deferrable``.
     :param poll_interval: Seconds (or a timedelta) between two looks. Default 60.
     :param timeout: Seconds (or a timedelta) until the wait times out. Default 15 minutes.
+    :param on_timeout: When time runs out, ``"fail"`` (default), or ``"return"`` the status, by id.
     :param emnify_conn_id: The connection to emnify.
     :returns: The stream's id.
     :raises ValueError: when the DAG is parsed, for a destination that makes no sense or holds a secret.
@@ -88,30 +96,18 @@ class EmnifyCreateDataStreamOperator(DataStreamSettingsOperator):
     template_fields: Sequence[str] = ("emnify_conn_id", "name", "credentials_conn_id", *SETTINGS)
     template_fields_renderers: ClassVar[dict[str, str]] = {"destination": "json", "filters": "json"}
 
+    name = Argument(parse_text)
+    if_exists = Argument(one_of("skip", "fail", "update"))
+
     def __init__(
         self,
         *,
         name: str,
-        destination: Any,
-        credentials_conn_id: str | None = None,
-        data_stream_type_id: int | str | None = None,
-        filters: Any = None,
-        relation_resolution: Any = None,
-        status: DataStreamStatus | int | str | None = None,
+        destination: Mapping[str, Any] | str | XComArg,
         if_exists: Literal["skip", "fail", "update"] = "skip",
         **kwargs: Any,
     ) -> None:
-        super().__init__(
-            destination=destination,
-            credentials_conn_id=credentials_conn_id,
-            data_stream_type_id=data_stream_type_id,
-            filters=filters,
-            relation_resolution=relation_resolution,
-            status=status,
-            **kwargs,
-        )
-        check_early(parse_text, name, "name")
-        parse_choice(if_exists, _IF_EXISTS, "if_exists")
+        super().__init__(destination=destination, **kwargs)
         if not destination:
             raise ValueError("destination: give one, with a connection_type")
         self.name = name
@@ -119,7 +115,7 @@ class EmnifyCreateDataStreamOperator(DataStreamSettingsOperator):
 
     def execute(self, context: Context) -> Any:
         """Look for the stream, then create it or do what ``if_exists`` says."""
-        name, settings = parse_text(self.name, "name"), self.settings()
+        name, settings = self.name, self.settings()
         if "destination" not in settings:
             raise ValueError(f"destination: {self.destination!r} is none; give one, with a connection_type")
         attempt = Attempt(self, context)
@@ -127,7 +123,7 @@ class EmnifyCreateDataStreamOperator(DataStreamSettingsOperator):
             attempt,
             lock=("data streams", name),
             look=lambda: [*self.client.data_streams.list()],
-            decide=lambda rows, _: stream_of_name(rows, name),
+            decide=lambda rows, _: find_by_name(rows, name, _WHAT),
             create=lambda _: self._create(name, settings),
             always_look=True,
         )
@@ -173,6 +169,7 @@ class EmnifyUpdateDataStreamOperator(DataStreamSettingsOperator):
         default_deferrable``.
     :param poll_interval: Seconds (or a timedelta) between two looks. Default 60.
     :param timeout: Seconds (or a timedelta) until the wait times out. Default 15 minutes.
+    :param on_timeout: When time runs out, ``"fail"`` (default), or ``"return"`` the status, by id.
     :param emnify_conn_id: The connection to emnify.
     :returns: The stream's id.
     :raises AirflowFailException: when there is no such stream, and for any other permanent error.
@@ -189,34 +186,14 @@ class EmnifyUpdateDataStreamOperator(DataStreamSettingsOperator):
     )
     template_fields_renderers: ClassVar[dict[str, str]] = {"destination": "json", "filters": "json"}
 
-    def __init__(
-        self,
-        *,
-        data_stream_id: int | str,
-        name: str | None = None,
-        destination: Any = None,
-        credentials_conn_id: str | None = None,
-        data_stream_type_id: int | str | None = None,
-        filters: Any = None,
-        relation_resolution: Any = None,
-        status: DataStreamStatus | int | str | None = None,
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(
-            destination=destination,
-            credentials_conn_id=credentials_conn_id,
-            data_stream_type_id=data_stream_type_id,
-            filters=filters,
-            relation_resolution=relation_resolution,
-            status=status,
-            **kwargs,
-        )
-        check_early(id_or_name, data_stream_id)
-        if name is not None:
-            check_early(parse_text, name, "name")
-        if name is None and all(getattr(self, setting) is None for setting in SETTINGS):
+    data_stream_id = Argument(parse_id_or_name)
+    name = Argument(optional(parse_text))
+
+    def __init__(self, *, data_stream_id: OneId, name: str | None = None, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        if is_nothing(name) and all(is_nothing(getattr(self, setting)) for setting in SETTINGS):
             raise ValueError(f"name, {', '.join(SETTINGS)}: give at least one of them to change")
-        if credentials_conn_id is not None and destination is None:
+        if self.credentials_conn_id is not None and self.destination is None:
             raise ValueError("credentials_conn_id: give the destination too; emnify takes it as a whole")
         self.data_stream_id = data_stream_id
         self.name = name
@@ -224,9 +201,9 @@ class EmnifyUpdateDataStreamOperator(DataStreamSettingsOperator):
     def execute(self, context: Context) -> Any:
         """Read the stream, and send what differs."""
         del context
-        name = None if self.name is None else parse_text(self.name, "name")
-        wanted = {**({} if name is None else {"name": name}), **self.settings()}
-        stream = find_stream(self.client, self.data_stream_id, also=name)
+        wanted = {**({} if self.name is None else {"name": self.name}), **self.settings()}
+        streams = [*self.client.data_streams.list()]
+        stream = find_by_id_or_name(streams, self.data_stream_id, _WHAT, also=self.name)
         if stream is None:
             raise ValueError(f"data_stream_id: there is no data stream {self.data_stream_id!r}")
         return self.change(stream, wanted)
@@ -248,6 +225,7 @@ class EmnifyRestartDataStreamOperator(DataStreamOperator):
         default_deferrable``.
     :param poll_interval: Seconds (or a timedelta) between two looks. Default 60.
     :param timeout: Seconds (or a timedelta) until the wait times out. Default 15 minutes.
+    :param on_timeout: When time runs out, ``"fail"`` (default), or ``"return"`` the status, by id.
     :param emnify_conn_id: The connection to emnify.
     :returns: The stream's id.
     :raises AirflowFailException: when there is no such stream or it is paused, and for any other permanent
@@ -258,15 +236,16 @@ class EmnifyRestartDataStreamOperator(DataStreamOperator):
 
     template_fields: Sequence[str] = ("emnify_conn_id", "data_stream_id")
 
-    def __init__(self, *, data_stream_id: int | str, **kwargs: Any) -> None:
+    data_stream_id = Argument(parse_id_or_name)
+
+    def __init__(self, *, data_stream_id: OneId, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        check_early(id_or_name, data_stream_id)
         self.data_stream_id = data_stream_id
 
     def execute(self, context: Context) -> Any:
         """Read the stream, and restart it if it has stopped."""
         del context
-        stream = find_stream(self.client, self.data_stream_id)
+        stream = find_by_id_or_name([*self.client.data_streams.list()], self.data_stream_id, _WHAT)
         if stream is None:
             raise ValueError(f"data_stream_id: there is no data stream {self.data_stream_id!r}")
         status = read_status(DataStreamStatus, stream)
@@ -306,21 +285,22 @@ class EmnifyDeleteDataStreamOperator(EmnifyBaseOperator):
     template_fields: Sequence[str] = ("emnify_conn_id", "data_stream_id")
     idempotent: ClassVar[bool] = True
 
-    def __init__(self, *, data_stream_id: int | str, confirm: bool = False, **kwargs: Any) -> None:
+    data_stream_id = Argument(parse_id_or_name)
+    confirm = Argument(confirmed("deleting a data stream"))
+
+    def __init__(self, *, data_stream_id: OneId, confirm: bool = False, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        check_early(id_or_name, data_stream_id)
-        require_confirmation(confirm, "deleting a data stream")
         self.data_stream_id = data_stream_id
         self.confirm = confirm
 
     def execute(self, context: Context) -> list[int]:
         """Look for the stream, and delete it."""
         del context
-        stream = find_stream(self.client, self.data_stream_id)
+        wanted = self.data_stream_id
+        stream = find_by_id_or_name([*self.client.data_streams.list()], wanted, _WHAT)
         if stream is None:
-            self.log.info("There is no data stream %s: nothing to delete", self.data_stream_id)
-            key = id_or_name(self.data_stream_id)
-            return [int(key)] if key.isdigit() else []
+            self.log.info("There is no data stream %s: nothing to delete", wanted)
+            return [int(wanted)] if wanted.isdigit() else []
         self.log.info("Deleting data stream %s (%s)", stream["id"], stream.get("name"))
         try:
             self.client.data_streams.delete(stream["id"])

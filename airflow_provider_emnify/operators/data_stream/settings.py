@@ -8,31 +8,31 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_emnify.api.enums import DataStreamStatus
-from airflow_provider_emnify.api.resources.bulk import of_name, status_of
+from airflow_provider_emnify.api.resources.bulk import status_of
 from airflow_provider_emnify.api.resources.data_streams import SECRETS
 from airflow_provider_emnify.api.transport.answers import part
 from airflow_provider_emnify.api.waits.wait import Wait
 from airflow_provider_emnify.arguments import (
+    Argument,
     MaskedArguments,
     as_given,
-    check_early,
     is_known,
+    optional,
     parse_choice,
     parse_mapping,
     parse_optional_id,
     parse_text,
     refuse_secrets,
-    shorten,
+    status_in,
 )
 from airflow_provider_emnify.hooks.masking import masked_connection
 from airflow_provider_emnify.operators.endpoint.rows import parse_rows
 from airflow_provider_emnify.operators.waiting import EmnifyWaitingOperator
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from airflow_provider_emnify.api import EmnifyClient
-    from airflow_provider_emnify.api.types import Row
+    from airflow_provider_emnify.airflow_names import XComArg
+    from airflow_provider_emnify.api.types import Row, Rows
+    from airflow_provider_emnify.arguments import OneId
 
 SETTINGS = ("destination", "data_stream_type_id", "filters", "relation_resolution", "status")
 
@@ -40,7 +40,25 @@ _TYPES = ("AwsKinesis", "S3", "RestAPI", "KeenIO", "Datadog", "EventHubs", "PubS
 _DESTINATION = frozenset({"connection_type", "format", "credentials"})
 _FILTER = dict.fromkeys(("field", "value", "or"), as_given)
 _PASSWORD = {"KeenIO": "write_key", "Datadog": "api_key", "EventHubs": "connection_string"}
-_USABLE = (DataStreamStatus.RUNNING, DataStreamStatus.PAUSED)
+
+
+def parse_filters(value: Any, field: str) -> list[dict[str, Any]]:
+    """Return the filters of a data stream: each a field with a value of any kind, or a group (``or``).
+
+    :raises ValueError: for anything else, naming it.
+    """
+    filters = parse_rows(value, field, _FILTER)
+    for one in filters:
+        if one.keys() == {"or"}:
+            one["or"] = parse_filters(one["or"], f"{field}: or")
+        elif one.keys() != {"field", "value"}:
+            mend = "give field and value, or {'or': [...]}"
+            raise ValueError(f"{field}: {one!r} is not a valid filter; {mend}")
+    return filters
+
+
+parse_status = optional(status_in(DataStreamStatus.RUNNING, DataStreamStatus.PAUSED))
+"""Return the status that a stream can be given; None for nothing."""
 
 
 class DataStreamOperator(EmnifyWaitingOperator):
@@ -59,10 +77,7 @@ class DataStreamOperator(EmnifyWaitingOperator):
         timeout: float | timedelta = timedelta(minutes=15),
         **kwargs: Any,
     ) -> None:
-        super().__init__(timeout=timeout, **kwargs)
-        if not isinstance(wait_for_completion, bool):
-            raise ValueError(f"wait_for_completion: {wait_for_completion!r} is neither True nor False")  # noqa: TRY004 - as all bad arguments
-        self.wait_for_completion = wait_for_completion
+        super().__init__(wait_for_completion=wait_for_completion, timeout=timeout, **kwargs)
 
     def leave(self, stream_id: int | str, before: Row | None = None) -> Any:
         """Return the stream's id, once it is running if that is asked for.
@@ -70,8 +85,6 @@ class DataStreamOperator(EmnifyWaitingOperator):
         :param before: The stream as it was. What was wrong with it then does not end the wait: what was
             changed takes effect a little later.
         """
-        if not self.wait_for_completion:
-            return stream_id
         was_wrong = before is not None and status_of(before) == DataStreamStatus.ERROR
         wait = Wait("data_stream", str(stream_id), DataStreamStatus.RUNNING, () if was_wrong else None)
         return self.wait_until(wait, stream_id)
@@ -83,47 +96,46 @@ class DataStreamSettingsOperator(DataStreamOperator):
     secret_arguments: ClassVar[tuple[str, ...]] = tuple(
         f"credentials.{name}" for name in sorted({*SECRETS, "url"})
     )
-    destination = MaskedArguments(as_given)
+    destination = MaskedArguments(as_given)  # checked by check_destination, as far as it is known
+    credentials_conn_id = Argument(optional(parse_text))
+    data_stream_type_id = Argument(parse_optional_id)
+    filters = Argument(optional(parse_filters))
+    relation_resolution = Argument(as_given)
+    status = Argument(parse_status)
 
     def __init__(
         self,
         *,
-        destination: Any,
-        credentials_conn_id: str | None,
-        data_stream_type_id: int | str | None,
-        filters: Any,
-        relation_resolution: Any,
-        status: DataStreamStatus | int | str | None,
+        destination: Mapping[str, Any] | str | XComArg | None = None,
+        credentials_conn_id: str | None = None,
+        data_stream_type_id: OneId | None = None,
+        filters: Rows | Row | str | XComArg | None = None,
+        relation_resolution: Any = None,
+        status: DataStreamStatus | int | str | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         if isinstance(destination, Mapping) or is_known(destination):
             check_destination(destination)
-        check_early(parse_optional_id, data_stream_type_id, "data_stream_type_id")
-        check_early(parse_filters, filters)
-        check_early(usable_status, status)
-        if is_known(status) and self.wait_for_completion and usable_status(status) is DataStreamStatus.PAUSED:
-            raise ValueError("wait_for_completion: a stream whose status is to be paused never runs")
         self.destination = destination
         self.credentials_conn_id = credentials_conn_id
         self.data_stream_type_id = data_stream_type_id
         self.filters = filters
         self.relation_resolution = relation_resolution
         self.status = status
+        if (
+            self.wait_for_completion
+            and is_known(status)
+            and parse_status(status, "status") is DataStreamStatus.PAUSED
+        ):
+            raise ValueError("wait_for_completion: a stream whose status is to be paused never runs")
 
     def settings(self) -> Row:
         """Return what is asked for, as ``client.data_streams`` takes it. It may hold secrets."""
         destination = check_destination(self.destination)
         if self.credentials_conn_id:
             destination = with_credentials(destination, self.credentials_conn_id)
-        filters = None if self.filters is None else parse_filters(self.filters)
-        settings = {
-            "destination": destination or None,
-            "data_stream_type_id": parse_optional_id(self.data_stream_type_id, "data_stream_type_id"),
-            "filters": filters,
-            "relation_resolution": self.relation_resolution,
-            "status": usable_status(self.status),
-        }
+        settings = {name: getattr(self, name) for name in SETTINGS} | {"destination": destination or None}
         return {name: value for name, value in settings.items() if value is not None}
 
     def change(self, stream: Row, wanted: Mapping[str, Any]) -> Any:
@@ -137,21 +149,6 @@ class DataStreamSettingsOperator(DataStreamOperator):
         else:
             self.log.info("Data stream %s (%s) is as asked", stream["id"], stream.get("name"))
         return self.leave(stream["id"], stream)
-
-
-def parse_filters(value: Any, field: str = "filters") -> list[dict[str, Any]]:
-    """Return the filters of a data stream: each a field with a value of any kind, or a group (``or``).
-
-    :raises ValueError: for anything else, naming it.
-    """
-    filters = parse_rows(value, field, _FILTER)
-    for one in filters:
-        if one.keys() == {"or"}:
-            one["or"] = parse_filters(one["or"], f"{field}: or")
-        elif one.keys() != {"field", "value"}:
-            mend = "give field and value, or {'or': [...]}"
-            raise ValueError(f"{field}: {one!r} is not a valid filter; {mend}")
-    return filters
 
 
 def check_destination(value: Any) -> Row:
@@ -206,59 +203,6 @@ def with_credentials(destination: Row, conn_id: str) -> Row:
             )
         credentials[_PASSWORD[kind]] = conn.password
     return {**destination, "credentials": credentials}
-
-
-def usable_status(value: Any) -> DataStreamStatus | None:
-    """Return the status that a stream can be given; None for nothing.
-
-    :raises ValueError: for any other.
-    """
-    if value is None or value == "":
-        return None
-    try:
-        status = DataStreamStatus.parse(value)
-    except ValueError as error:
-        raise ValueError(f"status: {error}") from None
-    if status not in _USABLE:
-        raise ValueError(f"status: {value!r} cannot be set; give running or paused")
-    return status
-
-
-def id_or_name(value: Any) -> str:
-    """Return the id or the name of a stream as a text.
-
-    :raises ValueError: for what is neither.
-    """
-    if isinstance(value, int) and not isinstance(value, bool):
-        return str(value)
-    return parse_text(value, "data_stream_id")
-
-
-def find_stream(client: EmnifyClient, wanted: Any, also: str | None = None) -> Row | None:
-    """Return a stream by its id, else by its name, else by ``also``: an earlier try may have renamed it.
-
-    :raises ValueError: when several have the name.
-    """
-    key = id_or_name(wanted)
-    rows = [*client.data_streams.list()]
-    by_id = [row for row in rows if str(row.get("id")) == key]
-    return (
-        next(iter(by_id), None) or stream_of_name(rows, key) or (stream_of_name(rows, also) if also else None)
-    )
-
-
-def stream_of_name(rows: Iterable[Row], name: str) -> Row | None:
-    """Return the stream of a name, None when there is none.
-
-    :raises ValueError: when there are several.
-    """
-    named = of_name(rows, name)
-    if len(named) > 1:
-        ids = shorten([row.get("id") for row in named])
-        raise ValueError(
-            f"data streams {ids} are all named {name!r}; nothing was done. Delete or rename all but one"
-        )
-    return named[0] if named else None
 
 
 def is_so(stream: Row, name: str, value: Any) -> bool:

@@ -7,10 +7,11 @@ from abc import abstractmethod
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow_provider_emnify.api import EmnifyPartialError
+from airflow_provider_emnify.api import EmnifyPartialError, EmnifyServerError
 from airflow_provider_emnify.api.enums import OperationState
+from airflow_provider_emnify.api.transport.answers import number
 from airflow_provider_emnify.api.waits.wait import WAITS, Wait
-from airflow_provider_emnify.arguments import check_early, shorten
+from airflow_provider_emnify.arguments import Argument, parse_bool, shorten
 from airflow_provider_emnify.operators.waiting import EmnifyCancellingOperator
 
 if TYPE_CHECKING:
@@ -20,6 +21,17 @@ if TYPE_CHECKING:
     from airflow_provider_emnify.api.types import Row, Rows
 
 _OVER = (OperationState.SUCCEEDED, OperationState.PARTLY_FAILED, OperationState.FAILED)
+
+
+def parse_action(value: Any, field: str) -> str:
+    """Return the id or the name of an action as a text.
+
+    :raises ValueError: when it is neither.
+    """
+    text = "" if isinstance(value, bool) or not isinstance(value, (int, str)) else str(value)
+    if not _plain(text):
+        raise ValueError(f"{field}: {value!r} is neither an id nor a name")
+    return text
 
 
 class EmnifyOperationOperator(EmnifyCancellingOperator):
@@ -39,22 +51,19 @@ class EmnifyOperationOperator(EmnifyCancellingOperator):
     kind: ClassVar[str]
     idempotent: ClassVar[bool] = True
 
+    action = Argument(parse_action)
+    fail_on_error = Argument(parse_bool)
+
     def __init__(
         self,
         *,
         action: int | str,
-        wait_for_completion: bool = True,
         fail_on_error: bool = True,
         timeout: float | timedelta = timedelta(days=2),
         **kwargs: Any,
     ) -> None:
         super().__init__(timeout=timeout, **kwargs)
-        check_early(_plain, action)
-        for name, value in (("wait_for_completion", wait_for_completion), ("fail_on_error", fail_on_error)):
-            if not isinstance(value, bool):
-                raise ValueError(f"{name}: {value!r} is neither True nor False")  # noqa: TRY004 - as all bad arguments
         self.action = action
-        self.wait_for_completion = wait_for_completion
         self.fail_on_error = fail_on_error
 
     def follow(
@@ -76,6 +85,7 @@ class EmnifyOperationOperator(EmnifyCancellingOperator):
             "operations": {key: [*names] for key, names in operations.items()},
             "done": [*done],
             "failed": {self.report_name(name): why for name, why in failed.items()},
+            "pending": [name for names in operations.values() for name in names],
         }
         if self.wait_for_completion:
             return self.wait_until(Wait(self.kind, [*operations], _OVER, ()), result)
@@ -86,17 +96,24 @@ class EmnifyOperationOperator(EmnifyCancellingOperator):
     def finish(self, result: Any, seen: Mapping[str, str]) -> Any:
         """Return the report once all operations are over."""
         failed = dict(result["failed"])
-        done = list(result["done"])
+        done, pending = list(result["done"]), []
         for key, names in result["operations"].items():
-            state, _, reason = seen[key].partition(": ")
+            state, _, reason = seen.get(key, OperationState.PENDING).partition(": ")
+            if state == OperationState.PENDING:
+                pending += names
+                continue
             lost = {} if state == OperationState.SUCCEEDED else self.failures(key, names, state, reason)
             failed |= {self.report_name(name): why for name, why in lost.items()}
             done += [name for name in names if name not in lost]
-        over = {**result, "done": done, "failed": failed}
+        over = {**result, "done": done, "failed": failed, "pending": pending}
         if failed and self.fail_on_error:
             raise self._failure(over, transient=len(failed) > len(result["failed"]))
         self.log.info("%s: done for %d, failed for %d", result["action"], len(done), len(failed))
         return self._report(over)
+
+    def finish_late(self, result: Any, seen: Mapping[str, str]) -> Any:
+        """Return the report of what is over by now; the rest is ``pending``."""
+        return self.finish(result, seen)
 
     def report_name(self, name: str) -> str:
         """Return how a device that failed is named in the report."""
@@ -123,7 +140,7 @@ class EmnifyOperationOperator(EmnifyCancellingOperator):
             f"{result['action']}: failed for {len(failed)} of {total}: "
             f"{shorten([f'{name} ({why})' for name, why in failed.items()])}",
             done=result["done"],
-            not_done=[*failed],
+            not_done=[*failed, *result["pending"]],
         )
         error.transient = transient  # another try begins a new operation for those that failed
         return error
@@ -133,6 +150,7 @@ class EmnifyOperationOperator(EmnifyCancellingOperator):
             "operation_ids": [*result["operations"]],
             "succeeded": len(result["done"]),
             "failed": result["failed"],
+            "pending": result["pending"],
         }
 
 
@@ -141,27 +159,30 @@ def state_of(kind: str, row: Row) -> str:
     return str(WAITS[kind].reading(row).value)
 
 
-def find_action(actions: Rows, wanted: Any) -> Row:
-    """Return the action that ``wanted`` means: its id, or its name in any spelling.
+def find_action(actions: Rows, wanted: str) -> tuple[int, str]:
+    """Return id and name of the action that ``wanted`` means: its id, or its name in any spelling.
 
     :param actions: emnify's lookup.
     :raises ValueError: naming all actions, when there is none like it.
+    :raises EmnifyServerError: when it may be one of which emnify gives no id or no description.
     """
-    plain = _plain(wanted)
-    for action in actions:
-        if plain in {str(action["id"]), _plain(str(action.get("description")))}:
-            return action
-    there = ", ".join(f"{action.get('description')!r} ({action['id']})" for action in actions)
+    named = {
+        key: name
+        for row in actions
+        if (key := number(row, "id")) is not None and _plain(name := str(row.get("description") or ""))
+    }
+    for key, name in named.items():
+        if _plain(wanted) in {str(key), _plain(name)}:
+            return key, name
+    there = ", ".join(f"{name!r} ({key})" for key, name in named.items())
+    if len(named) < len(actions):
+        raise EmnifyServerError(
+            f"The list of actions could not be read: one has no id or no description, and {wanted!r} is none "
+            f"of the others: {there}"
+        )
     raise ValueError(f"action: {wanted!r} is none of emnify's: {there}")
 
 
-def _plain(action: Any) -> str:
-    """Return an action without case, blanks and hyphens.
-
-    :raises ValueError: when it is neither an id nor a name.
-    """
-    text = "" if isinstance(action, bool) or not isinstance(action, (int, str)) else str(action)
-    plain = re.sub(r"[\W_]+", " ", text).strip().lower()
-    if not plain:
-        raise ValueError(f"action: {action!r} is neither an id nor a name")
-    return plain
+def _plain(action: str) -> str:
+    """Return an action without case, blanks and hyphens."""
+    return re.sub(r"[\W_]+", " ", action).strip().lower()

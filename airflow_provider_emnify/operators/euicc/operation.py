@@ -1,4 +1,4 @@
-"""Operations on eSIMs as tasks: on single eUICCs, and (from another module) on many SIMs at once."""
+"""Operations on single eUICCs, as a task. Imported as :mod:`airflow_provider_emnify.operators.euicc`."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from airflow_provider_emnify.api.transport.answers import part
 from airflow_provider_emnify.api.transport.recover import BEGINNING
 from airflow_provider_emnify.api.values import parse_ids
 from airflow_provider_emnify.arguments import (
+    Argument,
     MaskedArgument,
-    as_given,
-    check_early,
-    is_known,
+    optional,
     parse_bool,
+    parse_text,
     shorten,
 )
 from airflow_provider_emnify.links import EmnifySimsLink
@@ -27,18 +27,37 @@ from airflow_provider_emnify.operators.euicc.base import (
     find_action,
     state_of,
 )
-from airflow_provider_emnify.operators.euicc.sim_operation import EmnifySimOperationOperator
 from airflow_provider_emnify.operators.idempotency.batch import for_each
 from airflow_provider_emnify.operators.idempotency.create_once import Attempt, create_once
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
 
     from airflow_provider_emnify.airflow_names import Context
     from airflow_provider_emnify.api.types import Row, Rows
+    from airflow_provider_emnify.arguments import Ids
 
 _ICCID = re.compile(r"\d{18,22}")
 _UNREAD = "eUICC "  # before the id of one whose eID is not known
+
+
+def _iccid(value: Any, field: str) -> str:
+    text = "" if isinstance(value, bool) else str(value).strip()
+    if not _ICCID.fullmatch(text):
+        raise ValueError(f"{field}: {value!r} is not a valid ICCID; give its digits, with the check digit")
+    return text
+
+
+def _whole_seconds(value: Any, field: str) -> int:
+    if isinstance(value, timedelta):
+        value = value.total_seconds()
+    try:
+        seconds = 0 if isinstance(value, bool) else int(float(value))
+    except (TypeError, ValueError, OverflowError):
+        seconds = 0
+    if seconds <= 0:
+        raise ValueError(f"{field}: {value!r} is not a valid number of seconds; give 1 or more")
+    return seconds
 
 
 class EmnifyEuiccOperationOperator(EmnifyOperationOperator):
@@ -79,12 +98,14 @@ class EmnifyEuiccOperationOperator(EmnifyOperationOperator):
     :param poll_interval: Seconds (or a timedelta) between two looks. Default 60.
     :param timeout: Seconds (or a timedelta) until the wait times out; the operations go on at emnify.
         Default 2 days.
+    :param on_timeout: When time runs out, ``"fail"`` (default), or ``"return"`` the report so far.
     :param cancel_on_kill: Whether to cancel what this task scheduled when someone marks it failed while it
         waits, or clears it in a worker (default True). emnify may refuse that; the log says so. A deferred
         task that is cleared goes on waiting for it.
     :param emnify_conn_id: The connection to emnify.
-    :returns: ``{"operation_ids": ["12/..."], "succeeded": 1, "failed": {eID: reason}}``; the ids are as
-        ``EmnifyEuiccOperationSensor`` takes them.
+    :returns: ``{"operation_ids": ["12/..."], "succeeded": 1, "failed": {eID: reason}, "pending": []}``; the
+        ids are as ``EmnifyEuiccOperationSensor`` takes them; ``pending`` are the eIDs where it
+        was not over yet.
     :raises EmnifyPartialError: naming the eIDs where it failed and where it was done.
     :raises AirflowFailException: for an unknown action or eUICC, when time runs out, and for any other
         permanent error.
@@ -105,13 +126,17 @@ class EmnifyEuiccOperationOperator(EmnifyOperationOperator):
     operator_extra_links = (EmnifySimsLink(),)
     kind: ClassVar[str] = "euicc_operation"
 
-    activation_code = MaskedArgument(as_given)
+    euicc_ids = Argument(parse_ids)
+    iccid_with_luhn = Argument(optional(_iccid))
+    activation_code = MaskedArgument(optional(parse_text))
+    enable = Argument(optional(parse_bool))
+    rollback = Argument(optional(parse_bool))
+    validity_period = Argument(optional(_whole_seconds))
 
     def __init__(
         self,
         *,
-        euicc_ids: Any,
-        action: int | str,
+        euicc_ids: Ids,
         iccid_with_luhn: str | None = None,
         activation_code: str | None = None,
         enable: bool | str | None = None,
@@ -119,13 +144,7 @@ class EmnifyEuiccOperationOperator(EmnifyOperationOperator):
         validity_period: float | timedelta | str | None = None,
         **kwargs: Any,
     ) -> None:
-        super().__init__(action=action, **kwargs)
-        check_early(parse_ids, euicc_ids, "euicc_ids")
-        check_early(_iccid, iccid_with_luhn)
-        check_early(_flag, enable, "enable")
-        check_early(_flag, rollback, "rollback")
-        if is_known(validity_period) or isinstance(validity_period, timedelta):
-            _validity(validity_period)
+        super().__init__(**kwargs)
         self.euicc_ids = euicc_ids
         self.iccid_with_luhn = iccid_with_luhn
         self.activation_code = activation_code
@@ -135,19 +154,12 @@ class EmnifyEuiccOperationOperator(EmnifyOperationOperator):
 
     def execute(self, context: Context) -> Any:
         """Look for what is under way, schedule the rest, and wait."""
-        ids = parse_ids(self.euicc_ids, "euicc_ids")
-        how: dict[str, Any] = {
-            "iccid_with_luhn": _iccid(self.iccid_with_luhn),
-            "activation_code": self.activation_code or None,
-            "enable": _flag(self.enable, "enable"),
-            "rollback": _flag(self.rollback, "rollback"),
-            "validity_period": _validity(self.validity_period),
-        }
+        ids = self.euicc_ids
         if not ids:
             self.log.info("No eUICCs given: nothing to do")
-            return {"operation_ids": [], "succeeded": 0, "failed": {}}
+            return self.follow(self.action, {}, [], {})
         attempt = Attempt(self, context)
-        action = find_action(self.client.euiccs.operation_actions(), self.action)
+        action_id, action = find_action(self.client.euiccs.operation_actions(), self.action)
         names = self._names(ids)
         found: dict[int, Row] = {}
 
@@ -156,18 +168,18 @@ class EmnifyEuiccOperationOperator(EmnifyOperationOperator):
                 attempt,
                 lock=("eUICC operations", euicc_id),
                 look=lambda: self._latest(euicc_id),
-                decide=lambda rows, may_be_ours: self._decide(euicc_id, action["id"], rows, may_be_ours),
-                create=lambda _: self._schedule(euicc_id, action["id"], how),
+                decide=lambda rows, may_be_ours: self._decide(euicc_id, action_id, rows, may_be_ours),
+                create=lambda _: self._schedule(euicc_id, action_id),
                 always_look=True,
                 each_run=bool(self.activation_code),  # what another run downloads is not known
             )
             if not is_new:
                 self.log.info("%s: operation %s is under way or done", names[euicc_id], found[euicc_id]["id"])
 
-        what = f"schedule {action['description']!r} on eUICC"
+        what = f"schedule {action!r} on eUICC"
         self.log.info(
             "%s: scheduling it on %d eUICCs (%s), where it is not under way or done",
-            action["description"],
+            action,
             len(ids),
             shorten([*names.values()]),
         )
@@ -175,7 +187,7 @@ class EmnifyEuiccOperationOperator(EmnifyOperationOperator):
         refused = for_each(ids, schedule, label=shown.__getitem__, what=what, fail_on_error=False)
         done = [key for key, row in found.items() if state_of(self.kind, row) == OperationState.SUCCEEDED]
         return self.follow(
-            str(action["description"]),
+            action,
             {f"{key}/{row['id']}": [names[key]] for key, row in found.items() if key not in done},
             [names[key] for key in done],
             {names[key]: str(error) for key, error in refused.items()},
@@ -216,8 +228,16 @@ class EmnifyEuiccOperationOperator(EmnifyOperationOperator):
             self._read_eids([euicc_id])  # says so when there is no such eUICC
             raise
 
-    def _schedule(self, euicc_id: int, action_id: int, how: Mapping[str, Any]) -> Row:
-        row = self.client.euiccs.schedule_operation(euicc_id, action_id=action_id, **how)
+    def _schedule(self, euicc_id: int, action_id: int) -> Row:
+        row = self.client.euiccs.schedule_operation(
+            euicc_id,
+            action_id=action_id,
+            iccid_with_luhn=self.iccid_with_luhn,
+            activation_code=self.activation_code,
+            enable=self.enable,
+            rollback=self.rollback,
+            validity_period=self.validity_period,
+        )
         self._can_be_cancelled(euicc_id, row)
         return row
 
@@ -238,48 +258,8 @@ class EmnifyEuiccOperationOperator(EmnifyOperationOperator):
 
     def _is_like(self, row: Row, action_id: int) -> bool:
         return part(row, "action").get("id") == action_id and (
-            _iccid(self.iccid_with_luhn) in {None, row.get("iccid_with_luhn")}
+            self.iccid_with_luhn in {None, row.get("iccid_with_luhn")}
         )
 
     def _can_be_cancelled(self, euicc_id: int, row: Row) -> None:
         self.began("euiccs.cancel_operation", euicc_id=euicc_id, operation_id=row["id"])
-
-
-def _iccid(value: Any) -> str | None:
-    """Return an ICCID, None for nothing.
-
-    :raises ValueError: for anything else.
-    """
-    if value is None or value == "":
-        return None
-    text = "" if isinstance(value, bool) else str(value).strip()
-    if not _ICCID.fullmatch(text):
-        raise ValueError(
-            f"iccid_with_luhn: {value!r} is not a valid ICCID; give its digits, with the check digit"
-        )
-    return text
-
-
-def _flag(value: Any, field: str) -> bool | None:
-    return None if value is None or value in {"", "None"} else parse_bool(value, field)
-
-
-def _validity(value: Any) -> int | None:
-    """Return a length of time in whole seconds, None for nothing.
-
-    :raises ValueError: when it is none, or not longer than nothing.
-    """
-    if value is None or value == "":
-        return None
-    if isinstance(value, timedelta):
-        value = value.total_seconds()
-    try:
-        seconds = 0 if isinstance(value, bool) else int(float(value))
-    except (TypeError, ValueError):
-        seconds = 0
-    if seconds <= 0:
-        raise ValueError(f"validity_period: {value!r} is not a valid number of seconds; give 1 or more")
-    return seconds
-
-
-__all__ = ["EmnifyEuiccOperationOperator", "EmnifySimOperationOperator"]

@@ -11,7 +11,7 @@ from airflow_provider_emnify.api.resources.few import read_rows
 from airflow_provider_emnify.api.transport.answers import part, parts
 from airflow_provider_emnify.api.transport.recover import BEGINNING
 from airflow_provider_emnify.api.values import parse_ids, parse_texts
-from airflow_provider_emnify.arguments import check_early, parse_optional_id, shorten
+from airflow_provider_emnify.arguments import Argument, parse_optional_id, shorten
 from airflow_provider_emnify.links import EmnifySimsLink
 from airflow_provider_emnify.operators.euicc.base import (
     EmnifyOperationOperator,
@@ -26,12 +26,25 @@ if TYPE_CHECKING:
 
     from airflow_provider_emnify.airflow_names import Context
     from airflow_provider_emnify.api.types import Row, Rows
+    from airflow_provider_emnify.arguments import Ids, OneId
 
 Target = tuple[str, int | str]
 Earlier = dict[Target, tuple[str, bool]]
 
 _EID = re.compile(r"\d{32}")
 _LONG_AGO = timedelta(days=7)  # an operation that began before that is over
+
+
+def _eids(value: Any, field: str) -> list[str]:
+    """Return the eIDs that ``value`` means.
+
+    :raises ValueError: for what is none.
+    """
+    eids = parse_texts(value, field)
+    wrong = [eid for eid in eids if not _EID.fullmatch(eid)]
+    if wrong:
+        raise ValueError(f"{field}: {shorten(wrong)} is not a valid eID; an eID has 32 digits")
+    return eids
 
 
 class EmnifySimOperationOperator(EmnifyOperationOperator):
@@ -63,11 +76,13 @@ class EmnifySimOperationOperator(EmnifyOperationOperator):
     :param poll_interval: Seconds (or a timedelta) between two looks. Default 60.
     :param timeout: Seconds (or a timedelta) until the wait times out; the operations go on at emnify.
         Default 2 days.
+    :param on_timeout: When time runs out, ``"fail"`` (default), or ``"return"`` the report so far.
     :param cancel_on_kill: Say in the log which operations go on when the task is killed in a worker (default
         True). emnify has no call that cancels them.
     :param emnify_conn_id: The connection to emnify.
-    :returns: ``{"operation_ids": [...], "succeeded": 2, "failed": {eID: reason}}``; the ids are as
-        ``EmnifySimOperationSensor`` takes them.
+    :returns: ``{"operation_ids": [...], "succeeded": 2, "failed": {eID: reason}, "pending": []}``; the
+        ids are as ``EmnifySimOperationSensor`` takes them; ``pending`` are the eIDs where it
+        was not over yet.
     :raises ValueError: when the DAG is parsed, without SIMs and eIDs.
     :raises EmnifyPartialError: naming the eIDs where it failed and where it was done.
     :raises AirflowFailException: for an unknown action or SIM, when time runs out, and for any other
@@ -80,21 +95,21 @@ class EmnifySimOperationOperator(EmnifyOperationOperator):
     operator_extra_links = (EmnifySimsLink(),)
     kind: ClassVar[str] = "sim_operation"
 
+    sim_ids = Argument(parse_ids)
+    eids = Argument(_eids)
+    product_id = Argument(parse_optional_id)
+
     def __init__(
         self,
         *,
-        action: int | str,
-        sim_ids: Any = None,
-        eids: Any = None,
-        product_id: int | str | None = None,
+        sim_ids: Ids | None = None,
+        eids: Ids | None = None,
+        product_id: OneId | None = None,
         **kwargs: Any,
     ) -> None:
-        super().__init__(action=action, **kwargs)
+        super().__init__(**kwargs)
         if sim_ids is None and eids is None:
             raise ValueError("sim_ids, eids: give one of them, or both")
-        check_early(parse_ids, sim_ids, "sim_ids")
-        check_early(_eids, eids)
-        check_early(parse_optional_id, product_id, "product_id")
         self.sim_ids = sim_ids
         self.eids = eids
         self.product_id = product_id
@@ -102,35 +117,34 @@ class EmnifySimOperationOperator(EmnifyOperationOperator):
 
     def execute(self, context: Context) -> Any:
         """Look for what is under way, begin the rest, and wait."""
-        targets: list[Target] = [("sim", sim_id) for sim_id in parse_ids(self.sim_ids, "sim_ids")]
-        targets += [("eid", eid) for eid in _eids(self.eids)]
-        product_id = parse_optional_id(self.product_id, "product_id")
+        targets: list[Target] = [("sim", sim_id) for sim_id in self.sim_ids]
+        targets += [("eid", eid) for eid in self.eids]
         if not targets:
             self.log.info("No SIMs given: nothing to do")
-            return {"operation_ids": [], "succeeded": 0, "failed": {}}
+            return self.follow(self.action, {}, [], {})
         operations = self.client.sim_operations
-        action = find_action(operations.actions(), self.action)
+        action_id, action = find_action(operations.actions(), self.action)
         names = self._names(targets)
         under_way: Earlier = {}
 
         def decide(rows: Rows, may_be_ours: Callable[[Row], bool]) -> Earlier | None:
-            under_way.update(self._under_way(names, action, product_id, rows, may_be_ours))
+            under_way.update(self._under_way(names, action_id, rows, may_be_ours))
             return under_way if len(under_way) == len(names) else None
 
         def trigger(_: Rows) -> Earlier:
             new = [target for target in targets if target not in under_way]
             self.log.info(
                 "%s: beginning it for %d SIMs (%s); under way or done for %d",
-                action["description"],
+                action,
                 len(new),
                 shorten([names[target] for target in new]),
                 len(under_way),
             )
             row = operations.trigger(
-                action_id=action["id"],
+                action_id=action_id,
                 sim_ids=[int(key) for kind, key in new if kind == "sim"] or None,
                 eids=[str(key) for kind, key in new if kind == "eid"] or None,
-                product_id=product_id,
+                product_id=self.product_id,
             )
             return under_way | dict.fromkeys(new, (str(row["id"]), False))
 
@@ -148,7 +162,7 @@ class EmnifySimOperationOperator(EmnifyOperationOperator):
             if not is_done:
                 pending.setdefault(operation_id, []).append(names[target])
         self._running = [*pending]
-        result = self.follow(str(action["description"]), pending, done, {})
+        result = self.follow(action, pending, done, {})
         self._running = []
         return result
 
@@ -186,8 +200,7 @@ class EmnifySimOperationOperator(EmnifyOperationOperator):
     def _under_way(
         self,
         names: Mapping[Target, str],
-        action: Row,
-        product_id: int | None,
+        action_id: int,
         rows: Rows,
         may_be_ours: Callable[[Row], bool],
     ) -> Earlier:
@@ -198,8 +211,8 @@ class EmnifySimOperationOperator(EmnifyOperationOperator):
         found: Earlier = {}
         left = set(names)
         for row in rows:
-            same = _is_like(row, action, product_id)
-            for target in [target for target in left if _covers(row, target)]:
+            same = self._is_like(row, action_id)
+            for target in [target for target in names if target in left and _covers(row, target)]:
                 state = self._state(row, names[target])
                 is_done = state == OperationState.SUCCEEDED and may_be_ours(row)
                 if same and (state == OperationState.PENDING or is_done):
@@ -230,10 +243,9 @@ class EmnifySimOperationOperator(EmnifyOperationOperator):
         failed = {str(error.get("eid")) for error in row.get("error") or []}
         return OperationState.FAILED if name in failed else OperationState.SUCCEEDED
 
-
-def _is_like(row: Row, action: Row, product_id: int | None) -> bool:
-    product = part(row, "product").get("id")  # emnify's own choice when none was asked for
-    return bool(part(row, "action").get("id") == action["id"] and product_id in {None, product})
+    def _is_like(self, row: Row, action_id: int) -> bool:
+        product = part(row, "product").get("id")  # emnify's own choice when none was asked for
+        return part(row, "action").get("id") == action_id and self.product_id in {None, product}
 
 
 def _covers(row: Row, target: Target) -> bool:
@@ -242,15 +254,3 @@ def _covers(row: Row, target: Target) -> bool:
         part(there, "sim").get("id") == key if kind == "sim" else there.get("eid") == key
         for there in parts(row, "target")
     )
-
-
-def _eids(value: Any) -> list[str]:
-    """Return the eIDs that ``value`` means.
-
-    :raises ValueError: for what is none.
-    """
-    eids = parse_texts(value, "eids")
-    wrong = [eid for eid in eids if not _EID.fullmatch(eid)]
-    if wrong:
-        raise ValueError(f"eids: {shorten(wrong)} is not a valid eID; an eID has 32 digits")
-    return eids

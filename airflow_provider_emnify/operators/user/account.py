@@ -1,4 +1,4 @@
-"""Users as tasks: create, invite, update, delete, give roles."""
+"""Users as tasks: create, invite, update, delete."""
 
 from __future__ import annotations
 
@@ -12,40 +12,66 @@ from airflow_provider_emnify.api import (
 from airflow_provider_emnify.api.transport.answers import number, part
 from airflow_provider_emnify.api.values import parse_ids
 from airflow_provider_emnify.arguments import (
-    check_early,
-    parse_choice,
+    Argument,
+    confirmed,
+    is_nothing,
+    one_of,
+    optional,
     parse_optional_id,
     parse_text,
-    require_confirmation,
+    status_in,
 )
 from airflow_provider_emnify.links import EmnifyUsersLink
 from airflow_provider_emnify.operators.base import EmnifyBaseOperator
 from airflow_provider_emnify.operators.idempotency.attempt import Attempt
-from airflow_provider_emnify.operators.user.roles import (
-    EmnifyAssignUserRolesOperator,
-    get_user,
-    give_roles,
-    one_user,
-)
+from airflow_provider_emnify.operators.user.roles import get_user, give_roles, one_user
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from airflow_provider_emnify.airflow_names import Context
     from airflow_provider_emnify.api.types import Row
-
-__all__ = [
-    "EmnifyAssignUserRolesOperator",
-    "EmnifyCreateUserOperator",
-    "EmnifyDeleteUserOperator",
-    "EmnifyInviteUserOperator",
-    "EmnifyUpdateUserOperator",
-]
-
-_IF_EXISTS = ("fail", "skip", "update")
+    from airflow_provider_emnify.arguments import Ids, OneId
 
 
-class EmnifyCreateUserOperator(EmnifyBaseOperator):
+class _NewUserOperator(EmnifyBaseOperator):
+    """Base of the two that bring in a user."""
+
+    template_fields: Sequence[str] = ("emnify_conn_id", "username", "name", "organisation_id", "role_ids")
+    operator_extra_links = (EmnifyUsersLink(),)
+    idempotent: ClassVar[bool] = True
+
+    username = Argument(parse_text)
+    name = Argument(parse_text)
+    organisation_id = Argument(parse_optional_id)
+    role_ids = Argument(parse_ids)
+
+    def __init__(
+        self,
+        *,
+        username: str,
+        name: str,
+        organisation_id: OneId | None = None,
+        role_ids: Ids | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.username = username
+        self.name = name
+        self.organisation_id = organisation_id
+        self.role_ids = role_ids
+
+    def _about(self) -> Row:
+        """Return what emnify is told of the user."""
+        return {
+            "username": self.username,
+            "name": self.name,
+            "organisation_id": self.organisation_id,
+            "role_ids": self.role_ids or None,
+        }
+
+
+class EmnifyCreateUserOperator(_NewUserOperator):
     """Create a user, who gets an email with an activation link.
 
     A user is known by the username, so it is looked for first and a task that runs again does not fail on
@@ -71,47 +97,22 @@ class EmnifyCreateUserOperator(EmnifyBaseOperator):
     Vendor page: https://docs.emnify.com/developers/api/user-management/user-per-page-sort-by-q-and-page-post
     """
 
-    template_fields: Sequence[str] = ("emnify_conn_id", "username", "name", "organisation_id", "role_ids")
-    operator_extra_links = (EmnifyUsersLink(),)
-    idempotent: ClassVar[bool] = True
+    if_exists = Argument(one_of("fail", "skip", "update"))
 
-    def __init__(
-        self,
-        *,
-        username: str,
-        name: str,
-        organisation_id: int | str | None = None,
-        role_ids: Any = None,
-        if_exists: Literal["skip", "fail", "update"] = "skip",
-        **kwargs: Any,
-    ) -> None:
+    def __init__(self, *, if_exists: Literal["skip", "fail", "update"] = "skip", **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        check_early(parse_text, username, "username")
-        check_early(parse_text, name, "name")
-        check_early(parse_optional_id, organisation_id, "organisation_id")
-        check_early(parse_ids, role_ids, "role_ids")
-        parse_choice(if_exists, _IF_EXISTS, "if_exists")
-        self.username = username
-        self.name = name
-        self.organisation_id = organisation_id
-        self.role_ids = role_ids
         self.if_exists = if_exists
 
     def execute(self, context: Context) -> int:
         """Look for the user, then create it or do what ``if_exists`` says."""
-        attempt = Attempt(self, context)
-        username, name = parse_text(self.username, "username"), parse_text(self.name, "name")
-        organisation_id = parse_optional_id(self.organisation_id, "organisation_id")
-        role_ids = parse_ids(self.role_ids, "role_ids")
+        attempt, username = Attempt(self, context), self.username
         users = self.client.users
         try:
             user = users.get(username)
         except EmnifyNotFoundError:
             self.log.info("Creating user %s", username)
             try:
-                created = users.create(
-                    username=username, name=name, organisation_id=organisation_id, role_ids=role_ids or None
-                )
+                created = users.create(**self._about())
             except EmnifyConflictError as conflict:
                 user = _found(users, username, conflict)  # someone else was quicker
             else:
@@ -119,13 +120,13 @@ class EmnifyCreateUserOperator(EmnifyBaseOperator):
                 return int(created["id"])
         user_id = int(user["id"])
         if self.if_exists == "update":
-            self._same_organisation(user, organisation_id)
-            if user.get("name") != name:
+            self._check_organisation(user)
+            if user.get("name") != self.name:
                 self.log.info("User %s exists as %s: renaming it", username, user_id)
-                users.update(user_id, name=name)
-            if role_ids:
-                give_roles(self, user, role_ids, replace=True)
-        elif self.if_exists == "skip" or (user.get("name") == name and attempt.created(user)):
+                users.update(user_id, name=self.name)
+            if self.role_ids:
+                give_roles(self, user, self.role_ids, replace=True)
+        elif self.if_exists == "skip" or (user.get("name") == self.name and attempt.created(user)):
             self.log.info("User %s exists as %s: nothing to do", username, user_id)
         else:
             raise ValueError(
@@ -134,17 +135,16 @@ class EmnifyCreateUserOperator(EmnifyBaseOperator):
             )
         return user_id
 
-    @staticmethod
-    def _same_organisation(user: Row, organisation_id: int | None) -> None:
+    def _check_organisation(self, user: Row) -> None:
         there = number(part(user, "organisation"), "id")
-        if organisation_id is not None and there is not None and there != organisation_id:
+        if self.organisation_id is not None and there not in {None, self.organisation_id}:
             raise ValueError(
                 f"organisation_id: user {user['id']} is in organisation {there} and cannot be moved to "
-                f"{organisation_id}"
+                f"{self.organisation_id}"
             )
 
 
-class EmnifyInviteUserOperator(EmnifyBaseOperator):
+class EmnifyInviteUserOperator(_NewUserOperator):
     """Invite a user to a Workspace; a user who does not exist yet is created. emnify sends no email.
 
     A user who is in the Workspace already is no error, so that the task can run again.
@@ -165,42 +165,13 @@ class EmnifyInviteUserOperator(EmnifyBaseOperator):
     Vendor page: https://docs.emnify.com/developers/api/password-management-and-activation/user-v-2-invitation
     """
 
-    template_fields: Sequence[str] = ("emnify_conn_id", "username", "name", "organisation_id", "role_ids")
-    operator_extra_links = (EmnifyUsersLink(),)
-    idempotent: ClassVar[bool] = True
-
-    def __init__(
-        self,
-        *,
-        username: str,
-        name: str,
-        organisation_id: int | str | None = None,
-        role_ids: Any = None,
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(**kwargs)
-        check_early(parse_text, username, "username")
-        check_early(parse_text, name, "name")
-        check_early(parse_optional_id, organisation_id, "organisation_id")
-        check_early(parse_ids, role_ids, "role_ids")
-        self.username = username
-        self.name = name
-        self.organisation_id = organisation_id
-        self.role_ids = role_ids
-
     def execute(self, context: Context) -> int:
         """Send the invitation, or find the user whom an earlier one brought in."""
         del context
-        username = parse_text(self.username, "username")
-        users = self.client.users
+        username, users = self.username, self.client.users
         self.log.info("Inviting %s", username)
         try:
-            invited = users.invite(
-                username=username,
-                name=parse_text(self.name, "name"),
-                organisation_id=parse_optional_id(self.organisation_id, "organisation_id"),
-                role_ids=parse_ids(self.role_ids, "role_ids") or None,
-            )
+            invited = users.invite(**self._about())
         except EmnifyConflictError as conflict:
             self.log.info("%s is in the Workspace already (%s)", username, conflict.message)
             return int(_found(users, username, conflict)["id"])
@@ -230,22 +201,22 @@ class EmnifyUpdateUserOperator(EmnifyBaseOperator):
     template_fields: Sequence[str] = ("emnify_conn_id", "user_id", "name", "username", "status")
     operator_extra_links = (EmnifyUsersLink(),)
 
+    user_id = Argument(one_user)
+    name = Argument(optional(parse_text))
+    username = Argument(optional(parse_text))
+    status = Argument(optional(status_in(UserStatus.ACTIVE, UserStatus.SUSPENDED)))
+
     def __init__(
         self,
         *,
-        user_id: int | str,
+        user_id: OneId,
         name: str | None = None,
         username: str | None = None,
         status: UserStatus | int | str | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        check_early(one_user, user_id)
-        for value, field in ((name, "name"), (username, "username")):
-            if value is not None:
-                check_early(parse_text, value, field)
-        check_early(_user_status, status)
-        if name is None and username is None and status is None:
+        if is_nothing(name) and is_nothing(username) and is_nothing(status):
             raise ValueError("name, username, status: give at least one of them to change")
         self.user_id = user_id
         self.name = name
@@ -257,14 +228,11 @@ class EmnifyUpdateUserOperator(EmnifyBaseOperator):
         del context
         users = self.client.users
         user = get_user(users, self.user_id, also=self.username)
-        status = _user_status(self.status)
-        wanted: dict[str, Any] = {}
-        if self.name is not None and parse_text(self.name, "name") != user.get("name"):
-            wanted["name"] = parse_text(self.name, "name")
-        if self.username is not None and parse_text(self.username, "username") != user.get("username"):
-            wanted["username"] = parse_text(self.username, "username")
-        if status is not None and status != _status_of(user):
-            wanted["status"] = status
+        there = {"name": user.get("name"), "username": user.get("username"), "status": _status_of(user)}
+        asked: Row = {"name": self.name, "username": self.username, "status": self.status}
+        wanted = {
+            field: value for field, value in asked.items() if value is not None and value != there[field]
+        }
         if wanted:
             self.log.info("User %s: changing %s", user["id"], ", ".join(wanted))
             users.update(int(user["id"]), **wanted)
@@ -294,18 +262,18 @@ class EmnifyDeleteUserOperator(EmnifyBaseOperator):
     operator_extra_links = (EmnifyUsersLink(),)
     idempotent: ClassVar[bool] = True
 
-    def __init__(self, *, user_id: int | str, confirm: bool = False, **kwargs: Any) -> None:
+    user_id = Argument(one_user)
+    confirm = Argument(confirmed("deleting a user"))
+
+    def __init__(self, *, user_id: OneId, confirm: bool = False, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        check_early(one_user, user_id)
-        require_confirmation(confirm, "deleting a user")
         self.user_id = user_id
         self.confirm = confirm
 
     def execute(self, context: Context) -> list[int]:
         """Look for the user, and delete it."""
         del context
-        users = self.client.users
-        wanted = one_user(self.user_id)
+        users, wanted = self.client.users, self.user_id
         gone = [wanted] if isinstance(wanted, int) else []
         try:
             user = users.get(wanted)
@@ -324,18 +292,6 @@ def _found(users: Any, username: str, conflict: EmnifyConflictError) -> Row:
     except EmnifyNotFoundError:
         raise conflict from None
     return user
-
-
-def _user_status(value: Any) -> UserStatus | None:
-    if value is None or value == "":
-        return None
-    try:
-        status = UserStatus.parse(value)
-    except ValueError as error:
-        raise ValueError(f"status: {error}") from None
-    if status is UserStatus.ACTIVATION_PENDING:
-        raise ValueError("status: a user cannot be set back to activation pending; give active or suspended")
-    return status
 
 
 def _status_of(user: Mapping[str, Any]) -> UserStatus | None:

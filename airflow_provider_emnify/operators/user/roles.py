@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from airflow_provider_emnify.api import EmnifyConflictError, EmnifyNotFoundError, EmnifyServerError
 from airflow_provider_emnify.api.transport.answers import number, parts
 from airflow_provider_emnify.api.values import parse_ids, parse_user_ids
-from airflow_provider_emnify.arguments import check_early, shorten
+from airflow_provider_emnify.arguments import Argument, parse_bool, shorten
 from airflow_provider_emnify.links import EmnifyUsersLink
 from airflow_provider_emnify.operators.base import EmnifyBaseOperator
 
@@ -16,6 +16,18 @@ if TYPE_CHECKING:
 
     from airflow_provider_emnify.airflow_names import Context
     from airflow_provider_emnify.api.types import Row
+    from airflow_provider_emnify.arguments import Ids, OneId
+
+
+def one_user(value: Any, field: str) -> int | str:
+    """Return the one id or username that ``value`` means.
+
+    :raises ValueError: when it is none, or several.
+    """
+    users = parse_user_ids(value, field)
+    if len(users) != 1:
+        raise ValueError(f"{field}: {value!r} is not one user; give an id or a username")
+    return users[0]
 
 
 class EmnifyAssignUserRolesOperator(EmnifyBaseOperator):
@@ -40,12 +52,12 @@ class EmnifyAssignUserRolesOperator(EmnifyBaseOperator):
     operator_extra_links = (EmnifyUsersLink(),)
     idempotent: ClassVar[bool] = True
 
-    def __init__(self, *, user_id: int | str, role_ids: Any, replace: bool = False, **kwargs: Any) -> None:
+    user_id = Argument(one_user)
+    role_ids = Argument(parse_ids)
+    replace = Argument(parse_bool)
+
+    def __init__(self, *, user_id: OneId, role_ids: Ids, replace: bool = False, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        check_early(one_user, user_id)
-        check_early(parse_ids, role_ids, "role_ids")
-        if not isinstance(replace, bool):
-            raise ValueError(f"replace: {replace!r} is neither True nor False")  # noqa: TRY004 - as all bad arguments
         self.user_id = user_id
         self.role_ids = role_ids
         self.replace = replace
@@ -53,11 +65,11 @@ class EmnifyAssignUserRolesOperator(EmnifyBaseOperator):
     def execute(self, context: Context) -> list[int]:
         """Read the user's roles, and change what differs."""
         del context
-        role_ids = parse_ids(self.role_ids, "role_ids")
-        if not role_ids:
+        if not self.role_ids:
             self.log.info("No roles given: nothing to do")
             return []
-        return give_roles(self, get_user(self.client.users, self.user_id), role_ids, replace=self.replace)
+        user = get_user(self.client.users, self.user_id)
+        return give_roles(self, user, self.role_ids, replace=self.replace)
 
 
 def give_roles(operator: EmnifyBaseOperator, user: Row, role_ids: list[int], *, replace: bool) -> list[int]:
@@ -90,24 +102,12 @@ def give_roles(operator: EmnifyBaseOperator, user: Row, role_ids: list[int], *, 
     return [*(role_id for role_id in there if role_id not in surplus), *missing]
 
 
-def get_user(users: Any, user_id: Any, also: str | None = None) -> Row:
+def get_user(users: Any, user_id: int | str, also: str | None = None) -> Row:
     """Return a user by id or username; or, where an earlier try may have renamed it, by the new username."""
-    wanted = one_user(user_id)
     try:
-        user: Row = users.get(wanted)
+        user: Row = users.get(user_id)
     except EmnifyNotFoundError:
-        if also is None or isinstance(wanted, int):
+        if also is None or isinstance(user_id, int):
             raise
         user = users.get(also)
     return user
-
-
-def one_user(value: Any) -> int | str:
-    """Return the one id or username that ``value`` means.
-
-    :raises ValueError: when it is none, or several.
-    """
-    users = parse_user_ids(value, "user_id")
-    if len(users) != 1:
-        raise ValueError(f"user_id: {value!r} is not one user; give an id or a username")
-    return users[0]

@@ -6,9 +6,12 @@ import math
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import islice
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from airflow_provider_emnify.sandbox.http.answers import Answer, ApiError
+from airflow_provider_emnify.sandbox.http.index import Groups, Texts
+from airflow_provider_emnify.sandbox.world.records.table import Table
 
 if TYPE_CHECKING:
     from airflow_provider_emnify.sandbox.http.wire import Call
@@ -16,6 +19,30 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 Getter = Callable[["State", T], Any]
+
+
+@dataclass(frozen=True)
+class Check(Generic[T]):
+    """One criterion: the value of a field, and the test that it must pass."""
+
+    name: str
+    wanted: str
+    get: Getter[T]
+    test: Callable[[Any], bool]
+
+    def text(self, state: State) -> Callable[[T], str]:
+        """From a record to the text of the field, as it is searched."""
+        return lambda record: str(self.get(state, record) or "null").lower()
+
+    def key(self, state: State) -> Callable[[T], Any]:
+        """From a record to what groups it: the value, or whether there is none if that is asked for."""
+        if self.wanted == "null":
+            return lambda record: self.test(self.get(state, record))
+        return lambda record: self.get(state, record)
+
+    def fits(self, key: Any) -> bool:
+        """Tell whether the records of a group pass."""
+        return bool(key) if self.wanted == "null" else self.test(key)
 
 
 @dataclass(frozen=True)
@@ -28,7 +55,10 @@ class Listing(Generic[T]):
     :param default: Rows a page when nothing is asked for.
     :param maximum: Rows a page at most; more is cut silently.
     :param exact: Fields whose strings must be equal.
-    :param sortable: Fields to sort by, where these are not all.
+    :param known_by: Fields whose value leads to the id of the one record that can have it.
+    :param texts: Fields whose text is another in almost each record.
+    :param parts: The table of what a record holds, and the attribute there that names the record.
+    :param home: The organisation that a record belongs to; others than the caller's are not listed.
     """
 
     render: Callable[[State, T], Any]
@@ -36,11 +66,16 @@ class Listing(Generic[T]):
     default: int = 100
     maximum: int = 1000
     exact: frozenset[str] = field(default_factory=frozenset)
-    sortable: frozenset[str] | None = None
+    known_by: Mapping[str, Callable[[State, str], int | None]] = field(default_factory=dict)
+    texts: frozenset[str] = field(default_factory=frozenset)
+    parts: tuple[str, str] | None = None
+    home: Getter[T] | None = None
 
-    def answer(self, call: Call, rows: Collection[T]) -> Answer:
+    def answer(self, call: Call, rows: Collection[T] | Table[Any]) -> Answer:
         """Filter, sort and page ``rows``, which come in ascending order of their ids."""
         criteria = parse_criteria(call.query.get("q", ""))
+        if isinstance(rows, Table):
+            return self.page(call, self._find(call, rows, criteria))
         return self.page(call, self.filter(call.state, rows, criteria) if criteria else rows)
 
     def page(self, call: Call, rows: Collection[T]) -> Answer:
@@ -51,8 +86,10 @@ class Listing(Generic[T]):
         pages = math.ceil(len(rows) / per_page)
         current = max(1, min(number_in(call, "page", 1), pages))
         start = (current - 1) * per_page
+        end = start + per_page
+        shown = rows[start:end] if isinstance(rows, list) else islice(rows, start, end)
         return Answer(
-            body=[self.render(call.state, row) for row in islice(rows, start, start + per_page)],
+            body=[self.render(call.state, row) for row in shown],
             headers={
                 "X-Count-Per-Page": str(per_page),
                 "X-Current-Page": str(current),
@@ -64,23 +101,57 @@ class Listing(Generic[T]):
 
     def filter(self, state: State, rows: Iterable[T], criteria: Iterable[tuple[str, str]]) -> list[T]:
         """Return the rows that meet all criteria."""
-        tests = []
-        for name, wanted in criteria:
-            if name not in self.fields:
-                raise ApiError("InvalidQueryCriteria", f"Search criteria {name} is invalid")
-            tests.append((self.fields[name], _test(wanted, exact=name in self.exact)))
-        return [row for row in rows if all(test(get(state, row)) for get, test in tests)]
+        return _passing(state, rows, [self._check(*criterion) for criterion in criteria])
+
+    def _check(self, name: str, wanted: str) -> Check[T]:
+        if name not in self.fields:
+            raise ApiError("InvalidQueryCriteria", f"Search criteria {name} is invalid")
+        return Check(name, wanted.lower(), self.fields[name], _test(wanted, exact=name in self.exact))
+
+    def _find(self, call: Call, table: Table[Any], criteria: list[tuple[str, str]]) -> Collection[T]:
+        """Return the records of a table that meet all criteria, by way of an index."""
+        state, checks = call.state, [self._check(*criterion) for criterion in criteria]
+        if self.home is not None:
+            own = str(call.own)
+            checks.append(Check("", own, self.home, _test(own, exact=True)))
+        if not checks:
+            return table.values()
+        for check in checks:
+            if check.wanted != "null" and check.name in self.known_by:
+                record = table.get(self.known_by[check.name](state, check.wanted) or 0)
+                return _passing(state, [] if record is None else [record], checks)
+            if check.wanted != "null" and check.name in self.texts:
+                index = self._index(state, table, Texts, check.name, check.text(state))
+                return sorted(_passing(state, index.find(check.wanted), checks), key=attrgetter("id"))
+        names = tuple((check.name, check.wanted == "null") for check in checks)
+        keys = [check.key(state) for check in checks]
+        groups = self._index(state, table, Groups, names, lambda record: tuple(key(record) for key in keys))
+        found = groups.find(lambda key: all(map(Check.fits, checks, key)))
+        return _passing(state, table.values(), checks) if found is None else found
+
+    def _index(self, state: State, table: Table[Any], kind: type[Any], name: object, get: Any) -> Any:
+        if (kind, name) not in table.indexes:
+            index = table.indexes[kind, name] = kind(table, get)
+            if self.parts is not None:
+                parts, whole = self.parts
+                getattr(state, parts).listen(lambda part: index.written.add(getattr(part, whole) or 0))
+            table.settle()
+        return table.indexes[kind, name]
 
     def sort(self, state: State, rows: Iterable[T], order: str) -> list[T]:
         """Return the rows in the order that ``-a,b`` means; equal ones by ascending id."""
         ordered = list(rows)
         for key in reversed([part.strip() for part in order.split(",") if part.strip()]):
             name = key.lstrip("+-").strip()
-            if name not in self.fields or (self.sortable is not None and name not in self.sortable):
+            if name not in self.fields:
                 raise ApiError("InvalidSortCriteria", f"Sort criteria {name} is invalid")
             get = self.fields[name]
             ordered.sort(key=lambda row: _sort_key(get(state, row)), reverse=key.startswith("-"))
         return ordered
+
+
+def _passing(state: State, rows: Iterable[T], checks: list[Check[T]]) -> list[T]:
+    return [row for row in rows if all(check.test(check.get(state, row)) for check in checks)]
 
 
 def parse_criteria(query: str) -> list[tuple[str, str]]:
@@ -126,6 +197,12 @@ def number_in(call: Call, name: str, default: int) -> int:
     if not given.isascii() or not given.isdecimal():
         raise ApiError("BadRequest", f"{name} must be a positive whole number, not {given!r}.")
     return int(given) or default
+
+
+def number_after(prefix: str, digits: str) -> int | None:
+    """Return the number that follows a prefix, where nothing but digits does."""
+    rest = digits.removeprefix(prefix)
+    return int(rest) if digits.startswith(prefix) and rest.isascii() and rest.isdecimal() else None
 
 
 def _test(wanted: str, *, exact: bool) -> Callable[[Any], bool]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from airflow_provider_emnify.sandbox.http.answers import Answer, ApiError
-from airflow_provider_emnify.sandbox.http.query import Getter, Listing, attributes, labelled
+from airflow_provider_emnify.sandbox.http.query import Getter, Listing, attributes, labelled, number_after
 from airflow_provider_emnify.sandbox.http.wire import Body, Call, serves
 from airflow_provider_emnify.sandbox.routes.events import list_events
 from airflow_provider_emnify.sandbox.routes.render import (
@@ -16,7 +16,7 @@ from airflow_provider_emnify.sandbox.routes.render import (
 )
 from airflow_provider_emnify.sandbox.world import devices, provisioning
 from airflow_provider_emnify.sandbox.world.clock import date
-from airflow_provider_emnify.sandbox.world.records.fleet import Endpoint
+from airflow_provider_emnify.sandbox.world.records.fleet import ICCID, Endpoint
 
 if TYPE_CHECKING:
     from airflow_provider_emnify.sandbox.world.state import State
@@ -47,6 +47,11 @@ def _tags(state: State, endpoint: Endpoint) -> object:
     return endpoint.tags, *(state.tags[number].name for number in endpoint.tag_ids)
 
 
+def _of_card(state: State, iccid: str) -> int | None:
+    sim = state.sims.get(number_after(ICCID, iccid) or 0)
+    return sim.endpoint_id if sim else None
+
+
 _LISTING = Listing[Endpoint](
     endpoint_row,
     {
@@ -63,13 +68,20 @@ _LISTING = Listing[Endpoint](
     default=1000,
     maximum=1000,
     exact=frozenset({"id", "ip_address", "imei", "iccid", "iccid_with_luhn", "eid"}),
+    known_by={
+        "id": lambda state, wanted: number_after("", wanted),
+        "iccid": _of_card,
+        "iccid_with_luhn": lambda state, wanted: _of_card(state, wanted[:-1]),
+    },
+    texts=frozenset({"name", "ip_address", "imei", "eid"}),
+    parts=("sims", "endpoint_id"),
 )
 
 
 @serves("GET", "/api/v1/endpoint")
 def list_endpoints(call: Call) -> Answer:
     """List endpoints, by ascending id unless asked otherwise."""
-    return _LISTING.answer(call, call.state.endpoints.values())
+    return _LISTING.answer(call, call.state.endpoints)
 
 
 @serves("POST", "/api/v1/endpoint")

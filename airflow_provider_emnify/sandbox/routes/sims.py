@@ -2,22 +2,43 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from airflow_provider_emnify.api.enums import SimStatus
 from airflow_provider_emnify.sandbox.http.answers import Answer, ApiError, not_found
 from airflow_provider_emnify.sandbox.http.fields import integer, record, reference, validate_items
-from airflow_provider_emnify.sandbox.http.query import Listing, attributes, in_organisation, labelled
+from airflow_provider_emnify.sandbox.http.query import (
+    Listing,
+    attributes,
+    in_organisation,
+    labelled,
+    number_after,
+)
 from airflow_provider_emnify.sandbox.http.wire import Body, Call, serves
 from airflow_provider_emnify.sandbox.routes.bulk import applied, check_size, finished
 from airflow_provider_emnify.sandbox.routes.events import list_events
 from airflow_provider_emnify.sandbox.routes.render import sim_row
 from airflow_provider_emnify.sandbox.world import devices
 from airflow_provider_emnify.sandbox.world.clock import date
-from airflow_provider_emnify.sandbox.world.records.fleet import Sim
+from airflow_provider_emnify.sandbox.world.records.fleet import ICCID, IMSI, MSISDN, Sim
+
+if TYPE_CHECKING:
+    from airflow_provider_emnify.sandbox.world.state import State
 
 _UPDATE = {
     "status": reference(),
     **{key: record({"id": integer()}) for key in ("issuer_org", "reseller_org", "customer_org")},
 }
+
+
+def sim_number(digits: str) -> int | None:
+    """Return the id of the one SIM whose ICCID, IMSI or MSISDN these digits can be."""
+    return next(filter(None, (number_after(prefix, digits) for prefix in (ICCID, IMSI, MSISDN))), None)
+
+
+def _in_endpoint(state: State, wanted: str) -> int | None:
+    endpoint = state.endpoints.get(number_after("", wanted) or 0)
+    return endpoint.sim_id if endpoint else None
 
 
 _LISTING = Listing[Sim](
@@ -36,14 +57,21 @@ _LISTING = Listing[Sim](
     default=2000,
     maximum=2500,
     exact=frozenset({"id", "iccid", "iccid_with_luhn", "imsi", "msisdn", "endpoint", "eid"}),
+    known_by={
+        "id": lambda state, wanted: number_after("", wanted),
+        **{name: lambda state, wanted: sim_number(wanted) for name in ("iccid", "imsi", "msisdn")},
+        "iccid_with_luhn": lambda state, wanted: sim_number(wanted[:-1]),
+        "endpoint": _in_endpoint,
+    },
+    texts=frozenset({"eid"}),
+    home=lambda state, sim: sim.organisation_id,
 )
 
 
 @serves("GET", "/api/v1/sim")
 def list_sims(call: Call) -> Answer:
     """List SIMs; ``endpoint:null`` are those that are free."""
-    own = call.own
-    return _LISTING.answer(call, [sim for sim in call.state.sims.values() if sim.organisation_id == own])
+    return _LISTING.answer(call, call.state.sims)
 
 
 @serves("GET", "/api/v1/sim/{sim_id}")

@@ -71,6 +71,7 @@ def update_tag(call: Call) -> None:
         _check_name(call.state, body["name"], tag)
     color = _color(call.state, body)
     tag.name = body.get("name", tag.name)
+    call.state.endpoints.forget()  # they are found by the names of their tags
     tag.color_id = tag.color_id if color is None else color
 
 

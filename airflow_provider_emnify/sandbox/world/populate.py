@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 from typing import TYPE_CHECKING
 
 from airflow_provider_emnify.api.enums import Connectivity, EndpointStatus, EventSource, SimStatus, UserStatus
@@ -25,8 +24,6 @@ from airflow_provider_emnify.sandbox.world.state import (
 
 if TYPE_CHECKING:
     from airflow_provider_emnify.sandbox.world.state import State
-
-_LARGE_FLEET = 10_000
 
 
 def populate(state: State) -> None:
@@ -72,8 +69,7 @@ def _add_fleet(state: State) -> None:
             ip_address=ip_address(number),
             connectivity=Connectivity.ONLINE,
         )
-    if settings.endpoints >= _LARGE_FLEET:
-        gc.freeze()  # the fleet stays as long as the sandbox: the collector need not search it
+    state.endpoints.settle()
 
 
 def _add_past_events(state: State) -> None:

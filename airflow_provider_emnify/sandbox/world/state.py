@@ -31,6 +31,7 @@ from airflow_provider_emnify.sandbox.world.records.fleet import (
     Sms,
     Tag,
 )
+from airflow_provider_emnify.sandbox.world.records.table import Table
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container
@@ -119,8 +120,8 @@ class State:
         self.tags: dict[int, Tag] = {1: Tag(1, "sandbox"), 2: Tag(2, "tracker")}
         self.application_tokens: dict[int, ApplicationToken] = {}
         self.users: dict[int, User] = {}
-        self.sims: dict[int, Sim] = {}
-        self.endpoints: dict[int, Endpoint] = {}
+        self.sims: Table[Sim] = Table()
+        self.endpoints: Table[Endpoint] = Table()
         self.events: dict[int, Event] = {}
         self.quotas: dict[tuple[int, str], Quota] = {}
         """The quotas by endpoint and kind, ``data`` or ``sms``."""

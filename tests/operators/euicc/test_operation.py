@@ -63,7 +63,12 @@ class TestReport:
         assert deferral.timeout > timedelta(days=2)
         fleet.clock.advance(60)
         requests = fleet.requests
-        assert resume(operator, deferral) == {"operation_ids": keys(fleet), "succeeded": 3, "failed": {}}
+        assert resume(operator, deferral) == {
+            "operation_ids": keys(fleet),
+            "succeeded": 3,
+            "failed": {},
+            "pending": [],
+        }
         assert fleet.requests - requests == 4  # a token, and a look at each
 
     def test_or_in_the_worker(
@@ -73,9 +78,20 @@ class TestReport:
         monkeypatch.setenv("AIRFLOW_CONN_EMNIFY_DEFAULT", sandbox.airflow_connection)
         assert audit(sandbox).execute(context())["succeeded"] == 2
 
+    def test_the_report_so_far_can_be_the_result_when_time_runs_out(self, fleet: Sandbox) -> None:
+        operator = audit(fleet, deferrable=True, timeout=0, on_timeout="return")
+        deferral = deferred(operator)
+        first, *_ = fleet.state.euicc_operations.values()
+        first.final = fleet.clock.time()
+        report = resume(operator, deferral)
+        assert report["succeeded"] == 1
+        assert report["pending"] == [fleet.state.euiccs[key].eid for key in [*fleet.state.euiccs][1:]]
+        assert report["failed"] == {}
+
     def test_waiting_can_be_left_to_a_sensor(self, fleet: Sandbox) -> None:
         report = audit(fleet, wait_for_completion=False, deferrable=True).execute(context())
-        assert report == {"operation_ids": keys(fleet), "succeeded": 0, "failed": {}}
+        eids = [euicc.eid for euicc in fleet.state.euiccs.values()]
+        assert report == {"operation_ids": keys(fleet), "succeeded": 0, "failed": {}, "pending": eids}
 
     def test_what_is_asked_for_is_sent(self, fleet: Sandbox) -> None:
         euicc = next(iter(fleet.state.euiccs.values()))
@@ -336,7 +352,7 @@ def test_an_unknown_euicc_is_an_error_before_anything_is_scheduled(fleet: Sandbo
 @pytest.mark.parametrize("nothing", [[], "[]", "", None])
 def test_nothing_is_done_for_nothing(fleet: Sandbox, nothing: Any) -> None:
     report = audit(fleet, euicc_ids=nothing).execute(context())
-    assert report == {"operation_ids": [], "succeeded": 0, "failed": {}}
+    assert report == {"operation_ids": [], "succeeded": 0, "failed": {}, "pending": []}
     assert fleet.requests == 0
 
 
@@ -362,7 +378,7 @@ def test_the_activation_code_is_in_no_log_and_no_deferral(
         ({"validity_period": 0}, "validity_period: 0"),
         ({"validity_period": "soon"}, "validity_period: 'soon'"),
         ({"wait_for_completion": 1}, "wait_for_completion: 1"),
-        ({"fail_on_error": "no"}, "fail_on_error: 'no'"),
+        ({"fail_on_error": "never"}, "fail_on_error: 'never'"),
         ({"timeout": -1}, "timeout: -1"),
     ],
 )

@@ -59,7 +59,12 @@ class TestReport:
         ]
         fleet.clock.advance(60)
         report = resume(operator, deferral)
-        assert report == {"operation_ids": [*fleet.state.sim_operations], "succeeded": 4, "failed": {}}
+        assert report == {
+            "operation_ids": [*fleet.state.sim_operations],
+            "succeeded": 4,
+            "failed": {},
+            "pending": [],
+        }
 
     def test_or_in_the_worker(
         self, make_sandbox: Callable[..., Sandbox], monkeypatch: pytest.MonkeyPatch
@@ -226,7 +231,7 @@ def test_an_unknown_sim_is_an_error_before_anything_begins(fleet: Sandbox) -> No
 @pytest.mark.parametrize("nothing", [{"sim_ids": []}, {"sim_ids": None, "eids": "[]"}])
 def test_nothing_is_done_for_nothing(fleet: Sandbox, nothing: Any) -> None:
     report = link(fleet, **nothing).execute(context())
-    assert report == {"operation_ids": [], "succeeded": 0, "failed": {}}
+    assert report == {"operation_ids": [], "succeeded": 0, "failed": {}, "pending": []}
     assert fleet.requests == 0
 
 

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
     from airflow_provider_emnify.sandbox.world.lookups import EventType
 
+ICCID, IMSI, MSISDN = "8988303", "90143", "88228"
+"""What the numbers of a SIM begin with; its id follows."""
 _DOUBLED = str.maketrans("0123456789", "0246813579")
 
 
@@ -63,7 +65,7 @@ class Sim:
     @property
     def iccid(self) -> str:
         """Number of the card, 19 digits."""
-        return f"8988303{self.id:012d}"
+        return f"{ICCID}{self.id:012d}"
 
     @property
     def iccid_with_luhn(self) -> str:
@@ -73,12 +75,12 @@ class Sim:
     @property
     def imsi(self) -> str:
         """Number of the subscription, 15 digits."""
-        return f"90143{self.id:010d}"
+        return f"{IMSI}{self.id:010d}"
 
     @property
     def msisdn(self) -> str:
         """Phone number."""
-        return f"88228{self.id:010d}"
+        return f"{MSISDN}{self.id:010d}"
 
 
 @dataclass(slots=True)

@@ -1,0 +1,114 @@
+"""WaitingTask: what a sensor and an operator that waits do alike, in the worker and around the deferral."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from time import time
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from airflow_provider_emnify.airflow_names import AirflowFailException, AirflowTaskTimeout
+from airflow_provider_emnify.api.errors import EmnifyError, one_line
+from airflow_provider_emnify.api.waits.wait import look
+from airflow_provider_emnify.arguments import Argument, one_of, parse_bool
+from airflow_provider_emnify.hooks.task import EmnifyTask
+from airflow_provider_emnify.retry import is_permanent
+from airflow_provider_emnify.triggers.wait import EXECUTION_TIMEOUT, EmnifyWaitTrigger
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, MutableMapping, Sequence
+
+    from airflow_provider_emnify.api.waits.wait import Id, Reading, Verdict, Wait
+
+_TRIGGERER_MAY_LAG = 300.0  # seconds after the deadline at which Airflow itself ends the wait
+
+
+class WaitingTask(EmnifyTask):
+    """Base of the sensors and of the operators that wait. Transient errors are ridden out.
+
+    :param deferrable: Wait in the triggerer instead of in a worker.
+    :param on_timeout: When time runs out, ``"fail"`` or ``"return"`` the states so far. It fails all the same
+        when nothing could be read, and when the task's ``execution_timeout`` ends the wait.
+    """
+
+    deferrable = Argument(parse_bool)
+    on_timeout = Argument(one_of("fail", "return"))
+
+    _last = ""
+
+    def look(self, wait: Wait, readings: MutableMapping[Id, Reading]) -> Verdict | None:
+        """Look once; None when emnify could not be read this time. A wait that cannot succeed is given up."""
+        try:
+            verdict = look(self.client, wait, readings)
+        except EmnifyError as error:
+            if is_permanent(error):
+                self.give_up(str(error))
+            self.say(f"Polling failed: {error}")
+            return None
+        self.say(verdict.message)
+        if verdict.failed:
+            self.give_up(verdict.message)
+        return verdict
+
+    def wait_in_triggerer(
+        self, wait: Wait, interval: float, timeout: float, cancel: Sequence[Any] = (), result: Any = None
+    ) -> None:
+        """Defer for a wait that begins now.
+
+        The task's ``execution_timeout`` ends it too, whichever comes first: Airflow 3 itself does not look at
+        that while a task is deferred.
+
+        :param interval: Seconds between two reads.
+        :param timeout: Seconds until time runs out.
+        :param cancel: Calls to make when the task is marked failed or cleared meanwhile.
+        :param result: Plain values that the event brings back.
+        """
+        task: Any = self
+        now, end = time(), self._deadline
+        deadline = now + timeout if end is None else min(now + timeout, end)
+        task.defer(
+            trigger=EmnifyWaitTrigger(
+                emnify_conn_id=self.emnify_conn_id,
+                wait=wait.to_dict(),
+                poll_interval=interval,
+                deadline=deadline,
+                cancel=cancel,
+                result=result,
+                ends_execution=end is not None and end < now + timeout,
+            ),
+            method_name="execute_complete",
+            timeout=timedelta(seconds=max(deadline - now, 0.0) + _TRIGGERER_MAY_LAG),
+        )
+
+    def states_in(self, event: Mapping[str, Any] | None) -> tuple[dict[str, str], bool]:
+        """Return the last state of each id that a trigger's event brings, and whether time has run out."""
+        event = event or {"status": "failed", "message": "the trigger sent no event"}
+        message, seen = one_line(str(event.get("message", ""))), dict(event.get("seen") or {})
+        if event.get(EXECUTION_TIMEOUT):
+            self.give_up(f"The task's execution_timeout is over. {message}", AirflowTaskTimeout)
+        if event.get("status") == "timeout":
+            return self.states_at_timeout(message, seen), True
+        if event.get("status") != "success":
+            self.give_up(message)
+        self.log.info("%s", message)
+        return seen, False
+
+    def states_at_timeout(self, message: str, seen: dict[str, str]) -> dict[str, str]:
+        """Return the states so far, if that is what ``on_timeout`` asks for; else give up."""
+        if self.on_timeout == "fail" or not seen:
+            self.time_out(message)
+        self.log.warning("%s (on_timeout='return': these states are the result)", message)
+        return seen
+
+    def say(self, message: str) -> None:
+        """Log what has changed since the last look, once."""
+        if message != self._last:
+            self.log.info("%s", message)
+            self._last = message
+
+    def give_up(self, message: str, kind: type[BaseException] = AirflowFailException) -> NoReturn:
+        """Fail without retries."""
+        raise kind(message)
+
+    def time_out(self, message: str) -> NoReturn:
+        """Fail because time has run out."""
+        self.give_up(message)
