@@ -41,7 +41,7 @@ def sync(stream: str, target: str, folder: str, per_page: str = "") -> dict[str,
 
     if per_page:
         use_pages_of(stream, int(per_page))
-    if target in {"jsonl", "parquet"}:
+    if target in {"jsonl", "csv", "parquet"}:
         operator: Any = EmnifyToObjectStorageOperator(
             task_id="sync", stream=stream, path=f"{folder}/{target}", format=target
         )
@@ -59,13 +59,14 @@ def sync(stream: str, target: str, folder: str, per_page: str = "") -> dict[str,
         "data_interval_end": end,
         "outlet_events": {asset: SimpleNamespace() for asset in operator.outlets},
     }
-    began = time.perf_counter()
+    began, cpu = time.perf_counter(), time.process_time()
     result = operator.execute(context)
-    seconds = time.perf_counter() - began
+    seconds, cpu = time.perf_counter() - began, time.process_time() - cpu
     return {
         "rows": result["rows"],
         "files": [file["path"] for file in result.get("files", ())],
         "seconds": seconds,
+        "cpu": cpu,
         "requests": client.stats.requests - asked,
         "retries": client.stats.retries,
         "before": before,
@@ -137,22 +138,23 @@ def load(way: str) -> dict[str, Any]:
     country = {"id": 74, "iso_code": "de"}
     organisation = {"id": 100, "name": "Fleet", "country": country}
 
-    def rows() -> Iterator[dict[str, Any]]:
-        for number in range(COPIED):
-            yield stream.converter(
-                {
-                    "id": number,
-                    "iccid": f"8988303{number:012d}",
-                    "imsi": f"90143{number:010d}",
-                    "msisdn": f"88228{number:010d}",
-                    "status": {"id": 1, "description": "Activated"},
-                    "endpoint": {"id": number},
-                    "customer_org": organisation,
-                    "reseller_org": organisation,
-                    "production_date": "2021-11-18T08:25:53.000+0000",
-                    "activation_date": "2021-11-19T08:25:53.000+0000",
-                }
-            )
+    def batches() -> Iterator[Any]:
+        for start in range(0, COPIED, PAGE):
+            yield stream.converter.batch([row(number) for number in range(start, start + PAGE)])
+
+    def row(number: int) -> dict[str, Any]:
+        return {
+            "id": number,
+            "iccid": f"8988303{number:012d}",
+            "imsi": f"90143{number:010d}",
+            "msisdn": f"88228{number:010d}",
+            "status": {"id": 1, "description": "Activated"},
+            "endpoint": {"id": number},
+            "customer_org": organisation,
+            "reseller_org": organisation,
+            "production_date": "2021-11-18T08:25:53.000+0000",
+            "activation_date": "2021-11-19T08:25:53.000+0000",
+        }
 
     if way == "executemany":
         sql_table.can_copy = lambda *_: False  # type: ignore[assignment]
@@ -160,7 +162,7 @@ def load(way: str) -> dict[str, Any]:
     hook.run(f'DROP TABLE IF EXISTS "load_{way}"')
     table = sql_table.SqlTable(hook, f"load_{way}", None, stream.columns, stream.key)
     began = time.perf_counter()
-    loaded = table.load(rows(), datetime.now(UTC))
+    loaded = table.load(batches(), datetime.now(UTC))
     return {"rows": loaded.rows, "seconds": time.perf_counter() - began}
 
 

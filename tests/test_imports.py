@@ -21,6 +21,7 @@ HEAVY = (
     "graphql",
     "jwt",
     "multiprocessing",
+    "orjson",
     "pandas",
     "pyarrow",
     "pyrate_limiter",

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from airflow_provider_emnify.airflow_names import Asset
-    from airflow_provider_emnify.api.streams.columns import Column
+    from airflow_provider_emnify.api.streams.columns import Batch, Column
 
 Row = dict[str, Any]
 
@@ -77,7 +77,7 @@ class Part(Protocol):
     def end(self) -> datetime:
         """The moment that it is for."""
 
-    def rows(self) -> Generator[Row, None, None]:
+    def batches(self) -> Generator[Batch, None, None]:
         """Read its rows; whatever is under way ends when the generator is closed."""
 
     def commit(self) -> None:

@@ -5,10 +5,19 @@ from __future__ import annotations
 import contextlib
 import os
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 from types import SimpleNamespace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from airflow_provider_emnify.api.streams.columns import batch_of
+from airflow_provider_emnify.transfers.sinks.sql_table import SqlTable
 from airflow_provider_emnify.transfers.sql import sql_hook
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from airflow_provider_emnify.api.streams.columns import Batch
+    from airflow_provider_emnify.transfers.sinks.sql_table import Loaded
 
 Row = dict[str, Any]
 
@@ -50,6 +59,20 @@ def make_context(operator: Any, start: datetime | None, end: datetime | None, **
 def run(operator: Any, hours: float = 48, end: datetime = NOW - timedelta(hours=1), **more: Any) -> Any:
     """Execute a transfer over the hours before ``end``."""
     return operator.execute(make_context(operator, end - timedelta(hours=hours), end, **more))
+
+
+def in_batches(rows: Iterable[Row], size: int = 1000) -> Iterator[Batch]:
+    """Return flat rows as sinks take them."""
+    left = iter(rows)
+    while some := list(islice(left, size)):
+        yield batch_of(some)
+
+
+class Table(SqlTable):
+    """A table that takes rows one by one."""
+
+    def load(self, rows: Any, run: datetime) -> Loaded:
+        return super().load(in_batches(rows), run)
 
 
 class Database:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from airflow_provider_emnify.api.streams.catalogue import STREAMS
+from airflow_provider_emnify.api.transport import bodies
 from airflow_provider_emnify.transfers.object_storage import EmnifyToObjectStorageOperator
 from airflow_provider_emnify.transfers.sql import EmnifyToSqlOperator
 from tests.transfers.odd_answers import answer_oddly
@@ -30,6 +31,15 @@ if TYPE_CHECKING:
 GOLDEN = Path(__file__).with_name("golden")
 TABLES = "tables.json"
 START, END = datetime(2024, 5, 1, tzinfo=UTC), datetime(2024, 5, 4, tzinfo=UTC)
+
+
+@pytest.fixture(params=["orjson", "json"], autouse=True)
+def read_by(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """JSON is read by orjson, the extra ``fast``, and without it."""
+    if request.param == "orjson":
+        pytest.importorskip("orjson")
+    else:
+        monkeypatch.setattr(bodies, "_orjson", lambda: None)
 
 
 @pytest.fixture

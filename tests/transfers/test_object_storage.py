@@ -24,7 +24,7 @@ from airflow_provider_emnify.transfers.sinks import object_store
 from airflow_provider_emnify.transfers.sinks.file_formats import FORMATS, check_format
 from airflow_provider_emnify.transfers.sinks.object_store import Staging, Store, open_store
 from airflow_provider_emnify.transfers.sinks.partitions import Partitions
-from tests.transfers.support import NOW, run
+from tests.transfers.support import NOW, in_batches, run
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -222,8 +222,9 @@ ROWS = [
 
 
 def stage(tmp_path: Path, form: str, compression: str | None, rows: Any = ROWS, **options: Any) -> Staging:
+    """Write rows, three at a time."""
     staging = Staging(tmp_path, "x", CONVERT.columns, FORMATS[form], compression, **options)
-    staging.write(rows)
+    staging.write(in_batches(rows, 3))
     return staging
 
 
@@ -314,12 +315,12 @@ def test_few_files_are_open_at_a_time(tmp_path: Path, monkeypatch: pytest.Monkey
     ],
 )
 def test_the_directory_follows_from_the_row(spec: Any, directory: str) -> None:
-    values = tuple(
-        CONVERT({"id": 1, "name": "a/../b", "alert": 1, "at": AT.isoformat(), "date": "2024-05-01"}).values()
-    )
-    assert Partitions(spec, CONVERT.columns).of(values) == directory
-    empty = tuple(CONVERT({"id": 1}).values())
-    assert "__HIVE_DEFAULT_PARTITION__" in Partitions(spec, CONVERT.columns).of(empty)
+    row = {"id": 1, "name": "a/../b", "alert": 1, "at": AT.isoformat(), "date": "2024-05-01"}
+    rows = [row, {"id": 2}, {**row, "id": 3}]
+    (first, some), (null, rest) = Partitions(spec, CONVERT.columns).split(CONVERT.batch(rows))
+    assert first == directory
+    assert "__HIVE_DEFAULT_PARTITION__" in null
+    assert [list(some[0]), list(rest[0])] == [[1, 3], [2]]
 
 
 @pytest.mark.parametrize("spec", ["at", "nope", "tags", "cost", "at:week", "date:hour", "name:day"])

@@ -20,9 +20,9 @@ from airflow_provider_emnify.api.streams.columns import json as json_column
 from airflow_provider_emnify.api.streams.converter import Converter
 from airflow_provider_emnify.sandbox.world.lookups import EventType
 from airflow_provider_emnify.transfers.sinks.sql_dialects import DIALECTS
-from airflow_provider_emnify.transfers.sinks.sql_table import SqlTable, TableMismatchError
+from airflow_provider_emnify.transfers.sinks.sql_table import TableMismatchError
 from airflow_provider_emnify.transfers.sql import EmnifyToSqlOperator, sql_hook
-from tests.transfers.support import NOW, Database, run
+from tests.transfers.support import NOW, Database, Table, run
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -40,8 +40,8 @@ def row(number: int, name: str | None = "x", **more: Any) -> Row:
     return CONVERT({"id": number, "name": name, **more})
 
 
-def table(database: Database, name: str = "things", **options: Any) -> SqlTable:
-    return SqlTable(sql_hook("warehouse"), name, database.schema, CONVERT.columns, ("id",), **options)
+def table(database: Database, name: str = "things", **options: Any) -> Table:
+    return Table(sql_hook("warehouse"), name, database.schema, CONVERT.columns, ("id",), **options)
 
 
 def transfer(database: Database, stream: str = "sims", **options: Any) -> EmnifyToSqlOperator:
@@ -295,7 +295,7 @@ def test_a_value_that_the_table_refuses_leaves_it_as_it_was(mode: Any, database:
 
 def test_texts_that_differ_by_case_alone_differ(database: Database) -> None:
     columns = Converter([text("id"), text("name")])
-    things = SqlTable(sql_hook("warehouse"), "things", database.schema, columns.columns, ("id",))
+    things = Table(sql_hook("warehouse"), "things", database.schema, columns.columns, ("id",))
     things.load([columns({"id": one, "name": one}) for one in ("a", "A", "ä")], RUN)
     changed = things.load([columns({"id": one, "name": one.upper()}) for one in ("a", "A", "ä")], RUN).changed
     assert changed == 2

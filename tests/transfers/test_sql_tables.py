@@ -13,9 +13,9 @@ from airflow_provider_emnify.api.streams.catalogue import STREAMS
 from airflow_provider_emnify.api.streams.columns import integer, text
 from airflow_provider_emnify.api.streams.converter import Converter
 from airflow_provider_emnify.transfers.sinks.sql_dialects import DIALECTS
-from airflow_provider_emnify.transfers.sinks.sql_table import SqlTable, TableMismatchError
+from airflow_provider_emnify.transfers.sinks.sql_table import TableMismatchError
 from airflow_provider_emnify.transfers.sql import sql_hook
-from tests.transfers.support import Database
+from tests.transfers.support import Database, Table
 from tests.transfers.test_sql import CONVERT, RUN, Row, row, table
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ def test_a_table_of_every_stream_that_was_made_here_passes(mode: Any, database: 
     kinds = [(kind.table, kind.columns, kind.key) for kind in RECORD_KINDS.values()]
     streams = [(f"emnify_{stream.name}", stream.columns, stream.key) for stream in STREAMS.values()]
     for name, columns, key in [*streams, *kinds]:
-        made = SqlTable(sql_hook("warehouse"), f"{name}_here", database.schema, columns, key, mode=mode)
+        made = Table(sql_hook("warehouse"), f"{name}_here", database.schema, columns, key, mode=mode)
         assert made.missing() is None
         made.load([], RUN)
         assert made.missing() == []
@@ -72,7 +72,7 @@ def test_a_text_in_a_key_as_earlier_versions_made_it_passes(database: Database) 
     kind = "VARCHAR(255)" if database.kind == "mysql" else "TEXT"
     database.run(f"CREATE TABLE {database.name('things')} (code {kind} NOT NULL, PRIMARY KEY (code))")
     columns = Converter([text("code")])
-    things = SqlTable(
+    things = Table(
         sql_hook("warehouse"), "things", database.schema, columns.columns, ("code",), add_columns=True
     )
     assert things.load([columns({"code": "a"}), columns({"code": "b"})], RUN).rows == 2
@@ -161,7 +161,7 @@ def test_names_that_the_database_would_cut_are_refused(what: str, letter: str, d
     names = {"table": "things", "schema": database.schema, "column": "x", what: name}
     columns = Converter([integer("id"), text(names["column"])])
     with pytest.raises(ValueError, match=f"{what}: '{letter}+' has 6.* {unit}, and this database keeps 6"):
-        SqlTable(sql_hook("warehouse"), names["table"], names["schema"], columns.columns, ("id",))
+        Table(sql_hook("warehouse"), names["table"], names["schema"], columns.columns, ("id",))
 
 
 def test_sqlalchemy_is_asked_for_a_limit_that_is_not_known(
@@ -179,7 +179,7 @@ def test_sqlalchemy_is_asked_for_a_limit_that_is_not_known(
 def test_a_table_that_is_called_like_something_internal_is_loaded(
     mode: Any, name: str, database: Database
 ) -> None:
-    things = SqlTable(sql_hook("warehouse"), name, database.schema, CONVERT.columns, ("id",), mode=mode)
+    things = Table(sql_hook("warehouse"), name, database.schema, CONVERT.columns, ("id",), mode=mode)
     for _ in range(2):
         things.load([row(1), row(2)], RUN)
     assert database.rows(name, "id") == [(1,), (2,)]

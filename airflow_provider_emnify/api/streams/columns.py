@@ -7,7 +7,7 @@ is kept in the column ``_extra``: nothing is lost when emnify adds a field, or c
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal, InvalidOperation
@@ -19,12 +19,11 @@ from airflow_provider_emnify.api.secrets.names import without_secrets
 
 Row = dict[str, Any]
 Convert = Callable[[Any], Any]
+Batch = Sequence[Sequence[Any]]
+"""Rows as columns: the values of each column, one a row. There is at least one row."""
 
 EXTRA = "_extra"
 """The column with what no other column holds, as an object; None when there is nothing."""
-
-# Never in a warehouse, in whatever field a later API shows them.
-
 
 DIGITS = 28
 """Digits that an amount may have before the point."""
@@ -243,7 +242,9 @@ def storable(value: Any, depth: int = 0) -> Any:
     return value if _is_plain(value) else str(value)
 
 
-# A tree of emnify's fields: below a name there is more, or the column and its conversion, or None: left out.
+def batch_of(rows: Iterable[Row]) -> Batch:
+    """Return flat rows as columns."""
+    return list(zip(*(row.values() for row in rows), strict=True))
 
 
 def integer(name: str, *paths: str) -> Column:

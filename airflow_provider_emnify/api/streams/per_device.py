@@ -63,9 +63,10 @@ def each(devices: str, call: str, ask: Ask) -> Reader:
     :param ask: Asks for one device, by its id.
     """
 
-    def read(reading: Reading) -> Iterator[Row]:
+    def read(reading: Reading) -> Iterator[list[Row]]:
         with call_of(reading.client, devices)(**reading.filters) as listing:
             cost = estimate(listing, path_of(call))
+            reading.pages = cost.devices
             if reading.estimated is not None:
                 reading.estimated(cost)
             if cost.calls > reading.max_calls:
@@ -79,7 +80,7 @@ def each(devices: str, call: str, ask: Ask) -> Reader:
     return read
 
 
-def _ask_all(reading: Reading, ids: Iterable[int], ask: Ask) -> Iterator[Row]:
+def _ask_all(reading: Reading, ids: Iterable[int], ask: Ask) -> Iterator[list[Row]]:
     left_out: Counter[str] = Counter()
 
     def answers(device_id: int) -> list[Row]:
@@ -95,9 +96,9 @@ def _ask_all(reading: Reading, ids: Iterable[int], ask: Ask) -> Iterator[Row]:
         for device_id in ids:
             under_way.append(pool.submit(answers, device_id))
             if len(under_way) > 2 * reading.threads:
-                yield from under_way.popleft().result()
+                yield under_way.popleft().result()
         while under_way:
-            yield from under_way.popleft().result()
+            yield under_way.popleft().result()
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
         if left_out:

@@ -1,7 +1,7 @@
 """How streams are read: lists, windows of time, and one call a device.
 
-Each function here returns a reader: it takes a :class:`Reading` and yields emnify's own rows. Nothing is
-collected: a reader holds a few pages, or the answers of a few devices, however large the fleet is.
+Each function here returns a reader: it takes a :class:`Reading` and yields emnify's own rows, a page or the
+answer of a device at a time. Nothing is collected: a reader holds a few of them, however large the fleet is.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import json
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
+from itertools import islice
 from tempfile import SpooledTemporaryFile
 from typing import TYPE_CHECKING, Any
 
@@ -32,6 +33,7 @@ _SECOND = timedelta(seconds=1)
 _HOUR = timedelta(hours=1)
 _DAY = timedelta(days=1)
 _TRIES = 3
+_CHUNK = 1000  # rows
 _MOST_IN_MEMORY = 256 * 1024  # characters of a list that is read before it is handed out
 
 
@@ -81,6 +83,9 @@ class Reading:
     :param threads: How many devices are asked for at a time, at most.
     :param max_calls: Bound for the calls of a stream that is read device by device.
     :param estimated: Told what it costs, before the first device is asked for.
+    :param rows: How many rows there are, once that is known.
+    :param pages: How many pages they come in, or answers of devices, once that is known.
+    :param page: How many of these were read so far.
     """
 
     client: EmnifyClient
@@ -89,6 +94,9 @@ class Reading:
     threads: int = 4
     max_calls: int = 10_000
     estimated: Callable[[Any], None] | None = None
+    rows: int | None = None
+    pages: int | None = None
+    page: int = 0
 
     @property
     def span(self) -> Interval:
@@ -104,7 +112,7 @@ class Reading:
         return self.client.organisations.my().get("id") if known is None else known
 
 
-Reader = Callable[[Reading], Iterator[Row]]
+Reader = Callable[[Reading], Iterator[list[Row]]]
 
 
 def call_of(client: Any, name: str) -> Callable[..., Any]:
@@ -130,9 +138,10 @@ def path_of(name: str) -> str:
 def listed(call: str, **arguments: Any) -> Reader:
     """Read a list; ``api/transport/paging.py`` says what is promised while it changes."""
 
-    def read(reading: Reading) -> Iterator[Row]:
+    def read(reading: Reading) -> Iterator[list[Row]]:
         with call_of(reading.client, call)(**reading.filters, **arguments) as listing:
-            yield from listing
+            reading.rows, reading.pages = listing.total, listing.pages
+            yield from listing.in_pages()
 
     return read
 
@@ -143,7 +152,7 @@ def counted(call: str, **arguments: Any) -> Reader:
     Its rows are handed out once all of them are there; until then a temporary file holds them.
     """
 
-    def read(reading: Reading) -> Iterator[Row]:
+    def read(reading: Reading) -> Iterator[list[Row]]:
         for _ in range(_TRIES):
             with SpooledTemporaryFile(_MOST_IN_MEMORY, "w+", encoding="utf-8") as spool:
                 try:
@@ -154,7 +163,9 @@ def counted(call: str, **arguments: Any) -> Reader:
                     log.info("%s; reading it again", error)
                     continue
                 spool.seek(0)
-                yield from map(json.loads, spool)
+                rows = map(json.loads, spool)
+                while page := list(islice(rows, _CHUNK)):
+                    yield page
                 return
         raise EmnifyServerError(f"{call}: the list changed during each of {_TRIES} readings", status=None)
 
@@ -164,7 +175,7 @@ def counted(call: str, **arguments: Any) -> Reader:
 # -- events ---------------------------------------------------------------------------------------------
 
 
-def events(reading: Reading) -> Iterator[Row]:
+def events(reading: Reading) -> Iterator[list[Row]]:
     """Read the events of the interval, the newest first, each once.
 
     emnify takes a range of whole seconds, and does not say whether its end belongs to it: a second more is
@@ -173,7 +184,7 @@ def events(reading: Reading) -> Iterator[Row]:
     return _events(reading, reading.span)
 
 
-def _events(reading: Reading, span: Interval) -> Iterator[Row]:
+def _events(reading: Reading, span: Interval) -> Iterator[list[Row]]:
     with reading.client.events.list(
         from_=span.start.replace(microsecond=0) - _SECOND,
         until=span.end + _SECOND,
@@ -181,8 +192,10 @@ def _events(reading: Reading, span: Interval) -> Iterator[Row]:
         **reading.filters,
     ) as listing:
         total = listing.total
+        if reading.rows is None:
+            reading.rows = total
         if total is None or total <= MOST_EVENTS or span.end - span.start <= 2 * _SECOND:
-            yield from (row for row in listing if _lies_in(row, span))
+            yield from ([row for row in page if _lies_in(row, span)] for page in listing.in_pages())
             return
     middle = (span.start + (span.end - span.start) / 2).replace(microsecond=0)
     yield from _events(reading, Interval(middle, span.end))
@@ -210,16 +223,16 @@ def filled(answer: Row, call: str) -> Row:
 # -- usage ----------------------------------------------------------------------------------------------
 
 
-def organisation_daily(reading: Reading) -> Iterator[Row]:
+def organisation_daily(reading: Reading) -> Iterator[list[Row]]:
     """Read the usage of the organisation by day."""
     days = reading.span.days()
     if not days:
         return
     found = reading.client.organisations.daily_stats("my", start_date=days[0], end_date=days[-1] + _DAY)
-    yield from of_days(found, days, organisation_id=reading.organisation_id)
+    yield of_days(found, days, organisation_id=reading.organisation_id)
 
 
-def organisation_monthly(reading: Reading) -> Iterator[Row]:
+def organisation_monthly(reading: Reading) -> Iterator[list[Row]]:
     """Read the usage of the organisation in this month and the last; its counts belong to this month."""
     stats = filled(reading.client.organisations.monthly_stats("my"), "organisations.monthly_stats")
     counts = {name: value for name, value in stats.items() if name not in {"current_month", "last_month"}}
@@ -229,7 +242,7 @@ def organisation_monthly(reading: Reading) -> Iterator[Row]:
     for name, default, more in (("current_month", this, counts), ("last_month", last, {})):
         usage = stats.get(name)
         if usage or more:
-            yield {**more, **organisation, **(usage or {}), "month": _month(usage or {}, default)}
+            yield [{**more, **organisation, **(usage or {}), "month": _month(usage or {}, default)}]
 
 
 def _month(usage: Row, default: date) -> date:
@@ -243,7 +256,7 @@ def _month(usage: Row, default: date) -> date:
     return default
 
 
-def organisation_hourly(reading: Reading) -> Iterator[Row]:
+def organisation_hourly(reading: Reading) -> Iterator[list[Row]]:
     """Read the usage of the organisation by hour.
 
     emnify's rows are ``["HH:mm", volume]``, without a date: no more than a day is asked for at a time, in
@@ -265,8 +278,10 @@ def organisation_hourly(reading: Reading) -> Iterator[Row]:
                     hour = _hour(said, begin)
                     if hour is not None and hour < end:
                         hours.setdefault(hour, {}).setdefault(kind, {})[direction] = volume
-        for hour, usage in sorted(hours.items()):
-            yield {"organisation_id": organisation_id, "hour": hour, **usage}
+        yield [
+            {"organisation_id": organisation_id, "hour": hour, **usage}
+            for hour, usage in sorted(hours.items())
+        ]
         begin = end
 
 
@@ -279,23 +294,24 @@ def _hour(said: str, begin: datetime) -> datetime | None:
     return moment if moment >= begin else moment + _DAY
 
 
-def workspace_daily(reading: Reading) -> Iterator[Row]:
+def workspace_daily(reading: Reading) -> Iterator[list[Row]]:
     """Read the usage of every Workspace that can be seen, by day."""
     days = reading.span.days()
     if not days:
         return
     found = reading.client.workspaces.daily_stats(start_date=days[0], end_date=days[-1], **reading.filters)
     for workspace in found if isinstance(found, list) else [found or {}]:
-        yield from of_days(workspace.get("days") or (), days, workspace_id=workspace.get("id"))
+        yield of_days(workspace.get("days") or (), days, workspace_id=workspace.get("id"))
 
 
-def of_days(rows: Iterable[Row], days: list[date], **ids: Any) -> Iterator[Row]:
-    """Yield the rows of these days; a ``TOTAL`` row has no date, and is none of them."""
+def of_days(rows: Iterable[Row], days: list[date], **ids: Any) -> list[Row]:
+    """Return the rows of these days; a ``TOTAL`` row has no date, and is none of them."""
     wanted = frozenset(days)
-    for row in rows:
+
+    def is_wanted(row: Row) -> bool:
         try:
-            known = to_date(row.get("date")) in wanted
+            return to_date(row.get("date")) in wanted
         except ValueError:
-            known = False
-        if known:
-            yield {**row, **ids}
+            return False
+
+    return [{**row, **ids} for row in rows if is_wanted(row)]

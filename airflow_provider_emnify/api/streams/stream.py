@@ -7,8 +7,6 @@ import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
-from itertools import groupby
-from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Literal
 
 from airflow_provider_emnify.api.errors import EmnifyServerError
@@ -20,16 +18,17 @@ from airflow_provider_emnify.api.streams.readers import Interval, Reader, Readin
 from airflow_provider_emnify.api.transport.bodies import Answer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from airflow_provider_emnify.api.client import EmnifyClient
-    from airflow_provider_emnify.api.streams.columns import Column
+    from airflow_provider_emnify.api.streams.columns import Batch, Column
     from airflow_provider_emnify.api.streams.per_device import Estimate
 
 log = one_line_log(__name__)
 
 Row = dict[str, Any]
 
+_AT_ONCE = 200  # rows: so few that the processor's cache holds them
 _NO_FILTERS = frozenset({"self", "sort", "per_page", "from_", "until", "start_date", "end_date"})
 
 
@@ -153,44 +152,49 @@ class Stream:
         :raises ValueError: for a filter or an interval that cannot be.
         :raises EmnifyError: when a request fails.
         """
-        if threads < 1:
-            raise ValueError(f"threads: {threads!r} is none; give 1 or more")
-        if self.cursor is not None:
-            if interval is None:
-                raise ValueError(f"interval: {self.name} covers one; give its start and end")
-            self.check_interval(interval)
-        return self._rows(
-            Reading(client, interval, self.check_filters(filters), threads, max_calls, estimated)
+        reading = Reading(client, interval, dict(filters or {}), threads, max_calls, estimated)
+        names, batches = self.converter.names, self.batches(reading)
+        return (
+            dict(zip(names, values, strict=True)) for batch in batches for values in zip(*batch, strict=True)
         )
 
-    def _rows(self, reading: Reading) -> Iterator[Row]:
-        rows = self._converted(reading)
+    def batches(self, reading: Reading) -> Iterator[Batch]:
+        """Return the same rows as columns, some at a time.
+
+        :raises ValueError: for a filter or an interval that cannot be; and what :meth:`rows` raises.
+        """
+        if reading.threads < 1:
+            raise ValueError(f"threads: {reading.threads!r} is none; give 1 or more")
+        if self.cursor is not None:
+            if reading.interval is None:
+                raise ValueError(f"interval: {self.name} covers one; give its start and end")
+            self.check_interval(reading.interval)
+        self.check_filters(reading.filters)
+        return self._batches(reading)
+
+    def _batches(self, reading: Reading) -> Iterator[Batch]:
+        pages: Iterator[list[Row]] = self.read(reading)
         if self.small:
-            yield from self._last_of_each([rows])
-        elif self.devices is not None:
-            answers = groupby(rows, itemgetter(self.key[0]))
-            yield from self._last_of_each(answer for _, answer in answers)
-        else:
-            yield from rows
-
-    def _converted(self, reading: Reading) -> Iterator[Row]:
-        convert, key = self.converter, self.key
-        for raw in self.read(reading):
-            row = convert(raw)
-            for column in key:
-                if row[column] is None:
-                    raise EmnifyServerError(f"{self.name}: emnify sent a row without {column}", status=None)
-            yield row
-
-    def _last_of_each(self, answers: Iterable[Iterable[Row]]) -> Iterator[Row]:
-        """Yield of the rows of an answer that have the same key the last one."""
-        repeated = 0
-        for answer in answers:
-            count, last = 0, {}
-            for count, row in enumerate(answer, 1):  # noqa: B007 - how many there were
-                last[tuple(row[column] for column in self.key)] = row
-            repeated += count - len(last)
-            yield from last.values()
+            pages = iter([[row for page in pages for row in page]])
+        places, repeated = [self.converter.names.index(column) for column in self.key], 0
+        is_answer = self.small or self.devices is not None  # in which a key counts once
+        for page in pages:
+            reading.page += 1
+            size = len(page) if is_answer else _AT_ONCE
+            for start in range(0, len(page), size or 1):
+                batch = self.converter.batch(page[start : start + size])
+                keys = [batch[place] for place in places]
+                for column, values in zip(self.key, keys, strict=True):
+                    if None in values:
+                        raise EmnifyServerError(
+                            f"{self.name}: emnify sent a row without {column}", status=None
+                        )
+                if is_answer:
+                    last = {key: place for place, key in enumerate(zip(*keys, strict=True))}
+                    if len(last) < len(page):
+                        repeated += len(page) - len(last)
+                        batch = [[values[place] for place in last.values()] for values in batch]
+                yield batch
         if repeated:
             log.warning(
                 "%s: %d rows have the key (%s) of a later one; of each key the last row counts",

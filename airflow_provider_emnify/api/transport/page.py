@@ -122,10 +122,19 @@ def key_of(row: Any) -> Key:
     raise ValueError("a row has no id")
 
 
+def keys_of(rows: Sequence[Row]) -> list[Key]:
+    """Return what rows are ordered by.
+
+    :raises ValueError: when one has no id.
+    """
+    ids = [row.get("id") if type(row) is dict else None for row in rows]
+    return [(0, one) for one in ids] if set(map(type, ids)) == {int} else [key_of(row) for row in rows]
+
+
 def disorder(rows: Sequence[Row]) -> str | None:
     """Return why rows cannot be a page of a list in ascending id order."""
     try:
-        keys = [key_of(row) for row in rows]
+        keys = keys_of(rows)
     except ValueError as error:
         return str(error)
     if all(below < above for below, above in itertools.pairwise(keys)):

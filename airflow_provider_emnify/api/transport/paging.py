@@ -23,11 +23,12 @@ from __future__ import annotations
 from collections.abc import Generator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Self
 
 from airflow_provider_emnify.api.errors import IncompleteListError
 from airflow_provider_emnify.api.secrets.one_line_log import one_line_log
-from airflow_provider_emnify.api.transport.page import BEYOND, Key, Page, disorder, key_of
+from airflow_provider_emnify.api.transport.page import BEYOND, Key, Page, disorder, key_of, keys_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -92,10 +93,15 @@ class Listing(Iterator[Row]):
         self._start: _Start | None = None
         self._first: Page | None = None
         self._pool: ThreadPoolExecutor | None = None
-        self._rows = self._read()
+        self._pages = self._read()
+        self._rows = (row for page in self._pages for row in page)
 
     def __next__(self) -> Row:
         return next(self._rows)
+
+    def in_pages(self) -> Iterator[list[Row]]:
+        """Return the same rows, a page at a time: for who takes all of them."""
+        return self._pages
 
     def __enter__(self) -> Self:
         return self
@@ -121,6 +127,7 @@ class Listing(Iterator[Row]):
     def close(self) -> None:
         """End the reading; a page that is under way is let go."""
         self._rows.close()
+        self._pages.close()
         pool, self._pool = self._pool, None
         if pool is not None:
             pool.shutdown(wait=False, cancel_futures=True)
@@ -156,10 +163,10 @@ class Listing(Iterator[Row]):
                     raise self._refuse(f"{len(self._first.rows)} of {self._first.total} rows came at once")
         return self._first
 
-    def _read(self) -> Generator[Row, None, None]:
+    def _read(self) -> Generator[list[Row], None, None]:
         try:
             if not self._paged:
-                yield from self._begin().rows
+                yield self._begin().rows
             else:
                 yield from self._read_back() if self._newest_first else self._read_on()
         finally:
@@ -214,19 +221,20 @@ class Listing(Iterator[Row]):
         total = (high - 1) * (size or 0) + len(page.rows) if end.total is None else end.total
         return _Start(high, [*page.rows, *end.rows], total, size)
 
-    def _read_back(self) -> Iterator[Row]:
+    def _read_back(self) -> Iterator[list[Row]]:
         start = self._end()
         number, rows, size, total = start.number, start.rows, start.size, start.total
         smallest: Key | None = None
         seen, steady = 0, True
         while True:
             following = self._ahead(number - 1, size) if number > 1 else None
-            for row in sorted(rows, key=key_of, reverse=True):
-                key = key_of(row)
+            fresh = []
+            for key, row in sorted(zip(keys_of(rows), rows, strict=True), key=itemgetter(0), reverse=True):
                 if smallest is None or key < smallest:
                     smallest = key
-                    seen += 1
-                    yield row
+                    fresh.append(row)
+            seen += len(fresh)
+            yield fresh
             if following is None:
                 break
             page = self._joined(following.result(), number - 1, size, smallest, total)
@@ -248,7 +256,7 @@ class Listing(Iterator[Row]):
         does not, page and neighbour must still hold different rows: else the API answers with any page.
         """
         for _ in range(_TRIES):
-            repeated = sum(smallest is not None and key_of(row) >= smallest for row in page.rows)
+            repeated = sum(smallest is not None and key >= smallest for key in keys_of(page.rows))
             fewer = 0 if page.total is None or total is None else total - page.total
             last = page.last_number(number + 1)
             if repeated <= max(fewer, 0) or (last is not None and last <= number):
@@ -272,7 +280,7 @@ class Listing(Iterator[Row]):
 
     # -- from the first page to the last --------------------------------------------------------------------
 
-    def _read_on(self) -> Iterator[Row]:
+    def _read_on(self) -> Iterator[list[Row]]:
         page = self._begin()
         number, seen, total = 1, 0, page.total
         size = None if page.last_number(1) == 1 else len(page.rows)
@@ -284,7 +292,7 @@ class Listing(Iterator[Row]):
             )
             fresh = [row for row in page.rows if _name(row) not in before]
             seen += len(fresh)
-            yield from fresh
+            yield fresh
             if following is None:
                 break
             then = following.result()

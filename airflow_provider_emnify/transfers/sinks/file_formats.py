@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import csv
 import gzip
+import io
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Context, Decimal
@@ -16,12 +17,12 @@ from importlib import import_module
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Protocol
 
-from airflow_provider_emnify.api.streams.columns import Column, ColumnType
+from airflow_provider_emnify.api.streams.columns import Batch, Column, ColumnType
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-Values = Sequence[Any]
+Form = Callable[[Any], Any]
 
 ROW_GROUP = 10_000
 """Rows that a Parquet file is written by; as many are in memory."""
@@ -34,23 +35,30 @@ _DECIMAL = Context(prec=38)
 class Writer(Protocol):
     """Writes one file."""
 
-    def write(self, values: Values) -> None:
-        """Add a row, with a value for each column."""
+    def write(self, batch: Batch) -> None:
+        """Add rows."""
 
     def close(self) -> None:
         """Finish the file."""
 
 
-def _plain(value: Any) -> Any:
-    """Return what JSON has for a value of ours."""
-    if isinstance(value, Decimal):
-        return int(value) if value == value.to_integral_value() else float(value)
-    if isinstance(value, (datetime, date)):
-        return value.isoformat()
-    raise TypeError(f"{type(value).__name__} has no form in JSON")
+def formed(forms: Sequence[Form | None], batch: Batch, null: Any = None) -> list[Sequence[Any]]:
+    """Return columns with each value in another form.
+
+    :param forms: The form of each column's values; None: as they are.
+    :param null: What stands for None where there is a form.
+    """
+    return [
+        values
+        if form is None
+        else [null] * len(values)
+        if values.count(None) == len(values)
+        else [null if value is None else form(value) for value in values]
+        for form, values in zip(forms, batch, strict=True)
+    ]
 
 
-class _Lines:
+class _Text:
     """Text into a file, compressed or not."""
 
     def __init__(self, path: Path, compression: str | None) -> None:
@@ -60,7 +68,7 @@ class _Lines:
             # Without a time and a name of its own, the same rows make the same file.
             self._gzip = gzip.GzipFile(filename="", fileobj=self._raw, mode="wb", mtime=0, compresslevel=6)
 
-    def write(self, text: str) -> None:
+    def write_text(self, text: str) -> None:
         """Add text."""
         (self._gzip or self._raw).write(text.encode("utf-8", "replace"))
 
@@ -71,51 +79,67 @@ class _Lines:
         self._raw.close()
 
 
-class JsonLines:
+_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+
+
+def _number(value: Decimal) -> str:
+    return repr(int(value) if value == value.to_integral_value() else float(value))
+
+
+def _quoted(value: date) -> str:
+    return f'"{value.isoformat()}"'
+
+
+class JsonLines(_Text):
     """An object a line. Decimals are numbers, times ISO 8601 in UTC."""
 
     def __init__(self, path: Path, columns: Sequence[Column], compression: str | None) -> None:
-        self._file = _Lines(path, compression)
-        self._names = [column.name for column in columns]
-        self._encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=_plain).encode
+        super().__init__(path, compression)
+        members = [
+            f"{_json(column.name)}:%s".replace("%", "%%", column.name.count("%")) for column in columns
+        ]
+        self._line = f"{{{','.join(members)}}}\n".__mod__
+        self._forms = [_JSON_FORMS[column.type] for column in columns]
 
-    def write(self, values: Values) -> None:
-        """Add a row."""
-        self._file.write(self._encode(dict(zip(self._names, values, strict=True))) + "\n")
-
-    def close(self) -> None:
-        """Finish the file."""
-        self._file.close()
+    def write(self, batch: Batch) -> None:
+        """Add rows."""
+        self.write_text("".join(map(self._line, zip(*formed(self._forms, batch, "null"), strict=True))))
 
 
-class Csv:
+_JSON_FORMS: dict[ColumnType, Form] = {
+    ColumnType.INTEGER: repr,
+    ColumnType.DECIMAL: _number,
+    ColumnType.BOOLEAN: lambda yes: "true" if yes else "false",
+    ColumnType.TEXT: json.encoder.encode_basestring,
+    ColumnType.TIMESTAMP: _quoted,
+    ColumnType.DATE: _quoted,
+    ColumnType.JSON: _json,
+}
+
+
+class Csv(_Text):
     """A header and a line a row. Nothing stands for null; objects and lists are JSON."""
 
     def __init__(self, path: Path, columns: Sequence[Column], compression: str | None) -> None:
-        self._file = _Lines(path, compression)
-        self._writer = csv.writer(self._file, lineterminator="\n")
-        self._writer.writerow([column.name for column in columns])
+        super().__init__(path, compression)
         self._forms = [_CSV_FORMS.get(column.type) for column in columns]
+        self._write_rows([[column.name for column in columns]])
 
-    def write(self, values: Values) -> None:
-        """Add a row."""
-        self._writer.writerow(
-            [
-                value if form is None or value is None else form(value)
-                for form, value in zip(self._forms, values, strict=True)
-            ]
-        )
+    def write(self, batch: Batch) -> None:
+        """Add rows."""
+        self._write_rows(zip(*formed(self._forms, batch), strict=True))
 
-    def close(self) -> None:
-        """Finish the file."""
-        self._file.close()
+    def _write_rows(self, rows: Iterable[Sequence[Any]]) -> None:
+        lines = io.StringIO()
+        csv.writer(lines, lineterminator="\n").writerows(rows)
+        self.write_text(lines.getvalue())
 
 
-_CSV_FORMS: dict[ColumnType, Callable[[Any], str]] = {
-    ColumnType.BOOLEAN: lambda yes: "true" if yes else "false",
+_CSV_FORMS: dict[ColumnType, Form] = {
+    ColumnType.BOOLEAN: _JSON_FORMS[ColumnType.BOOLEAN],
     ColumnType.DECIMAL: lambda number: format(number, "f"),
-    ColumnType.TIMESTAMP: lambda moment: moment.isoformat(),
-    ColumnType.JSON: lambda value: json.dumps(value, ensure_ascii=False, separators=(",", ":")),
+    ColumnType.TIMESTAMP: datetime.isoformat,
+    ColumnType.JSON: _json,
 }
 
 
@@ -142,39 +166,45 @@ class Parquet:
         parquet = _pyarrow("pyarrow.parquet")
         self._writer = parquet.ParquetWriter(str(path), self._schema, compression=compression or "none")
         self._forms = [_PARQUET_FORMS.get(column.type) for column in columns]
-        self._rows: list[Values] = []
+        self._columns: list[list[Any]] = [[] for _ in columns]
 
-    def write(self, values: Values) -> None:
-        """Add a row."""
-        self._rows.append(values)
-        if len(self._rows) >= ROW_GROUP:
+    def write(self, batch: Batch) -> None:
+        """Add rows."""
+        for values, more in zip(self._columns, batch, strict=True):
+            values.extend(more)
+        while len(self._columns[0]) >= ROW_GROUP:
             self._flush()
 
     def close(self) -> None:
         """Finish the file."""
-        self._flush()
+        if self._columns[0]:
+            self._flush()
         self._writer.close()
 
     def _flush(self) -> None:
-        if not self._rows:
-            return
+        group = [values[:ROW_GROUP] for values in self._columns]
+        self._columns = [values[ROW_GROUP:] for values in self._columns]
         arrays = [
-            self._pa.array(
-                values if form is None else [None if value is None else form(value) for value in values],
-                type=field.type,
-            )
-            for form, values, field in zip(
-                self._forms, zip(*self._rows, strict=True), self._schema, strict=True
-            )
+            self._array(values, field.type)
+            for values, field in zip(formed(self._forms, group), self._schema, strict=True)
         ]
-        self._rows = []
         self._writer.write_batch(self._pa.RecordBatch.from_arrays(arrays, schema=self._schema))
 
+    def _array(self, values: Sequence[Any], kind: Any) -> Any:
+        try:
+            return self._pa.array(values, type=kind)
+        except UnicodeEncodeError:  # halves of characters
+            (values,) = formed([_whole], [values])
+            return self._pa.array(values, type=kind)
 
-_PARQUET_FORMS: dict[ColumnType, Callable[[Any], Any]] = {
+
+def _whole(text: str) -> str:
+    return text.encode("utf-8", "replace").decode()
+
+
+_PARQUET_FORMS: dict[ColumnType, Form] = {
     ColumnType.DECIMAL: lambda number: number.quantize(_QUANTUM, context=_DECIMAL),
-    ColumnType.TEXT: lambda text: text.encode("utf-8", "replace").decode(),
-    ColumnType.JSON: lambda value: json.dumps(value, separators=(",", ":")),
+    ColumnType.JSON: json.JSONEncoder(separators=(",", ":")).encode,
 }
 
 

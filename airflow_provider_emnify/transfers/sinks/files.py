@@ -121,8 +121,8 @@ class FilesSink:
         stem, columns = f"{self._prefix}-{part.name}", self._dataset.columns
         with local_directory() as directory:
             staging = Staging(directory, stem, columns, self._form, self._compression, **self._layout)
-            with contextlib.closing(part.rows()) as rows:
-                staging.write(rows)
+            with contextlib.closing(part.batches()) as batches:
+                staging.write(batches)
             part.commit()
             manifest: Row = {
                 **part.about(),

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from airflow_provider_emnify.airflow_names import ObjectStoragePath
-    from airflow_provider_emnify.api.streams.columns import Column
+    from airflow_provider_emnify.api.streams.columns import Batch, Column
     from airflow_provider_emnify.transfers.sinks.file_formats import Format, Writer
 
 Row = dict[str, Any]
@@ -94,25 +94,28 @@ class Staging:
         """The names of the levels of directories."""
         return [part.name for part in self._partitions.parts]
 
-    def write(self, rows: Iterable[Row]) -> None:
+    def write(self, batches: Iterable[Batch]) -> None:
         """Write all rows."""
         try:
-            for row in rows:
-                self._add(tuple(row.values()))
+            for batch in batches:
+                for partition, rows in self._partitions.split(batch):
+                    self._add(partition, rows)
         finally:
             for writer, _ in self._open.values():
                 writer.close()
             self._open.clear()
 
-    def _add(self, values: Sequence[Any]) -> None:
-        partition = self._partitions.of(values)
-        if partition not in self._open:
-            self._begin(partition)
-        writer, staged = self._open[partition]
-        writer.write(self._partitions.rest(values))
-        staged.rows += 1
-        if staged.rows == self._max_rows:
-            self._end(partition)
+    def _add(self, partition: str, batch: Batch) -> None:
+        while batch[0]:
+            if partition not in self._open:
+                self._begin(partition)
+            writer, staged = self._open[partition]
+            room = len(batch[0]) if self._max_rows is None else self._max_rows - staged.rows
+            some, batch = [values[:room] for values in batch], [values[room:] for values in batch]
+            writer.write(some)
+            staged.rows += len(some[0])
+            if staged.rows == self._max_rows:
+                self._end(partition)
 
     def _begin(self, partition: str) -> None:
         if len(self._open) >= MOST_OPEN:

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from airflow_provider_emnify.api.streams.columns import Column, ColumnType
+from airflow_provider_emnify.api.streams.columns import Batch, Column, ColumnType
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
 _NULL = "__HIVE_DEFAULT_PARTITION__"
 _UNITS: dict[str, str] = {"year": "%Y", "month": "%Y-%m", "day": "%Y-%m-%d", "hour": "%Y-%m-%dT%H"}
@@ -31,9 +31,8 @@ class Part:
     label: Callable[[Any], str]
     whole: bool
 
-    def of(self, row: Sequence[Any]) -> str:
-        """Return the directory of a row."""
-        value = row[self.place]
+    def of(self, value: Any) -> str:
+        """Return the directory of a row with this value."""
         return f"{self.name}={_NULL if value is None else quote(self.label(value), safe='')}"
 
 
@@ -54,13 +53,18 @@ class Partitions:
         if not self.columns:
             raise ValueError("partition_by: no column is left for the files")
 
-    def of(self, row: Sequence[Any]) -> str:
-        """Return the directory of a row, empty where there are no partitions."""
-        return "/".join([part.of(row) for part in self.parts])
-
-    def rest(self, row: Sequence[Any]) -> Sequence[Any]:
-        """Return the values of a row that stand in its file."""
-        return [row[place] for place in self.kept] if len(self.kept) < len(row) else row
+    def split(self, batch: Batch) -> Iterator[tuple[str, Batch]]:
+        """Yield each directory with its rows: what of them stands in its files."""
+        if not self.parts:
+            yield "", batch
+            return
+        levels = [map(part.of, batch[part.place]) for part in self.parts]
+        directories: dict[str, list[tuple[Any, ...]]] = {}
+        rows = zip(*(batch[place] for place in self.kept), strict=True)
+        for directory, row in zip(map("/".join, zip(*levels, strict=True)), rows, strict=True):
+            directories.setdefault(directory, []).append(row)
+        for directory, some in directories.items():
+            yield directory, list(zip(*some, strict=True))
 
 
 def _part(spec: str, columns: Sequence[Column]) -> Part:

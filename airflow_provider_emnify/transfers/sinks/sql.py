@@ -6,7 +6,7 @@ import contextlib
 import re
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_emnify.api.streams.columns import integer, text, timestamp
+from airflow_provider_emnify.api.streams.columns import batch_of, integer, text, timestamp
 from airflow_provider_emnify.arguments import check_early, parse_bool, parse_choice, parse_text
 from airflow_provider_emnify.transfers.base import Dataset, EmnifyTransferOperator
 from airflow_provider_emnify.transfers.lineage import Output, output_of_table
@@ -157,11 +157,11 @@ class SqlSink:
         if part.files():
             missing_in_ledger = self._ledger.missing()
         with self._table.transaction() as cursor:
-            with contextlib.closing(part.rows()) as rows:
-                loaded = self._table.load_within(cursor, rows, part.end, missing)
+            with contextlib.closing(part.batches()) as batches:
+                loaded = self._table.load_within(cursor, batches, part.end, missing)
             part.commit()
             if entries := [self._entry(file, count, part) for file, count in part.files()]:
-                self._ledger.load_within(cursor, entries, part.end, missing_in_ledger)
+                self._ledger.load_within(cursor, [batch_of(entries)], part.end, missing_in_ledger)
         return {"rows": loaded.rows, "changed": loaded.changed, "repeated": loaded.repeated}
 
     def _entry(self, file: SourceFile, count: Any, part: Part) -> Row:

@@ -7,12 +7,13 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_emnify.api.streams.columns import ColumnType
+from airflow_provider_emnify.transfers.sinks.file_formats import formed
 from airflow_provider_emnify.transfers.sinks.sql_dialects import to_json_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
-    from airflow_provider_emnify.api.streams.columns import Column
+    from airflow_provider_emnify.api.streams.columns import Batch, Column
     from airflow_provider_emnify.transfers.sinks.sql_dialects import Dialect
 
 _CHUNK = 1000  # rows
@@ -51,14 +52,14 @@ def can_copy(name: str, cursor: Any) -> bool:
     return name == "postgresql" and (hasattr(cursor, "copy_expert") or hasattr(cursor, "copy"))
 
 
-def copy(cursor: Any, statement: str, columns: Sequence[Column], rows: Iterable[Sequence[Any]]) -> None:
+def copy(cursor: Any, statement: str, columns: Sequence[Column], batches: Iterable[Batch]) -> None:
     """Send rows with COPY.
 
     :param statement: ``COPY table (columns) FROM STDIN``.
     :param columns: What the values of a row are.
-    :param rows: The rows.
+    :param batches: The rows.
     """
-    chunks = _chunks(columns, rows)
+    chunks = _chunks(columns, batches)
     if not hasattr(cursor, "copy_expert"):  # psycopg 3
         with cursor.copy(statement) as sink:
             for chunk in chunks:
@@ -73,14 +74,11 @@ def copy(cursor: Any, statement: str, columns: Sequence[Column], rows: Iterable[
         raise
 
 
-def _chunks(columns: Sequence[Column], rows: Iterable[Sequence[Any]]) -> Iterator[bytes]:
-    formats = [_FORMATS[column.type] for column in columns]
-    lines = (
-        "\t".join([r"\N" if value is None else form(value) for form, value in zip(formats, row, strict=True)])
-        for row in rows
-    )
-    while chunk := list(islice(lines, _CHUNK)):
-        yield ("\n".join(chunk) + "\n").encode("utf-8", "replace")
+def _chunks(columns: Sequence[Column], batches: Iterable[Batch]) -> Iterator[bytes]:
+    forms = [_FORMATS[column.type] for column in columns]
+    for batch in batches:
+        lines = map("\t".join, zip(*formed(forms, batch, r"\N"), strict=True))
+        yield ("\n".join(lines) + "\n").encode("utf-8", "replace")
 
 
 class _Source:
@@ -108,24 +106,16 @@ class _Source:
 
 
 def insert(
-    cursor: Any, statement: str, dialect: Dialect, columns: tuple[Column, ...], rows: Iterable[Sequence[Any]]
+    cursor: Any, statement: str, dialect: Dialect, columns: Sequence[Column], batches: Iterable[Batch]
 ) -> None:
     """Send rows with ``executemany``.
 
     :param statement: ``INSERT INTO table (columns) VALUES (placeholders)``.
     :param columns: What the values of a row are.
-    :param rows: The rows.
+    :param batches: The rows.
     """
-    binders = dialect.binders(columns)
-
-    def bound() -> Iterator[tuple[Any, ...]]:
-        for row in rows:
-            values = list(row)
-            for place, bind in binders:
-                if values[place] is not None:
-                    values[place] = bind(values[place])
-            yield tuple(values)
-
-    values = bound()
-    while chunk := list(islice(values, _CHUNK)):
-        cursor.executemany(statement, chunk)
+    binds = [dialect.binds.get(column.type) for column in columns]
+    for batch in batches:
+        rows = zip(*formed(binds, batch), strict=True)
+        while chunk := list(islice(rows, _CHUNK)):
+            cursor.executemany(statement, chunk)

@@ -125,14 +125,6 @@ class Dialect:
             kind += self.collation
         return f"{self.quote(column.name)} {kind}{' NOT NULL' if in_key else ''}"
 
-    def binders(self, columns: tuple[Column, ...]) -> list[tuple[int, Bind]]:
-        """Return the places in a row whose values have to be changed, and how."""
-        return [
-            (place, self.binds[column.type])
-            for place, column in enumerate(columns)
-            if column.type in self.binds
-        ]
-
 
 def _types(**kinds: str) -> dict[ColumnType, str]:
     return {ColumnType(name): kind for name, kind in kinds.items()}

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_emnify.api.secrets.one_line_log import one_line_log
-from airflow_provider_emnify.api.streams.columns import Column, ColumnType
+from airflow_provider_emnify.api.streams.columns import Batch, Column, ColumnType
 from airflow_provider_emnify.transfers.sinks.sql_copy import can_copy, copy, insert
 from airflow_provider_emnify.transfers.sinks.sql_dialects import dialect_of
 from airflow_provider_emnify.transfers.sinks.sql_fit import fills_itself, misfit
@@ -27,8 +27,6 @@ if TYPE_CHECKING:
     from airflow_provider_emnify.transfers.sinks.modes import Mode
 
 log = one_line_log(__name__)
-
-Row = dict[str, Any]
 
 RUN = Column("_interval_end", ColumnType.TIMESTAMP, ())
 """In a table that is appended to: which run a row belongs to, by the end of its interval."""
@@ -94,23 +92,23 @@ class SqlTable:
         self._stage = self.dialect.quote(_OTHER_STAGE if name.casefold() == _STAGE else _STAGE)
         self._check_names()
 
-    def load(self, rows: Iterable[Row], run: datetime) -> Loaded:
+    def load(self, batches: Iterable[Batch], run: datetime) -> Loaded:
         """Bring rows into the table; when anything fails, it stays as it was.
 
         Of several rows with the same key the last one counts.
 
-        :param rows: Rows with a value for each column.
+        :param batches: Rows with a value for each column.
         :param run: End of the interval that they are for.
         :raises TableMismatchError: when the table cannot take them.
         """
         missing = self.missing()  # before anything is read
         with self.transaction() as cursor:
-            return self.load_within(cursor, rows, run, missing)
+            return self.load_within(cursor, batches, run, missing)
 
     def load_within(
         self,
         cursor: Any,
-        rows: Iterable[Row],
+        batches: Iterable[Batch],
         run: datetime,
         missing: list[Column] | None,
     ) -> Loaded:
@@ -119,7 +117,7 @@ class SqlTable:
         :param cursor: The transaction's cursor.
         :param missing: What :meth:`missing` said.
         """
-        count = self._fill_stage(cursor, rows, run)
+        count = self._fill_stage(cursor, batches, run)
         if self.dialect.lock is not None:
             cursor.execute(self.dialect.lock, (self.full_name,))
             cursor.fetchall()
@@ -251,12 +249,12 @@ class SqlTable:
 
     # -- rows ---------------------------------------------------------------------------------------------
 
-    def _fill_stage(self, cursor: Any, rows: Iterable[Row], run: datetime) -> int:
+    def _fill_stage(self, cursor: Any, batches: Iterable[Batch], run: datetime) -> int:
         columns = (*self.columns, _PLACE)
         definitions = ", ".join(self.dialect.column(column) for column in columns)
         cursor.execute(f"{self.dialect.temporary} {self._stage} ({definitions})")
         names = ", ".join(self.dialect.quote(column.name) for column in columns)
-        counted = _Counted(rows, run if self.mode == "append" else None)
+        counted = _Counted(batches, run if self.mode == "append" else None)
         if can_copy(self.dialect_name, cursor):
             copy(cursor, f"COPY {self._stage} ({names}) FROM STDIN", columns, counted)
         else:
@@ -351,16 +349,15 @@ class SqlTable:
 
 
 class _Counted:
-    """The values of rows with their place and their run at the end; counts them."""
+    """Rows with their run and their place at the end; counts them."""
 
-    def __init__(self, rows: Iterable[Row], run: datetime | None) -> None:
-        self._rows, self._run = rows, run
+    def __init__(self, batches: Iterable[Batch], run: datetime | None) -> None:
+        self._batches, self._run = batches, run
         self.count = 0
 
-    def __iter__(self) -> Iterator[tuple[Any, ...]]:
-        for row in self._rows:
-            self.count += 1
-            if self._run is None:
-                yield (*row.values(), self.count)
-            else:
-                yield (*row.values(), self._run, self.count)
+    def __iter__(self) -> Iterator[Batch]:
+        for batch in self._batches:
+            size = len(batch[0])
+            more = [] if self._run is None else [[self._run] * size]
+            yield [*batch, *more, range(self.count + 1, self.count + size + 1)]
+            self.count += size

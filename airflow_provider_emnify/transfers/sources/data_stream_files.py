@@ -17,18 +17,23 @@ from airflow_provider_emnify.api.data_streamer.files import (
     get_record_kind,
     read_records,
 )
+from airflow_provider_emnify.api.streams.columns import batch_of
 from airflow_provider_emnify.arguments import check_early, parse_text
 from airflow_provider_emnify.transfers.base import Dataset, EmnifyTransferOperator, Row, SourceFile
+from airflow_provider_emnify.transfers.garbage import rare_collections
 from airflow_provider_emnify.transfers.lineage import output_of_path
+from airflow_provider_emnify.transfers.progress import Progress
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Sequence
     from pathlib import Path
 
     from airflow_provider_emnify.airflow_names import Context
+    from airflow_provider_emnify.api.streams.columns import Batch
     from airflow_provider_emnify.transfers.sinks.object_store import Store
     from airflow_provider_emnify.transfers.sources.repeated import Repeated
 
+_AT_ONCE = 1000  # records
 _COUNTED = ("rows", "changed", "repeated")  # of what a sink says
 
 
@@ -88,10 +93,12 @@ class FromDataStreamFiles(EmnifyTransferOperator):
         files = list(self._find(source))
         new = sink.new_files(files, source.path(""))
         total = Counter(files=len(new), rows=0, rejected=0, other_kind=0, repeated=0)
-        with Repeated(needed=not sink.merges) as repeated:
+        progress = Progress(self.log, self.dataset.name, "file")
+        progress.all_parts = len(new)
+        with rare_collections(), Repeated(needed=not sink.merges) as repeated:
             for batch in _batches(new, sink.at_once):
                 with local_directory() as directory:
-                    part = FilesPart(self.records, source, rejected, batch, directory, repeated)
+                    part = FilesPart(self.records, source, rejected, batch, directory, repeated, progress)
                     loaded = sink.load(part)
                 total.update({name: loaded[name] for name in _COUNTED if name in loaded})
                 for count in part.counts:
@@ -99,6 +106,7 @@ class FromDataStreamFiles(EmnifyTransferOperator):
                         rejected=count.rejected, other_kind=count.other_kind, repeated=count.repeated
                     )
         output = sink.output(total["rows"])
+        progress.finish(output.uri)
         said = {name: total[name] for name in ("files", "rows", "rejected")}
         self.emit(context, said, output, [output_of_path(source.uri, 0, None)])
         self.log.info(
@@ -136,6 +144,7 @@ class FilesPart:
     :param batch: The files.
     :param directory: Room on the local disk.
     :param repeated: Knows which records came before in this run.
+    :param progress: Told what was read.
     """
 
     def __init__(
@@ -146,9 +155,11 @@ class FilesPart:
         batch: list[SourceFile],
         directory: Path,
         repeated: Repeated,
+        progress: Progress,
     ) -> None:
         self._kind, self._source, self._rejected = get_record_kind(records), source, rejected
         self._batch, self._directory, self._repeated = batch, directory, repeated
+        self._progress = progress
         self.end = datetime.now(UTC)
         self.counts = [Count() for _ in batch]
 
@@ -157,8 +168,14 @@ class FilesPart:
         """What stands for the path of its first file."""
         return self._batch[0].name_in_files
 
-    def rows(self) -> Generator[Row, None, None]:
+    def batches(self) -> Generator[Batch, None, None]:
         """Yield the good records; write the others to the local disk, and count all of them."""
+        with contextlib.closing(self._records()) as records:
+            while some := list(islice(records, _AT_ONCE)):
+                yield batch_of(some)
+                self._progress.add(len(some))
+
+    def _records(self) -> Generator[Row, None, None]:
         for number, (file, count) in enumerate(zip(self._batch, self.counts, strict=True)):
             with self._source.open(file.path) as opened, contextlib.ExitStack() as stack:
                 aside: Any = None
@@ -176,6 +193,7 @@ class FilesPart:
                         yield record
                     else:
                         count.repeated += 1
+            self._progress.add(parts=1)
 
     def commit(self) -> None:
         """Put what was rejected into its place, before the files count as loaded."""

@@ -12,8 +12,11 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_emnify.airflow_names import conf
 from airflow_provider_emnify.api.streams.catalogue import Estimate, Interval, Stream, get_stream
+from airflow_provider_emnify.api.streams.readers import Reading
 from airflow_provider_emnify.arguments import check_early, is_known
 from airflow_provider_emnify.transfers.base import Dataset, EmnifyTransferOperator, Row, positive
+from airflow_provider_emnify.transfers.garbage import rare_collections
+from airflow_provider_emnify.transfers.progress import Progress
 from airflow_provider_emnify.transfers.sources.cursor import Cursor
 from airflow_provider_emnify.transfers.sources.interval import (
     Run,
@@ -28,6 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
 
     from airflow_provider_emnify.airflow_names import Context
+    from airflow_provider_emnify.api.streams.columns import Batch
 
 
 class FromStream(EmnifyTransferOperator):
@@ -127,9 +131,11 @@ class FromStream(EmnifyTransferOperator):
         overlap = late_by if sink.merges else timedelta(0)
         if stream.grain == "moment" and not overlap:
             self._wait_until(run.end + late_by)
-        loaded = sink.load(StreamPart(self, stream, run, window_of(stream, run, overlap)))
+        progress = Progress(self.log, stream.name, stream.devices or "page")
+        with rare_collections():
+            loaded = sink.load(StreamPart(self, stream, run, window_of(stream, run, overlap), progress))
         output = sink.output(loaded["rows"])
-        self.log.info("%s: %d rows read, into %s", stream.name, loaded["rows"], output.uri)
+        progress.finish(output.uri, self.client.stats)
         self.emit(context, {"rows": loaded["rows"], **run.to_json()}, output)
         if stream.cursor is not None:
             cursor.advance(run.end)
@@ -161,6 +167,7 @@ class StreamPart:
     stream: Stream
     run: Run
     window: Interval | None
+    progress: Progress
 
     @property
     def name(self) -> str:
@@ -172,19 +179,23 @@ class StreamPart:
         """The end of its interval."""
         return self.run.end
 
-    def rows(self) -> Generator[Row, None, None]:
+    def batches(self) -> Generator[Batch, None, None]:
         """Read the stream."""
         task = self.task
-        rows: Any = self.stream.rows(
+        reading = Reading(
             task.client,
-            interval=self.window,
-            filters=parse_filters(task.filters),
-            threads=positive(task.threads, "threads"),
-            max_calls=positive(task.max_calls, "max_calls"),
-            estimated=self._log_cost,
+            self.window,
+            parse_filters(task.filters),
+            positive(task.threads, "threads"),
+            positive(task.max_calls, "max_calls"),
+            self._log_cost,
         )
-        with contextlib.closing(rows):
-            yield from rows
+        batches: Any = self.stream.batches(reading)
+        with contextlib.closing(batches):
+            for batch in batches:
+                yield batch
+                self.progress.all_rows, self.progress.all_parts = reading.rows, reading.pages
+                self.progress.add(len(batch[0]), reading.page - self.progress.parts)
 
     def commit(self) -> None:
         """Do nothing: emnify keeps no account of what was read."""

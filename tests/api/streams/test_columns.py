@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from airflow_provider_emnify.api.streams.catalogue import STREAMS
@@ -98,6 +98,57 @@ def test_values_of_every_recorded_form_have_the_columns_type(kind: ColumnType, s
 )
 def test_a_value_that_does_not_fit_is_kept_beside_the_columns(kind: ColumnType, said: Any) -> None:
     assert Converter([Column("c", kind, ("c",))])({"c": said}) == {"c": None, EXTRA: {"c": said}}
+
+
+def answers(tree: dict[str, Any]) -> st.SearchStrategy[Any]:
+    """Rows with fields of a stream, of any form, and others."""
+    below = {name: answers(part) if isinstance(part, dict) else ODD for name, part in tree.items()}
+    return st.fixed_dictionaries({}, optional={**below, "more": ODD, "x_token": st.text(max_size=2)}) | ODD
+
+
+ODD: Any = st.sampled_from(
+    [
+        *(
+            None,
+            "",
+            0,
+            1,
+            -1,
+            True,
+            False,
+            1.0,
+            1.5,
+            2**63,
+            -(2**63),
+            2**64,
+            float("inf"),
+            "7",
+            "1.50",
+            "a",
+            "true",
+        ),
+        *(
+            "2021-10-06T10:42:58.298Z",
+            "2021-10-06 10:42:58+02:00",
+            "2021-10-06",
+            "critical",
+            "\ud800",
+            "\x00",
+        ),
+        *([], {}, [1], {"id": 1}, {"id": {"id": 2}}, {"token": "x"}, [[float("nan")]], "eyJhbGciOiJI.e30.x"),
+    ]
+)
+
+
+@settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
+@given(st.data())
+@pytest.mark.parametrize("stream", STREAMS)
+def test_many_rows_at_a_time_are_what_each_of_them_is(stream: str, data: st.DataObject) -> None:
+    convert = STREAMS[stream].converter
+    rows = data.draw(st.lists(answers(convert._tree).filter(lambda row: isinstance(row, dict)), max_size=8))
+    each = [list(convert(row).values()) for row in rows]
+    found = [list(values) for values in zip(*convert.batch(rows), strict=True)]
+    assert repr(found) == repr(each)
 
 
 @given(st.recursive(st.none() | st.booleans() | st.floats() | st.integers() | st.text(), st.lists))
