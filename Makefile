@@ -1,7 +1,7 @@
 # Each target sets up all it needs in .venv first: Python 3.11 or later, with venv, is enough.
 .POSIX:
 .DEFAULT_GOAL := help
-.PHONY: help setup demo lint test test-system test-matrix airflow live test-all bench docs clean
+.PHONY: help setup demo lint test test-system test-matrix airflow live test-all bench docs release-check clean
 
 help:
 	@echo "make demo      run the example DAG on a real Airflow against a sandbox of emnify (a minute)"
@@ -13,6 +13,7 @@ help:
 	@echo "make test-all  the tests on Airflow 2.11 and 3.3, with every Python found"
 	@echo "make bench     the benchmarks, with their results in benchmarks/results"
 	@echo "make docs      build the documentation site, its reference pages from the code"
+	@echo "make release-check  all that has to hold before a release: build, contents, clean installs, demo, docs, licences"
 	@echo "make clean     remove .venv and everything else that these have made"
 
 setup:
@@ -50,8 +51,12 @@ test-all: setup
 
 docs: setup
 	@.venv/bin/python -m dev.docs
+	@.venv/bin/python -m dev.public_api
 	AIRFLOW_HOME=$(CURDIR)/docs/_build/airflow .venv/bin/sphinx-build --fail-on-warning --keep-going --quiet -b html docs docs/_build/html
 	@echo "docs/_build/html/index.html"
+
+release-check: setup
+	@.venv/bin/python -m dev.release_check $(VERSION)
 
 clean:
 	rm -rf .venv .nox .mypy_cache .ruff_cache .pytest_cache .hypothesis dist build docs/_build

@@ -99,7 +99,10 @@ def lowest(session: nox.Session) -> None:
 
 
 def wheel(session: nox.Session, airflow: str) -> None:
-    """Install the built wheel alone: everything imports, and Airflow knows the provider."""
+    """Install the built wheel alone: everything imports, and Airflow knows the provider.
+
+    With ``-- demo`` the example DAG then runs from it, on a real scheduler and triggerer.
+    """
     folder = Path(session.create_tmp()).resolve()
     for old in folder.glob("*.whl"):
         old.unlink()
@@ -109,7 +112,11 @@ def wheel(session: nox.Session, airflow: str) -> None:
     session.install("--reinstall-package", "airflow-provider-emnify", str(built))
     session.env["AIRFLOW_HOME"] = str(folder)
     session.chdir(folder)  # the checkout must not be what is imported
-    session.run("python", str(Path(__file__).parent / "dev" / "check_wheel.py"), str(built))
+    dev = Path(__file__).parent / "dev"
+    session.run("python", str(dev / "check_wheel.py"), str(built))
+    if "demo" in session.posargs:
+        session.install(f"{built}[sandbox,sql,parquet,redis]", "psutil")
+        session.run("python", str(dev / "check_airflow.py"))
 
 
 def release(session: nox.Session, airflow: str, day: str | None) -> None:
