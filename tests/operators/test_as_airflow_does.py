@@ -34,7 +34,7 @@ from airflow_provider_emnify.operators.endpoint import (
     EmnifyUpdateEndpointsOperator,
 )
 from airflow_provider_emnify.operators.euicc import EmnifyEuiccOperationOperator, EmnifySimOperationOperator
-from airflow_provider_emnify.operators.fleet import EmnifyPlanFleetOperator
+from airflow_provider_emnify.operators.fleet import EmnifyApplyFleetOperator, EmnifyPlanFleetOperator
 from airflow_provider_emnify.operators.graphql import EmnifyGraphqlOperator
 from airflow_provider_emnify.operators.quota import (
     EmnifyClearQuotaOperator,
@@ -156,6 +156,13 @@ EACH: list[Any] = [
         {"plan_path": "/tmp/plan.jsonl"},
         "devices",
         [{"iccid": "{{ params.x }}"}],
+        "connected-devices",
+    ),
+    (
+        EmnifyApplyFleetOperator,
+        {"on_drift": "skip"},
+        "plan",
+        "/tmp/{{ params.x }}.jsonl",
         "connected-devices",
     ),
     (EmnifyGraphqlOperator, {"query": "{ myUser { id } }"}, "variables", {"id": "{{ params.x }}"}, None),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from airflow_provider_emnify.operators.fleet.apply import EmnifyApplyFleetOperator
 from airflow_provider_emnify.operators.fleet.make import EmnifyPlanFleetOperator
 
-__all__ = ["EmnifyPlanFleetOperator"]
+__all__ = ["EmnifyApplyFleetOperator", "EmnifyPlanFleetOperator"]

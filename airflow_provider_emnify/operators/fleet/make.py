@@ -233,6 +233,7 @@ class EmnifyPlanFleetOperator(EmnifyBaseOperator):
         about = {
             "made_at": datetime.now(UTC).isoformat(timespec="seconds"),
             "valid": is_valid,
+            "key": self.key,
             "summary": summary,
             "rows": plan.rows,
             "devices": plan.devices,
@@ -253,5 +254,5 @@ class EmnifyPlanFleetOperator(EmnifyBaseOperator):
                 f"{counts['refuse']} rows are wrong, so the plan is refused: {shorten(first['refuse'], 3)}; "
                 f"all of them are in {self.plan_path}. Correct them, or set on_bad_rows='skip'"
             )
-        del about["made_at"], about["valid"]
+        del about["made_at"], about["valid"], about["key"]
         return {"path": self.plan_path, "digest": digest, **about, "first": first}

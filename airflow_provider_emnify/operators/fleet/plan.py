@@ -65,7 +65,7 @@ class Entry:
         if self.action == "refuse":
             return f"row {self.row}, {self.key}{where}: {self.reason}"
         changes = ", ".join(
-            f"{name} {_shown(self.before.get(name))} -> {_shown(value)}" for name, value in self.after.items()
+            f"{name} {shown(self.before.get(name))} -> {shown(value)}" for name, value in self.after.items()
         )
         return f"{self.key}{where}: {changes or self.action}"
 
@@ -208,15 +208,16 @@ class _Planner:
         """Plan what needs a SIM that no endpoint had: creations, and SIMs for devices without one."""
         new = [wanted for wanted in self._wanted.values() if wanted.endpoint_id is None]
         waiting = [self._wanted[key] for key in self._needs_sim]
-        iccids = Counter(wanted.values["iccid"] for wanted in (*new, *waiting) if "iccid" in wanted.values)
-        sims = find_sims([*iccids]) if iccids else {}
+        known_by = Counter(_known_by(wanted) for wanted in (*new, *waiting))
+        iccids = [value for field, value in known_by if field == "iccid"]
+        sims = find_sims(iccids) if iccids else {}
         for wanted in (*new, *waiting):
             device = self._needs_sim.get(wanted.key)
             try:
-                iccid = wanted.values.get("iccid")
-                if iccid is not None and iccids[iccid] > 1:
-                    raise ValueError(f"iccid: {iccid} is in more than one row")
-                self._with_sim(wanted, device, None if iccid is None else _free(sims.get(iccid), iccid))
+                name, value = _known_by(wanted)
+                if value is not None and known_by[name, value] > 1:
+                    raise ValueError(f"{name}: {value} is in more than one row")
+                self._with_sim(wanted, device, _free(sims.get(value), value) if name == "iccid" else None)
             except ValueError as error:
                 self._refuse(wanted.row, wanted.key, str(error), wanted.endpoint_id)
 
@@ -300,6 +301,12 @@ def _sim_change(wanted: Wanted, state: State, *, changes_status: bool) -> str | 
     return None if shall is now else target
 
 
+def _known_by(wanted: Wanted) -> tuple[str, Any]:
+    """Return by what a new device is known once it is created: by its SIM, or else by its name."""
+    name = "iccid" if "iccid" in wanted.values else "name"
+    return name, wanted.values.get(name)
+
+
 def _free(sim: Row | None, iccid: str) -> Row:
     """Return a SIM that no endpoint has.
 
@@ -313,7 +320,8 @@ def _free(sim: Row | None, iccid: str) -> Row:
     return sim
 
 
-def _shown(value: Any) -> str:
+def shown(value: Any) -> str:
+    """Return a value as messages and logs show it."""
     if isinstance(value, tuple | list):
         return f"[{', '.join(map(str, value))}]"
     return "none" if value is None else repr(value) if isinstance(value, str) and " " in value else str(value)

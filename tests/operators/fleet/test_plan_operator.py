@@ -13,7 +13,6 @@ from airflow_provider_emnify.airflow_names import AirflowFailException
 from airflow_provider_emnify.operators.fleet import EmnifyPlanFleetOperator
 from airflow_provider_emnify.operators.fleet.plan_file import read_plan
 from tests.operators.fleet.conftest import FIRST_ENDPOINT, FIRST_SPARE, rows_of
-from tests.operators.support import context
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,13 +23,7 @@ if TYPE_CHECKING:
     Plan = Callable[..., Any]
 
 
-@pytest.fixture
-def plan(tmp_path: Path) -> Plan:
-    def make(**arguments: Any) -> Any:
-        arguments = {"task_id": "plan", "plan_path": f"{tmp_path}/plan.jsonl", **arguments}
-        return EmnifyPlanFleetOperator(**arguments).execute(context())
-
-    return make
+pytestmark = pytest.mark.fleet(10)
 
 
 def lines(path: str) -> list[dict[str, Any]]:
