@@ -15,7 +15,6 @@ from airflow_provider_emnify.api.waits.wait import Wait
 from airflow_provider_emnify.arguments import (
     Argument,
     optional,
-    parse_bool,
     parse_label,
     parse_moment,
     shorten,
@@ -108,7 +107,6 @@ class EmnifySendSmsOperator(EmnifyCancellingOperator):
     source_address = Argument(parse_sender)
     dest_address = Argument(optional(parse_label))
     expiry_date = Argument(optional(parse_moment))
-    wait_for_completion = Argument(parse_bool)
 
     def __init__(
         self,
@@ -121,13 +119,12 @@ class EmnifySendSmsOperator(EmnifyCancellingOperator):
         wait_for_completion: bool = False,
         **kwargs: Any,
     ) -> None:
-        super().__init__(**kwargs)
+        super().__init__(wait_for_completion=wait_for_completion, **kwargs)
         self.endpoint_ids = endpoint_ids
         self.text = text
         self.source_address = source_address
         self.dest_address = dest_address
         self.expiry_date = expiry_date
-        self.wait_for_completion = wait_for_completion
 
     def execute(self, context: Context) -> dict[str, list[int]]:
         """Look for what was sent, send the rest, and wait."""
@@ -142,8 +139,6 @@ class EmnifySendSmsOperator(EmnifyCancellingOperator):
 
         for_each(ids, send, what="send the SMS to endpoint")
         self.log.info("Sent %s", sent)
-        if not self.wait_for_completion:
-            return sent
         pairs = [f"{endpoint_id}/{sms_id}" for endpoint_id, found in sent.items() for sms_id in found]
         delivered: dict[str, list[int]] = self.wait_until(
             Wait("sms_delivery", pairs, SmsStatus.DELIVERED), sent

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, NoReturn
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NoReturn, TypeAlias, TypeVar
 
 from airflow_provider_emnify.airflow_names import (
     AirflowFailException,
@@ -21,9 +21,14 @@ from airflow_provider_emnify.triggers.task import WaitingTask
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from enum import Enum
 
     from airflow_provider_emnify.airflow_names import Context
     from airflow_provider_emnify.api.waits.wait import Id, Reading, State, Verdict
+
+    S = TypeVar("S", bound=Enum)
+    #: One or several states, each as enum, name or number.
+    Target: TypeAlias = S | int | str | Sequence[S | int | str]
 
 
 def states(kind: type[State]) -> Callable[[Any, str], tuple[State, ...]]:

@@ -10,9 +10,8 @@ from airflow_provider_emnify.arguments import Argument
 from airflow_provider_emnify.sensors.base import EmnifyWaitSensor, states
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from airflow_provider_emnify.arguments import Ids
+    from airflow_provider_emnify.sensors.base import Target
 
 
 class EmnifyCloudConnectSensor(EmnifyWaitSensor):
@@ -34,18 +33,14 @@ class EmnifyCloudConnectSensor(EmnifyWaitSensor):
     Vendor page: https://docs.emnify.com/developers/api/cloud-connect/get-cloud-connect-attachment-by-id
     """
 
-    template_fields: Sequence[str] = ("emnify_conn_id", "attachment_ids", "target_status")
+    template_fields = ("emnify_conn_id", "attachment_ids", "target_status")
 
     kind = "cloud_connect"
     attachment_ids = Argument(parse_texts)
     target_status = Argument(states(CloudConnectStatus))
 
     def __init__(
-        self,
-        *,
-        attachment_ids: Ids,
-        target_status: CloudConnectStatus | int | str | Sequence[CloudConnectStatus | int | str] = "active",
-        **kwargs: Any,
+        self, *, attachment_ids: Ids, target_status: Target[CloudConnectStatus] = "active", **kwargs: Any
     ) -> None:
         super().__init__(**kwargs)
         self.attachment_ids = attachment_ids

@@ -10,9 +10,8 @@ from airflow_provider_emnify.arguments import Argument
 from airflow_provider_emnify.sensors.base import EmnifyWaitSensor, states
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from airflow_provider_emnify.arguments import Ids
+    from airflow_provider_emnify.sensors.base import Target
 
 
 class EmnifyDataStreamSensor(EmnifyWaitSensor):
@@ -34,18 +33,14 @@ class EmnifyDataStreamSensor(EmnifyWaitSensor):
     Vendor page: https://docs.emnify.com/developers/api/integrations/get-data-streamer-by-id-v-2
     """
 
-    template_fields: Sequence[str] = ("emnify_conn_id", "data_stream_ids", "target_status")
+    template_fields = ("emnify_conn_id", "data_stream_ids", "target_status")
 
     kind = "data_stream"
     data_stream_ids = Argument(parse_texts)
     target_status = Argument(states(DataStreamStatus))
 
     def __init__(
-        self,
-        *,
-        data_stream_ids: Ids,
-        target_status: DataStreamStatus | int | str | Sequence[DataStreamStatus | int | str] = "running",
-        **kwargs: Any,
+        self, *, data_stream_ids: Ids, target_status: Target[DataStreamStatus] = "running", **kwargs: Any
     ) -> None:
         super().__init__(**kwargs)
         self.data_stream_ids = data_stream_ids

@@ -12,11 +12,11 @@ from airflow_provider_emnify.links import EmnifyDevicesLink
 from airflow_provider_emnify.sensors.base import EmnifyWaitSensor, states
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from datetime import timedelta
 
     from airflow_provider_emnify.api.waits.wait import Wait
     from airflow_provider_emnify.arguments import Ids
+    from airflow_provider_emnify.sensors.base import Target
 
 
 class EmnifyEndpointStatusSensor(EmnifyWaitSensor):
@@ -38,7 +38,7 @@ class EmnifyEndpointStatusSensor(EmnifyWaitSensor):
     Vendor page: https://docs.emnify.com/developers/api/endpoint/endpoint-by-id-get
     """
 
-    template_fields: Sequence[str] = ("emnify_conn_id", "endpoint_ids", "target_status")
+    template_fields = ("emnify_conn_id", "endpoint_ids", "target_status")
     operator_extra_links = (EmnifyDevicesLink(),)
 
     kind = "endpoint_status"
@@ -46,11 +46,7 @@ class EmnifyEndpointStatusSensor(EmnifyWaitSensor):
     target_status = Argument(states(EndpointStatus))
 
     def __init__(
-        self,
-        *,
-        endpoint_ids: Ids,
-        target_status: EndpointStatus | int | str | Sequence[EndpointStatus | int | str] = "enabled",
-        **kwargs: Any,
+        self, *, endpoint_ids: Ids, target_status: Target[EndpointStatus] = "enabled", **kwargs: Any
     ) -> None:
         super().__init__(**kwargs)
         self.endpoint_ids = endpoint_ids
@@ -86,7 +82,7 @@ class EmnifyEndpointConnectivitySensor(EmnifyWaitSensor):
     Vendor page: https://docs.emnify.com/developers/api/endpoint/endpoint-connectivity-by-id-get
     """
 
-    template_fields: Sequence[str] = ("emnify_conn_id", "endpoint_ids", "target_status")
+    template_fields = ("emnify_conn_id", "endpoint_ids", "target_status")
     operator_extra_links = (EmnifyDevicesLink(),)
 
     endpoint_ids = Argument(parse_ids)
@@ -98,7 +94,7 @@ class EmnifyEndpointConnectivitySensor(EmnifyWaitSensor):
         self,
         *,
         endpoint_ids: Ids,
-        target_status: Connectivity | str | Sequence[Connectivity | str] = ("ONLINE", "ATTACHED"),
+        target_status: Target[Connectivity] = ("ONLINE", "ATTACHED"),
         fail_on_blocked: bool = True,
         not_online_for: float | timedelta | None = None,
         **kwargs: Any,

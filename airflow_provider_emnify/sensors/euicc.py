@@ -11,9 +11,8 @@ from airflow_provider_emnify.links import EmnifySimsLink
 from airflow_provider_emnify.sensors.base import EmnifyWaitSensor, states
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from airflow_provider_emnify.arguments import Ids
+    from airflow_provider_emnify.sensors.base import Target
 
 
 class EmnifyEuiccOperationSensor(EmnifyWaitSensor):
@@ -35,7 +34,7 @@ class EmnifyEuiccOperationSensor(EmnifyWaitSensor):
     Vendor page: https://docs.emnify.com/developers/api/euicc-operation/get-operation
     """
 
-    template_fields: Sequence[str] = ("emnify_conn_id", "operation_ids")
+    template_fields = ("emnify_conn_id", "operation_ids")
     operator_extra_links = (EmnifySimsLink(),)
 
     kind = "euicc_operation"
@@ -66,7 +65,7 @@ class EmnifySimOperationSensor(EmnifyWaitSensor):
     Vendor page: https://docs.emnify.com/developers/api/sim-operation/get-sim-operation
     """
 
-    template_fields: Sequence[str] = ("emnify_conn_id", "operation_ids", "target_status")
+    template_fields = ("emnify_conn_id", "operation_ids", "target_status")
     operator_extra_links = (EmnifySimsLink(),)
 
     kind = "sim_operation"
@@ -74,11 +73,7 @@ class EmnifySimOperationSensor(EmnifyWaitSensor):
     target_status = Argument(states(OperationState))
 
     def __init__(
-        self,
-        *,
-        operation_ids: Ids,
-        target_status: OperationState | str | Sequence[OperationState | str] = "succeeded",
-        **kwargs: Any,
+        self, *, operation_ids: Ids, target_status: Target[OperationState] = "succeeded", **kwargs: Any
     ) -> None:
         super().__init__(**kwargs)
         self.operation_ids = operation_ids

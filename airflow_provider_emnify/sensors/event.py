@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from airflow_provider_emnify.api.enums import EventSeverity, EventSource
     from airflow_provider_emnify.api.waits.wait import Wait
     from airflow_provider_emnify.arguments import Ids
+    from airflow_provider_emnify.sensors.base import Target
 
 
 class EmnifyEventSensor(EmnifyWaitSensor):
@@ -48,7 +49,7 @@ class EmnifyEventSensor(EmnifyWaitSensor):
     Vendor page: https://docs.emnify.com/developers/api/events/get-events
     """
 
-    template_fields: Sequence[str] = (
+    template_fields = (
         "emnify_conn_id",
         "endpoint_ids",
         "event_type",
@@ -71,8 +72,8 @@ class EmnifyEventSensor(EmnifyWaitSensor):
         *,
         endpoint_ids: Ids | None = None,
         event_type: int | str | Sequence[int | str] | None = None,
-        severity: EventSeverity | int | str | Sequence[EventSeverity | int | str] | None = None,
-        source: EventSource | int | str | Sequence[EventSource | int | str] | None = None,
+        severity: Target[EventSeverity] | None = None,
+        source: Target[EventSource] | None = None,
         tags: str | Sequence[str] | None = None,
         since: datetime | str | None = None,
         **kwargs: Any,

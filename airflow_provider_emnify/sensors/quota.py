@@ -11,10 +11,9 @@ from airflow_provider_emnify.links import EmnifyDevicesLink
 from airflow_provider_emnify.sensors.base import EmnifyWaitSensor, states
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from airflow_provider_emnify.api.waits.wait import Wait
     from airflow_provider_emnify.arguments import Ids
+    from airflow_provider_emnify.sensors.base import Target
 
 
 class EmnifyQuotaSensor(EmnifyWaitSensor):
@@ -37,7 +36,7 @@ class EmnifyQuotaSensor(EmnifyWaitSensor):
     Vendor page: https://docs.emnify.com/developers/api/endpoint/endpoint-quota-data-by-endpoint-id-get
     """
 
-    template_fields: Sequence[str] = ("emnify_conn_id", "endpoint_ids", "target_status")
+    template_fields = ("emnify_conn_id", "endpoint_ids", "target_status")
     operator_extra_links = (EmnifyDevicesLink(),)
 
     endpoint_ids = Argument(parse_ids)
@@ -48,7 +47,7 @@ class EmnifyQuotaSensor(EmnifyWaitSensor):
         self,
         *,
         endpoint_ids: Ids,
-        target_status: QuotaStatus | int | str | Sequence[QuotaStatus | int | str] = "active",
+        target_status: Target[QuotaStatus] = "active",
         quota_type: Literal["data", "sms"] = "data",
         **kwargs: Any,
     ) -> None:

@@ -11,9 +11,8 @@ from airflow_provider_emnify.links import EmnifySimsLink
 from airflow_provider_emnify.sensors.base import EmnifyWaitSensor, states
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from airflow_provider_emnify.arguments import Ids
+    from airflow_provider_emnify.sensors.base import Target
 
 
 class EmnifySimStatusSensor(EmnifyWaitSensor):
@@ -35,7 +34,7 @@ class EmnifySimStatusSensor(EmnifyWaitSensor):
     Vendor page: https://docs.emnify.com/developers/api/sim/sim-by-id-get
     """
 
-    template_fields: Sequence[str] = ("emnify_conn_id", "sim_ids", "target_status")
+    template_fields = ("emnify_conn_id", "sim_ids", "target_status")
     operator_extra_links = (EmnifySimsLink(),)
 
     kind = "sim_status"
@@ -43,11 +42,7 @@ class EmnifySimStatusSensor(EmnifyWaitSensor):
     target_status = Argument(states(SimStatus))
 
     def __init__(
-        self,
-        *,
-        sim_ids: Ids,
-        target_status: SimStatus | int | str | Sequence[SimStatus | int | str] = "activated",
-        **kwargs: Any,
+        self, *, sim_ids: Ids, target_status: Target[SimStatus] = "activated", **kwargs: Any
     ) -> None:
         super().__init__(**kwargs)
         self.sim_ids = sim_ids
@@ -73,7 +68,7 @@ class EmnifySimBatchSensor(EmnifyWaitSensor):
     Vendor page: https://docs.emnify.com/developers/api/sim/validate-sim-batch-by-bic
     """
 
-    template_fields: Sequence[str] = ("emnify_conn_id", "bics", "target_status")
+    template_fields = ("emnify_conn_id", "bics", "target_status")
     operator_extra_links = (EmnifySimsLink(),)
 
     kind = "sim_batch"
@@ -81,11 +76,7 @@ class EmnifySimBatchSensor(EmnifyWaitSensor):
     target_status = Argument(states(SimBatchState))
 
     def __init__(
-        self,
-        *,
-        bics: Ids,
-        target_status: SimBatchState | str | Sequence[SimBatchState | str] = "registrable",
-        **kwargs: Any,
+        self, *, bics: Ids, target_status: Target[SimBatchState] = "registrable", **kwargs: Any
     ) -> None:
         super().__init__(**kwargs)
         self.bics = bics

@@ -11,9 +11,8 @@ from airflow_provider_emnify.links import EmnifyDevicesLink
 from airflow_provider_emnify.sensors.base import EmnifyWaitSensor, states
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from airflow_provider_emnify.arguments import Ids
+    from airflow_provider_emnify.sensors.base import Target
 
 
 class EmnifySmsDeliverySensor(EmnifyWaitSensor):
@@ -38,7 +37,7 @@ class EmnifySmsDeliverySensor(EmnifyWaitSensor):
     Vendor page: https://docs.emnify.com/developers/api/endpoint/endpoint-sms-by-endpoint-id-and-sms-id-get
     """
 
-    template_fields: Sequence[str] = ("emnify_conn_id", "sms_ids", "target_status")
+    template_fields = ("emnify_conn_id", "sms_ids", "target_status")
     operator_extra_links = (EmnifyDevicesLink(),)
 
     kind = "sms_delivery"
@@ -46,11 +45,7 @@ class EmnifySmsDeliverySensor(EmnifyWaitSensor):
     target_status = Argument(states(SmsStatus))
 
     def __init__(
-        self,
-        *,
-        sms_ids: Ids,
-        target_status: SmsStatus | int | str | Sequence[SmsStatus | int | str] = "delivered",
-        **kwargs: Any,
+        self, *, sms_ids: Ids, target_status: Target[SmsStatus] = "delivered", **kwargs: Any
     ) -> None:
         super().__init__(**kwargs)
         self.sms_ids = sms_ids

@@ -11,9 +11,8 @@ from airflow_provider_emnify.links import EmnifyUsersLink
 from airflow_provider_emnify.sensors.base import EmnifyWaitSensor, states
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from airflow_provider_emnify.arguments import Ids
+    from airflow_provider_emnify.sensors.base import Target
 
 
 class EmnifyUserStatusSensor(EmnifyWaitSensor):
@@ -35,20 +34,14 @@ class EmnifyUserStatusSensor(EmnifyWaitSensor):
     Vendor page: https://docs.emnify.com/developers/api/user-management/user-by-id-get
     """
 
-    template_fields: Sequence[str] = ("emnify_conn_id", "user_ids", "target_status")
+    template_fields = ("emnify_conn_id", "user_ids", "target_status")
     operator_extra_links = (EmnifyUsersLink(),)
 
     kind = "user_status"
     user_ids = Argument(parse_user_ids)
     target_status = Argument(states(UserStatus))
 
-    def __init__(
-        self,
-        *,
-        user_ids: Ids,
-        target_status: UserStatus | int | str | Sequence[UserStatus | int | str] = "active",
-        **kwargs: Any,
-    ) -> None:
+    def __init__(self, *, user_ids: Ids, target_status: Target[UserStatus] = "active", **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.user_ids = user_ids
         self.target_status = target_status

@@ -13,6 +13,7 @@ from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from airflow_provider_emnify.airflow_names import conf
 from airflow_provider_emnify.api.waits.wait import Wait
+from airflow_provider_emnify.arguments import parse_seconds
 from airflow_provider_emnify.triggers.shared.cancel import TELLS_A_KILL, cancel_in_triggerer, check_calls
 from airflow_provider_emnify.triggers.shared.garbage import WAITS
 
@@ -72,19 +73,11 @@ class EmnifyWaitTrigger(BaseTrigger):
         ends_execution: bool = False,
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
-        if (
-            not isinstance(poll_interval, (int, float))
-            or isinstance(poll_interval, bool)
-            or poll_interval < 0
-        ):
-            raise ValueError(
-                f"poll_interval: {poll_interval!r} is not a valid number of seconds; give 0 or more"
-            )
         if not isinstance(deadline, (int, float)) or isinstance(deadline, bool):
             raise ValueError(f"deadline: {deadline!r} is not a valid point in time; give seconds since 1970")  # noqa: TRY004 - as all bad arguments
         self._wait = Wait.from_dict(wait)
         self.emnify_conn_id = emnify_conn_id
-        self.poll_interval = poll_interval
+        self.poll_interval = parse_seconds(poll_interval, "poll_interval")
         self.deadline = deadline
         self.cancel = check_calls(cancel)
         self.result = result
@@ -125,8 +118,8 @@ class EmnifyWaitTrigger(BaseTrigger):
         try:
             outcome = await poller.join(self._wait, self.poll_interval, self.deadline)
             timed_out = self.ends_execution and outcome.status == "timeout"
-            if timed_out and self.cancel:
-                await cancel_in_triggerer(self, self.emnify_conn_id, self.cancel, timed_out=True)
+            if timed_out:
+                await self._cancel_all(timed_out=True)
             if self._in_triggerer:
                 await sleep(max(0.0, began + self._hold() - monotonic()))
         except CancelledError:
@@ -155,12 +148,14 @@ class EmnifyWaitTrigger(BaseTrigger):
     async def _cancelled(self) -> None:
         """Undo what the task began, where it is the task that ends and not the triggerer."""
         if self.ends_execution and time() >= self.deadline - _LATE:  # Airflow 2 has ended the wait itself
-            if self.cancel:
-                await cancel_in_triggerer(self, self.emnify_conn_id, self.cancel, timed_out=True)
+            await self._cancel_all(timed_out=True)
         elif not TELLS_A_KILL:
             await self.on_kill()
 
     async def on_kill(self) -> None:
         """Undo what the task began, if it has ended. Called by Airflow 3.3 when someone acts on the task."""
+        await self._cancel_all()
+
+    async def _cancel_all(self, *, timed_out: bool = False) -> None:
         if self.cancel:
-            await cancel_in_triggerer(self, self.emnify_conn_id, self.cancel)
+            await cancel_in_triggerer(self, self.emnify_conn_id, self.cancel, timed_out=timed_out)

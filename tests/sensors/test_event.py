@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import warnings
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from airflow_provider_emnify.api.enums import EventSeverity, EventSource
-from airflow_provider_emnify.sandbox.world.lookups import EventType
+from airflow_provider_emnify.api.enums import EventSeverity, EventSource, EventType
 from airflow_provider_emnify.sensors.endpoint import EmnifyEndpointConnectivitySensor
 from airflow_provider_emnify.sensors.event import EmnifyEventSensor
+from airflow_provider_emnify.triggers.base import HAS_WATCHERS
+from airflow_provider_emnify.triggers.event import EmnifyEventTrigger
 from tests.fleets import ids_of
 from tests.operators.support import context, without_retries
 from tests.sensors.modes import run
@@ -204,3 +206,32 @@ class TestNotOnlineFor:
         )
         assert run(watch) == {str(first): "ONLINE", str(second): "OFFLINE, not online for 24 h"}
         assert fleet.counts[OF_ENDPOINT] == 1
+
+
+@pytest.mark.parametrize("make", [EmnifyEventSensor, EmnifyEventTrigger], ids=["sensor", "trigger"])
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        (
+            "Endpoint bloked",
+            r"'Endpoint bloked' is not a known event type; did you mean 'Endpoint blocked' \(11\)\?",
+        ),
+        (["Create PDP context", "sim-activatoin"], r"did you mean 'SIM activation' \(8\)\?"),
+        (4711, "'4711' is not a known event type; client.events.types"),
+        ("Coffee break", "'Coffee break' is not a known event type; client.events.types"),
+    ],
+)
+def test_an_event_type_that_is_not_known_is_warned_of(make: Any, given: Any, says: str) -> None:
+    if make is EmnifyEventTrigger and not HAS_WATCHERS:
+        pytest.skip("asset watchers need Airflow 3")
+    with pytest.warns(UserWarning, match=says):
+        make(event_type=given, **({"task_id": "t"} if make is EmnifyEventSensor else {}))
+
+
+@pytest.mark.parametrize(
+    "given", [11, "11", "ENDPOINT_BLOCKED", "update pdp context", [*EventType], "{{ params.x }}"]
+)
+def test_one_that_is_known_is_not(given: Any) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        EmnifyEventSensor(task_id="t", event_type=given)

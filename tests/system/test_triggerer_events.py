@@ -14,8 +14,7 @@ if find_spec("airflow.triggers.shared_stream") is None:
 
 from airflow.utils.session import create_session
 
-from airflow_provider_emnify.api.enums import SimStatus
-from airflow_provider_emnify.sandbox.world.lookups import EventType
+from airflow_provider_emnify.api.enums import EventType, SimStatus
 from tests.system.conftest import EXAMPLES
 from tests.system.triggerer import CONNECTION, Scheduler, save_connection, sync, triggerer, until
 

@@ -14,11 +14,11 @@ import pytest
 
 from airflow_provider_emnify.airflow_names import AirflowFailException
 from airflow_provider_emnify.api import EmnifyServerError, EventSource
+from airflow_provider_emnify.api.enums import EventType
 from airflow_provider_emnify.api.resources.organisations import Organisations
 from airflow_provider_emnify.api.streams.columns import boolean, decimal, integer, text, timestamp
 from airflow_provider_emnify.api.streams.columns import json as json_column
 from airflow_provider_emnify.api.streams.converter import Converter
-from airflow_provider_emnify.sandbox.world.lookups import EventType
 from airflow_provider_emnify.transfers.sinks.sql_dialects import DIALECTS
 from airflow_provider_emnify.transfers.sinks.sql_table import TableMismatchError
 from airflow_provider_emnify.transfers.sql import EmnifyToSqlOperator, sql_hook

@@ -11,11 +11,10 @@ import pytest
 
 pytest.importorskip("airflow.sdk.definitions.asset", reason="asset watchers need Airflow 3")
 
-from airflow_provider_emnify.api.enums import EventSeverity
+from airflow_provider_emnify.api.enums import EventSeverity, EventType
 from airflow_provider_emnify.api.streams.catalogue import STREAMS
 from airflow_provider_emnify.api.waits.event_filter import LATE_BY, valid_events
 from airflow_provider_emnify.api.waits.wait import Wait
-from airflow_provider_emnify.sandbox.world.lookups import EventType
 from airflow_provider_emnify.triggers.event import Cursor, EmnifyEventTrigger
 from airflow_provider_emnify.triggers.shared import event_feed as feed_module
 from airflow_provider_emnify.triggers.shared.poller import poller_for

@@ -6,11 +6,14 @@ recorded forms it comes.
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from difflib import get_close_matches
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_emnify.api.enums import EventSeverity, EventSource, Lookup
+from airflow_provider_emnify.api.enums import EventSeverity, EventSource, EventType, Lookup
 from airflow_provider_emnify.api.resources.fields import MOST_VALUES
 from airflow_provider_emnify.api.secrets.one_line_log import one_line_log
 from airflow_provider_emnify.api.transport.answers import part
@@ -194,11 +197,28 @@ def _event_types(value: Any, field: str) -> tuple[int | str, ...]:
 
 
 def _event_type(value: Any, field: str) -> int | str:
-    if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
-        return int(value)
-    if isinstance(value, str) and value.strip():
-        return int(value) if value.strip().isdecimal() else value.strip()
-    raise ValueError(f"{field}: {value!r} is neither the number nor the name of an event type")
+    text = str(value).strip() if isinstance(value, (int, str)) and not isinstance(value, bool) else ""
+    if not text or text.startswith("-"):
+        raise ValueError(f"{field}: {value!r} is neither the number nor the name of an event type")
+    kind = int(text) if text.isdecimal() else text
+    if kind not in tuple(EventType) and _plain(text) not in _event_names():
+        _warn_unknown(text, field)
+    return kind
+
+
+@cache
+def _event_names() -> dict[str, EventType]:
+    return {_plain(kind.label): kind for kind in EventType}
+
+
+def _warn_unknown(name: str, field: str) -> None:
+    """Warn of an event type that is not known here; emnify may have it all the same."""
+    near = [_event_names()[one] for one in get_close_matches(_plain(name), _event_names(), n=1)]
+    mend = f"did you mean {near[0].label!r} ({near[0].value})? " if near else ""
+    warnings.warn(
+        f"{field}: {name!r} is not a known event type; {mend}client.events.types() lists emnify's",
+        stacklevel=2,
+    )
 
 
 def _tags(value: Any, field: str) -> tuple[str, ...]:

@@ -5,12 +5,11 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_emnify.api.enums import SimStatus
+from airflow_provider_emnify.api.enums import EventType, SimStatus
 from airflow_provider_emnify.sandbox.http.answers import MISSING, ApiError, wrong
 from airflow_provider_emnify.sandbox.http.fields import reference, validate
 from airflow_provider_emnify.sandbox.http.wire import Body, Call, serves
 from airflow_provider_emnify.sandbox.routes.render import SIM_MODEL, sim_row
-from airflow_provider_emnify.sandbox.world.lookups import EventType
 from airflow_provider_emnify.sandbox.world.records.fleet import Sim
 
 if TYPE_CHECKING:

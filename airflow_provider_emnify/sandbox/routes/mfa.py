@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import base64
 
+from airflow_provider_emnify.api.enums import EventType
 from airflow_provider_emnify.sandbox.http.answers import ApiError, not_found
 from airflow_provider_emnify.sandbox.http.fields import reference, text
 from airflow_provider_emnify.sandbox.http.wire import Body, Call, serves
 from airflow_provider_emnify.sandbox.routes.render import mfa_key
 from airflow_provider_emnify.sandbox.routes.users import STATUS, the_user
 from airflow_provider_emnify.sandbox.world.clock import date
-from airflow_provider_emnify.sandbox.world.lookups import MFA_KEY_TYPES, EventType
+from airflow_provider_emnify.sandbox.world.lookups import MFA_KEY_TYPES
 from airflow_provider_emnify.sandbox.world.records.accounts import MfaKey, User
 
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_emnify.api.enums import SimStatus
+from airflow_provider_emnify.api.enums import EventType, SimStatus
 from airflow_provider_emnify.sandbox.http.answers import ERRORS, Answer, ApiError, not_found
 from airflow_provider_emnify.sandbox.http.fields import array, boolean, record, reference, text
 from airflow_provider_emnify.sandbox.http.wire import Call, serves
 from airflow_provider_emnify.sandbox.routes.render import organisation_in, sim_card
 from airflow_provider_emnify.sandbox.world import devices
-from airflow_provider_emnify.sandbox.world.lookups import SIM_STATUSES, EventType
+from airflow_provider_emnify.sandbox.world.lookups import SIM_STATUSES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

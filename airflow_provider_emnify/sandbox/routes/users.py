@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from airflow_provider_emnify.api.enums import EventSeverity, UserStatus
+from airflow_provider_emnify.api.enums import EventSeverity, EventType, UserStatus
 from airflow_provider_emnify.sandbox.http.answers import Answer, ApiError, not_found
 from airflow_provider_emnify.sandbox.http.fields import array, pattern, reference, text
 from airflow_provider_emnify.sandbox.http.query import Listing, attributes, in_organisation, labelled
 from airflow_provider_emnify.sandbox.http.wire import Body, Call, serves
 from airflow_provider_emnify.sandbox.routes.events import list_events
 from airflow_provider_emnify.sandbox.routes.render import user_details, user_row
-from airflow_provider_emnify.sandbox.world.lookups import PERMISSIONS, ROLES, EventType
+from airflow_provider_emnify.sandbox.world.lookups import PERMISSIONS, ROLES
 from airflow_provider_emnify.sandbox.world.records.accounts import Membership, User
 
 if TYPE_CHECKING:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from airflow_provider_emnify.api.enums import EventSeverity, UserStatus
+from airflow_provider_emnify.api.enums import EventSeverity, EventType, UserStatus
 from airflow_provider_emnify.sandbox.http.answers import Answer, ApiError, not_found
 from airflow_provider_emnify.sandbox.http.wire import Body, Call, serves
 from airflow_provider_emnify.sandbox.routes.render import roles
@@ -16,7 +16,6 @@ from airflow_provider_emnify.sandbox.routes.users import (
     the_role,
     the_user,
 )
-from airflow_provider_emnify.sandbox.world.lookups import EventType
 from airflow_provider_emnify.sandbox.world.records.accounts import Membership
 
 

@@ -12,10 +12,10 @@ import jwt
 from airflow_provider_emnify.api.enums import (
     ApplicationTokenStatus,
     EventSeverity,
+    EventType,
     UserStatus,
 )
 from airflow_provider_emnify.sandbox.http.answers import Answer, ApiError
-from airflow_provider_emnify.sandbox.world.lookups import EventType
 from airflow_provider_emnify.sandbox.world.records.accounts import (
     ApplicationToken,
     Membership,

@@ -9,11 +9,11 @@ from airflow_provider_emnify.api.enums import (
     EndpointStatus,
     EventSeverity,
     EventSource,
+    EventType,
     SimStatus,
 )
 from airflow_provider_emnify.sandbox.http.answers import ApiError
 from airflow_provider_emnify.sandbox.world import messaging
-from airflow_provider_emnify.sandbox.world.lookups import EventType
 
 if TYPE_CHECKING:
     from airflow_provider_emnify.sandbox.world.records.accounts import User

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from enum import IntEnum
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_emnify.api.enums import (
     EndpointStatus,
     EventSeverity,
     EventSource,
+    EventType,
     SimStatus,
     UserStatus,
 )
@@ -61,72 +61,5 @@ GERMANY: dict[str, Any] = {
     "longitude": 9.0,
 }
 
-
-class EventType(IntEnum):
-    """Kinds of events; https://docs.emnify.com/system-events/event-types."""
-
-    GENERIC = 0
-    UPDATE_LOCATION = 1
-    UPDATE_GPRS_LOCATION = 2
-    CREATE_PDP_CONTEXT = 3
-    DELETE_PDP_CONTEXT = 5
-    USER_AUTHENTICATION_FAILED = 6
-    APPLICATION_AUTHENTICATION_FAILED = 7
-    SIM_ACTIVATION = 8
-    SIM_SUSPENSION = 9
-    SIM_DELETION = 10
-    ENDPOINT_BLOCKED = 11
-    ORGANISATION_BLOCKED = 12
-    SUPPORT_ACCESS = 13
-    MULTI_FACTOR_AUTHENTICATION = 14
-    PURGE_LOCATION = 15
-    PURGE_GPRS_LOCATION = 16
-    QUOTA_THRESHOLD_REACHED = 18
-    QUOTA_USED_UP = 19
-    SMS_QUOTA_THRESHOLD_REACHED = 20
-    SMS_QUOTA_USED_UP = 21
-    ORGANISATION_UPDATED = 31
-    USER_VERIFIED = 41
-    ENDPOINT_ENABLED = 42
-    ENDPOINT_DISABLED = 43
-    SIM_FACTORY_TEST = 45
-    USER_DELETED = 46
-    SIM_REGISTRATION = 48
-    DEVICE_OFFLINE = 49
-    SIM_RELEASED = 50
-    SIM_ASSIGNED = 51
-    DATA_QUOTA_ENABLED = 52
-    DATA_QUOTA_DISABLED = 53
-    SMS_QUOTA_ENABLED = 54
-    SMS_QUOTA_DISABLED = 55
-    DATA_QUOTA_ASSIGNED = 56
-    DATA_QUOTA_DELETED = 57
-    SMS_QUOTA_ASSIGNED = 58
-    SMS_QUOTA_DELETED = 59
-    DATA_QUOTA_EXPIRED = 60
-    RESET_CONNECTIVITY = 68
-    SIM_MIGRATION = 69
-
-    @property
-    def label(self) -> str:
-        """The name as emnify writes it."""
-        return _EVENT_NAMES.get(self, self.name.replace("_", " ").capitalize())
-
-
-_EVENT_NAMES = {
-    EventType.UPDATE_GPRS_LOCATION: "Update GPRS location",
-    EventType.CREATE_PDP_CONTEXT: "Create PDP Context",
-    EventType.DELETE_PDP_CONTEXT: "Delete PDP Context",
-    EventType.SUPPORT_ACCESS: "Support Access",
-    EventType.MULTI_FACTOR_AUTHENTICATION: "Multi-factor Authentication",
-    EventType.PURGE_GPRS_LOCATION: "Purge GPRS location",
-    EventType.SIM_RELEASED: "SIM Released",
-    EventType.SIM_ASSIGNED: "SIM Assigned",
-    **{
-        kind: kind.name.replace("_", " ").capitalize().replace("Sms", "SMS", 1).replace("Sim", "SIM", 1)
-        for kind in EventType
-        if kind.name.startswith(("SIM_", "SMS_")) and kind.name not in {"SIM_RELEASED", "SIM_ASSIGNED"}
-    },
-}
 
 EVENT_TYPES = {kind: described(kind) for kind in EventType}

@@ -4,10 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from airflow_provider_emnify.api.enums import Connectivity, EndpointStatus, EventSource, SimStatus, UserStatus
+from airflow_provider_emnify.api.enums import (
+    Connectivity,
+    EndpointStatus,
+    EventSource,
+    EventType,
+    SimStatus,
+    UserStatus,
+)
 from airflow_provider_emnify.sandbox.world import esims
 from airflow_provider_emnify.sandbox.world.clock import DAY
-from airflow_provider_emnify.sandbox.world.lookups import EventType
 from airflow_provider_emnify.sandbox.world.records.accounts import Membership, MfaKey
 from airflow_provider_emnify.sandbox.world.records.fleet import Endpoint, Sim
 from airflow_provider_emnify.sandbox.world.state import (

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal
 
-from airflow_provider_emnify.api.enums import EventSeverity, EventSource, QuotaStatus
+from airflow_provider_emnify.api.enums import EventSeverity, EventSource, EventType, QuotaStatus
 from airflow_provider_emnify.sandbox.http.answers import ApiError
 from airflow_provider_emnify.sandbox.world.clock import DAY, parse_date
-from airflow_provider_emnify.sandbox.world.lookups import EventType
 from airflow_provider_emnify.sandbox.world.records.fleet import Quota
 
 if TYPE_CHECKING:

@@ -36,7 +36,7 @@ from airflow_provider_emnify.sandbox.world.records.table import Table
 if TYPE_CHECKING:
     from collections.abc import Callable, Container
 
-    from airflow_provider_emnify.sandbox.world.lookups import EventType
+    from airflow_provider_emnify.api.enums import EventType
     from airflow_provider_emnify.sandbox.world.records.integrations import (
         ApiCallback,
         ApiSecret,

@@ -232,21 +232,16 @@ class Poller:
         """
         if not members:
             return
-        began = time.time()
-        wait, found = members[0].wait, readings
+        wait, began = members[0].wait, time.time()
         if wait is None or members[0].since is not None:
             await self._hand_out(members, await self._read_list(members))
         else:
+            found = {} if wait.kind == EVENTS else readings  # of events, others have other filters
             ids = list(dict.fromkeys(key for one in members for key in one.pending if key not in found))
-            if wait.kind == EVENTS:  # others have other filters
-                found = {}
-                ids = list(dict.fromkeys(key for one in members for key in one.pending))
             if ids:
                 kind, filters = wait.kind, wait.filters
                 found.update(await self._connection.call(lambda client: read(client, kind, ids, filters)))
             await self._hand_out(members, found)
-            if found is not readings:
-                readings.update(found)
         for member in members:
             if isinstance(member, WaitMember) and member.wait.kind == EVENTS:
                 member.since = began - LATE_BY.total_seconds()

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from airflow_provider_emnify.api import EmnifyServerError, EventSource, SimStatus
+from airflow_provider_emnify.api.enums import EventType
 from airflow_provider_emnify.api.streams import readers as reading
 from airflow_provider_emnify.api.streams.catalogue import STREAMS, Interval
 from airflow_provider_emnify.api.streams.per_device import Estimate, TooManyCallsError, seconds_for
 from airflow_provider_emnify.api.transport.paging import Listing, Page
-from airflow_provider_emnify.sandbox.world.lookups import EventType
 from tests.api.streams.support import connect
 
 if TYPE_CHECKING:

@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from airflow_provider_emnify.api.enums import Connectivity, EndpointStatus, SimStatus
+from airflow_provider_emnify.api.enums import Connectivity, EndpointStatus, EventType, SimStatus
 from airflow_provider_emnify.api.waits.wait import Wait
-from airflow_provider_emnify.sandbox.world.lookups import EventType
 from airflow_provider_emnify.triggers.shared import connection as access_module
 from airflow_provider_emnify.triggers.shared import poller as poller_module
 from airflow_provider_emnify.triggers.shared.connection import connection_for

@@ -18,7 +18,7 @@ from airflow_provider_emnify.api.enums import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from airflow_provider_emnify.sandbox.world.lookups import EventType
+    from airflow_provider_emnify.api.enums import EventType
 
 ICCID, IMSI, MSISDN = "8988303", "90143", "88228"
 """What the numbers of a SIM begin with; its id follows."""
