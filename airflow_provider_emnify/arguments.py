@@ -8,19 +8,18 @@ import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date, timedelta
-from decimal import Decimal
-from enum import Enum
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
 from airflow_provider_emnify.api.enums import Lookup
 from airflow_provider_emnify.api.errors import one_line
 from airflow_provider_emnify.api.resources.fields import moment
 from airflow_provider_emnify.api.secrets.names import secrets_in
-from airflow_provider_emnify.api.values import parse_id, parse_pairs
+from airflow_provider_emnify.api.values import parse_id
 from airflow_provider_emnify.hooks.masking import mask, texts_in
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
+    from decimal import Decimal
     from typing import Self
 
     from airflow_provider_emnify.airflow_names import XComArg
@@ -42,15 +41,15 @@ _TEMPLATE = re.compile(r"\{\{|\{%|\{#")
 
 def is_known(value: Any) -> bool:
     """Tell whether a value is what it will be in ``execute``: no template, and no other task's result."""
-    if isinstance(value, Enum) or value is None:
-        return True
     if isinstance(value, str):
         return _TEMPLATE.search(value) is None
     if isinstance(value, Mapping):
         return all(is_known(key) and is_known(item) for key, item in value.items())
     if isinstance(value, (list, tuple, set, frozenset)):
         return all(is_known(item) for item in value)
-    return isinstance(value, (int, float, Decimal, range, bytes, date, timedelta))
+    if isinstance(value, (range, bytes)):
+        return True
+    return not any(hasattr(value, name) for name in ("__iter__", "iter_references", "template_fields"))
 
 
 class Argument(Generic[T]):
@@ -114,14 +113,6 @@ def check_early(parse: Callable[..., Any], value: Any, *args: Any) -> None:
     """
     if is_known(value):
         parse(value, *args)
-
-
-def parse_sms_ids(value: Any) -> list[str]:
-    """Return the pairs of endpoint and SMS that a task's argument means, as ``"7/12"``.
-
-    :raises ValueError: showing the value, when it means none.
-    """
-    return parse_pairs(value, "sms_ids")
 
 
 def one_of(*allowed: str) -> Callable[[Any, str], str]:
@@ -206,7 +197,7 @@ def parse_bool(value: Any, field: str) -> bool:
         return True
     if isinstance(value, str) and value.strip().lower() in {"false", "0", "no", ""}:
         return False
-    raise ValueError(f"{field}: {value!r} is neither True nor False")
+    raise ValueError(f"{field}: {value!r} is not valid; allowed: True, False")
 
 
 def parse_mapping(value: Any, field: str) -> dict[str, Any]:
@@ -214,10 +205,8 @@ def parse_mapping(value: Any, field: str) -> dict[str, Any]:
 
     :raises ValueError: naming the field and the value.
     """
-    given = value
-    if isinstance(value, str):
-        given = parse_literal(value)
-    if given is None or given == "":
+    given = parse_literal(value) if isinstance(value, str) else value
+    if is_nothing(given):
         return {}
     if not isinstance(given, Mapping):
         raise ValueError(f"{field}: {value!r} is not a dict; give values by name")  # noqa: TRY004 - as all bad arguments
@@ -294,11 +283,6 @@ def confirmed(what: str) -> Callable[[Any, str], bool]:
     return parse_confirmation
 
 
-def require_confirmation(value: Any, what: str) -> None:
-    """Refuse to do what cannot be undone, unless it was confirmed: see :func:`confirmed`."""
-    confirmed(what)(value, "confirm")
-
-
 def shorten(ids: Sequence[object], most: int = 10) -> str:
     """Return ids as a log line can hold them; ``none`` for none."""
     shown = one_line(", ".join(map(str, ids[:most])))
@@ -308,13 +292,12 @@ def shorten(ids: Sequence[object], most: int = 10) -> str:
 def parse_literal(text: str) -> Any:
     """Return what a text says in JSON or Python, or else the text itself."""
     text = text.strip()
-    try:
-        return json.loads(text)
-    except ValueError:
+    for read in (json.loads, ast.literal_eval):
         try:
-            return ast.literal_eval(text)
-        except (ValueError, SyntaxError):
-            return text
+            return read(text)
+        except (ValueError, SyntaxError, MemoryError, RecursionError):
+            continue
+    return text
 
 
 def as_given(value: Any, field: str) -> Any:

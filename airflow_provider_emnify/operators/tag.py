@@ -13,7 +13,14 @@ from airflow_provider_emnify.api import (
 from airflow_provider_emnify.api.resources.few import FEW
 from airflow_provider_emnify.api.resources.tags import assigned_tags
 from airflow_provider_emnify.api.values import parse_ids
-from airflow_provider_emnify.arguments import Argument, is_known, parse_bool, parse_literal, shorten
+from airflow_provider_emnify.arguments import (
+    Argument,
+    is_known,
+    is_nothing,
+    parse_bool,
+    parse_literal,
+    shorten,
+)
 from airflow_provider_emnify.operators.base import EndpointsOperator
 from airflow_provider_emnify.operators.idempotency.create_once import Attempt, create_once
 
@@ -35,11 +42,11 @@ def parse_tags(value: Any, field: str) -> list[str]:
     :param value: A name, several separated by commas, a list of them, or the text of such a list.
     :raises ValueError: naming the field and the value, for anything else.
     """
+    if is_nothing(value):
+        return []
     names = value
     if isinstance(value, str):
         names = parse_literal(value) if value.strip().startswith(("[", "(")) else value.split(",")
-    if value is None or (isinstance(value, str) and value.strip() in {"", "None"}):
-        names = []
     if not isinstance(names, (list, tuple, set, frozenset)):
         raise ValueError(f"{field}: {value!r} is not a list of names; give 'a,b' or ['a', 'b']")  # noqa: TRY004 - as all bad arguments
     for name in names:

@@ -12,7 +12,7 @@ from airflow_provider_emnify.api.resources.bulk import read_ref
 from airflow_provider_emnify.api.resources.endpoint_body import is_deleted
 from airflow_provider_emnify.api.resources.few import FEW, read_rows
 from airflow_provider_emnify.api.transport.answers import part
-from airflow_provider_emnify.arguments import parse_literal, shorten, status_in
+from airflow_provider_emnify.arguments import is_nothing, parse_literal, shorten, status_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
@@ -32,7 +32,7 @@ def parse_rows(value: Any, field: str, fields: Mapping[str, Callable[[Any, str],
     :raises ValueError: naming ``field``, for anything else and for an unknown key.
     """
     given = parse_literal(value) if isinstance(value, str) else value
-    if given is None or given == "":
+    if is_nothing(given):
         return []
     if isinstance(given, Mapping):
         given = [given]

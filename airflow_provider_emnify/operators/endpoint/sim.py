@@ -123,10 +123,10 @@ class EmnifyReleaseSimOperator(EmnifyBaseOperator):
 
     def __init__(self, *, endpoint_ids: Ids | None = None, sim_ids: Ids | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        if (endpoint_ids is None) == (sim_ids is None):
-            raise ValueError("endpoint_ids, sim_ids: give one of them")
         self.endpoint_ids = endpoint_ids
         self.sim_ids = sim_ids
+        if (endpoint_ids is None) == (sim_ids is None):
+            raise ValueError("endpoint_ids, sim_ids: give one of them")
 
     def execute(self, context: Context) -> list[int]:
         """Look for endpoints that have a SIM, and take it out."""

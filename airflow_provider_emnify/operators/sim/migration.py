@@ -124,8 +124,6 @@ class EmnifyMigrateSimsOperator(EmnifyBaseOperator):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        if sum(value is not None for value in (sim_ids, iccids, iccid_range)) != 1:
-            raise ValueError(f"{', '.join(_WAYS)}: give one of them")
         self.target_workspace_id = target_workspace_id
         self.sim_ids = sim_ids
         self.iccids = iccids
@@ -133,6 +131,8 @@ class EmnifyMigrateSimsOperator(EmnifyBaseOperator):
         self.allowed_sim_statuses = allowed_sim_statuses
         self.auto_detach_devices = auto_detach_devices
         self.is_dry_run = dry_run
+        if sum(value is not None for value in (sim_ids, iccids, iccid_range)) != 1:
+            raise ValueError(f"{', '.join(_WAYS)}: give one of them")
 
     def execute(self, context: Context) -> Row:
         """Move them, 500 at a time, or say what would be moved."""

@@ -84,7 +84,7 @@ class EmnifySetSimStatusOperator(EmnifyBaseOperator):
         """Read everything, then change what differs."""
         del context
         ids, sims = self.sim_ids, read_sims(self.client, self.sim_ids)
-        there = {f"SIM {key}": (key, read_status(SimStatus, row)) for key, row in sims.items()}
+        there = {f"SIM {key}": (key, read_status(SimStatus, sims[key])) for key in ids if key in sims}
         missing = [f"there is no SIM {key}" for key in ids if key not in sims]
         change = sims_to_change(there, self.status, "sim_ids", missing)
         self.log.info("%d of %d SIMs are so already", len(ids) - len(change), len(ids))
