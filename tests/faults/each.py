@@ -96,11 +96,12 @@ def _classes() -> Iterator[tuple[str, type[Any]]]:
                     yield name, found
 
 
+_BASES = {"EmnifyBaseOperator", "EmnifyWaitingOperator", "EmnifyCancellingOperator", "EmnifyWaitSensor"}
 PUBLIC: dict[str, type[Any]] = {
     name: kind
     for name, kind in _classes()
     if not inspect.isabstract(kind)
-    and name not in {"EmnifyBaseOperator", "EmnifyWaitingOperator", "EmnifyCancellingOperator"}
+    and name not in _BASES
 }
 """Every operator and sensor that a user can take, by its name."""
 
