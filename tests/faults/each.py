@@ -17,6 +17,7 @@ from airflow_provider_emnify.operators.waiting import EmnifyWaitingOperator
 from airflow_provider_emnify.sandbox.world.records.esims import AUDIT, LINK
 from airflow_provider_emnify.sandbox.world.records.integrations import DEACTIVATED, DEACTIVATING
 from tests.faults.in_process import InProcess
+from tests.operators.support import context
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -98,10 +99,7 @@ def _classes() -> Iterator[tuple[str, type[Any]]]:
 
 _BASES = {"EmnifyBaseOperator", "EmnifyWaitingOperator", "EmnifyCancellingOperator", "EmnifyWaitSensor"}
 PUBLIC: dict[str, type[Any]] = {
-    name: kind
-    for name, kind in _classes()
-    if not inspect.isabstract(kind)
-    and name not in _BASES
+    name: kind for name, kind in _classes() if not inspect.isabstract(kind) and name not in _BASES
 }
 """Every operator and sensor that a user can take, by its name."""
 
@@ -156,6 +154,11 @@ def _tags(sandbox: InProcess, key: int) -> set[str]:
 
 def _operations(sandbox: InProcess, action: str) -> list[Any]:
     return [one for one in sandbox.state.euicc_operations.values() if one.action == action]
+
+
+def _plan(sandbox: InProcess) -> dict[str, Any]:
+    path = f"{gettempdir()}/plan-{sandbox.url.rpartition(':')[2]}.jsonl"
+    return {"devices": [{"id": A, "name": "pump"}], "key": "id", "plan_path": path}
 
 
 def _number(names: dict[int, str], name: str) -> int:
@@ -375,13 +378,11 @@ CASES = [
         _attachment,
         takes_away=True,
     ),
+    Case("EmnifyPlanFleetOperator", _plan),
     Case(
-        "EmnifyPlanFleetOperator",
-        lambda s: {
-            "devices": [{"id": A, "name": "pump"}],
-            "key": "id",
-            "plan_path": f"{gettempdir()}/plan-{s.url.rpartition(':')[2]}.jsonl",
-        },
+        "EmnifyApplyFleetOperator",
+        lambda s: {"plan": PUBLIC["EmnifyPlanFleetOperator"](task_id="p", **_plan(s)).execute(context())},
+        lambda s: s.state.endpoints[A].name == "pump",
     ),
     Case("EmnifyEndpointStatusSensor", {**BOTH, "target_status": "enabled"}),
     Case("EmnifyEndpointConnectivitySensor", {**BOTH, "target_status": "online"}),

@@ -28,6 +28,7 @@ DECLARED = {
 }
 SAYS_WHY = (
     "does not exist",
+    "exists no more",
     "there is no",
     "has no quota",
     "still waiting for",

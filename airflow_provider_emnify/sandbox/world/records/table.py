@@ -62,6 +62,14 @@ class Table(dict[int, T]):
         super().__delitem__(number)
         self._tell(record)
 
+    def pop(self, number: int, *default: Any) -> Any:
+        """Take a record out and return it."""
+        if number not in self:
+            return super().pop(number, *default)
+        record = self[number]
+        del self[number]
+        return record
+
     def _tell(self, record: T) -> None:
         for listener in self._listeners:
             listener(record)
