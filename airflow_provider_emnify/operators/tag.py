@@ -149,8 +149,16 @@ class EmnifyAddTagsOperator(_TagOperator):
 
     create_missing = Argument(parse_bool)
 
-    def __init__(self, *, create_missing: bool = False, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
+    def __init__(
+        self,
+        *,
+        endpoint_ids: Ids,
+        tags: Names | None = None,
+        tag_ids: Ids | None = None,
+        create_missing: bool = False,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(endpoint_ids=endpoint_ids, tags=tags, tag_ids=tag_ids, **kwargs)
         self.create_missing = create_missing
 
     def _change(self, context: Context) -> None:

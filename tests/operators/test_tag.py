@@ -8,6 +8,7 @@ from airflow_provider_emnify.airflow_names import AirflowFailException
 from airflow_provider_emnify.api import EmnifyPartialError
 from airflow_provider_emnify.operators.tag import EmnifyAddTagsOperator, EmnifyRemoveTagsOperator
 from airflow_provider_emnify.sandbox.world.records.fleet import Tag
+from tests.fleets import ids_of
 from tests.operators.support import context, without_retries
 
 if TYPE_CHECKING:
@@ -35,48 +36,44 @@ pytestmark = pytest.mark.fleet(8, prepare=tagged)
 
 
 def add(fleet: Sandbox, **arguments: Any) -> EmnifyAddTagsOperator:
-    return EmnifyAddTagsOperator(task_id="t", **{"endpoint_ids": endpoints(fleet), **arguments})
+    return EmnifyAddTagsOperator(task_id="t", **{"endpoint_ids": ids_of(fleet), **arguments})
 
 
 def remove(fleet: Sandbox, **arguments: Any) -> EmnifyRemoveTagsOperator:
-    return EmnifyRemoveTagsOperator(task_id="t", **{"endpoint_ids": endpoints(fleet), **arguments})
-
-
-def endpoints(fleet: Sandbox) -> list[int]:
-    return sorted(fleet.state.endpoints)
+    return EmnifyRemoveTagsOperator(task_id="t", **{"endpoint_ids": ids_of(fleet), **arguments})
 
 
 def names(fleet: Sandbox) -> list[set[str]]:
     return [
         {fleet.state.tags[number].name for number in fleet.state.endpoints[key].tag_ids}
-        for key in endpoints(fleet)
+        for key in ids_of(fleet)
     ]
 
 
 def give(fleet: Sandbox, number: int, *tag_names: str) -> None:
     ids = {tag.name: tag.id for tag in fleet.state.tags.values()}
-    fleet.state.endpoints[endpoints(fleet)[number]].tag_ids = tuple(ids[name] for name in tag_names)
+    fleet.state.endpoints[ids_of(fleet)[number]].tag_ids = tuple(ids[name] for name in tag_names)
 
 
 class TestAdd:
     @pytest.mark.parametrize("tags", ["pump,berlin", ["pump", "berlin"], "['pump', 'berlin']"])
     def test_each_endpoint_gets_each_tag(self, fleet: Sandbox, tags: Any) -> None:
-        assert add(fleet, tags=tags).execute(context()) == endpoints(fleet)
+        assert add(fleet, tags=tags).execute(context()) == ids_of(fleet)
         assert names(fleet) == [{"pump", "berlin"}] * 8
         assert fleet.counts[f"POST {ADD}"] == 1
 
     def test_ids_will_do(self, fleet: Sandbox) -> None:
         ids = [tag.id for tag in fleet.state.tags.values() if tag.name != "pumpkin"]
-        add(fleet, tag_ids=str(ids), endpoint_ids=endpoints(fleet)[0]).execute(context())
+        add(fleet, tag_ids=str(ids), endpoint_ids=ids_of(fleet)[0]).execute(context())
         assert names(fleet)[0] == {"pump", "berlin"}
 
     @pytest.mark.parametrize("count", [3, 8], ids=["one by one", "from the list"])
     def test_a_tag_that_is_there_is_done(self, fleet: Sandbox, count: int) -> None:
         give(fleet, 0, "pump", "berlin")
         give(fleet, 1, "pump", "pumpkin")
-        add(fleet, tags="pump,berlin", endpoint_ids=endpoints(fleet)[:count]).execute(context())
+        add(fleet, tags="pump,berlin", endpoint_ids=ids_of(fleet)[:count]).execute(context())
         assert names(fleet)[:3] == [{"pump", "berlin"}, {"pump", "berlin", "pumpkin"}, {"pump", "berlin"}]
-        add(fleet, tags="pump,berlin", endpoint_ids=endpoints(fleet)[:count]).execute(context())
+        add(fleet, tags="pump,berlin", endpoint_ids=ids_of(fleet)[:count]).execute(context())
         assert fleet.counts[f"POST {ADD}"] == 1
 
     def test_a_missing_tag_fails_before_anything_is_changed(self, fleet: Sandbox) -> None:
@@ -178,7 +175,7 @@ class TestRemove:
     def test_only_what_is_there_is_taken(self, fleet: Sandbox, count: int) -> None:
         give(fleet, 0, "pump", "berlin")
         give(fleet, 1, "pumpkin")
-        ids = endpoints(fleet)[:count]
+        ids = ids_of(fleet)[:count]
         assert remove(fleet, tags="pump,gone", endpoint_ids=ids).execute(context()) == ids
         assert names(fleet)[:3] == [{"berlin"}, {"pumpkin"}, set()]
         remove(fleet, tags="pump", endpoint_ids=ids).execute(context())

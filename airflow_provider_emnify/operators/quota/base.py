@@ -53,6 +53,8 @@ class QuotaOperator(EndpointsOperator):
         "threshold_volume",
     )
     idempotent: ClassVar[bool] = True
+    #: Whether what emnify needs has to be given, since no quota that there is would say it.
+    needs_all: ClassVar[bool] = False
 
     volume = Argument(parse_amount)
     quota_type = Argument(parse_quota_type)
@@ -80,6 +82,8 @@ class QuotaOperator(EndpointsOperator):
         self.threshold_percentage = threshold_percentage
         self.threshold_volume = threshold_volume
         self.auto_refill = auto_refill
+        if self.needs_all and quota_type == "sms" and threshold_percentage is None:
+            raise ValueError("threshold_percentage: emnify needs it for an SMS quota; give one up to 100")
 
     def read_quota(self, endpoint_id: int) -> Row | None:
         """Return the quota of an endpoint, None when it has none."""

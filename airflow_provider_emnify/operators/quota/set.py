@@ -14,7 +14,6 @@ from airflow_provider_emnify.operators.quota.history import read_assigned, volum
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from datetime import datetime
 
     from airflow_provider_emnify.airflow_names import Context
     from airflow_provider_emnify.api.types import Row, Rows
@@ -48,24 +47,8 @@ class EmnifySetQuotaOperator(QuotaOperator):
     Vendor page: https://docs.emnify.com/developers/api/endpoint/endpoint-quota-data-by-endpoint-id-post
     """
 
+    needs_all = True
     expiry_date = Argument(parse_moment)
-
-    def __init__(
-        self,
-        *,
-        expiry_date: datetime | str,
-        quota_type: QuotaType = "data",
-        threshold_percentage: float | str | None = None,
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(
-            expiry_date=expiry_date,
-            quota_type=quota_type,
-            threshold_percentage=threshold_percentage,
-            **kwargs,
-        )
-        if quota_type == "sms" and threshold_percentage is None:
-            raise ValueError("threshold_percentage: emnify needs it for an SMS quota")
 
     def execute(self, context: Context) -> list[int]:
         """Set one after another."""

@@ -1,49 +1,19 @@
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from airflow_provider_emnify.api import EmnifyPartialError
-from airflow_provider_emnify.operators.quota import EmnifyClearQuotaOperator, EmnifySetQuotaOperator
-from airflow_provider_emnify.sandbox.world import quotas
+from airflow_provider_emnify.operators.quota import EmnifyClearQuotaOperator
+from tests.fleets import ids_of
+from tests.operators.quota.volumes import DATA, KINDS, left, set_quota, use
 from tests.operators.support import run
 
 if TYPE_CHECKING:
     from airflow_provider_emnify.sandbox import Sandbox
 
-DATA = "/api/v1/endpoint/{endpoint_id}/quota/data"
-KINDS = pytest.mark.parametrize("kind", ["data", "sms"])
-
-
 pytestmark = pytest.mark.fleet(3)
-
-
-def in_days(fleet: Sandbox, days: float) -> datetime:
-    return datetime.fromtimestamp(fleet.clock.time(), UTC) + timedelta(days=days)
-
-
-def endpoints(fleet: Sandbox) -> list[int]:
-    return sorted(fleet.state.endpoints)
-
-
-def left(fleet: Sandbox, kind: str = "data") -> list[float]:
-    return [
-        fleet.state.quotas[key, kind].volume for key in endpoints(fleet) if (key, kind) in fleet.state.quotas
-    ]
-
-
-def set_quota(fleet: Sandbox, kind: str = "data", **arguments: Any) -> EmnifySetQuotaOperator:
-    shared = {"endpoint_ids": endpoints(fleet), "volume": 500, "expiry_date": in_days(fleet, 30)}
-    return EmnifySetQuotaOperator(
-        task_id="t", **{**shared, "quota_type": kind, "threshold_percentage": 10, **arguments}
-    )
-
-
-def use(fleet: Sandbox, volume: float, kind: Any = "data") -> None:
-    endpoint = fleet.state.endpoints[endpoints(fleet)[0]]
-    quotas.consume(fleet.state, endpoint, kind, volume, fleet.clock.time())
 
 
 class TestSet:
@@ -51,12 +21,12 @@ class TestSet:
     def test_it_replaces_what_is_left(self, fleet: Sandbox, kind: str) -> None:
         set_quota(fleet, kind).execute(run(fleet))
         use(fleet, 200, kind)
-        assert set_quota(fleet, kind).execute(run(fleet, run_id="s")) == endpoints(fleet)
+        assert set_quota(fleet, kind).execute(run(fleet, run_id="s")) == ids_of(fleet)
         assert left(fleet, kind) == [500.0] * 3
 
     def test_everything_that_is_given_is_set(self, fleet: Sandbox) -> None:
         set_quota(fleet, volume="20.5", threshold_volume=2, auto_refill=True).execute(run(fleet))
-        quota = fleet.state.quotas[endpoints(fleet)[0], "data"]
+        quota = fleet.state.quotas[ids_of(fleet)[0], "data"]
         assert (quota.volume, quota.threshold_volume, quota.threshold_percentage) == (20.5, 2, 10)
         assert quota.auto_refill
 
@@ -76,7 +46,7 @@ class TestSet:
         fleet.faults.add(method="POST", path=DATA, drop="before", skip=1)
         with pytest.raises(EmnifyPartialError) as caught:
             set_quota(fleet).execute(run(fleet))
-        assert caught.value.done == [str(endpoints(fleet)[0])]
+        assert caught.value.done == [str(ids_of(fleet)[0])]
         set_quota(fleet).execute(run(fleet, 2))
         assert left(fleet) == [500.0] * 3
         assert fleet.counts[f"POST {DATA}"] == 4
@@ -106,7 +76,7 @@ class TestSet:
 class TestClear:
     @KINDS
     def test_there_is_none_afterwards(self, fleet: Sandbox, kind: Any) -> None:
-        set_quota(fleet, kind, endpoint_ids=endpoints(fleet)[:2]).execute(run(fleet))
-        operator = EmnifyClearQuotaOperator(task_id="t", endpoint_ids=endpoints(fleet), quota_type=kind)
-        assert operator.execute(run(fleet)) == endpoints(fleet)
+        set_quota(fleet, kind, endpoint_ids=ids_of(fleet)[:2]).execute(run(fleet))
+        operator = EmnifyClearQuotaOperator(task_id="t", endpoint_ids=ids_of(fleet), quota_type=kind)
+        assert operator.execute(run(fleet)) == ids_of(fleet)
         assert not fleet.state.quotas

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -9,10 +8,12 @@ import pytest
 from airflow_provider_emnify.airflow_names import AirflowFailException
 from airflow_provider_emnify.api import EmnifyPartialError, EmnifyUnknownOutcomeError, QuotaStatus
 from airflow_provider_emnify.api.resources.quotas import Quotas
-from airflow_provider_emnify.operators.quota import EmnifySetQuotaOperator, EmnifyTopUpQuotaOperator
+from airflow_provider_emnify.operators.quota import EmnifyTopUpQuotaOperator
 from airflow_provider_emnify.sandbox.world import quotas
+from tests.fleets import ids_of
 from tests.operators.euicc.test_base import Store
 from tests.operators.idempotency.overlapping import in_turn
+from tests.operators.quota.volumes import DATA, KINDS, in_days, left, set_quota, use
 from tests.operators.support import run
 
 if TYPE_CHECKING:
@@ -20,42 +21,12 @@ if TYPE_CHECKING:
 
     from airflow_provider_emnify.sandbox import Sandbox
 
-DATA = "/api/v1/endpoint/{endpoint_id}/quota/data"
-KINDS = pytest.mark.parametrize("kind", ["data", "sms"])
-
-
 pytestmark = pytest.mark.fleet(3)
 
 
-def in_days(fleet: Sandbox, days: float) -> datetime:
-    return datetime.fromtimestamp(fleet.clock.time(), UTC) + timedelta(days=days)
-
-
-def endpoints(fleet: Sandbox) -> list[int]:
-    return sorted(fleet.state.endpoints)
-
-
-def left(fleet: Sandbox, kind: str = "data") -> list[float]:
-    return [
-        fleet.state.quotas[key, kind].volume for key in endpoints(fleet) if (key, kind) in fleet.state.quotas
-    ]
-
-
-def set_quota(fleet: Sandbox, kind: str = "data", **arguments: Any) -> EmnifySetQuotaOperator:
-    shared = {"endpoint_ids": endpoints(fleet), "volume": 500, "expiry_date": in_days(fleet, 30)}
-    return EmnifySetQuotaOperator(
-        task_id="t", **{**shared, "quota_type": kind, "threshold_percentage": 10, **arguments}
-    )
-
-
 def top_up(fleet: Sandbox, kind: str = "data", **arguments: Any) -> EmnifyTopUpQuotaOperator:
-    shared = {"endpoint_ids": endpoints(fleet)[0], "volume": 100, "quota_type": kind}
+    shared = {"endpoint_ids": ids_of(fleet)[0], "volume": 100, "quota_type": kind}
     return EmnifyTopUpQuotaOperator(task_id="t", **{**shared, **arguments})
-
-
-def use(fleet: Sandbox, volume: float, kind: Any = "data") -> None:
-    endpoint = fleet.state.endpoints[endpoints(fleet)[0]]
-    quotas.consume(fleet.state, endpoint, kind, volume, fleet.clock.time())
 
 
 def someone_sets(fleet: Sandbox, volume: float, added: float | None = None, kind: Any = "data") -> None:
@@ -66,7 +37,7 @@ def someone_sets(fleet: Sandbox, volume: float, added: float | None = None, kind
         "status": {"id": "1"},
         "expiry_date": f"{in_days(fleet, 30):%Y-%m-%dT%H:%M:%SZ}",
     }
-    endpoint = fleet.state.endpoints[endpoints(fleet)[0]]
+    endpoint = fleet.state.endpoints[ids_of(fleet)[0]]
     quotas.assign(fleet.state, endpoint, kind, body, fleet.clock.time(), None)
 
 
@@ -75,7 +46,7 @@ class TestTopUp:
     def test_it_adds_to_what_is_left_and_keeps_the_rest(self, fleet: Sandbox, kind: str) -> None:
         set_quota(fleet, kind, threshold_volume=3, auto_refill=True).execute(run(fleet))
         use(fleet, 200.25, kind)
-        first = endpoints(fleet)[0]
+        first = ids_of(fleet)[0]
         before = fleet.state.quotas[first, kind]
         assert top_up(fleet, kind).execute(run(fleet, run_id="s")) == {str(first): 399.75}
         after = fleet.state.quotas[first, kind]
@@ -87,7 +58,7 @@ class TestTopUp:
     @KINDS
     def test_where_there_is_none_it_is_the_first(self, fleet: Sandbox, kind: str) -> None:
         operator = top_up(fleet, kind, expiry_date=in_days(fleet, 1), threshold_percentage=5)
-        assert operator.execute(run(fleet)) == {str(endpoints(fleet)[0]): 100.0}
+        assert operator.execute(run(fleet)) == {str(ids_of(fleet)[0]): 100.0}
 
     def test_where_there_is_none_it_needs_to_know_until_when(self, fleet: Sandbox) -> None:
         with pytest.raises(AirflowFailException, match="give expiry_date"):
@@ -99,13 +70,13 @@ class TestTopUp:
         with pytest.raises(AirflowFailException, match="give expiry_date"):
             top_up(fleet).execute(run(fleet, run_id="s"))
         top_up(fleet, expiry_date=in_days(fleet, 1)).execute(run(fleet, run_id="s"))
-        assert fleet.state.quotas[endpoints(fleet)[0], "data"].status is QuotaStatus.ACTIVE
+        assert fleet.state.quotas[ids_of(fleet)[0], "data"].status is QuotaStatus.ACTIVE
 
     def test_an_exhausted_one_is_active_again(self, fleet: Sandbox) -> None:
         set_quota(fleet).execute(run(fleet))
         use(fleet, 600)
         top_up(fleet).execute(run(fleet, run_id="s"))
-        quota = fleet.state.quotas[endpoints(fleet)[0], "data"]
+        quota = fleet.state.quotas[ids_of(fleet)[0], "data"]
         assert (quota.status, quota.volume) == (QuotaStatus.ACTIVE, 100.0)
 
     @pytest.mark.parametrize("used", [0, 30, 250, 1000])
@@ -117,7 +88,7 @@ class TestTopUp:
         top_up(fleet, kind).execute(run(fleet, run_id="s"))
         use(fleet, used, kind)
         found = top_up(fleet, kind).execute(run(fleet, 2, run_id="s"))
-        assert found == {str(endpoints(fleet)[0]): max(0.0, 600.0 - used)}
+        assert found == {str(ids_of(fleet)[0]): max(0.0, 600.0 - used)}
 
     def test_a_lost_answer_adds_nothing_twice(self, fleet: Sandbox) -> None:
         set_quota(fleet).execute(run(fleet))
@@ -160,7 +131,7 @@ class TestOverlap:
         return lambda: top_up(fleet, **arguments).execute(run(fleet, run_id=run_id))
 
     def test_two_runs_lose_nothing(self, fleet: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
-        key = str(endpoints(fleet)[0])
+        key = str(ids_of(fleet)[0])
         one, two = in_turn(
             monkeypatch, Quotas, "set_data", self.add(fleet, "a"), self.add(fleet, "b", volume=50)
         )
@@ -245,5 +216,5 @@ def test_an_odd_status_is_a_server_error(fleet: Sandbox, monkeypatch: pytest.Mon
 def test_the_volume_that_is_asked_for_is_written(fleet: Sandbox) -> None:
     set_quota(fleet).execute(run(fleet))
     top_up(fleet).execute(run(fleet, run_id="s"))
-    quota = fleet.state.quotas[endpoints(fleet)[0], "data"]
+    quota = fleet.state.quotas[ids_of(fleet)[0], "data"]
     assert (quota.volume, quota.last_volume_added) == (600.0, 100.0)

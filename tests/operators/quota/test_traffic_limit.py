@@ -10,6 +10,7 @@ from airflow_provider_emnify.operators.quota import (
     EmnifyClearTrafficLimitExtensionsOperator,
     EmnifyExtendTrafficLimitOperator,
 )
+from tests.fleets import ids_of
 from tests.operators.idempotency.overlapping import in_turn
 from tests.operators.support import run
 
@@ -22,18 +23,14 @@ EXTENSIONS = "/api/v1/endpoint/{endpoint_id}/traffic_limit_extension"
 pytestmark = pytest.mark.fleet(3)
 
 
-def endpoints(fleet: Sandbox) -> list[int]:
-    return sorted(fleet.state.endpoints)
-
-
 class TestExtensions:
     def extend(self, fleet: Sandbox, **arguments: Any) -> EmnifyExtendTrafficLimitOperator:
-        shared = {"endpoint_ids": endpoints(fleet), "volume": 5_000_000}
+        shared = {"endpoint_ids": ids_of(fleet), "volume": 5_000_000}
         return EmnifyExtendTrafficLimitOperator(task_id="t", **{**shared, **arguments})
 
     def test_each_is_extended(self, fleet: Sandbox) -> None:
         found = self.extend(fleet).execute(run(fleet))
-        assert list(found) == [str(key) for key in endpoints(fleet)]
+        assert list(found) == [str(key) for key in ids_of(fleet)]
         assert sorted(found.values()) == sorted(fleet.state.extensions)
         assert {extension.volume for extension in fleet.state.extensions.values()} == {5_000_000}
         assert fleet.counts[f"GET {EXTENSIONS}"] == 0
@@ -72,7 +69,7 @@ class TestExtensions:
     ) -> None:
         if drop:
             fleet.faults.add(method="POST", path=EXTENSIONS, drop=drop)
-        key = endpoints(fleet)[0]
+        key = ids_of(fleet)[0]
         one, two = in_turn(
             monkeypatch,
             TrafficLimits,
@@ -86,8 +83,8 @@ class TestExtensions:
     def test_all_are_removed(self, fleet: Sandbox) -> None:
         self.extend(fleet).execute(run(fleet))
         for _ in range(2):
-            operator = EmnifyClearTrafficLimitExtensionsOperator(task_id="t", endpoint_ids=endpoints(fleet))
-            assert operator.execute(run(fleet)) == endpoints(fleet)
+            operator = EmnifyClearTrafficLimitExtensionsOperator(task_id="t", endpoint_ids=ids_of(fleet))
+            assert operator.execute(run(fleet)) == ids_of(fleet)
         assert not fleet.state.extensions
 
     @pytest.mark.parametrize("arguments", [{"volume": 0}, {"volume": "x"}, {"traffic_limit_id": "y"}])
