@@ -282,6 +282,13 @@ class EventPresence(_Word):
     EVENT_SEEN = "EVENT SEEN"
 
 
+class SmsReply(_Word):
+    """Whether an endpoint has sent an SMS that is waited for."""
+
+    NO_REPLY_YET = "NO REPLY YET"
+    REPLIED = "REPLIED"
+
+
 class Silence(_Word):
     """For how long an endpoint has had no data session, as its connectivity and its events say."""
 

@@ -30,6 +30,7 @@ ALPHANUMERIC = 208
 INTERNATIONAL = 145
 
 _HEADER = "050003"  # five octets follow: element 00 (concatenation, 8 bit reference), three octets long
+_REFERENCES = frozenset({(0x00, 3), (0x08, 4)})  # elements that say which part it is, and their octets
 _LONGEST_NAME = 11  # septets that fit into an address
 _NUMBER = re.compile(r"\+?[0-9]{1,15}")
 
@@ -63,6 +64,41 @@ class Sender:
 
     address: str
     type_id: int | None = None
+
+
+@dataclass(frozen=True)
+class PartHeader:
+    """Which part of a long text a short message is.
+
+    :param reference: What the parts have in common, for one device and number.
+    :param total: How many parts there are.
+    :param number: Which one it is, from 1.
+    """
+
+    reference: int
+    total: int
+    number: int
+
+
+def parse_udh(header: Any) -> PartHeader | None:
+    """Return which part of a long SMS a user data header says it is; None for a whole one.
+
+    :param header: Hexadecimal digits, as ``050003CC0201``: part 1 of 2 of CC.
+    """
+    try:
+        octets = bytes.fromhex(header)
+    except (TypeError, ValueError):
+        return None
+    at, end = 1, min(octets[0] + 1, len(octets)) if octets else 0
+    while at + 1 < end:
+        element, length = octets[at], octets[at + 1]
+        value = octets[at + 2 : at + 2 + length]
+        if len(value) == length and (element, length) in _REFERENCES:
+            total, number = value[-2:]
+            part = PartHeader(int.from_bytes(value[:-2], "big"), total, number)
+            return part if 1 <= number <= total and total > 1 else None
+        at += 2 + length
+    return None
 
 
 def split_text(text: str, reference: int = 0) -> list[SmsPart]:

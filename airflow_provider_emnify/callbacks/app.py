@@ -117,7 +117,7 @@ class Callbacks:
         extra: str,
         is_signed: Callable[[tuple[str, ...]], bool],
         largest: int,
-        parse: Callable[[bytes], Message],
+        parse: Callable[[bytes], Message | None],
     ) -> Any:
         from anyio.to_thread import run_sync
         from starlette.responses import JSONResponse
@@ -168,13 +168,15 @@ class Callbacks:
         return self._buckets[conn_id]
 
     def _keep(
-        self, conn_id: str, parse: Callable[[bytes], Message], content: bytes
+        self, conn_id: str, parse: Callable[[bytes], Message | None], content: bytes
     ) -> tuple[int, dict[str, Any]]:
         """Keep what came, and return the answer."""
         try:
             message = parse(content)
         except NotEmnifyError as error:
             raise RefusedError(400, str(error)) from None
+        if message is None:
+            return 200, {"outcome": "nothing"}
         try:
             outcome, where = self._keeper.keep(conn_id, message)
         except CannotKeepError as error:

@@ -13,10 +13,12 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from airflow_provider_emnify.api.data_streamer.files import RECORD_KINDS
 from airflow_provider_emnify.api.data_streamer.json_records import parse_json
+from airflow_provider_emnify.api.sms_text import parse_udh
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from airflow_provider_emnify.api.sms_text import PartHeader
     from airflow_provider_emnify.api.types import Row
 
 Kind = Literal["sms", "sms-receipts", "events", "usage"]
@@ -27,25 +29,10 @@ LONGEST_PAYLOAD = 5_000  # characters of one SMS; the network takes 160
 _BEARER = re.compile(r"Bearer +(\S+)", re.IGNORECASE)
 _DIGITS = re.compile(r"[0-9]{1,19}")
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")  # no database takes these in a text
-_REFERENCE_8, _REFERENCE_16 = (0x00, 3), (0x08, 4)  # information elements of joined SMS, 3GPP TS 23.040
 
 
 class NotEmnifyError(ValueError):
     """What came is not what emnify sends; the message says why."""
-
-
-@dataclass(frozen=True)
-class Part:
-    """Which part of a long SMS it is.
-
-    :param reference: What the parts have in common, for one device and number.
-    :param total: How many parts there are.
-    :param number: Which one it is, from 1.
-    """
-
-    reference: int
-    total: int
-    number: int
 
 
 @dataclass(frozen=True)
@@ -64,7 +51,7 @@ class Message:
     id: str
     body: Row
     organisations: tuple[int, ...] = ()
-    part: Part | None = None
+    part: PartHeader | None = None
     records: tuple[Any, ...] = field(default=(), repr=False)
 
 
@@ -135,8 +122,8 @@ def parse_receipt(content: bytes) -> Message:
     return Message("sms-receipts", f"{number}/{told}", body, _organisations([body]))
 
 
-def parse_records(content: bytes) -> Message:
-    """Return a record of a data stream, or the list of them that comes in bulk mode.
+def parse_records(content: bytes) -> Message | None:
+    """Return a record of a data stream, or the list of them that comes in bulk; None for an empty list.
 
     A list is known by the ids in it. What is no record in it stays: who loads it sets that aside.
 
@@ -159,29 +146,10 @@ def parse_records(content: bytes) -> Message:
     if found and kind is None:
         raise NotEmnifyError("no item of the list is an event or a usage record")
     ids = ",".join(sorted(str(one.get("id")) for one in records))
-    body = {"kind": kind, "count": len(found)}
-    return Message(kind or "events", ids, body, _organisations(records), records=tuple(found))
-
-
-def parse_udh(header: Any) -> Part | None:
-    """Return which part of a long SMS a user data header says it is; None for a whole one.
-
-    :param header: Hexadecimal digits, as ``050003CC0201``: part 1 of 2 of CC.
-    """
-    try:
-        octets = bytes.fromhex(header)
-    except (TypeError, ValueError):
+    if kind is None:
         return None
-    at, end = 1, min(octets[0] + 1, len(octets)) if octets else 0
-    while at + 1 < end:
-        element, length = octets[at], octets[at + 1]
-        value = octets[at + 2 : at + 2 + length]
-        if len(value) == length and (element, length) in {_REFERENCE_8, _REFERENCE_16}:
-            total, number = value[-2:]
-            part = Part(int.from_bytes(value[:-2], "big"), total, number)
-            return part if 1 <= number <= total and total > 1 else None
-        at += 2 + length
-    return None
+    body = {"kind": kind, "count": len(found)}
+    return Message(kind, ids, body, _organisations(records), records=tuple(found))
 
 
 def _parse(content: bytes) -> Any:

@@ -1,16 +1,23 @@
-"""Sensors for SMS: whether they were delivered."""
+"""Sensors for SMS: whether they were delivered, and whether a device has sent one."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_emnify.api.enums import SmsStatus
-from airflow_provider_emnify.api.values import parse_pairs
-from airflow_provider_emnify.arguments import Argument
+from airflow_provider_emnify.api.enums import SmsReply, SmsStatus
+from airflow_provider_emnify.api.values import parse_ids, parse_pairs
+from airflow_provider_emnify.api.waits.events import parse_since
+from airflow_provider_emnify.api.waits.sms_replies import parse_pattern
+from airflow_provider_emnify.arguments import Argument, optional
 from airflow_provider_emnify.links import EmnifyDevicesLink
 from airflow_provider_emnify.sensors.base import EmnifyWaitSensor, states
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from airflow_provider_emnify.airflow_names import Context
+    from airflow_provider_emnify.api.waits.wait import Wait
     from airflow_provider_emnify.arguments import Ids
     from airflow_provider_emnify.sensors.base import Target
 
@@ -50,3 +57,60 @@ class EmnifySmsDeliverySensor(EmnifyWaitSensor):
         super().__init__(**kwargs)
         self.sms_ids = sms_ids
         self.target_status = target_status
+
+
+class EmnifySmsReplySensor(EmnifyWaitSensor):
+    r"""Wait until a device has sent an SMS, by reading the list of its SMS.
+
+    One request for each device and look. Where emnify can call Airflow, its callbacks start a DAG in a second
+    without any. A long SMS counts once all its parts are there. All parameters of
+    :class:`~airflow_provider_emnify.sensors.base.EmnifyWaitSensor` apply: ``wait_for``, ``deferrable``,
+    ``poke_interval``, ``timeout``, ``on_timeout``, ``soft_fail``, ``mode``, ``emnify_conn_id``.
+
+    .. code-block:: python
+
+        EmnifySmsReplySensor(task_id="reply", endpoint_ids=7, matches=r"BATTERY \d+", deferrable=True)
+
+    :param endpoint_ids: One id or many, each of which (see ``wait_for``) is to send an SMS (templated).
+    :param since: From when on, a datetime or ISO 8601, in UTC unless it says otherwise (templated). Default:
+        the start of the DAG run.
+    :param matches: A regular expression that the text holds (templated). Default: any text.
+    :returns: The text of the first such SMS, by endpoint id.
+    :raises ValueError: when the DAG is parsed, for an argument that makes no sense.
+
+    Vendor page: https://docs.emnify.com/developers/api/endpoint/endpoint-sms-by-id-get
+    """
+
+    template_fields: Sequence[str] = ("emnify_conn_id", "endpoint_ids", "since", "matches")
+    operator_extra_links = (EmnifyDevicesLink(),)
+
+    endpoint_ids = Argument(parse_ids)
+    since = Argument(optional(parse_since))
+    matches = Argument(optional(parse_pattern))
+
+    def __init__(
+        self,
+        *,
+        endpoint_ids: Ids,
+        since: datetime | str | None = None,
+        matches: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.endpoint_ids = endpoint_ids
+        self.since = since
+        self.matches = matches
+        self._start: Any = None
+
+    def execute(self, context: Context) -> Any:
+        """Wait: here in the worker, or by deferring."""
+        run = context["dag_run"]
+        self._start = run.start_date or run.run_after
+        return super().execute(context)
+
+    def wait(self) -> Wait:
+        """Return the wait."""
+        filters = {"since": self.since or self._start}
+        if self.matches is not None:
+            filters["matches"] = self.matches
+        return self._make_wait("sms_reply", SmsReply.REPLIED, filters=filters)

@@ -23,7 +23,7 @@ from airflow_provider_emnify.sensors.euicc import EmnifyEuiccOperationSensor, Em
 from airflow_provider_emnify.sensors.event import EmnifyEventSensor
 from airflow_provider_emnify.sensors.quota import EmnifyQuotaSensor
 from airflow_provider_emnify.sensors.sim import EmnifySimBatchSensor, EmnifySimStatusSensor
-from airflow_provider_emnify.sensors.sms import EmnifySmsDeliverySensor
+from airflow_provider_emnify.sensors.sms import EmnifySmsDeliverySensor, EmnifySmsReplySensor
 from airflow_provider_emnify.sensors.user import EmnifyUserStatusSensor
 from tests.operators.support import context, unmap, without_retries
 from tests.sensors.modes import run
@@ -62,6 +62,15 @@ class Case:
 
     def __str__(self) -> str:
         return self.sensor.__name__
+
+
+def sms(number: int, text: str, kind: int) -> dict[str, Any]:
+    return {
+        "id": number,
+        "payload": text,
+        "submit_date": "2026-01-02T00:00:00.000+0000",
+        "sms_type": {"id": kind, "description": "MO" if kind == 1 else "MT"},
+    }
 
 
 EUICC = {"operation_ids": "7/op"}
@@ -107,6 +116,14 @@ CASES = [
         failed={**status(5), "gsm_map_error": "Absent subscriber"},
         reason="SMS 7/12 is Failed: Absent subscriber",
         mapped="sms_ids",
+    ),
+    Case(
+        EmnifySmsReplySensor,
+        "/api/v1/endpoint/7/sms$",
+        [sms(12, "BATTERY?", 2)],
+        [sms(12, "BATTERY?", 2), sms(13, "BATTERY 12", 1)],
+        {"7": "BATTERY 12"},
+        {"endpoint_ids": 7, "since": "2026-01-01T00:00:00Z"},
     ),
     Case(
         EmnifyUserStatusSensor,
@@ -326,6 +343,14 @@ def test_templates_are_rendered_and_ids_can_be_mapped_over(case: Case) -> None:
     [
         (EmnifySimStatusSensor, {"sim_ids": 1, "target_status": "asleep"}, "target_status: 'asleep'"),
         (EmnifySmsDeliverySensor, {"sms_ids": "12"}, "not a valid pair of ids"),
+        (EmnifySmsReplySensor, {"endpoint_ids": "all"}, "endpoint_ids: 'all'"),
+        (EmnifySmsReplySensor, {"endpoint_ids": 1, "since": "lunch"}, "since: 'lunch'"),
+        (
+            EmnifySmsReplySensor,
+            {"endpoint_ids": 1, "matches": "BATTERY (" + chr(92) + "d+"},
+            "matches: 'BATTERY",
+        ),
+        (EmnifySmsReplySensor, {"endpoint_ids": 1, "matches": 7}, "matches: 7"),
         (EmnifyQuotaSensor, {"endpoint_ids": 1, "quota_type": "voice"}, "quota_type: 'voice'"),
         (EmnifyEuiccOperationSensor, {"operation_ids": "op"}, "not a valid pair of ids"),
         (EmnifySimOperationSensor, {"operation_ids": 1, "target_status": "fine"}, "target_status: 'fine'"),

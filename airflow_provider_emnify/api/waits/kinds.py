@@ -20,6 +20,7 @@ from airflow_provider_emnify.api.enums import (
     Silence,
     SimBatchState,
     SimStatus,
+    SmsReply,
     SmsStatus,
     UserStatus,
 )
@@ -54,6 +55,7 @@ State = (
     | SimBatchState
     | EventPresence
     | Silence
+    | SmsReply
 )
 
 

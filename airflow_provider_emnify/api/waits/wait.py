@@ -15,6 +15,7 @@ from airflow_provider_emnify.api.errors import one_line
 from airflow_provider_emnify.api.resources.few import find_in_list
 from airflow_provider_emnify.api.waits.events import EVENT_WAITS
 from airflow_provider_emnify.api.waits.kinds import STATE_WAITS, Id, Reading, State, WaitKind
+from airflow_provider_emnify.api.waits.sms_replies import SMS_WAITS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, MutableMapping, Sequence
@@ -35,7 +36,7 @@ __all__ = [
     "read",
 ]
 
-WAITS: dict[str, WaitKind] = {**STATE_WAITS, **EVENT_WAITS}
+WAITS: dict[str, WaitKind] = {**STATE_WAITS, **EVENT_WAITS, **SMS_WAITS}
 
 _SHOWN = 10  # as many ids as a message names
 

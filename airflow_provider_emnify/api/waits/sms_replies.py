@@ -1,0 +1,105 @@
+"""The wait for an SMS from a device, read from the list of its SMS: for whom emnify cannot call.
+
+Each look reads the whole list again, so nothing that arrives late is missed.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_emnify.api.enums import SmsReply
+from airflow_provider_emnify.api.errors import EmnifyNotFoundError
+from airflow_provider_emnify.api.resources.sms import submitted_at
+from airflow_provider_emnify.api.sms_text import parse_udh
+from airflow_provider_emnify.api.transport.answers import part
+from airflow_provider_emnify.api.waits.events import parse_since
+from airflow_provider_emnify.api.waits.kinds import Id, Reading, WaitKind
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from airflow_provider_emnify.api.client import EmnifyClient
+    from airflow_provider_emnify.api.types import Row
+
+_FROM_DEVICE = 1  # sms_type: MO
+_NOT_YET = Reading(SmsReply.NO_REPLY_YET.value, SmsReply.NO_REPLY_YET.label)
+
+
+def parse_pattern(value: Any, field: str) -> str:
+    """Return a regular expression as it is given.
+
+    :raises ValueError: naming the field, for what is none.
+    """
+    if not isinstance(value, str) or not value:
+        raise ValueError(f"{field}: {value!r} is not a valid regular expression; give a text")
+    try:
+        re.compile(value)
+    except (re.error, RecursionError, OverflowError) as error:
+        raise ValueError(f"{field}: {value!r} is not a valid regular expression: {error}") from None
+    return value
+
+
+def parse_reply_filters(filters: Mapping[str, Any]) -> dict[str, Any]:
+    """Return which SMS are waited for: from ``since`` on, with a text that ``matches``.
+
+    :raises ValueError: naming the field that makes no sense.
+    """
+    if unknown := sorted(filters.keys() - {"since", "matches"}):
+        raise ValueError(f"{', '.join(unknown)}: SMS are not filtered by that")
+    matches = filters.get("matches")
+    since = parse_since(filters.get("since"), "since")
+    return {"since": since, **({} if matches is None else {"matches": parse_pattern(matches, "matches")})}
+
+
+def read_replies(client: EmnifyClient, ids: Sequence[Id], filters: Mapping[str, Any]) -> dict[Id, Reading]:
+    """Look for the first SMS of each endpoint that is meant."""
+    return {key: _read(client, int(key), filters) for key in ids}
+
+
+def _read(client: EmnifyClient, endpoint_id: int, filters: Mapping[str, Any]) -> Reading:
+    try:
+        rows = [*client.sms.list(endpoint_id)]
+    except EmnifyNotFoundError:
+        return Reading(None, "gone", gone=True)
+    since = datetime.fromisoformat(filters["since"])
+    recent = [row for row in rows if is_from_device(row) and submitted_at(row) >= since]
+    found = (text for text in whole_texts(recent) if re.search(filters.get("matches", ""), text))
+    text = next(found, None)
+    return _NOT_YET if text is None else Reading(SmsReply.REPLIED.value, text)
+
+
+def is_from_device(row: Row) -> bool:
+    """Tell whether an SMS is from a device, and not to it."""
+    kind = part(row, "sms_type")
+    word = kind.get("description")
+    return word.strip().upper() == "MO" if isinstance(word, str) else kind.get("id") == _FROM_DEVICE
+
+
+def whole_texts(rows: Iterable[Row]) -> Iterator[str]:
+    """Yield the texts of SMS, the oldest first; a long one once all its parts are there."""
+    parts: dict[tuple[object, ...], dict[int, str]] = {}
+    for row in sorted(rows, key=submitted_at):
+        text, header = row.get("payload"), parse_udh(row.get("udh"))
+        if not isinstance(text, str):
+            continue
+        if header is None:
+            yield text
+            continue
+        key = (row.get("source_address"), row.get("dest_address"), header.reference, header.total)
+        held = parts.setdefault(key, {})
+        held[header.number] = text
+        if len(held) == header.total:
+            yield "".join(held[number] for number in sorted(held))
+            del parts[key]
+
+
+SMS_WAITS: dict[str, WaitKind] = {
+    "sms_reply": WaitKind(
+        noun="endpoint",
+        states=SmsReply,
+        read_many=read_replies,
+        parse_filters=parse_reply_filters,
+    ),
+}
