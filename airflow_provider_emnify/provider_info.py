@@ -123,6 +123,7 @@ PROVIDER_INFO: dict[str, object] = {
         "operators.euicc",
         "operators.data_stream",
         "operators.cloud_connect",
+        "operators.callbacks",
         "operators.fleet",
     ),
     "sensors": _modules(

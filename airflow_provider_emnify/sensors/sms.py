@@ -13,7 +13,6 @@ from airflow_provider_emnify.links import EmnifyDevicesLink
 from airflow_provider_emnify.sensors.base import EmnifyWaitSensor, states
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from datetime import datetime
 
     from airflow_provider_emnify.airflow_names import Context
@@ -81,7 +80,7 @@ class EmnifySmsReplySensor(EmnifyWaitSensor):
     Vendor page: https://docs.emnify.com/developers/api/endpoint/endpoint-sms-by-id-get
     """
 
-    template_fields: Sequence[str] = ("emnify_conn_id", "endpoint_ids", "since", "matches")
+    template_fields = ("emnify_conn_id", "endpoint_ids", "since", "matches")
     operator_extra_links = (EmnifyDevicesLink(),)
 
     endpoint_ids = Argument(parse_ids)

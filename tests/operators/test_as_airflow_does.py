@@ -10,6 +10,7 @@ import pytest
 from airflow.serialization import serialized_objects
 
 from airflow_provider_emnify.airflow_names import DAG, BaseOperator
+from airflow_provider_emnify.operators.callbacks import EmnifySetUpCallbacksOperator
 from airflow_provider_emnify.operators.cloud_connect import (
     EmnifyCreateCloudConnectOperator,
     EmnifyDeleteCloudConnectOperator,
@@ -164,6 +165,13 @@ EACH: list[Any] = [
         "plan",
         "/tmp/{{ params.x }}.jsonl",
         "connected-devices",
+    ),
+    (
+        EmnifySetUpCallbacksOperator,
+        {"api_server_url": "https://airflow.example.org"},
+        "purpose",
+        "Airflow {{ params.x }}",
+        None,
     ),
     (EmnifyGraphqlOperator, {"query": "{ myUser { id } }"}, "variables", {"id": "{{ params.x }}"}, None),
     (EmnifyEndpointStatusSensor, {"timeout": 9}, "endpoint_ids", "{{ params.x }}", "connected-devices"),

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from airflow_provider_emnify.sandbox import Sandbox
 
 EXAMPLES = Path(__file__).parents[2] / "dags_examples"
-NEED_AIRFLOW_3 = {"on_device_blocked"}
+NEED_AIRFLOW_3 = {"on_device_blocked", "on_device_sms"}
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,303 @@
+"""Callbacks as a task: what emnify needs to call Airflow."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from typing import TYPE_CHECKING, Any, ClassVar
+from urllib.parse import quote, unquote, urlsplit
+
+from airflow_provider_emnify.api.resources.few import find_by_name
+from airflow_provider_emnify.api.transport.answers import part
+from airflow_provider_emnify.api.values import parse_ids
+from airflow_provider_emnify.arguments import Argument, optional, parse_text
+from airflow_provider_emnify.hooks.masking import mask, masked_connection
+from airflow_provider_emnify.operators.base import EmnifyBaseOperator
+from airflow_provider_emnify.operators.data_stream.settings import parse_filters
+from airflow_provider_emnify.operators.idempotency.create_once import Attempt, create_once
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from airflow_provider_emnify.airflow_names import Context
+    from airflow_provider_emnify.api.types import Row, Rows
+    from airflow_provider_emnify.arguments import Ids
+
+_API_SECRET, _STREAM_SECRET = "api_secret", "stream_secret"
+_STREAM_TYPES = {"usage": 1, "events": 2}
+_LARGEST_LIST = 10_000
+
+
+def parse_url(value: Any, field: str) -> str:
+    """Return the URL of a server, without a slash at its end.
+
+    :raises ValueError: naming the field, for anything else.
+    """
+    text = parse_text(value, field)
+    parts = urlsplit(text)
+    if parts.scheme not in {"https", "http"} or not parts.hostname or parts.query or parts.fragment:
+        raise ValueError(f"{field}: it is not a valid URL; give one as https://airflow.example.org")
+    if "@" in parts.netloc:
+        raise ValueError(f"{field}: it holds a username or password, and arguments are stored in the clear")
+    return text.rstrip("/")
+
+
+def parse_stream_type(value: Any, field: str) -> str:
+    """Return what a data stream delivers: ``events`` or ``usage``.
+
+    :raises ValueError: naming the field, for anything else.
+    """
+    if value not in _STREAM_TYPES:
+        raise ValueError(f"{field}: {value!r} is not valid; allowed: {', '.join(_STREAM_TYPES)}")
+    return str(value)
+
+
+def parse_size(value: Any, field: str) -> int:
+    """Return how many records a call has at most.
+
+    :raises ValueError: naming the field, for what is not a number from 1 to 10,000.
+    """
+    number = int(value) if isinstance(value, str) and value.strip().isdecimal() else value
+    if isinstance(number, bool) or not isinstance(number, int) or not 1 <= number <= _LARGEST_LIST:
+        raise ValueError(f"{field}: {value!r} is not a whole number from 1 to {_LARGEST_LIST}")
+    return number
+
+
+class EmnifySetUpCallbacksOperator(EmnifyBaseOperator):
+    """Set up emnify to call Airflow: API secret, callback URL, service profiles, data stream.
+
+    What is there already is found and left as it is: the API secret by its purpose and value, the callback by
+    its URL, the data stream by its name. A service profile is changed only where it calls somebody else.
+
+    The secrets stand in the extra of an Airflow connection, ``api_secret`` and ``stream_secret``, from where
+    the API server reads them. One that is missing is made at random and written there where a task may write
+    into the metadata database. On Airflow 3 it may not: then the task's log says what to put where. No secret
+    is ever in a log or an XCom.
+
+    .. code-block:: python
+
+        EmnifySetUpCallbacksOperator(
+            task_id="callbacks", api_server_url="https://airflow.example.org", service_profile_ids=[1]
+        )
+
+    :param api_server_url: URL under which emnify reaches Airflow's API server (templated).
+    :param callbacks_conn_id: The connection that ``[emnify] callbacks`` names and that holds the secrets
+        (templated). Default: ``emnify_conn_id``.
+    :param purpose: How emnify lists API secret and callback (templated).
+    :param service_profile_ids: Service profiles that shall call Airflow (templated). Default: none.
+    :param data_stream_name: Name of a data stream to create, too (templated). Default: none.
+    :param data_stream_type: ``"events"`` (default) or ``"usage"``, what it delivers (templated).
+    :param data_stream_filters: What it has, as for
+        :class:`~airflow_provider_emnify.operators.data_stream.EmnifyCreateDataStreamOperator` (templated).
+    :param data_stream_size: How many records a call has at most (templated). 1 (default): each is an event of
+        its asset; more: they come in lists, which become files.
+    :param emnify_conn_id: The connection to emnify.
+    :returns: ``api_secret_id``, ``api_callback_id``, ``url``, ``service_profile_ids`` (those that were
+        changed), ``data_stream_id`` (or None), and ``missing``: the extras that a person has to fill.
+    :raises ValueError: when the DAG is parsed, for an argument that makes no sense.
+    :raises AirflowFailException: for a permanent error.
+
+    Vendor page: https://docs.emnify.com/developers/api/integrations/create-callback-secret
+    """
+
+    template_fields: Sequence[str] = (
+        "emnify_conn_id",
+        "api_server_url",
+        "callbacks_conn_id",
+        "purpose",
+        "service_profile_ids",
+        "data_stream_name",
+        "data_stream_type",
+        "data_stream_filters",
+        "data_stream_size",
+    )
+    idempotent: ClassVar[bool] = True
+
+    api_server_url = Argument(parse_url)
+    callbacks_conn_id = Argument(optional(parse_text))
+    purpose = Argument(parse_text)
+    service_profile_ids = Argument(parse_ids)
+    data_stream_name = Argument(optional(parse_text))
+    data_stream_type = Argument(parse_stream_type)
+    data_stream_filters = Argument(optional(parse_filters))
+    data_stream_size = Argument(parse_size)
+
+    def __init__(
+        self,
+        *,
+        api_server_url: str,
+        callbacks_conn_id: str | None = None,
+        purpose: str = "Airflow",
+        service_profile_ids: Ids = (),
+        data_stream_name: str | None = None,
+        data_stream_type: str = "events",
+        data_stream_filters: Any = None,
+        data_stream_size: int | str = 1,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.api_server_url = api_server_url
+        self.callbacks_conn_id = callbacks_conn_id
+        self.purpose = purpose
+        self.service_profile_ids = service_profile_ids
+        self.data_stream_name = data_stream_name
+        self.data_stream_type = data_stream_type
+        self.data_stream_filters = data_stream_filters
+        self.data_stream_size = data_stream_size
+
+    def execute(self, context: Context) -> Row:
+        """Find or create each of them, in the order in which one needs the other."""
+        conn_id = self.callbacks_conn_id or self.emnify_conn_id
+        attempt, held = Attempt(self, context), _held(conn_id)
+        base = f"{self.api_server_url}/emnify/callbacks/{quote(conn_id, safe='')}"
+        secret_id, secret = self._api_secret(attempt, held.get(_API_SECRET))
+        callback_id = self._callback(attempt, f"{base}/sms")
+        found = {_API_SECRET: secret}
+        stream_id = None
+        if self.data_stream_name is not None:
+            stream_id, secret = self._stream(attempt, f"{base}/stream/", held.get(_STREAM_SECRET))
+            found[_STREAM_SECRET] = secret
+        missing = {name: value for name, value in found.items() if name not in held}
+        if missing and _store(conn_id, missing):
+            self.log.info("Wrote %s into the extra of connection '%s'", ", ".join(missing), conn_id)
+            missing = {}
+        changed = [one for one in self.service_profile_ids if self._use(one, callback_id, secret_id)]
+        if missing:
+            self.log.warning(
+                "Put %s into the extra of connection '%s': a task cannot write there. emnify shows the API "
+                "secret by client.api_secrets.get(%s), the other one at the end of the data stream's URL. "
+                "Until then the callbacks are refused, and emnify sends them again",
+                " and ".join(f"'{name}'" for name in missing),
+                conn_id,
+                secret_id,
+            )
+        return {
+            "api_secret_id": secret_id,
+            "api_callback_id": callback_id,
+            "url": f"{base}/sms",
+            "service_profile_ids": changed,
+            "data_stream_id": stream_id,
+            "missing": sorted(missing),
+        }
+
+    def _api_secret(self, attempt: Attempt, wanted: str | None) -> tuple[int, str]:
+        """Return the id and the value of the API secret of this purpose, created if there is none."""
+        value = wanted or secrets.token_urlsafe(48)
+        mask(value)
+        client = self.client.api_secrets
+
+        def look() -> Rows:
+            rows = [row for row in client.list() if row.get("purpose") == self.purpose]
+            return [client.get(row["id"]) for row in rows]
+
+        def decide(rows: Rows, _: object) -> Row | None:
+            shown = [row for row in rows if isinstance(row.get("secret"), str)]
+            return next((row for row in reversed(shown) if wanted in {None, row["secret"]}), None)
+
+        def create(_: Rows) -> Row:
+            return {**client.create(purpose=self.purpose, secret=value), "secret": value}
+
+        row, created = create_once(
+            attempt,
+            lock=("API secrets", self.purpose),
+            look=look,
+            decide=decide,
+            create=create,
+            always_look=True,
+        )
+        mask(row["secret"])
+        self.log.info("%s API secret %s (%s)", _done(created), row["id"], self.purpose)
+        return int(row["id"]), str(row["secret"])
+
+    def _callback(self, attempt: Attempt, url: str) -> int:
+        client = self.client.api_callbacks
+        row, created = create_once(
+            attempt,
+            lock=("API callbacks", url),
+            look=lambda: [*client.list()],
+            decide=lambda rows, _: next((row for row in rows if _url_of(row) == url), None),
+            create=lambda _: client.create(url=url, purpose=self.purpose),
+            always_look=True,
+        )
+        self.log.info("%s callback %s to %s", _done(created), row["id"], url)
+        return int(row["id"])
+
+    def _use(self, profile_id: int, callback_id: int, secret_id: int) -> bool:
+        """Have a service profile call Airflow, unless it does; tell whether it was changed."""
+        client = self.client.service_profiles
+        profile = client.get(profile_id)
+        there = [str(part(profile, name).get("id")) for name in ("api_callback", _API_SECRET)]
+        if there == [str(callback_id), str(secret_id)]:
+            self.log.info("Service profile %s calls it already", profile_id)
+            return False
+        client.update(profile_id, api_callback_id=callback_id, api_secret_id=secret_id)
+        self.log.info("Service profile %s calls it now", profile_id)
+        return True
+
+    def _stream(self, attempt: Attempt, base: str, wanted: str | None) -> tuple[int | str, str]:
+        """Return the id of the data stream and the secret in its URL, created or changed where needed."""
+        client, name = self.client.data_streams, str(self.data_stream_name)
+        secret = wanted or secrets.token_urlsafe(32)
+        mask(secret)
+
+        def settings(value: str) -> Row:
+            credentials = {"url": base + quote(value, safe=""), "size": self.data_stream_size}
+            return {"connection_type": "RestAPI", "format": "JSON", "credentials": credentials}
+
+        row, created = create_once(
+            attempt,
+            lock=("data streams", name),
+            look=lambda: [*client.list()],
+            decide=lambda rows, _: find_by_name(rows, name, "data stream"),
+            create=lambda _: client.create(
+                name=name,
+                destination=settings(secret),
+                data_stream_type_id=_STREAM_TYPES[self.data_stream_type],
+                filters=self.data_stream_filters or [],
+            ),
+            always_look=True,
+        )
+        self.log.info("%s data stream %s (%s)", _done(created), row["id"], name)
+        if created:
+            return row["id"], secret
+        url = str(part(part(row, "destination"), "credentials").get("url"))
+        if url.startswith(base) and wanted is None:
+            return row["id"], unquote(url.removeprefix(base))
+        if url != settings(secret)["credentials"]["url"]:
+            client.update(row["id"], destination=settings(secret))
+            self.log.info("Data stream %s calls Airflow now", row["id"])
+        return row["id"], secret
+
+
+def _held(conn_id: str) -> dict[str, str]:
+    """Return the secrets that a connection holds, the newest of several."""
+    extra = masked_connection(conn_id).extra_dejson
+    newest = {
+        name: value[0] if isinstance(value, list) and value else value
+        for name, value in extra.items()
+        if name in {_API_SECRET, _STREAM_SECRET}
+    }
+    return {name: value for name, value in newest.items() if isinstance(value, str) and value}
+
+
+def _store(conn_id: str, values: dict[str, str]) -> bool:
+    """Write into the extra of a connection in the metadata database; tell whether a task may."""
+    try:
+        from airflow.models.connection import Connection
+        from airflow.utils.session import create_session
+
+        with create_session() as session:
+            row = session.query(Connection).filter(Connection.conn_id == conn_id).one_or_none()
+            if row is not None:
+                row.set_extra(json.dumps({**row.extra_dejson, **values}))
+            return row is not None
+    except Exception:  # Airflow 3 has its own ways to say that a task has no database
+        return False
+
+
+def _url_of(row: Row) -> Any:
+    return row.get("url") or row.get("callback_url")
+
+
+def _done(created: bool) -> str:
+    return "Created" if created else "Found"
