@@ -25,7 +25,6 @@ INSIDE = {
     "hooks.task",
     "operators.base",
     "operators.idempotency",
-    "operators.waiting",
     "sensors.base",
     "sensors.first_look",
     "triggers.base",

@@ -24,9 +24,9 @@ from airflow_provider_emnify.arguments import (
 )
 from airflow_provider_emnify.hooks.masking import masked_connection
 from airflow_provider_emnify.operators.base import EmnifyBaseOperator
+from airflow_provider_emnify.operators.base.waiting import EmnifyWaitingOperator
 from airflow_provider_emnify.operators.idempotency.attempt import parse_moment
 from airflow_provider_emnify.operators.idempotency.create_once import Attempt, create_once
-from airflow_provider_emnify.operators.waiting import EmnifyWaitingOperator
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

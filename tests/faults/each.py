@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_emnify import operators, sensors
 from airflow_provider_emnify.airflow_names import BaseOperator
 from airflow_provider_emnify.api.enums import DataStreamStatus, EndpointStatus, SimStatus
-from airflow_provider_emnify.operators.waiting import EmnifyWaitingOperator
+from airflow_provider_emnify.operators.base.waiting import EmnifyWaitingOperator
 from airflow_provider_emnify.sandbox.world.records.esims import AUDIT, LINK
 from airflow_provider_emnify.sandbox.world.records.integrations import DEACTIVATED, DEACTIVATING
 from tests.faults.in_process import InProcess

@@ -12,7 +12,7 @@ from airflow_provider_emnify.airflow_names import TaskDeferred
 from tests.operators.support import context
 
 if TYPE_CHECKING:
-    from airflow_provider_emnify.operators.waiting import EmnifyWaitingOperator
+    from airflow_provider_emnify.operators.base.waiting import EmnifyWaitingOperator
 
 
 def deferred(operator: EmnifyWaitingOperator, task_context: Any = None) -> TaskDeferred:

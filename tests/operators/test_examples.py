@@ -16,7 +16,7 @@ from airflow.serialization import serialized_objects
 
 from airflow_provider_emnify import operators, sensors
 from airflow_provider_emnify.airflow_names import DAG, BaseOperator
-from airflow_provider_emnify.operators.waiting import EmnifyWaitingOperator
+from airflow_provider_emnify.operators.base.waiting import EmnifyWaitingOperator
 from airflow_provider_emnify.sensors.base import EmnifyWaitSensor
 
 _BLOCK = re.compile(r"\.\. code-block:: python\n\n((?:[ ]{4}.*\n|\n)+)")

@@ -9,7 +9,7 @@ import pytest
 
 from airflow_provider_emnify.airflow_names import AirflowFailException
 from airflow_provider_emnify.api import EmnifyPartialError, SmsStatus
-from airflow_provider_emnify.operators import waiting
+from airflow_provider_emnify.operators.base import waiting
 from airflow_provider_emnify.operators.sms import EmnifyCancelSmsOperator, EmnifySendSmsOperator
 from tests.fleets import a_minute_later
 from tests.operators.deferring import deferred, resume

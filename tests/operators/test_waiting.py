@@ -15,13 +15,13 @@ import pytest
 from airflow_provider_emnify.airflow_names import AirflowException, AirflowFailException
 from airflow_provider_emnify.api import EndpointStatus
 from airflow_provider_emnify.api.waits.wait import Wait
-from airflow_provider_emnify.operators import waiting
+from airflow_provider_emnify.operators.base import waiting
+from airflow_provider_emnify.operators.base.waiting import EmnifyCancellingOperator
 from airflow_provider_emnify.operators.cloud_connect import EmnifyCreateCloudConnectOperator
 from airflow_provider_emnify.operators.data_stream import (
     EmnifyCreateDataStreamOperator,
     EmnifyRestartDataStreamOperator,
 )
-from airflow_provider_emnify.operators.waiting import EmnifyCancellingOperator
 from airflow_provider_emnify.triggers import wait as wait_trigger
 from airflow_provider_emnify.triggers.shared import cancel as cancelling
 from airflow_provider_emnify.triggers.shared import connection as access

@@ -27,7 +27,7 @@ from airflow_provider_emnify.api.transport.token_cache import AcceptanceCache, T
 from airflow_provider_emnify.api.waits.wait import Wait
 from airflow_provider_emnify.hooks.connection import ConnectionSettings
 from airflow_provider_emnify.hooks.emnify import EmnifyHook
-from airflow_provider_emnify.operators.waiting import EmnifyCancellingOperator
+from airflow_provider_emnify.operators.base.waiting import EmnifyCancellingOperator
 from airflow_provider_emnify.sensors.endpoint import (
     EmnifyEndpointConnectivitySensor,
     EmnifyEndpointStatusSensor,

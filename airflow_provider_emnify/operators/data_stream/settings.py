@@ -26,8 +26,8 @@ from airflow_provider_emnify.arguments import (
     status_in,
 )
 from airflow_provider_emnify.hooks.masking import masked_connection
+from airflow_provider_emnify.operators.base.waiting import EmnifyWaitingOperator
 from airflow_provider_emnify.operators.endpoint.rows import parse_rows
-from airflow_provider_emnify.operators.waiting import EmnifyWaitingOperator
 
 if TYPE_CHECKING:
     from airflow_provider_emnify.airflow_names import XComArg

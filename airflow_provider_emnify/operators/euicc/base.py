@@ -12,7 +12,7 @@ from airflow_provider_emnify.api.enums import OperationState
 from airflow_provider_emnify.api.transport.answers import number
 from airflow_provider_emnify.api.waits.wait import WAITS, Wait
 from airflow_provider_emnify.arguments import Argument, parse_bool, shorten
-from airflow_provider_emnify.operators.waiting import EmnifyCancellingOperator
+from airflow_provider_emnify.operators.base.waiting import EmnifyCancellingOperator
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -71,7 +71,7 @@ class Outbox:
             self._wake()
 
     def watch(self) -> None:
-        """Let happen what is due from now on, since somebody is to be told of it."""
+        """Let happen what is due from now on, since somebody waits to hear of it."""
         with self._changed:
             self._watching = True
             self._wake()
