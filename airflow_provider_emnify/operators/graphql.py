@@ -47,7 +47,7 @@ def _query(value: Any, field: str) -> str:
 def _variables(value: Any, field: str) -> dict[str, Any]:
     """Return the variables of a query.
 
-    :raises ValueError: for what is no dict, and for secrets.
+    :raises ValueError: for what is not a dict, and for secrets.
     """
     variables = parse_mapping(value, field)
     refuse_secrets(field, variables, _MEND)
@@ -91,7 +91,7 @@ class EmnifyGraphqlOperator(EmnifyBaseOperator):
     :param max_rows: With ``all_pages``: the most items that the list may have (default 10,000).
     :param emnify_conn_id: The connection to emnify.
     :returns: The ``data`` of the answer, with ``***`` for what looks like a secret.
-    :raises ValueError: when the DAG is parsed, for a query that is empty, variables that are no dict, and
+    :raises ValueError: when the DAG is parsed, for a query that is empty, variables that are not a dict, and
         secrets in either.
     :raises AirflowFailException: for errors in the answer, which emnify sends as a success; for a mutation
         that an earlier try or another run may have sent; and for any other permanent error.

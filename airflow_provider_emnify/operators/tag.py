@@ -209,7 +209,7 @@ class EmnifyAddTagsOperator(_TagOperator):
 class EmnifyRemoveTagsOperator(_TagOperator):
     """Take tags from endpoints (devices), 2,000 endpoints a request. A tag that one does not have is done.
 
-    The tags themselves stay. A name that is no tag's is nothing that an endpoint could have.
+    The tags themselves stay. A name that no tag has is one that no endpoint can have: it is done.
 
     .. code-block:: python
 

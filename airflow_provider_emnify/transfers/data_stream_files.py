@@ -1,7 +1,7 @@
 """Files of emnify's Data Streamer into SQL databases and object storages, each file once.
 
 The Data Streamer delivers events and usage records of whole fleets without a single request. What it has put
-into a bucket is loaded from there: each file once, whatever fails in between; what is no good record is set
+into a bucket is loaded from there: each file once, whatever fails in between; a bad record is set
 aside with its reason, and counted.
 """
 

@@ -231,7 +231,7 @@ def test_the_cost_of_a_call_a_device_is_said_beforehand_and_bounded(
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"stream": "simz"}, "'simz' is none; there are"),
+        ({"stream": "simz"}, "'simz' is not a valid stream; allowed:"),
         ({"filters": {"colour": 1}}, "sims has no colour"),
         ({"filters": {"status": "asleep"}}, "not a valid SIM status"),
         ({"filters": '{"colour": 1}'}, "sims has no colour"),

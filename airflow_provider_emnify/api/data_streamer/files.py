@@ -1,6 +1,6 @@
 """The files of emnify's Data Streamer: events and usage records as CSV with a header, or as JSON.
 
-A file is read row by row. What is no good record is handed out as :class:`Rejected` with its reason: nothing
+A file is read row by row. A bad record is handed out as :class:`Rejected` with its reason: nothing
 is dropped, and one bad row does not keep the others back. Columns are known by their names, so that a new
 one in the file does no harm.
 
@@ -125,7 +125,7 @@ def get_record_kind(name: Any) -> RecordKind:
 
 @dataclass(frozen=True)
 class Rejected:
-    """A row that is no good record.
+    """A row that is not a good record.
 
     :param line: The line of the file where it ends, from 1; or which record of the file it is, where several
         stand in a line.

@@ -122,5 +122,5 @@ def _is_so(is_: Any, wanted: Any) -> bool:
 
 def _refuse_others(fields: Mapping[str, Any], known: frozenset[str]) -> None:
     if unknown := sorted(set(fields) - known):
-        fields_are = f"no such field; there are {', '.join(sorted(known))}"
+        fields_are = f"no such field; allowed: {', '.join(sorted(known))}"
         raise ValueError(f"{', '.join(map(repr, unknown))} in {dict(fields)!r}: {fields_are}")

@@ -275,6 +275,6 @@ def _is_made_from(there: Row, body: Row) -> bool:
 
 def _scheduled(row: Mapping[str, Any]) -> Row:
     if unknown := sorted(set(row) - _SCHEDULED):
-        raise ValueError(f"{', '.join(unknown)}: no such field; there are {', '.join(sorted(_SCHEDULED))}")
+        raise ValueError(f"{', '.join(unknown)}: no such field; allowed: {', '.join(sorted(_SCHEDULED))}")
     fields = dict(row)
     return given(action=ref(fields.pop("action_id", None), "action_id"), **fields)

@@ -59,7 +59,7 @@ def refs(values: Any, field: str) -> Rows | None:
 def moment(value: Moment | None) -> str | None:
     """Return a point in time as ``YYYY-MM-DDTHH:mm:ssZ`` in UTC. Without a time zone, UTC is meant.
 
-    :raises ValueError: if the text is no ISO 8601 date or time.
+    :raises ValueError: if the text is not an ISO 8601 date or time.
     """
     if value is None:
         return None
@@ -74,7 +74,7 @@ def moment(value: Moment | None) -> str | None:
 def day(value: Moment | None) -> str | None:
     """Return a date as ``YYYY-MM-DD``; of a point in time, its date in UTC.
 
-    :raises ValueError: if the text is no ISO 8601 date or time.
+    :raises ValueError: if the text is not an ISO 8601 date or time.
     """
     text = moment(value)
     return None if text is None else text[:10]

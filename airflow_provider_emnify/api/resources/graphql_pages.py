@@ -106,7 +106,7 @@ def _list_in(data: Any, name: str) -> Row:
     if not isinstance(found, dict) or "items" not in found:
         raise ValueError(f"all_pages: the query does not ask for items; write {name}{_ASKED}")
     if not isinstance(found["items"], list):
-        raise _ChangedError("its items are no list")
+        raise _ChangedError("its items are not a list")
     return found
 
 

@@ -55,7 +55,7 @@ class Operation:
     ) -> Request:
         """Return a request of it, with values for the names in its path.
 
-        :raises ValueError: naming a value that is no id.
+        :raises ValueError: naming a value that is not a valid id.
         """
         return Request(
             self.method,

@@ -104,7 +104,7 @@ class PrivateFolder:
         """Open a file to read and write; make it, empty, if it is not there. Never waits.
 
         :returns: Its descriptor.
-        :raises UnsafeFileError: when it is no regular file, belongs to another user or has a second name.
+        :raises UnsafeFileError: when it is not a regular file, belongs to another user or has a second name.
         :raises OSError: when it cannot be opened.
         """
         self.check()

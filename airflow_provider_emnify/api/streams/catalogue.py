@@ -284,4 +284,4 @@ def get_stream(name: Any) -> Stream:
     try:
         return STREAMS[name]
     except (KeyError, TypeError):
-        raise ValueError(f"stream: {name!r} is none; there are: {', '.join(STREAMS)}") from None
+        raise ValueError(f"stream: {name!r} is not a valid stream; allowed: {', '.join(STREAMS)}") from None

@@ -73,7 +73,7 @@ class AuthToken:
 
 
 def _claims(token: str) -> dict[str, Any]:
-    """What a token says; nothing when it is no JWT. It is the API that checks the signature, not us."""
+    """What a token says; nothing when it is not a JWT. It is the API that checks the signature, not us."""
     try:
         _, payload, _ = token.split(".")
         found = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))

@@ -34,7 +34,7 @@ class Answer:
 
 @dataclass(frozen=True)
 class Unreadable:
-    """A body that is no JSON."""
+    """A body that is not JSON."""
 
     text: str
 

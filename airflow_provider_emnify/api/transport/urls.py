@@ -16,7 +16,7 @@ DEFAULT_BASE_URL = "https://cdn.emnify.net"
 def check_base_url(url: str) -> str:
     """Return the scheme and host of the API, without a slash at the end.
 
-    :raises ValueError: when it is no such URL, or plain ``http://`` to another machine.
+    :raises ValueError: when it is not such a URL, or plain ``http://`` to another machine.
     """
     try:
         parts = urlsplit(url.strip())

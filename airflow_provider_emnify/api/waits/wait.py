@@ -192,7 +192,7 @@ def _plural(noun: str) -> str:
 def parse_states(states: type[State], value: Any, field: str) -> tuple[State, ...]:
     """Return the states that ``value`` means: one or several, each as enum, name or number.
 
-    :raises ValueError: naming ``field``, when one of them is no such state.
+    :raises ValueError: naming ``field``, when one of them is not such a state.
     """
     several = value if isinstance(value, (list, tuple, set, frozenset)) else [value]
     try:
@@ -204,7 +204,7 @@ def parse_states(states: type[State], value: Any, field: str) -> tuple[State, ..
 def parse_target(states: type[State], value: Any, field: str) -> tuple[State, ...]:
     """Return the states that ``value`` means, as :func:`parse_states` does, at least one.
 
-    :raises ValueError: naming ``field``, when one of them is no such state, or there is none.
+    :raises ValueError: naming ``field``, when one of them is not such a state, or there is none.
     """
     target = parse_states(states, value, field)
     if not target:

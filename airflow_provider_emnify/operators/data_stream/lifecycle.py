@@ -67,7 +67,7 @@ class EmnifyCreateDataStreamOperator(DataStreamSettingsOperator):
     :param name: Name of the stream (templated).
     :param destination: Where it goes (templated): ``connection_type`` (``"AwsKinesis"``, ``"S3"``,
         ``"RestAPI"``, ``"KeenIO"``, ``"Datadog"``, ``"EventHubs"``, ``"PubSub"``), ``format``, and
-        ``credentials`` with what that type needs and is no secret.
+        ``credentials`` with what that type needs and is not secret.
     :param credentials_conn_id: An Airflow connection with the rest of the credentials (templated): its
         password is the ``write_key``, ``api_key`` or ``connection_string`` of KeenIO, Datadog or EventHubs;
         its extra holds any other by name, for example ``{"headers": [...]}`` of RestAPI, or a ``url`` with

@@ -167,7 +167,7 @@ def check_destination(value: Any) -> Row:
     unknown = sorted(set(destination) - _DESTINATION)
     if unknown:
         raise ValueError(
-            f"destination: unknown {', '.join(unknown)}; it has {', '.join(sorted(_DESTINATION))}"
+            f"destination: unknown {', '.join(unknown)}; allowed: {', '.join(sorted(_DESTINATION))}"
         )
     kind = destination.get("connection_type")
     if kind is None or is_known(kind):
@@ -177,7 +177,7 @@ def check_destination(value: Any) -> Row:
         try:
             credentials = parse_mapping(credentials, "credentials")
         except ValueError:  # without the value: it may hold a secret
-            raise ValueError("destination: its credentials are no dict of values by name") from None
+            raise ValueError("destination: its credentials are not a dict; give values by name") from None
     mend = "Put it into an Airflow connection and name that in credentials_conn_id"
     refuse_secrets("destination", credentials, mend, SECRETS)
     url = credentials.get("url") if isinstance(credentials, Mapping) else None

@@ -27,7 +27,7 @@ parse_status = status_in(EndpointStatus.ENABLED, EndpointStatus.DISABLED)
 def parse_rows(value: Any, field: str, fields: Mapping[str, Callable[[Any, str], Any]]) -> list[Row]:
     """Return rows: from dicts, or from the text that a template renders a list of them to.
 
-    :param value: A list of dicts, one dict, or their text in JSON or Python form. Nothing is no rows.
+    :param value: A list of dicts, one dict, or their text in JSON or Python form. Nothing is an empty list.
     :param fields: What parses each key that a row may have.
     :raises ValueError: naming ``field``, for anything else and for an unknown key.
     """

@@ -55,7 +55,7 @@ def read_plan(path: str, conn_id: str | None, digest: str | None = None) -> tupl
     """Return what the first line of a plan says, and its entries without those that are refused.
 
     :param digest: What the plan that was approved had.
-    :raises ValueError: for a file that is no plan, or not that one.
+    :raises ValueError: for a file that is not a plan, or not that one.
     """
     store, name = file_at(path, conn_id)
     found = hashlib.sha256()
@@ -71,9 +71,9 @@ def read_plan(path: str, conn_id: str | None, digest: str | None = None) -> tupl
                 elif said["action"] != "refuse":
                     entries.append(_entry(said))
             except (ValueError, TypeError, KeyError) as error:
-                raise ValueError(f"plan: {path} is no plan of a fleet ({error!r})") from None
+                raise ValueError(f"plan: {path} is not a plan of a fleet ({error!r})") from None
     if about is None:
-        raise ValueError(f"plan: {path} is no plan of a fleet")
+        raise ValueError(f"plan: {path} is not a plan of a fleet")
     if digest is not None and found.hexdigest() != digest:
         raise ValueError(f"plan: {path} has changed since it was made, and approved; make another plan")
     return about, entries

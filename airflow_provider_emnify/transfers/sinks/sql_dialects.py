@@ -103,7 +103,7 @@ class Dialect:
     def quote(self, name: str) -> str:
         """Return a name in quotes, whatever it holds.
 
-        :raises ValueError: for what is no name at all.
+        :raises ValueError: for what is not a name at all.
         """
         if not name or "\x00" in name:
             raise ValueError(f"{name!r} is not a valid name of a table or column")

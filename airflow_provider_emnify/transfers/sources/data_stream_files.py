@@ -45,7 +45,7 @@ class FromDataStreamFiles(EmnifyTransferOperator):
     :param records: ``"usage"`` or ``"events"``: what the files hold (templated).
     :param pattern: Only files whose path below the directory looks like this, ``*.csv.gz`` (templated).
     :param storage_conn_id: Connection to the storage; it can stand in the path too (templated).
-    :param rejected_path: Directory for what is no good record: for each file that has some a file of JSON
+    :param rejected_path: Directory for what is not a good record: for each file that has some a file of JSON
         lines with ``source``, ``line``, ``reason`` and ``row``. By default ``_rejected`` below ``path``
         (templated).
     :param organisation: As for all transfers, see :class:`~.base.EmnifyTransferOperator`.
@@ -140,7 +140,7 @@ class FilesPart:
 
     :param records: What the files hold.
     :param source: Where they are.
-    :param rejected: Where what is no good record goes.
+    :param rejected: Where what is not a good record goes.
     :param batch: The files.
     :param directory: Room on the local disk.
     :param repeated: Knows which records came before in this run.

@@ -71,7 +71,7 @@ def test_the_catalogue_is_printed() -> None:
 
 
 def test_an_unknown_stream_is_an_error_that_lists_those_there_are() -> None:
-    with pytest.raises(ValueError, match="'simz' is none; there are: endpoints, sims"):
+    with pytest.raises(ValueError, match="'simz' is not a valid stream; allowed: endpoints, sims"):
         get_stream("simz")
 
 
@@ -151,7 +151,7 @@ def test_filters_go_to_emnify(sandbox: Sandbox, client: EmnifyClient) -> None:
 @pytest.mark.parametrize(
     ("filters", "message"),
     [
-        ({"colour": "red"}, "sims has no colour; there are: id, status"),
+        ({"colour": "red"}, "sims has no colour; allowed: id, status"),
         ({"sort": "id"}, "sims has no sort"),
         ({"status": "asleep"}, "'asleep' is not a valid SIM status"),
         ({"iccid": "1,2"}, "separator"),

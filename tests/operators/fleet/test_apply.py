@@ -217,7 +217,7 @@ class TestPlans:
     @pytest.mark.parametrize("body", ["", "{}\n", "[]\n", "x", '{"emnify_fleet_plan": 2}\n'])
     def test_what_is_no_plan_is_refused(self, apply: Run, tmp_path: Path, body: str) -> None:
         (tmp_path / "plan.jsonl").write_text(body)
-        with pytest.raises(AirflowFailException, match="is no plan of a fleet"):
+        with pytest.raises(AirflowFailException, match="is not a plan of a fleet"):
             apply(f"{tmp_path}/plan.jsonl")
 
     def test_an_empty_plan_asks_nothing_of_emnify(self, fleet: Sandbox, plan: Run, apply: Run) -> None:

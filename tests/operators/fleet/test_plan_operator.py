@@ -121,7 +121,7 @@ class TestSources:
             "AIRFLOW_CONN_WAREHOUSE", json.dumps({"conn_type": "sqlite", "host": str(database)})
         )
         assert plan(sql_conn_id="warehouse", sql="SELECT iccid, name, tags FROM fleet")["counts"]["tag"] == 10
-        with pytest.raises(AirflowFailException, match="unknown column 'label'; there are iccid"):
+        with pytest.raises(AirflowFailException, match="unknown column 'label'; allowed: iccid"):
             plan(sql_conn_id="warehouse", sql="SELECT iccid, name AS label FROM fleet")
 
     def test_a_broken_line_is_a_row_that_is_refused(self, fleet: Sandbox, plan: Plan, tmp_path: Path) -> None:
@@ -215,7 +215,7 @@ def test_names_are_read_only_where_rows_have_some(fleet: Sandbox, plan: Plan) ->
         ({"sql": "SELECT 1"}, "sql_conn_id, sql: give both of them"),
         ({"devices": [{"iccid": 1, "sim_staus": 1}]}, "unknown sim_staus"),
         ({"devices": 7}, "devices: 7 is not a"),
-        ({"path": "fleet.xlsx"}, "'fleet.xlsx' ends with none of .csv, .jsonl"),
+        ({"path": "fleet.xlsx"}, "'fleet.xlsx' is not a valid file; allowed endings: .csv, .jsonl"),
         ({"devices": [], "key": "imsi"}, "key: 'imsi' is not valid; allowed: iccid, imei, id, name"),
         ({"devices": [], "tags": "all"}, "tags: 'all'"),
         ({"devices": [], "prune": "scrap"}, "prune: 'scrap'"),
