@@ -110,6 +110,7 @@ PROVIDER_INFO: dict[str, object] = {
         },
     ],
     "config": _CONFIG,
+    "cli": [f"{_PACKAGE}.hooks.doctor.command.airflow_commands"],
     "hooks": _modules("hooks.emnify"),
     "operators": _modules(
         "operators.emnify",

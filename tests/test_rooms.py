@@ -125,13 +125,17 @@ def test_no_two_files_import_each_other_in_a_circle() -> None:
         pytest.fail(" -> ".join(circle.args[1]))
 
 
+def is_room(path: Path) -> bool:
+    return path.is_dir() and path.name != "__pycache__"
+
+
 def test_no_folder_is_crowded() -> None:
     folders = [
         path for path in (PACKAGE, *PACKAGE.rglob("*")) if path.is_dir() and path.name != "__pycache__"
     ]
     entries = {
         str(folder.relative_to(ROOT)): len(
-            [entry for entry in folder.iterdir() if entry.name != "__pycache__"]
+            [entry for entry in folder.iterdir() if entry.suffix == ".py" or is_room(entry)]
         )
         for folder in folders
         if folder.name not in ONE_FILE_A_RESOURCE

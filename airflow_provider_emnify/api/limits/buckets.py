@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, cast
 
 from pyrate_limiter import AbstractBucket, Rate, RateItem
 
@@ -33,6 +33,9 @@ class Bucket(Protocol):
 
     def remember(self, ages: Iterable[int]) -> None:
         """Count calls that were made that many milliseconds ago without this bucket."""
+
+    def used(self) -> int:
+        """Return how many calls the window holds now."""
 
 
 class LocalBucket:
@@ -67,6 +70,11 @@ class LocalBucket:
         now = local_now()
         for age in ages:
             self._bucket.put(RateItem("", now - age))
+
+    def used(self) -> int:
+        """Return how many calls the window holds now."""
+        self._bucket.leak(local_now())
+        return cast("int", self._bucket.count())
 
 
 # The clock is Redis's own: those of the workers differ, and by 20 ms twice the calls would go out.
@@ -103,6 +111,7 @@ class SharedRedisBucket:
     """
 
     def __init__(self, client: Any, key: str, rate: Rate) -> None:
+        self._client = client
         self._key = key
         self._rate = rate
         self._take, self._remember = client.register_script(_TAKE), client.register_script(_REMEMBER)
@@ -116,6 +125,12 @@ class SharedRedisBucket:
         """Count calls that were made without this bucket."""
         if ages := list(ages):
             self._remember([self._key], [self._rate.interval, _unique(), *ages])
+
+    def used(self) -> int:
+        """Return how many calls the window holds now."""
+        seconds, microseconds = self._client.time()
+        since = seconds * 1000 + microseconds // 1000 - self._rate.interval
+        return int(self._client.zcount(self._key, since, "+inf"))
 
 
 def local_now() -> int:

@@ -97,8 +97,7 @@ class Limits:
         wanted: deque[tuple[Limit, str]] = deque()
         for limit in self._limits:
             if limit.covers(method, path):
-                key = f"{host} {limit.name}" + (f" {organisation}" if limit.scope == "organisation" else "")
-                wanted.append((limit, key))
+                wanted.append((limit, _key(limit, host, organisation)))
         waited = 0.0
         while (wait := self._take(wanted)) > 0:
             if waited + wait > _LONG_WAIT:
@@ -108,6 +107,24 @@ class Limits:
             self._sleep(wait)
             waited += wait
         return waited
+
+    def used(self, *, host: str, organisation: str) -> list[tuple[Limit, int]]:
+        """Return each limit, and how many calls its window holds: those of all who share the store.
+
+        :raises Exception: whatever a store raises that cannot be read.
+        """
+        with self._lock, self._store.guard():
+            if self._store.begin():
+                self._buckets.clear()
+            return [
+                (limit, self._bucket(_key(limit, host, organisation), _rate(limit)).used())
+                for limit in self._limits
+            ]
+
+    @property
+    def store(self) -> str:
+        """The store, as messages name it."""
+        return self._store.name
 
     def _say(self, wanted: tuple[Limit, str], wait: float, call: str) -> None:
         limit, key = wanted
@@ -231,6 +248,10 @@ def _less(limits: tuple[Limit, ...], leave: float) -> Iterator[Limit]:
         if limit.scope == "address":
             calls = max(int(limit.calls * (1 - leave)), 1)
             yield replace(limit, name=f"{limit.name}, in the background", calls=calls)
+
+
+def _key(limit: Limit, host: str, organisation: str) -> str:
+    return f"{host} {limit.name}" + (f" {organisation}" if limit.scope == "organisation" else "")
 
 
 def _rate(limit: Limit) -> Rate:

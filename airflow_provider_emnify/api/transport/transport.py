@@ -30,9 +30,10 @@ from airflow_provider_emnify.api.transport.sending import Sender
 from airflow_provider_emnify.api.transport.urls import DEFAULT_BASE_URL, check_base_url
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from contextlib import AbstractContextManager
 
+    from airflow_provider_emnify.api.limits.documented import Limit
     from airflow_provider_emnify.api.locks import Lock
     from airflow_provider_emnify.api.transport.auth_token import AuthToken
     from airflow_provider_emnify.api.transport.bodies import Answer
@@ -205,6 +206,11 @@ class Transport:
         whose = self._organisation if organisation is None else f"organisation {organisation}"
         scope = f"{urlsplit(self.base_url).netloc} {whose}"
         return self._limits.locks.hold(name, key, scope=scope, timeout=timeout)
+
+    def limits_used(self) -> tuple[str, Sequence[tuple[Limit, int]]]:
+        """Return the store of the rate limits, and how much of each is used by all who share it."""
+        host = urlsplit(self.base_url).netloc
+        return self._limits.store, self._limits.used(host=host, organisation=self._organisation)
 
     def learn_secret(self, secret: str) -> None:
         """Take note of a secret: no error of this transport shows it, and whoever masks secrets knows it."""

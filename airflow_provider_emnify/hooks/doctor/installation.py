@@ -1,0 +1,48 @@
+"""What is installed: versions, and what of the extras is there."""
+
+from __future__ import annotations
+
+import platform
+import sys
+from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING
+
+from airflow_provider_emnify import __version__
+from airflow_provider_emnify.hooks.doctor.finding import Finding
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_EXTRAS = {
+    "sql": ("apache-airflow-providers-common-sql", "syncs into databases"),
+    "parquet": ("pyarrow", "syncs into Parquet files"),
+    "redis": ("redis", "rate limits and locks that hosts share"),
+    "fast": ("orjson", "faster syncs"),
+    "sandbox": ("uvicorn", "an emnify to test against"),
+}
+
+
+def installation() -> Iterator[Finding]:
+    """Tell versions and extras."""
+    airflow = (
+        version("apache-airflow-core") if _is_there("apache-airflow-core") else version("apache-airflow")
+    )
+    python = platform.python_version()
+    yield Finding(
+        "versions",
+        "ok" if (3, 11) <= sys.version_info[:2] <= (3, 14) else "warning",
+        f"provider {__version__}, Airflow {airflow}, Python {python}, {platform.system()}",
+    )
+    for extra, (distribution, purpose) in _EXTRAS.items():
+        if _is_there(distribution):
+            yield Finding(f"extra {extra}", "ok", f"{distribution} {version(distribution)}: {purpose}")
+        else:
+            yield Finding(f"extra {extra}", "ok", f"not installed; it is for {purpose}")
+
+
+def _is_there(distribution: str) -> bool:
+    try:
+        version(distribution)
+    except PackageNotFoundError:
+        return False
+    return True

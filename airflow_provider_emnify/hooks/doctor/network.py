@@ -1,0 +1,67 @@
+"""The way to emnify: names, proxies, TLS."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
+
+from airflow_provider_emnify.hooks.doctor.finding import Finding
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_TIMEOUT = 10.0  # seconds
+_SOON = 14  # days
+
+
+def network(base_url: str) -> Iterator[Finding]:
+    """Look up the host, and shake hands with it where no proxy is in between."""
+    parts = urlsplit(base_url)
+    host, port = parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
+    proxy = None if proxy_bypass(host) else getproxies().get(parts.scheme)
+    if proxy:
+        shown = urlsplit(proxy)
+        yield Finding("proxy", "ok", f"{shown.scheme}://{shown.hostname}:{shown.port}, from the environment")
+        yield Finding("DNS, TLS", "skipped", "the proxy looks up the name and passes TLS on")
+        return
+    yield Finding("proxy", "ok", "none")
+    try:
+        found = sorted({str(info[4][0]) for info in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)})
+    except OSError as error:
+        yield Finding(
+            "DNS",
+            "failed",
+            f"{host} was not found: {error}",
+            "check the host of the connection, and the name servers of this machine",
+        )
+        return
+    yield Finding("DNS", "ok", f"{host} is {', '.join(found[:4])}")
+    if parts.scheme == "https":
+        yield _tls(host, port)
+
+
+def _tls(host: str, port: int) -> Finding:
+    try:
+        with (
+            socket.create_connection((host, port), timeout=_TIMEOUT) as plain,
+            ssl.create_default_context().wrap_socket(plain, server_hostname=host) as tls,
+        ):
+            certificate, protocol = tls.getpeercert() or {}, tls.version()
+    except ssl.SSLCertVerificationError as error:
+        return Finding(
+            "TLS",
+            "failed",
+            f"the certificate is not trusted: {error.verify_message}",
+            "behind a proxy that opens TLS, set REQUESTS_CA_BUNDLE to its certificate",
+        )
+    except OSError as error:
+        return Finding("TLS", "failed", f"no connection: {error}", "check firewall and proxy of this machine")
+    until = datetime.fromtimestamp(ssl.cert_time_to_seconds(str(certificate["notAfter"])), UTC)
+    days = (until - datetime.now(UTC)).days
+    return Finding(
+        "TLS", "ok" if days > _SOON else "warning", f"{protocol}, certificate until {until.date()}"
+    )
