@@ -96,6 +96,20 @@ REQUEST_EXEMPTIONS = (
         "the documentation of streams has groups ('or') and values that are no lists of text",
     ),
     Exemption(
+        "POST",
+        r"/api/v1/automation",
+        r"actionable_event",
+        r"'(custom|system)_event' is a required property",
+        "an automation has one event, of either kind",
+    ),
+    Exemption(
+        "POST",
+        r"/api/v1/tariff_profile",
+        r"",
+        r"'description' is a required property",
+        "the description calls it optional",
+    ),
+    Exemption(
         "GET",
         r"/api/v1/sim/\{sim_id\}/stats/daily",
         r"query (start|end)_date",
@@ -126,6 +140,20 @@ RESPONSE_EXEMPTIONS = (
         r"",
         r".* is not of type 'object'",
         "a list, by the name and the description; the file has one of its rows",
+    ),
+    Exemption(
+        r".*",
+        r"/api/v1/automation.*",
+        r"(\d+/)?actionable_event",
+        r"'(custom|system)_event' is a required property",
+        "an automation has one event, of either kind",
+    ),
+    Exemption(
+        "GET",
+        r"/api/v2/tariff_profile/\{tariff_profile_id\}/operator_blocklist/operator",
+        r"",
+        r".* is not of type 'object'",
+        "all operators, by the description; the file has one of them",
     ),
     Exemption(
         "GET",

@@ -83,8 +83,8 @@ def use_data(state: State, endpoint: Endpoint, volume: float, now: float) -> Non
 
 def _call(state: State, method: str, sms: Sms, more: Mapping[str, Any]) -> None:
     profile = state.service_profiles[state.endpoints[sms.endpoint_id].service_profile_id]
-    callback = state.api_callbacks.get(profile.api_callback_id or 0)
-    secret = state.api_secrets.get(profile.api_secret_id or 0)
+    callback = state.api_callbacks.get((profile.get("api_callback") or {}).get("id"))
+    secret = state.api_secrets.get((profile.get("api_secret") or {}).get("id"))
     if callback is None:
         return
     text: Callable[[int], int | str] = str if state.settings.quirks and sms.id % 2 else int
@@ -101,7 +101,7 @@ def _call(state: State, method: str, sms: Sms, more: Mapping[str, Any]) -> None:
         **({"udh": sms.udh} if sms.udh else {}),
         **more,
     }
-    state.outbox.put(Delivery(method, callback.url, body, secret=secret.secret if secret else None))
+    state.outbox.put(Delivery(method, callback["url"], body, secret=secret["secret"] if secret else None))
 
 
 def _send_receipt(state: State, sms: Sms) -> None:

@@ -13,6 +13,21 @@ Tell = Callable[..., Any]
 SIM = 2_000_001
 ENDPOINT = 1_000_001
 DEVICE = {"service_profile": {"id": 1}, "tariff_profile": {"id": 1}, "status": {"id": 0}}
+PROPERTY = {"property": "threshold", "value": "5", "value_array": []}
+EVENT = {
+    "organisation": {"id": 100},
+    "template": {"id": 1},
+    "configuration_properties": [PROPERTY],
+    "name": "Too much",
+}
+AUTOMATION = {
+    "name": "Tell me",
+    "description": "",
+    "status": "active",
+    "actionable_event": {"system_event": {"id": "11"}},
+    "configured_actions": [{"action": {"id": "1", "type": "email"}, "properties": [PROPERTY]}],
+    "targeting_properties": [],
+}
 ADMIN = {"username": "admin@example.com", "password": hashlib.sha1(b"sandbox-password").hexdigest()}
 
 
@@ -59,6 +74,10 @@ def tell_all(tell: Tell, sandbox: Sandbox) -> None:
     tell_cloud_connect(tell, sandbox)
     tell_usage(tell, endpoint)
     tell_lookups(tell)
+    tell_service_profiles(tell, endpoint)
+    tell_tariff_profiles(tell)
+    tell_addresses(tell)
+    tell_automations(tell)
     tell_application_tokens(tell)
     tell_users(tell, sandbox, user)
 
@@ -280,6 +299,98 @@ def tell_lookups(tell: Tell) -> None:
     tell("GET", "/api/v1/service/{service_id}/traffic_limit", {"service_id": 21})
     tell("GET", "/api/v1/service_profile/{profile_id}", {"profile_id": 1})
     tell("GET", "/api/v1/tariff_profile/{tariff_profile_id}", {"tariff_profile_id": 1})
+
+
+def tell_service_profiles(tell: Tell, endpoint: dict[str, int]) -> None:
+    path = "/api/v1/service_profile/{profile_id}"
+    body = {"name": "new", "allowed_4g": False, "dns": {"id": 1}, "breakout_region": {"id": 2}}
+    tell("POST", "/api/v1/service_profile", body=body)
+    one = {"profile_id": tell("GET", "/api/v1/service_profile")[-1]["id"]}
+    tell("PATCH", path, one, {"description": "changed", "esme_interface_type": {"id": 1}})
+    service = {**one, "service_id": 21}
+    tell("PUT", path + "/service/{service_id}", service)
+    limit = {**service, "limit_id": 3}
+    tell("PUT", path + "/service/{service_id}/traffic_limit/{limit_id}", limit)
+    tell("GET", path, one)
+    tell("DELETE", path + "/service/{service_id}/traffic_limit/{limit_id}", limit)
+    tell("DELETE", path + "/service/{service_id}", service)
+    for satellite_only in (False, True):
+        body = {"service": {"id": "38"}, "period": {"id": "2"}, "volume": 1000, "warning_percent": 80}
+        tell("POST", path + "/traffic_limit", one, {**body, "satellite_only": satellite_only})
+    first, _ = tell("GET", path + "/traffic_limit", one)
+    tell("DELETE", path + "/traffic_limit/{limit_id}", {**one, "limit_id": first["id"]})
+    tell("DELETE", path + "/traffic_limit", one)
+    quota = {"volume": 100, "expiry_date": "2090-01-01T00:00:00Z", "status": {"id": "1"}}
+    body = {**quota, "action_on_exhaustion": {"id": "1"}}
+    tell("POST", "/api/v1/endpoint/{endpoint_id}/quota/data", endpoint, body)
+    tell("DELETE", path + "/quota/{quota_type}", {"profile_id": 1, "quota_type": "data"})
+    tell("DELETE", path, one)
+
+
+def tell_tariff_profiles(tell: Tell) -> None:
+    path = "/api/v1/tariff_profile/{tariff_profile_id}"
+    body = {"name": "new", "description": "", "tariff": {"id": 1}}
+    tell("POST", "/api/v1/tariff_profile", body=body)
+    one = {"tariff_profile_id": tell("GET", "/api/v1/tariff_profile")[-1]["id"]}
+    tell("PATCH", path, one, {"name": "changed", "tariff": {"id": 2}})
+    assert tell("GET", path + "/coverage", one)
+    for part, name in (("inclusive_volume", "inclusive_volume_id"), ("ratezone_selection", "ratezone_id")):
+        tell("PUT", f"{path}/{part}/{{{name}}}", {**one, name: 1})
+        tell("GET", path, one)
+        tell("DELETE", f"{path}/{part}/{{{name}}}", {**one, name: 1})
+    path = "/api/v2/tariff_profile/{tariff_profile_id}/operator_blocklist/operator"
+    operator = {**one, "operator_id": 3}
+    tell("PUT", path + "/{operator_id}", operator)
+    tell("POST", path + "/{operator_id}/rat_type", operator, {"rat_types": [{"id": 6}]})
+    assert tell("GET", path, one)
+    tell("GET", path + "/{operator_id}", operator)
+    tell("DELETE", path + "/{operator_id}/rat_type/{rate_type_id}", {**operator, "rate_type_id": 6})
+    tell("DELETE", path + "/{operator_id}", operator)
+    tell("DELETE", "/api/v1/tariff_profile/{tariff_profile_id}", one)
+    volume = "/api/v1/organisation/{org_id_or_my}/inclusive_volume/{inclusive_volume_id}"
+    body = {"start_date": "2050-01-01T00:00:00Z", "end_date": "2050-12-31T00:00:00Z", "pooled": False}
+    tell("PUT", volume, {"org_id_or_my": "my", "inclusive_volume_id": 2}, body)
+    tell("GET", "/api/v1/organisation/{org_id_or_my}/inclusive_volume/active", {"org_id_or_my": "my"})
+    tell("GET", "/api/v1/organisation/{org_id}/tariff_plan", {"org_id": 100})
+    tell("PATCH", "/api/v1/organisation/{org_id}/tariff", {"org_id": 100}, {"id": 2})
+
+
+def tell_addresses(tell: Tell) -> None:
+    path = "/api/v1/ip_address_space"
+    space = tell("POST", path, body={"ip_address_space": "192.168.0.0/24", "ip_address_version": 4})
+    tell("DELETE", path + "/{address_space_id}", {"address_space_id": space["id"]})
+    offered = tell("GET", path + "/available")
+    tell("PUT", path + "/{address_space_id}", {"address_space_id": offered[0]["id"]})
+    assert len(tell("GET", path)) == 2
+    tell("POST", "/api/v1/dns", body={"primary": "192.0.2.1", "secondary": "::1", "ip_address_version": 4})
+    tell("DELETE", "/api/v1/dns/{dns_id}", {"dns_id": tell("GET", "/api/v1/dns")[-1]["id"]})
+
+
+def tell_automations(tell: Tell) -> None:
+    for path, name in (
+        ("automation/action", "id"),
+        ("event/custom/template", "template_id"),
+        ("event/system/configuration", "system_event_id"),
+    ):
+        (first, *_) = tell("GET", f"/api/v1/{path}")
+        tell("GET", f"/api/v1/{path}/{{{name}}}", {name: first["id"]})
+    path = "/api/v1/event/custom/configuration"
+    event = {"custom_event_id": tell("POST", path, body=EVENT)["id"]}
+    tell("GET", path)
+    tell("GET", path + "/{custom_event_id}", event)
+    path = "/api/v1/automation"
+    started = {"actionable_event": {"custom_event": {"id": event["custom_event_id"]}}}
+    tell("POST", path, body={**AUTOMATION, **started})
+    one = {"id": tell("POST", path, body=AUTOMATION)["id"]}
+    tell("PATCH", path + "/{id}", one, {"status": "inactive"})
+    first, second = tell("GET", path)
+    assert (first["actionable_event"].keys(), second["status"]) == ({"custom_event"}, "inactive")
+    tell("GET", path + "/{id}", one)
+    for automation in (first, second):
+        tell("DELETE", path + "/{id}", {"id": automation["id"]})
+    tell("DELETE", "/api/v1/event/custom/configuration/{custom_event_id}", event)
+    tell("GET", path + "/log", automationId="x", automationExecutionNumber=1)
+    tell("POST", path + "/recipient/email/verification", body={"token": "x"})
 
 
 def tell_application_tokens(tell: Tell) -> None:

@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from airflow_provider_emnify.sandbox.http.operations import GRAPHQL
-from airflow_provider_emnify.sandbox.http.wire import ROUTES
+from airflow_provider_emnify.sandbox.http.wire import GRAPHQL, ROUTES
 from tests.sandbox.telling import ADMIN, tell_all
 
 if TYPE_CHECKING:

@@ -59,9 +59,9 @@ def test_a_422_lists_every_wrong_field(api: Api) -> None:
 @pytest.mark.parametrize(
     ("fields", "status", "token"),
     [
-        ({"service_profile": {"id": 99}}, 422, "InvalidReference"),
-        ({"status": {"id": 2}}, 422, "InvalidReference"),
-        ({"sim": {"id": 99}}, 422, "InvalidReference"),
+        ({"service_profile": {"id": 99}}, 422, "InputValidationFailed"),
+        ({"status": {"id": 2}}, 422, "InputValidationFailed"),
+        ({"sim": {"id": 99}}, 422, "InputValidationFailed"),
         ({"ip_address": "300.1.1.1"}, 422, "InputValidationFailed"),
         ({"ip_address": "10.0.0.99"}, 409, "Duplicated"),
         ({"sim": {"id": SIM}}, 409, "SimInUse"),

@@ -13,9 +13,8 @@ import requests
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from airflow_provider_emnify.sandbox.http.operations import OPERATIONS
-from airflow_provider_emnify.sandbox.http.wire import ROUTES
-from tests.sandbox.telling import ADMIN
+from airflow_provider_emnify.sandbox.http.wire import GRAPHQL, ROUTES
+from tests.sandbox.telling import ADMIN, AUTOMATION, EVENT
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,25 +28,37 @@ schemathesis = pytest.importorskip("schemathesis")
 CASES = 24
 KNOWN = {
     "address_space_id": 1,
+    "api_callback_id": 1,
+    "api_secret_id": 1,
     "app_token_id": 1,
     "bic": "SANDBOX-0001",
     "breakout_type_id": 1,
     "cloudconnect_attachment_id": 1,
     "data_stream_id": 1,
+    "custom_event_id": "known",
     "device_id": 1,
+    "dns_id": 2,
     "endpoint_id": 1_000_001,
     "euicc_id": 3_000_001,
+    "id": "known",
+    "inclusive_volume_id": 1,
     "key_id": 1,
+    "limit_id": 3,
     "operator_id": 1,
     "org_id": 100,
     "org_id_or_my": "my",
     "profile_id": 1,
+    "quota_type": "data",
+    "rate_type_id": 6,
+    "ratezone_id": 1,
     "role_id": 2,
     "service_id": 21,
     "sim_id": 2_000_001,
     "sms_id": 1,
+    "system_event_id": "11",
     "tag_id": 1,
     "tariff_profile_id": 1,
+    "template_id": "1",
     "user_id": 1001,
     "workspace_id": 100,
 }
@@ -55,18 +66,23 @@ KNOWN = {
 
 ENDPOINTS, SIMS = [1_000_001, 1_000_002, 1_000_003], [2_000_001, 2_000_002, 2_000_003]
 IDS = {
+    "api_callback": [1],
+    "api_secret": [1],
     "color": [1, 2],
     "data_stream_type": [1, 2],
     "endpoint": ENDPOINTS,
     "ip_address_space": [1],
     "organisation": [100, 101],
     "product": [1],
+    "rat_types": [1, 2, 6],
     "roles": [1, 2, 3],
     "service_profile": [1, 2],
     "sim": SIMS,
     "sims": SIMS,
     "status": [0, 1, 2],
     "tags": [1, 2],
+    "tariff": [1, 2],
+    "template": [1, 2],
     "target_organisation": [101],
     "target_workspace": [101],
     "tariff_profile": [1, 2],
@@ -130,14 +146,25 @@ def furnish(api: Api) -> None:
         ("/api/v2/endpoint/1000001/tags", {"id": 1}),
         ("/api/v2/data_stream", {"name": "stream", "destination": destination}),
         ("/api/v1/cnc/breakout/vpn", vpn),
+        ("/api/v1/api_callback", {"url": "http://127.0.0.1:9/sms"}),
+        ("/api/v1/api_secret", {"purpose": "x"}),
+        ("/api/v1/dns", {"primary": "192.0.2.1", "secondary": "192.0.2.2", "ip_address_version": 4}),
+        ("/api/v1/service_profile/1/traffic_limit", {"service": {"id": "38"}, "volume": 1000}),
+        ("/api/v1/event/custom/configuration", EVENT),
+        ("/api/v1/automation", AUTOMATION),
     ):
         answer = api.post(path, body)
         assert answer.status_code == 201, answer.text
+    state = api.sandbox.state
+    for table in (state.custom_events, state.automations):
+        (row,) = table.values()
+        table["known"] = {**row, "id": "known"}
 
 
 @pytest.mark.allow_openapi_violations
 @pytest.mark.parametrize(
-    ("method", "template"), [pytest.param(*operation, id=" ".join(operation)) for operation in OPERATIONS]
+    ("method", "template"),
+    [pytest.param(*operation, id=" ".join(operation)) for operation in sorted(set(ROUTES) - {GRAPHQL})],
 )
 def test_whatever_the_openapi_allows_is_answered_as_it_says(
     make_sandbox: Callable[..., Sandbox],
@@ -169,7 +196,7 @@ def test_whatever_the_openapi_allows_is_answered_as_it_says(
             return  # nothing that could be sent
         status, asked = answer.status_code, f"{method} {sent['url']} {sent.get('json', '')!r}"
         served = sandbox.log[-1].template  # a path such as .. leads elsewhere
-        assert status < 500 or (status == 501 and (method, served) not in ROUTES), f"{asked}: {answer.text}"
+        assert status < 500, f"{asked}: {answer.text}"
         if answer.content:
             assert answer.headers["Content-Type"] == "application/json", asked
             json.loads(answer.content)

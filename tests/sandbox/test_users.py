@@ -57,7 +57,8 @@ def test_a_422_lists_every_wrong_field(api: Api) -> None:
 def test_an_unknown_role_or_organisation_is_an_invalid_reference(api: Api) -> None:
     for field in ({"roles": [{"id": 9}]}, {"organisation": {"id": 9}}):
         answer = api.post("/api/v1/user", {"username": "a@example.com", "name": "A", **field})
-        assert (answer.status_code, answer.json()["error_code"]) == (422, 1401)
+        assert (answer.status_code, answer.json()["error_code"]) == (422, 1400)
+        assert [error["error_code"] for error in answer.json()["errors"]] == [1401]
 
 
 def test_users_activate_when_asked_or_by_themselves(

@@ -7,13 +7,11 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
-from airflow_provider_emnify.sandbox.http.operations import OPERATIONS
+from airflow_provider_emnify.sandbox.http.wire import TEMPLATES
 from airflow_provider_emnify.sandbox.world.outcomes import Orders
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-
-_TEMPLATES = frozenset(template for _, template in OPERATIONS)
 
 
 @dataclass(slots=True, eq=False)
@@ -77,7 +75,7 @@ class Fault:
             return False
         if self.path is None or self.path == template:
             return True
-        return self.path not in _TEMPLATES and re.search(self.path, target) is not None
+        return self.path not in TEMPLATES and re.search(self.path, target) is not None
 
 
 class Faults(Orders[Fault]):

@@ -31,12 +31,8 @@ ERRORS: dict[str, tuple[int, int]] = {
     "SimInWorkspace": (409, 1505),
     "Unavailable": (404, 1601),
     "InternalServerError": (500, 1001),
-    "NotServed": (501, 1002),
 }
 
-
-_FOUND_IN_INPUT = frozenset({"InvalidReference", "NotAllowed"})
-"""What is a finding too, in the list of a 422."""
 
 _ESIM_PATHS = ("/api/v1/euicc", "/api/v1/sim/operation", "/api/v1/sim/unlinked_product_stats")
 
@@ -84,8 +80,8 @@ class ApiError(Exception):
         self.status = status or usual
         self.token = token
         self.message = message
-        if errors is None and token in _FOUND_IN_INPUT:
-            errors = [finding(token, message)]
+        if errors is None and token == "NotAllowed":  # noqa: S105 - no secret
+            errors = [finding(token, message)]  # as recorded: a finding too
         self.errors = errors
         self.headers = dict(headers or {})
 
@@ -124,6 +120,11 @@ def invalid(*findings: Mapping[str, Any], status: int | None = None) -> ApiError
 def wrong(message: str, token: str = "InvalidFormat", status: int | None = None) -> ApiError:  # noqa: S107
     """A 422 with one finding."""
     return invalid(finding(token, message), status=status)
+
+
+def no_reference(resource: str, value: object) -> ApiError:
+    """A 422 for something in a body that refers to nothing."""
+    return wrong(f"Invalid reference to {resource} with id {value}", "InvalidReference")
 
 
 def not_found(resource: str, value: object) -> ApiError:

@@ -11,7 +11,6 @@ from email.utils import formatdate
 from typing import Any
 from urllib.parse import parse_qsl
 
-from airflow_provider_emnify.sandbox import routes  # noqa: F401 - registers what is served
 from airflow_provider_emnify.sandbox.control.paths import PREFIX, ControlPaths
 from airflow_provider_emnify.sandbox.http.answers import MISSING, Answer, ApiError
 from airflow_provider_emnify.sandbox.http.engine import Engine, Request

@@ -9,9 +9,9 @@ import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_emnify.sandbox import routes  # noqa: F401 - registers what is served
 from airflow_provider_emnify.sandbox.control.log import Entry, Log, public_headers, without_secrets
 from airflow_provider_emnify.sandbox.http.answers import MISSING, Answer, ApiError, shaped
-from airflow_provider_emnify.sandbox.http.operations import GRAPHQL, OPERATIONS
 from airflow_provider_emnify.sandbox.http.routing import Router
 from airflow_provider_emnify.sandbox.http.wire import ROUTES, Call
 from airflow_provider_emnify.sandbox.world.accounts import Accounts, Unauthorized
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-_ROUTER = Router((*OPERATIONS, GRAPHQL))
+_ROUTER = Router(ROUTES)
 _SHOWN_TEXT = 200
 
 
@@ -158,13 +158,11 @@ class Engine:
             if _ROUTER.knows(request.raw_path):
                 raise ApiError("NotFound", f"{request.method} is not supported here.", status=405)
             raise ApiError("NotFound", f"There is nothing at {request.raw_path}.")
-        route = ROUTES.get((request.method, template))
+        route = ROUTES[request.method, template]
         caller = None
-        if route is None or not route.public:
+        if not route.public:
             caller = self.accounts.check(request.headers.get("authorization"), now)
             self._limit("organisation", str(caller.organisation_id), request.method, template, now)
-        if route is None:
-            raise ApiError("NotServed", f"The sandbox does not serve {request.method} {template}.")
         body = _parse(request.content)
         if isinstance(body, ValueError):
             raise ApiError("BadRequest", "The body is not valid JSON.")

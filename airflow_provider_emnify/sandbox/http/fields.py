@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import math
 import re
 from collections.abc import Callable, Iterator, Mapping
@@ -101,9 +102,26 @@ def one_of(*allowed: int | str, required: bool = False, nullable: bool = False) 
     )
 
 
-def moment(*, required: bool = False) -> Field:
+def moment(*, required: bool = False, nullable: bool = False) -> Field:
     """A date with time."""
-    return Field("a date", lambda value: parse_date(value) is not None, required)
+    return Field("a date", lambda value: parse_date(value) is not None, required, nullable)
+
+
+def address(*, required: bool = False) -> Field:
+    """An IP address."""
+    return Field("an IP address", lambda value: _parses(ipaddress.ip_address, value), required)
+
+
+def address_range() -> Field:
+    """A range of IP addresses."""
+    return Field("an address range in CIDR notation", lambda value: _parses(ipaddress.ip_network, value))
+
+
+def _parses(parse: Callable[[str], object], value: Any) -> bool:
+    try:
+        return isinstance(value, str) and parse(value) is not None
+    except ValueError:
+        return False
 
 
 def boolean(*, required: bool = False) -> Field:
@@ -114,6 +132,11 @@ def boolean(*, required: bool = False) -> Field:
 def reference(*, required: bool = False, **further: Field) -> Field:
     """An object with an ``id``, and maybe more."""
     return record({"id": integer(required=True), **further}, required=required)
+
+
+def link() -> Field:
+    """A reference that ``null`` takes away, as a whole or as its id."""
+    return record({"id": integer(nullable=True)}, nullable=True)
 
 
 def record(fields: Mapping[str, Field], *, required: bool = False, nullable: bool = False) -> Field:

@@ -60,6 +60,12 @@ class Call:
             raise not_found(resource, number)
         return table[number]
 
+    def named(self, table: Mapping[str, T], name: str, resource: str) -> T:
+        """Return what the path parameter ``name`` means where ids are texts, or answer 404."""
+        if self.path[name] not in table:
+            raise not_found(resource, self.path[name])
+        return table[self.path[name]]
+
     def checked(
         self, fields: Mapping[str, Field], resource: str, *, partial: bool = False, status: int | None = None
     ) -> dict[str, Any]:
@@ -99,6 +105,12 @@ class Route:
         return Answer(204) if result is None else Answer(body=result)
 
 
+GRAPHQL = ("POST", "/graphql")
+"""What is served beside the REST API."""
+
+TEMPLATES: set[str] = set()
+"""The path templates of the routes."""
+
 ROUTES: dict[tuple[str, str], Route] = {}
 """The routes by (method, path template)."""
 
@@ -111,6 +123,7 @@ def serves(method: str, template: str, *, public: bool = False) -> Callable[[Han
 
     def register(handler: Handler) -> Handler:
         ROUTES[method, template] = Route(handler, public)
+        TEMPLATES.add(template)
         return handler
 
     return register

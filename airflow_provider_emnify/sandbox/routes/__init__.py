@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from airflow_provider_emnify.sandbox.routes import (  # noqa: F401 - importing registers the routes
+    addresses,
     application_tokens,
     authentication,
+    automations,
     batches,
     bulk,
     callbacks,
@@ -19,13 +21,15 @@ from airflow_provider_emnify.sandbox.routes import (  # noqa: F401 - importing r
     migration,
     operators,
     organisations,
-    profiles,
     quotas,
+    service_profiles,
     sim_operations,
     sims,
     sms,
     statistics,
     tags,
+    tariff_profiles,
+    tariffs,
     users,
     workspaces,
 )

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
-import ipaddress
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from airflow_provider_emnify.sandbox.http.answers import Answer, ApiError, not_found, wrong
-from airflow_provider_emnify.sandbox.http.fields import Field, array, code, integer, pattern, text
+from airflow_provider_emnify.sandbox.http.fields import (
+    address,
+    address_range,
+    array,
+    code,
+    integer,
+    pattern,
+    text,
+)
 from airflow_provider_emnify.sandbox.http.wire import Body, Call, serves
 from airflow_provider_emnify.sandbox.world import cloud_connect as connect
 from airflow_provider_emnify.sandbox.world.clock import date
@@ -21,42 +28,28 @@ from airflow_provider_emnify.sandbox.world.records.integrations import (
     Attachment,
 )
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
 _PATH = "/api/v1/cnc/breakout"
 _ONE = _PATH + "/{cloudconnect_attachment_id}"
 _MOST_RANGES = 3
 
 
-def _parses(parse: Callable[[Any], object], value: Any) -> bool:
-    if not isinstance(value, str):
-        return False
-    try:
-        parse(value)
-    except ValueError:
-        return False
-    return True
-
-
-_RANGE = Field("an address range in CIDR notation", lambda value: _parses(ipaddress.ip_network, value))
 _SHARED = {"name": text(required=True, shortest=1), "description": text()}
 _TRANSIT_GATEWAY = {
     **_SHARED,
     "type": pattern("'1'", r"1", required=True),
     "region": text(required=True),
-    "vpc_cidr": array(_RANGE, required=True),
+    "vpc_cidr": array(address_range(), required=True),
     "aws_account_id": pattern("12 digits", r"\d{12}", required=True),
 }
 _VPN = {
     **_SHARED,
     "type": code(connect.VPN, connect.VPN_BGP, required=True),
     "region": text(),
-    "public_ip": Field("an IP address", lambda value: _parses(ipaddress.ip_address, value), required=True),
+    "public_ip": address(required=True),
     "psk": pattern("8 to 64 letters, digits, . and _, the first not 0", r"(?!0)[A-Za-z0-9._]{8,64}"),
     "asn": integer(),
-    "on_prem_cidr": array(_RANGE, required=True),
-    "inside_cidr": array(_RANGE),
+    "on_prem_cidr": array(address_range(), required=True),
+    "inside_cidr": array(address_range()),
 }
 
 

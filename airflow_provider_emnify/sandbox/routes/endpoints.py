@@ -36,11 +36,11 @@ def _sim_status(state: State, endpoint: Endpoint) -> object:
 
 
 def _service_profile(state: State, endpoint: Endpoint) -> object:
-    return endpoint.service_profile_id, state.service_profiles[endpoint.service_profile_id].name
+    return endpoint.service_profile_id, state.service_profiles[endpoint.service_profile_id]["name"]
 
 
 def _tariff_profile(state: State, endpoint: Endpoint) -> object:
-    return endpoint.tariff_profile_id, state.tariff_profiles[endpoint.tariff_profile_id].name
+    return endpoint.tariff_profile_id, state.tariff_profiles[endpoint.tariff_profile_id]["name"]
 
 
 def _tags(state: State, endpoint: Endpoint) -> object:

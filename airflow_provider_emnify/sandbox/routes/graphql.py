@@ -6,8 +6,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_emnify.sandbox.http.fields import text
-from airflow_provider_emnify.sandbox.http.operations import GRAPHQL
-from airflow_provider_emnify.sandbox.http.wire import Body, Call, serves
+from airflow_provider_emnify.sandbox.http.wire import GRAPHQL, Body, Call, serves
 from airflow_provider_emnify.sandbox.routes.render import organisation_in, roles
 from airflow_provider_emnify.sandbox.world.clock import date
 

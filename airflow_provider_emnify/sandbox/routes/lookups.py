@@ -118,25 +118,3 @@ def service_traffic_limits(call: Call) -> Body:
     """List the traffic limits of a service."""
     service = call.one(catalogue.SERVICES, "service_id", "Service")
     return [_limit(row) for row in catalogue.TRAFFIC_LIMITS.values() if row["service_id"] == service["id"]]
-
-
-@serves("GET", "/api/v1/ip_address_space")
-def ip_address_spaces(call: Call) -> Body:
-    """List the address spaces of the organisation."""
-    used = len(call.state.endpoints)
-    return [
-        {
-            "id": number,
-            "ip_address_space": space,
-            "ip_address_version": 4,
-            "used_count": used,
-            "available_count": 2**24 - used,
-        }
-        for number, space in call.state.ip_address_spaces.items()
-    ]
-
-
-@serves("GET", "/api/v1/dns")
-def dns_configurations(call: Call) -> Body:
-    """List name servers."""
-    return [{"id": 1, "primary": "192.0.2.53", "secondary": "192.0.2.54", "ip_address_version": 4}]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from airflow_provider_emnify.sandbox.http.answers import ApiError, not_found
+from airflow_provider_emnify.sandbox.http.resources import serve_members
 from airflow_provider_emnify.sandbox.http.wire import Body, Call, serves
 from airflow_provider_emnify.sandbox.routes.catalogue import OPERATORS
 from airflow_provider_emnify.sandbox.routes.endpoints import the_endpoint
@@ -18,23 +18,10 @@ def list_blacklist(call: Call) -> Body:
     return [{field: OPERATORS[number][field] for field in fields} for number in blocked]
 
 
-@serves("PUT", _PATH + "/{operator_id}")
-def block_operator(call: Call) -> None:
-    """Put an operator on the blacklist of an endpoint."""
-    endpoint, number = the_endpoint(call), call.id("operator_id", "Operator")
-    if number not in OPERATORS:
-        raise not_found("Operator", number)
-    blocked = call.state.blacklists.setdefault(endpoint.id, [])
-    if number in blocked:
-        raise ApiError("Duplicated", f"Operator {number} is on the blacklist already.")
-    blocked.append(number)
-
-
-@serves("DELETE", _PATH + "/{operator_id}")
-def unblock_operator(call: Call) -> None:
-    """Take an operator from the blacklist of an endpoint."""
-    endpoint, number = the_endpoint(call), call.id("operator_id", "Operator")
-    blocked = call.state.blacklists.get(endpoint.id, [])
-    if number not in blocked:
-        raise not_found("Operator", number)
-    blocked.remove(number)
+serve_members(
+    _PATH,
+    "operator_id",
+    "Operator",
+    OPERATORS,
+    lambda call: call.state.blacklists.setdefault(the_endpoint(call).id, []),
+)

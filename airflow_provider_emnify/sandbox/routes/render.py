@@ -83,7 +83,7 @@ def created_endpoint(state: State, endpoint: Endpoint) -> Json:
 
 
 def _profile(profiles: dict[int, Any], number: int) -> Json:
-    return {"id": number, "name": profiles[number].name} if number in profiles else {"id": number}
+    return {"id": number, "name": profiles[number]["name"]} if number in profiles else {"id": number}
 
 
 def sim_card(sim: Sim) -> Json:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_emnify.sandbox.http.answers import Answer, ApiError, not_found
+from airflow_provider_emnify.sandbox.http.answers import Answer, ApiError
 from airflow_provider_emnify.sandbox.http.fields import array, record, reference, text
 from airflow_provider_emnify.sandbox.http.query import Listing, attributes
 from airflow_provider_emnify.sandbox.http.wire import Body, Call, serves
@@ -52,10 +52,7 @@ def trigger_operation(call: Call) -> Answer:
 @serves("GET", _PATH + "/{operation_id}")
 def get_operation(call: Call) -> Body:
     """Give a SIM operation."""
-    operation = call.state.sim_operations.get(call.path["operation_id"])
-    if operation is None:
-        raise not_found("Operation", call.path["operation_id"])
-    return _row(call.state, operation)
+    return _row(call.state, call.named(call.state.sim_operations, "operation_id", "Operation"))
 
 
 @serves("GET", "/api/v1/sim/unlinked_product_stats")

@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_emnify.api.enums import SimStatus
-from airflow_provider_emnify.sandbox.http.answers import ApiError, wrong
+from airflow_provider_emnify.sandbox.http.answers import wrong
 from airflow_provider_emnify.sandbox.http.wire import Body, Call, serves
 from airflow_provider_emnify.sandbox.routes.catalogue import CURRENCIES, TRAFFIC_TYPES
 from airflow_provider_emnify.sandbox.routes.endpoints import the_endpoint
@@ -122,7 +122,7 @@ def workspace_daily_stats(call: Call) -> Body:
     wanted = [part.strip() for part in call.query.get("workspace_ids", "").split(",") if part.strip()]
     for part in wanted:
         if part not in map(str, seen):
-            raise ApiError("InvalidReference", f"Workspace {part} is not found or not accessible.")
+            raise wrong(f"Workspace {part} is not found or not accessible.", "InvalidReference")
     today = usage.day_of(call.now)
     end = _day(call, "end_date")
     start = _day(call, "start_date") or (end.replace(day=1) if end else today - _HALF_A_YEAR)

@@ -6,7 +6,7 @@ import math
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_emnify.sandbox.http.answers import Answer, ApiError, not_found
+from airflow_provider_emnify.sandbox.http.answers import Answer, ApiError, not_found, wrong
 from airflow_provider_emnify.sandbox.http.fields import array, integer, record, reference, text
 from airflow_provider_emnify.sandbox.http.query import number_in
 from airflow_provider_emnify.sandbox.http.wire import Body, Call, serves
@@ -138,7 +138,7 @@ def remove_tags(call: Call) -> Body:
     pairs = _pairs(call)
     for endpoint, number in pairs:
         if number not in endpoint.tag_ids:
-            raise ApiError("InvalidReference", f"Tag {number} is not assigned to endpoint {endpoint.id}.")
+            raise wrong(f"Tag {number} is not assigned to endpoint {endpoint.id}.", "InvalidReference")
     for endpoint, number in applied(call, pairs):
         endpoint.tag_ids = tuple(other for other in endpoint.tag_ids if other != number)
     finished(call)

@@ -12,7 +12,7 @@ from airflow_provider_emnify.api.enums import (
     EventType,
     SimStatus,
 )
-from airflow_provider_emnify.sandbox.http.answers import ApiError
+from airflow_provider_emnify.sandbox.http.answers import ApiError, no_reference
 from airflow_provider_emnify.sandbox.world import messaging
 
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ def assign_sim(state: State, endpoint: Endpoint, sim: Sim, now: float, user: Use
 def check_free(sim: Sim, endpoint: Endpoint | None = None) -> None:
     """Answer 409 unless the SIM can be put into the endpoint."""
     if sim.status is SimStatus.DELETED:
-        raise ApiError("InvalidReference", f"Invalid reference to Sim with id {sim.id}")
+        raise no_reference("Sim", sim.id)
     if sim.endpoint_id is not None and (endpoint is None or sim.endpoint_id != endpoint.id):
         raise ApiError("SimInUse", f"SIM {sim.id} is assigned to endpoint {sim.endpoint_id}.")
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_emnify.sandbox.http.answers import ApiError
@@ -64,7 +63,7 @@ def schedule(
 ) -> EuiccOperation:
     """Schedule an operation on an eUICC from an item that has been checked."""
     operation = EuiccOperation(
-        _new_id(state),
+        state.new_uuid(),
         euicc.id,
         action,
         now,
@@ -91,16 +90,12 @@ def cancel(operation: EuiccOperation, now: float) -> None:
 
 def trigger(state: State, action: str, product_id: int, sims: Iterable[Sim], now: float) -> SimOperation:
     """Start an operation on eSIMs."""
-    operation = SimOperation(_new_id(state), action, product_id, now, now, list(sims))
+    operation = SimOperation(state.new_uuid(), action, product_id, now, now, list(sims))
     state.sim_operations[operation.id] = operation
     after = state.settings.operations_after
     state.agenda.at(now + after / 2, lambda when: _begin(operation, when))
     state.agenda.at(now + after, lambda when: _finish_sim_operation(state, operation, when))
     return operation
-
-
-def _new_id(state: State) -> str:
-    return str(uuid.UUID(int=state.random.getrandbits(128), version=4))
 
 
 def _begin(operation: EuiccOperation | SimOperation, when: float) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_emnify.api.enums import Connectivity, SmsStatus
-from airflow_provider_emnify.sandbox.http.answers import ApiError, wrong
+from airflow_provider_emnify.sandbox.http.answers import ApiError, no_reference, wrong
 from airflow_provider_emnify.sandbox.world.clock import DAY, parse_date
 from airflow_provider_emnify.sandbox.world.records.fleet import Sms
 
@@ -49,7 +49,7 @@ def check(body: Mapping[str, Any], now: float) -> None:
 def _check_sender(body: Mapping[str, Any]) -> None:
     sender, kind = body.get("source_address"), (body.get("source_address_type") or {}).get("id")
     if kind is not None and kind not in ADDRESS_TYPES:
-        raise ApiError("InvalidReference", f"Invalid reference to SourceAddressType with id {kind}")
+        raise no_reference("SourceAddressType", kind)
     if sender is None:
         return
     if kind == ALPHANUMERIC:

@@ -4,14 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from airflow_provider_emnify.api.enums import (
-    Connectivity,
-    EndpointStatus,
-    EventSource,
-    EventType,
-    SimStatus,
-    UserStatus,
-)
+from airflow_provider_emnify.api.enums import Connectivity, EventSource, EventType, SimStatus, UserStatus
 from airflow_provider_emnify.sandbox.world import esims
 from airflow_provider_emnify.sandbox.world.clock import DAY
 from airflow_provider_emnify.sandbox.world.records.accounts import Membership, MfaKey
@@ -22,8 +15,6 @@ from airflow_provider_emnify.sandbox.world.state import (
     FIRST_SIM_ID,
     ORGANISATION_ID,
     SECOND_ORGANISATION_ID,
-    SERVICE_PROFILE_ID,
-    TARIFF_PROFILE_ID,
     ip_address,
     sha1,
 )
@@ -66,12 +57,11 @@ def _add_fleet(state: State) -> None:
             number,
             f"Device {offset + 1}",
             ORGANISATION_ID,
-            SERVICE_PROFILE_ID,
-            TARIFF_PROFILE_ID,
-            activated,
-            activated,
-            EndpointStatus.ENABLED,
-            sim.id,
+            service_profile_id=1,
+            tariff_profile_id=1,
+            created=activated,
+            last_updated=activated,
+            sim_id=sim.id,
             ip_address=ip_address(number),
             connectivity=Connectivity.ONLINE,
         )

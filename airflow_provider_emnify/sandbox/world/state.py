@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import random
+import uuid
 from dataclasses import dataclass
 from itertools import count
 from typing import TYPE_CHECKING, Any
@@ -13,10 +14,11 @@ from airflow_provider_emnify.api.enums import (
     EventSource,
     UserStatus,
 )
-from airflow_provider_emnify.sandbox.http.answers import ApiError, not_found
+from airflow_provider_emnify.sandbox.http.answers import no_reference, not_found
 from airflow_provider_emnify.sandbox.http.callbacks import Outbox
 from airflow_provider_emnify.sandbox.world.clock import DAY, Agenda, Clock, event_date
 from airflow_provider_emnify.sandbox.world.outcomes import Outcomes
+from airflow_provider_emnify.sandbox.world.records import plain
 from airflow_provider_emnify.sandbox.world.records.accounts import ApplicationToken, Membership, User
 from airflow_provider_emnify.sandbox.world.records.esims import Euicc, EuiccOperation, Lookups, SimOperation
 from airflow_provider_emnify.sandbox.world.records.fleet import (
@@ -25,7 +27,6 @@ from airflow_provider_emnify.sandbox.world.records.fleet import (
     Event,
     Extension,
     Organisation,
-    Profile,
     Quota,
     Sim,
     Sms,
@@ -37,18 +38,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Container
 
     from airflow_provider_emnify.api.enums import EventType
-    from airflow_provider_emnify.sandbox.world.records.integrations import (
-        ApiCallback,
-        ApiSecret,
-        Attachment,
-        DataStream,
-    )
+    from airflow_provider_emnify.sandbox.world.records.integrations import Attachment, DataStream
+    from airflow_provider_emnify.sandbox.world.records.plain import Rows
 
 ORGANISATION_ID = 100
 SECOND_ORGANISATION_ID = 101
 USER_ID = 1001
-SERVICE_PROFILE_ID = 1
-TARIFF_PROFILE_ID = 1
 FIRST_ENDPOINT_ID = 1_000_001
 FIRST_SIM_ID = 2_000_001
 FIRST_EUICC_ID = 3_000_001
@@ -104,19 +99,15 @@ class State:
             ORGANISATION_ID: Organisation(ORGANISATION_ID, "Sandbox", born),
             SECOND_ORGANISATION_ID: Organisation(SECOND_ORGANISATION_ID, "Second Workspace", born),
         }
-        self.service_profiles = {
-            number: Profile(number, name)
-            for number, name in enumerate(
-                ("Default service profile", "Second service profile"), SERVICE_PROFILE_ID
-            )
-        }
-        self.tariff_profiles = {
-            number: Profile(number, name)
-            for number, name in enumerate(
-                ("Default tariff profile", "Second tariff profile"), TARIFF_PROFILE_ID
-            )
-        }
-        self.ip_address_spaces: dict[int, str] = {1: "10.0.0.0/8"}
+        self.service_profiles: Rows = plain.service_profiles()
+        self.tariff_profiles: Rows = plain.tariff_profiles()
+        self.inclusive_volumes: Rows = plain.inclusive_volumes(born)
+        self.ip_address_spaces: Rows = plain.ip_address_spaces()
+        self.dns: Rows = plain.name_servers()
+        self.api_callbacks: Rows = {}
+        self.api_secrets: Rows = {}
+        self.custom_events: Rows = {}
+        self.automations: Rows = {}
         self.tags: dict[int, Tag] = {1: Tag(1, "sandbox"), 2: Tag(2, "tracker")}
         self.application_tokens: dict[int, ApplicationToken] = {}
         self.users: dict[int, User] = {}
@@ -134,8 +125,6 @@ class State:
         self.euicc_operations: dict[str, EuiccOperation] = {}
         self.sim_operations: dict[str, SimOperation] = {}
         self.data_streams: dict[int, DataStream] = {}
-        self.api_callbacks: dict[int, ApiCallback] = {}
-        self.api_secrets: dict[int, ApiSecret] = {}
         self.outbox = Outbox()
         self.on_event: Callable[[Event], object] | None = None
         self.on_sms_end: Callable[[Sms], object] | None = None
@@ -149,6 +138,10 @@ class State:
             "euicc": count(FIRST_EUICC_ID),
             "tag": count(len(self.tags) + 1),
             "user": count(USER_ID),
+            "service_profiles": count(len(self.service_profiles) + 1),
+            "tariff_profiles": count(len(self.tariff_profiles) + 1),
+            "ip_address_spaces": count(len(self.ip_address_spaces) + 1),
+            "dns": count(len(self.dns) + 1),
             "event": count(FIRST_EVENT_ID),
         }
 
@@ -160,6 +153,10 @@ class State:
     def next_id(self, kind: str) -> int:
         """Return a new id: ids of one kind only ever grow."""
         return next(self._ids.setdefault(kind, count(1)))
+
+    def new_uuid(self) -> str:
+        """Return a new id that is no number."""
+        return str(uuid.UUID(int=self.random.getrandbits(128), version=4))
 
     # -- look-ups -------------------------------------------------------------------------------------
 
@@ -198,7 +195,7 @@ class State:
     def existing(self, table: Container[int], number: Any, resource: str) -> int:
         """Return the id of a thing that must exist, or of a status that may be, or answer 422."""
         if number not in table:
-            raise ApiError("InvalidReference", f"Invalid reference to {resource} with id {number}")
+            raise no_reference(resource, number)
         return int(number)
 
     # -- events ---------------------------------------------------------------------------------------

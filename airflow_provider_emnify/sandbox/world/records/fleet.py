@@ -41,16 +41,6 @@ class Organisation:
 
 
 @dataclass(slots=True)
-class Profile:
-    """A service profile or a tariff profile."""
-
-    id: int
-    name: str
-    api_callback_id: int | None = None
-    api_secret_id: int | None = None
-
-
-@dataclass(slots=True)
 class Sim:
     """A SIM. ICCID, IMSI and MSISDN follow from its id."""
 

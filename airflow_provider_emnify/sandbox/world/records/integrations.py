@@ -39,24 +39,6 @@ class Attachment:
 
 
 @dataclass(slots=True)
-class ApiCallback:
-    """A URL of the user's that emnify calls."""
-
-    id: int
-    url: str
-    purpose: str | None = None
-
-
-@dataclass(slots=True)
-class ApiSecret:
-    """What calls to such a URL are signed with."""
-
-    id: int
-    secret: str = field(repr=False)
-    purpose: str | None = None
-
-
-@dataclass(slots=True)
 class DataStream:
     """A data stream."""
 

@@ -1,0 +1,165 @@
+"""Plain resources: rows that are listed, created, given, changed and deleted, all in the same way."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Container, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_emnify.sandbox.http.answers import Answer, ApiError, not_found
+from airflow_provider_emnify.sandbox.http.wire import Body, Call, serves
+
+if TYPE_CHECKING:
+    from airflow_provider_emnify.sandbox.http.fields import Field
+    from airflow_provider_emnify.sandbox.world.state import State
+
+Row = dict[str, Any]
+Render = Callable[[Row], Row]
+
+
+def _plain(call: Call) -> Render:
+    return lambda row: {name: value for name, value in row.items() if value is not None}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Resource:
+    """One kind of rows, and what is its own in the routes that serve it.
+
+    :param path: Path of the list; a row is one segment below it.
+    :param parameter: Name of that segment.
+    :param name: Name of the resource, for messages.
+    :param table: Name of its table in the state.
+    :param fields: Fields of a body; what is required is so for a creation. Others are let through, not kept.
+    :param answers: Status of each route that there is beside the list: ``create``, ``give``, ``change``,
+        ``delete``.
+    :param shown: The routes whose answer has the row, of ``create`` and ``change``.
+    :param references: Where the things must be that fields refer to.
+    :param make: From a call and its checked body to a new row without its id.
+    :param check: Called with a call, its checked body and the row that is changed, to raise an error.
+    :param in_use: Tells whether a row must stay.
+    :param brief: From a call to what makes JSON of a row in the list.
+    :param full: The same for a row alone; as in the list by default.
+    :param numbered: Ids are numbers, not texts.
+    """
+
+    path: str
+    parameter: str
+    name: str
+    table: str
+    fields: Mapping[str, Field] = field(default_factory=dict)
+    answers: Mapping[str, int]
+    shown: tuple[str, ...] = ()
+    references: Mapping[str, Callable[[State], Container[int]]] = field(default_factory=dict)
+    make: Callable[[Call, Row], Row] = lambda call, body: body
+    check: Callable[[Call, Row, Row | None], object] = lambda call, body, row: None
+    in_use: Callable[[State, Row], bool] = lambda state, row: False
+    brief: Callable[[Call], Render] = _plain
+    full: Callable[[Call], Render] | None = None
+    numbered: bool = True
+
+    def serve(self) -> None:
+        """Register the routes."""
+        one = f"{self.path}/{{{self.parameter}}}"
+        serves("GET", self.path)(self.give_all)
+        for verb, method, path in (
+            ("create", "POST", self.path),
+            ("give", "GET", one),
+            ("change", "PATCH", one),
+            ("delete", "DELETE", one),
+        ):
+            if verb in self.answers:
+                serves(method, path)(getattr(self, verb))
+
+    def one(self, call: Call) -> Row:
+        """Return the row that the path means, or answer 404."""
+        if self.numbered:
+            return call.one(self._rows(call), self.parameter, self.name)
+        return call.named(self._rows(call), self.parameter, self.name)
+
+    def give_all(self, call: Call) -> Body:
+        """List the rows, not in pages."""
+        return list(map(self.brief(call), self._rows(call).values()))
+
+    def give(self, call: Call) -> Body:
+        """Give a row."""
+        return (self.full or self.brief)(call)(self.one(call))
+
+    def create(self, call: Call) -> Answer:
+        """Add a row; where it is not in the answer, only the header says its id."""
+        made = self.make(call, self._checked(call))
+        number = call.state.next_id(self.table) if self.numbered else call.state.new_uuid()
+        row = self._rows(call)[number] = {"id": number, **made}
+        if "create" in self.shown:
+            return Answer(self.answers["create"], (self.full or self.brief)(call)(row))
+        return Answer(self.answers["create"], headers={"Location": f"{self.path}/{number}"})
+
+    def change(self, call: Call) -> Answer | None:
+        """Change a row by the fields that the body has."""
+        row = self.one(call)
+        row.update(self._checked(call, row))
+        call.state.endpoints.forget()  # they are found by the names of their profiles
+        return self._done(call, "change", row)
+
+    def delete(self, call: Call) -> Answer | None:
+        """Delete a row that is not in use."""
+        row = self.one(call)
+        if self.in_use(call.state, row):
+            raise ApiError("NotAllowed", f"{self.name} {row['id']} is in use.", status=409)
+        del self._rows(call)[row["id"]]
+        return self._done(call, "delete", row)
+
+    def _done(self, call: Call, verb: str, row: Row) -> Answer | None:
+        status = self.answers[verb]
+        shown = (self.full or self.brief)(call)(row) if verb in self.shown else {}
+        return None if status == 204 else Answer(status, shown)  # noqa: PLR2004 - no content
+
+    def _rows(self, call: Call) -> dict[Any, Row]:
+        rows: dict[Any, Row] = getattr(call.state, self.table)
+        return rows
+
+    def _checked(self, call: Call, row: Row | None = None) -> Row:
+        given = call.checked(self.fields, self.name, partial=row is not None)
+        body = {name: value for name, value in given.items() if name in self.fields}
+        for name, there in self.references.items():
+            if name in body:
+                number = (body[name] or {}).get("id")
+                body[name] = None if number is None else {"id": int(number)}
+                if number is not None:
+                    call.state.existing(there(call.state), number, name)
+        self.check(call, body, row)
+        return body
+
+
+def serve_members(
+    path: str,
+    parameter: str,
+    name: str,
+    known: Container[int],
+    held: Callable[[Call], list[int]],
+    keeps: Callable[[Call, int], bool] = lambda call, number: False,
+) -> None:
+    """Serve PUT, which adds something to a list, and DELETE, which takes it out.
+
+    :param known: The ids of what there is to add.
+    :param held: From a call to the list.
+    :param keeps: Tells whether something must stay.
+    """
+
+    def add(call: Call) -> None:
+        members, number = held(call), call.id(parameter, name)
+        if number not in known:
+            raise not_found(name, number)
+        if number in members:
+            raise ApiError("Duplicated", f"{name} {number} is assigned already.")
+        members.append(number)
+
+    def remove(call: Call) -> None:
+        members, number = held(call), call.id(parameter, name)
+        if number not in members:
+            raise not_found(name, number)
+        if keeps(call, number):
+            raise ApiError("NotAllowed", f"{name} {number} is in use.", status=409)
+        members.remove(number)
+
+    serves("PUT", f"{path}/{{{parameter}}}")(add)
+    serves("DELETE", f"{path}/{{{parameter}}}")(remove)

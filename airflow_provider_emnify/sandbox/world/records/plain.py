@@ -1,0 +1,73 @@
+"""Rows of the resources that have no life of their own, as they are from the start."""
+
+from __future__ import annotations
+
+from typing import Any
+
+Rows = dict[Any, dict[str, Any]]
+
+SERVICE_PROFILE: dict[str, Any] = {
+    "description": "",
+    "allowed_3g": True,
+    "allowed_4g": True,
+    "allowed_nb_iot": True,
+    "allowed_nb_iot_geo": False,
+    "apply_sms_quota": False,
+    "apply_data_quota": False,
+    "retail": False,
+    "sms_p2p_int": True,
+    "sms_p2p_ext": True,
+    "prepaid": False,
+    "nipdp": False,
+    "esme_interface_type": {"id": 3},
+    "breakout_region": {"id": 1},
+}
+"""What a service profile is that is created by its name alone."""
+
+
+def new_service_profile(services: tuple[int, ...] = (), **told: Any) -> dict[str, Any]:
+    """Return a service profile; ``limits`` are by service, ``data_limits`` the rows of their list."""
+    return {**SERVICE_PROFILE, **told, "services": list(services), "limits": {}, "data_limits": []}
+
+
+def new_tariff_profile(**told: Any) -> dict[str, Any]:
+    """Return a tariff profile; ``blocklist`` has the blocked technologies by operator, 0 for the operator."""
+    return {"inclusive_volume_id": None, "ratezones": [], "blocklist": {}, **told}
+
+
+def service_profiles() -> Rows:
+    """The service profiles from the start, with SMS and data."""
+    names = {1: "Default service profile", 2: "Second service profile"}
+    return {
+        number: {"id": number, **new_service_profile((21, 22, 38), **_named(name))}
+        for number, name in names.items()
+    }
+
+
+def tariff_profiles() -> Rows:
+    """The tariff profiles from the start, with the inclusive volume."""
+    names = {1: "Default tariff profile", 2: "Second tariff profile"}
+    more: dict[str, Any] = {"tariff": {"id": 1}, "inclusive_volume_id": 1}
+    return {
+        number: {"id": number, **new_tariff_profile(**_named(name), **more, ratezones=[1])}
+        for number, name in names.items()
+    }
+
+
+def ip_address_spaces() -> Rows:
+    """The one address space from the start."""
+    return {1: {"id": 1, "ip_address_space": "10.0.0.0/8", "ip_address_version": 4}}
+
+
+def name_servers() -> Rows:
+    """The one pair of name servers from the start."""
+    return {1: {"id": 1, "primary": "192.0.2.53", "secondary": "192.0.2.54", "ip_address_version": 4}}
+
+
+def inclusive_volumes(start: float) -> Rows:
+    """The inclusive volume that an organisation has from the start."""
+    return {1: {"id": 1, "start": start, "end": None, "pooled": True}}
+
+
+def _named(name: str) -> dict[str, str]:
+    return {"name": name, "description": f"{name} of the sandbox"}
