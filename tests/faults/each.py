@@ -2,35 +2,20 @@
 
 from __future__ import annotations
 
-import importlib
-import inspect
-import pkgutil
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from tempfile import gettempdir
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_emnify import operators, sensors
-from airflow_provider_emnify.airflow_names import BaseOperator
 from airflow_provider_emnify.api.enums import DataStreamStatus, EndpointStatus, SimStatus
-from airflow_provider_emnify.operators.base.waiting import EmnifyWaitingOperator
 from airflow_provider_emnify.sandbox.world.records.esims import AUDIT, LINK
 from airflow_provider_emnify.sandbox.world.records.integrations import DEACTIVATED, DEACTIVATING
-from tests.faults.in_process import InProcess
+from tests.faults.case import PUBLIC, Case
 from tests.operators.support import context
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
     from airflow_provider_emnify.api import EmnifyClient
+    from tests.faults.in_process import InProcess
 
-_DELAYS = (
-    "online_after",
-    "sms_delivered_after",
-    "operations_after",
-    "streams_running_after",
-    "attachments_active_after",
-)
 A, B, C = 1000001, 1000002, 1000003
 FREE = 2000001
 SIM_A = 2000101
@@ -43,65 +28,6 @@ S3 = {
     "credentials": {"region": "eu-west-1", "bucket_name": "b", "role_arn": "arn:aws:iam::1:role/x"},
 }
 VPN: dict[str, Any] = {"type": "vpn", "public_ip": "203.0.113.7", "on_prem_cidr": ["10.8.0.0/16"]}
-
-
-@dataclass
-class Case:
-    """An ordinary run.
-
-    :param name: Name of the class.
-    :param arguments: What it is given, or what makes that of the sandbox once it is prepared.
-    :param done: Whether the sandbox shows that it was done; None where nothing is changed.
-    :param prepare: What has to be there before.
-    :param takes_away: It is done as well when emnify says that the thing is not there.
-    :param done_by_conflict: A 409 says that it is so already.
-    :param settings: Settings of the sandbox.
-    :param as_user: With a user's credentials instead of an application token.
-    """
-
-    name: str
-    arguments: dict[str, Any] | Callable[[InProcess], dict[str, Any]]
-    done: Callable[[InProcess], object] | None = None
-    prepare: Callable[[EmnifyClient, InProcess], object] = lambda client, sandbox: None
-    takes_away: bool = False
-    done_by_conflict: bool = False
-    settings: dict[str, Any] = field(default_factory=dict)
-    as_user: bool = False
-
-    def __str__(self) -> str:
-        return self.name
-
-    def sandbox(self) -> InProcess:
-        """Make a sandbox, in which whatever takes time is over at once."""
-        at_once = dict.fromkeys(_DELAYS, 0.0)
-        settings = {"token_form": "opaque", "euiccs": 2, "events": 5, **at_once, **self.settings}
-        return InProcess(3, as_user=self.as_user, **settings)
-
-    def make(self, sandbox: InProcess) -> Any:
-        """Make the operator or sensor, which looks once where it waits."""
-        kind = PUBLIC[self.name]
-        arguments = self.arguments(sandbox) if callable(self.arguments) else self.arguments
-        waits: dict[str, Any] = {}
-        if hasattr(kind, "poke"):
-            waits = {"poke_interval": 0.001, "timeout": 0.0}
-        elif issubclass(kind, EmnifyWaitingOperator):
-            waits = {"poll_interval": 0.001, "timeout": 0.001}
-        return kind(task_id="t", **{**waits, **arguments})
-
-
-def _classes() -> Iterator[tuple[str, type[Any]]]:
-    for package in (operators, sensors):
-        for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
-            for name, found in vars(importlib.import_module(module.name)).items():
-                if inspect.isclass(found) and issubclass(found, BaseOperator) and name.startswith("Emnify"):
-                    yield name, found
-
-
-_BASES = {"EmnifyBaseOperator", "EmnifyWaitingOperator", "EmnifyCancellingOperator", "EmnifyWaitSensor"}
-PUBLIC: dict[str, type[Any]] = {
-    name: kind for name, kind in _classes() if not inspect.isabstract(kind) and name not in _BASES
-}
-"""Every operator and sensor that a user can take, by its name."""
 
 
 def _bare(sandbox: InProcess, *ids: int) -> None:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from airflow_provider_emnify.sandbox.http.answers import Answer
-    from tests.faults.each import Case
+    from tests.faults.case import Case
     from tests.faults.in_process import InProcess
 
 DECLARED = {

@@ -10,14 +10,15 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from airflow_provider_emnify.sandbox.http.answers import Answer
-from tests.faults.each import CASES, PUBLIC
+from tests.faults.case import PUBLIC
+from tests.faults.each import CASES
 from tests.faults.in_process import Cut
 from tests.faults.running import run, says_done
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from tests.faults.each import Case
+    from tests.faults.case import Case
     from tests.faults.running import Run
 
 ANSWERS = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import sys
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -76,8 +77,7 @@ def _reschedule(sensor: EmnifyWaitSensor) -> Any:
         # Airflow 2 asks its database.
         patch.setattr(module, "_orig_start_date", lambda **_: started, raising=False)
         while True:
-            sensor._readings = {}
             try:
-                return sensor.execute(task_context)
+                return copy.deepcopy(sensor).execute(task_context)
             except AirflowRescheduleException:
                 continue

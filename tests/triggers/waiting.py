@@ -55,5 +55,5 @@ def run(test: Callable[[], Awaitable[Any]]) -> Any:
 
 def revoke(sandbox: Sandbox) -> None:
     """Revoke the first application token, with every auth token that was made of it."""
-    sandbox._token.status = ApplicationTokenStatus.REVOKED
+    next(iter(sandbox.state.application_tokens.values())).status = ApplicationTokenStatus.REVOKED
     sandbox.revoke_tokens()

@@ -28,7 +28,8 @@ TELLS_A_KILL = hasattr(BaseTrigger, "on_kill")
 
 _MAY_TAKE = 30.0  # seconds
 _ENDED = frozenset({"failed", "success", "skipped", "upstream_failed", "removed"})
-_at_it: set[asyncio.Future[None]] = set()  # the event loop itself keeps no task
+under_way: set[asyncio.Future[None]] = set()
+"""What is being cancelled: the event loop itself keeps no task."""
 
 
 def check_calls(value: Any) -> tuple[dict[str, Any], ...]:
@@ -67,8 +68,8 @@ async def cancel_in_triggerer(
     :param timed_out: The task's ``execution_timeout`` is over, whatever its state.
     """
     task = asyncio.ensure_future(_cancel_if_ended(trigger, conn_id, calls, timed_out=timed_out))
-    _at_it.add(task)
-    task.add_done_callback(_at_it.discard)
+    under_way.add(task)
+    task.add_done_callback(under_way.discard)
     await asyncio.wait({task}, timeout=_MAY_TAKE)
 
 
@@ -94,14 +95,15 @@ async def _has_ended(trigger: BaseTrigger) -> bool:
     When that cannot be found out, someone does: work that goes on is the lesser evil.
     """
     try:
-        state = await _state(trigger.task_instance)
+        state = await task_state(trigger.task_instance)
     except Exception:
         log.exception("The state of the task could not be read; what it began is left to go on at emnify")
         return False
     return state in _ENDED
 
 
-async def _state(instance: Any) -> str | None:
+async def task_state(instance: Any) -> str | None:
+    """Return the state of a task instance, as Airflow has it; None where it has none."""
     from asgiref.sync import sync_to_async
 
     try:

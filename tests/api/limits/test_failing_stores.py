@@ -21,14 +21,14 @@ import pytest
 from airflow_provider_emnify.api.limits import fallback as limit_fallback
 from airflow_provider_emnify.api.limits import stores as limit_stores
 from airflow_provider_emnify.api.limits.buckets import Place, local_now
-from airflow_provider_emnify.api.limits.documented import LIMITS, Limit
+from airflow_provider_emnify.api.limits.documented import Limit
 from airflow_provider_emnify.api.limits.limits import Limits
 from airflow_provider_emnify.api.secrets.private_folder import PrivateFolder
 from tests.api.limits.test_limits import HOST, LIST
-from tests.api.secrets.test_private_folder import KINDS, PRECIOUS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
 
 LONG = (
     Limit("address", 2000, 300.0, "address", path=re.compile(".*")),
@@ -224,69 +224,6 @@ def test_without_a_temporary_folder_a_home_or_a_known_user_it_works(
     assert "No usable temporary directory" in warning
 
 
-@pytest.mark.parametrize(
-    "name", ["limits.sqlite", "limits.lock", "limits.sqlite-journal", "limits.sqlite-wal"]
-)
-@pytest.mark.parametrize("plant", KINDS)
-def test_what_somebody_put_there_is_neither_followed_nor_waited_for(
-    tmp_path: Path, plant: Callable[[Path, Path], None], name: str, caplog: pytest.LogCaptureFixture
-) -> None:
-    victim, directory = tmp_path / "victim", tmp_path / "limits"
-    victim.write_bytes(PRECIOUS)
-    PrivateFolder("x", directory).check()
-    plant(directory / name, victim)
-    for _ in range(2):
-        use(directory)
-    assert victim.read_bytes() == PRECIOUS
-    assert not victim.with_suffix(".new").exists()
-    (warning,) = warnings(caplog)
-    assert "UnsafeFileError" in warning
-
-
-@pytest.mark.parametrize("mode", [0o777, 0o1777, 0o770])
-def test_a_folder_that_is_open_to_others_is_not_used(
-    tmp_path: Path, mode: int, caplog: pytest.LogCaptureFixture
-) -> None:
-    directory, victim = tmp_path / "limits", tmp_path / "victim"
-    victim.write_bytes(PRECIOUS)
-    directory.mkdir()
-    for name in ("limits.lock", "limits.sqlite", "limits.sqlite-journal"):
-        (directory / name).symlink_to(victim)
-    directory.chmod(mode)
-    for _ in range(2):
-        use(directory)
-    assert victim.read_bytes() == PRECIOUS
-    (warning,) = warnings(caplog)
-    assert "is open to other users" in warning
-
-
-def test_a_folder_that_is_opened_under_way_is_used_no_more(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    client = Limits("host", limits=LONG, directory=tmp_path)
-    client.acquire("GET", LIST, host=HOST, organisation="acme")
-    counted = rows(tmp_path)
-    tmp_path.chmod(0o777)
-    client.acquire("GET", LIST, host=HOST, organisation="acme")
-    client.close()
-    assert rows(tmp_path) == counted
-    assert len(warnings(caplog)) == 1
-
-
-@pytest.mark.parametrize("plant", KINDS)
-def test_the_file_of_a_lock_is_neither_followed_nor_waited_for(
-    tmp_path: Path, plant: Callable[[Path, Path], None]
-) -> None:
-    victim, directory = tmp_path / "victim", tmp_path / "limits"
-    victim.write_bytes(PRECIOUS)
-    use(directory, 1)
-    for path in directory.glob("lock-*"):
-        path.unlink()
-        plant(path, victim)
-    use(directory, 1)
-    assert victim.read_bytes() == PRECIOUS
-
-
 def work(directory: Path, calls: int, queue: multiprocessing.Queue[tuple[list[int], list[str]]]) -> None:
     class Kept(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
@@ -444,44 +381,3 @@ def test_clients_of_a_process_whose_store_fails_count_together(tmp_path: Path) -
     for client in clients:
         with pytest.raises(WaitedError):
             client.acquire("GET", LIST, host=HOST, organisation="acme")
-
-
-@pytest.mark.parametrize(
-    ("path", "calls", "setting", "seconds"),
-    [("/api/v1/authenticate", 100, "token_cache", 306), ("/api/v1/user", 2000, "rate_limit_store", 306)],
-)
-def test_a_long_wait_says_what_for_how_long_and_what_helps_once_a_minute(
-    path: str,
-    calls: int,
-    setting: str,
-    seconds: int,
-    caplog: pytest.LogCaptureFixture,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    now = [1_700_000_000.0]
-    monkeypatch.setattr("time.time_ns", lambda: int(now[0] * 1e9))
-    monkeypatch.setattr("time.monotonic", lambda: now[0])
-
-    def sleep(wait: float) -> None:
-        now[0] += max(wait, 0.5)
-
-    host = f"{path}.example"
-    limits = Limits("memory", sleep=sleep)
-    with caplog.at_level(logging.DEBUG):
-        for _ in range(calls):
-            limits.acquire("POST", path, host=host, organisation="acme")
-        assert not caplog.records
-        limits.acquire("POST", path, host=host, organisation="acme")
-    lines = [record.getMessage() for record in caplog.records]
-    assert len(lines) == 6
-    assert f"POST {path} waits" in lines[0]
-    assert f"about {seconds} s" in lines[0]
-    assert all(setting in line for line in lines)
-
-
-def test_a_short_wait_says_nothing(caplog: pytest.LogCaptureFixture) -> None:
-    limits = Limits("memory", limits=LIMITS[2:])
-    with caplog.at_level(logging.DEBUG):
-        for _ in range(6):
-            limits.acquire("GET", LIST, host=HOST, organisation="short")
-    assert not caplog.records

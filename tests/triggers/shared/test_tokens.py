@@ -199,7 +199,7 @@ def test_what_many_tasks_began_is_cancelled_with_one_token(
     class Trigger:
         task_instance = None
 
-    monkeypatch.setattr(cancelling, "_state", state)
+    monkeypatch.setattr(cancelling, "task_state", state)
     key = ids_of(fleet)[0]
     calls = [{"call": "endpoints.update", "arguments": {"endpoint_id": key, "name": "cancelled"}}]
 
