@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 PACKAGES = ("endpoint", "quota", "sim", "sms", "tag")
 """Modules and packages of ``operators`` whose operators stand here."""
 
+HERE = (EmnifyBaseOperator.__module__, *(f"{operators.__name__}.{name}" for name in PACKAGES))
+
 GOOD: dict[str, dict[str, Any]] = {
     "EmnifyAddTagsOperator": {"endpoint_ids": 7, "tags": "a"},
     "EmnifyAssignSimOperator": {"endpoint_ids": 7, "sim_ids": 8},
@@ -151,9 +153,8 @@ def _operators() -> Iterator[type[EmnifyBaseOperator]]:
 
 
 def bases(kind: type) -> list[type]:
-    """Return a class and those bases of it that stand here."""
-    here = {f"{operators.__name__}.{name}" for name in (*PACKAGES, "base")}
-    return [base for base in kind.__mro__ if ".".join(base.__module__.split(".")[:3]) in here]
+    """Return a class and those bases of it that stand here, without those that wait."""
+    return [base for base in kind.__mro__ if base.__module__.startswith(HERE)]
 
 
 KINDS = {

@@ -122,7 +122,9 @@ def reader_of(path: str) -> Reader:
     ending = path.removesuffix(".gz").rpartition(".")[2].lower()
     if ending not in _READERS:
         endings = ", ".join(f".{known}" for known in _READERS)
-        raise ValueError(f"path: {path!r} is not a valid file; allowed endings: {endings} (also with .gz)")
+        raise ValueError(
+            f"path: {path!r} is not a valid file; allowed endings: {endings} (those of text also with .gz)"
+        )
     if ending == "parquet" and find_spec("pyarrow") is None:
         raise ValueError("path: Parquet needs pyarrow; install airflow-provider-emnify[parquet]")
     return _READERS[ending]
