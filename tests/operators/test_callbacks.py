@@ -70,13 +70,14 @@ def test_all_is_created_and_the_service_profiles_call_airflow(
     result = set_up(emnify, service_profile_ids=[1, "2"])
     state = emnify.state
     (secret,), (callback,) = state.api_secrets.values(), state.api_callbacks.values()
-    assert (secret.secret, secret.purpose) == (SECRET, "Airflow")
-    assert callback.url == f"{BASE}/sms"
+    assert (secret["secret"], secret["purpose"]) == (SECRET, "Airflow")
+    assert callback["url"] == f"{BASE}/sms"
     for profile in state.service_profiles.values():
-        assert (profile.api_callback_id, profile.api_secret_id) == (callback.id, secret.id)
+        assert profile["api_callback"] == {"id": callback["id"]}
+        assert profile["api_secret"] == {"id": secret["id"]}
     assert result == {
-        "api_secret_id": secret.id,
-        "api_callback_id": callback.id,
+        "api_secret_id": secret["id"],
+        "api_callback_id": callback["id"],
         "url": f"{BASE}/sms",
         "service_profile_ids": [1, 2],
         "data_stream_id": None,
@@ -101,8 +102,8 @@ def test_a_missing_secret_is_made_and_written_into_the_connection_where_a_task_m
     result = set_up(emnify, data_stream_name="events to Airflow")
     (secret,) = emnify.state.api_secrets.values()
     (stream,) = emnify.state.data_streams.values()
-    assert database["api_secret"] == secret.secret
-    assert len(secret.secret) == 64
+    assert database["api_secret"] == secret["secret"]
+    assert len(secret["secret"]) == 64
     assert stream.destination["credentials"]["url"] == f"{BASE}/stream/{database['stream_secret']}"
     assert result["missing"] == []
 
@@ -156,7 +157,7 @@ def test_a_rotated_secret_is_another_one_at_emnify(emnify: Sandbox, connection: 
     second = set_up(emnify, service_profile_ids=1)
     assert second["api_secret_id"] != first["api_secret_id"]
     assert second["service_profile_ids"] == [1]
-    assert emnify.state.service_profiles[1].api_secret_id == second["api_secret_id"]
+    assert emnify.state.service_profiles[1]["api_secret"] == {"id": second["api_secret_id"]}
 
 
 def test_a_data_stream_that_calls_somebody_else_is_changed(
