@@ -38,6 +38,7 @@ class Case:
     :param takes_away: It is done as well when emnify says that the thing is not there.
     :param done_by_conflict: A 409 says that it is so already.
     :param settings: Settings of the sandbox.
+    :param extra: More extras of the connection.
     :param as_user: With a user's credentials instead of an application token.
     """
 
@@ -49,6 +50,7 @@ class Case:
     done_by_conflict: bool = False
     settings: dict[str, Any] = field(default_factory=dict)
     as_user: bool = False
+    extra: dict[str, Any] = field(default_factory=dict)
 
     def __str__(self) -> str:
         return self.name
@@ -57,7 +59,7 @@ class Case:
         """Make a sandbox, in which whatever takes time is over at once."""
         at_once = dict.fromkeys(_DELAYS, 0.0)
         settings = {"token_form": "opaque", "euiccs": 2, "events": 5, **at_once, **self.settings}
-        return InProcess(3, as_user=self.as_user, **settings)
+        return InProcess(3, as_user=self.as_user, extra=self.extra, **settings)
 
     def make(self, sandbox: InProcess) -> Any:
         """Make the operator or sensor, which looks once where it waits."""

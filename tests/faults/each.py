@@ -310,6 +310,20 @@ CASES = [
         lambda s: {"plan": PUBLIC["EmnifyPlanFleetOperator"](task_id="p", **_plan(s)).execute(context())},
         lambda s: s.state.endpoints[A].name == "pump",
     ),
+    Case(
+        "EmnifySetUpCallbacksOperator",
+        {"api_server_url": "https://airflow.example.org", "service_profile_ids": [1]},
+        lambda s: s.state.api_secrets and s.state.api_callbacks,
+        extra={
+            "api_secret": "of more than sixty-four octets, as it has to be for HMAC with SHA-512, or longer"
+        },
+    ),
+    Case(
+        "EmnifySmsReplySensor",
+        {"endpoint_ids": [A], "since": datetime.now(UTC) - timedelta(days=1)},
+        None,
+        lambda client, s: s.send_sms(A, "BATTERY 7"),
+    ),
     Case("EmnifyEndpointStatusSensor", {**BOTH, "target_status": "enabled"}),
     Case("EmnifyEndpointConnectivitySensor", {**BOTH, "target_status": "online"}),
     Case("EmnifySimStatusSensor", {"sim_ids": [SIM_A], "target_status": "activated"}),

@@ -30,12 +30,21 @@ _PORTS = itertools.cycle(range(1, 65536))  # nobody listens: each is a host of i
 class InProcess(Sandbox):
     """A sandbox that is reached through :meth:`answer` instead of a port.
 
+    :param extra: More extras of its connection.
     :param as_user: Let its connection have a user's credentials instead of an application token.
     """
 
-    def __init__(self, endpoints: int = 0, *, as_user: bool = False, **settings: Any) -> None:
+    def __init__(
+        self,
+        endpoints: int = 0,
+        *,
+        as_user: bool = False,
+        extra: dict[str, Any] | None = None,
+        **settings: Any,
+    ) -> None:
         super().__init__(endpoints, limits=False, port=next(_PORTS), **settings)
         self.as_user = as_user
+        self.extra = {"rate_limit_store": "memory", "max_retries": 0, **(extra or {})}
         self._counting = threading.Lock()
         self.seen: list[str] = []
         """What was asked for so far: ``METHOD /path/template``."""
@@ -49,9 +58,8 @@ class InProcess(Sandbox):
     @property
     def airflow_connection(self) -> str:
         """A connection that keeps its count in memory and sends each request once."""
-        extra = {"rate_limit_store": "memory", "max_retries": 0}
         user = {"login": self.username, "password": self.password} if self.as_user else {}
-        return json.dumps({**json.loads(super().airflow_connection), **user, "extra": extra})
+        return json.dumps({**json.loads(super().airflow_connection), **user, "extra": self.extra})
 
     def answer(self, sent: requests.PreparedRequest) -> Answer:
         """Let the sandbox act on a request."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from airflow_provider_emnify.api import EndpointStatus
-from airflow_provider_emnify.operators import waiting
+from airflow_provider_emnify.operators.base import waiting
 from airflow_provider_emnify.triggers import wait as wait_trigger
 from airflow_provider_emnify.triggers.shared import cancel as cancelling
 from airflow_provider_emnify.triggers.shared import connection as access
