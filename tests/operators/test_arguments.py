@@ -5,12 +5,13 @@ from __future__ import annotations
 import importlib
 import inspect
 import pkgutil
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from airflow_provider_emnify import operators
+from airflow_provider_emnify.airflow_names import DAG, AirflowException, BaseOperator
 from airflow_provider_emnify.arguments import Argument
 from airflow_provider_emnify.operators.base import EmnifyBaseOperator
 
@@ -212,5 +213,29 @@ def test_a_bad_row_is_refused_when_the_dag_is_parsed(name: str, row: dict[str, A
 
 @pytest.mark.parametrize("name", GOOD)
 def test_an_argument_that_does_not_exist_is_named(name: str) -> None:
-    with pytest.raises(TypeError, match="endpoint_idz"):
+    with pytest.raises((TypeError, AirflowException), match="endpoint_idz"):
         KINDS[name](task_id="t", **{**GOOD[name], **BESIDE.get(name, {}), "endpoint_idz": 7})
+
+
+ALONE = {"endpoint_ids", "endpoints", "sim_ids", "iccids", "iccid_range"}
+LATER = [(name, field) for name, kind in KINDS.items() for field in sorted(parameters(kind))]
+
+
+@pytest.mark.parametrize(("name", "field"), LATER)
+def test_what_is_known_later_is_taken_where_airflow_renders_it(name: str, field: str) -> None:
+    kind, given = KINDS[name], {**GOOD[name]}
+    if name == "EmnifyUpdateEndpointsOperator":
+        given |= {"tags": "a"} if field == "endpoint_ids" else {}
+        given |= {} if field in ALONE else {"endpoint_ids": 7}
+    if name == "EmnifyMigrateSimsOperator" and field not in ALONE:
+        given["sim_ids"] = 7
+    with DAG("fleet", schedule=None, start_date=datetime(2025, 1, 1, tzinfo=UTC)):
+        output = BaseOperator(task_id="first").output
+        for number, later in enumerate((output, "{{ params.x }}")):
+            if field in kind.template_fields:
+                task = kind(task_id=f"t{number}", **{**given, field: later})
+                assert getattr(task, field) is later
+                assert task.upstream_task_ids == ({"first"} if later is output else set())
+            else:
+                with pytest.raises(ValueError, match=f"^{field}: "):
+                    kind(task_id=f"t{number}", **{**given, field: later})

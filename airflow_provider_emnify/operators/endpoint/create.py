@@ -32,7 +32,7 @@ from airflow_provider_emnify.operators.idempotency.create_once import Attempt, c
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from airflow_provider_emnify.airflow_names import Context
+    from airflow_provider_emnify.airflow_names import Context, XComArg
     from airflow_provider_emnify.api import EndpointStatus
     from airflow_provider_emnify.api.types import Row, Rows
     from airflow_provider_emnify.arguments import GivenRows, OneId
@@ -132,7 +132,7 @@ class EmnifyCreateEndpointsOperator(EmnifyBaseOperator):
         endpoints: GivenRows,
         service_profile_id: OneId,
         tariff_profile_id: OneId,
-        status: EndpointStatus | int | str = "enabled",
+        status: EndpointStatus | int | str | XComArg = "enabled",
         organisation_id: OneId | None = None,
         ip_address_space_id: OneId | None = None,
         if_exists: Literal["skip", "fail"] = "skip",

@@ -31,7 +31,7 @@ from airflow_provider_emnify.operators.sim.transitions import parse_sim_status, 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from airflow_provider_emnify.airflow_names import Context
+    from airflow_provider_emnify.airflow_names import Context, XComArg
     from airflow_provider_emnify.api import EndpointStatus
     from airflow_provider_emnify.api.types import Row, Rows
     from airflow_provider_emnify.arguments import GivenRows, Ids, OneId
@@ -113,11 +113,11 @@ class EmnifyUpdateEndpointsOperator(EmnifyBaseOperator):
         *,
         endpoint_ids: Ids | None = None,
         endpoints: GivenRows | None = None,
-        status: EndpointStatus | int | str | None = None,
+        status: EndpointStatus | int | str | XComArg | None = None,
         service_profile_id: OneId | None = None,
         tariff_profile_id: OneId | None = None,
-        tags: str | None = None,
-        imei_lock: bool | str | None = None,
+        tags: str | XComArg | None = None,
+        imei_lock: bool | str | XComArg | None = None,
         ip_address_space_id: OneId | None = None,
         **kwargs: Any,
     ) -> None:
@@ -246,8 +246,8 @@ class EmnifySetEndpointStatusOperator(EndpointsOperator):
         self,
         *,
         endpoint_ids: Ids,
-        status: EndpointStatus | int | str,
-        sim_status: SimStatus | int | str | None = None,
+        status: EndpointStatus | int | str | XComArg,
+        sim_status: SimStatus | int | str | XComArg | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(endpoint_ids=endpoint_ids, **kwargs)

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
+    from airflow_provider_emnify.airflow_names import XComArg
     from airflow_provider_emnify.api.types import Row
     from airflow_provider_emnify.arguments import Ids
 
@@ -67,11 +68,11 @@ class QuotaOperator(EndpointsOperator):
         self,
         *,
         endpoint_ids: Ids,
-        volume: float | str,
+        volume: float | str | XComArg,
         quota_type: QuotaType = "data",
-        expiry_date: datetime | str | None = None,
-        threshold_percentage: float | str | None = None,
-        threshold_volume: float | str | None = None,
+        expiry_date: datetime | str | XComArg | None = None,
+        threshold_percentage: float | str | XComArg | None = None,
+        threshold_volume: float | str | XComArg | None = None,
         auto_refill: bool | None = None,
         **kwargs: Any,
     ) -> None:

@@ -13,7 +13,7 @@ from airflow_provider_emnify.operators.idempotency.create_once import Attempt, c
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from airflow_provider_emnify.airflow_names import Context
+    from airflow_provider_emnify.airflow_names import Context, XComArg
     from airflow_provider_emnify.api.types import Row, Rows
     from airflow_provider_emnify.arguments import Ids, OneId
 
@@ -51,7 +51,7 @@ class EmnifyExtendTrafficLimitOperator(EndpointsOperator):
         self,
         *,
         endpoint_ids: Ids,
-        volume: float | str,
+        volume: float | str | XComArg,
         traffic_limit_id: OneId | None = None,
         **kwargs: Any,
     ) -> None:

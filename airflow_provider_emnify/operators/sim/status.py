@@ -29,7 +29,7 @@ from airflow_provider_emnify.operators.sim.transitions import (
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from airflow_provider_emnify.airflow_names import Context
+    from airflow_provider_emnify.airflow_names import Context, XComArg
     from airflow_provider_emnify.api.types import Row
     from airflow_provider_emnify.arguments import Ids
 
@@ -75,7 +75,7 @@ class EmnifySetSimStatusOperator(EmnifyBaseOperator):
     sim_ids = Argument(parse_ids)
     status = Argument(parse_sim_status)
 
-    def __init__(self, *, sim_ids: Ids, status: SimStatus | int | str, **kwargs: Any) -> None:
+    def __init__(self, *, sim_ids: Ids, status: SimStatus | int | str | XComArg, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.sim_ids = sim_ids
         self.status = status
@@ -130,8 +130,8 @@ class EmnifyRegisterSimBatchOperator(EmnifyBaseOperator):
     def __init__(
         self,
         *,
-        bic: str,
-        sim_status: SimStatus | int | str = "issued",
+        bic: str | XComArg,
+        sim_status: SimStatus | int | str | XComArg = "issued",
         if_exists: Literal["skip", "fail"] = "skip",
         **kwargs: Any,
     ) -> None:
