@@ -7,12 +7,12 @@ import json
 import math
 import re
 from collections.abc import Callable, Mapping, Sequence
-from datetime import date, timedelta
+from datetime import timedelta
+from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
 from airflow_provider_emnify.api.enums import Lookup
 from airflow_provider_emnify.api.errors import one_line
-from airflow_provider_emnify.api.resources.fields import moment
 from airflow_provider_emnify.api.secrets.names import secrets_in
 from airflow_provider_emnify.api.values import parse_id
 from airflow_provider_emnify.hooks.masking import mask, texts_in
@@ -101,6 +101,12 @@ def parse_arguments(task: object) -> None:
         argument = getattr(type(task), name, None)
         if isinstance(argument, Argument):
             task.__dict__[name] = argument.parse(task.__dict__[name], argument.field or name)
+
+
+def unknown_argument(name: str, allowed: Iterable[str]) -> str:
+    """Return a complaint about an argument that there is not, with what may be meant."""
+    near = get_close_matches(name, allowed, n=1)
+    return f"unknown argument {name!r}" + (f" (did you mean {near[0]!r}?)" if near else "")
 
 
 def check_early(parse: Callable[..., Any], value: Any, *args: Any) -> None:
@@ -256,19 +262,6 @@ def parse_seconds(value: float | timedelta, field: str) -> float:
     return float(value)
 
 
-def parse_moment(value: Any, field: str) -> str:
-    """Return a point in time as emnify takes it, of a datetime, a date or ISO 8601 text.
-
-    :raises ValueError: naming the field and the value, for anything else.
-    """
-    try:
-        if isinstance(value, (str, date)) and (text := moment(value)) is not None:
-            return text
-    except ValueError:
-        pass
-    raise ValueError(f"{field}: {value!r} is not a valid date or time; give one in ISO 8601")
-
-
 def confirmed(what: str) -> Callable[[Any, str], bool]:
     """Return a parser of a ``confirm`` without which nothing is done.
 
@@ -277,7 +270,7 @@ def confirmed(what: str) -> Callable[[Any, str], bool]:
 
     def parse_confirmation(value: Any, field: str) -> bool:
         if value is not True:
-            raise ValueError(f"{field}: {what} cannot be undone; set confirm=True to do it")
+            raise ValueError(f"{field}: {value!r} is not enough: {what} cannot be undone; set confirm=True")
         return True
 
     return parse_confirmation

@@ -10,12 +10,13 @@ this one, on every version.
 from __future__ import annotations
 
 import functools
+import inspect
 import time
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_emnify.api.secrets.one_line_log import one_line_log
-from airflow_provider_emnify.arguments import parse_arguments
+from airflow_provider_emnify.arguments import Argument, parse_arguments, parse_text, unknown_argument
 from airflow_provider_emnify.hooks.emnify import EmnifyHook
 from airflow_provider_emnify.retry import fail_without_retry
 
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 class EmnifyTask:
     """Beside Airflow's own base class, the base of this provider's operators and sensors."""
 
-    emnify_conn_id: str
+    emnify_conn_id = Argument(parse_text)
 
     #: Whether a repeated ``execute`` finds out by itself what an earlier attempt has done, so that Airflow
     #: may retry a write whose outcome is unknown.
@@ -43,6 +44,13 @@ class EmnifyTask:
         for name in ("execute", "execute_complete"):
             if name in cls.__dict__:
                 setattr(cls, name, _ending_well(cls.__dict__[name]))
+
+    def __init__(self, **kwargs: Any) -> None:
+        kind: Any = type(self)
+        allowed = _names_of_arguments(kind)
+        if unknown := [unknown_argument(name, allowed) for name in kwargs if name not in allowed]:
+            raise TypeError(f"{type(self).__name__}: {', '.join(unknown)}")
+        super().__init__(**kwargs)
 
     @property
     def log(self) -> Any:
@@ -62,6 +70,13 @@ class EmnifyTask:
     def client(self) -> EmnifyClient:
         """The client. Nothing is fetched or sent before something is asked of it."""
         return self.hook.get_conn()
+
+
+@functools.cache
+def _names_of_arguments(kind: type) -> frozenset[str]:
+    """Return the names that a class and its bases take, Airflow's among them."""
+    inits = [vars(base)["__init__"] for base in kind.__mro__ if "__init__" in vars(base)]
+    return frozenset(name for init in inits for name in inspect.signature(init).parameters)
 
 
 def _ending_well(method: Callable[..., Any]) -> Callable[..., Any]:

@@ -59,7 +59,7 @@ def parse_size(value: Any, field: str) -> int:
     """
     number = int(value) if isinstance(value, str) and value.strip().isdecimal() else value
     if isinstance(number, bool) or not isinstance(number, int) or not 1 <= number <= _LARGEST_LIST:
-        raise ValueError(f"{field}: {value!r} is not a whole number from 1 to {_LARGEST_LIST}")
+        raise ValueError(f"{field}: {value!r} is not valid; give a whole number from 1 to {_LARGEST_LIST}")
     return number
 
 

@@ -78,7 +78,8 @@ def _all_networks(value: Any, field: str) -> list[str]:
 
     :raises ValueError: for what is none, and for none at all.
     """
-    items = re.split(r"[\s,]+", value.strip().strip("[]")) if isinstance(value, str) else [*value]
+    given = re.split(r"[\s,]+", value.strip().strip("[]")) if isinstance(value, str) else value
+    items = [*given] if isinstance(given, (list, tuple, set)) else []
     items = [str(item).strip().strip("'\"") for item in items]
     items = [item for item in items if item]
     if not items:

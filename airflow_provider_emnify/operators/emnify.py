@@ -21,6 +21,7 @@ from airflow_provider_emnify.arguments import (
     parse_bool,
     parse_count,
     refuse_secrets,
+    unknown_argument,
 )
 from airflow_provider_emnify.operators.base import EmnifyBaseOperator
 from airflow_provider_emnify.operators.idempotency.create_once import Attempt, at_most_once
@@ -198,10 +199,7 @@ def check_arguments(call: str, method: Callable[..., Any], arguments: Mapping[st
         and p.kind not in {inspect.Parameter.VAR_KEYWORD, inspect.Parameter.VAR_POSITIONAL}
         and name not in arguments
     ]
-    complaints = []
-    for name in unknown:
-        near = difflib.get_close_matches(name, parameters, n=1)
-        complaints.append(f"unknown argument {name!r}" + (f" (did you mean {near[0]!r}?)" if near else ""))
+    complaints = [unknown_argument(name, parameters) for name in unknown]
     complaints += [f"argument {name!r} is missing" for name in missing]
     if complaints:
         signature = ", ".join(parameters)

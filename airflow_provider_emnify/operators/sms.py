@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_emnify.api import EmnifyError, SmsStatus
 from airflow_provider_emnify.api.resources.bulk import status_of
-from airflow_provider_emnify.api.resources.fields import given
+from airflow_provider_emnify.api.resources.fields import given, parse_moment
 from airflow_provider_emnify.api.resources.sms import is_same_sms, submitted_at
 from airflow_provider_emnify.api.sms_text import parse_sender, split_text
 from airflow_provider_emnify.api.values import parse_ids, parse_pairs
@@ -16,7 +16,6 @@ from airflow_provider_emnify.arguments import (
     Argument,
     optional,
     parse_label,
-    parse_moment,
     shorten,
 )
 from airflow_provider_emnify.links import EmnifyDevicesLink

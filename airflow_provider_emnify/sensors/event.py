@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_emnify.api.enums import EventPresence
+from airflow_provider_emnify.api.resources.fields import parse_moment
 from airflow_provider_emnify.api.waits.event_filter import FIELDS
-from airflow_provider_emnify.api.waits.events import ANY, parse_endpoints, parse_since
+from airflow_provider_emnify.api.waits.events import ANY, parse_endpoints
 from airflow_provider_emnify.arguments import Argument, optional
 from airflow_provider_emnify.links import EmnifyDevicesLink
 from airflow_provider_emnify.sensors.base import EmnifyWaitSensor
@@ -65,7 +66,7 @@ class EmnifyEventSensor(EmnifyWaitSensor):
     severity = Argument(FIELDS["severity"])
     source = Argument(FIELDS["source"])
     tags = Argument(FIELDS["tags"])
-    since = Argument(optional(parse_since))
+    since = Argument(optional(parse_moment))
 
     def __init__(
         self,

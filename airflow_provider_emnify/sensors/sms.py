@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_emnify.api.enums import SmsReply, SmsStatus
+from airflow_provider_emnify.api.resources.fields import parse_moment
 from airflow_provider_emnify.api.values import parse_ids, parse_pairs
-from airflow_provider_emnify.api.waits.events import parse_since
 from airflow_provider_emnify.api.waits.sms_replies import parse_pattern
 from airflow_provider_emnify.arguments import Argument, optional
 from airflow_provider_emnify.links import EmnifyDevicesLink
@@ -84,7 +84,7 @@ class EmnifySmsReplySensor(EmnifyWaitSensor):
     operator_extra_links = (EmnifyDevicesLink(),)
 
     endpoint_ids = Argument(parse_ids)
-    since = Argument(optional(parse_since))
+    since = Argument(optional(parse_moment))
     matches = Argument(optional(parse_pattern))
 
     def __init__(

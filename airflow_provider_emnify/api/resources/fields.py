@@ -71,6 +71,19 @@ def moment(value: Moment | None) -> str | None:
     return value.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
+def parse_moment(value: Any, field: str) -> str:
+    """Return a point in time as emnify takes it, of a datetime, a date or ISO 8601 text.
+
+    :raises ValueError: naming the field and the value, for anything else.
+    """
+    try:
+        if isinstance(value, (str, date)) and (text := moment(value)) is not None:
+            return text
+    except ValueError:
+        pass
+    raise ValueError(f"{field}: {value!r} is not a valid date or time; give one in ISO 8601")
+
+
 def day(value: Moment | None) -> str | None:
     """Return a date as ``YYYY-MM-DD``; of a point in time, its date in UTC.
 

@@ -224,7 +224,7 @@ def _warn_unknown(name: str, field: str) -> None:
 def _tags(value: Any, field: str) -> tuple[str, ...]:
     tags = [item.strip() if isinstance(item, str) else "" for item in _several(value)]
     if not all(tags):
-        raise ValueError(f"{field}: {value!r} is not a valid tag")
+        raise ValueError(f"{field}: {value!r} is not a valid tag; give a text, or a list of these")
     return tuple(tags)
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_emnify.api.enums import Connectivity, EventPresence, Silence
 from airflow_provider_emnify.api.errors import EmnifyNetworkStateError, EmnifyNotFoundError
 from airflow_provider_emnify.api.resources.few import listing_if_cheaper
-from airflow_provider_emnify.api.resources.fields import moment
+from airflow_provider_emnify.api.resources.fields import parse_moment
 from airflow_provider_emnify.api.transport.answers import part
 from airflow_provider_emnify.api.values import parse_ids
 from airflow_provider_emnify.api.waits.event_filter import (
@@ -54,26 +54,12 @@ def parse_endpoints(value: Any, field: str) -> list[Id]:
     return list(parse_ids(value, field))
 
 
-def parse_since(value: Any, field: str) -> str:
-    """Return a point in time as emnify writes it.
-
-    :raises ValueError: for what is none.
-    """
-    try:
-        since = moment(value)
-    except ValueError:
-        since = None
-    if since is None:
-        raise ValueError(f"{field}: {value!r} is not a valid point in time; give a datetime or ISO 8601")
-    return since
-
-
 def parse_event_filters(filters: Mapping[str, Any]) -> dict[str, Any]:
     """Return what events are waited for: ``since``, and the fields of :class:`EventFilter`.
 
     :raises ValueError: naming the field that makes no sense.
     """
-    return {"since": parse_since(filters.get("since"), "since"), **_filter(filters).to_dict()}
+    return {"since": parse_moment(filters.get("since"), "since"), **_filter(filters).to_dict()}
 
 
 def parse_hours(value: Any, field: str) -> float:

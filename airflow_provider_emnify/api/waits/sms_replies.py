@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_emnify.api.enums import SmsReply
 from airflow_provider_emnify.api.errors import EmnifyNotFoundError
+from airflow_provider_emnify.api.resources.fields import parse_moment
 from airflow_provider_emnify.api.resources.sms import submitted_at
 from airflow_provider_emnify.api.sms_text import parse_udh
 from airflow_provider_emnify.api.transport.answers import part
-from airflow_provider_emnify.api.waits.events import parse_since
 from airflow_provider_emnify.api.waits.kinds import Id, Reading, WaitKind
 
 if TYPE_CHECKING:
@@ -37,7 +37,9 @@ def parse_pattern(value: Any, field: str) -> str:
     try:
         re.compile(value)
     except (re.error, RecursionError, OverflowError) as error:
-        raise ValueError(f"{field}: {value!r} is not a valid regular expression: {error}") from None
+        raise ValueError(
+            f"{field}: {value!r} is not a valid regular expression; give one ({error})"
+        ) from None
     return value
 
 
@@ -49,7 +51,7 @@ def parse_reply_filters(filters: Mapping[str, Any]) -> dict[str, Any]:
     if unknown := sorted(filters.keys() - {"since", "matches"}):
         raise ValueError(f"{', '.join(unknown)}: SMS are not filtered by that")
     matches = filters.get("matches")
-    since = parse_since(filters.get("since"), "since")
+    since = parse_moment(filters.get("since"), "since")
     return {"since": since, **({} if matches is None else {"matches": parse_pattern(matches, "matches")})}
 
 

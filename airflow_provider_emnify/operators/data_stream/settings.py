@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from datetime import timedelta
@@ -61,6 +62,14 @@ parse_status = optional(status_in(DataStreamStatus.RUNNING, DataStreamStatus.PAU
 """Return the status that a stream can be given; None for nothing."""
 
 
+def _plain(value: Any, field: str) -> Any:
+    try:
+        json.dumps(value)
+    except (TypeError, ValueError):
+        raise ValueError(f"{field}: {value!r} is not valid; give what JSON can hold") from None
+    return value
+
+
 class DataStreamOperator(EmnifyWaitingOperator):
     """Base of the operators that leave a data stream behind, and can wait until it is running.
 
@@ -100,7 +109,7 @@ class DataStreamSettingsOperator(DataStreamOperator):
     credentials_conn_id = Argument(optional(parse_text))
     data_stream_type_id = Argument(parse_optional_id)
     filters = Argument(optional(parse_filters))
-    relation_resolution = Argument(as_given)
+    relation_resolution = Argument(_plain)
     status = Argument(parse_status)
 
     def __init__(

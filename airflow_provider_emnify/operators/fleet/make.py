@@ -48,7 +48,7 @@ def _path(value: Any, field: str) -> str:
 
 def _count(value: Any, field: str) -> int:
     if isinstance(value, bool) or not str(value).strip().isdecimal():
-        raise ValueError(f"{field}: {value!r} is not a valid number of devices")
+        raise ValueError(f"{field}: {value!r} is not a valid number of devices; give 0 or more")
     return int(value)
 
 

@@ -10,7 +10,7 @@ from airflow_provider_emnify.api import (
     QuotaStatus,
 )
 from airflow_provider_emnify.api.resources.bulk import read_status
-from airflow_provider_emnify.api.resources.fields import moment
+from airflow_provider_emnify.api.resources.fields import moment, parse_moment
 from airflow_provider_emnify.api.transport.answers import decimal
 from airflow_provider_emnify.arguments import (
     Argument,
@@ -18,7 +18,6 @@ from airflow_provider_emnify.arguments import (
     optional,
     parse_amount,
     parse_bool,
-    parse_moment,
 )
 from airflow_provider_emnify.operators.base import EndpointsOperator
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_emnify.api import EmnifyNotFoundError
-from airflow_provider_emnify.arguments import Argument, parse_moment, shorten
+from airflow_provider_emnify.api.resources.fields import parse_moment
+from airflow_provider_emnify.arguments import Argument, shorten
 from airflow_provider_emnify.operators.base import EndpointsOperator
 from airflow_provider_emnify.operators.idempotency.batch import for_each
 from airflow_provider_emnify.operators.idempotency.create_once import Attempt, create_once
