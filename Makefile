@@ -39,6 +39,7 @@ test-matrix: setup
 bench: setup
 	.venv/bin/python benchmarks/waits.py
 	.venv/bin/python benchmarks/sync.py
+	.venv/bin/python benchmarks/rows.py
 
 airflow: setup
 	@.venv/bin/python dev/airflow_ui.py

@@ -68,9 +68,11 @@ class Run:
         said = f"{what}: {round(value, 2):,} ({bound})"
         self.checks.append(f"* {'met' if least <= value <= most else MISSED}: {said}")
 
-    def child(self, name: str, *arguments: str, python: str | Path = sys.executable) -> dict[str, Any]:
+    def child(
+        self, name: str, *arguments: str, python: str | Path = sys.executable, parts: Path = PARTS
+    ) -> dict[str, Any]:
         """Do one part in a process of its own, and return what it measured."""
-        command = [str(python), str(PARTS), name, *arguments]
+        command = [str(python), str(parts), name, *arguments]
         done = subprocess.run(command, env=self.env, capture_output=True, text=True, check=False)
         if done.returncode:
             raise RuntimeError(f"{name} {arguments} failed:\n{done.stderr[-3000:]}")

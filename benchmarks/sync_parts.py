@@ -31,10 +31,11 @@ def peak_megabytes() -> float:
     return int(status.split("VmHWM:")[1].split()[0]) / 1024
 
 
-def sync(stream: str, target: str, folder: str, per_page: str = "") -> dict[str, Any]:
+def sync(stream: str, target: str, folder: str, per_page: str = "", days: int = 1) -> dict[str, Any]:
     """Run a transfer as a task does, and measure it.
 
     :param per_page: Rows a page, to have many requests; the most that emnify sends by default.
+    :param days: Length of the interval.
     """
     from airflow_provider_emnify.transfers.object_storage import EmnifyToObjectStorageOperator
     from airflow_provider_emnify.transfers.sql import EmnifyToSqlOperator, sql_hook
@@ -55,7 +56,7 @@ def sync(stream: str, target: str, folder: str, per_page: str = "") -> dict[str,
     before, asked = peak_megabytes(), client.stats.requests
     end = datetime.now(UTC) - timedelta(hours=1)
     context = {
-        "data_interval_start": end - timedelta(days=1),
+        "data_interval_start": end - timedelta(days=days),
         "data_interval_end": end,
         "outlet_events": {asset: SimpleNamespace() for asset in operator.outlets},
     }
@@ -72,6 +73,30 @@ def sync(stream: str, target: str, folder: str, per_page: str = "") -> dict[str,
         "before": before,
         "peak": peak_megabytes(),
     }
+
+
+def sync_canned(stream: str, target: str, folder: str, *options: str) -> dict[str, Any]:
+    """Run a transfer of the pages of canned.py; all is imported before it is measured.
+
+    :param options: ``unlimited``: without the rate limits. ``orjson``: without that.
+    """
+    from importlib import import_module
+    from pkgutil import walk_packages
+
+    from airflow_provider_emnify import api, transfers
+    from airflow_provider_emnify.api.limits.limits import Limits
+    from airflow_provider_emnify.api.streams import readers
+
+    if "orjson" in options:
+        sys.modules["orjson"] = None  # type: ignore[assignment]
+    for package in (api, transfers):
+        for module in walk_packages(package.__path__, f"{package.__name__}."):
+            if not module.name.endswith("__main__"):
+                import_module(module.name)
+    if "unlimited" in options:
+        Limits.acquire = lambda *_, **__: 0.0  # type: ignore[method-assign]
+    readers.MOST_EVENTS = 10**9  # there is but one window
+    return sync(stream, target, folder, days=366 if "usage" in stream else 1)
 
 
 def use_pages_of(stream: str, per_page: int) -> None:
@@ -179,7 +204,7 @@ def limited(url: str, token: str) -> dict[str, Any]:
 
 
 PARTS: dict[str, Callable[..., dict[str, Any]]] = {
-    part.__name__: part for part in (sync, plain, official, load, limited)
+    part.__name__: part for part in (sync, sync_canned, plain, official, load, limited)
 }
 
 if __name__ == "__main__":
