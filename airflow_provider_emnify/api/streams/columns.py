@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal, InvalidOperation
 from enum import StrEnum
+from functools import lru_cache
 from typing import Any
 
 from airflow_provider_emnify.api.enums import EventSeverity
@@ -87,13 +88,16 @@ def to_decimal(value: Any) -> Decimal:
     """
     if isinstance(value, (bool, dict, list)):
         raise ValueError(f"{shorten(value)} is not a number")  # noqa: TRY004 - one error for all that does not fit
+    text = str(value).strip()
     try:
-        number = Decimal(str(value).strip())
+        number = Decimal(text)
     except InvalidOperation:
         raise ValueError(f"{value!r} is not a number") from None
     if not number.is_finite():
         raise ValueError(f"{value!r} is not finite")
-    if number and not (number.as_tuple().exponent >= -_FINEST and number.adjusted() < DIGITS):  # type: ignore[operator]
+    first = number.adjusted() if number else 0
+    # Its last place is at most so far below the first one as its text is long: to ask for it takes long.
+    if first >= DIGITS or (first < len(text) - _FINEST and number.as_tuple().exponent < -_FINEST):  # type: ignore[operator]
         raise ValueError(f"{shorten(value)} is too large or too fine")
     return number
 
@@ -147,6 +151,21 @@ def to_timestamp(value: Any) -> datetime:
     return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
 
 
+def iso(moment: datetime) -> str:
+    """Return what ``isoformat()`` says of a moment in UTC, in half the time: rows have several of them."""
+    hour = _hour(moment.year, moment.month, moment.day, moment.hour)
+    finer = f".{moment.microsecond:06}" if moment.microsecond else ""
+    return f"{hour}{_SIXTY[moment.minute]}:{_SIXTY[moment.second]}{finer}+00:00"
+
+
+_SIXTY = [f"{number:02}" for number in range(60)]
+
+
+@lru_cache(1024)
+def _hour(year: int, month: int, day: int, hour: int) -> str:
+    return f"{year:04}-{month:02}-{day:02}T{hour:02}:"
+
+
 def to_date(value: Any) -> date:
     """Return a date; of a point in time, its date in UTC.
 
@@ -170,7 +189,11 @@ def to_json(value: Any) -> Any:
 
 def to_severity(value: Any) -> str:
     """Return the severity of an event in one spelling; an unknown one as it came."""
-    text = to_text(value)
+    return _severity(to_text(value))
+
+
+@lru_cache(64)
+def _severity(text: str) -> str:
     try:
         return EventSeverity.parse(text).label
     except ValueError:

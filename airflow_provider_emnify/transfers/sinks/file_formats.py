@@ -11,13 +11,12 @@ import io
 import json
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
 from decimal import Context, Decimal
 from importlib import import_module
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Protocol
 
-from airflow_provider_emnify.api.streams.columns import Batch, Column, ColumnType
+from airflow_provider_emnify.api.streams.columns import Batch, Column, ColumnType, iso
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -83,11 +82,9 @@ _json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
 def _number(value: Decimal) -> str:
-    return repr(int(value) if value == value.to_integral_value() else float(value))
-
-
-def _quoted(value: date) -> str:
-    return f'"{value.isoformat()}"'
+    number = float(value)
+    is_whole = number.is_integer() and value == value.to_integral_value()
+    return repr(int(value) if is_whole else number)
 
 
 class JsonLines(_Text):
@@ -111,8 +108,8 @@ _JSON_FORMS: dict[ColumnType, Form] = {
     ColumnType.DECIMAL: _number,
     ColumnType.BOOLEAN: lambda yes: "true" if yes else "false",
     ColumnType.TEXT: json.encoder.encode_basestring,
-    ColumnType.TIMESTAMP: _quoted,
-    ColumnType.DATE: _quoted,
+    ColumnType.TIMESTAMP: lambda moment: f'"{iso(moment)}"',
+    ColumnType.DATE: lambda day: f'"{day}"',
     ColumnType.JSON: _json,
 }
 
@@ -138,7 +135,7 @@ class Csv(_Text):
 _CSV_FORMS: dict[ColumnType, Form] = {
     ColumnType.BOOLEAN: _JSON_FORMS[ColumnType.BOOLEAN],
     ColumnType.DECIMAL: lambda number: format(number, "f"),
-    ColumnType.TIMESTAMP: datetime.isoformat,
+    ColumnType.TIMESTAMP: iso,
     ColumnType.JSON: _json,
 }
 

@@ -6,7 +6,7 @@ from datetime import date
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_emnify.api.streams.columns import ColumnType
+from airflow_provider_emnify.api.streams.columns import ColumnType, iso
 from airflow_provider_emnify.transfers.sinks.file_formats import formed
 from airflow_provider_emnify.transfers.sinks.sql_dialects import to_json_text
 
@@ -37,7 +37,7 @@ _FORMATS: dict[ColumnType, Callable[[Any], str]] = {
     ColumnType.DECIMAL: str,
     ColumnType.BOOLEAN: _boolean,
     ColumnType.TEXT: _text,
-    ColumnType.TIMESTAMP: lambda moment: moment.isoformat(),
+    ColumnType.TIMESTAMP: iso,
     ColumnType.DATE: date.isoformat,
     ColumnType.JSON: _json,
 }

@@ -20,6 +20,7 @@ from airflow_provider_emnify.api.streams.columns import (
     day,
     decimal,
     integer,
+    iso,
     json,
     lookup,
     text,
@@ -149,6 +150,11 @@ def test_many_rows_at_a_time_are_what_each_of_them_is(stream: str, data: st.Data
     each = [list(convert(row).values()) for row in rows]
     found = [list(values) for values in zip(*convert.batch(rows), strict=True)]
     assert repr(found) == repr(each)
+
+
+@given(st.datetimes(timezones=st.just(UTC)))
+def test_moments_are_written_as_isoformat_does(moment: datetime) -> None:
+    assert iso(moment) == moment.isoformat()
 
 
 @given(st.recursive(st.none() | st.booleans() | st.floats() | st.integers() | st.text(), st.lists))
