@@ -158,11 +158,6 @@ class TestRegister:
         with pytest.raises(AirflowFailException, match=bic):
             self.register(bic=bic, if_exists="skip").execute(context())
 
-    @pytest.mark.parametrize("arguments", [{"bic": " "}, {"sim_status": "deleted"}, {"if_exists": "maybe"}])
-    def test_bad_arguments_are_refused_when_the_dag_is_parsed(self, arguments: dict[str, Any]) -> None:
-        with pytest.raises(ValueError, match=next(iter(arguments))):
-            self.register(**arguments)
-
 
 class TestDelete:
     def delete(self, **arguments: Any) -> EmnifyDeleteSimsOperator:
@@ -308,12 +303,8 @@ class TestMigrate:
             {"iccid_range": ["9" * 19, "8" * 19]},
             {"iccid_range": ["8" * 20, "9" * 20]},
             {"iccid_range": ["7" * 19, "8" * 19, "9" * 19]},
-            {"sim_ids": "x"},
-            {"sim_ids": [1], "allowed_sim_statuses": ["asleep"]},
-            {"sim_ids": [1], "dry_run": "maybe"},
-            {"sim_ids": [1], "target_workspace_id": "here"},
         ],
     )
     def test_bad_arguments_are_refused_when_the_dag_is_parsed(self, arguments: dict[str, Any]) -> None:
-        with pytest.raises(ValueError, match=r"sim_ids|iccid|statuses|dry_run|target_workspace_id"):
+        with pytest.raises(ValueError, match=r"sim_ids|iccid"):
             self.migrate(**arguments)

@@ -167,16 +167,11 @@ class TestCreate:
             ({"endpoints": [{"sim_id": "x"}]}, "sim_id"),
             ({"endpoints": [{"name": "a", "imei_lock": "maybe"}]}, "imei_lock: 'maybe'"),
             ({"endpoints": ["a"]}, "'a' is not a dict"),
-            ({"endpoints": 7}, "7 is not a list of dicts"),
             ({"endpoints": "pumps"}, "'pumps' is not a list of dicts"),
             (
                 {"endpoints": [], "status": "deleted"},
                 "status: 'deleted' is not a valid endpoint status; allowed: enabled, disabled",
             ),
-            ({"endpoints": [], "status": "on"}, "'on'"),
-            ({"endpoints": [], "service_profile_id": "gold"}, "service_profile_id: 'gold'"),
-            ({"endpoints": [], "tariff_profile_id": None}, "tariff_profile_id"),
-            ({"endpoints": [], "if_exists": "update"}, "if_exists"),
         ],
     )
     def test_bad_arguments_are_refused_when_the_dag_is_parsed(

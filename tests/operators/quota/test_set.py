@@ -51,26 +51,9 @@ class TestSet:
         assert left(fleet) == [500.0] * 3
         assert fleet.counts[f"POST {DATA}"] == 4
 
-    @pytest.mark.parametrize(
-        ("arguments", "message"),
-        [
-            ({"volume": 0}, "volume: 0"),
-            ({"volume": "much"}, "volume"),
-            ({"volume": True}, "volume"),
-            ({"volume": float("nan")}, "volume"),
-            ({"quota_type": "voice"}, "quota_type"),
-            ({"threshold_percentage": 101}, "threshold_percentage"),
-            ({"threshold_volume": -1}, "threshold_volume"),
-            ({"expiry_date": "soon"}, "expiry_date"),
-            ({"auto_refill": "maybe"}, "auto_refill"),
-            ({"quota_type": "sms", "threshold_percentage": None}, "threshold_percentage"),
-        ],
-    )
-    def test_bad_arguments_are_refused_when_the_dag_is_parsed(
-        self, fleet: Sandbox, arguments: dict[str, Any], message: str
-    ) -> None:
-        with pytest.raises(ValueError, match=message):
-            set_quota(fleet, **arguments)
+    def test_an_sms_quota_needs_a_percentage(self, fleet: Sandbox) -> None:
+        with pytest.raises(ValueError, match="threshold_percentage: emnify needs it for an SMS quota"):
+            set_quota(fleet, "sms", threshold_percentage=None)
 
 
 class TestClear:

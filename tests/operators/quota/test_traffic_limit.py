@@ -86,10 +86,3 @@ class TestExtensions:
             operator = EmnifyClearTrafficLimitExtensionsOperator(task_id="t", endpoint_ids=ids_of(fleet))
             assert operator.execute(run(fleet)) == ids_of(fleet)
         assert not fleet.state.extensions
-
-    @pytest.mark.parametrize("arguments", [{"volume": 0}, {"volume": "x"}, {"traffic_limit_id": "y"}])
-    def test_bad_arguments_are_refused_when_the_dag_is_parsed(
-        self, fleet: Sandbox, arguments: dict[str, Any]
-    ) -> None:
-        with pytest.raises(ValueError, match=next(iter(arguments))):
-            self.extend(fleet, **arguments)
