@@ -37,6 +37,8 @@ test-matrix: setup
 	.venv/bin/nox --tags matrix
 
 bench: setup
+	.venv/bin/python benchmarks/imports.py
+	.venv/bin/python benchmarks/calls.py
 	.venv/bin/python benchmarks/waits.py
 	.venv/bin/python benchmarks/sync.py
 	.venv/bin/python benchmarks/rows.py

@@ -34,14 +34,13 @@ HEAVY = (
 )
 PROGRAM = """
 import json, sys
-from importlib import import_module
 from airflow.triggers.base import BaseTrigger
 from airflow_provider_emnify.airflow_names import BaseHook, BaseOperator, BaseSensorOperator
 
 public, heavy = json.loads(sys.argv[1])
 by_airflow, found = set(sys.modules), {}
 for name in public:
-    import_module(name)
+    exec(f"import {name}" if name.endswith(".api") else f"from {name} import *")
     new = {module.partition(".")[0] for module in set(sys.modules) - by_airflow}
     if brought := new.intersection(heavy):
         found[name] = sorted(brought)

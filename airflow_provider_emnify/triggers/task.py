@@ -12,7 +12,6 @@ from airflow_provider_emnify.api.waits.wait import look
 from airflow_provider_emnify.arguments import Argument, one_of, parse_bool
 from airflow_provider_emnify.hooks.task import EmnifyTask
 from airflow_provider_emnify.retry import is_permanent
-from airflow_provider_emnify.triggers.wait import EXECUTION_TIMEOUT, EmnifyWaitTrigger
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, MutableMapping, Sequence
@@ -62,6 +61,8 @@ class WaitingTask(EmnifyTask):
         :param cancel: Calls to make when the task is marked failed or cleared meanwhile.
         :param result: Plain values that the event brings back.
         """
+        from airflow_provider_emnify.triggers.wait import EmnifyWaitTrigger
+
         task: Any = self
         now, end = time(), self._deadline
         deadline = now + timeout if end is None else min(now + timeout, end)
@@ -81,6 +82,8 @@ class WaitingTask(EmnifyTask):
 
     def states_in(self, event: Mapping[str, Any] | None) -> tuple[dict[str, str], bool]:
         """Return the last state of each id that a trigger's event brings, and whether time has run out."""
+        from airflow_provider_emnify.triggers.wait import EXECUTION_TIMEOUT
+
         event = event or {"status": "failed", "message": "the trigger sent no event"}
         message, seen = one_line(str(event.get("message", ""))), dict(event.get("seen") or {})
         if event.get(EXECUTION_TIMEOUT):

@@ -14,11 +14,14 @@ from airflow.triggers.base import BaseTrigger, TriggerEvent
 from airflow_provider_emnify.airflow_names import conf
 from airflow_provider_emnify.api.waits.wait import Wait
 from airflow_provider_emnify.arguments import parse_seconds
-from airflow_provider_emnify.triggers.shared.cancel import TELLS_A_KILL, cancel_in_triggerer, check_calls
+from airflow_provider_emnify.triggers.shared.cancel import cancel_in_triggerer, check_calls
 from airflow_provider_emnify.triggers.shared.garbage import WAITS
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence
+
+TELLS_A_KILL = hasattr(BaseTrigger, "on_kill")
+"""Whether Airflow itself tells a trigger that its task was killed: from 3.3 on."""
 
 EXECUTION_TIMEOUT = "execution_timeout"
 """The status of a wait that the task's own timeout has ended."""

@@ -12,19 +12,16 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from airflow.triggers.base import BaseTrigger
-
 from airflow_provider_emnify.api import EmnifyError
 from airflow_provider_emnify.api.secrets.one_line_log import one_line_log
 from airflow_provider_emnify.hooks.connection import EmnifyConnectionConfigError
 
 if TYPE_CHECKING:
+    from airflow.triggers.base import BaseTrigger
+
     from airflow_provider_emnify.api import EmnifyClient
 
 log = one_line_log(__name__)
-
-TELLS_A_KILL = hasattr(BaseTrigger, "on_kill")
-"""Whether Airflow itself tells a trigger that its task was killed: from 3.3 on."""
 
 _MAY_TAKE = 30.0  # seconds
 _ENDED = frozenset({"failed", "success", "skipped", "upstream_failed", "removed"})

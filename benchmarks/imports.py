@@ -1,0 +1,191 @@
+"""What a DAG's file costs: the import of each module, and a file of 500 tasks.
+
+    python benchmarks/imports.py
+
+Each module is imported in processes of its own that have loaded Airflow's own base class, in turn with the
+module of the HTTP provider that does the same. Then tasks are made in a DAG. Writes
+``benchmarks/results/imports.md``, and fails when a target is missed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import subprocess
+import sys
+import time
+from datetime import UTC, datetime
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path[:0] = [str(ROOT), str(ROOT / "benchmarks")]
+
+from machine import MISSED, checks, heading, table  # noqa: E402 - it lies beside this file
+
+PACKAGE = ROOT / "airflow_provider_emnify"
+RESULTS = ROOT / "benchmarks" / "results" / "imports.md"
+MOST = 50.0  # milliseconds
+TASKS = 500
+HTTP_OPERATOR, HTTP_SENSOR = "airflow.providers.http.operators.http", "airflow.providers.http.sensors.http"
+#: The room, what is loaded before, and the module that does the same with plain HTTP.
+ROOMS = {
+    "operators": (("airflow.sdk", "BaseOperator"), HTTP_OPERATOR),
+    "transfers": (("airflow.sdk", "BaseOperator"), HTTP_OPERATOR),
+    "sensors": (("airflow.sdk", "BaseSensorOperator"), HTTP_SENSOR),
+    "triggers": (("airflow.triggers.base", "BaseTrigger"), "airflow.providers.http.triggers.http"),
+}
+#: Made as a DAG's file makes them. Operators are held against the first one, sensors against the second.
+MADE = {
+    "HttpOperator": (HTTP_OPERATOR, {"http_conn_id": "h", "endpoint": "/api/v1/endpoint", "method": "GET"}),
+    "HttpSensor": (HTTP_SENSOR, {"http_conn_id": "h", "endpoint": "/api/v1/endpoint"}),
+    "EmnifyUpdateUserOperator": ("operators.user", {"user_id": 7, "name": "Ann"}),
+    "EmnifyAddTagsOperator": ("operators.tag", {"endpoint_ids": [1, 2], "tags": ["pump"]}),
+    "EmnifySetEndpointStatusOperator": ("operators.endpoint", {"endpoint_ids": [1, 2], "status": "enabled"}),
+    "EmnifySetSimStatusOperator": ("operators.sim", {"sim_ids": [1, 2], "status": "activated"}),
+    "EmnifySendSmsOperator": ("operators.sms", {"endpoint_ids": [1, 2], "text": "reboot"}),
+    "EmnifyOperator": ("operators.emnify", {"call": "endpoints.get", "arguments": {"endpoint_id": 7}}),
+    "EmnifyToSqlOperator": ("transfers.sql", {"stream": "sims", "sql_conn_id": "warehouse"}),
+    "EmnifyToObjectStorageOperator": (
+        "transfers.object_storage",
+        {"stream": "sims", "path": "s3://lake/sims"},
+    ),
+    "EmnifyEndpointStatusSensor": ("sensors.endpoint", {"endpoint_ids": [1, 2], "target_status": "enabled"}),
+    "EmnifySimStatusSensor": ("sensors.sim", {"sim_ids": [1, 2], "target_status": "activated"}),
+}
+
+
+def modules(room: str) -> list[str]:
+    """Return the modules of a room that DAGs import."""
+    found = [
+        path
+        for path in (PACKAGE / room).iterdir()
+        if path.suffix == ".py" or (path / "__init__.py").is_file()
+    ]
+    names = sorted(path.stem for path in found if path.stem != "__init__")
+    private = {
+        "base",
+        "first_look",
+        "garbage",
+        "idempotency",
+        "lineage",
+        "progress",
+        "shared",
+        "sinks",
+        "sources",
+        "task",
+    }
+    return [f"airflow_provider_emnify.{room}.{name}" for name in names if name not in private]
+
+
+def measure_import(room: str, module: str) -> float:
+    """Return the milliseconds that all names of a module take, beyond what Airflow loads for the room."""
+    (base, name), _ = ROOMS[room]
+    getattr(import_module(base), name)
+    began = time.process_time()
+    exec(f"from {module} import *", {})
+    return (time.process_time() - began) * 1000
+
+
+def measure_imports(room: str, rounds: int) -> dict[str, float]:
+    """Return the milliseconds of each module of a room, and of its peer: the median of some processes."""
+    every = (ROOMS[room][1], *modules(room))
+    times: dict[str, list[float]] = {module: [] for module in every}
+    for _ in range(rounds + 1):  # in the first one Python may have to compile them
+        for module in every:
+            times[module].append(measured("--room", room, "--module", module))
+    return {module: statistics.median(taken[1:]) for module, taken in times.items()}
+
+
+def measure_tasks(rounds: int) -> dict[str, float]:
+    """Return the microseconds that a task takes of each kind, in a DAG of 500: the median of some rounds."""
+    from airflow_provider_emnify.airflow_names import DAG
+
+    kinds: dict[str, Any] = {}
+    for name, (place, _) in MADE.items():
+        module = place if place.startswith("airflow.") else f"airflow_provider_emnify.{place}"
+        kinds[name] = getattr(import_module(module), name)
+    times: dict[str, list[float]] = {name: [] for name in MADE}
+    for _ in range(3 * rounds + 1):  # they are quick
+        for name, (_, arguments) in MADE.items():
+            with DAG("fleet", schedule=None, start_date=datetime(2024, 1, 1, tzinfo=UTC)):
+                began = time.process_time()
+                for number in range(TASKS):
+                    kinds[name](task_id=f"task_{number}", **arguments)
+                times[name].append((time.process_time() - began) / TASKS * 1e6)
+    return {name: statistics.median(taken[1:]) for name, taken in times.items()}
+
+
+def measured(*arguments: str) -> Any:
+    """Run a part of this file in a process of its own."""
+    command = [sys.executable, str(Path(__file__)), *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def report(rounds: int) -> str:
+    rows: list[list[str]] = []
+    slowest = highest = 0.0
+    for room, (_, peer) in ROOMS.items():
+        times = measure_imports(room, rounds)
+        of_peer = times.pop(peer)
+        for module, taken in times.items():
+            rows.append(
+                [f"`{module.partition('.')[2]}`", f"{taken:.0f}", f"{of_peer:.0f}", f"{taken / of_peer:.2f}"]
+            )
+            slowest, highest = max(slowest, taken), max(highest, taken / of_peer)
+    tasks: dict[str, float] = measured("--tasks", "--rounds", str(rounds))
+    made = []
+    for name, taken in tasks.items():
+        peer = "HttpSensor" if name.endswith("Sensor") else "HttpOperator"
+        made.append([f"`{name}`", f"{taken:.0f}", f"{tasks[peer]:.0f}", f"{taken / tasks[peer]:.2f}"])
+    targets = [
+        ("The slowest import beyond Airflow's own base class, in ms", slowest, MOST),
+        ("Import of a module by that of its peer, the highest", highest, 1.0),
+        *((f"A task of `{row[0].strip('`')}` by one of its peer", float(row[3]), 1.0) for row in made[2:]),
+    ]
+    head = ["", "ours", "peer", "ratio"]
+    return f"""{heading("Importing and parsing", "imports.py")}
+## Importing a module, in milliseconds
+
+Beyond Airflow's own base operator, sensor or trigger, which is loaded before. The peer is the module of
+`apache-airflow-providers-http` of the same kind.
+
+{table(["module", *head[1:]], rows)}
+
+## Making a task, in microseconds
+
+In a DAG of {TASKS} tasks of one kind, their arguments checked as they are made. The peers are `HttpOperator`
+and `HttpSensor`, which check none.
+
+{table(["task", *head[1:]], made)}
+
+Targets:
+
+{checks(targets)}
+"""
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0] if __doc__ else None)
+    parser.add_argument("--rounds", type=int, default=3, help="how often each is measured; medians are shown")
+    parser.add_argument("--room", choices=ROOMS, help=argparse.SUPPRESS)
+    parser.add_argument("--module", help=argparse.SUPPRESS)
+    parser.add_argument("--tasks", action="store_true", help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.module:
+        print(json.dumps(measure_import(arguments.room, arguments.module)))
+        return 0
+    if arguments.tasks:
+        print(json.dumps(measure_tasks(arguments.rounds)))
+        return 0
+    text = report(arguments.rounds)
+    RESULTS.write_text(text)
+    print(text)
+    return int(MISSED in text)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
