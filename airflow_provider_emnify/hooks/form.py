@@ -66,15 +66,15 @@ FIELDS: tuple[ConnectionField, ...] = (
         "rate_limit_store",
         "Rate limit store",
         "string",
-        "Who shares the rate limits: 'host' (all processes of this host, the default), 'memory' (this "
-        "process), or a Redis URL (all workers behind one address).",
+        "Who shares the rate limits: 'host' (all processes of one user of this host, the default), 'memory' "
+        "(one task alone), or a Redis URL (all workers behind one address).",
     ),
     ConnectionField(
         "token_cache",
         "Auth token cache",
         "string",
         "Who shares an auth token: 'task' (one authentication a task, the default) or 'host' (the tasks of "
-        "this host).",
+        "one user of this host).",
     ),
     ConnectionField(
         "task_share",

@@ -2,7 +2,7 @@
 
 Three stores: ``host`` (the default) is a SQLite file in the temporary directory, shared by all processes of
 this user on this host, since emnify counts by IP; ``redis://...`` is for workers on several hosts behind one
-address; ``memory`` is this process alone. A store that fails costs a warning and then the process counts in
+address; ``memory`` is this client alone. A store that fails costs a warning and then the process counts in
 memory until the store is well again: the limits are there to keep tasks going, not to stop them.
 
 See https://docs.emnify.com/developers/api-limits.

@@ -109,7 +109,7 @@ class Store:
 
 
 class MemoryStore(Store):
-    """In this process alone."""
+    """For one client alone; a process has one for each task, and a triggerer one for each connection."""
 
     def __init__(self, share: int = 1) -> None:
         self.share = share

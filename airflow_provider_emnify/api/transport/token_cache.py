@@ -65,6 +65,7 @@ class TokenCache:
         self._name = hashlib.sha256(identity.encode()).hexdigest()[:32]
         self._secret = f"{host}\n{json.dumps(credentials.secrets)}".encode()
         self._is_password = credentials.password is not None
+        self._has_failed = False
 
     @cached_property
     def _fernet(self) -> Fernet:
@@ -88,7 +89,7 @@ class TokenCache:
             try:
                 stack.enter_context(self._folder.lock(f"{self._name}.lock", _LOCK_WAIT))
             except OSError as error:
-                log.warning("The token cache cannot be used (%s); this task authenticates by itself", error)
+                self._warn(error)
             yield
 
     def load(self) -> Cached | None:
@@ -110,7 +111,12 @@ class TokenCache:
         try:
             self._folder.write(self._name, self._fernet.encrypt(said))
         except OSError as error:
-            log.warning("The auth token could not be left for other tasks: %s", error)
+            self._warn(error)
+
+    def _warn(self, error: OSError) -> None:
+        if not self._has_failed:
+            log.warning("The token cache cannot be used (%s); this task authenticates by itself", error)
+        self._has_failed = True
 
 
 class AcceptanceCache(TokenCache):

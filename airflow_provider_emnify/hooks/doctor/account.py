@@ -19,7 +19,7 @@ _CLOCK = 30.0  # seconds by which clocks may differ
 _NEARLY = 0.8  # share of a limit from which on it is worth a warning
 _SHARED_BY = {
     "host": "all processes of one user of this machine, no other container or host",
-    "memory": "this process alone",
+    "memory": "one task alone",
 }
 
 

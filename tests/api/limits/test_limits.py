@@ -232,6 +232,24 @@ def test_a_clock_that_was_set_back_does_not_stop_the_work(
     limits.close()
 
 
+def test_memory_is_one_client_s_alone() -> None:
+    day = (Limit("two a day", 2, 86_400.0, "address", path=re.compile(".*")),)
+    waits: list[float] = []
+
+    def stop(seconds: float) -> None:
+        waits.append(seconds)
+        raise InterruptedError
+
+    for _ in range(2):
+        limits = Limits("memory", limits=day, sleep=stop)
+        for _ in range(2):
+            limits.acquire("GET", LIST, host=HOST, organisation="acme")
+        assert waits == []
+    with pytest.raises(InterruptedError):
+        limits.acquire("GET", LIST, host=HOST, organisation="acme")
+    assert waits != []
+
+
 def test_a_store_that_fails_costs_a_warning_and_a_share(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
