@@ -42,6 +42,7 @@ bench: setup
 	.venv/bin/python benchmarks/waits.py
 	.venv/bin/python benchmarks/sync.py
 	.venv/bin/python benchmarks/rows.py
+	.venv/bin/python benchmarks/fleet.py
 
 airflow: setup
 	@.venv/bin/python dev/airflow_ui.py

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from airflow_provider_emnify.api.enums import DataStreamStatus, QuotaStatus, SimStatus
+from airflow_provider_emnify.api.enums import DataStreamStatus, EndpointStatus, QuotaStatus, SimStatus
 from airflow_provider_emnify.api.errors import (
     EmnifyAuthenticationError,
     EmnifyError,
@@ -27,7 +27,7 @@ log = one_line_log(__name__)
 
 Item = TypeVar("Item")
 Done = TypeVar("Done")
-Status = TypeVar("Status", SimStatus, QuotaStatus, DataStreamStatus)
+Status = TypeVar("Status", EndpointStatus, SimStatus, QuotaStatus, DataStreamStatus)
 
 CHUNK = 2000
 """Items that emnify takes in one bulk call."""

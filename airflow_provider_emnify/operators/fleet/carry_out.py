@@ -15,6 +15,7 @@ from airflow_provider_emnify.api import (
     SimStatus,
 )
 from airflow_provider_emnify.api.resources.bulk import CHUNK
+from airflow_provider_emnify.api.transport.answers import number, part
 from airflow_provider_emnify.arguments import shorten
 from airflow_provider_emnify.operators.fleet.device import Device, State
 from airflow_provider_emnify.operators.fleet.drift import DriftError, find_rows, left_to_do, mark, marks
@@ -268,8 +269,9 @@ def _note_created(batch: Sequence[Item], created: Rows) -> None:
     ids: dict[Any, int] = {}
     if len(created) == len(batch):  # in this order, unless they say more
         ids = {_name_of_new(item): int(row["id"]) for item, row in zip(batch, created, strict=True)}
-    for device in map(Device.of, created):
-        ids |= {device.sim_id: device.id, device.state["name"]: device.id}
+    for row in created:
+        names = (number(part(row, "sim"), "id"), row.get("name"))
+        ids |= {name: int(row["id"]) for name in names if isinstance(name, int | str)}
     for item in batch:
         if item.endpoint_id is None and (endpoint_id := ids.get(_name_of_new(item))) is not None:
             item.endpoint_id = endpoint_id

@@ -7,8 +7,9 @@ from sys import intern
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_emnify.api.enums import EndpointStatus, SimStatus
-from airflow_provider_emnify.api.resources.bulk import status_of
-from airflow_provider_emnify.api.transport.answers import number, part, parts
+from airflow_provider_emnify.api.errors import EmnifyServerError
+from airflow_provider_emnify.api.resources.bulk import read_ref, read_status
+from airflow_provider_emnify.api.transport.answers import part, parts
 from airflow_provider_emnify.operators.fleet.rows import IMEI_DIGITS, key_of
 
 if TYPE_CHECKING:
@@ -35,24 +36,28 @@ class Device:
 
     @classmethod
     def of(cls, row: Row) -> Device:
-        """Return the device that emnify's row shows."""
-        sim = part(row, "sim")
+        """Return the device that emnify's row shows.
+
+        :raises EmnifyServerError: when it does not say that; another attempt may get another answer.
+        """
+        sim, sim_id = part(row, "sim"), read_ref(row, "sim")
+        refs = ("ip_address_space", "service_profile", "tariff_profile")
         return cls(
             int(row["id"]),
-            number(sim, "id"),
+            sim_id,
             {
                 "id": int(row["id"]),
-                "name": row.get("name"),
-                "status": _name(EndpointStatus, status_of(row)),
-                "iccid": None if sim.get("iccid") is None else str(sim["iccid"]),
-                "sim_status": _name(SimStatus, status_of(sim)),
-                "imei": None if row.get("imei") is None else str(row["imei"]),
+                "name": _text(row, "name"),
+                "status": read_status(EndpointStatus, row).name.lower(),
+                "iccid": None if sim_id is None else _text(sim, "iccid"),
+                "sim_status": None if sim_id is None else sim_status_of(sim),
+                "imei": _text(row, "imei"),
                 "imei_lock": bool(row.get("imei_lock")),
-                "ip_address": row.get("ip_address"),
-                "ip_address_space_id": number(part(row, "ip_address_space"), "id"),
-                "service_profile_id": number(part(row, "service_profile"), "id"),
-                "tariff_profile_id": number(part(row, "tariff_profile"), "id"),
-                "tags": tuple(sorted(intern(str(tag.get("name"))) for tag in parts(row, "tag_assignments"))),
+                "ip_address": _text(row, "ip_address"),
+                **{f"{name}_id": read_ref(row, name) for name in refs},
+                "tags": tuple(
+                    sorted(intern(str(_text(tag, "name"))) for tag in parts(row, "tag_assignments"))
+                ),
             },
         )
 
@@ -62,9 +67,9 @@ class Device:
         return None if value is None else key_of(column, value)
 
 
-def sim_status_of(row: Row) -> str | None:
+def sim_status_of(row: Row) -> str:
     """Return the status of a SIM, as sources write it."""
-    return _name(SimStatus, status_of(row))
+    return read_status(SimStatus, row).name.lower()
 
 
 def is_so(field: str, state: Mapping[str, Any], wanted: Any) -> bool:
@@ -75,5 +80,10 @@ def is_so(field: str, state: Mapping[str, Any], wanted: Any) -> bool:
     return bool(there == wanted)
 
 
-def _name(statuses: type[EndpointStatus] | type[SimStatus], value: int | None) -> str | None:
-    return statuses(value).name.lower() if value in {int(status) for status in statuses} else None
+def _text(row: Row, name: str) -> str | None:
+    value = row.get(name)
+    if value is None or isinstance(value, str):
+        return value
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
+    raise EmnifyServerError(f"the {name} of {row.get('id')} is unusable: {value!r}")

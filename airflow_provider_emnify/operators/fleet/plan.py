@@ -8,6 +8,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_emnify.api.enums import SimStatus
+from airflow_provider_emnify.api.resources.bulk import read_ref
 from airflow_provider_emnify.api.resources.endpoint_body import is_deleted
 from airflow_provider_emnify.operators.fleet.device import Device, State, is_so, sim_status_of
 from airflow_provider_emnify.operators.fleet.rows import Refused, Wanted
@@ -314,8 +315,7 @@ def _free(sim: Row | None, iccid: str) -> Row:
     """
     if sim is None or sim_status_of(sim) == "deleted":
         raise ValueError(f"iccid: there is no SIM {iccid}")
-    holder = (sim.get("endpoint") or {}).get("id")
-    if holder is not None:
+    if (holder := read_ref(sim, "endpoint")) is not None:
         raise ValueError(f"iccid: SIM {iccid} is in endpoint {holder}")
     return sim
 

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from airflow_provider_emnify.api import EmnifyServerError
 from airflow_provider_emnify.operators.fleet.device import Device, is_so
 from airflow_provider_emnify.operators.fleet.rows import COLUMNS, Meaning, Wanted, check_columns, parse_iccid
 from tests.operators.fleet.worlds import TAGS, TODAY, carry_out, endpoint, iccid, imei, names_of, plan_of, sim
@@ -368,6 +369,33 @@ def test_no_row_breaks_a_plan(row: Any) -> None:
     for key in ("iccid", "imei", "id", "name"):
         plan = plan_of([row], [endpoint(7, sim(1))], [sim(2)], key=key)
         assert plan.rows == 1
+
+
+ODD: list[Any] = [{}, [], "x", 7, [None], [7], [{}], {"id": {}}, {"id": "x"}, {"id": 99}, True]
+FIELDS = (
+    "name",
+    "status",
+    "service_profile",
+    "tariff_profile",
+    "imei",
+    "ip_address",
+    "sim",
+    "tag_assignments",
+)
+
+
+@pytest.mark.parametrize("odd", ODD, ids=repr)
+@pytest.mark.parametrize("field", FIELDS)
+def test_a_row_of_emnify_that_is_odd_is_a_server_error_or_harmless(field: str, odd: Any) -> None:
+    row = endpoint(7, sim(1, "activated"), imei=imei(3), tags=("pump",))
+    plain, values = Device.of(row), {"sim": ("iccid", "sim_status"), "tag_assignments": ("tags",)}
+    try:
+        device = Device.of({**row, field: odd})
+    except EmnifyServerError:
+        return
+    for name, value in plain.state.items():
+        if name not in values.get(field, (field, f"{field}_id")):
+            assert device.state[name] == value
 
 
 def test_the_order_of_the_fleet_does_not_matter() -> None:
