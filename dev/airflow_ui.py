@@ -23,12 +23,13 @@ def main() -> int:
     try:
         with LocalAirflow(tell) as airflow:
             tell("starting the sandbox")
-            sandbox = LocalSandbox(airflow.processes, airflow.home, "--endpoints", "25", "--events", "100")
+            flags = ("--scenario", "idle-sims", "--events", "100")
+            sandbox = LocalSandbox(airflow.processes, airflow.home, *flags)
             airflow.start(sandbox.connection)
             airflow.wait_until_ready()
             tell(
                 f"\nAirflow:   {airflow.url}   username: {airflow.username}   password: {airflow.password}\n"
-                f"Sandbox:   {sandbox.url}   connection: emnify_default   controls: /_sandbox/paths\n"
+                f"Sandbox:   {sandbox.url}   connection: emnify_default   open it to control devices\n"
                 "\nCtrl-C ends both. Nothing is kept."
             )
             while True:

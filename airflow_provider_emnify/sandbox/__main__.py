@@ -11,15 +11,32 @@ import sys
 import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlencode
 
+from airflow_provider_emnify.sandbox.control.scenarios import SCENARIOS
 from airflow_provider_emnify.sandbox.sandbox import CREATE_ANSWERS, TOKEN_LIFE, Sandbox
 from airflow_provider_emnify.sandbox.world.accounts import TOKEN_FORMS, UNAUTHORIZED_FORMS
+from airflow_provider_emnify.sandbox.world.clock import event_date
 from airflow_provider_emnify.sandbox.world.state import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from airflow_provider_emnify.sandbox.control.log import Entry
+
+DEFAULT_PORT = 8100
 _LOG_SIZE = 10_000
+_EPILOG = """\
+scenarios:
+{scenarios}
+
+examples:
+  emnify-sandbox --scenario small               ten devices on port {port}
+  emnify-sandbox --endpoints 500 --no-limits    a fleet, as fast as it goes
+  emnify-sandbox --seed 7 --port 0 --ready-file sandbox.json    for a script: a free port, told in a file
+
+Faults, the clock and devices are controlled on its page and below /_sandbox/paths while it runs.
+"""
 _LAST_PORT = 65_535
 _DELAYS = {
     "--online-after": "a device is online",
@@ -50,6 +67,12 @@ def _seconds(text: str) -> float:
     return seconds
 
 
+def _token(text: str) -> str:
+    if not text.isascii() or not text.isprintable() or not text.strip():
+        raise argparse.ArgumentTypeError("an application token is of printable ASCII characters")
+    return text
+
+
 def _life(text: str) -> float:
     seconds = _seconds(text)
     if seconds == 0 or math.isinf(seconds):
@@ -58,12 +81,36 @@ def _life(text: str) -> float:
 
 
 def _parser() -> argparse.ArgumentParser:
+    scenarios = "\n".join(f"  {name:16} {scenario.about}" for name, scenario in SCENARIOS.items())
     parser = argparse.ArgumentParser(
         prog="emnify-sandbox",
         description="An emnify API to develop against, in memory, without SIMs or money.",
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+        epilog=_EPILOG.format(scenarios=scenarios, port=DEFAULT_PORT),
+        formatter_class=_Help,
     )
-    add = parser.add_argument
+    _add_server(parser.add_argument_group("server").add_argument)
+    _add_contents(parser.add_argument_group("what is there").add_argument)
+    _add_behaviour(parser.add_argument_group("how it behaves").add_argument)
+    return parser
+
+
+class _Help(argparse.ArgumentDefaultsHelpFormatter, argparse.RawDescriptionHelpFormatter):
+    """Says defaults, and leaves the end as it is written."""
+
+    def _get_help_string(self, action: argparse.Action) -> str | None:
+        if not action.default:
+            return action.help
+        return super()._get_help_string(action)
+
+
+def _add_server(add: Callable[..., object]) -> None:
+    add(
+        "--port",
+        type=_number(0, _LAST_PORT),
+        metavar="N",
+        default=DEFAULT_PORT,
+        help="port to listen on; 0: a free one",
+    )
     add("--host", default="127.0.0.1", help="address to listen on")
     add(
         "--allow-host",
@@ -73,20 +120,46 @@ def _parser() -> argparse.ArgumentParser:
         metavar="NAME",
         help="another name under which it is controlled, for example its container's; may be repeated",
     )
-    add("--port", type=_number(0, _LAST_PORT), default=0, help="port to listen on; 0: a free one")
-    add("--endpoints", type=_number(0), default=0, help="endpoints to start with, all online")
-    add("--spare-sims", type=_number(0), default=100, help="free SIMs to start with")
-    add("--events", type=_number(0), default=0, help="events of the last 29 days to start with")
-    add("--euiccs", type=_number(0), default=0, help="eUICCs to start with")
+    add("--quiet", action="store_true", help="print no line for each request")
+    add(
+        "--ready-file",
+        type=Path,
+        metavar="FILE",
+        help="write url, application_token, connection and pid to this file as JSON",
+    )
+
+
+def _add_contents(add: Callable[..., object]) -> None:
+    add("--scenario", choices=SCENARIOS, help="a sandbox to begin with; other options win")
+    add("--endpoints", type=_number(0), metavar="N", default=0, help="endpoints to start with, all online")
+    add("--spare-sims", type=_number(0), metavar="N", default=100, help="free SIMs to start with")
+    add("--events", type=_number(0), metavar="N", default=0, help="events of the last 29 days to start with")
+    add("--euiccs", type=_number(0), metavar="N", default=0, help="eUICCs to start with")
+    add("--seed", type=_number(0), metavar="N", help="the same seed, the same ids and application token")
+    add("--application-token", type=_token, metavar="TOKEN", help="the application token that is accepted")
+
+
+def _add_behaviour(add: Callable[..., object]) -> None:
     add("--no-limits", action="store_true", help="switch the documented rate limits off")
     add("--retry-after", action="store_true", help="send Retry-After with a 429")
-    add("--token-life", type=_life, default=TOKEN_LIFE, help="life of an auth token in seconds")
+    add(
+        "--token-life",
+        type=_life,
+        metavar="SECONDS",
+        default=TOKEN_LIFE,
+        help="life of an auth token in seconds",
+    )
     add("--token-form", choices=TOKEN_FORMS, default="jwt", help="form of the auth tokens")
     add("--unauthorized", choices=UNAUTHORIZED_FORMS, default="gateway", help="form of a 401")
     for option, what in _DELAYS.items():
         default = getattr(Settings, option.removeprefix("--").replace("-", "_"))
-        add(option, type=_seconds, default=default, help=f"seconds until {what}")
-    add("--activate-users-after", type=_seconds, help="seconds until a new user is active; never without it")
+        add(option, type=_seconds, metavar="SECONDS", default=default, help=f"seconds until {what}")
+    add(
+        "--activate-users-after",
+        type=_seconds,
+        metavar="SECONDS",
+        help="seconds until a new user is active; never without it",
+    )
     add(
         "--create-answer",
         choices=CREATE_ANSWERS,
@@ -96,13 +169,16 @@ def _parser() -> argparse.ArgumentParser:
     add("--factory-test-mode", action="store_true", help="activated SIMs go into factory test first")
     add("--mfa", action="store_true", help="ask the user for a second factor")
     add("--quirks", action="store_true", help="send every second event in the other recorded form")
-    add("--seed", type=_number(0), default=0, help="seed of everything random")
-    add(
-        "--ready-file",
-        type=Path,
-        help="write url, application_token, connection and pid to this file as JSON",
-    )
-    return parser
+
+
+def _options(argv: Sequence[str] | None) -> argparse.Namespace:
+    """Parse arguments; what a scenario sets is the default of what is not given."""
+    parser = _parser()
+    options = parser.parse_args(argv)
+    if options.scenario is None:
+        return options
+    parser.set_defaults(**SCENARIOS[options.scenario].settings)
+    return parser.parse_args(argv)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -111,10 +187,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     :param argv: Arguments; those of the process by default.
     :return: 0, or 1 if the sandbox could not be started.
     """
-    options = _parser().parse_args(argv)
+    options = _options(argv)
     settings = vars(options)
     ready_file: Path | None = settings.pop("ready_file")
+    scenario, quiet = settings.pop("scenario"), settings.pop("quiet")
     sandbox = Sandbox(limits=not settings.pop("no_limits"), log_size=_LOG_SIZE, **settings)
+    if scenario is not None:
+        SCENARIOS[scenario].begin(sandbox)
+    if not quiet:
+        sandbox.watch_requests(_tell)
     ended = threading.Event()
     written: Path | None = None
     before = {
@@ -126,14 +207,17 @@ def main(argv: Sequence[str] | None = None) -> int:
         except ImportError as error:
             return _fail(f"{error.name} is missing: pip install 'airflow-provider-emnify[sandbox]'")
         except OSError as error:
-            return _fail(f"cannot listen on {options.host} port {options.port}: {error.strerror or error}")
+            why = error.strerror or error
+            return _fail(
+                f"cannot listen on {options.host} port {options.port}: {why}; --port 0 takes a free one"
+            )
         if ready_file is not None:
             try:
                 written = _write(ready_file, sandbox)
             except OSError as error:
                 return _fail(f"cannot write {ready_file}: {error.strerror or error}")
         _say(
-            f"emnify sandbox on {sandbox.url}",
+            f"emnify sandbox on {sandbox.url} (open it in a browser to see and control it)",
             f"application token: {sandbox.application_token}",
             f"user: {sandbox.username}, password: {sandbox.password}",
             f"export AIRFLOW_CONN_EMNIFY_DEFAULT='{sandbox.airflow_connection}'",
@@ -147,6 +231,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         for number, handler in before.items():
             signal.signal(number, handler)
     return 0
+
+
+def _tell(entry: Entry) -> None:
+    """Print what was asked and how it was answered, in one line."""
+    query = f"?{urlencode(entry.query)}" if entry.query else ""
+    status, took = entry.status or "no answer", (entry.seconds or 0) * 1000
+    _say(f"{event_date(entry.at)[11:19]} {entry.method} {entry.path}{query} {status} {took:.0f} ms")
 
 
 def _write(path: Path, sandbox: Sandbox) -> Path:

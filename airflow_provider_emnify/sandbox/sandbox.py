@@ -15,11 +15,11 @@ from airflow_provider_emnify.sandbox.http.server import Server
 from airflow_provider_emnify.sandbox.world.accounts import Accounts, TokenForm, UnauthorizedForm
 from airflow_provider_emnify.sandbox.world.clock import Clock
 from airflow_provider_emnify.sandbox.world.populate import populate
-from airflow_provider_emnify.sandbox.world.state import Settings, State
+from airflow_provider_emnify.sandbox.world.state import Settings, State, sha1
 
 if TYPE_CHECKING:
     from collections import Counter
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
     from types import TracebackType
 
     from airflow_provider_emnify.sandbox.http.callbacks import Delivery
@@ -79,7 +79,9 @@ class Sandbox(Controls):
     :param create_answer: What the creation of an endpoint answers: ``body`` (201 and the endpoint),
         ``location`` (201, empty, the id in the header only) or ``ok`` (200 and the endpoint).
     :param quirks: Every second event comes in the other form that has been recorded of emnify.
-    :param seed: Seed of everything random but secrets.
+    :param application_token: An application token that is accepted; at random, or by the seed, by default.
+    :param seed: Seed of everything random: the same seed, the same ids and application token. Without one,
+        ids are those of seed 0, and the token is another each time.
     :param start: Time to start at, in seconds since 1970; now by default.
     :param host: Address to listen on.
     :param allow_hosts: Other names under which it is controlled and serves the API, for example that of its
@@ -113,7 +115,8 @@ class Sandbox(Controls):
         activate_users_after: float | None = None,
         create_answer: str = "body",
         quirks: bool = False,
-        seed: int = 0,
+        application_token: str | None = None,
+        seed: int | None = None,
         start: float | None = None,
         host: str = "127.0.0.1",
         allow_hosts: Iterable[str] = (),
@@ -138,11 +141,11 @@ class Sandbox(Controls):
             activate_users_after=activate_users_after,
             create_answer=create_answer,
             quirks=quirks,
-            seed=seed,
+            seed=seed or 0,
         )
         _check(settings, token_life)
         self.clock = Clock(start)
-        self.faults = Faults(seed)
+        self.faults = Faults(seed or 0)
         self.username = username
         self.password = password
         state = State(settings, self.clock)
@@ -151,7 +154,9 @@ class Sandbox(Controls):
         self.accounts = Accounts(
             state, token_life=token_life, token_form=token_form, unauthorized=unauthorized
         )
-        self._token = self.accounts.add_application_token("Sandbox")
+        if application_token is None and seed is not None:
+            application_token = f"sandbox-application-token-{sha1(f'seed {seed}')}"
+        self._token = self.accounts.add_application_token("Sandbox", token=application_token)
         if isinstance(limits, bool):
             limits = DOCUMENTED if limits else ()
         self._log = Log(log_size)
@@ -176,6 +181,7 @@ class Sandbox(Controls):
 
         self._server = Server(self._host, self._port)
         self._port = self._server.port
+        self._engine.connection = self.airflow_connection
         self._engine.state.outbox.start(self._engine.settle)
         hosts = LOOPBACK | self._allow_hosts if self._host in LOOPBACK else None
         controls = hosts_of(self._host) | self._allow_hosts
@@ -222,6 +228,10 @@ class Sandbox(Controls):
     def counts(self) -> Counter[str]:
         """Number of requests by ``METHOD /path/template``."""
         return self._log.counts
+
+    def watch_requests(self, listener: Callable[[Entry], object]) -> None:
+        """Let ``listener`` be called with each request once it is answered."""
+        self._log.tell = listener
 
     @property
     def peaks(self) -> Counter[str]:

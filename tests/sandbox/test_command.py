@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -11,13 +12,15 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import requests
 
-from airflow_provider_emnify.sandbox.__main__ import main
+from airflow_provider_emnify.api.enums import Connectivity
+from airflow_provider_emnify.sandbox import Sandbox
+from airflow_provider_emnify.sandbox.__main__ import DEFAULT_PORT, _options, main
+from airflow_provider_emnify.sandbox.control.scenarios import SCENARIOS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from airflow_provider_emnify.sandbox import Sandbox
     from tests.sandbox.support import Api
 
 COMMAND = [sys.executable, "-m", "airflow_provider_emnify.sandbox"]
@@ -30,7 +33,7 @@ def ready(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def process(ready: Path) -> Iterator[subprocess.Popen[str]]:
-    command = [*COMMAND, "--endpoints", "3", "--no-limits", "--ready-file", str(ready)]
+    command = [*COMMAND, "--port", "0", "--endpoints", "3", "--no-limits", "--ready-file", str(ready)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         yield process
         process.kill()
@@ -49,11 +52,16 @@ def test_the_command_serves_until_it_is_told_to_end(
         "auth_token"
     ]
     headers = {"Authorization": f"Bearer {token}"}
-    answers = [requests.get(f"{told['url']}/api/v1/endpoint", headers=headers, timeout=10) for _ in range(20)]
+    answers = [
+        requests.get(f"{told['url']}/api/v1/endpoint?page=1", headers=headers, timeout=10) for _ in range(20)
+    ]
     assert {(answer.status_code, len(answer.json())) for answer in answers} == {(200, 3)}
     process.send_signal(number)
-    _, errors = process.communicate(timeout=10)
+    answered, errors = process.communicate(timeout=10)
     assert (process.returncode, errors) == (0, "")
+    lines = answered.splitlines()
+    assert len(lines) == 21
+    assert re.fullmatch(r"\d\d:\d\d:\d\d GET /api/v1/endpoint\?page=1 200 \d+ ms", lines[-1])
     assert f"export AIRFLOW_CONN_EMNIFY_DEFAULT='{told['connection']}'\n" in said
     assert not ready.exists()
 
@@ -67,6 +75,8 @@ def test_the_command_serves_until_it_is_told_to_end(
         (["--token-life", "0"], "more than 0 seconds"),
         (["--online-after", "soon"], "'soon' is no number of seconds"),
         (["--create-answer", "mail"], "invalid choice"),
+        (["--scenario", "large"], "invalid choice"),
+        (["--application-token", "ü"], "an application token is of printable ASCII characters"),
     ],
 )
 def test_bad_arguments_are_named(
@@ -88,8 +98,73 @@ def test_a_ready_file_that_cannot_be_written_is_named(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = tmp_path / "nowhere" / "ready.json"
-    assert main(["--ready-file", str(path)]) == 1
+    assert main(["--port", "0", "--ready-file", str(path)]) == 1
     assert capsys.readouterr().err.startswith(f"emnify-sandbox: cannot write {path}: ")
+
+
+def test_the_help_names_every_option_and_scenario(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["--help"])
+    assert ended.value.code == 0
+    said = capsys.readouterr().out
+    assert all(f"  {name} " in said and scenario.about in said for name, scenario in SCENARIOS.items())
+    assert "default: None" not in said
+    assert "default: False" not in said
+
+
+def test_what_is_given_goes_before_what_a_scenario_sets() -> None:
+    assert _options(["--scenario", "small"]).endpoints == 10
+    options = _options(["--events", "7", "--scenario", "small"])
+    assert (options.endpoints, options.events, options.port) == (10, 7, DEFAULT_PORT)
+    assert _options([]).endpoints == 0
+
+
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_a_scenario_is_what_its_name_says(name: str) -> None:
+    scenario = SCENARIOS[name]
+    sandbox = Sandbox(**scenario.settings)
+    scenario.begin(sandbox)
+    endpoints, sims = sandbox.state.endpoints.values(), sandbox.state.sims
+    expected = {
+        "small": len(endpoints) == 10,
+        "fleet-10k": len(endpoints) == 10_000,
+        "flaky": len(sandbox.faults) == 3,
+        "blocked-devices": sum(endpoint.blocked for endpoint in endpoints) == 5,
+        "idle-sims": sum(
+            sims[endpoint.sim_id or 0].status == 1 and endpoint.connectivity is Connectivity.OFFLINE
+            for endpoint in endpoints
+        )
+        == 16,
+        "esim": len(sandbox.state.euiccs) == 10,
+    }
+    assert expected[name]
+
+
+def test_the_same_seed_gives_the_same_ids_and_token() -> None:
+    def facts(seed: int | None) -> tuple[Any, ...]:
+        sandbox = Sandbox(3, events=5, euiccs=1, seed=seed)
+        endpoints = [event.endpoint and event.endpoint["id"] for event in sandbox.state.events.values()]
+        return (
+            sandbox.application_token,
+            sandbox.state.lookups.euicc_actions,
+            endpoints,
+            sandbox.state.new_uuid(),
+        )
+
+    assert facts(7) == facts(7)
+    assert facts(7)[0] != facts(8)[0]
+    assert facts(7)[1:] != facts(8)[1:]
+    assert facts(None)[0] != facts(None)[0]
+    assert facts(None)[1:] == facts(0)[1:]
+
+
+def test_the_application_token_can_be_chosen(
+    make_sandbox: Callable[..., Sandbox], connect: Callable[..., Api]
+) -> None:
+    sandbox = make_sandbox(application_token="mine")
+    assert sandbox.application_token == "mine"
+    assert connect(sandbox, {"application_token": "mine"}).get("/api/v1/endpoint").status_code == 200
+    assert "mine" in sandbox.secrets
 
 
 def control(sandbox: Sandbox, method: str, path: str, body: Any = None) -> requests.Response:

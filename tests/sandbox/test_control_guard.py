@@ -20,6 +20,8 @@ PATHS = [
     ("DELETE", "/_sandbox/faults"),
     ("POST", "/_sandbox/tokens/revoke"),
     ("GET", "/_sandbox/paths"),
+    ("GET", "/_sandbox/overview"),
+    ("GET", "/"),
 ]
 FOREIGN = [
     {"Host": "evil.example"},

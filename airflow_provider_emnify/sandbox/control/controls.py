@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from airflow_provider_emnify.api.enums import EventSeverity, EventType
 from airflow_provider_emnify.sandbox import callbacks
 from airflow_provider_emnify.sandbox.world import devices, esims, provisioning, quotas
 from airflow_provider_emnify.sandbox.world.state import ORGANISATION_ID
@@ -83,6 +84,24 @@ class Controls:
             return callbacks.device_sends(
                 state, state.endpoints[endpoint_id], text, self._engine.clock.time(), dest_address
             )
+
+    def raise_event(
+        self,
+        endpoint_id: int | None = None,
+        description: str = "Raised by hand.",
+        kind: EventType = EventType.GENERIC,
+        severity: EventSeverity = EventSeverity.INFO,
+    ) -> int:
+        """Raise an event, of an endpoint or of none, and return its id.
+
+        :param kind: Number of the event type.
+        :param severity: 0 Info, 1 Warn or 2 Critical.
+        """
+        with self._engine.lock:
+            state, now = self.state, self._engine.clock.time()
+            endpoint = None if endpoint_id is None else state.endpoints[endpoint_id]
+            severity, kind = EventSeverity(severity), EventType(kind)
+            return state.emit(kind, description, now, endpoint=endpoint, severity=severity).id
 
     def consume(self, endpoint_id: int, volume: float, kind: quotas.Kind = "data") -> float:
         """Use some of an endpoint's quota, in MB or SMS, and return what is left.

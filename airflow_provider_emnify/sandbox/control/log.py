@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 HIDDEN = "***"
 _SECRET_HEADERS = frozenset({"authorization", "cookie", "proxy-authorization"})
@@ -50,6 +50,8 @@ class Entry:
     body: Any
     at: float
     status: int | None = None
+    seconds: float | None = None
+    """How long it took."""
 
     @property
     def key(self) -> str:
@@ -70,6 +72,8 @@ class Log:
         self.peaks: Counter[str] = Counter()
         """The most requests of each operation that were under way at the same time."""
         self._under_way: Counter[str] = Counter()
+        self.tell: Callable[[Entry], object] | None = None
+        """Called with each request once it is answered."""
 
     def begin(self, entry: Entry) -> None:
         """Record a request that has come in."""
@@ -78,12 +82,14 @@ class Log:
         self._under_way[entry.key] += 1
         self.peaks[entry.key] = max(self.peaks[entry.key], self._under_way[entry.key])
 
-    def end(self, entry: Entry, status: int | None) -> None:
+    def end(self, entry: Entry, status: int | None, seconds: float) -> None:
         """Record how a request was answered."""
-        entry.status = status
+        entry.status, entry.seconds = status, seconds
         self._under_way[entry.key] -= 1
         if status is not None:
             self.statuses[status] += 1
+        if self.tell is not None:
+            self.tell(entry)
 
 
 def without_secrets(value: Any) -> Any:

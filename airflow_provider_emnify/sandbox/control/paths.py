@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
+from itertools import islice
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
 
+from airflow_provider_emnify.api.enums import EventSeverity, EventType
 from airflow_provider_emnify.sandbox.callbacks import LONGEST_TEXT
 from airflow_provider_emnify.sandbox.control.controls import Controls
 from airflow_provider_emnify.sandbox.http.answers import Answer, ApiError
@@ -22,12 +26,16 @@ from airflow_provider_emnify.sandbox.http.fields import (
     validate,
 )
 from airflow_provider_emnify.sandbox.http.routing import Router
+from airflow_provider_emnify.sandbox.world import devices
+from airflow_provider_emnify.sandbox.world.clock import event_date
 from airflow_provider_emnify.sandbox.world.outcomes import ATTACHMENT_FAILURES, KINDS
 
 if TYPE_CHECKING:
+    from airflow_provider_emnify.sandbox.control.log import Entry
     from airflow_provider_emnify.sandbox.http.engine import Engine
 
 PREFIX = "/_sandbox/"
+_SHOWN = 25
 _Handler = Callable[..., Any]
 
 
@@ -125,6 +133,37 @@ def _counts(engine: Engine) -> Any:
         "authentications": log.counts["POST /api/v1/authenticate"],
         "failures": [repr(failure) for failure in engine.failures],
     }
+
+
+@_controls("GET", "overview")
+def _overview(engine: Engine) -> Any:
+    """Tell what the page shows: fleet, limits, the last requests, the connection."""
+    with engine.lock:
+        state, log, now = engine.settle(), engine.log, engine.clock.time()
+        endpoints = state.endpoints.values()
+        fleet: dict[str, Counter[str]] = {
+            "devices": Counter(devices.connectivity(endpoint).value for endpoint in endpoints),
+            "endpoints": Counter(endpoint.status.label for endpoint in endpoints),
+            "SIMs": Counter(sim.status.label for sim in state.sims.values()),
+        }
+        return {
+            "time": event_date(now),
+            "fleet": fleet,
+            "first": next(iter(state.endpoints), None),
+            "limits": engine.limiter.usage(now),
+            "last": [_told(entry) for entry in islice(reversed(log.entries), _SHOWN)],
+            "requests": log.counts.total(),
+            "authentications": log.counts["POST /api/v1/authenticate"],
+            "faults": len(engine.faults),
+            "connection": engine.connection,
+        }
+
+
+def _told(entry: Entry) -> dict[str, Any]:
+    took = None if entry.seconds is None else round(entry.seconds * 1000, 1)
+    query = f"?{urlencode(entry.query)}" if entry.query else ""
+    at, path = event_date(entry.at)[11:19], entry.path + query
+    return {"at": at, "method": entry.method, "path": path, "status": entry.status, "milliseconds": took}
 
 
 @_controls("GET", "log")
@@ -236,6 +275,14 @@ _acts(
     Controls.send_sms,
     text=text(required=True, shortest=1, longest=LONGEST_TEXT),
     dest_address=text(shortest=1),
+)
+_acts(
+    "events",
+    Controls.raise_event,
+    endpoint_id=integer(),
+    description=text(shortest=1),
+    kind=one_of(*map(int, EventType)),
+    severity=one_of(*map(int, EventSeverity)),
 )
 _acts(
     "sim_batches",

@@ -8,6 +8,7 @@ import ipaddress
 import json
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from email.utils import formatdate
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -22,6 +23,11 @@ Send = Callable[[Message], Awaitable[None]]
 Asgi = Callable[[Message, Receive, Send], Awaitable[None]]
 
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+_PAGE = Path(__file__).parent.parent / "page" / "index.html"
+_PAGE_HEADERS = {
+    "content-security-policy": "default-src 'self' 'unsafe-inline' data:; frame-ancestors 'none'",
+    "cache-control": "no-store",
+}
 _ANY = frozenset({"0.0.0.0", "::", ""})  # noqa: S104 - addresses that mean each of a machine's
 
 
@@ -170,19 +176,23 @@ def build_app(
     hosts: frozenset[str] | None = LOOPBACK,
     control_hosts: frozenset[str] = LOOPBACK,
 ) -> Asgi:
-    """Return the application: the control paths below ``/_sandbox``, and the API everywhere else.
+    """Return the application: a page at ``/``, the control paths below ``/_sandbox``, the API elsewhere.
 
     :param hosts: The host names under which the API is served; None: any.
     :param control_hosts: The host names under which the sandbox is controlled; an IP address always is one,
         since no page of another site can have it as its name.
     """
     controls, api = ControlPaths(engine), Api(engine, transports, hosts)
+    page = _PAGE.read_bytes()
 
     async def app(scope: Message, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or not scope["path"].startswith(PREFIX):
+        is_page = scope["path"] == "/" if scope["type"] == "http" else False
+        if scope["type"] != "http" or not (is_page or scope["path"].startswith(PREFIX)):
             await api(scope, receive, send)
         elif (refusal := _refusal(_headers(scope), control_hosts)) is not None:
             await _send(send, Answer(403, {"detail": refusal}))
+        elif is_page:
+            await _send(send, Answer(200, page, _PAGE_HEADERS))
         else:
             request = await _request(scope, receive)
             await _send(send, controls.answer(request.method, request.raw_path, request.content))

@@ -6,6 +6,7 @@ import json
 import logging
 import math
 import threading
+import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -52,6 +53,7 @@ class Visit:
     path: dict[str, str] = field(default_factory=dict)
     fault: Fault | None = None
     answer: Answer | None = None
+    began: float = field(default_factory=time.perf_counter)
 
 
 class Engine:
@@ -81,6 +83,8 @@ class Engine:
         self.lock = threading.RLock()
         self.failures: list[BaseException] = []
         """Errors of the sandbox itself; each was answered with 500."""
+        self.connection = ""
+        """An Airflow connection to the sandbox, once it serves."""
 
     def settle(self) -> State:
         """Let everything happen that is due, and return the state."""
@@ -150,7 +154,7 @@ class Engine:
     def leave(self, visit: Visit, status: int | None) -> None:
         """Record the end of a request."""
         with self.lock:
-            self.log.end(visit.entry, status)
+            self.log.end(visit.entry, status, time.perf_counter() - visit.began)
 
     def _act(self, visit: Visit, now: float) -> Answer:
         request, template = visit.request, visit.entry.template

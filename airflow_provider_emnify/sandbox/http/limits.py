@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections import deque
 from dataclasses import dataclass
@@ -72,6 +73,10 @@ class _Window:
     def take(self, now: float) -> None:
         self._taken.append(now)
 
+    def used(self, now: float) -> int:
+        self.wait(now)
+        return len(self._taken)
+
 
 class _Bucket:
     def __init__(self, limit: Limit, size: int) -> None:
@@ -89,6 +94,10 @@ class _Bucket:
     def take(self, now: float) -> None:
         self._at = now
         self._tokens -= 1
+
+    def used(self, now: float) -> int:
+        self.wait(now)
+        return math.ceil(self._size - self._tokens)
 
 
 class Limiter:
@@ -120,6 +129,21 @@ class Limiter:
         for _, counter in counters:
             counter.take(now)
         return None
+
+    def usage(self, now: float) -> list[dict[str, object]]:
+        """Tell how much of each limit is used at the moment, by whoever has used the most of it."""
+        used: dict[str, int] = {}
+        for (name, _), counter in self._counters.items():
+            used[name] = max(used.get(name, 0), counter.used(now))
+        return [
+            {
+                "name": limit.name,
+                "used": used.get(limit.name, 0),
+                "amount": limit.burst or limit.amount,
+                "seconds": limit.seconds,
+            }
+            for limit in self.limits
+        ]
 
     def _counter(self, limit: Limit, who: str) -> _Window | _Bucket:
         key = (limit.name, who)

@@ -102,19 +102,19 @@ class Accounts:
     # -- tokens ---------------------------------------------------------------------------------------
 
     def add_application_token(
-        self, description: str, organisation_id: int = ORGANISATION_ID
+        self, description: str, organisation_id: int = ORGANISATION_ID, token: str | None = None
     ) -> ApplicationToken:
-        """Create an application token."""
-        token = ApplicationToken(
+        """Create an application token, at random unless it is told."""
+        added = ApplicationToken(
             self.state.next_id("application token"),
-            f"sandbox-application-token-{secrets.token_hex(24)}",
+            token or f"sandbox-application-token-{secrets.token_hex(24)}",
             description,
             self.state.clock.time(),
             organisation_id,
         )
-        self.state.application_tokens[token.id] = token
-        self._applications[token.token] = token
-        return token
+        self.state.application_tokens[added.id] = added
+        self._applications[added.token] = added
+        return added
 
     def issue(self, identity: Identity, now: float) -> str:
         """Issue an auth token."""
