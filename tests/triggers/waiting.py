@@ -39,8 +39,15 @@ async def join(ids: Any, *, interval: float = 0.02, left: float = 20.0, **option
     return await poller_for("emnify_default", wait).join(wait, interval, time.time() + left)
 
 
+def move_clock(seconds: float) -> None:
+    """Have the running event loop's clock go forward: what waits for that time is due at once."""
+    loop = asyncio.get_running_loop()
+    before = loop.time
+    loop.time = lambda: before() + seconds  # type: ignore[method-assign]
+
+
 async def until(happened: Callable[[], bool]) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while not happened():  # noqa: ASYNC110 - what happens, happens in another thread
             await asyncio.sleep(0.005)
 

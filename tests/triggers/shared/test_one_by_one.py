@@ -12,7 +12,7 @@ import pytest
 from airflow_provider_emnify.api.waits.wait import Wait
 from airflow_provider_emnify.triggers.shared.poller import poller_for
 from tests.fleets import ids_of, offline
-from tests.triggers.waiting import join, run, until
+from tests.triggers.waiting import join, move_clock, run, until
 
 if TYPE_CHECKING:
     from airflow_provider_emnify.sandbox import Sandbox
@@ -109,13 +109,17 @@ def test_an_outage_is_not_asked_about_for_each_id(fleet: Sandbox) -> None:
 
     async def test() -> None:
         waits = [asyncio.create_task(online(key, interval=30)) for key in ids_of(fleet)]
+        await asyncio.sleep(0)
+        move_clock(1)  # those that join are gathered for so long
         await until(lambda: fleet.counts[GET] >= 2)
-        await asyncio.sleep(0.2)
+        for asked, pause in ((4, 33), (5, 66)):  # each round begins when the one before is over
+            move_clock(pause)
+            await until(lambda asked=asked: fleet.counts[GET] >= asked)  # type: ignore[misc]
         for wait in waits:
             wait.cancel()
 
-    run(test)
-    assert fleet.counts[GET] == 2
+    asyncio.run(test())
+    assert fleet.counts[GET] <= 6
 
 
 def test_a_lack_of_permission_is_asked_about_once(fleet: Sandbox) -> None:
