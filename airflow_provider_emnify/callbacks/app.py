@@ -106,7 +106,10 @@ class Callbacks:
 
     async def stream(self, request: Any) -> Any:
         """Take a record of a data stream, or a list of them."""
-        given = request.path_params["secret"]
+        given, scope = request.path_params["secret"], request.scope
+        # Access logs show the path when the answer is sent: the server's, and Airflow's own.
+        scope["path"] = scope["path"].removesuffix(given) + "***"
+        scope["raw_path"] = scope["path"].encode()
         return await self._take(
             request, STREAM_SECRET, partial(is_one_of, given), LARGEST_STREAM, parse_records
         )
@@ -220,9 +223,11 @@ def build_app(settings: CallbackSettings) -> Any:
     from starlette.routing import Route
 
     callbacks = Callbacks(settings, Keeper(settings.path))
-    return Starlette(
+    app = Starlette(
         routes=[
             Route("/{conn_id}/sms", callbacks.sms, methods=["POST", "PATCH"]),
-            Route("/{conn_id}/stream/{secret}", callbacks.stream, methods=["POST"]),
+            Route("/{conn_id}/stream/{secret:path}", callbacks.stream, methods=["POST"]),
         ]
     )
+    app.router.redirect_slashes = False
+    return app

@@ -7,6 +7,7 @@ they are switched on, in the API server.
 from __future__ import annotations
 
 import logging
+from functools import cache
 from importlib.util import find_spec
 from typing import Any
 
@@ -34,10 +35,16 @@ class EmnifyPlugin(AirflowPlugin):
 
     @property
     def flask_blueprints(self) -> list[Any]:  # type: ignore[override]
-        """None. Airflow 2 asks for it in its web server, once, which is where it is told."""
+        """None. Airflow 2 asks for it in its web server, which is where it is told."""
         if find_spec("airflow.sdk") is None and conf.get("emnify", "callbacks", fallback="").strip():
-            logger.warning(
-                "[emnify] callbacks is set, but Airflow 2 has no server that could take emnify's callbacks: "
-                "nothing is served. They need Airflow 3; sensors and syncs work without them"
-            )
+            _tell_airflow_2()
         return []
+
+
+@cache
+def _tell_airflow_2() -> None:
+    """Say, once in a process, that Airflow 2 takes no callbacks."""
+    logger.warning(
+        "[emnify] callbacks is set, but Airflow 2 has no server that could take emnify's callbacks: nothing "
+        "is served. They need Airflow 3; sensors and syncs work without them"
+    )

@@ -66,6 +66,7 @@ class Door:
 
     app: Any
     sent: list[Any] = field(default_factory=list)
+    scope: dict[str, Any] = field(default_factory=dict)
 
     def send(
         self,
@@ -102,6 +103,7 @@ class Door:
             ],
         }
         answer = Answer(0, None, {})
+        self.scope = scope
         taken = bytearray()
 
         async def receive() -> dict[str, Any]:

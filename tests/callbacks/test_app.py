@@ -146,6 +146,16 @@ def test_a_data_stream_is_known_by_the_secret_in_its_path(door: Door) -> None:
     assert kept("usage")[0]["volume"] == {"total": 1.5, "rx": 0.5, "tx": 1.0}
 
 
+@pytest.mark.parametrize("secret", ["part-of-the-path", "with/a/slash", "ä secret", "guessed"])
+def test_a_secret_in_a_path_is_in_no_access_log(
+    door: Door, connection: Callable[..., None], secret: str
+) -> None:
+    connection(stream_secret=["part-of-the-path", "with/a/slash", "ä secret"])
+    assert door.stream(event(), secret=secret).status == (401 if secret == "guessed" else 200)
+    assert door.scope["path"] == "/emnify_default/stream/***", "what servers log once the answer is sent"
+    assert secret not in str(door.scope["raw_path"])
+
+
 def test_a_connection_that_is_not_named_is_not_served(door: Door) -> None:
     assert door.send("POST", "/other/sms", sms(), token=signed()).status == 404
     assert door.send("POST", "/other/stream/x", event()).status == 404

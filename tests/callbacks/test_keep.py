@@ -319,7 +319,7 @@ def test_the_outcomes_are_counted(door: Door, monkeypatch: pytest.MonkeyPatch) -
     door.sms(sms())
     door.sms(b"{")
     door.stream(event(), secret="guessed")
-    assert counted == [
+    assert [name for name in counted if name.startswith("emnify.")] == [
         "emnify.callbacks.sms.event",
         "emnify.callbacks.sms.repeated",
         "emnify.callbacks.400",

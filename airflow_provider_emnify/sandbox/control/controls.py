@@ -111,12 +111,12 @@ class Controls:
         if not volume >= 0:
             raise ValueError(f"volume must not be negative, but is {volume!r}")
         with self._engine.lock:
-            state = self.state
+            state, now = self.state, self._engine.clock.time()
+            endpoint = state.endpoints[endpoint_id]
+            left = quotas.consume(state, endpoint, kind, volume, now)
             if kind == "data":
-                callbacks.use_data(state, state.endpoints[endpoint_id], volume, self._engine.clock.time())
-            return quotas.consume(
-                state, state.endpoints[endpoint_id], kind, volume, self._engine.clock.time()
-            )
+                callbacks.use_data(state, endpoint, volume, now)
+            return left
 
     def add_batch(
         self, bic: str, quantity: int = 10, *, registrable: bool = True, registered: bool = False
