@@ -62,6 +62,10 @@ def tag(ids: list[int]) -> EmnifyBaseOperator:
     return EmnifyAddTagsOperator(task_id="t", endpoint_ids=ids[0], tag_ids=1)
 
 
+def new_tag(ids: list[int]) -> EmnifyBaseOperator:
+    return EmnifyAddTagsOperator(task_id="t", endpoint_ids=ids[0], tags="brand new", create_missing=True)
+
+
 def tag_10000(ids: list[int]) -> EmnifyBaseOperator:
     return EmnifyAddTagsOperator(task_id="t", endpoint_ids=ids[:10_000], tag_ids=1)
 
@@ -83,6 +87,7 @@ COUNTS: list[tuple[str, int, Callable[[list[int]], EmnifyBaseOperator], int]] = 
     ("a data stream", 1, create_stream, 2),
     ("an eUICC operation", 1, audit, 3),
     ("a tag", 1, tag, 1),
+    ("a tag that is created, with a look for it and at the endpoint", 1, new_tag, 4),
     ("tagging 10,000 of 20,000", 20_000, tag_10000, 26),
     ("a top-up", 1, top_up, 3),
     ("creating 10,000 endpoints by name in a fleet of 20,000", 20_000, create_10000, 27),
