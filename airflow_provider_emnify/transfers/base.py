@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
-from airflow_provider_emnify.arguments import is_known
+from airflow_provider_emnify.arguments import Argument, is_known, optional, parse_id_or_name
 from airflow_provider_emnify.assets import asset_uri, emnify_asset
 from airflow_provider_emnify.operators.base import EmnifyBaseOperator
 from airflow_provider_emnify.transfers.lineage import Output, openlineage, report
@@ -126,6 +126,8 @@ class EmnifyTransferOperator(EmnifyBaseOperator):
     #: The argument that names what is transferred.
     dataset_field: ClassVar[str]
 
+    organisation = Argument(optional(parse_id_or_name))
+
     def __init__(self, *, organisation: int | str | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.organisation = organisation
@@ -171,17 +173,3 @@ class EmnifyTransferOperator(EmnifyBaseOperator):
         del task_instance
         uri = asset_uri(self.dataset.name, self._organisation)
         return openlineage(uri, self.dataset.columns, self._outputs, next(iter(self._inputs), None))
-
-
-def positive(value: Any, field: str) -> int:
-    """Return a whole number above 0, also from what a template renders to.
-
-    :raises ValueError: naming the field and the value.
-    """
-    try:
-        number = int(value)
-    except (TypeError, ValueError):
-        raise ValueError(f"{field}: {value!r} is not a valid number; give 1 or more") from None
-    if number < 1:
-        raise ValueError(f"{field}: {value!r} is less than 1")
-    return number

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_emnify.arguments import check_early, parse_text
+from airflow_provider_emnify.arguments import Argument, optional, parse_text
 from airflow_provider_emnify.transfers.sinks.files import ToFiles
 from airflow_provider_emnify.transfers.sinks.sql import ToSql
 from airflow_provider_emnify.transfers.sources.data_stream_files import FromDataStreamFiles
@@ -89,13 +89,15 @@ class EmnifyDataStreamFilesToObjectStorageOperator(ToFiles, FromDataStreamFiles)
 
     template_fields: Sequence[str] = (*FromDataStreamFiles.template_fields, "target_path", "target_conn_id")
 
+    target_path = Argument(parse_text)
+    target_conn_id = Argument(optional(parse_text))
+
     def __init__(
         self, *, target_path: str, format: str = "parquet", target_conn_id: str | None = None, **kwargs: Any
     ) -> None:
         super().__init__(format=format, **kwargs)
         self.target_path = target_path
         self.target_conn_id = target_conn_id
-        check_early(parse_text, target_path, "target_path")
 
     def target(self) -> tuple[str, str | None, str | None]:
         """Return the directory, the connection to its storage, and how names begin, as they were given."""

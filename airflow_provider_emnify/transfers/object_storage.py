@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_emnify.arguments import check_early, parse_text
+from airflow_provider_emnify.arguments import Argument, optional, parse_text
 from airflow_provider_emnify.transfers.sinks.files import ToFiles, check_name
 from airflow_provider_emnify.transfers.sources.stream import FromStream
 
@@ -52,6 +52,10 @@ class EmnifyToObjectStorageOperator(ToFiles, FromStream):
 
     template_fields: Sequence[str] = (*FromStream.template_fields, "path", "name", "storage_conn_id")
 
+    path = Argument(parse_text)
+    name = Argument(optional(check_name))
+    storage_conn_id = Argument(optional(parse_text))
+
     def __init__(
         self,
         *,
@@ -65,9 +69,6 @@ class EmnifyToObjectStorageOperator(ToFiles, FromStream):
         self.path = path
         self.name = name
         self.storage_conn_id = storage_conn_id
-        check_early(parse_text, path, "path")
-        if name is not None:
-            check_early(check_name, name, "name")
 
     def target(self) -> tuple[str, str | None, str | None]:
         """Return the directory, the connection to its storage, and how names begin, as they were given."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_emnify.arguments import check_early, parse_choice
+from airflow_provider_emnify.arguments import Argument, one_of
 from airflow_provider_emnify.transfers.sinks.modes import MODES, Mode
 from airflow_provider_emnify.transfers.sinks.sql import ToSql, sql_hook
 from airflow_provider_emnify.transfers.sources.stream import FromStream
@@ -49,7 +49,8 @@ class EmnifyToSqlOperator(ToSql, FromStream):
 
     template_fields: Sequence[str] = (*FromStream.template_fields, *ToSql.template_fields, "mode")
 
+    mode = Argument(one_of(*MODES))
+
     def __init__(self, *, mode: Mode | str = "merge", **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.mode = mode
-        check_early(parse_choice, mode, MODES, "mode")

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_emnify import operators, sensors
+from airflow_provider_emnify import operators, sensors, transfers
 from airflow_provider_emnify.airflow_names import BaseOperator, BaseSensorOperator
 from tests.operators.test_arguments import FLAG, IDS, ONE_ID
 from tests.operators.test_as_airflow_does import EACH, rendered
@@ -25,7 +25,7 @@ BASES = re.compile(r"\.base(\.|$)|\.rows$")
 def every_class() -> dict[str, Any]:
     """Return the public operators and sensors of all modules, by name."""
     found: dict[str, Any] = {}
-    for package in (operators, sensors):
+    for package in (operators, sensors, transfers):
         for module in pkgutil.walk_packages(package.__path__, package.__name__ + "."):
             classes = inspect.getmembers(importlib.import_module(module.name), inspect.isclass)
             found |= {name: kind for name, kind in classes if issubclass(kind, BaseOperator)}
@@ -39,6 +39,10 @@ def every_class() -> dict[str, Any]:
 KINDS = every_class()
 VALID: dict[str, dict[str, Any]] = {
     **{kind.__name__: {**shared, field: rendered(template)} for kind, shared, field, template, _ in EACH},
+    "EmnifyToSqlOperator": {"stream": "events", "sql_conn_id": "db"},
+    "EmnifyToObjectStorageOperator": {"stream": "events", "path": "/tmp/emnify"},
+    "EmnifyDataStreamFilesToSqlOperator": {"path": "/tmp/emnify", "sql_conn_id": "db"},
+    "EmnifyDataStreamFilesToObjectStorageOperator": {"path": "/tmp/emnify", "target_path": "/tmp/lake"},
     **{case.sensor.__name__: dict(case.arguments) for case in CASES},
 }
 INSTEAD: dict[tuple[str, str], dict[str, Any]] = {  # for what excludes another argument

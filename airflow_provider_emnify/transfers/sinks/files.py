@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_emnify import __version__
-from airflow_provider_emnify.arguments import check_early, is_known, parse_text
-from airflow_provider_emnify.transfers.base import Dataset, EmnifyTransferOperator, positive
+from airflow_provider_emnify.arguments import Argument, check_early, is_known, optional, parse_count
+from airflow_provider_emnify.transfers.base import Dataset, EmnifyTransferOperator
 from airflow_provider_emnify.transfers.lineage import Output, output_of_path
 from airflow_provider_emnify.transfers.sinks.file_formats import check_format
 from airflow_provider_emnify.transfers.sinks.partitions import Partitions
@@ -34,6 +34,8 @@ class ToFiles(EmnifyTransferOperator):
     :param max_rows_per_file: Rows that a file may hold; by default all.
     """
 
+    max_rows_per_file = Argument(optional(parse_count))
+
     def __init__(
         self,
         *,
@@ -49,8 +51,6 @@ class ToFiles(EmnifyTransferOperator):
         self.partition_by = partition_by
         self.max_rows_per_file = max_rows_per_file
         check_early(check_format, format, compression)
-        if max_rows_per_file is not None:
-            check_early(positive, max_rows_per_file, "max_rows_per_file")
         if is_known(getattr(self, self.dataset_field)) and is_known(partition_by):
             Partitions(partition_by, self.dataset.columns)
 
@@ -63,15 +63,14 @@ class ToFiles(EmnifyTransferOperator):
         from airflow_provider_emnify.transfers.sinks.object_store import open_store
 
         path, conn_id, name = self.target()
-        limit = self.max_rows_per_file
         return FilesSink(
-            open_store(parse_text(path, "path"), conn_id or None),
+            open_store(path, conn_id),
             self.dataset,
             check_name(name or self.dataset.name, "name"),
             self.format,
             self.compression,
             partition_by=self.partition_by,
-            max_rows=None if limit is None else positive(limit, "max_rows_per_file"),
+            max_rows=self.max_rows_per_file,
         )
 
 
@@ -151,5 +150,5 @@ def check_name(value: Any, field: str) -> str:
     if isinstance(value, str) and _NAME.fullmatch(value):
         return value
     raise ValueError(
-        f"{field}: {value!r} is not a valid name; use letters, digits, dots, hyphens and underscores"
+        f"{field}: {value!r} is not a valid name; give letters, digits, dots, hyphens and underscores"
     )

@@ -45,7 +45,9 @@ class Partitions:
     """
 
     def __init__(self, spec: str | Sequence[str] | None, columns: Sequence[Column]) -> None:
-        names = [spec] if isinstance(spec, str) else list(spec or ())
+        names = [spec] if isinstance(spec, str) else spec or ()
+        if not isinstance(names, (list, tuple)) or not all(isinstance(name, str) for name in names):
+            raise ValueError(f"partition_by: {spec!r} is not valid; give a column, or a list of these")
         self.parts = tuple(_part(name, columns) for name in names if name)
         dropped = {part.place for part in self.parts if part.whole}
         self.kept = [place for place in range(len(columns)) if place not in dropped]
@@ -71,7 +73,8 @@ def _part(spec: str, columns: Sequence[Column]) -> Part:
     name, _, unit = spec.partition(":")
     place = next((place for place, column in enumerate(columns) if column.name == name), None)
     if place is None:
-        raise ValueError(f"partition_by: there is no column {name!r}")
+        allowed = ", ".join(column.name for column in columns)
+        raise ValueError(f"partition_by: there is no column {name!r}; allowed: {allowed}")
     kind = columns[place].type
     if unit:
         if kind not in _TIMES or unit not in _UNITS or (kind is ColumnType.DATE and unit == "hour"):

@@ -7,10 +7,9 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_emnify.api.streams.columns import batch_of, integer, text, timestamp
-from airflow_provider_emnify.arguments import check_early, parse_bool, parse_choice, parse_text
+from airflow_provider_emnify.arguments import Argument, optional, parse_bool, parse_text
 from airflow_provider_emnify.transfers.base import Dataset, EmnifyTransferOperator
 from airflow_provider_emnify.transfers.lineage import Output, output_of_table
-from airflow_provider_emnify.transfers.sinks.modes import MODES, Mode
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -69,7 +68,13 @@ class ToSql(EmnifyTransferOperator):
     """
 
     template_fields: Sequence[str] = ("sql_conn_id", "table", "schema")
-    mode: Mode | str = "merge"
+    mode: Any = "merge"
+
+    sql_conn_id = Argument(parse_text)
+    table = Argument(optional(parse_text))
+    schema = Argument(optional(parse_text))
+    create_table = Argument(parse_bool)
+    add_columns = Argument(parse_bool)
 
     def __init__(
         self,
@@ -87,23 +92,17 @@ class ToSql(EmnifyTransferOperator):
         self.schema = schema
         self.create_table = create_table
         self.add_columns = add_columns
-        check_early(parse_text, sql_conn_id, "sql_conn_id")
-        if table is not None:
-            check_early(parse_text, table, "table")
-        check_early(parse_bool, create_table, "create_table")
-        check_early(parse_bool, add_columns, "add_columns")
 
     def open_sink(self) -> SqlSink:
         """Return the table; nothing is asked of the database yet."""
-        mode: Any = parse_choice(self.mode, MODES, "mode")
         return SqlSink(
             self.sql_conn_id,
             self.dataset,
             self.table or f"emnify_{self.dataset.name}",
-            self.schema or None,
-            mode=mode,
-            create_table=parse_bool(self.create_table, "create_table"),
-            add_columns=parse_bool(self.add_columns, "add_columns"),
+            self.schema,
+            mode=self.mode,
+            create_table=self.create_table,
+            add_columns=self.add_columns,
         )
 
 

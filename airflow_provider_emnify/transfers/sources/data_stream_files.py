@@ -18,7 +18,7 @@ from airflow_provider_emnify.api.data_streamer.files import (
     read_records,
 )
 from airflow_provider_emnify.api.streams.columns import batch_of
-from airflow_provider_emnify.arguments import check_early, parse_text
+from airflow_provider_emnify.arguments import Argument, optional, parse_text
 from airflow_provider_emnify.transfers.base import Dataset, EmnifyTransferOperator, Row, SourceFile
 from airflow_provider_emnify.transfers.garbage import rare_collections
 from airflow_provider_emnify.transfers.lineage import output_of_path
@@ -35,6 +35,12 @@ if TYPE_CHECKING:
 
 _AT_ONCE = 1000  # records
 _COUNTED = ("rows", "changed", "repeated")  # of what a sink says
+
+
+def _kind_of_records(value: Any, field: str) -> str:
+    del field
+    get_record_kind(value)
+    return str(value)
 
 
 class FromDataStreamFiles(EmnifyTransferOperator):
@@ -55,6 +61,12 @@ class FromDataStreamFiles(EmnifyTransferOperator):
     dataset_field = "records"
     idempotent: ClassVar[bool] = True
 
+    path = Argument(parse_text)
+    records = Argument(_kind_of_records)
+    pattern = Argument(parse_text)
+    storage_conn_id = Argument(optional(parse_text))
+    rejected_path = Argument(optional(parse_text))
+
     def __init__(
         self,
         *,
@@ -65,14 +77,12 @@ class FromDataStreamFiles(EmnifyTransferOperator):
         rejected_path: str | None = None,
         **kwargs: Any,
     ) -> None:
-        check_early(get_record_kind, records)
         self.records = records
         super().__init__(**kwargs)
         self.path = path
         self.pattern = pattern
         self.storage_conn_id = storage_conn_id
         self.rejected_path = rejected_path
-        check_early(parse_text, path, "path")
 
     @property
     def dataset(self) -> Dataset:
@@ -86,9 +96,9 @@ class FromDataStreamFiles(EmnifyTransferOperator):
         from airflow_provider_emnify.transfers.sources.repeated import Repeated
 
         sink = self.open_sink()
-        source = open_store(parse_text(self.path, "path"), self.storage_conn_id or None)
+        source = open_store(self.path, self.storage_conn_id)
         rejected_path = self.rejected_path or f"{self.path.rstrip('/')}/_rejected"
-        rejected = open_store(rejected_path, self.storage_conn_id or None)
+        rejected = open_store(rejected_path, self.storage_conn_id)
         _check_rejected_path(rejected_path, source, rejected)
         files = list(self._find(source))
         new = sink.new_files(files, source.path(""))

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from airflow_provider_emnify.airflow_names import conf
 from airflow_provider_emnify.api.streams.catalogue import Estimate, Interval, Stream, get_stream
 from airflow_provider_emnify.api.streams.readers import Reading
-from airflow_provider_emnify.arguments import check_early, is_known
-from airflow_provider_emnify.transfers.base import Dataset, EmnifyTransferOperator, Row, positive
+from airflow_provider_emnify.arguments import Argument, is_known, optional, parse_bool, parse_count
+from airflow_provider_emnify.transfers.base import Dataset, EmnifyTransferOperator, Row
 from airflow_provider_emnify.transfers.garbage import rare_collections
 from airflow_provider_emnify.transfers.progress import Progress
 from airflow_provider_emnify.transfers.sources.cursor import Cursor
@@ -32,6 +32,25 @@ if TYPE_CHECKING:
 
     from airflow_provider_emnify.airflow_names import Context
     from airflow_provider_emnify.api.streams.columns import Batch
+
+
+def parse_filters(value: Any, field: str) -> Row:
+    """Return filters from a dict, or from what a template renders to.
+
+    :raises ValueError: for anything else.
+    """
+    try:
+        found = json.loads(value or "{}") if isinstance(value, str) else value or {}
+    except ValueError:
+        found = None
+    if isinstance(found, Mapping):
+        return dict(found)
+    raise ValueError(f"{field}: {value!r} is not a dict; give values by field")
+
+
+def _name_of_stream(value: Any, field: str) -> str:
+    del field
+    return get_stream(value).name
 
 
 class FromStream(EmnifyTransferOperator):
@@ -68,6 +87,16 @@ class FromStream(EmnifyTransferOperator):
     template_fields_renderers: ClassVar[dict[str, str]] = {"filters": "json"}
     dataset_field = "stream"
 
+    stream = Argument(_name_of_stream)
+    filters = Argument(parse_filters)
+    interval_start = Argument(parse_moment)
+    interval_end = Argument(parse_moment)
+    first_interval = Argument(parse_span)
+    late_by = Argument(optional(parse_span))
+    threads = Argument(parse_count)
+    max_calls = Argument(parse_count)
+    deferrable = Argument(parse_bool)
+
     def __init__(
         self,
         *,
@@ -82,7 +111,6 @@ class FromStream(EmnifyTransferOperator):
         deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
         **kwargs: Any,
     ) -> None:
-        check_early(get_stream, stream)
         self.stream = stream
         super().__init__(**kwargs)
         self.filters = filters
@@ -94,20 +122,15 @@ class FromStream(EmnifyTransferOperator):
         self.max_calls = max_calls
         self.deferrable = deferrable
         if is_known(stream) and is_known(filters):
-            get_stream(stream).check_filters(parse_filters(filters))
+            get_stream(stream).check_filters(parse_filters(filters, "filters"))
         given = (interval_start, interval_end)
-        if all(is_known(value) or isinstance(value, datetime) for value in given):
+        if all(map(is_known, given)):
             start, end = (
                 parse_moment(interval_start, "interval_start"),
                 parse_moment(interval_end, "interval_end"),
             )
             if start is not None and end is not None and start >= end:
                 check_order(start, end)
-        parse_span(first_interval, "first_interval")
-        if late_by is not None:
-            parse_span(late_by, "late_by")
-        check_early(positive, threads, "threads")
-        check_early(positive, max_calls, "max_calls")
 
     @property
     def dataset(self) -> Dataset:
@@ -124,10 +147,10 @@ class FromStream(EmnifyTransferOperator):
             context,
             start=self.interval_start,
             end=self.interval_end,
-            first=parse_span(self.first_interval, "first_interval"),
+            first=self.first_interval,
             cursor=cursor.read(),
         )
-        late_by = stream.late_by if self.late_by is None else parse_span(self.late_by, "late_by")
+        late_by = stream.late_by if self.late_by is None else self.late_by
         overlap = late_by if sink.merges else timedelta(0)
         if stream.grain == "moment" and not overlap:
             self._wait_until(run.end + late_by)
@@ -185,9 +208,9 @@ class StreamPart:
         reading = Reading(
             task.client,
             self.window,
-            parse_filters(task.filters),
-            positive(task.threads, "threads"),
-            positive(task.max_calls, "max_calls"),
+            task.filters,
+            task.threads,
+            task.max_calls,
             self._log_cost,
         )
         batches: Any = self.stream.batches(reading)
@@ -210,17 +233,3 @@ class StreamPart:
 
     def _log_cost(self, cost: Estimate) -> None:
         self.task.log.info("%s: %s", self.stream.name, cost)
-
-
-def parse_filters(value: Any) -> Row:
-    """Return filters from a dict, or from what a template renders to.
-
-    :raises ValueError: for anything else.
-    """
-    try:
-        found = json.loads(value or "{}") if isinstance(value, str) else value or {}
-    except ValueError:
-        found = None
-    if isinstance(found, Mapping):
-        return dict(found)
-    raise ValueError(f"filters: {value!r} is not a dict; give values by field")
