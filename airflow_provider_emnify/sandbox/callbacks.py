@@ -7,11 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_emnify.api.enums import DataStreamStatus, SmsStatus
 from airflow_provider_emnify.sandbox.http.callbacks import Delivery
+from airflow_provider_emnify.sandbox.routes.render import organisation_in, plain_event
 from airflow_provider_emnify.sandbox.world.clock import date, event_date
 from airflow_provider_emnify.sandbox.world.lookups import (
-    EVENT_SEVERITIES,
-    EVENT_SOURCES,
-    EVENT_TYPES,
     described,
 )
 from airflow_provider_emnify.sandbox.world.messaging import split
@@ -70,7 +68,7 @@ def use_data(state: State, endpoint: Endpoint, volume: float, now: float) -> Non
         "traffic_type": {"id": 5, "description": "Data"},
         "start_timestamp": event_date(now),
         "end_timestamp": event_date(now),
-        "organisation": _organisation(state),
+        "organisation": organisation_in(state, state.home_id),
         "endpoint": {"id": endpoint.id, "name": endpoint.name},
         "sim": None if sim is None else {"id": sim.id, "iccid": sim.iccid},
         "volume": {"total": volume, "rx": 0.0, "tx": volume},
@@ -91,7 +89,7 @@ def _call(state: State, method: str, sms: Sms, more: Mapping[str, Any]) -> None:
     body = {
         "id": text(sms.id),
         "endpoint": {"id": text(sms.endpoint_id), "name": state.endpoints[sms.endpoint_id].name},
-        "organisation": _organisation(state),
+        "organisation": organisation_in(state, state.home_id),
         "source_address": sms.source_address,
         "dest_address": sms.dest_address,
         "payload": sms.payload,
@@ -111,17 +109,8 @@ def _send_receipt(state: State, sms: Sms) -> None:
 
 
 def _stream_event(state: State, event: Event) -> None:
-    record = {
-        "id": event.id,
-        "timestamp": event_date(event.timestamp),
-        "alert": event.alert,
-        "description": event.description,
-        "event_type": EVENT_TYPES[event.type],
-        "event_source": EVENT_SOURCES[event.source],
-        "event_severity": EVENT_SEVERITIES[event.severity],
-        "organisation": _organisation(state, event.organisation_id),
-        **{name: getattr(event, name) for name in ("user", "endpoint", "sim", "imsi", "detail")},
-    }
+    parts = {name: getattr(event, name) for name in ("user", "endpoint", "sim", "imsi", "detail")}
+    record = {**plain_event(state, event), **parts}
     for stream in _running(state, _EVENT):
         wanted = [one["value"] for one in stream.filters if str(one.get("field")).startswith("event_type")]
         if not wanted or any(str(int(event.type)) in map(str, values) for values in wanted):
@@ -148,8 +137,3 @@ def _stream(state: State, stream: DataStream, record: dict[str, Any]) -> None:
         state.outbox.put(delivery)
     else:
         state.outbox.gather(stream.id, delivery, size)
-
-
-def _organisation(state: State, organisation_id: int | None = None) -> dict[str, Any]:
-    found = state.organisations[organisation_id or state.home_id]
-    return {"id": found.id, "name": found.name}

@@ -37,6 +37,8 @@ def test_a_service_profile_is_what_it_is_told_to_be(api: Api) -> None:
     profile = api.get(path).json()
     assert (profile["name"], profile["allowed_4g"], profile["allowed_3g"]) == ("Trackers", False, True)
     assert (profile["dns"], profile["service"], profile["used_count"]) == ({"id": 1}, [], 0)
+    assert profile["esme_interface_type"] == {"id": 3, "description": "Web UI"}
+    assert profile["breakout_region"] == {"id": 1, "name": "eu-west-1"}
     assert api.patch(path, {"dns": None, "apply_data_quota": True, "unknown": 1}).status_code == 201
     changed = api.get(path).json()
     assert "dns" not in changed
@@ -67,11 +69,11 @@ def test_a_profile_can_be_given_to_an_endpoint_and_is_then_kept(api: Api) -> Non
 @pytest.mark.parametrize(
     ("path", "body", "expected"),
     [
-        (SERVICE, {}, (1402, "Profile - name is required.")),
+        (SERVICE, {}, (1402, "ServiceProfile - name is required.")),
         (
             SERVICE,
             {"name": "x", "allowed_3g": 1},
-            (1403, "Profile - allowed_3g has invalid format: expecting Bo"),
+            (1403, "ServiceProfile - allowed_3g has invalid format: expecting Bo"),
         ),
         (SERVICE, {"name": "x", "dns": {"id": 9}}, (1401, "Invalid reference to dns with id 9")),
         (TARIFF, {"name": "x", "tariff": {"id": 9}}, (1401, "Invalid reference to tariff with id 9")),
@@ -121,15 +123,17 @@ def test_a_service_and_its_limit_hold_each_other(api: Api) -> None:
     assert api.get(one).json()["service"][0] == {
         "id": 21,
         "description": "MT SMS",
-        "traffic_limit": {"id": 3},
+        "traffic_limit": [{"id": 3}],
     }
-    assert api.put(f"{one}/service/21/traffic_limit/4").status_code == 422
+    assert api.put(f"{one}/service/21/traffic_limit/3").status_code == 409
+    assert api.put(f"{one}/service/21/traffic_limit/4").status_code == 404
     assert api.put(f"{one}/service/21/traffic_limit/9").status_code == 404
     assert api.delete(f"{one}/service/21").status_code == 409
     assert api.delete(f"{one}/service/21/traffic_limit/3").status_code == 200
-    assert api.delete(f"{one}/service/21/traffic_limit/3").status_code == 422
+    assert api.delete(f"{one}/service/21/traffic_limit/3").status_code == 404
     assert api.delete(f"{one}/service/21").status_code == 204
     assert api.delete(f"{one}/service/21").status_code == 404
+    assert api.put(f"{one}/service/21/traffic_limit/3").status_code == 422
 
 
 @pytest.mark.allow_openapi_violations

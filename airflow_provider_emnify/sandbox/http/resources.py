@@ -28,7 +28,7 @@ class Resource:
     :param path: Path of the list; a row is one segment below it.
     :param parameter: Name of that segment.
     :param name: Name of the resource, for messages.
-    :param table: Name of its table in the state.
+    :param rows: From a call to the table of the rows.
     :param fields: Fields of a body; what is required is so for a creation. Others are let through, not kept.
     :param answers: Status of each route that there is beside the list: ``create``, ``give``, ``change``,
         ``delete``.
@@ -40,12 +40,13 @@ class Resource:
     :param brief: From a call to what makes JSON of a row in the list.
     :param full: The same for a row alone; as in the list by default.
     :param numbered: Ids are numbers, not texts.
+    :param invalid: Status for a body that is not as it should be.
     """
 
     path: str
     parameter: str
     name: str
-    table: str
+    rows: Callable[[Call], dict[Any, Row]]
     fields: Mapping[str, Field] = field(default_factory=dict)
     answers: Mapping[str, int]
     shown: tuple[str, ...] = ()
@@ -56,6 +57,7 @@ class Resource:
     brief: Callable[[Call], Render] = _plain
     full: Callable[[Call], Render] | None = None
     numbered: bool = True
+    invalid: int = 422
 
     def serve(self) -> None:
         """Register the routes."""
@@ -73,12 +75,12 @@ class Resource:
     def one(self, call: Call) -> Row:
         """Return the row that the path means, or answer 404."""
         if self.numbered:
-            return call.one(self._rows(call), self.parameter, self.name)
-        return call.named(self._rows(call), self.parameter, self.name)
+            return call.one(self.rows(call), self.parameter, self.name)
+        return call.named(self.rows(call), self.parameter, self.name)
 
     def give_all(self, call: Call) -> Body:
         """List the rows, not in pages."""
-        return list(map(self.brief(call), self._rows(call).values()))
+        return list(map(self.brief(call), self.rows(call).values()))
 
     def give(self, call: Call) -> Body:
         """Give a row."""
@@ -86,12 +88,14 @@ class Resource:
 
     def create(self, call: Call) -> Answer:
         """Add a row; where it is not in the answer, only the header says its id."""
-        made = self.make(call, self._checked(call))
-        number = call.state.next_id(self.table) if self.numbered else call.state.new_uuid()
-        row = self._rows(call)[number] = {"id": number, **made}
+        rows, made = self.rows(call), self.make(call, self._checked(call))
+        number = call.state.next_id(self.name) if self.numbered else call.state.new_uuid()
+        row = rows[number] = {"id": number, **made}
         if "create" in self.shown:
             return Answer(self.answers["create"], (self.full or self.brief)(call)(row))
-        return Answer(self.answers["create"], headers={"Location": f"{self.path}/{number}"})
+        return Answer(
+            self.answers["create"], headers={"Location": f"{self.path.format_map(call.path)}/{number}"}
+        )
 
     def change(self, call: Call) -> Answer | None:
         """Change a row by the fields that the body has."""
@@ -105,7 +109,7 @@ class Resource:
         row = self.one(call)
         if self.in_use(call.state, row):
             raise ApiError("NotAllowed", f"{self.name} {row['id']} is in use.", status=409)
-        del self._rows(call)[row["id"]]
+        del self.rows(call)[row["id"]]
         return self._done(call, "delete", row)
 
     def _done(self, call: Call, verb: str, row: Row) -> Answer | None:
@@ -113,19 +117,13 @@ class Resource:
         shown = (self.full or self.brief)(call)(row) if verb in self.shown else {}
         return None if status == 204 else Answer(status, shown)  # noqa: PLR2004 - no content
 
-    def _rows(self, call: Call) -> dict[Any, Row]:
-        rows: dict[Any, Row] = getattr(call.state, self.table)
-        return rows
-
     def _checked(self, call: Call, row: Row | None = None) -> Row:
-        given = call.checked(self.fields, self.name, partial=row is not None)
+        given = call.checked(self.fields, self.name, partial=row is not None, status=self.invalid)
         body = {name: value for name, value in given.items() if name in self.fields}
         for name, there in self.references.items():
             if name in body:
-                number = (body[name] or {}).get("id")
-                body[name] = None if number is None else {"id": int(number)}
-                if number is not None:
-                    call.state.existing(there(call.state), number, name)
+                number, known = (body[name] or {}).get("id"), there(call.state)
+                body[name] = None if number is None else {"id": call.state.existing(known, number, name)}
         self.check(call, body, row)
         return body
 
@@ -134,32 +132,36 @@ def serve_members(
     path: str,
     parameter: str,
     name: str,
-    known: Container[int],
+    known: Callable[[Call], Container[int]],
     held: Callable[[Call], list[int]],
     keeps: Callable[[Call, int], bool] = lambda call, number: False,
+    answer: Row | None = None,
 ) -> None:
     """Serve PUT, which adds something to a list, and DELETE, which takes it out.
 
-    :param known: The ids of what there is to add.
+    :param known: From a call to the ids of what there is to add.
     :param held: From a call to the list.
     :param keeps: Tells whether something must stay.
+    :param answer: What is answered; nothing by default.
     """
 
-    def add(call: Call) -> None:
+    def add(call: Call) -> Body:
         members, number = held(call), call.id(parameter, name)
-        if number not in known:
+        if number not in known(call):
             raise not_found(name, number)
         if number in members:
             raise ApiError("Duplicated", f"{name} {number} is assigned already.")
         members.append(number)
+        return answer
 
-    def remove(call: Call) -> None:
+    def remove(call: Call) -> Body:
         members, number = held(call), call.id(parameter, name)
         if number not in members:
             raise not_found(name, number)
         if keeps(call, number):
             raise ApiError("NotAllowed", f"{name} {number} is in use.", status=409)
         members.remove(number)
+        return answer
 
     serves("PUT", f"{path}/{{{parameter}}}")(add)
     serves("DELETE", f"{path}/{{{parameter}}}")(remove)

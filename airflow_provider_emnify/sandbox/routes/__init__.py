@@ -19,7 +19,6 @@ from airflow_provider_emnify.sandbox.routes import (  # noqa: F401 - importing r
     lookups,
     mfa,
     migration,
-    operators,
     organisations,
     quotas,
     service_profiles,
@@ -29,7 +28,6 @@ from airflow_provider_emnify.sandbox.routes import (  # noqa: F401 - importing r
     statistics,
     tags,
     tariff_profiles,
-    tariffs,
     users,
     workspaces,
 )

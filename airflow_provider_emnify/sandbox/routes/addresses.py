@@ -59,7 +59,7 @@ Resource(
     path=_SPACES,
     parameter="address_space_id",
     name="IpAddressSpace",
-    table="ip_address_spaces",
+    rows=lambda call: call.state.ip_address_spaces,
     fields={"ip_address_space": text(required=True), "ip_address_version": one_of(4, 6, required=True)},
     answers={"create": 201, "delete": 204},
     shown=("create",),
@@ -73,7 +73,7 @@ Resource(
     path="/api/v1/dns",
     parameter="dns_id",
     name="Dns",
-    table="dns",
+    rows=lambda call: call.state.dns,
     fields={
         "primary": address(required=True),
         "secondary": address(required=True),

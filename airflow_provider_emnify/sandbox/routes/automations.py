@@ -115,7 +115,7 @@ Resource(
     path=_EVENT + "/custom/configuration",
     parameter="custom_event_id",
     name="CustomEvent",
-    table="custom_events",
+    rows=lambda call: call.state.custom_events,
     fields={
         "name": text(required=True, shortest=1),
         "organisation": record({"id": integer(required=True)}),
@@ -192,7 +192,7 @@ Resource(
     path=_AUTOMATION,
     parameter="id",
     name="Automation",
-    table="automations",
+    rows=lambda call: call.state.automations,
     fields=_FIELDS,
     answers={"create": 201, "give": 200, "change": 200, "delete": 204},
     shown=("create", "change"),

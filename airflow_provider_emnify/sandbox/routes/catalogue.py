@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from airflow_provider_emnify.sandbox.world.cloud_connect import REGIONS
 from airflow_provider_emnify.sandbox.world.lookups import GERMANY
 
 Row = dict[str, Any]
@@ -111,6 +112,7 @@ THROTTLES: dict[int, Row] = {
     1: {"id": 1, "octets": "8000", "description": "64 kbit/s"},
     2: {"id": 2, "octets": "16000", "description": "128 kbit/s"},
 }
+BREAKOUT_REGIONS: dict[int, str] = dict(enumerate(REGIONS, 1))
 ESME_INTERFACE_TYPES: dict[int, str] = {0: "Local", 1: "SMPP", 2: "REST", 3: "Web UI"}
 RAT_TYPES: dict[int, str] = {1: "3G", 2: "2G", 6: "4G", 8: "NB-IoT", 9: "LTE-M", 10: "5G"}
 SERVICE_LEVELS: dict[int, str] = {1: "Basic", 2: "Premium"}

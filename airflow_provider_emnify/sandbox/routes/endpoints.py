@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING
 
 from airflow_provider_emnify.sandbox.http.answers import Answer, ApiError
 from airflow_provider_emnify.sandbox.http.query import Getter, Listing, attributes, labelled, number_after
+from airflow_provider_emnify.sandbox.http.resources import serve_members
 from airflow_provider_emnify.sandbox.http.wire import Body, Call, serves
+from airflow_provider_emnify.sandbox.routes.catalogue import OPERATORS
 from airflow_provider_emnify.sandbox.routes.events import list_events
 from airflow_provider_emnify.sandbox.routes.render import (
     connectivity_info,
@@ -164,3 +166,23 @@ def endpoint_events(call: Call) -> Answer:
 def the_endpoint(call: Call) -> Endpoint:
     """Return the endpoint that the path means."""
     return call.state.endpoint(call.id("endpoint_id", "Endpoint"))
+
+
+_BLACKLIST = "/api/v1/endpoint/{endpoint_id}/operator_blacklist"
+
+
+@serves("GET", _BLACKLIST)
+def list_blacklist(call: Call) -> Body:
+    """List the operators that an endpoint must not use."""
+    blocked = call.state.blacklists.get(the_endpoint(call).id, ())
+    fields = ("id", "name", "country", "tapcode", "mnc")
+    return [{field: OPERATORS[number][field] for field in fields} for number in blocked]
+
+
+serve_members(
+    _BLACKLIST,
+    "operator_id",
+    "Operator",
+    known=lambda call: OPERATORS,
+    held=lambda call: call.state.blacklists.setdefault(the_endpoint(call).id, []),
+)

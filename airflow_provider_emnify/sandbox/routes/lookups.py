@@ -53,7 +53,7 @@ def _region(number: int, name: str) -> Json:
 
 
 _LISTS: dict[str, Iterable[Json]] = {
-    "/api/v1/breakout_region": [_region(*region) for region in enumerate(cloud_connect.REGIONS, 1)],
+    "/api/v1/breakout_region": [_region(*region) for region in catalogue.BREAKOUT_REGIONS.items()],
     "/api/v1/cnc/breakout_type": entries(cloud_connect.TYPES),
     "/api/v1/cnc/pricing": map(_price, cloud_connect.TYPES),
     "/api/v1/currency": catalogue.CURRENCIES.values(),

@@ -1,10 +1,24 @@
-"""The caller's organisation."""
+"""The caller's organisation, its tariff plan and inclusive volumes."""
 
 from __future__ import annotations
 
-from airflow_provider_emnify.sandbox.http.answers import ApiError
+from typing import Any
+
+from airflow_provider_emnify.api.enums import SimStatus
+from airflow_provider_emnify.sandbox.http.answers import MISSING, Answer, ApiError, wrong
+from airflow_provider_emnify.sandbox.http.fields import boolean, integer, moment
 from airflow_provider_emnify.sandbox.http.wire import Body, Call, serves
-from airflow_provider_emnify.sandbox.world.clock import date
+from airflow_provider_emnify.sandbox.routes.catalogue import CURRENCIES
+from airflow_provider_emnify.sandbox.world.clock import DAY, date, event_date, parse_date
+
+Json = dict[str, Any]
+
+TARIFFS: dict[int, str] = {1: "Sandbox tariff", 2: "Second tariff"}
+RATE_ZONES: dict[int, str] = {1: "Zone 1", 2: "Zone 2"}
+_VOLUMES = "/api/v1/organisation/{org_id_or_my}/inclusive_volume"
+_ASSIGNMENT = {"start_date": moment(), "end_date": moment(nullable=True), "pooled": boolean()}
+_MEGABYTES = {1: 500.0, 2: 1000.0, 3: 5000.0}
+"""The inclusive volumes that can be assigned."""
 
 
 def the_organisation(call: Call, parameter: str, status: int = 404) -> int:
@@ -37,4 +51,121 @@ def my_organisation(call: Call) -> Body:
         "verification": "",
         "brand_id": "1",
         "default_sms_routing_id": None,
+    }
+
+
+@serves("GET", "/api/v1/tariff_plan/active")
+def my_tariff_plan(call: Call) -> Body:
+    """Give the tariff plan of the caller's organisation."""
+    return _plan(call, call.own)
+
+
+@serves("GET", "/api/v1/organisation/{org_id_or_my}/tariff_plan/active")
+def organisation_tariff_plan(call: Call) -> Body:
+    """Give the tariff plan of an organisation."""
+    return _plan(call, the_organisation(call, "org_id_or_my"))
+
+
+@serves("GET", "/api/v1/organisation/{org_id}/tariff_plan")
+def list_tariff_plans(call: Call) -> Body:
+    """List the tariff plans that an organisation can have: the one; its references are strings."""
+    plan = _plan(call, the_organisation(call, "org_id"))
+    plan["organisation_id"], plan["currency_id"] = str(plan["organisation_id"]), "1"
+    plan["tariff_plan"]["api_access_allowed"] = int(plan["tariff_plan"]["api_access_allowed"])
+    return [plan]
+
+
+@serves("PATCH", "/api/v1/organisation/{org_id}/tariff")
+def change_tariff(call: Call) -> Body:
+    """Give an organisation another tariff, and its tariff profiles with it; they lose their rate zones."""
+    state = call.state
+    the_organisation(call, "org_id")
+    body = call.checked({"id": integer(required=True)}, "Tariff")
+    number = state.existing(TARIFFS, body["id"], "Tariff")
+    for profile in state.tariff_profiles.values():
+        if profile["tariff"]["id"] != number:
+            profile["tariff"], profile["ratezones"] = {"id": number}, []
+    return {}
+
+
+@serves("GET", _VOLUMES + "/active")
+def active_inclusive_volumes(call: Call) -> Body:
+    """List the inclusive volumes of an organisation."""
+    the_organisation(call, "org_id_or_my")
+    tariff = {
+        "id": 1,
+        "name": TARIFFS[1],
+        "tariff_status_id": 1,
+        "ratezone": {"id": 1, "name": RATE_ZONES[1], "ratezone_status_id": 1},
+    }
+    return [_assigned(volume) | {"tariff": tariff} for volume in call.state.inclusive_volumes.values()]
+
+
+@serves("PUT", _VOLUMES + "/{inclusive_volume_id}")
+def assign_inclusive_volume(call: Call) -> Answer:
+    """Give an organisation an inclusive volume, from this month on unless a start is told."""
+    the_organisation(call, "org_id_or_my")
+    number = call.one({key: key for key in _MEGABYTES}, "inclusive_volume_id", "InclusiveVolume")
+    body = {} if call.body is MISSING else call.checked(_ASSIGNMENT, "InclusiveVolume", status=400)
+    start, end = parse_date(body.get("start_date")), parse_date(body.get("end_date"))
+    if end is not None and end < (start or call.now):
+        raise wrong("InclusiveVolume - end_date must not be before start_date.", status=400)
+    volume = {"id": number, "start": start or call.now, "end": end, "pooled": body.get("pooled", True)}
+    call.state.inclusive_volumes[number] = volume
+    told = {
+        key: value for key, value in _assigned(volume).items() if key not in {"volume", "rate", "currency"}
+    }
+    return Answer(201, told)
+
+
+def the_volume(call: Call) -> Json:
+    """Return the inclusive volume that the path means."""
+    return call.one(call.state.inclusive_volumes, "inclusive_volume_id", "InclusiveVolume")
+
+
+def volume_row(volume: Json) -> Json:
+    """An inclusive volume as it stands in a tariff profile."""
+    row = {**_assigned(volume), "ratezone": {"id": 1, "name": RATE_ZONES[1]}}
+    return {**row, **{key: date(volume[key[:-5]]) for key in ("start_date", "end_date") if key in row}}
+
+
+def _assigned(volume: Json) -> Json:
+    row = {
+        "id": volume["id"],
+        "volume": _MEGABYTES[volume["id"]],
+        "rate": 25.0,
+        "pooled": volume["pooled"],
+        "start_date": event_date(volume["start"]),
+        "currency": CURRENCIES[1],
+    }
+    return row if volume["end"] is None else {**row, "end_date": event_date(volume["end"])}
+
+
+def _plan(call: Call, organisation_id: int) -> Json:
+    born = date(call.state.started - 400 * DAY)
+    activated = sum(sim.status is SimStatus.ACTIVATED for sim in call.state.sims.values())
+    return {
+        "id": 1,
+        "organisation_id": organisation_id,
+        "start_date": born,
+        "sim_activated_rate": 1.0,
+        "sim_suspended_rate": 0.0,
+        "sim_activated_amount": activated,
+        "tariff_plan": {
+            "id": 1,
+            "name": "Sandbox plan",
+            "description": "A plan that costs nothing",
+            "creation_date": born,
+            "activation_date": born,
+            "rate": 0.0,
+            "api_access_allowed": True,
+            "evaluation": False,
+            "used_count": 1,
+            "currency": CURRENCIES[1],
+            "workspaces_enabled": True,
+        },
+        "active": True,
+        "applied_rate": 0.0,
+        "service_level": {"id": 1, "name": "Basic"},
+        "workspaces_enabled": True,
     }

@@ -158,9 +158,9 @@ def mfa_key(key: MfaKey) -> Json:
     }
 
 
-def event_row(state: State, event: Event) -> Json:
-    """An event. With ``quirks``, every second one comes in the other form that has been recorded."""
-    row: Json = {
+def plain_event(state: State, event: Event) -> Json:
+    """An event, without what it is about."""
+    return {
         "id": event.id,
         "timestamp": event_date(event.timestamp),
         "alert": event.alert,
@@ -170,6 +170,11 @@ def event_row(state: State, event: Event) -> Json:
         "event_severity": EVENT_SEVERITIES[event.severity],
         "organisation": organisation_in(state, event.organisation_id),
     }
+
+
+def event_row(state: State, event: Event) -> Json:
+    """An event. With ``quirks``, every second one comes in the other form that has been recorded."""
+    row = plain_event(state, event)
     if state.settings.quirks and event.id % 2:
         row["timestamp"] = row["timestamp"][:19].replace("T", " ")
         row["alert"] = int(event.alert)

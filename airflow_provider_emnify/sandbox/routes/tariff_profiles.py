@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import Any
 
 from airflow_provider_emnify.sandbox.http.answers import ApiError, not_found
 from airflow_provider_emnify.sandbox.http.fields import array, reference, text
 from airflow_provider_emnify.sandbox.http.resources import Render, Resource, Row, serve_members
 from airflow_provider_emnify.sandbox.http.wire import Body, Call, serves
 from airflow_provider_emnify.sandbox.routes.catalogue import COUNTRIES, CURRENCIES, OPERATORS, RAT_TYPES
-from airflow_provider_emnify.sandbox.routes.tariffs import RATE_ZONES, TARIFFS, the_volume, volume_row
+from airflow_provider_emnify.sandbox.routes.organisations import RATE_ZONES, TARIFFS, the_volume, volume_row
 from airflow_provider_emnify.sandbox.world.clock import DAY, date
 from airflow_provider_emnify.sandbox.world.records.plain import new_tariff_profile
 
@@ -18,8 +17,6 @@ _ONE = "/api/v1/tariff_profile/{tariff_profile_id}"
 _VOLUME = _ONE + "/inclusive_volume/{inclusive_volume_id}"
 _BLOCKED = "/api/v2/tariff_profile/{tariff_profile_id}/operator_blocklist/operator"
 _OPERATOR = _BLOCKED + "/{operator_id}"
-_ALL = 0
-"""Stands for the operator itself among its blocked technologies."""
 
 
 def _row(call: Call) -> Render:
@@ -63,8 +60,8 @@ def _check(call: Call, body: Row, row: Row | None) -> None:
 _PROFILES = Resource(
     path="/api/v1/tariff_profile",
     parameter="tariff_profile_id",
-    name="Profile",
-    table="tariff_profiles",
+    name="TariffProfile",
+    rows=lambda call: call.state.tariff_profiles,
     fields={
         "name": text(required=True, shortest=1),
         "description": text(),
@@ -84,15 +81,22 @@ serve_members(
     _ONE + "/ratezone_selection",
     "ratezone_id",
     "RateZone",
-    RATE_ZONES,
-    lambda call: _PROFILES.one(call)["ratezones"],
+    known=lambda call: RATE_ZONES,
+    held=lambda call: _PROFILES.one(call)["ratezones"],
+)
+serve_members(
+    _BLOCKED,
+    "operator_id",
+    "Operator",
+    known=lambda call: OPERATORS,
+    held=lambda call: _PROFILES.one(call)["blocked"],
 )
 
 
 @serves("GET", _ONE + "/coverage")
 def list_coverage(call: Call) -> Body:
     """List the countries where a profile can be used, and how many operators there are."""
-    blocked = {number for number, kinds in _PROFILES.one(call)["blocklist"].items() if _ALL in kinds}
+    blocked = _PROFILES.one(call)["blocked"]
     counts = Counter(row["country"]["id"] for number, row in OPERATORS.items() if number not in blocked)
     return [
         {"country": {"id": number, "name": COUNTRIES[number]["name"]}, "redundancy_count": count}
@@ -122,30 +126,19 @@ def unassign_volume(call: Call) -> None:
 def list_blocked(call: Call) -> Body:
     """List the operators that a profile blocks, wholly or some of their technologies."""
     profile = _PROFILES.one(call)
-    return [_blocked(profile, number) for number, kinds in profile["blocklist"].items() if kinds]
+    kinds = [number for number, kinds in profile["blocked_kinds"].items() if kinds]
+    return [_blocked(profile, number) for number in sorted({*profile["blocked"], *kinds})]
 
 
 @serves("GET", _OPERATOR)
 def get_blocked(call: Call) -> Body:
     """Give what a profile blocks of an operator."""
-    return _blocked(_PROFILES.one(call), _the_operator(call))
-
-
-@serves("PUT", _OPERATOR)
-def block_operator(call: Call) -> None:
-    """Block an operator wholly; what is blocked of its technologies stays so."""
-    _kinds(call).add(_ALL)
-
-
-@serves("DELETE", _OPERATOR)
-def unblock_operator(call: Call) -> None:
-    """Block an operator no more; what is blocked of its technologies stays so."""
-    _unblock(call, _ALL)
+    return _blocked(_PROFILES.one(call), call.one(OPERATORS, "operator_id", "Operator")["id"])
 
 
 @serves("POST", _OPERATOR + "/rat_type")
 def block_technologies(call: Call) -> None:
-    """Block some technologies of an operator."""
+    """Block some technologies of an operator; whether it is blocked itself is another matter."""
     kinds = _kinds(call)
     body = call.checked({"rat_types": array(reference(), required=True)}, "RatTypes")
     kinds.update([call.state.existing(RAT_TYPES, kind["id"], "RatType") for kind in body["rat_types"]])
@@ -154,34 +147,22 @@ def block_technologies(call: Call) -> None:
 @serves("DELETE", _OPERATOR + "/rat_type/{rate_type_id}")
 def unblock_technology(call: Call) -> None:
     """Block a technology of an operator no more."""
-    _unblock(call, call.id("rate_type_id", "RatType"))
-
-
-def _the_operator(call: Call) -> int:
-    return int(call.one(OPERATORS, "operator_id", "Operator")["id"])
-
-
-def _kinds(call: Call) -> set[int]:
-    blocklist: dict[int, set[int]] = _PROFILES.one(call)["blocklist"]
-    return blocklist.setdefault(_the_operator(call), set())
-
-
-def _unblock(call: Call, kind: int) -> None:
-    kinds = _kinds(call)
+    kinds, kind = _kinds(call), call.id("rate_type_id", "RatType")
     if kind not in kinds:
-        raise not_found("Blocked operator", _the_operator(call))
+        raise not_found("RatType", kind)
     kinds.remove(kind)
 
 
-def _blocked(profile: Row, number: int) -> dict[str, Any]:
-    kinds = profile["blocklist"].get(number, ())
+def _kinds(call: Call) -> set[int]:
+    kinds: dict[int, set[int]] = _PROFILES.one(call)["blocked_kinds"]
+    return kinds.setdefault(call.one(OPERATORS, "operator_id", "Operator")["id"], set())
+
+
+def _blocked(profile: Row, number: int) -> Row:
+    kinds = sorted(profile["blocked_kinds"].get(number, ()))
+    rat_types = [{"id": kind, "description": RAT_TYPES[kind]} for kind in kinds]
     return {
         "operator": {"id": number, "name": OPERATORS[number]["name"]},
         "tariff_profile": {"id": profile["id"]},
-        "blocklist": {
-            "operator": _ALL in kinds,
-            "rat_types": [
-                {"id": kind, "description": RAT_TYPES[kind]} for kind in sorted(kinds) if kind != _ALL
-            ],
-        },
+        "blocklist": {"operator": number in profile["blocked"], "rat_types": rat_types},
     }

@@ -12,6 +12,7 @@ from airflow_provider_emnify.sandbox.http.wire import Body, Call, serves
 from airflow_provider_emnify.sandbox.routes.events import list_events
 from airflow_provider_emnify.sandbox.routes.render import user_details, user_row
 from airflow_provider_emnify.sandbox.world.lookups import PERMISSIONS, ROLES
+from airflow_provider_emnify.sandbox.world.provisioning import number_of
 from airflow_provider_emnify.sandbox.world.records.accounts import Membership, User
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ def invite(call: Call, body: dict[str, object]) -> User:
     """Add the user that a body describes."""
     state = call.state
     username, name = str(body["username"]), str(body.get("name") or body["username"])
-    organisation_id = _reference(body.get("organisation"))
+    organisation_id = number_of(body, "organisation")
     if organisation_id is None:
         organisation_id = call.own
     state.existing(state.organisations, organisation_id, "Organisation")
@@ -103,10 +104,10 @@ def get_user(call: Call) -> Body:
 def update_user(call: Call) -> None:
     """Change a user. A new username makes the account pending again."""
     user, body = the_user(call), call.checked(_UPDATE, "User", partial=True)
-    organisation_id = _reference(body.get("organisation"))
+    organisation_id = number_of(body, "organisation")
     if organisation_id not in {None, user.organisation_id}:
         raise ApiError("NotAllowed", "Updating the organisation of a user is not allowed.")
-    status = _next_status(call.state, user, _reference(body.get("status")))
+    status = _next_status(call.state, user, number_of(body, "status"))
     username = body.get("username", user.username)
     renamed = username.lower() != user.username.lower()
     if renamed and call.state.user_by_name(username) is not None:
@@ -241,10 +242,6 @@ def the_role(call: Call) -> int:
     if role_id not in ROLES:
         raise not_found("Role", role_id)
     return role_id
-
-
-def _reference(value: object) -> int | None:
-    return int(value["id"]) if isinstance(value, dict) and value.get("id") is not None else None
 
 
 INVITATION = {

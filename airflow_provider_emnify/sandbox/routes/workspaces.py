@@ -16,6 +16,7 @@ from airflow_provider_emnify.sandbox.routes.users import (
     the_role,
     the_user,
 )
+from airflow_provider_emnify.sandbox.world.provisioning import number_of
 from airflow_provider_emnify.sandbox.world.records.accounts import Membership
 
 
@@ -24,10 +25,8 @@ def invite_user(call: Call) -> Answer:
     """Invite a user: create the account, or add the one that exists to the Workspace."""
     body = call.checked(INVITATION, "User")
     user = call.state.user_by_name(body["username"])
-    organisation_id = (body.get("organisation") or {}).get("id")
-    if organisation_id is None:
-        organisation_id = call.own
-    organisation_id = call.state.existing(call.state.organisations, int(organisation_id), "Organisation")
+    organisation_id = number_of(body, "organisation") or call.own
+    call.state.existing(call.state.organisations, organisation_id, "Organisation")
     if user is None:
         user = invite(call, body)
     elif organisation_id in user.memberships:

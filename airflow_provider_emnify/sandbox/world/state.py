@@ -138,10 +138,10 @@ class State:
             "euicc": count(FIRST_EUICC_ID),
             "tag": count(len(self.tags) + 1),
             "user": count(USER_ID),
-            "service_profiles": count(len(self.service_profiles) + 1),
-            "tariff_profiles": count(len(self.tariff_profiles) + 1),
-            "ip_address_spaces": count(len(self.ip_address_spaces) + 1),
-            "dns": count(len(self.dns) + 1),
+            "ServiceProfile": count(len(self.service_profiles) + 1),
+            "TariffProfile": count(len(self.tariff_profiles) + 1),
+            "IpAddressSpace": count(len(self.ip_address_spaces) + 1),
+            "Dns": count(len(self.dns) + 1),
             "event": count(FIRST_EVENT_ID),
         }
 

@@ -26,13 +26,13 @@ SERVICE_PROFILE: dict[str, Any] = {
 
 
 def new_service_profile(services: tuple[int, ...] = (), **told: Any) -> dict[str, Any]:
-    """Return a service profile; ``limits`` are by service, ``data_limits`` the rows of their list."""
-    return {**SERVICE_PROFILE, **told, "services": list(services), "limits": {}, "data_limits": []}
+    """Return a service profile, with its services, their SMS limits and its data limits."""
+    return {**SERVICE_PROFILE, **told, "services": list(services), "limits": [], "data_limits": {}}
 
 
 def new_tariff_profile(**told: Any) -> dict[str, Any]:
-    """Return a tariff profile; ``blocklist`` has the blocked technologies by operator, 0 for the operator."""
-    return {"inclusive_volume_id": None, "ratezones": [], "blocklist": {}, **told}
+    """Return a tariff profile, with the operators that it blocks and, by operator, blocked technologies."""
+    return {"inclusive_volume_id": None, "ratezones": [], "blocked": [], "blocked_kinds": {}, **told}
 
 
 def service_profiles() -> Rows:
