@@ -13,6 +13,16 @@ _MASKERS = (
 )
 
 
+def masked(text: str) -> str:
+    """Return a text as a log of Airflow shows it."""
+    for name in _MASKERS:
+        make: Any = getattr(sys.modules.get(name), "_secrets_masker", None)
+        if make is not None:
+            with contextlib.suppress(RuntimeError):
+                text = str(make().redact(text))
+    return text
+
+
 def forget_secrets() -> None:
     """Empty it."""
     for name in _MASKERS:

@@ -93,6 +93,11 @@ class EmnifyHook(BaseHook):
                 self._client = self.client_from_connection(self.get_connection(self.emnify_conn_id))
             return self._client
 
+    def redact(self, value: Any) -> Any:
+        """Return a value, for example a task's result, without secrets of the connection that it repeats."""
+        client = self._client
+        return value if client is None else client.transport.redact_value(value)
+
     def close(self) -> None:
         """Close the client, if there is one. The hook makes a new one when it is used again."""
         with self._lock:

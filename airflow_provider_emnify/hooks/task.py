@@ -84,11 +84,14 @@ def _ending_well(method: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(method)
     def run(self: Any, context: Context, *args: Any, **kwargs: Any) -> Any:
+        hook: EmnifyHook | None
         self._deadline = execution_deadline(context, self.execution_timeout)
         try:
             with fail_without_retry(idempotent=self.idempotent):
                 parse_arguments(self)
-                return method(self, context, *args, **kwargs)
+                result = method(self, context, *args, **kwargs)
+                hook = self.__dict__.get("hook")
+                return result if hook is None else hook.redact(result)
         finally:
             hook = self.__dict__.pop("hook", None)
             if hook is not None:

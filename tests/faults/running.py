@@ -83,13 +83,7 @@ def run(
     sandbox = case.sandbox()
     forget_secrets()
     with pytest.MonkeyPatch.context() as patch:
-        sandbox.reach(patch)
-        patch.setattr("time.sleep", lambda seconds: None)
-        credentials = Credentials(application_token=sandbox.application_token)
-        with EmnifyClient(credentials, base_url=sandbox.url, limits=Limits("memory")) as client:
-            case.prepare(client, sandbox)
-        sandbox.clock.advance(1)
-        sandbox.state  # noqa: B018 - what is due happens
+        prepare(case, sandbox, patch)
         task = case.make(sandbox)
         sandbox.seen.clear()
         sandbox.answers.clear()
@@ -98,6 +92,17 @@ def run(
             return Run(case, sandbox, task.execute(context()), None)
         except Exception as error:
             return Run(case, sandbox, None, error)
+
+
+def prepare(case: Case, sandbox: InProcess, patch: pytest.MonkeyPatch) -> None:
+    """Have all there that a case needs; from now on every client reaches this sandbox."""
+    sandbox.reach(patch)
+    patch.setattr("time.sleep", lambda seconds: None)
+    credentials = Credentials(application_token=sandbox.application_token)
+    with EmnifyClient(credentials, base_url=sandbox.url, limits=Limits("memory")) as client:
+        case.prepare(client, sandbox)
+    sandbox.clock.advance(1)
+    sandbox.state  # noqa: B018 - what is due happens
 
 
 def says_done(call: str, answer: Answer) -> bool:

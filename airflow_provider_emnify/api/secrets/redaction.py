@@ -12,6 +12,7 @@ from urllib.parse import quote, quote_plus
 # An auth token that is not known yet, whole or cut: what every JWT begins with.
 _JWT = r"eyJ[A-Za-z0-9_-]{10,}(?:\.[A-Za-z0-9_=-]*)*"
 _LONG_ENOUGH = 8  # bytes, from which on a part of a base64 text is told from any other
+_NEVER = r"(?!)"  # matches nothing
 _DEEPEST = 50  # levels of an answer that are looked through
 
 
@@ -21,6 +22,7 @@ class Redactor:
     def __init__(self) -> None:
         self._secrets: dict[str, None] = {}
         self._pattern = re.compile(_JWT)
+        self._long = re.compile(_NEVER)
 
     def learn(self, secret: str) -> None:
         """Take note of a secret."""
@@ -29,10 +31,23 @@ class Redactor:
         secrets = self._secrets = {**self._secrets, secret: None}
         forms = {form for one in secrets for form in _forms(one)}
         self._pattern = re.compile("|".join([*map(re.escape, sorted(forms, key=len, reverse=True)), _JWT]))
+        long = [re.escape(one) for one in secrets if len(one) >= _LONG_ENOUGH]
+        self._long = re.compile("|".join(long) or _NEVER)
 
     def text(self, text: str) -> str:
         """Return a text without secrets."""
         return self._pattern.sub("***", text)
+
+    def value(self, value: Any) -> Any:
+        """Return a value, for example a task's result, without the secrets that a text in it holds.
+
+        Short ones are left: they could as well be a number or a word.
+        """
+        if isinstance(value, str):
+            return self._long.sub("***", value)
+        if isinstance(value, dict):
+            return {self.value(key): self.value(item) for key, item in value.items()}
+        return [self.value(item) for item in value] if isinstance(value, list) else value
 
     def body(self, content: bytes) -> str:
         """Return the body of an answer without secrets, also those that its JSON writes in escapes."""

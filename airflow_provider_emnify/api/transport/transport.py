@@ -86,7 +86,7 @@ class Transport:
     ) -> None:
         self.base_url = check_base_url(base_url)
         redactor = Redactor()
-        self._learn, self.redact = redactor.learn, redactor.text
+        self._learn, self.redact, self.redact_value = redactor.learn, redactor.text, redactor.value
         self._on_secret = on_secret
         self._organisation = credentials.identity
         self._limits = Limits(sleep=sleep) if limits is None else limits

@@ -8,7 +8,7 @@ poke, reschedule and deferrable modes come to the same verdict.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_emnify.api.errors import one_line
@@ -232,11 +232,21 @@ def read(
 
     :param kind: A key of :data:`WAITS`.
     :param filters: Those of the wait.
-    :returns: A reading for each id; what does not exist is ``gone``.
+    :returns: A reading for each id; what does not exist is ``gone``. No secret of the client's is in it,
+        whatever emnify's descriptions repeat.
     """
-    spec = WAITS[kind]
+    found, redact = _read(client, WAITS[kind], ids, filters or {}), client.transport.redact_value
+    for key, reading in found.items():
+        if (label := redact(reading.label)) != reading.label:
+            found[key] = replace(reading, label=label)
+    return found
+
+
+def _read(
+    client: EmnifyClient, spec: WaitKind, ids: Sequence[Id], filters: Mapping[str, Any]
+) -> dict[Id, Reading]:
     if spec.read_many is not None:
-        return spec.read_many(client, ids, filters or {})
+        return spec.read_many(client, ids, filters)
     read_all, found = spec.read_all, dict[Id, Reading]()
     if read_all is not None:
         listed = find_in_list(ids, list_all=lambda: read_all(client), ids_of=spec.id_of)
