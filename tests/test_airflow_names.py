@@ -14,6 +14,7 @@ EXAMPLES = sorted((ROOT.parent / "dags_examples").glob("*.py"))
 # Never moved between 2.11 and 3.3, or asked for where they exist only.
 ELSEWHERE = {
     "airflow": {"__version__"},
+    "airflow.cli": {"cli_config"},
     "airflow.assets.manager": {"asset_manager"},
     "airflow.configuration": {"conf"},
     "airflow.models": {"TaskInstance", "XCom"},

@@ -28,6 +28,7 @@ INSIDE = {
     "sensors.base",
     "sensors.first_look",
     "triggers.base",
+    "hooks.doctor",
     "triggers.shared",
     "triggers.task",
 }
