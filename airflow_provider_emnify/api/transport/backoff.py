@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 _FIRST_WAIT, _LONGEST_WAIT = 1.0, 60.0  # seconds of backoff
 LONGEST_RETRY_AFTER = 900.0
-"""Seconds that an API may ask to wait, all in all for one request; past that it is told of as an error."""
+"""Seconds that are waited before retries, all in all for one request; past that it is told of as an error."""
 
 _LONGEST_TOLD = 31_536_000.0  # seconds; what asks for more means no time at all
 
@@ -31,10 +31,11 @@ def backoff(state: tenacity.RetryCallState) -> float:
     """Return the seconds to wait before the next try: what was asked for, or exponential with full jitter."""
     error = state.outcome.exception() if state.outcome else None
     asked: float | None = getattr(error, "retry_after", None)
+    left = max(0.0, LONGEST_RETRY_AFTER - state.idle_for)
     if asked is not None:
-        return asked + random.uniform(0, _FIRST_WAIT)  # noqa: S311 - spreads callers, hides nothing
+        return min(left, asked + random.uniform(0, _FIRST_WAIT))  # noqa: S311 - spreads callers, hides nothing
     most = min(_LONGEST_WAIT, _FIRST_WAIT * 2 ** (state.attempt_number - 1))
-    return random.uniform(0, most)  # noqa: S311 - spreads callers, hides nothing
+    return min(left, random.uniform(0, most))  # noqa: S311 - spreads callers, hides nothing
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:

@@ -215,8 +215,8 @@ class Sender:
     def _is_enough(self, state: tenacity.RetryCallState) -> bool:
         error = state.outcome.exception() if state.outcome else None
         asked: float | None = getattr(error, "retry_after", None)
-        asks_too_much = asked is not None and state.idle_for + asked > LONGEST_RETRY_AFTER
-        return state.attempt_number > self._max_retries or asks_too_much
+        left = LONGEST_RETRY_AFTER - state.idle_for
+        return state.attempt_number > self._max_retries or left <= 0 or (asked is not None and asked > left)
 
     def _note_retry(self, request: Request, state: tenacity.RetryCallState) -> None:
         error = state.outcome.exception() if state.outcome else None

@@ -10,7 +10,7 @@ import socket
 import threading
 import time
 import zlib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -22,6 +22,7 @@ from airflow_provider_emnify.api import (
     EmnifyUnknownOutcomeError,
 )
 from airflow_provider_emnify.api.transport import connections
+from airflow_provider_emnify.api.transport.connections import LONGEST_CONNECT
 from tests.api.support import OK, THING, TOKEN, Sleeps, http, make_client, raw_server
 
 if TYPE_CHECKING:
@@ -223,6 +224,38 @@ def test_closing_ends_a_request_that_hangs_and_nothing_is_sent_after_it() -> Non
         with pytest.raises(EmnifyConnectionError, match="closed"):
             client.request("GET", THING)
         client.close()
+
+
+def test_closing_a_client_that_connects_ends_it_within_ten_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
+    connects, over = threading.Event(), threading.Event()
+    timeouts: list[Any] = []
+
+    def connect(address: Any, timeout: Any = None, *_: Any, **__: Any) -> Any:
+        """Reach nobody, until the time is over that was given for it."""
+        timeouts.append(timeout)
+        connects.set()
+        assert over.wait(20)
+        raise TimeoutError("timed out")
+
+    monkeypatch.setattr("urllib3.util.connection.create_connection", connect)
+    client = make_client(base_url="http://127.0.0.1:9", timeout=300)
+    errors: list[str] = []
+
+    def ask() -> None:
+        try:
+            client.request("GET", THING)
+        except EmnifyError as error:
+            errors.append(str(error))
+
+    thread = threading.Thread(target=ask)
+    thread.start()
+    assert connects.wait(20)
+    client.close()  # which waits for nothing
+    over.set()  # ten seconds later
+    thread.join(20)
+    assert timeouts == [LONGEST_CONNECT]
+    assert LONGEST_CONNECT <= 10
+    assert errors == ["POST /api/v1/authenticate: the client was closed"]
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
