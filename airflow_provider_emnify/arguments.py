@@ -37,10 +37,13 @@ T = TypeVar("T")
 Status = TypeVar("Status", bound=Lookup)
 
 _TEMPLATE = re.compile(r"\{\{|\{%|\{#")
+_PLAIN = {bool, float, int, type(None)}
 
 
 def is_known(value: Any) -> bool:
     """Tell whether a value is what it will be in ``execute``: no template, and no other task's result."""
+    if type(value) in _PLAIN:
+        return True
     if isinstance(value, str):
         return _TEMPLATE.search(value) is None
     if isinstance(value, Mapping):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import functools
 import inspect
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -162,9 +163,9 @@ def find_method(call: str) -> Callable[..., Any]:
     from airflow_provider_emnify.api.resources import RESOURCES
 
     resource, dot, name = call.partition(".") if isinstance(call, str) else ("", "", "")
-    methods = _methods(RESOURCES[resource]) if resource in RESOURCES else {}
+    methods = _methods(resource) if resource in RESOURCES else {}
     if not dot or name not in methods:
-        every = [f"{key}.{method}" for key, kind in RESOURCES.items() for method in _methods(kind)]
+        every = [f"{key}.{method}" for key in RESOURCES for method in _methods(key)]
         near = difflib.get_close_matches(str(call), every, n=3, cutoff=0.6)
         if near:
             mend = f"did you mean {' or '.join(near)}?"
@@ -206,10 +207,13 @@ def check_arguments(call: str, method: Callable[..., Any], arguments: Mapping[st
         raise ValueError(f"arguments: {call}: {'; '.join(complaints)}; it takes {signature or 'none'}")
 
 
-def _methods(resource: type) -> dict[str, Callable[..., Any]]:
+@functools.cache
+def _methods(resource: str) -> Mapping[str, Callable[..., Any]]:
+    from airflow_provider_emnify.api.resources import RESOURCES
+
     return {
         name: method
-        for name, method in inspect.getmembers(resource, callable)
+        for name, method in inspect.getmembers(RESOURCES[resource], callable)
         if not name.startswith("_") and not inspect.isclass(method)
     }
 
@@ -234,7 +238,8 @@ def _is_later_try(context: Context) -> bool:
     return int(getattr(context.get("ti"), "try_number", 1) or 1) > 1
 
 
-def _parameters(method: Callable[..., Any]) -> dict[str, inspect.Parameter]:
+@functools.cache
+def _parameters(method: Callable[..., Any]) -> Mapping[str, inspect.Parameter]:
     parameters = dict(inspect.signature(method).parameters)
     parameters.pop("self", None)
     return parameters

@@ -112,7 +112,7 @@ class Stream:
         if unknown := sorted(set(filters) - set(self.filters)):
             allowed = ", ".join(self.filters) or "none"
             raise ValueError(f"filters: {self.name} has no {', '.join(unknown)}; allowed: {allowed}")
-        if self.filters_of is not None:
+        if filters and self.filters_of is not None:
             call_of(_Nothing(), self.filters_of)(**filters)
         return filters
 
