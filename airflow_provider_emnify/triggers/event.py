@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from datetime import timedelta
 
     from airflow_provider_emnify.api.enums import EventSeverity, EventSource
+    from airflow_provider_emnify.arguments import Ids
     from airflow_provider_emnify.triggers.shared.event_feed import EventBatch
 
 Row = dict[str, Any]
@@ -105,7 +106,7 @@ class EmnifyEventTrigger(EmnifyWatchingTrigger):
         event_type: int | str | Sequence[int | str] | None = None,
         severity: EventSeverity | int | str | Sequence[EventSeverity | int | str] | None = None,
         source: EventSource | int | str | Sequence[EventSource | int | str] | None = None,
-        endpoint_ids: Any = None,
+        endpoint_ids: Ids | None = None,
         tags: str | Sequence[str] | None = None,
         poll_interval: float | timedelta = 60.0,
         late_by: float | timedelta = LATE_BY,

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
     from datetime import timedelta
 
-    from airflow_provider_emnify.api.waits.wait import Id, Reading
+    from airflow_provider_emnify.arguments import Ids
 
 _STORED_AFTER = 3.0  # seconds in which Airflow has stored what was yielded, before the states are saved
 
@@ -58,8 +58,8 @@ class EmnifyStatusTrigger(EmnifyWatchingTrigger):
     def __init__(
         self,
         *,
-        endpoint_ids: Any = None,
-        sim_ids: Any = None,
+        endpoint_ids: Ids | None = None,
+        sim_ids: Ids | None = None,
         target_status: Any,
         poll_interval: float | timedelta = 60.0,
         emnify_conn_id: str = "emnify_default",
@@ -71,7 +71,7 @@ class EmnifyStatusTrigger(EmnifyWatchingTrigger):
         ids = sim_ids if endpoint_ids is None else endpoint_ids
         self._wait = _wait(self._field, ids, target_status)
         if not self._wait.ids:
-            raise ValueError(f"{self._field}_ids: {ids!r} names none to watch")
+            raise ValueError(f"{self._field}_ids: {ids!r} names none to watch; give at least one")
 
     def arguments(self) -> Mapping[str, Any]:
         """Return the trigger's own arguments as plain values."""
@@ -85,27 +85,20 @@ class EmnifyStatusTrigger(EmnifyWatchingTrigger):
         saved = await self.load()
         known: dict[str, str] = saved if isinstance(saved, dict) else {}
         goal = {state.value for state in self._wait.target}
+        labels = {state.label for state in self._wait.target}
         poller = poller_for(self.emnify_conn_id, self._wait)
         async for found in poller.watch(self._wait, self.poll_interval):
             before, known = known, {**known, **{str(key): reading.label for key, reading in found.items()}}
             if known == before:
                 continue
-            for key, reading in self._entered(found, before, goal):
-                yield TriggerEvent(  # type: ignore[no-untyped-call]
-                    {f"{self._field}_id": key, "status": reading.label, "before": before[str(key)]}
-                )
+            for key, reading in found.items():
+                was = before.get(str(key), reading.label)
+                if reading.value in goal and was not in labels:
+                    yield TriggerEvent(  # type: ignore[no-untyped-call]
+                        {f"{self._field}_id": key, "status": reading.label, "before": was}
+                    )
             await asyncio.sleep(_STORED_AFTER)
             await self.save(known)
-
-    def _entered(
-        self, found: Mapping[Id, Reading], before: Mapping[str, str], goal: set[Any]
-    ) -> list[tuple[Id, Reading]]:
-        labels = {state.label for state in self._wait.target}
-        return [
-            (key, reading)
-            for key, reading in found.items()
-            if reading.value in goal and before.get(str(key), reading.label) not in labels
-        ]
 
 
 def _wait(field: str, ids: Any, target: Any) -> Wait:

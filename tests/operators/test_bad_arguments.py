@@ -59,7 +59,8 @@ MAY_BE_SECRET = {"arguments", "destination", "variables", "activation_code"}
 
 def arguments(name: str) -> list[str]:
     """Return the names of a class's own arguments, its bases' among them."""
-    inits = [vars(base)["__init__"] for base in KINDS[name].__mro__ if "__init__" in vars(base)]
+    own = [base for base in KINDS[name].__mro__ if base.__module__.startswith("airflow_provider_emnify.")]
+    inits = [vars(base)["__init__"] for base in own if "__init__" in vars(base)]
     names = dict.fromkeys(field for init in inits for field in inspect.signature(init).parameters)
     return [field for field in names if field not in {*AIRFLOW_S, "self", "args", "kwargs"}]
 

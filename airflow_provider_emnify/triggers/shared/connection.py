@@ -140,10 +140,8 @@ class SharedConnection:
             if self._client is None or self._settings is None:
                 await self._use(await self._fetch())
             elif self._rejected is not None:
-                settings = await self._fetch()
-                if settings == self._settings:
+                if not await self._use_if_changed(await self._fetch()):
                     raise self._rejected.with_traceback(None)
-                await self._use(settings)
             elif now - self._fetched >= _FETCH_EVERY:
                 await self._fetch_again()
             assert self._client is not None  # noqa: S101 - for the type checker
@@ -158,21 +156,19 @@ class SharedConnection:
         except (EmnifyConnectionError, EmnifyConnectionConfigError) as error:
             log.warning("Going on with connection '%s' as it was before: %s", self.conn_id, error)
             return
-        if settings != self._settings:
-            log.info("Connection '%s' was changed; using the new one", self.conn_id)
-            await self._use(settings)
+        await self._use_if_changed(settings)
 
     async def _has_new_credentials(self, rejected: ConnectionSettings) -> bool:
         """Fetch a connection again whose credentials were rejected; it may have been changed meanwhile."""
         async with self._connecting:
-            if self._settings is not rejected:
-                return True
-            settings = await self._fetch()
-            if settings == rejected:
-                return False
-            log.info("Connection '%s' was changed; using the new one", self.conn_id)
-            await self._use(settings)
-            return True
+            return self._settings is not rejected or await self._use_if_changed(await self._fetch())
+
+    async def _use_if_changed(self, settings: ConnectionSettings) -> bool:
+        if settings == self._settings:
+            return False
+        log.info("Connection '%s' was changed; using the new one", self.conn_id)
+        await self._use(settings)
+        return True
 
     async def _use(self, settings: ConnectionSettings) -> None:
         before, self._client = self._client, await self.in_thread(self._make_client, settings)
