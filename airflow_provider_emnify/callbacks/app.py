@@ -131,6 +131,7 @@ class Callbacks:
             if known == "other":
                 raise RefusedError(404, "no callbacks are taken for this connection")
             await run_sync(self._admit, conn_id, extra, is_signed, limiter=self._threads)
+            self._count(conn_id)
             content = await _read(request, largest)
             status, answer = await run_sync(self._keep, conn_id, parse, content, limiter=self._threads)
         except RefusedError as refused:
@@ -144,7 +145,7 @@ class Callbacks:
         return JSONResponse(answer, status)
 
     def _admit(self, conn_id: str, extra: str, is_signed: Callable[[tuple[str, ...]], bool]) -> None:
-        """Refuse who is not emnify, and what is too much."""
+        """Refuse who is not emnify."""
         try:
             secrets = self._secrets.get(conn_id, extra)
         except Exception as error:
@@ -156,19 +157,18 @@ class Callbacks:
             )
         if secrets and not is_signed(secrets):
             raise RefusedError(401, "it is not signed by a secret of the connection")
-        wait = self._bucket(conn_id).take().wait
-        if wait:
-            raise RefusedError(429, "too many callbacks", retry_after=-(-wait // 1000))
 
-    def _bucket(self, conn_id: str) -> LocalBucket:
+    def _count(self, conn_id: str) -> None:
+        """Refuse what is too much. Runs on the event loop: one at a time."""
         if conn_id not in self._buckets:
             from pyrate_limiter import InMemoryBucket, Rate
 
             from airflow_provider_emnify.api.limits.buckets import LocalBucket
 
             rate = Rate(self._settings.per_minute, _MINUTE)
-            self._buckets.setdefault(conn_id, LocalBucket(InMemoryBucket([rate]), rate))
-        return self._buckets[conn_id]
+            self._buckets[conn_id] = LocalBucket(InMemoryBucket([rate]), rate)
+        if wait := self._buckets[conn_id].take().wait:
+            raise RefusedError(429, "too many callbacks", retry_after=-(-wait // 1000))
 
     def _keep(
         self, conn_id: str, parse: Callable[[bytes], Message | None], content: bytes

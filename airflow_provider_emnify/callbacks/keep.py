@@ -69,6 +69,9 @@ class Keeper:
         now = datetime.now(UTC)
         about: Row = {"connection": conn_id, "received_at": now.isoformat()}
         if message.records:
+            with create_session(scoped=False) as session:
+                if _noted(session, _key(conn_id, message), now):
+                    return Outcome.REPEATED, ""
             name = self._put(conn_id, message, now, message.records)
             message = replace(message, body={**message.body, "path": name})
         organisations: list[int | str] = [conn_id, *message.organisations[:_MOST_ORGANISATIONS]]
@@ -107,7 +110,7 @@ def _record(
     """Make an event of a message, unless it was made, or is a part of something that is not whole."""
     from airflow.assets.manager import asset_manager
 
-    key = f"emnify {message.kind} {_digest(conn_id, message.id)}"
+    key = _key(conn_id, message)
     if _noted(session, key, now):
         return Outcome.REPEATED
     _note(session, key, {"connection": conn_id, "id": message.id[:200]})
@@ -180,6 +183,10 @@ def _note(session: Session, key: str, extra: Row) -> None:
     from airflow.models.log import Log
 
     session.add(Log(event=key, owner="emnify", extra=json.dumps(extra)))
+
+
+def _key(conn_id: str, message: Message) -> str:
+    return f"emnify {message.kind} {_digest(conn_id, message.id)}"
 
 
 def _digest(*values: object) -> str:

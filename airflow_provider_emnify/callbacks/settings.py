@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ log = one_line_log(__name__)
 
 SECTION = "emnify"
 API_SECRET, STREAM_SECRET = "api_secret", "stream_secret"
+_IN_URI = re.compile(r"[A-Za-z0-9_.-]+")
 _SECRETS_LAST = 15.0  # seconds until a connection is read again
 
 
@@ -36,7 +38,10 @@ class CallbackSettings:
     @classmethod
     def from_configuration(cls) -> CallbackSettings:
         """Read the configuration."""
-        names = conf.get(SECTION, "callbacks", fallback="").replace(",", " ").split()
+        names = set(conf.get(SECTION, "callbacks", fallback="").replace(",", " ").split())
+        for name in [name for name in names if not _IN_URI.fullmatch(name)]:
+            log.error("[emnify] callbacks: the URI of an asset cannot hold the connection's id '%s'", name)
+            names.discard(name)
         return cls(
             connections=frozenset(names),
             unsigned=conf.getboolean(SECTION, "callbacks_unsigned", fallback=False),

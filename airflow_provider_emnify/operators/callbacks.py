@@ -10,21 +10,21 @@ from urllib.parse import quote, unquote, urlsplit
 from airflow_provider_emnify.api.resources.few import find_by_name
 from airflow_provider_emnify.api.transport.answers import part
 from airflow_provider_emnify.api.values import parse_ids
-from airflow_provider_emnify.arguments import Argument, optional, parse_text
+from airflow_provider_emnify.arguments import Argument, one_of, optional, parse_text
 from airflow_provider_emnify.hooks.masking import mask, masked_connection
 from airflow_provider_emnify.operators.base import EmnifyBaseOperator
 from airflow_provider_emnify.operators.data_stream.settings import parse_filters
 from airflow_provider_emnify.operators.idempotency.create_once import Attempt, create_once
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from airflow_provider_emnify.airflow_names import Context
     from airflow_provider_emnify.api.types import Row, Rows
     from airflow_provider_emnify.arguments import Ids
 
 _API_SECRET, _STREAM_SECRET = "api_secret", "stream_secret"
-_STREAM_TYPES = {"usage": 1, "events": 2}
+_STREAM_TYPES = {"events": 2, "usage": 1}
 _LARGEST_LIST = 10_000
 
 
@@ -40,16 +40,6 @@ def parse_url(value: Any, field: str) -> str:
     if "@" in parts.netloc:
         raise ValueError(f"{field}: it holds a username or password, and arguments are stored in the clear")
     return text.rstrip("/")
-
-
-def parse_stream_type(value: Any, field: str) -> str:
-    """Return what a data stream delivers: ``events`` or ``usage``.
-
-    :raises ValueError: naming the field, for anything else.
-    """
-    if value not in _STREAM_TYPES:
-        raise ValueError(f"{field}: {value!r} is not valid; allowed: {', '.join(_STREAM_TYPES)}")
-    return str(value)
 
 
 def parse_size(value: Any, field: str) -> int:
@@ -118,7 +108,7 @@ class EmnifySetUpCallbacksOperator(EmnifyBaseOperator):
     purpose = Argument(parse_text)
     service_profile_ids = Argument(parse_ids)
     data_stream_name = Argument(optional(parse_text))
-    data_stream_type = Argument(parse_stream_type)
+    data_stream_type = Argument(one_of(*_STREAM_TYPES))
     data_stream_filters = Argument(optional(parse_filters))
     data_stream_size = Argument(parse_size)
 
@@ -150,26 +140,24 @@ class EmnifySetUpCallbacksOperator(EmnifyBaseOperator):
         conn_id = self.callbacks_conn_id or self.emnify_conn_id
         attempt, held = Attempt(self, context), _held(conn_id)
         base = f"{self.api_server_url}/emnify/callbacks/{quote(conn_id, safe='')}"
-        secret_id, secret = self._api_secret(attempt, held.get(_API_SECRET))
+        secret_id, api_secret = self._api_secret(attempt, held.get(_API_SECRET))
         callback_id = self._callback(attempt, f"{base}/sms")
-        found = {_API_SECRET: secret}
-        stream_id = None
+        found, stream_id = {_API_SECRET: api_secret}, None
         if self.data_stream_name is not None:
-            stream_id, secret = self._stream(attempt, f"{base}/stream/", held.get(_STREAM_SECRET))
-            found[_STREAM_SECRET] = secret
+            stream_id, stream_secret = self._stream(attempt, f"{base}/stream/", held.get(_STREAM_SECRET))
+            found[_STREAM_SECRET] = stream_secret
         missing = {name: value for name, value in found.items() if name not in held}
         if missing and _store(conn_id, missing):
             self.log.info("Wrote %s into the extra of connection '%s'", ", ".join(missing), conn_id)
             missing = {}
-        changed = [one for one in self.service_profile_ids if self._use(one, callback_id, secret_id)]
+        wanted = {"api_callback": callback_id, _API_SECRET: secret_id, "esme_interface_type": self._rest()}
+        changed = [one for one in self.service_profile_ids if self._use(one, wanted)]
         if missing:
             self.log.warning(
                 "Put %s into the extra of connection '%s': a task cannot write there. emnify shows the API "
                 "secret by client.api_secrets.get(%s), the other one at the end of the data stream's URL. "
                 "Until then the callbacks are refused, and emnify sends them again",
-                " and ".join(f"'{name}'" for name in missing),
-                conn_id,
-                secret_id,
+                *(" and ".join(f"'{name}'" for name in missing), conn_id, secret_id),
             )
         return {
             "api_secret_id": secret_id,
@@ -181,106 +169,115 @@ class EmnifySetUpCallbacksOperator(EmnifyBaseOperator):
         }
 
     def _api_secret(self, attempt: Attempt, wanted: str | None) -> tuple[int, str]:
-        """Return the id and the value of the API secret of this purpose, created if there is none."""
-        value = wanted or secrets.token_urlsafe(48)
-        mask(value)
-        client = self.client.api_secrets
+        """Return the id and the value of the API secret of this purpose."""
+        value, client = _masked(wanted or secrets.token_urlsafe(48)), self.client.api_secrets
 
         def look() -> Rows:
-            rows = [row for row in client.list() if row.get("purpose") == self.purpose]
-            return [client.get(row["id"]) for row in rows]
+            return [client.get(row["id"]) for row in client.list() if row.get("purpose") == self.purpose]
 
-        def decide(rows: Rows, _: object) -> Row | None:
+        def decide(rows: Rows) -> Row | None:
             shown = [row for row in rows if isinstance(row.get("secret"), str)]
             return next((row for row in reversed(shown) if wanted in {None, row["secret"]}), None)
 
-        def create(_: Rows) -> Row:
+        def create() -> Row:
             return {**client.create(purpose=self.purpose, secret=value), "secret": value}
 
-        row, created = create_once(
-            attempt,
-            lock=("API secrets", self.purpose),
-            look=look,
-            decide=decide,
-            create=create,
-            always_look=True,
-        )
-        mask(row["secret"])
-        self.log.info("%s API secret %s (%s)", _done(created), row["id"], self.purpose)
-        return int(row["id"]), str(row["secret"])
+        row, _ = self._ensure(attempt, "API secret", self.purpose, look, decide, create)
+        return int(row["id"]), _masked(str(row["secret"]))
 
     def _callback(self, attempt: Attempt, url: str) -> int:
         client = self.client.api_callbacks
-        row, created = create_once(
-            attempt,
-            lock=("API callbacks", url),
-            look=lambda: [*client.list()],
-            decide=lambda rows, _: next((row for row in rows if _url_of(row) == url), None),
-            create=lambda _: client.create(url=url, purpose=self.purpose),
-            always_look=True,
-        )
-        self.log.info("%s callback %s to %s", _done(created), row["id"], url)
+
+        def decide(rows: Rows) -> Row | None:
+            return next((row for row in rows if url in {row.get("url"), row.get("callback_url")}), None)
+
+        def create() -> Row:
+            return client.create(url=url, purpose=self.purpose)
+
+        row, _ = self._ensure(attempt, "callback", url, lambda: [*client.list()], decide, create)
         return int(row["id"])
 
-    def _use(self, profile_id: int, callback_id: int, secret_id: int) -> bool:
+    def _stream(self, attempt: Attempt, base: str, wanted: str | None) -> tuple[int | str, str]:
+        """Return the id of the data stream and the secret in its URL, to which it is changed."""
+        client, name = self.client.data_streams, str(self.data_stream_name)
+        secret = _masked(wanted or secrets.token_urlsafe(32))
+        credentials = {"url": base + quote(secret, safe=""), "size": self.data_stream_size}
+        destination = {"connection_type": "RestAPI", "format": "JSON", "credentials": credentials}
+
+        def create() -> Row:
+            type_id, filters = _STREAM_TYPES[self.data_stream_type], self.data_stream_filters or []
+            return client.create(
+                name=name, destination=destination, data_stream_type_id=type_id, filters=filters
+            )
+
+        row, created = self._ensure(
+            *(attempt, "data stream", name, lambda: [*client.list()]),
+            lambda rows: find_by_name(rows, name, "data stream"),
+            create,
+        )
+        url = str(part(part(row, "destination"), "credentials").get("url"))
+        if not created and wanted is None and url.startswith(base):
+            return row["id"], _masked(unquote(url.removeprefix(base)))
+        if not created and url != credentials["url"]:
+            client.update(row["id"], destination=destination)
+            self.log.info("Data stream %s calls Airflow now", row["id"])
+        return row["id"], secret
+
+    def _ensure(
+        self,
+        attempt: Attempt,
+        what: str,
+        key: str,
+        look: Callable[[], Rows],
+        decide: Callable[[Rows], Row | None],
+        create: Callable[[], Row],
+    ) -> tuple[Row, bool]:
+        """Return what is known by a key, created if it is not there, and whether it was."""
+        row, created = create_once(
+            attempt,
+            lock=(f"{what}s", key),
+            look=look,
+            decide=lambda rows, _: decide(rows),
+            create=lambda _: create(),
+            always_look=True,
+        )
+        self.log.info("%s %s %s (%s)", "Created" if created else "Found", what, row["id"], key)
+        return row, created
+
+    def _rest(self) -> int | None:
+        """Return by which interface SMS are called out; None where emnify names none like it."""
+        found = self.client.lookups.esme_interface_types() if self.service_profile_ids else []
+        return next((row["id"] for row in found if "rest" in str(row.get("description")).lower()), None)
+
+    def _use(self, profile_id: int, wanted: Mapping[str, int | None]) -> bool:
         """Have a service profile call Airflow, unless it does; tell whether it was changed."""
         client = self.client.service_profiles
         profile = client.get(profile_id)
-        there = [str(part(profile, name).get("id")) for name in ("api_callback", _API_SECRET)]
-        if there == [str(callback_id), str(secret_id)]:
-            self.log.info("Service profile %s calls it already", profile_id)
-            return False
-        client.update(profile_id, api_callback_id=callback_id, api_secret_id=secret_id)
-        self.log.info("Service profile %s calls it now", profile_id)
-        return True
+        changes: Row = {
+            f"{name}_id": value
+            for name, value in wanted.items()
+            if value is not None and str(part(profile, name).get("id")) != str(value)
+        }
+        if changes:
+            client.update(profile_id, **changes)
+        self.log.info("Service profile %s calls it %s", profile_id, "now" if changes else "already")
+        return bool(changes)
 
-    def _stream(self, attempt: Attempt, base: str, wanted: str | None) -> tuple[int | str, str]:
-        """Return the id of the data stream and the secret in its URL, created or changed where needed."""
-        client, name = self.client.data_streams, str(self.data_stream_name)
-        secret = wanted or secrets.token_urlsafe(32)
-        mask(secret)
 
-        def settings(value: str) -> Row:
-            credentials = {"url": base + quote(value, safe=""), "size": self.data_stream_size}
-            return {"connection_type": "RestAPI", "format": "JSON", "credentials": credentials}
-
-        row, created = create_once(
-            attempt,
-            lock=("data streams", name),
-            look=lambda: [*client.list()],
-            decide=lambda rows, _: find_by_name(rows, name, "data stream"),
-            create=lambda _: client.create(
-                name=name,
-                destination=settings(secret),
-                data_stream_type_id=_STREAM_TYPES[self.data_stream_type],
-                filters=self.data_stream_filters or [],
-            ),
-            always_look=True,
-        )
-        self.log.info("%s data stream %s (%s)", _done(created), row["id"], name)
-        if created:
-            return row["id"], secret
-        url = str(part(part(row, "destination"), "credentials").get("url"))
-        if url.startswith(base) and wanted is None:
-            return row["id"], unquote(url.removeprefix(base))
-        if url != settings(secret)["credentials"]["url"]:
-            client.update(row["id"], destination=settings(secret))
-            self.log.info("Data stream %s calls Airflow now", row["id"])
-        return row["id"], secret
+def _masked(secret: str) -> str:
+    mask(secret)
+    return secret
 
 
 def _held(conn_id: str) -> dict[str, str]:
     """Return the secrets that a connection holds, the newest of several."""
     extra = masked_connection(conn_id).extra_dejson
-    newest = {
-        name: value[0] if isinstance(value, list) and value else value
-        for name, value in extra.items()
-        if name in {_API_SECRET, _STREAM_SECRET}
-    }
+    held = [(name, extra.get(name)) for name in (_API_SECRET, _STREAM_SECRET)]
+    newest = {name: value[0] if isinstance(value, list) and value else value for name, value in held}
     return {name: value for name, value in newest.items() if isinstance(value, str) and value}
 
 
-def _store(conn_id: str, values: dict[str, str]) -> bool:
+def _store(conn_id: str, values: Mapping[str, str]) -> bool:
     """Write into the extra of a connection in the metadata database; tell whether a task may."""
     try:
         from airflow.models.connection import Connection
@@ -293,11 +290,3 @@ def _store(conn_id: str, values: dict[str, str]) -> bool:
             return row is not None
     except Exception:  # Airflow 3 has its own ways to say that a task has no database
         return False
-
-
-def _url_of(row: Row) -> Any:
-    return row.get("url") or row.get("callback_url")
-
-
-def _done(created: bool) -> str:
-    return "Created" if created else "Found"

@@ -189,6 +189,18 @@ def test_bulk_records_are_one_file_and_one_event(door_with_files: Door, tmp_path
 
 
 @known
+def test_a_list_that_comes_again_on_the_next_day_makes_no_second_file(
+    door_with_files: Door, tmp_path: Path
+) -> None:
+    before_midnight = datetime.now(UTC).replace(hour=23, minute=59)
+    with time_machine.travel(before_midnight):
+        assert door_with_files.stream([event(1), event(2)]).body == {"outcome": "event"}
+    with time_machine.travel(before_midnight + timedelta(minutes=5)):
+        assert door_with_files.stream([event(2), event(1)]).body == {"outcome": "repeated"}
+    assert len(files(tmp_path)) == 1
+
+
+@known
 def test_bulk_files_are_what_the_transfers_load(door_with_files: Door, tmp_path: Path) -> None:
     from airflow_provider_emnify.api.data_streamer.files import RECORD_KINDS, Rejected, read_records
 

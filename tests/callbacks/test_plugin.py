@@ -62,7 +62,7 @@ def test_the_configuration_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
     from airflow_provider_emnify.callbacks.settings import CallbackSettings
 
     for name, value in {
-        "CALLBACKS": "one, two,three",
+        "CALLBACKS": "one, two,three, fo/ur",
         "CALLBACKS_UNSIGNED": "True",
         "CALLBACKS_PATH": " /data ",
         "CALLBACKS_PER_MINUTE": "5",

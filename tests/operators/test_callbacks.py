@@ -75,6 +75,7 @@ def test_all_is_created_and_the_service_profiles_call_airflow(
     for profile in state.service_profiles.values():
         assert profile["api_callback"] == {"id": callback["id"]}
         assert profile["api_secret"] == {"id": secret["id"]}
+        assert profile["esme_interface_type"]["id"] == 2, "REST"
     assert result == {
         "api_secret_id": secret["id"],
         "api_callback_id": callback["id"],
@@ -193,7 +194,7 @@ def test_an_answer_that_is_lost_makes_no_second_one(
         ({"api_server_url": "https://airflow?token=secret"}, "^api_server_url: it is not a valid URL"),
         ({"api_server_url": 7}, "^api_server_url: 7"),
         ({"service_profile_ids": "all"}, "^service_profile_ids: 'all'"),
-        ({"data_stream_type": "sms"}, "^data_stream_type: 'sms' is not valid; allowed: usage, events"),
+        ({"data_stream_type": "sms"}, "^data_stream_type: 'sms' is not valid; allowed: events, usage"),
         ({"data_stream_size": 0}, "^data_stream_size: 0"),
         ({"data_stream_size": 10_001}, "^data_stream_size: 10001"),
         ({"data_stream_size": "many"}, "^data_stream_size: 'many'"),

@@ -251,12 +251,10 @@ def test_what_a_service_profile_uses_is_not_deleted(
 def test_a_sandbox_that_stops_calls_nobody_any_more(
     make_sandbox: Callable[..., Sandbox], receiver: Receiver
 ) -> None:
-    from airflow_provider_emnify.sandbox.world.records.integrations import ApiCallback
-
     sandbox = make_sandbox(1)
     state = sandbox.state
-    state.api_callbacks[1] = ApiCallback(1, receiver.url)
-    state.service_profiles[1].api_callback_id = 1
+    state.api_callbacks[1] = {"id": 1, "url": receiver.url}
+    state.service_profiles[1]["api_callback"] = {"id": 1}
     receiver.statuses = [500] * 50
     sandbox.send_sms(min(state.endpoints), "HELLO")
     until(lambda: receiver.calls)
