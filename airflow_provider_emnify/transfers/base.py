@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
@@ -66,28 +67,33 @@ class SourceFile:
         return self.digest[:16]
 
 
-class Part(Protocol):
+class Part(ABC):
     """What a sink loads as a whole or not at all: a run of a stream, or some files."""
 
     @property
+    @abstractmethod
     def name(self) -> str:
         """Its name in the files that are made of it."""
 
     @property
+    @abstractmethod
     def end(self) -> datetime:
         """The moment that it is for."""
 
+    @abstractmethod
     def batches(self) -> Generator[Batch, None, None]:
         """Read its rows; whatever is under way ends when the generator is closed."""
 
-    def commit(self) -> None:
+    def commit(self) -> None:  # noqa: B027 - most have nothing to do
         """Do what has to be done after the rows were read, and before they count as loaded."""
 
+    @abstractmethod
     def about(self) -> Row:
         """Return what its manifest says of it, once it was read."""
 
     def files(self) -> Sequence[tuple[SourceFile, Any]]:
         """Return the files that it was read from, and how many ``rows`` and ``rejected`` came out of each."""
+        return []
 
 
 class Sink(Protocol):

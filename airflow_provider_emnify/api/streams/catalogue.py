@@ -22,7 +22,7 @@ from airflow_provider_emnify.api.streams import readers as reading
 from airflow_provider_emnify.api.streams import tables
 from airflow_provider_emnify.api.streams import usage_tables as usage
 from airflow_provider_emnify.api.streams.per_device import Estimate, TooManyCallsError
-from airflow_provider_emnify.api.streams.readers import Interval, counted, listed
+from airflow_provider_emnify.api.streams.readers import Interval, Reader, counted, listed
 from airflow_provider_emnify.api.streams.stream import Stream
 from airflow_provider_emnify.api.waits.event_filter import LATE_BY
 
@@ -32,141 +32,87 @@ if TYPE_CHECKING:
 __all__ = ["STREAMS", "Estimate", "Interval", "Stream", "TooManyCallsError", "get_stream"]
 
 
+def _list(name: str, about: str, fields: tuple[Column, ...], call: str | None = None, **more: Any) -> Stream:
+    """Return a stream that is the list of a resource, with an id each."""
+    call = call or f"{name}.list"
+    more.setdefault("filters_of", call)
+    return Stream(name, about, fields, ("id",), call, more.pop("read", None) or listed(call), **more)
+
+
 def _device(
-    name: str,
-    about: str,
-    fields: tuple[Column, ...],
-    key: tuple[str, ...],
-    call: str,
-    ask: devices.Ask,
-    **more: Any,
+    name: str, about: str, fields: tuple[Column, ...], key: tuple[str, ...], call: str, **more: Any
 ) -> Stream:
     """Return a stream that needs a call a device."""
-    device = more.setdefault("devices", "endpoint")
-    return Stream(
-        name,
-        about,
-        fields,
-        key,
-        call,
-        devices.each(f"{device}s.list", call, ask),
-        how=f"one call for each {device}, a few at a time",
-        filters_of=f"{device}s.list",
-        **more,
-    )
+    device, ask = more.setdefault("devices", "endpoint"), more.pop("ask", None)
+    how, lists = f"one call for each {device}, a few at a time", f"{device}s.list"
+    read = devices.each(lists, call, ask or devices.about(call))
+    return Stream(name, about, fields, key, call, read, how=how, filters_of=lists, **more)
+
+
+def _usage(
+    name: str, about: str, fields: tuple[Column, ...], call: str, read: Reader, when: str, **more: Any
+) -> Stream:
+    """Return a stream of usage that comes in one answer."""
+    return Stream(name, about, fields, (fields[0].name, when), call, read, **{**_ONE_ANSWER, **more})
 
 
 _DAILY: dict[str, Any] = {"cursor": "date", "grain": "day", "late_by": timedelta(days=2)}
 _ONE_ANSWER: dict[str, Any] = {"how": "one answer", "small": True}
+_CATALOGUE: dict[str, Any] = {**_ONE_ANSWER, "filters_of": None}
 
 _STREAMS = (
-    Stream(
-        "endpoints",
-        "Endpoints (devices) with their SIM and profiles",
-        tables.ENDPOINTS,
-        ("id",),
-        "endpoints.list",
-        listed("endpoints.list"),
-        filters_of="endpoints.list",
-    ),
-    Stream(
-        "sims",
-        "SIMs",
-        tables.SIMS,
-        ("id",),
-        "sims.list",
-        listed("sims.list"),
-        filters_of="sims.list",
-        ignored=tables.SIMS_IGNORED,
-    ),
-    Stream(
+    _list("endpoints", "Endpoints (devices) with their SIM and profiles", tables.ENDPOINTS),
+    _list("sims", "SIMs", tables.SIMS, ignored=tables.SIMS_IGNORED),
+    _list(
         "events",
         "Events of endpoints, SIMs and users",
         tables.EVENTS,
-        ("id",),
-        "events.list",
-        reading.events,
+        read=reading.events,
         how=f"windows of time with at most {reading.MOST_EVENTS:,} events, in pages",
-        filters_of="events.list",
         cursor="timestamp",
         grain="moment",
         late_by=LATE_BY,
         kept=timedelta(days=30),
     ),
-    Stream(
-        "users",
-        "User accounts",
-        tables.USERS,
-        ("id",),
-        "users.list",
-        listed("users.list"),
-        filters_of="users.list",
-    ),
+    _list("users", "User accounts", tables.USERS),
     _device(
-        "sms",
-        "SMS to and from endpoints",
-        tables.SMS,
-        ("endpoint_id", "id"),
-        "sms.list",
-        devices.sms,
+        "sms", "SMS to and from endpoints", tables.SMS, ("endpoint_id", "id"), "sms.list", ask=devices.sms
     ),
-    Stream(
-        "euiccs",
-        "eUICCs with their profiles",
-        tables.EUICCS,
-        ("id",),
-        "euiccs.list",
-        listed("euiccs.list"),
-        filters_of="euiccs.list",
-    ),
-    Stream(
+    _list("euiccs", "eUICCs with their profiles", tables.EUICCS),
+    _list(
         "tags",
         "Tags of endpoints",
         tables.TAGS,
-        ("id",),
-        "tags.list",
-        counted("tags.list", per_page=100),
+        read=counted("tags.list", per_page=100),
         how="pages, again when their count changed",
-        filters_of="tags.list",
     ),
-    Stream(
+    _list(
         "service_profiles",
         "Service profiles: what endpoints may do",
         tables.SERVICE_PROFILES,
-        ("id",),
-        "service_profiles.list",
-        listed("service_profiles.list"),
-        **_ONE_ANSWER,
+        **_CATALOGUE,
         ignored=tables.SERVICE_PROFILES_IGNORED,
     ),
-    Stream(
+    _list(
         "tariff_profiles",
         "Tariff profiles with the rates of their tariff",
         tables.TARIFF_PROFILES,
-        ("id",),
-        "tariff_profiles.list",
-        listed("tariff_profiles.list"),
-        **_ONE_ANSWER,
+        **_CATALOGUE,
         ignored=tables.TARIFF_PROFILES_IGNORED,
     ),
-    Stream(
+    _list(
         "network_operators",
         "Mobile network operators",
         tables.NETWORK_OPERATORS,
-        ("id",),
         "operators.list",
-        listed("operators.list"),
-        **_ONE_ANSWER,
+        **_CATALOGUE,
         ignored=tables.NETWORK_OPERATORS_IGNORED,
     ),
-    Stream(
+    _list(
         "application_tokens",
         "Application tokens, without the tokens themselves",
         tables.APPLICATION_TOKENS,
-        ("id",),
-        "application_tokens.list",
-        listed("application_tokens.list"),
-        **_ONE_ANSWER,
+        **_CATALOGUE,
     ),
     _device(
         "data_quotas",
@@ -174,7 +120,6 @@ _STREAMS = (
         tables.QUOTAS,
         ("endpoint_id",),
         "quotas.get_data",
-        devices.data_quota,
     ),
     _device(
         "sms_quotas",
@@ -182,38 +127,34 @@ _STREAMS = (
         tables.QUOTAS,
         ("endpoint_id",),
         "quotas.get_sms",
-        devices.sms_quota,
     ),
-    Stream(
+    _usage(
         "organisation_usage_daily",
         "Usage and cost of the organisation and its children by day",
         usage.ORGANISATION_DAILY,
-        ("organisation_id", "date"),
         "organisations.daily_stats",
         reading.organisation_daily,
-        **_ONE_ANSWER,
+        "date",
         ignored=usage.USAGE_IGNORED,
         **_DAILY,
     ),
-    Stream(
+    _usage(
         "organisation_usage_monthly",
         "Usage and cost of the organisation in this month and the last; counts in the row of this month",
         usage.ORGANISATION_MONTHLY,
-        ("organisation_id", "month"),
         "organisations.monthly_stats",
         reading.organisation_monthly,
-        **_ONE_ANSWER,
+        "month",
         ignored=usage.ORGANISATION_MONTHLY_IGNORED,
     ),
-    Stream(
+    _usage(
         "organisation_usage_hourly",
         "Usage of the organisation and its children by hour",
         usage.ORGANISATION_HOURLY,
-        ("organisation_id", "hour"),
         "organisations.hourly_stats",
         reading.organisation_hourly,
+        "hour",
         how="one answer for each 24 hours",
-        small=True,
         cursor="hour",
         grain="hour",
         late_by=timedelta(hours=3),
@@ -224,7 +165,7 @@ _STREAMS = (
         usage.ENDPOINT_DAILY,
         ("endpoint_id", "date"),
         "endpoints.daily_stats",
-        devices.endpoint_daily,
+        ask=devices.daily("endpoint"),
         ignored=usage.USAGE_IGNORED,
         **_DAILY,
     ),
@@ -234,31 +175,28 @@ _STREAMS = (
         usage.SIM_DAILY,
         ("sim_id", "date"),
         "sims.daily_stats",
-        devices.sim_daily,
+        ask=devices.daily("sim"),
         devices="sim",
         ignored=usage.USAGE_IGNORED,
         **_DAILY,
     ),
-    Stream(
+    _usage(
         "workspace_usage_daily",
         "Usage and cost of Workspaces by day",
         usage.WORKSPACE_DAILY,
-        ("workspace_id", "date"),
         "workspaces.daily_stats",
         reading.workspace_daily,
-        **_ONE_ANSWER,
+        "date",
         filters_of="workspaces.daily_stats",
         ignored=usage.WORKSPACE_DAILY_IGNORED,
         **_DAILY,
     ),
-    Stream(
+    _list(
         "inclusive_volumes",
         "Inclusive volumes of the organisation in this billing period",
         usage.INCLUSIVE_VOLUMES,
-        ("id",),
         "organisations.active_inclusive_volumes",
-        listed("organisations.active_inclusive_volumes"),
-        **_ONE_ANSWER,
+        **_CATALOGUE,
         ignored=usage.INCLUSIVE_VOLUMES_IGNORED,
     ),
     _device(
@@ -267,7 +205,6 @@ _STREAMS = (
         tables.CONNECTIVITY,
         ("endpoint_id",),
         "endpoints.connectivity",
-        devices.connectivity,
         ignored=tables.CONNECTIVITY_IGNORED,
     ),
 )

@@ -270,39 +270,17 @@ def batch_of(rows: Iterable[Row]) -> Batch:
     return list(zip(*(row.values() for row in rows), strict=True))
 
 
-def integer(name: str, *paths: str) -> Column:
-    """A whole number of 64 bits."""
-    return Column(name, ColumnType.INTEGER, paths or (name,))
+def _columns_of(kind: ColumnType) -> Callable[..., Column]:
+    """Return what makes a column of a type: of its name, and its paths where that is not the same."""
+    return lambda name, *paths: Column(name, kind, paths or (name,))
 
 
-def decimal(name: str, *paths: str) -> Column:
-    """An exact number."""
-    return Column(name, ColumnType.DECIMAL, paths or (name,))
+integer, decimal, boolean, text, timestamp, day, json = map(_columns_of, ColumnType)
 
 
-def boolean(name: str, *paths: str) -> Column:
-    """Yes or no."""
-    return Column(name, ColumnType.BOOLEAN, paths or (name,))
-
-
-def text(name: str, *paths: str) -> Column:
-    """A text."""
-    return Column(name, ColumnType.TEXT, paths or (name,))
-
-
-def timestamp(name: str, *paths: str) -> Column:
-    """A point in time."""
-    return Column(name, ColumnType.TIMESTAMP, paths or (name,))
-
-
-def day(name: str, *paths: str) -> Column:
-    """A date."""
-    return Column(name, ColumnType.DATE, paths or (name,))
-
-
-def json(name: str, *paths: str) -> Column:
-    """An object or a list."""
-    return Column(name, ColumnType.JSON, paths or (name,))
+def each(make: Callable[..., Column], *names: str) -> tuple[Column, ...]:
+    """Return columns of one type that are called like their fields."""
+    return tuple(map(make, names))
 
 
 def reference(name: str, path: str | None = None, label: str = "name") -> tuple[Column, Column]:
@@ -314,3 +292,16 @@ def reference(name: str, path: str | None = None, label: str = "name") -> tuple[
 def lookup(name: str, path: str | None = None) -> tuple[Column, Column]:
     """Two columns of a lookup, such as a status: ``<name>_id``, and its description."""
     return reference(name, path, "description")
+
+
+DEVICE = (
+    *reference("endpoint"),
+    text("endpoint_tags", "endpoint.tags"),
+    text("endpoint_imei", "endpoint.imei"),
+    text("endpoint_ip_address", "endpoint.ip_address"),
+    integer("sim_id", "sim.id"),
+    text("sim_iccid", "sim.iccid"),
+    text("sim_msisdn", "sim.msisdn", "msisdn.msisdn"),
+    timestamp("sim_production_date", "sim.production_date"),
+)
+"""The endpoint and the SIM of an event or a usage record."""

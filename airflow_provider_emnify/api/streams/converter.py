@@ -47,13 +47,14 @@ class Converter:
         self._tree: Tree = {}
         for path in ignored:
             self._plant(path, None)
-        for column in self.columns:
+        leaves = [(c, (c.name, c.convert or CONVERT[c.type])) for c in self.columns]
+        for column, leaf in leaves:
             for path in column.paths:
-                self._plant(path, (column.name, column.convert or CONVERT[column.type]))
-        for column in self.columns:
-            if column.type is ColumnType.INTEGER:
-                for path in column.paths:
-                    self._plant_other_form(path, (column.name, column.convert or CONVERT[column.type]))
+                self._plant(path, leaf)
+        for column, leaf in leaves:  # emnify sends an id flat where it is nested, and the other way round
+            for path in column.paths if column.type is ColumnType.INTEGER else ():
+                if path.endswith((".id", "_id")):
+                    self._plant(f"{path[:-3]}{'_' if path[-3] == '.' else '.'}id", leaf, unless_there=True)
 
     def __call__(self, raw: Mapping[str, Any]) -> Row:
         """Return the flat row.
@@ -85,27 +86,15 @@ class Converter:
         """Yield each field that has a column: its path and the column's name."""
         yield from _leaves(self._tree, ())
 
-    def _plant(self, path: str, leaf: tuple[str, Convert] | None) -> None:
-        *above, last = path.split(".")
-        tree = self._tree
-        for name in above:
-            tree = tree.setdefault(name, {})
-        tree[last] = leaf
-
-    def _plant_other_form(self, path: str, leaf: tuple[str, Convert]) -> None:
-        """Take an id flat too where it is nested, and the other way round: emnify does both."""
-        if path.endswith(".id"):
-            path = f"{path.removesuffix('.id')}_id"
-        elif path.endswith("_id"):
-            path = f"{path.removesuffix('_id')}.id"
-        else:
-            return
+    def _plant(self, path: str, leaf: tuple[str, Convert] | None, *, unless_there: bool = False) -> None:
         *above, last = path.split(".")
         tree: Any = self._tree
         for name in above:
-            tree = tree.setdefault(name, {}) if isinstance(tree, dict) else None
-        if isinstance(tree, dict):
-            tree.setdefault(last, leaf)
+            tree = tree.setdefault(name, {})
+            if not isinstance(tree, dict):
+                return
+        if not unless_there or last not in tree:
+            tree[last] = leaf
 
 
 def _fill(tree: Tree, raw: Mapping[str, Any], row: Row, strict: bool) -> Row:

@@ -125,22 +125,13 @@ def seconds_for(calls: int, path: str) -> float:
     )
 
 
-def connectivity(reading: Reading, endpoint_id: int) -> Iterator[Row]:
-    """Ask whether an endpoint is connected."""
-    found = reading.client.endpoints.connectivity(endpoint_id)
-    yield _about(endpoint_id, filled(found, "endpoints.connectivity"))
+def about(call: str) -> Ask:
+    """Ask for the one thing that a call tells of an endpoint; where there is none, there is no row."""
 
+    def ask(reading: Reading, endpoint_id: int) -> Iterator[Row]:
+        yield _about(endpoint_id, filled(call_of(reading.client, call)(endpoint_id), call))
 
-def data_quota(reading: Reading, endpoint_id: int) -> Iterator[Row]:
-    """Ask for the data quota of an endpoint; without one there is no row."""
-    quota = filled(reading.client.quotas.get_data(endpoint_id), "quotas.get_data")
-    yield _about(endpoint_id, quota)
-
-
-def sms_quota(reading: Reading, endpoint_id: int) -> Iterator[Row]:
-    """Ask for the SMS quota of an endpoint; without one there is no row."""
-    quota = filled(reading.client.quotas.get_sms(endpoint_id), "quotas.get_sms")
-    yield _about(endpoint_id, quota)
+    return ask
 
 
 def sms(reading: Reading, endpoint_id: int) -> Iterator[Row]:
@@ -149,18 +140,20 @@ def sms(reading: Reading, endpoint_id: int) -> Iterator[Row]:
         yield _about(endpoint_id, row)
 
 
-def endpoint_daily(reading: Reading, endpoint_id: int) -> Iterator[Row]:
-    """Read the usage of an endpoint by day. Both dates are sent: one alone means another span."""
-    if days := reading.span.days():
-        found = reading.client.endpoints.daily_stats(endpoint_id, start_date=days[0], end_date=days[-1])
-        yield from of_days(found, days, endpoint_id=endpoint_id)
+def daily(devices: str) -> Ask:
+    """Ask for the usage of a device by day. Both dates are sent: one alone means another span.
 
+    :param devices: ``endpoint`` or ``sim``.
+    """
 
-def sim_daily(reading: Reading, sim_id: int) -> Iterator[Row]:
-    """Read the usage of a SIM by day."""
-    if days := reading.span.days():
-        found = reading.client.sims.daily_stats(sim_id, start_date=days[0], end_date=days[-1])
-        yield from of_days(found, days, sim_id=sim_id)
+    def ask(reading: Reading, device_id: int) -> Iterable[Row]:
+        days, call = reading.span.days(), call_of(reading.client, f"{devices}s.daily_stats")
+        if not days:
+            return ()
+        found = call(device_id, start_date=days[0], end_date=days[-1])
+        return of_days(found, days, **{f"{devices}_id": device_id})
+
+    return ask
 
 
 def _about(endpoint_id: int, row: Row) -> Row:

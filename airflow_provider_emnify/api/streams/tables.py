@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from airflow_provider_emnify.api.streams.columns import (
+    DEVICE,
     Column,
     ColumnType,
     boolean,
     decimal,
+    each,
     integer,
     json,
     lookup,
@@ -22,9 +24,7 @@ ENDPOINTS: Columns = (
     integer("id"),
     text("name"),
     *lookup("status"),
-    text("tags"),
-    text("imei"),
-    text("imei_with_luhn"),
+    *each(text, "tags", "imei", "imei_with_luhn"),
     boolean("imei_lock"),
     text("ip_address"),
     integer("ip_address_space_id", "ip_address_space.id"),
@@ -43,8 +43,7 @@ ENDPOINTS: Columns = (
     text("msc", "runtime_data.msc"),
     text("sgsn", "runtime_data.sgsn"),
     text("sgsn_ip_address", "runtime_data.sgsn_ip_address"),
-    timestamp("created"),
-    timestamp("last_updated"),
+    *each(timestamp, "created", "last_updated"),
 )
 
 
@@ -59,11 +58,7 @@ def _country_details(name: str) -> tuple[str, ...]:
 
 SIMS: Columns = (
     integer("id"),
-    text("iccid"),
-    text("iccid_with_luhn"),
-    text("imsi"),
-    text("msisdn"),
-    text("eid"),
+    *each(text, "iccid", "iccid_with_luhn", "imsi", "msisdn", "eid"),
     *lookup("status"),
     integer("endpoint_id", "endpoint.id"),
     text("endpoint", "endpoint.name"),
@@ -75,8 +70,7 @@ SIMS: Columns = (
     *reference("model_formfactor", "model.formfactor"),
     *reference("model_manufacturer", "model.manufacturer"),
     boolean("satellite_capable"),
-    timestamp("production_date"),
-    timestamp("activation_date"),
+    *each(timestamp, "production_date", "activation_date"),
 )
 SIMS_IGNORED = (
     *_country_details("issuer_org"),
@@ -99,14 +93,7 @@ EVENTS: Columns = (
     integer("user_id", "user.id"),
     text("user_username", "user.username"),
     text("user_name", "user.name"),
-    *reference("endpoint"),
-    text("endpoint_tags", "endpoint.tags"),
-    text("endpoint_imei", "endpoint.imei"),
-    text("endpoint_ip_address", "endpoint.ip_address"),
-    integer("sim_id", "sim.id"),
-    text("sim_iccid", "sim.iccid"),
-    text("sim_msisdn", "sim.msisdn", "msisdn.msisdn"),
-    timestamp("sim_production_date", "sim.production_date"),
+    *DEVICE,
     integer("imsi_id", "imsi.id"),
     text("imsi", "imsi.imsi"),
     timestamp("imsi_import_date", "imsi.import_date"),
@@ -115,8 +102,7 @@ EVENTS: Columns = (
 
 USERS: Columns = (
     integer("id"),
-    text("username"),
-    text("name"),
+    *each(text, "username", "name"),
     *lookup("status"),
     *reference("organisation"),
     timestamp("created"),
@@ -128,26 +114,23 @@ SMS: Columns = (
     text("endpoint", "endpoint.name"),
     *lookup("status"),
     *lookup("sms_type"),
-    text("payload"),
-    text("udh"),
-    integer("dcs"),
-    integer("pid"),
+    *each(text, "payload", "udh"),
+    *each(integer, "dcs", "pid"),
     text("source_address"),
     *lookup("source_address_type"),
     text("dest_address"),
     integer("sim_id"),
-    text("iccid"),
-    text("msisdn"),
-    text("imsi"),
-    text("msc"),
-    text("gsm_map_error"),
+    *each(text, "iccid", "msisdn", "imsi", "msc", "gsm_map_error"),
     integer("retry_count"),
-    timestamp("submit_date"),
-    timestamp("delivery_date"),
-    timestamp("expiry_date"),
-    timestamp("final_date"),
-    timestamp("retry_date"),
-    timestamp("last_delivery_attempt"),
+    *each(
+        timestamp,
+        "submit_date",
+        "delivery_date",
+        "expiry_date",
+        "final_date",
+        "retry_date",
+        "last_delivery_attempt",
+    ),
 )
 
 EUICCS: Columns = (
@@ -159,10 +142,7 @@ EUICCS: Columns = (
     *reference("issuer_org"),
     *reference("customer_org"),
     json("profiles", "profile"),
-    timestamp("created"),
-    timestamp("last_audited"),
-    timestamp("last_polled"),
-    timestamp("last_synced"),
+    *each(timestamp, "created", "last_audited", "last_polled", "last_synced"),
 )
 
 TAGS: Columns = (
@@ -174,20 +154,22 @@ TAGS: Columns = (
 
 SERVICE_PROFILES: Columns = (
     integer("id"),
-    text("name"),
-    text("description"),
+    *each(text, "name", "description"),
     integer("used_count"),
-    boolean("allowed_3g"),
-    boolean("allowed_4g"),
-    boolean("allowed_nb_iot"),
-    boolean("allowed_nb_iot_geo"),
-    boolean("apply_sms_quota"),
-    boolean("apply_data_quota"),
-    boolean("retail"),
-    boolean("sms_p2p_int"),
-    boolean("sms_p2p_ext"),
-    boolean("prepaid"),
-    boolean("nipdp"),
+    *each(
+        boolean,
+        "allowed_3g",
+        "allowed_4g",
+        "allowed_nb_iot",
+        "allowed_nb_iot_geo",
+        "apply_sms_quota",
+        "apply_data_quota",
+        "retail",
+        "sms_p2p_int",
+        "sms_p2p_ext",
+        "prepaid",
+        "nipdp",
+    ),
     integer("api_callback_id", "api_callback.id"),
     integer("moc_callback_id", "moc_callback.id"),
     integer("dns_id", "dns.id"),
@@ -217,10 +199,8 @@ _TARIFF_RATES = (
 )
 TARIFF_PROFILES: Columns = (
     integer("id"),
-    text("name"),
-    text("description"),
-    integer("used_count"),
-    integer("organisation_id"),
+    *each(text, "name", "description"),
+    *each(integer, "used_count", "organisation_id"),
     *reference("tariff"),
     text("tariff_description", "tariff.description"),
     timestamp("tariff_created", "tariff.created"),
@@ -260,22 +240,17 @@ APPLICATION_TOKENS: Columns = (
     text("ip"),
     integer("creator_id", "creator.id"),
     text("creator", "creator.username", "creator.name"),
-    timestamp("created"),
-    timestamp("expiry_date"),
+    *each(timestamp, "created", "expiry_date"),
 )
 
 QUOTAS: Columns = (
     integer("endpoint_id"),
     *lookup("status"),
-    decimal("volume"),
-    decimal("last_volume_added"),
-    decimal("threshold_percentage"),
-    decimal("threshold_volume"),
+    *each(decimal, "volume", "last_volume_added", "threshold_percentage", "threshold_volume"),
     boolean("auto_refill"),
     *lookup("action_on_exhaustion"),
     decimal("peak_throughput"),
-    timestamp("expiry_date"),
-    timestamp("last_status_change_date"),
+    *each(timestamp, "expiry_date", "last_status_change_date"),
 )
 
 CONNECTIVITY: Columns = (

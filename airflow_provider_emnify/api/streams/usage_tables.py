@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from airflow_provider_emnify.api.streams.columns import (
+    DEVICE,
     boolean,
     day,
     decimal,
+    each,
     integer,
     lookup,
     reference,
@@ -57,10 +59,7 @@ ORGANISATION_MONTHLY: Columns = (
     integer("sims_active", "sim.active"),
     integer("sims_suspended", "sim.suspended"),
     integer("sims_total", "sim.total"),
-    integer("active_chargeable_sims"),
-    integer("service_profiles"),
-    integer("tariff_profiles"),
-    integer("users"),
+    *each(integer, "active_chargeable_sims", "service_profiles", "tariff_profiles", "users"),
     decimal("hosting_fees"),
     decimal("inclusive_volume_unpooled", "inclusive_volume.unpooled"),
     decimal("inclusive_volume_pooled", "inclusive_volume.pooled"),
@@ -105,16 +104,14 @@ WORKSPACE_DAILY_IGNORED = _volume_details(
 
 INCLUSIVE_VOLUMES: Columns = (
     integer("id"),
-    decimal("volume"),
-    decimal("rate"),
+    *each(decimal, "volume", "rate"),
     boolean("pooled"),
     text("currency", "currency.code"),
     *reference("tariff"),
     integer("tariff_status_id", "tariff.tariff_status_id"),
     *reference("ratezone", "tariff.ratezone"),
     integer("ratezone_status_id", "tariff.ratezone.ratezone_status_id"),
-    timestamp("start_date"),
-    timestamp("end_date"),
+    *each(timestamp, "start_date", "end_date"),
 )
 INCLUSIVE_VOLUMES_IGNORED = ("currency.id", "currency.symbol")
 
@@ -122,17 +119,9 @@ INCLUSIVE_VOLUMES_IGNORED = ("currency.id", "currency.symbol")
 USAGE_RECORDS: Columns = (
     integer("id"),
     *lookup("traffic_type"),
-    timestamp("start_timestamp"),
-    timestamp("end_timestamp"),
+    *each(timestamp, "start_timestamp", "end_timestamp"),
     *reference("organisation"),
-    *reference("endpoint"),
-    text("endpoint_tags", "endpoint.tags"),
-    text("endpoint_imei", "endpoint.imei"),
-    text("endpoint_ip_address", "endpoint.ip_address"),
-    integer("sim_id", "sim.id"),
-    text("sim_iccid", "sim.iccid"),
-    text("sim_msisdn", "sim.msisdn", "msisdn.msisdn"),
-    timestamp("sim_production_date", "sim.production_date"),
+    *DEVICE,
     integer("imsi_id"),
     text("imsi"),
     *reference("operator"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from datetime import date
 from itertools import islice
 from typing import TYPE_CHECKING, Any
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from airflow_provider_emnify.transfers.sinks.sql_dialects import Dialect
 
 _CHUNK = 1000  # rows
+_BATCHES = 20  # that one COPY takes
 _ESCAPES = str.maketrans({"\\": r"\\", "\t": r"\t", "\n": r"\n", "\r": r"\r", "\x00": "\ufffd"})
 
 
@@ -59,19 +61,14 @@ def copy(cursor: Any, statement: str, columns: Sequence[Column], batches: Iterab
     :param columns: What the values of a row are.
     :param batches: The rows.
     """
-    chunks = _chunks(columns, batches)
-    if not hasattr(cursor, "copy_expert"):  # psycopg 3
-        with cursor.copy(statement) as sink:
-            for chunk in chunks:
-                sink.write(chunk)
+    if hasattr(cursor, "copy_expert"):  # psycopg 2
+        batches = iter(batches)
+        while chunk := b"".join(_chunks(columns, islice(batches, _BATCHES))):
+            cursor.copy_expert(statement, io.BytesIO(chunk))
         return
-    source = _Source(chunks)
-    try:
-        cursor.copy_expert(statement, source)
-    except Exception:
-        if source.error is not None:  # psycopg 2 tells only that reading failed
-            raise source.error from None
-        raise
+    with cursor.copy(statement) as sink:  # psycopg 3
+        for chunk in _chunks(columns, batches):
+            sink.write(chunk)
 
 
 def _chunks(columns: Sequence[Column], batches: Iterable[Batch]) -> Iterator[bytes]:
@@ -79,30 +76,6 @@ def _chunks(columns: Sequence[Column], batches: Iterable[Batch]) -> Iterator[byt
     for batch in batches:
         lines = map("\t".join, zip(*formed(forms, batch, r"\N"), strict=True))
         yield ("\n".join(lines) + "\n").encode("utf-8", "replace")
-
-
-class _Source:
-    """The chunks as a file that can be read, for psycopg 2."""
-
-    def __init__(self, chunks: Iterator[bytes]) -> None:
-        self._chunks = chunks
-        self._rest = b""
-        self.error: BaseException | None = None
-
-    def read(self, size: int = -1) -> bytes:
-        try:
-            while not self._rest:
-                self._rest = next(self._chunks)
-        except StopIteration:
-            return b""
-        except BaseException as error:
-            self.error = error
-            raise
-        if size < 0 or size >= len(self._rest):
-            given, self._rest = self._rest, b""
-        else:
-            given, self._rest = self._rest[:size], self._rest[size:]
-        return given
 
 
 def insert(

@@ -126,35 +126,26 @@ class Dialect:
         return f"{self.quote(column.name)} {kind}{' NOT NULL' if in_key else ''}"
 
 
-def _types(**kinds: str) -> dict[ColumnType, str]:
-    return {ColumnType(name): kind for name, kind in kinds.items()}
+def _types(**other: str) -> dict[ColumnType, str]:
+    """Return the types of standard SQL, but these."""
+    return {kind: other.get(kind.value, standard) for kind, standard in _STANDARD_TYPES.items()}
 
 
-_STANDARD = Dialect(
-    _types(
-        integer="BIGINT",
-        decimal="DECIMAL(38, 10)",
-        boolean="BOOLEAN",
-        text="VARCHAR(65535)",
-        timestamp="TIMESTAMP",
-        date="DATE",
-        json="VARCHAR(65535)",
-    ),
-    {**_BINDS, ColumnType.TIMESTAMP: _naive},
-)
+_STANDARD_TYPES: dict[ColumnType, str] = {
+    ColumnType.INTEGER: "BIGINT",
+    ColumnType.DECIMAL: "DECIMAL(38, 10)",
+    ColumnType.BOOLEAN: "BOOLEAN",
+    ColumnType.TEXT: "VARCHAR(65535)",
+    ColumnType.TIMESTAMP: "TIMESTAMP",
+    ColumnType.DATE: "DATE",
+    ColumnType.JSON: "VARCHAR(65535)",
+}
+_STANDARD = Dialect(_types(), {**_BINDS, ColumnType.TIMESTAMP: _naive})
 
 DIALECTS: dict[str, Dialect] = {
     "default": _STANDARD,
     "sqlite": Dialect(
-        _types(
-            integer="INTEGER",
-            decimal="NUMERIC",
-            boolean="BOOLEAN",
-            text="TEXT",
-            timestamp="TIMESTAMP",
-            date="DATE",
-            json="JSON",
-        ),
+        _types(integer="INTEGER", decimal="NUMERIC", text="TEXT", json="JSON"),
         {
             **_BINDS,
             ColumnType.DECIMAL: str,
@@ -171,15 +162,7 @@ DIALECTS: dict[str, Dialect] = {
         begin="BEGIN",
     ),
     "postgresql": Dialect(
-        _types(
-            integer="BIGINT",
-            decimal="NUMERIC",
-            boolean="BOOLEAN",
-            text="TEXT",
-            timestamp="TIMESTAMPTZ",
-            date="DATE",
-            json="JSONB",
-        ),
+        _types(decimal="NUMERIC", text="TEXT", timestamp="TIMESTAMPTZ", json="JSONB"),
         upsert="conflict",
         unlike_json="CAST({0} AS TEXT) IS DISTINCT FROM CAST({1} AS TEXT)",  # its type json has no equality
         lock="SELECT pg_advisory_xact_lock(hashtext(%s))",
@@ -187,15 +170,7 @@ DIALECTS: dict[str, Dialect] = {
         longest_name=63,
     ),
     "mysql": Dialect(
-        _types(
-            integer="BIGINT",
-            decimal="DECIMAL(38, 10)",
-            boolean="BOOLEAN",
-            text="TEXT",
-            timestamp="DATETIME(6)",
-            date="DATE",
-            json="JSON",
-        ),
+        _types(text="TEXT", timestamp="DATETIME(6)", json="JSON"),
         {**_BINDS, ColumnType.TIMESTAMP: _naive},
         quotes=("`", "`"),
         key_text="VARCHAR(380)",  # a key has room for 3,072 bytes, which are two of these
@@ -214,10 +189,8 @@ DIALECTS: dict[str, Dialect] = {
         _types(
             integer="NUMBER(38, 0)",
             decimal="NUMBER(38, 10)",
-            boolean="BOOLEAN",
             text="VARCHAR",
             timestamp="TIMESTAMP_TZ",
-            date="DATE",
             json="VARCHAR",
         ),
         folds=True,

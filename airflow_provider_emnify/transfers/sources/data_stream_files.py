@@ -19,7 +19,7 @@ from airflow_provider_emnify.api.data_streamer.files import (
 )
 from airflow_provider_emnify.api.streams.columns import batch_of
 from airflow_provider_emnify.arguments import Argument, optional, parse_text
-from airflow_provider_emnify.transfers.base import Dataset, EmnifyTransferOperator, Row, SourceFile
+from airflow_provider_emnify.transfers.base import Dataset, EmnifyTransferOperator, Part, Row, SourceFile
 from airflow_provider_emnify.transfers.garbage import rare_collections
 from airflow_provider_emnify.transfers.lineage import output_of_path
 from airflow_provider_emnify.transfers.progress import Progress
@@ -145,7 +145,7 @@ class Count:
     repeated: int = 0
 
 
-class FilesPart:
+class FilesPart(Part):
     """Some files of the Data Streamer: their good records, and the others set aside.
 
     :param records: What the files hold.
@@ -170,13 +170,18 @@ class FilesPart:
         self._kind, self._source, self._rejected = get_record_kind(records), source, rejected
         self._batch, self._directory, self._repeated = batch, directory, repeated
         self._progress = progress
-        self.end = datetime.now(UTC)
+        self._end = datetime.now(UTC)
         self.counts = [Count() for _ in batch]
 
     @property
     def name(self) -> str:
         """What stands for the path of its first file."""
         return self._batch[0].name_in_files
+
+    @property
+    def end(self) -> datetime:
+        """When it was begun."""
+        return self._end
 
     def batches(self) -> Generator[Batch, None, None]:
         """Yield the good records; write the others to the local disk, and count all of them."""

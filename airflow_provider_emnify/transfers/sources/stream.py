@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from time import sleep
@@ -13,8 +11,15 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from airflow_provider_emnify.airflow_names import conf
 from airflow_provider_emnify.api.streams.catalogue import Estimate, Interval, Stream, get_stream
 from airflow_provider_emnify.api.streams.readers import Reading
-from airflow_provider_emnify.arguments import Argument, is_known, optional, parse_bool, parse_count
-from airflow_provider_emnify.transfers.base import Dataset, EmnifyTransferOperator, Row
+from airflow_provider_emnify.arguments import (
+    Argument,
+    is_known,
+    optional,
+    parse_bool,
+    parse_count,
+    parse_mapping,
+)
+from airflow_provider_emnify.transfers.base import Dataset, EmnifyTransferOperator, Part, Row
 from airflow_provider_emnify.transfers.garbage import rare_collections
 from airflow_provider_emnify.transfers.progress import Progress
 from airflow_provider_emnify.transfers.sources.cursor import Cursor
@@ -32,20 +37,6 @@ if TYPE_CHECKING:
 
     from airflow_provider_emnify.airflow_names import Context
     from airflow_provider_emnify.api.streams.columns import Batch
-
-
-def parse_filters(value: Any, field: str) -> Row:
-    """Return filters from a dict, or from what a template renders to.
-
-    :raises ValueError: for anything else.
-    """
-    try:
-        found = json.loads(value or "{}") if isinstance(value, str) else value or {}
-    except ValueError:
-        found = None
-    if isinstance(found, Mapping):
-        return dict(found)
-    raise ValueError(f"{field}: {value!r} is not a dict; give values by field")
 
 
 def _name_of_stream(value: Any, field: str) -> str:
@@ -88,7 +79,7 @@ class FromStream(EmnifyTransferOperator):
     dataset_field = "stream"
 
     stream = Argument(_name_of_stream)
-    filters = Argument(parse_filters)
+    filters = Argument(parse_mapping)
     interval_start = Argument(parse_moment)
     interval_end = Argument(parse_moment)
     first_interval = Argument(parse_span)
@@ -122,7 +113,7 @@ class FromStream(EmnifyTransferOperator):
         self.max_calls = max_calls
         self.deferrable = deferrable
         if is_known(stream) and is_known(filters):
-            get_stream(stream).check_filters(parse_filters(filters, "filters"))
+            get_stream(stream).check_filters(parse_mapping(filters, "filters"))
         given = (interval_start, interval_end)
         if all(map(is_known, given)):
             start, end = (
@@ -183,7 +174,7 @@ class FromStream(EmnifyTransferOperator):
 
 
 @dataclass(frozen=True)
-class StreamPart:
+class StreamPart(Part):
     """What one run reads of a stream."""
 
     task: FromStream
@@ -206,12 +197,7 @@ class StreamPart:
         """Read the stream."""
         task = self.task
         reading = Reading(
-            task.client,
-            self.window,
-            task.filters,
-            task.threads,
-            task.max_calls,
-            self._log_cost,
+            task.client, self.window, task.filters, task.threads, task.max_calls, self._log_cost
         )
         batches: Any = self.stream.batches(reading)
         with contextlib.closing(batches):
@@ -220,16 +206,9 @@ class StreamPart:
                 self.progress.all_rows, self.progress.all_parts = reading.rows, reading.pages
                 self.progress.add(len(batch[0]), reading.page - self.progress.parts)
 
-    def commit(self) -> None:
-        """Do nothing: emnify keeps no account of what was read."""
-
     def about(self) -> Row:
         """Return the stream and the interval."""
         return {"stream": self.stream.name, **self.run.to_json()}
-
-    def files(self) -> list[Any]:
-        """Return nothing: there are no files."""
-        return []
 
     def _log_cost(self, cost: Estimate) -> None:
         self.task.log.info("%s: %s", self.stream.name, cost)
