@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_emnify.airflow_names import BaseOperatorLink
+from airflow_provider_emnify.airflow_names import BaseHook, BaseOperatorLink
+from airflow_provider_emnify.hooks.route import portal_url
 
 if TYPE_CHECKING:
     from airflow_provider_emnify.airflow_names import BaseOperator, TaskInstanceKey
-
-PORTAL = "https://portal.emnify.com"
 
 
 class _PortalLink(BaseOperatorLink):
@@ -18,9 +18,9 @@ class _PortalLink(BaseOperatorLink):
     page: str = ""
 
     def get_link(self, operator: BaseOperator, *, ti_key: TaskInstanceKey | Any) -> str:
-        """Return the page's address. Called by Airflow; neither task nor run matters."""
-        del operator, ti_key
-        return f"{PORTAL}/{self.page}"
+        """Return the page's address, of the portal that the task's connection names. Called by Airflow."""
+        del ti_key
+        return f"{_portal_of(operator)}/{self.page}"
 
 
 class EmnifyDevicesLink(_PortalLink):
@@ -42,3 +42,13 @@ class EmnifyUsersLink(_PortalLink):
 
     name = "emnify users"
     page = "organisation-settings/users"
+
+
+def _portal_of(operator: Any) -> str:
+    """Return the portal of a task's connection; emnify's own where that is not known here."""
+    conn_id = getattr(operator, "emnify_conn_id", None)
+    extras: dict[str, Any] = {}
+    with contextlib.suppress(Exception):  # a link is never worth a failure
+        if conn_id:
+            extras = BaseHook.get_connection(conn_id).extra_dejson
+    return portal_url(extras)

@@ -29,6 +29,7 @@ INSIDE = {
     "sensors.first_look",
     "triggers.base",
     "hooks.doctor",
+    "hooks.route",
     "triggers.shared",
     "triggers.task",
 }

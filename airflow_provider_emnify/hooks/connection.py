@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 from airflow_provider_emnify.airflow_names import AirflowFailException
 from airflow_provider_emnify.api import Credentials
 from airflow_provider_emnify.api.secrets.one_line_log import one_line_log
-from airflow_provider_emnify.api.transport.urls import is_loopback
+from airflow_provider_emnify.api.transport.urls import Route, is_loopback
 from airflow_provider_emnify.hooks.form import (
     DEFAULT_BASE_URL,
     DEFAULT_MAX_RETRIES,
@@ -28,6 +28,7 @@ from airflow_provider_emnify.hooks.form import (
     EXTRAS,
 )
 from airflow_provider_emnify.hooks.masking import texts_in
+from airflow_provider_emnify.hooks.route import header_values, parse_route
 
 if TYPE_CHECKING:
     from airflow_provider_emnify.airflow_names import Connection
@@ -74,6 +75,7 @@ class ConnectionSettings:
     :param rate_limit_store: ``host``, ``memory`` or a Redis URL.
     :param token_cache: ``task`` or ``host``.
     :param task_share: Share of the address's rate limit that waits in a triggerer leave to tasks.
+    :param route: Proxy, certificates and headers.
     """
 
     conn_id: str
@@ -84,6 +86,7 @@ class ConnectionSettings:
     rate_limit_store: str = field(default=DEFAULT_RATE_LIMIT_STORE, repr=False)
     token_cache: str = DEFAULT_TOKEN_CACHE
     task_share: float = DEFAULT_TASK_SHARE
+    route: Route = field(default_factory=Route)
 
     @classmethod
     def from_airflow(
@@ -117,6 +120,7 @@ class ConnectionSettings:
             rate_limit_store=_rate_limit_store(extras, wrong),
             token_cache=_choice(extras, "token_cache", DEFAULT_TOKEN_CACHE, ("task", "host"), wrong),
             task_share=_share(extras, "task_share", DEFAULT_TASK_SHARE, wrong),
+            route=parse_route(extras, wrong),
         )
 
 
@@ -168,10 +172,11 @@ def _extras(conn_id: str, extra: str | None) -> dict[str, Any]:
 def _secrets_of(extras: Mapping[str, Any]) -> list[str]:
     secrets = [str(extras["fingerprint"])] if "fingerprint" in extras else []
     secrets += texts_in([extras.get("api_secret"), extras.get("stream_secret")])
-    store = extras.get("rate_limit_store")
-    if isinstance(store, str) and "@" in store:
-        credentials = store.rpartition("@")[0].rpartition("/")[2]
-        secrets += [credentials.partition(":")[2] or credentials]
+    secrets += header_values(extras.get("headers"))
+    for url in texts_in([extras.get("rate_limit_store"), extras.get("proxies")]):
+        if "@" in url:
+            credentials = url.rpartition("@")[0].rpartition("/")[2]
+            secrets += [credentials.partition(":")[2] or credentials]
     return secrets
 
 

@@ -170,6 +170,7 @@ class EmnifyHook(BaseHook):
             limits=Limits(settings.rate_limit_store, leave=leave, sleep=sleep),
             token_cache=token_cache,
             user_agent=USER_AGENT,
+            route=settings.route,
             on_secret=on_secret or mask,
             on_metric=partial(_count, settings.conn_id),
             sleep=sleep,

@@ -11,6 +11,7 @@ from importlib import import_module
 from typing import Any, Literal
 
 DEFAULT_BASE_URL = "https://cdn.emnify.net"
+DEFAULT_PORTAL_URL = "https://portal.emnify.com"
 DEFAULT_TIMEOUT = 30
 DEFAULT_MAX_RETRIES = 5
 DEFAULT_RATE_LIMIT_STORE = "host"
@@ -82,6 +83,34 @@ FIELDS: tuple[ConnectionField, ...] = (
         "number",
         "The share of the address's rate limit that waits in a triggerer leave to tasks: 0 or more, below 1. "
         f"Default {DEFAULT_TASK_SHARE}.",
+    ),
+    ConnectionField(
+        "proxies",
+        "Proxy",
+        "string",
+        "URL of the proxy that requests go through, instead of those in the environment: "
+        "http://proxy.example:3128.",
+        secret=True,
+    ),
+    ConnectionField(
+        "verify",
+        "CA bundle",
+        "string",
+        "Path of the certificates that the API's is checked against, where a proxy opens TLS. Certificates "
+        "are always checked.",
+    ),
+    ConnectionField(
+        "headers",
+        "Headers",
+        "string",
+        'Headers that go with each request, for a gateway in between, as JSON: {"X-Gateway-Key": "..."}.',
+        secret=True,
+    ),
+    ConnectionField(
+        "portal_url",
+        "Portal URL",
+        "string",
+        f"Where links on tasks lead, for another brand of the platform. Default {DEFAULT_PORTAL_URL}.",
     ),
     ConnectionField(
         "api_secret",

@@ -32,6 +32,8 @@ from airflow_provider_emnify.api.transport.urls import is_loopback
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from airflow_provider_emnify.api.transport.urls import Route
+
 MOST_BYTES = 64 * 1024 * 1024
 """Bytes of an answer, unpacked, that are taken at most."""
 
@@ -225,10 +227,13 @@ class Session(requests.Session):
 
     :param host: The API's host name.
     :param user_agent: Value of the header.
+    :param route: Proxy, certificates and headers.
     """
 
-    def __init__(self, host: str, user_agent: str) -> None:
+    def __init__(self, host: str, user_agent: str, route: Route) -> None:
         super().__init__()
+        self._route = route
+        self.headers.update(dict(route.headers))
         self._is_local = is_loopback(host)
         self._settings: Any = None
         self.headers.update(
@@ -266,10 +271,13 @@ class Session(requests.Session):
         """
         if self._settings is None:
             settings = super().merge_environment_settings(url, proxies, stream, verify, cert)
-            self._settings = {
-                **settings,
-                "proxies": dict(self.proxies) if self._is_local else settings["proxies"],
-            }
+            if self._route.proxy is not None:
+                settings["proxies"] = dict.fromkeys(("http", "https"), self._route.proxy)
+            elif self._is_local:
+                settings["proxies"] = dict(self.proxies)
+            if self._route.ca_bundle is not None:
+                settings["verify"] = self._route.ca_bundle
+            self._settings = settings
         return self._settings
 
 

@@ -72,6 +72,7 @@ if TYPE_CHECKING:
     from airflow_provider_emnify.api.secrets.redaction import Redactor
     from airflow_provider_emnify.api.transport.auth_token import AuthToken
     from airflow_provider_emnify.api.transport.request import Request
+    from airflow_provider_emnify.api.transport.urls import Route
 
 log = one_line_log(__name__)
 
@@ -106,6 +107,7 @@ class Sender:
     :param max_retries: How often a request is sent again, at most.
     :param limits: The rate limits to keep.
     :param user_agent: Value of the header.
+    :param route: Proxy, certificates and headers.
     :param redactor: Takes secrets out of what is shown.
     :param on_metric: Told what is counted, and by how much it grew.
     :param sleep: How to wait, in seconds.
@@ -119,6 +121,7 @@ class Sender:
         max_retries: int,
         limits: Limits,
         user_agent: str | None,
+        route: Route,
         redactor: Redactor,
         on_metric: Callable[[str, float], None],
         sleep: Callable[[float], None],
@@ -136,10 +139,11 @@ class Sender:
         self._under_way: set[Exchange] = set()
         self._closed = False
         self._user_agent = user_agent or _user_agent()
+        self._route = route
         self._session = self._new_session()
 
     def _new_session(self) -> Session:
-        return Session(urlsplit(self._base_url).hostname or "", self._user_agent)
+        return Session(urlsplit(self._base_url).hostname or "", self._user_agent, self._route)
 
     def abort(self) -> None:
         """End what is under way in other threads, at once, and send no more."""

@@ -27,7 +27,7 @@ from airflow_provider_emnify.api.transport.auth import AUTHENTICATE, TokenSource
 from airflow_provider_emnify.api.transport.paging import Listing, Page
 from airflow_provider_emnify.api.transport.recover import recover
 from airflow_provider_emnify.api.transport.sending import Sender
-from airflow_provider_emnify.api.transport.urls import DEFAULT_BASE_URL, check_base_url
+from airflow_provider_emnify.api.transport.urls import DEFAULT_BASE_URL, Route, check_base_url
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -45,6 +45,7 @@ if TYPE_CHECKING:
 
 log = one_line_log(__name__)
 
+_STRAIGHT = Route()
 _transports: weakref.WeakSet[Transport] = weakref.WeakSet()
 
 
@@ -57,6 +58,7 @@ class Options(TypedDict, total=False):
     limits: Limits | None
     token_cache: TokenCache | None
     user_agent: str | None
+    route: Route
     on_secret: Callable[[str], None] | None
     on_metric: Callable[[str, float], None] | None
     sleep: Callable[[float], None]
@@ -79,6 +81,7 @@ class Transport:
         limits: Limits | None = None,
         token_cache: TokenCache | None = None,
         user_agent: str | None = None,
+        route: Route = _STRAIGHT,
         on_secret: Callable[[str], None] | None = None,
         on_metric: Callable[[str, float], None] | None = None,
         sleep: Callable[[float], None] = time.sleep,
@@ -96,6 +99,7 @@ class Transport:
             max_retries=max_retries,
             limits=self._limits,
             user_agent=user_agent,
+            route=route,
             redactor=redactor,
             on_metric=on_metric or (lambda _name, _amount: None),
             sleep=sleep,

@@ -1,9 +1,10 @@
-"""Where a request may go: the base URL, and the paths on it."""
+"""Where a request may go, and how: the base URL, the paths on it, a proxy, certificates and headers."""
 
 from __future__ import annotations
 
 import ipaddress
 import re
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit
 
@@ -11,6 +12,20 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 DEFAULT_BASE_URL = "https://cdn.emnify.net"
+
+
+@dataclass(frozen=True)
+class Route:
+    """How requests get to the API, where the environment does not say it all.
+
+    :param proxy: URL of the proxy that they go through, instead of those in the environment.
+    :param ca_bundle: File or directory with the certificates that the API's is checked against.
+    :param headers: Names and values that go with each request, for a gateway in between.
+    """
+
+    proxy: str | None = field(default=None, repr=False)
+    ca_bundle: str | None = None
+    headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
 
 
 def check_base_url(url: str) -> str:
