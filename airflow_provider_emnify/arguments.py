@@ -112,18 +112,6 @@ def unknown_argument(name: str, allowed: Iterable[str]) -> str:
     return f"unknown argument {name!r}" + (f" (did you mean {near[0]!r}?)" if near else "")
 
 
-def check_early(parse: Callable[..., Any], value: Any, *args: Any) -> None:
-    """Refuse a bad argument when the DAG is parsed, if it is known by then.
-
-    :param parse: What ``execute`` will do with it; raises ``ValueError``.
-    :param value: The argument.
-    :param args: More arguments for ``parse``.
-    :raises ValueError: as ``parse`` does.
-    """
-    if is_known(value):
-        parse(value, *args)
-
-
 def one_of(*allowed: str) -> Callable[[Any, str], str]:
     """Return a parser of one of a few words, for :class:`Argument`."""
     return lambda value, field: parse_choice(value, allowed, field)

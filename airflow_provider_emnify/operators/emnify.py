@@ -93,11 +93,8 @@ class EmnifyOperator(EmnifyBaseOperator):
     ) -> None:
         super().__init__(**kwargs)
         method = find_method(call)
-        if arguments is None or isinstance(arguments, Mapping):
-            check_arguments(call, method, arguments or {})
-            _refuse_secrets(call, method, arguments or {})
-        elif is_known(arguments):
-            raise ValueError("arguments: this is not a dict; give arguments by name")
+        if arguments is None or isinstance(arguments, Mapping) or is_known(arguments):
+            _check(call, {} if arguments is None else arguments)
         self.call = call
         self.secret_arguments = _operation(method).secret_arguments
         self.arguments = {} if arguments is None else arguments
@@ -107,11 +104,7 @@ class EmnifyOperator(EmnifyBaseOperator):
     def execute(self, context: Context) -> Any:
         """Make the call."""
         arguments = self.arguments
-        if not isinstance(arguments, Mapping):
-            raise ValueError("arguments: this is not a dict; give arguments by name")  # noqa: TRY004 - a mend for the DAG, as all others
-        method = find_method(self.call)
-        check_arguments(self.call, method, arguments)
-        _refuse_secrets(self.call, method, arguments)
+        method = _check(self.call, arguments)
         resource, name = self.call.split(".")
         self.log.info("Calling %s(%s)", self.call, ", ".join(arguments))
         make = getattr(getattr(self.client, resource), name)
@@ -229,9 +222,15 @@ def _operation(method: Callable[..., Any]) -> Operation:
     return operation
 
 
-def _refuse_secrets(call: str, method: Callable[..., Any], arguments: Mapping[str, Any]) -> None:
+def _check(call: str, arguments: Any) -> Callable[..., Any]:
+    """Return the method of a call whose arguments are checked; its errors quote none of them."""
+    if not isinstance(arguments, Mapping):
+        raise ValueError("arguments: this is not a dict; give arguments by name")  # noqa: TRY004 - as all bad arguments
+    method = find_method(call)
+    check_arguments(call, method, arguments)
     mend = f"Make the call inside a task, EmnifyHook().get_conn().{call}(...)"
     refuse_secrets(f"arguments: {call}", arguments, mend, _operation(method).secret_arguments)
+    return method
 
 
 def _is_later_try(context: Context) -> bool:

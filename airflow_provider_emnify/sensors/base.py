@@ -12,8 +12,7 @@ from airflow_provider_emnify.airflow_names import (
     PokeReturnValue,
     conf,
 )
-from airflow_provider_emnify.api.errors import EmnifyError
-from airflow_provider_emnify.api.waits.wait import Wait, parse_target
+from airflow_provider_emnify.api.waits.wait import Wait, look, parse_target
 from airflow_provider_emnify.arguments import Argument, one_of
 from airflow_provider_emnify.hooks.emnify import EmnifyHook
 from airflow_provider_emnify.sensors.first_look import first_look
@@ -24,7 +23,7 @@ if TYPE_CHECKING:
     from enum import Enum
 
     from airflow_provider_emnify.airflow_names import Context
-    from airflow_provider_emnify.api.waits.wait import Id, Reading, State, Verdict
+    from airflow_provider_emnify.api.waits.wait import Id, Reading, State
 
     S = TypeVar("S", bound=Enum)
     #: One or several states, each as enum, name or number.
@@ -111,8 +110,10 @@ class EmnifyWaitSensor(WaitingTask, BaseSensorOperator):
             return {}
         self.log.info("%r, for at most %.0f s", wait, self.timeout)
         if self.deferrable:
-            verdict = self._look_first(wait)
-            if verdict is not None and verdict.done:
+            verdict = self.judge(lambda: first_look(self.emnify_conn_id, wait))
+            if verdict is None:
+                self.log.info("A look would cost waiting here: the first one is left to the triggerer")
+            elif verdict.done:
                 return verdict.seen
             self.wait_in_triggerer(wait, self.poke_interval, self.timeout)
         self._gave_up = False
@@ -123,24 +124,10 @@ class EmnifyWaitSensor(WaitingTask, BaseSensorOperator):
                 raise
             return self.states_at_timeout(f"{end} {self._last}".strip(), self._seen)
 
-    def _look_first(self, wait: Wait) -> Verdict | None:
-        """Look once where that costs no waiting: what is over already needs no triggerer."""
-        try:
-            verdict = first_look(self.emnify_conn_id, wait)
-        except EmnifyError as error:
-            self.give_up(str(error))
-        if verdict is None:
-            self.log.info("A look would cost waiting here: the first one is left to the triggerer")
-        else:
-            self.say(verdict.message)
-            if verdict.failed:
-                self.give_up(verdict.message)
-        return verdict
-
     def poke(self, context: Context) -> PokeReturnValue:
         """Look once. Called by Airflow in poke and reschedule modes."""
         del context
-        verdict = self.look(self.wait(), self._readings)
+        verdict = self.judge(lambda: look(self.client, self.wait(), self._readings))
         if verdict is None:
             return PokeReturnValue(False)
         self._seen = verdict.seen

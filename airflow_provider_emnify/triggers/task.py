@@ -8,15 +8,14 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from airflow_provider_emnify.airflow_names import AirflowFailException, AirflowTaskTimeout
 from airflow_provider_emnify.api.errors import EmnifyError, one_line
-from airflow_provider_emnify.api.waits.wait import look
 from airflow_provider_emnify.arguments import Argument, one_of, parse_bool
 from airflow_provider_emnify.hooks.task import EmnifyTask
 from airflow_provider_emnify.retry import is_permanent
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, MutableMapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
-    from airflow_provider_emnify.api.waits.wait import Id, Reading, Verdict, Wait
+    from airflow_provider_emnify.api.waits.wait import Verdict, Wait
 
 _TRIGGERER_MAY_LAG = 300.0  # seconds after the deadline at which Airflow itself ends the wait
 
@@ -34,14 +33,16 @@ class WaitingTask(EmnifyTask):
 
     _last = ""
 
-    def look(self, wait: Wait, readings: MutableMapping[Id, Reading]) -> Verdict | None:
-        """Look once; None when emnify could not be read this time. A wait that cannot succeed is given up."""
+    def judge(self, look: Callable[[], Verdict | None]) -> Verdict | None:
+        """Look once; None when nothing was found out this time. A wait that cannot succeed is given up."""
         try:
-            verdict = look(self.client, wait, readings)
+            verdict = look()
         except EmnifyError as error:
             if is_permanent(error):
                 self.give_up(str(error))
             self.say(f"Polling failed: {error}")
+            return None
+        if verdict is None:
             return None
         self.say(verdict.message)
         if verdict.failed:

@@ -13,11 +13,12 @@ from difflib import get_close_matches
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_emnify.api.enums import EventSeverity, EventSource, EventType, Lookup
+from airflow_provider_emnify.api.enums import EventSeverity, EventSource, EventType
 from airflow_provider_emnify.api.resources.fields import MOST_VALUES
 from airflow_provider_emnify.api.secrets.one_line_log import one_line_log
 from airflow_provider_emnify.api.transport.answers import part
 from airflow_provider_emnify.api.values import parse_ids
+from airflow_provider_emnify.api.waits.kinds import parse_states
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -180,18 +181,6 @@ def _several(value: Any) -> list[Any]:
     return list(value) if isinstance(value, (list, tuple, set, frozenset)) else [value]
 
 
-def _lookups(kind: type[Lookup]) -> Callable[[Any, str], tuple[Any, ...]]:
-    """Return a parser of one or several of a lookup, each as enum, name or number."""
-
-    def parse(value: Any, field: str) -> tuple[Any, ...]:
-        try:
-            return tuple(dict.fromkeys(kind.parse(item) for item in _several(value)))
-        except ValueError as error:
-            raise ValueError(f"{field}: {error}") from None
-
-    return parse
-
-
 def _event_types(value: Any, field: str) -> tuple[int | str, ...]:
     return tuple(_event_type(item, field) for item in _several(value))
 
@@ -230,8 +219,8 @@ def _tags(value: Any, field: str) -> tuple[str, ...]:
 
 FIELDS: dict[str, Callable[[Any, str], tuple[Any, ...]]] = {
     "event_type": _event_types,
-    "severity": _lookups(EventSeverity),
-    "source": _lookups(EventSource),
+    "severity": lambda value, field: parse_states(EventSeverity, _several(value), field),
+    "source": lambda value, field: parse_states(EventSource, _several(value), field),
     "endpoint_ids": lambda value, field: tuple(parse_ids(value, field)),
     "tags": _tags,
 }

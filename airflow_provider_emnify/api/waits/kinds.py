@@ -89,6 +89,18 @@ def no_filters(filters: Mapping[str, Any]) -> dict[str, Any]:
     return {}
 
 
+def parse_states(states: type[Any], value: Any, field: str) -> tuple[Any, ...]:
+    """Return the states that ``value`` means: one or several, each as enum, name or number.
+
+    :raises ValueError: naming ``field``, when one of them is not such a state.
+    """
+    several = value if isinstance(value, (list, tuple, set, frozenset)) else [value]
+    try:
+        return tuple(dict.fromkeys(states.parse(item) for item in several))
+    except ValueError as error:
+        raise ValueError(f"{field}: {error}") from None
+
+
 def _cannot_be_read(client: EmnifyClient, key: Id) -> Row:
     del client
     raise NotImplementedError(f"{key} is not read by itself")

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_emnify.api.errors import one_line
 from airflow_provider_emnify.api.resources.few import find_in_list
 from airflow_provider_emnify.api.waits.events import EVENT_WAITS
-from airflow_provider_emnify.api.waits.kinds import STATE_WAITS, Id, Reading, State, WaitKind
+from airflow_provider_emnify.api.waits.kinds import STATE_WAITS, Id, Reading, State, WaitKind, parse_states
 from airflow_provider_emnify.api.waits.sms_replies import SMS_WAITS
 
 if TYPE_CHECKING:
@@ -187,18 +187,6 @@ def _plural(noun: str) -> str:
     if noun.endswith("S"):  # SMS
         return noun
     return f"{noun}es" if noun.endswith("ch") else f"{noun}s"
-
-
-def parse_states(states: type[State], value: Any, field: str) -> tuple[State, ...]:
-    """Return the states that ``value`` means: one or several, each as enum, name or number.
-
-    :raises ValueError: naming ``field``, when one of them is not such a state.
-    """
-    several = value if isinstance(value, (list, tuple, set, frozenset)) else [value]
-    try:
-        return tuple(dict.fromkeys(states.parse(item) for item in several))
-    except ValueError as error:
-        raise ValueError(f"{field}: {error}") from None
 
 
 def parse_target(states: type[State], value: Any, field: str) -> tuple[State, ...]:

@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Literal
 
 from airflow_provider_emnify.airflow_names import conf
+from airflow_provider_emnify.api.waits.wait import look
 from airflow_provider_emnify.arguments import Argument, parse_bool, parse_seconds
 from airflow_provider_emnify.hooks.emnify import EmnifyHook
 from airflow_provider_emnify.operators.base import EmnifyBaseOperator
@@ -114,7 +115,7 @@ class EmnifyWaitingOperator(WaitingTask, EmnifyBaseOperator):
         readings: dict[Id, Reading] = {}
         self._last = ""
         while True:
-            verdict = self.look(wait, readings)
+            verdict = self.judge(lambda: look(self.client, wait, readings))
             if verdict is not None and verdict.done:
                 return verdict.seen, False
             left = deadline - time.monotonic()

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_emnify import __version__
-from airflow_provider_emnify.arguments import Argument, check_early, is_known, optional, parse_count
+from airflow_provider_emnify.arguments import Argument, is_known, optional, parse_count
 from airflow_provider_emnify.transfers.base import Dataset, EmnifyTransferOperator
 from airflow_provider_emnify.transfers.lineage import Output, output_of_path
 from airflow_provider_emnify.transfers.sinks.file_formats import check_format
@@ -50,7 +50,7 @@ class ToFiles(EmnifyTransferOperator):
         self.compression = compression
         self.partition_by = partition_by
         self.max_rows_per_file = max_rows_per_file
-        check_early(check_format, format, compression)
+        check_format(format, compression)
         if is_known(getattr(self, self.dataset_field)) and is_known(partition_by):
             Partitions(partition_by, self.dataset.columns)
 
