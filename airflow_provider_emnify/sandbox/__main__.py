@@ -14,10 +14,14 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
 from airflow_provider_emnify.sandbox.control.scenarios import SCENARIOS
-from airflow_provider_emnify.sandbox.sandbox import CREATE_ANSWERS, TOKEN_LIFE, Sandbox
-from airflow_provider_emnify.sandbox.world.accounts import TOKEN_FORMS, UNAUTHORIZED_FORMS
+from airflow_provider_emnify.sandbox.sandbox import Sandbox
+from airflow_provider_emnify.sandbox.settings import (
+    CREATE_ANSWERS,
+    TOKEN_FORMS,
+    UNAUTHORIZED_FORMS,
+    Settings,
+)
 from airflow_provider_emnify.sandbox.world.clock import event_date
-from airflow_provider_emnify.sandbox.world.state import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -146,7 +150,7 @@ def _add_behaviour(add: Callable[..., object]) -> None:
         "--token-life",
         type=_life,
         metavar="SECONDS",
-        default=TOKEN_LIFE,
+        default=Settings.token_life,
         help="life of an auth token in seconds",
     )
     add("--token-form", choices=TOKEN_FORMS, default="jwt", help="form of the auth tokens")

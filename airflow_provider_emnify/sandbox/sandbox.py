@@ -3,43 +3,30 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
 from airflow_provider_emnify.sandbox import callbacks
 from airflow_provider_emnify.sandbox.control.controls import Controls
 from airflow_provider_emnify.sandbox.control.faults import Faults
 from airflow_provider_emnify.sandbox.control.log import Entry, Log
 from airflow_provider_emnify.sandbox.http.engine import Engine
-from airflow_provider_emnify.sandbox.http.limits import DOCUMENTED, Limit, Limiter
+from airflow_provider_emnify.sandbox.http.limits import DOCUMENTED, Limiter
 from airflow_provider_emnify.sandbox.http.server import Server
-from airflow_provider_emnify.sandbox.world.accounts import Accounts, TokenForm, UnauthorizedForm
+from airflow_provider_emnify.sandbox.settings import Settings
+from airflow_provider_emnify.sandbox.world.accounts import Accounts
 from airflow_provider_emnify.sandbox.world.clock import Clock
 from airflow_provider_emnify.sandbox.world.populate import populate
-from airflow_provider_emnify.sandbox.world.state import Settings, State, sha1
+from airflow_provider_emnify.sandbox.world.state import State, sha1
 
 if TYPE_CHECKING:
     from collections import Counter
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
     from types import TracebackType
 
     from airflow_provider_emnify.sandbox.http.callbacks import Delivery
 
-TOKEN_LIFE = 14_400.0
-_COUNTS_AND_DELAYS = (
-    "endpoints",
-    "spare_sims",
-    "events",
-    "euiccs",
-    "online_after",
-    "sms_delivered_after",
-    "operations_after",
-    "streams_running_after",
-    "attachments_active_after",
-)
-CREATE_ANSWERS = ("body", "location", "ok")
 
-
-class Sandbox(Controls):
+class Sandbox(Settings, Controls):
     """An emnify in memory, served over HTTP on loopback from a thread of this process.
 
     Use it as a context manager::
@@ -90,107 +77,41 @@ class Sandbox(Controls):
     :param log_size: How many requests the log keeps; None: all.
     """
 
-    def __init__(
-        self,
-        endpoints: int = 0,
-        *,
-        spare_sims: int = 100,
-        events: int = 0,
-        euiccs: int = 0,
-        limits: bool | Iterable[Limit] = True,
-        retry_after: bool = False,
-        token_life: float = TOKEN_LIFE,
-        token_form: TokenForm = "jwt",  # noqa: S107 - a form, not a secret
-        unauthorized: UnauthorizedForm = "gateway",
-        username: str = Settings.username,
-        password: str = Settings.password,
-        mfa: bool = False,
-        mfa_code: str = Settings.mfa_code,
-        factory_test_mode: bool = False,
-        online_after: float = Settings.online_after,
-        sms_delivered_after: float = Settings.sms_delivered_after,
-        operations_after: float = Settings.operations_after,
-        streams_running_after: float = Settings.streams_running_after,
-        attachments_active_after: float = Settings.attachments_active_after,
-        activate_users_after: float | None = None,
-        create_answer: str = "body",
-        quirks: bool = False,
-        application_token: str | None = None,
-        seed: int | None = None,
-        start: float | None = None,
-        host: str = "127.0.0.1",
-        allow_hosts: Iterable[str] = (),
-        port: int = 0,
-        log_size: int | None = None,
-    ) -> None:
-        settings = Settings(
-            endpoints=endpoints,
-            spare_sims=spare_sims,
-            events=events,
-            euiccs=euiccs,
-            username=username,
-            password=password,
-            mfa=mfa,
-            mfa_code=mfa_code,
-            factory_test_mode=factory_test_mode,
-            online_after=online_after,
-            sms_delivered_after=sms_delivered_after,
-            operations_after=operations_after,
-            streams_running_after=streams_running_after,
-            attachments_active_after=attachments_active_after,
-            activate_users_after=activate_users_after,
-            create_answer=create_answer,
-            quirks=quirks,
-            seed=seed or 0,
-        )
-        _check(settings, token_life)
+    def __post_init__(self, application_token: str | None, start: float | None) -> None:
+        super().__post_init__(application_token, start)
         self.clock = Clock(start)
-        self.faults = Faults(seed or 0)
-        self.username = username
-        self.password = password
-        state = State(settings, self.clock)
+        self.faults = Faults(self.seed or 0)
+        state = State(self, self.clock)
         populate(state)
         callbacks.connect(state)
-        self.accounts = Accounts(
-            state, token_life=token_life, token_form=token_form, unauthorized=unauthorized
-        )
-        if application_token is None and seed is not None:
-            application_token = f"sandbox-application-token-{sha1(f'seed {seed}')}"
+        self.accounts = Accounts(state)
+        if application_token is None and self.seed is not None:
+            application_token = f"sandbox-application-token-{sha1(f'seed {self.seed}')}"
         self._token = self.accounts.add_application_token("Sandbox", token=application_token)
-        if isinstance(limits, bool):
-            limits = DOCUMENTED if limits else ()
-        self._log = Log(log_size)
-        super().__init__(
-            Engine(
-                self.clock,
-                state,
-                self.accounts,
-                Limiter(limits),
-                self.faults,
-                self._log,
-                retry_after=retry_after,
-            )
-        )
-        self._host, self._port = host, port
-        self._allow_hosts = frozenset(name.lower() for name in allow_hosts)
+        limits = self.limits
+        limiter = Limiter((DOCUMENTED if limits else ()) if isinstance(limits, bool) else limits)
+        self._log = Log(self.log_size)
         self._server: Server | None = None
+        Controls.__init__(self, Engine(self.clock, state, self.accounts, limiter, self.faults, self._log))
 
     def start(self) -> Self:
         """Start to serve."""
         from airflow_provider_emnify.sandbox.http.app import LOOPBACK, build_app, hosts_of
 
-        self._server = Server(self._host, self._port)
-        self._port = self._server.port
+        self._server = Server(self.host, self.port)
+        self.port = self._server.port
         self._engine.connection = self.airflow_connection
         self._engine.state.outbox.start(self._engine.settle)
-        hosts = LOOPBACK | self._allow_hosts if self._host in LOOPBACK else None
-        controls = hosts_of(self._host) | self._allow_hosts
+        allowed = {name.lower() for name in self.allow_hosts}
+        hosts = LOOPBACK | allowed if self.host in LOOPBACK else None
+        controls = hosts_of(self.host) | allowed
         self._server.start(build_app(self._engine, self._server.transports, hosts, controls))
         return self
 
     def stop(self) -> None:
         """Close every connection and stop to serve."""
         self._engine.state.outbox.stop()
+        self._engine.state.endpoints.release()
         if self._server is not None:
             self._server.stop()
             self._server = None
@@ -206,8 +127,8 @@ class Sandbox(Controls):
     @property
     def url(self) -> str:
         """Base URL."""
-        host = f"[{self._host}]" if ":" in self._host else self._host
-        return f"http://{host}:{self._port}"
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"http://{host}:{self.port}"
 
     @property
     def application_token(self) -> str:
@@ -271,16 +192,3 @@ class Sandbox(Controls):
     def revoke_tokens(self, *, refresh: bool = False) -> int:
         """Make every issued auth token invalid, and the refresh tokens too if asked; return how many."""
         return self.accounts.revoke(refresh=refresh)
-
-
-def _check(settings: Settings, token_life: float) -> None:
-    for name in _COUNTS_AND_DELAYS:
-        value: Any = getattr(settings, name)
-        if not value >= 0:
-            raise ValueError(f"{name} must not be negative, but is {value!r}")
-    if not token_life > 0:
-        raise ValueError(f"token_life must be more than 0 seconds, but is {token_life!r}")
-    if settings.create_answer not in CREATE_ANSWERS:
-        raise ValueError(
-            f"create_answer is one of {', '.join(CREATE_ANSWERS)}, not {settings.create_answer!r}"
-        )

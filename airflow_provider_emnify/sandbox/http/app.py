@@ -186,8 +186,9 @@ def build_app(
     page = _PAGE.read_bytes()
 
     async def app(scope: Message, receive: Receive, send: Send) -> None:
-        is_page = scope["path"] == "/" if scope["type"] == "http" else False
-        if scope["type"] != "http" or not (is_page or scope["path"].startswith(PREFIX)):
+        method, path = scope.get("method"), scope.get("path", "")
+        is_page = (method, path) == ("GET", "/")
+        if not is_page and not path.startswith(PREFIX):
             await api(scope, receive, send)
         elif (refusal := _refusal(_headers(scope), control_hosts)) is not None:
             await _send(send, Answer(403, {"detail": refusal}))

@@ -57,10 +57,7 @@ class Visit:
 
 
 class Engine:
-    """Everything behind the wire.
-
-    :param retry_after: Tell in a 429 when to come again.
-    """
+    """Everything behind the wire."""
 
     def __init__(
         self,
@@ -70,8 +67,6 @@ class Engine:
         limiter: Limiter,
         faults: Faults,
         log: Log,
-        *,
-        retry_after: bool = False,
     ) -> None:
         self.clock = clock
         self.state = state
@@ -79,7 +74,6 @@ class Engine:
         self.limiter = limiter
         self.faults = faults
         self.log = log
-        self.retry_after = retry_after
         self.lock = threading.RLock()
         self.failures: list[BaseException] = []
         """Errors of the sandbox itself; each was answered with 500."""
@@ -191,7 +185,7 @@ class Engine:
         broken = self.limiter.take(per, who, method, template, now)
         if broken is not None:
             limit, wait = broken
-            headers = {"Retry-After": str(math.ceil(wait))} if self.retry_after else {}
+            headers = {"Retry-After": str(math.ceil(wait))} if self.state.settings.retry_after else {}
             raise ApiError("TooManyRequests", f"Too many requests: {limit.name}.", headers=headers)
 
 

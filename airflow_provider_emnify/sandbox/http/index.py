@@ -64,7 +64,8 @@ class Groups(_Index[T]):
     def _update(self) -> None:
         if len(self.written) * len(self._groups) > _MOST_PLACES:
             self._build()
-        for number in self.written:
+        written, self.written = self.written, set()
+        for number in written:
             for records in self._groups.values():
                 place = bisect_left(records, number, key=_ID)
                 if place < len(records) and records[place].id == number:
@@ -72,7 +73,6 @@ class Groups(_Index[T]):
             if number in self._table:
                 record = self._table[number]
                 insort(self._groups.setdefault(self._key(record), []), record, key=_ID)
-        self.written.clear()
 
 
 class Texts(_Index[T]):
@@ -108,4 +108,4 @@ class Texts(_Index[T]):
                 if record.id not in self.written:
                     yield record
             place = self._all.find(wanted, self._starts[row + 1]) if left else -1
-        yield from (self._table[number] for number in self.written if number in self._table)
+        yield from (self._table[number] for number in list(self.written) if number in self._table)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import secrets
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal
 
 import jwt
 
@@ -32,11 +32,6 @@ LOCK_SECONDS = 300.0
 TRUST_SECONDS = 90 * 86_400.0
 ISSUER = "spc-frontend001@api.emnify.net"
 AUDIENCE = "/api/v1"
-
-TokenForm = Literal["jwt", "no-exp", "opaque"]
-UnauthorizedForm = Literal["gateway", "api"]
-TOKEN_FORMS: tuple[str, ...] = get_args(TokenForm)
-UNAUTHORIZED_FORMS: tuple[str, ...] = get_args(UnauthorizedForm)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,23 +68,11 @@ class Accounts:
     """Checks credentials, issues and checks tokens.
 
     :param state: The tables with the users and application tokens.
-    :param token_life: Life of an auth token in seconds.
-    :param token_form: ``jwt`` as emnify's; ``no-exp``: a JWT without ``exp``; ``opaque``: no JWT at all.
-    :param unauthorized: Form of the 401 for a bad or expired token.
     """
 
-    def __init__(
-        self,
-        state: State,
-        *,
-        token_life: float,
-        token_form: TokenForm = "jwt",  # noqa: S107 - a form, not a secret
-        unauthorized: UnauthorizedForm = "gateway",
-    ) -> None:
+    def __init__(self, state: State) -> None:
         self.state = state
-        self.token_life = token_life
-        self.token_form = token_form
-        self.unauthorized = unauthorized
+        self._settings = state.settings
         self._key = secrets.token_bytes(48)
         self._grants: dict[str, Grant] = {}
         self._refresh: dict[str, Identity] = {}
@@ -119,11 +102,11 @@ class Accounts:
     def issue(self, identity: Identity, now: float) -> str:
         """Issue an auth token."""
         claims = dict(self._claims(identity, now))
-        if self.token_form == "no-exp":  # noqa: S105 - a form, not a secret
+        if self._settings.token_form == "no-exp":  # noqa: S105 - a form, not a secret
             del claims["exp"]
-        opaque = self.token_form == "opaque"  # noqa: S105 - a form, not a secret
+        opaque = self._settings.token_form == "opaque"  # noqa: S105 - a form, not a secret
         token = secrets.token_urlsafe(48) if opaque else self._sign(claims)
-        self._grants[token] = Grant(identity, now + self.token_life)
+        self._grants[token] = Grant(identity, now + self._settings.token_life)
         self.issued.append(token)
         return token
 
@@ -274,7 +257,7 @@ class Accounts:
         self.state.emit(kind, text, now, severity=EventSeverity.WARN, user=user)
 
     def _refusal(self, token: str, message: str) -> Answer:
-        if self.unauthorized == "gateway":
+        if self._settings.unauthorized == "gateway":
             return Answer(401, {"message": message}, {"x-amzn-ErrorType": "AccessDeniedException"})
         return Answer(401, ApiError(token, message).body)
 
@@ -282,7 +265,11 @@ class Accounts:
 
     def _claims(self, identity: Identity, now: float) -> Iterator[tuple[str, Any]]:
         issued = int(now)
-        life = int(self.token_life) if float(self.token_life).is_integer() else self.token_life
+        life = (
+            int(self._settings.token_life)
+            if float(self._settings.token_life).is_integer()
+            else self._settings.token_life
+        )
         yield from (("aud", AUDIENCE), ("iss", ISSUER), ("iat", issued), ("exp", issued + life))
         user = self.user_of(identity)
         if user is None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import random
 import uuid
-from dataclasses import dataclass
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
@@ -38,6 +37,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Container
 
     from airflow_provider_emnify.api.enums import EventType
+    from airflow_provider_emnify.sandbox.settings import Settings
     from airflow_provider_emnify.sandbox.world.records.integrations import Attachment, DataStream
     from airflow_provider_emnify.sandbox.world.records.plain import Rows
 
@@ -49,30 +49,6 @@ FIRST_SIM_ID = 2_000_001
 FIRST_EUICC_ID = 3_000_001
 FIRST_BATCH = "SANDBOX-0001"
 FIRST_EVENT_ID = 2**40 + 1
-
-
-@dataclass(frozen=True)
-class Settings:
-    """How this emnify behaves; :class:`~airflow_provider_emnify.sandbox.Sandbox` says what each means."""
-
-    endpoints: int = 0
-    spare_sims: int = 100
-    events: int = 0
-    euiccs: int = 0
-    username: str = "admin@example.com"
-    password: str = "sandbox-password"  # noqa: S105 - of an account that exists in this process only
-    mfa: bool = False
-    mfa_code: str = "123456"
-    factory_test_mode: bool = False
-    online_after: float = 3.0
-    sms_delivered_after: float = 2.0
-    operations_after: float = 5.0
-    streams_running_after: float = 2.0
-    attachments_active_after: float = 5.0
-    activate_users_after: float | None = None
-    create_answer: str = "body"
-    quirks: bool = False
-    seed: int = 0
 
 
 def sha1(password: str) -> str:
@@ -92,7 +68,7 @@ class State:
         self.clock = clock
         self.agenda = Agenda()
         self.outcomes = Outcomes()
-        self.random = random.Random(settings.seed)  # noqa: S311 - made-up data
+        self.random = random.Random(settings.seed or 0)  # noqa: S311 - made-up data
         self.started = clock.time()
         born = self.started - 400 * DAY
         self.organisations: dict[int, Organisation] = {
@@ -120,7 +96,7 @@ class State:
         self.blacklists: dict[int, list[int]] = {}
         """The operators that endpoints must not use, by endpoint."""
         self.batches: dict[str, Batch] = {}
-        self.lookups = Lookups(settings.seed)
+        self.lookups = Lookups(settings.seed or 0)
         self.euiccs: dict[int, Euicc] = {}
         self.euicc_operations: dict[str, EuiccOperation] = {}
         self.sim_operations: dict[str, SimOperation] = {}

@@ -94,7 +94,7 @@ def _last(now: float, last: date) -> int:
 
 
 def _on_day(state: State, weight: int, ordinal: int, now: float) -> Usage:
-    rx, tx, sms = _level(state.settings.seed, ordinal)
+    rx, tx, sms = _level(state.settings.seed or 0, ordinal)
     usage = Usage(weight * rx, weight * tx, weight * sms, weight * (sms // 2))
     if ordinal == day_of(now).toordinal():
         return usage.share(int(now % _DAY), _DAY)  # the day is not over yet

@@ -51,6 +51,11 @@ class Table(dict[int, T]):
         if len(self) >= _LARGE:
             gc.freeze()
 
+    def release(self) -> None:
+        """Tell that a large table goes, so that the collector searches it again."""
+        if len(self) >= _LARGE:
+            gc.unfreeze()
+
     def __setitem__(self, number: int, record: T) -> None:
         super().__setitem__(number, record)
         if self._watched is not None:
