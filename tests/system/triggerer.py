@@ -187,7 +187,7 @@ class Waits:
     def __init__(self, folder: Path) -> None:
         (folder / "waits.py").write_text(DAG_FILE)
         self._run_id = f"run-{time.time_ns()}"
-        _make_run(folder, self._run_id)
+        make_run(folder, self._run_id)
 
     def forget(self) -> None:
         """Delete the run: a scheduler of another test would go on with it."""
@@ -256,14 +256,15 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def _make_run(folder: Path, run_id: str) -> None:
+def make_run(folder: Path, run_id: str, dag_id: str = "waits") -> None:
+    """Make a run of the DAG in a folder, which a scheduler then goes on with."""
     now = datetime.now(UTC)
     try:
         from airflow.dag_processing.dagbag import DagBag
     except ImportError:
-        _make_run_on_airflow_2(folder, run_id, now)
+        _make_run_on_airflow_2(folder, run_id, dag_id, now)
         return
-    dag = sync(DagBag(dag_folder=str(folder)), "waits")
+    dag = sync(DagBag(dag_folder=str(folder)), dag_id)
     from airflow.utils.types import DagRunTriggeredByType, DagRunType
 
     dag.create_dagrun(
@@ -294,13 +295,13 @@ def sync(bag: Any, dag_id: str) -> Any:
         return found.dag
 
 
-def _make_run_on_airflow_2(folder: Path, run_id: str, now: datetime) -> None:
+def _make_run_on_airflow_2(folder: Path, run_id: str, dag_id: str, now: datetime) -> None:
     from airflow.models.dagbag import DagBag
     from airflow.utils.types import DagRunType
 
     bag = DagBag(dag_folder=str(folder), read_dags_from_db=False)
     bag.sync_to_db()
-    bag.dags["waits"].create_dagrun(
+    bag.dags[dag_id].create_dagrun(
         state="running",
         execution_date=now,
         run_id=run_id,
