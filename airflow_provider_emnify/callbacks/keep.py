@@ -68,10 +68,10 @@ class Keeper:
 
         now = datetime.now(UTC)
         about: Row = {"connection": conn_id, "received_at": now.isoformat()}
+        with create_session(scoped=False) as session:
+            if _noted(session, _key(conn_id, message), now):
+                return Outcome.REPEATED, ""
         if message.records:
-            with create_session(scoped=False) as session:
-                if _noted(session, _key(conn_id, message), now):
-                    return Outcome.REPEATED, ""
             name = self._put(conn_id, message, now, message.records)
             message = replace(message, body={**message.body, "path": name})
         organisations: list[int | str] = [conn_id, *message.organisations[:_MOST_ORGANISATIONS]]

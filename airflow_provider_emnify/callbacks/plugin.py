@@ -7,7 +7,7 @@ they are switched on, in the API server.
 from __future__ import annotations
 
 import logging
-from functools import cache
+from functools import cache, cached_property
 from importlib.util import find_spec
 from typing import Any
 
@@ -22,7 +22,7 @@ class EmnifyPlugin(AirflowPlugin):
 
     name = "emnify"
 
-    @property
+    @cached_property
     def fastapi_apps(self) -> list[dict[str, Any]]:  # type: ignore[override]
         """The app, none where no connection is named. Airflow 3 asks for it in its API server."""
         if not conf.get("emnify", "callbacks", fallback="").strip():
