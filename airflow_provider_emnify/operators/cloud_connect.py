@@ -49,6 +49,7 @@ _TAKEN = {
     "vpn": (*_NEEDED["vpn"], "region", "psk_conn_id"),
     "vpn_bgp": (*_NEEDED["vpn_bgp"], "region", "psk_conn_id", "inside_cidr"),
 }
+_FIELDS = tuple(dict.fromkeys(field for fields in _TAKEN.values() for field in fields))
 _ENDING = (
     CloudConnectStatus.DEACTIVATION_PENDING,
     CloudConnectStatus.DEACTIVATED,
@@ -154,19 +155,7 @@ class EmnifyCreateCloudConnectOperator(EmnifyWaitingOperator):
     Vendor page: https://docs.emnify.com/developers/api/cloud-connect/create-cloud-connect-attachment-vpn
     """
 
-    template_fields: Sequence[str] = (
-        "emnify_conn_id",
-        "name",
-        "region",
-        "aws_account_id",
-        "vpc_cidr",
-        "public_ip",
-        "on_prem_cidr",
-        "asn",
-        "inside_cidr",
-        "psk_conn_id",
-        "description",
-    )
+    template_fields: Sequence[str] = ("emnify_conn_id", "name", *_FIELDS, "description")
     idempotent: ClassVar[bool] = True
 
     name = Argument(parse_text)
@@ -277,8 +266,7 @@ class EmnifyCreateCloudConnectOperator(EmnifyWaitingOperator):
 
         :raises ValueError: for what the type does not take, and for what it needs and has not.
         """
-        every = dict.fromkeys(field for fields in _TAKEN.values() for field in fields)
-        given = {field: value for field in every if (value := getattr(self, field)) is not None}
+        given = {field: value for field in _FIELDS if (value := getattr(self, field)) is not None}
         missing = [field for field in _NEEDED[self.type] if field not in given]
         surplus = [field for field in given if field not in _TAKEN[self.type]]
         if missing:

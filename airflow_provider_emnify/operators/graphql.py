@@ -140,23 +140,15 @@ class EmnifyGraphqlOperator(EmnifyBaseOperator):
             f"{named[1]} {named[2]}" if named else "query",
             f" with {', '.join(variables)}" if variables else "",
         )
+        how = {name: getattr(self, name) for name in ("allow_partial", "all_pages", "max_rows")}
+
+        def send() -> Any:
+            return self.client.graphql(query, variables, **how)
+
         if self.is_idempotent or (self.is_idempotent is None and not is_mutation(query)):
-            return hide_secrets(self._send(query, variables))
+            return hide_secrets(send())
         what = f"GraphQL mutation{f' {named[2]}' if named else ''} with {variables!r}: {query}"
         data = at_most_once(
-            Attempt(self, context),
-            lambda: self._send(query, variables),
-            lock=("calls", what),
-            what=what,
-            check="with a query",
+            Attempt(self, context), send, lock=("calls", what), what=what, check="with a query"
         )
         return hide_secrets(data)
-
-    def _send(self, query: str, variables: dict[str, Any]) -> Any:
-        return self.client.graphql(
-            query,
-            variables,
-            allow_partial=self.allow_partial,
-            all_pages=self.all_pages,
-            max_rows=self.max_rows,
-        )

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from airflow_provider_emnify.arguments import Ids
     from airflow_provider_emnify.sensors.base import Target
 
+_FILTERS = ("event_type", "severity", "source", "tags")
+
 
 class EmnifyEventSensor(EmnifyWaitSensor):
     """Wait until events have happened since the start of the data interval, or since a given time.
@@ -50,15 +52,7 @@ class EmnifyEventSensor(EmnifyWaitSensor):
     Vendor page: https://docs.emnify.com/developers/api/events/get-events
     """
 
-    template_fields = (
-        "emnify_conn_id",
-        "endpoint_ids",
-        "event_type",
-        "severity",
-        "source",
-        "tags",
-        "since",
-    )
+    template_fields = ("emnify_conn_id", "endpoint_ids", *_FILTERS, "since")
     operator_extra_links = (EmnifyDevicesLink(),)
 
     endpoint_ids = Argument(lambda value, field: parse_endpoints(ANY if value is None else value, field))
@@ -95,8 +89,7 @@ class EmnifyEventSensor(EmnifyWaitSensor):
 
     def wait(self) -> Wait:
         """Return the wait."""
-        names = ("event_type", "severity", "source", "tags")
-        filters = {name: getattr(self, name) for name in names} | {"since": self.since or self._start}
+        filters = {name: getattr(self, name) for name in _FILTERS} | {"since": self.since or self._start}
         return self._make_wait("event", EventPresence.EVENT_SEEN, filters=filters)
 
 

@@ -12,8 +12,9 @@ from airflow_provider_emnify.triggers.base import EmnifyWatchingTrigger
 from airflow_provider_emnify.triggers.shared.poller import poller_for
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping
+    from collections.abc import AsyncIterator, Mapping, Sequence
     from datetime import timedelta
+    from enum import Enum
 
     from airflow_provider_emnify.arguments import Ids
 
@@ -60,7 +61,7 @@ class EmnifyStatusTrigger(EmnifyWatchingTrigger):
         *,
         endpoint_ids: Ids | None = None,
         sim_ids: Ids | None = None,
-        target_status: Any,
+        target_status: Enum | int | str | Sequence[Enum | int | str],
         poll_interval: float | timedelta = 60.0,
         emnify_conn_id: str = "emnify_default",
     ) -> None:

@@ -137,6 +137,22 @@ class TestWait:
             with pytest.raises(AirflowFailException, match="Absent subscriber"):
                 operator.execute(run(fleet))
 
+    @pytest.mark.parametrize("deferrable", [True, False])
+    def test_the_undelivered_are_reported_when_time_runs_out(
+        self, fleet: Sandbox, clock_goes_on: None, deferrable: bool
+    ) -> None:
+        operator = send(
+            endpoint_ids=online(fleet),
+            wait_for_completion=True,
+            deferrable=deferrable,
+            timeout=0,
+            on_timeout="return",
+        )
+        task = run(fleet)
+        states = resume(operator, deferred(operator, task)) if deferrable else operator.execute(task)
+        assert states.keys() == {f"{sms.endpoint_id}/{sms.id}" for sms in fleet.state.sms.values()}
+        assert set(states.values()) <= {"Pending", "In progress"}
+
 
 class TestCancel:
     def test_what_is_not_delivered_is_cancelled(self, fleet: Sandbox) -> None:

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from airflow_provider_emnify.arguments import Ids
 
 _ICCID = re.compile(r"\d{18,22}")
+_HOW = ("iccid_with_luhn", "activation_code", "enable", "rollback", "validity_period")
 _UNREAD = "eUICC "  # before the id of one whose eID is not known
 
 
@@ -113,16 +114,7 @@ class EmnifyEuiccOperationOperator(EmnifyOperationOperator):
     Vendor page: https://docs.emnify.com/developers/api/euicc-operation/schedule-operations
     """
 
-    template_fields: Sequence[str] = (
-        "emnify_conn_id",
-        "euicc_ids",
-        "action",
-        "iccid_with_luhn",
-        "activation_code",
-        "enable",
-        "rollback",
-        "validity_period",
-    )
+    template_fields: Sequence[str] = ("emnify_conn_id", "euicc_ids", "action", *_HOW)
     operator_extra_links = (EmnifySimsLink(),)
     kind: ClassVar[str] = "euicc_operation"
 
@@ -229,15 +221,8 @@ class EmnifyEuiccOperationOperator(EmnifyOperationOperator):
             raise
 
     def _schedule(self, euicc_id: int, action_id: int) -> Row:
-        row = self.client.euiccs.schedule_operation(
-            euicc_id,
-            action_id=action_id,
-            iccid_with_luhn=self.iccid_with_luhn,
-            activation_code=self.activation_code,
-            enable=self.enable,
-            rollback=self.rollback,
-            validity_period=self.validity_period,
-        )
+        how = {name: getattr(self, name) for name in _HOW}
+        row = self.client.euiccs.schedule_operation(euicc_id, action_id=action_id, **how)
         self._can_be_cancelled(euicc_id, row)
         return row
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from airflow_provider_emnify.airflow_names import Context
+    from airflow_provider_emnify.api.resources.users import Users
     from airflow_provider_emnify.api.types import Row
     from airflow_provider_emnify.arguments import Ids, OneId
 
@@ -102,7 +103,7 @@ def give_roles(operator: EmnifyBaseOperator, user: Row, role_ids: list[int], *, 
     return [*(role_id for role_id in there if role_id not in surplus), *missing]
 
 
-def get_user(users: Any, user_id: int | str, also: str | None = None) -> Row:
+def get_user(users: Users, user_id: int | str, also: str | None = None) -> Row:
     """Return a user by id or username; or, where an earlier try may have renamed it, by the new username."""
     try:
         user: Row = users.get(user_id)
