@@ -31,7 +31,8 @@ def public_modules() -> list[str]:
         f"{room}.{module.name}"
         for room in ROOMS
         for module in pkgutil.iter_modules(importlib.import_module(f"{PACKAGE}.{room}").__path__)
-        if module.name not in {"shared", "idempotency", "sources", "sinks", "batch", "lineage", "first_look"}
+        if module.name
+        not in {"shared", "idempotency", "sources", "sinks", "batch", "lineage", "first_look", "task"}
     ]
     return [f"{PACKAGE}.{name}" for name in (*MODULES, *rooms)]
 

@@ -99,8 +99,19 @@ class EmnifyCreateUserOperator(_NewUserOperator):
 
     if_exists = Argument(one_of("fail", "skip", "update"))
 
-    def __init__(self, *, if_exists: Literal["skip", "fail", "update"] = "skip", **kwargs: Any) -> None:
-        super().__init__(**kwargs)
+    def __init__(
+        self,
+        *,
+        username: str,
+        name: str,
+        organisation_id: OneId | None = None,
+        role_ids: Ids | None = None,
+        if_exists: Literal["skip", "fail", "update"] = "skip",
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(
+            username=username, name=name, organisation_id=organisation_id, role_ids=role_ids, **kwargs
+        )
         self.if_exists = if_exists
 
     def execute(self, context: Context) -> int:
