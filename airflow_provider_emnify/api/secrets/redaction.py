@@ -10,33 +10,39 @@ from typing import Any
 from urllib.parse import quote, quote_plus
 
 # An auth token that is not known yet, whole or cut: what every JWT begins with.
-_JWT = r"eyJ[A-Za-z0-9_-]{10,}(?:\.[A-Za-z0-9_=-]*)*"
+_JWT = re.compile(r"eyJ[A-Za-z0-9_-]{10,}(?:\.[A-Za-z0-9_=-]*)*")
 _LONG_ENOUGH = 8  # bytes, from which on a part of a base64 text is told from any other
-_NEVER = r"(?!)"  # matches nothing
 _DEEPEST = 50  # levels of an answer that are looked through
 
 
 class Redactor:
-    """Knows secrets and takes them out. Safe to use from several threads."""
+    """Knows secrets and takes them out. Safe to use from several threads.
+
+    The forms in which they may stand are made when there is something to show: most clients never show any.
+    """
 
     def __init__(self) -> None:
         self._secrets: dict[str, None] = {}
-        self._pattern = re.compile(_JWT)
-        self._long = re.compile(_NEVER)
+        self._known: tuple[int, list[str]] = (0, [])  # of how many secrets the forms are
 
     def learn(self, secret: str) -> None:
         """Take note of a secret."""
-        if not secret or secret in self._secrets:
-            return
-        secrets = self._secrets = {**self._secrets, secret: None}
-        forms = {form for one in secrets for form in _forms(one)}
-        self._pattern = re.compile("|".join([*map(re.escape, sorted(forms, key=len, reverse=True)), _JWT]))
-        long = [re.escape(one) for one in secrets if len(one) >= _LONG_ENOUGH]
-        self._long = re.compile("|".join(long) or _NEVER)
+        if secret:
+            self._secrets[secret] = None
 
     def text(self, text: str) -> str:
         """Return a text without secrets."""
-        return self._pattern.sub("***", text)
+        for form in self._forms():
+            text = text.replace(form, "***")
+        return _JWT.sub("***", text)
+
+    def _forms(self) -> list[str]:
+        """Return all secrets in all forms, the longest first: one may hold another."""
+        secrets = [*self._secrets]
+        if self._known[0] != len(secrets):
+            forms = {form for one in secrets for form in _forms(one)}
+            self._known = len(secrets), sorted(forms, key=len, reverse=True)
+        return self._known[1]
 
     def value(self, value: Any) -> Any:
         """Return a value, for example a task's result, without the secrets that a text in it holds.
@@ -44,7 +50,10 @@ class Redactor:
         Short ones are left: they could as well be a number or a word.
         """
         if isinstance(value, str):
-            return self._long.sub("***", value)
+            for secret in sorted(self._secrets, key=len, reverse=True):
+                if len(secret) >= _LONG_ENOUGH:
+                    value = value.replace(secret, "***")
+            return value
         if isinstance(value, dict):
             return {self.value(key): self.value(item) for key, item in value.items()}
         return [self.value(item) for item in value] if isinstance(value, list) else value
