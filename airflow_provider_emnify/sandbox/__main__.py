@@ -10,7 +10,7 @@ import signal
 import sys
 import threading
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 from airflow_provider_emnify.sandbox.control.scenarios import SCENARIOS
@@ -24,7 +24,7 @@ from airflow_provider_emnify.sandbox.settings import (
 from airflow_provider_emnify.sandbox.world.clock import event_date
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from airflow_provider_emnify.sandbox.control.log import Entry
 
@@ -41,14 +41,6 @@ examples:
 
 Faults, the clock and devices are controlled on its page and below /_sandbox/paths while it runs.
 """
-_LAST_PORT = 65_535
-_DELAYS = {
-    "--online-after": "a device is online",
-    "--sms-delivered-after": "an SMS reaches a device",
-    "--operations-after": "an eUICC or SIM operation is over",
-    "--streams-running-after": "a data stream runs",
-    "--attachments-active-after": "a Cloud Connect attachment is active",
-}
 
 
 def _number(smallest: int, largest: float = math.inf) -> Callable[[str], int]:
@@ -84,6 +76,65 @@ def _life(text: str) -> float:
     return seconds
 
 
+_COUNT = {"type": _number(0), "metavar": "N"}
+_SECONDS = {"type": _seconds, "metavar": "SECONDS"}
+_SWITCH = {"action": "store_true"}
+_PORT = {"type": _number(0, 65_535), "metavar": "N", "default": DEFAULT_PORT}
+_NAMES = {"action": "append", "dest": "allow_hosts", "metavar": "NAME", "default": []}
+_OPTIONS: dict[str, dict[str, tuple[Mapping[str, Any], str]]] = {
+    "server": {
+        "--port": (_PORT, "port to listen on; 0: a free one"),
+        "--host": ({}, "address to listen on"),
+        "--allow-host": (
+            _NAMES,
+            "another name to control it under, such as its container's; may be repeated",
+        ),
+        "--quiet": (_SWITCH, "print no line for each request"),
+        "--ready-file": (
+            {"type": Path, "metavar": "FILE"},
+            "write url, application_token, connection and pid to this file as JSON",
+        ),
+    },
+    "what is there": {
+        "--scenario": ({"choices": SCENARIOS}, "a sandbox to begin with; other options win"),
+        "--endpoints": (_COUNT, "endpoints to start with, all online"),
+        "--spare-sims": (_COUNT, "free SIMs to start with"),
+        "--events": (_COUNT, "events of the last 29 days to start with"),
+        "--euiccs": (_COUNT, "eUICCs to start with"),
+        "--seed": (_COUNT, "the same seed, the same ids and application token"),
+        "--application-token": (
+            {"type": _token, "metavar": "TOKEN"},
+            "the application token that is accepted",
+        ),
+    },
+    "how it behaves": {
+        "--no-limits": (_SWITCH, "switch the documented rate limits off"),
+        "--retry-after": (_SWITCH, "send Retry-After with a 429"),
+        "--token-life": ({"type": _life, "metavar": "SECONDS"}, "life of an auth token in seconds"),
+        "--token-form": ({"choices": TOKEN_FORMS}, "form of the auth tokens"),
+        "--unauthorized": ({"choices": UNAUTHORIZED_FORMS}, "form of a 401"),
+        "--online-after": (_SECONDS, "seconds until a device is online"),
+        "--sms-delivered-after": (_SECONDS, "seconds until an SMS reaches a device"),
+        "--operations-after": (_SECONDS, "seconds until an eUICC or SIM operation is over"),
+        "--streams-running-after": (_SECONDS, "seconds until a data stream runs"),
+        "--attachments-active-after": (_SECONDS, "seconds until a Cloud Connect attachment is active"),
+        "--activate-users-after": (_SECONDS, "seconds until a new user is active; never without it"),
+        "--create-answer": ({"choices": CREATE_ANSWERS}, "what the creation of an endpoint answers"),
+        "--factory-test-mode": (_SWITCH, "activated SIMs go into factory test first"),
+        "--mfa": (_SWITCH, "ask the user for a second factor"),
+        "--quirks": (_SWITCH, "send every second event in the other recorded form"),
+    },
+}
+"""The options by group: how each is parsed, and its help. What a setting is by default, it is here."""
+
+
+class _Help(argparse.ArgumentDefaultsHelpFormatter, argparse.RawDescriptionHelpFormatter):
+    """Says defaults, and leaves the end as it is written."""
+
+    def _get_help_string(self, action: argparse.Action) -> str | None:
+        return super()._get_help_string(action) if action.default else action.help
+
+
 def _parser() -> argparse.ArgumentParser:
     scenarios = "\n".join(f"  {name:16} {scenario.about}" for name, scenario in SCENARIOS.items())
     parser = argparse.ArgumentParser(
@@ -92,87 +143,12 @@ def _parser() -> argparse.ArgumentParser:
         epilog=_EPILOG.format(scenarios=scenarios, port=DEFAULT_PORT),
         formatter_class=_Help,
     )
-    _add_server(parser.add_argument_group("server").add_argument)
-    _add_contents(parser.add_argument_group("what is there").add_argument)
-    _add_behaviour(parser.add_argument_group("how it behaves").add_argument)
+    for title, options in _OPTIONS.items():
+        group = parser.add_argument_group(title)
+        for option, (kind, about) in options.items():
+            usual = getattr(Settings, option.removeprefix("--").replace("-", "_"), None)
+            group.add_argument(option, help=about, **{"default": usual, **kind})
     return parser
-
-
-class _Help(argparse.ArgumentDefaultsHelpFormatter, argparse.RawDescriptionHelpFormatter):
-    """Says defaults, and leaves the end as it is written."""
-
-    def _get_help_string(self, action: argparse.Action) -> str | None:
-        if not action.default:
-            return action.help
-        return super()._get_help_string(action)
-
-
-def _add_server(add: Callable[..., object]) -> None:
-    add(
-        "--port",
-        type=_number(0, _LAST_PORT),
-        metavar="N",
-        default=DEFAULT_PORT,
-        help="port to listen on; 0: a free one",
-    )
-    add("--host", default="127.0.0.1", help="address to listen on")
-    add(
-        "--allow-host",
-        action="append",
-        default=[],
-        dest="allow_hosts",
-        metavar="NAME",
-        help="another name under which it is controlled, for example its container's; may be repeated",
-    )
-    add("--quiet", action="store_true", help="print no line for each request")
-    add(
-        "--ready-file",
-        type=Path,
-        metavar="FILE",
-        help="write url, application_token, connection and pid to this file as JSON",
-    )
-
-
-def _add_contents(add: Callable[..., object]) -> None:
-    add("--scenario", choices=SCENARIOS, help="a sandbox to begin with; other options win")
-    add("--endpoints", type=_number(0), metavar="N", default=0, help="endpoints to start with, all online")
-    add("--spare-sims", type=_number(0), metavar="N", default=100, help="free SIMs to start with")
-    add("--events", type=_number(0), metavar="N", default=0, help="events of the last 29 days to start with")
-    add("--euiccs", type=_number(0), metavar="N", default=0, help="eUICCs to start with")
-    add("--seed", type=_number(0), metavar="N", help="the same seed, the same ids and application token")
-    add("--application-token", type=_token, metavar="TOKEN", help="the application token that is accepted")
-
-
-def _add_behaviour(add: Callable[..., object]) -> None:
-    add("--no-limits", action="store_true", help="switch the documented rate limits off")
-    add("--retry-after", action="store_true", help="send Retry-After with a 429")
-    add(
-        "--token-life",
-        type=_life,
-        metavar="SECONDS",
-        default=Settings.token_life,
-        help="life of an auth token in seconds",
-    )
-    add("--token-form", choices=TOKEN_FORMS, default="jwt", help="form of the auth tokens")
-    add("--unauthorized", choices=UNAUTHORIZED_FORMS, default="gateway", help="form of a 401")
-    for option, what in _DELAYS.items():
-        default = getattr(Settings, option.removeprefix("--").replace("-", "_"))
-        add(option, type=_seconds, metavar="SECONDS", default=default, help=f"seconds until {what}")
-    add(
-        "--activate-users-after",
-        type=_seconds,
-        metavar="SECONDS",
-        help="seconds until a new user is active; never without it",
-    )
-    add(
-        "--create-answer",
-        choices=CREATE_ANSWERS,
-        default="body",
-        help="what the creation of an endpoint answers",
-    )
-    add("--factory-test-mode", action="store_true", help="activated SIMs go into factory test first")
-    add("--mfa", action="store_true", help="ask the user for a second factor")
-    add("--quirks", action="store_true", help="send every second event in the other recorded form")
 
 
 def _options(argv: Sequence[str] | None) -> argparse.Namespace:

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_emnify.sandbox.http.fields import text
 from airflow_provider_emnify.sandbox.http.wire import GRAPHQL, Body, Call, serves
-from airflow_provider_emnify.sandbox.routes.render import organisation_in, roles
-from airflow_provider_emnify.sandbox.world.clock import date
+from airflow_provider_emnify.sandbox.routes.render import user_details
 
 if TYPE_CHECKING:
     from graphql import GraphQLSchema
@@ -82,12 +81,4 @@ def _users(state: State, page: int | None = None, per_page: int | None = None) -
 
 
 def _user(state: State, user: User) -> dict[str, Any]:
-    return {
-        "id": user.id,
-        "username": user.username,
-        "name": user.name,
-        "created": date(user.created),
-        "status": user.status.label,
-        "organisation": organisation_in(state, user.organisation_id),
-        "roles": roles(user.role_ids),
-    }
+    return {**user_details(state, user), "status": user.status.label}
