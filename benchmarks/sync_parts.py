@@ -187,7 +187,9 @@ def load(way: str) -> dict[str, Any]:
     hook.run(f'DROP TABLE IF EXISTS "load_{way}"')
     table = sql_table.SqlTable(hook, f"load_{way}", None, stream.columns, stream.key)
     began = time.perf_counter()
-    loaded = table.load(batches(), datetime.now(UTC))
+    missing = table.missing()
+    with table.transaction() as cursor:
+        loaded = table.load_within(cursor, batches(), datetime.now(UTC), missing)
     return {"rows": loaded.rows, "seconds": time.perf_counter() - began}
 
 

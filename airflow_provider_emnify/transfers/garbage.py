@@ -37,10 +37,8 @@ def rare_collections() -> Iterator[None]:
     finally:
         with _lock:
             threshold, was_frozen = _before[0]
-            if len(_before) == 1:
+            _before.pop()
+            if not _before:
                 gc.set_threshold(*threshold)
                 if not was_frozen:
                     gc.unfreeze()
-                _before.clear()
-            else:
-                _before.pop()

@@ -72,7 +72,9 @@ class Table(SqlTable):
     """A table that takes rows one by one."""
 
     def load(self, rows: Any, run: datetime) -> Loaded:
-        return super().load(in_batches(rows), run)
+        missing = self.missing()
+        with self.transaction() as cursor:
+            return self.load_within(cursor, in_batches(rows), run, missing)
 
 
 class Database:

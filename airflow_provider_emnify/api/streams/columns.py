@@ -171,6 +171,8 @@ def to_date(value: Any) -> date:
 
     :raises ValueError: for anything else.
     """
+    if isinstance(value, str) and len(value) == len("2024-05-01"):
+        return date.fromisoformat(value)
     if isinstance(value, date) and not isinstance(value, datetime):
         return value
     return to_timestamp(value).date()

@@ -82,6 +82,8 @@ _json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
 def _number(value: Decimal) -> str:
+    if not value:
+        return "0"
     number = float(value)
     is_whole = number.is_integer() and value == value.to_integral_value()
     return repr(int(value) if is_whole else number)

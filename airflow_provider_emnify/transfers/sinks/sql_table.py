@@ -92,19 +92,6 @@ class SqlTable:
         self._stage = self.dialect.quote(_OTHER_STAGE if name.casefold() == _STAGE else _STAGE)
         self._check_names()
 
-    def load(self, batches: Iterable[Batch], run: datetime) -> Loaded:
-        """Bring rows into the table; when anything fails, it stays as it was.
-
-        Of several rows with the same key the last one counts.
-
-        :param batches: Rows with a value for each column.
-        :param run: End of the interval that they are for.
-        :raises TableMismatchError: when the table cannot take them.
-        """
-        missing = self.missing()  # before anything is read
-        with self.transaction() as cursor:
-            return self.load_within(cursor, batches, run, missing)
-
     def load_within(
         self,
         cursor: Any,
@@ -112,10 +99,12 @@ class SqlTable:
         run: datetime,
         missing: list[Column] | None,
     ) -> Loaded:
-        """Bring rows into the table as part of a transaction.
+        """Bring rows into the table, in a transaction: of several with the same key the last one counts.
 
         :param cursor: The transaction's cursor.
-        :param missing: What :meth:`missing` said.
+        :param batches: Rows with a value for each column.
+        :param run: End of the interval that they are for.
+        :param missing: What :meth:`missing` said, before anything was read.
         """
         count = self._fill_stage(cursor, batches, run)
         if self.dialect.lock is not None:

@@ -25,13 +25,12 @@ from airflow_provider_emnify.transfers.lineage import output_of_path
 from airflow_provider_emnify.transfers.progress import Progress
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator, Sequence
+    from collections.abc import Callable, Generator, Iterator, Sequence
     from pathlib import Path
 
     from airflow_provider_emnify.airflow_names import Context
     from airflow_provider_emnify.api.streams.columns import Batch
     from airflow_provider_emnify.transfers.sinks.object_store import Store
-    from airflow_provider_emnify.transfers.sources.repeated import Repeated
 
 _AT_ONCE = 1000  # records
 _COUNTED = ("rows", "changed", "repeated")  # of what a sink says
@@ -93,7 +92,7 @@ class FromDataStreamFiles(EmnifyTransferOperator):
     def execute(self, context: Context) -> Row:
         """Load the files that are new."""
         from airflow_provider_emnify.transfers.sinks.object_store import local_directory, open_store
-        from airflow_provider_emnify.transfers.sources.repeated import Repeated
+        from airflow_provider_emnify.transfers.sources.repeated import first_times
 
         sink = self.open_sink()
         source = open_store(self.path, self.storage_conn_id)
@@ -105,10 +104,10 @@ class FromDataStreamFiles(EmnifyTransferOperator):
         total = Counter(files=len(new), rows=0, rejected=0, other_kind=0, repeated=0)
         progress = Progress(self.log, self.dataset.name, "file")
         progress.all_parts = len(new)
-        with rare_collections(), Repeated(needed=not sink.merges) as repeated:
+        with rare_collections(), first_times(needed=not sink.merges) as is_new:
             for batch in _batches(new, sink.at_once):
                 with local_directory() as directory:
-                    part = FilesPart(self.records, source, rejected, batch, directory, repeated, progress)
+                    part = FilesPart(self.records, source, rejected, batch, directory, is_new, progress)
                     loaded = sink.load(part)
                 total.update({name: loaded[name] for name in _COUNTED if name in loaded})
                 for count in part.counts:
@@ -153,7 +152,7 @@ class FilesPart(Part):
     :param rejected: Where what is not a good record goes.
     :param batch: The files.
     :param directory: Room on the local disk.
-    :param repeated: Knows which records came before in this run.
+    :param is_new: Tells whether a record comes for the first time in this run.
     :param progress: Told what was read.
     """
 
@@ -164,11 +163,11 @@ class FilesPart(Part):
         rejected: Store,
         batch: list[SourceFile],
         directory: Path,
-        repeated: Repeated,
+        is_new: Callable[[Row], bool],
         progress: Progress,
     ) -> None:
         self._kind, self._source, self._rejected = get_record_kind(records), source, rejected
-        self._batch, self._directory, self._repeated = batch, directory, repeated
+        self._batch, self._directory, self._is_new = batch, directory, is_new
         self._progress = progress
         self._end = datetime.now(UTC)
         self.counts = [Count() for _ in batch]
@@ -203,7 +202,7 @@ class FilesPart(Part):
                             aside = stack.enter_context(aside.open("w", encoding="utf-8", errors="replace"))
                         count.rejected += 1
                         aside.write(_rejected_line(file, record))
-                    elif self._repeated.is_new(record):
+                    elif self._is_new(record):
                         count.rows += 1
                         yield record
                     else:
