@@ -12,6 +12,10 @@ if TYPE_CHECKING:
     from airflow_provider_emnify.sandbox import Sandbox
 
 
+WITH_EVENTS: dict[str, Any] = {"endpoints": 25, "spare_sims": 10, "events": 60, "quirks": True}
+"""A fleet with something to load; ``pytest.mark.fleet(**WITH_EVENTS)``."""
+
+
 def connection(sandbox: Sandbox, **extra: Any) -> str:
     """Return a connection to a sandbox, with more extras than the sandbox's own has."""
     own = json.loads(sandbox.airflow_connection)

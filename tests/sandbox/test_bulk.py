@@ -17,9 +17,7 @@ SIM = 2_000_001
 SHARED = {"service_profile": {"id": 1}, "tariff_profile": {"id": 1}, "status": {"id": 0}}
 
 
-@pytest.fixture
-def fleet(make_sandbox: Callable[..., Sandbox]) -> Sandbox:
-    return make_sandbox(5)
+pytestmark = pytest.mark.fleet(5, limits=True)
 
 
 @pytest.fixture

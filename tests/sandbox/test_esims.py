@@ -17,9 +17,7 @@ OPERATIONS = f"{EUICC}/operation"
 SIM_OPERATIONS = "/api/v1/sim/operation"
 
 
-@pytest.fixture
-def fleet(make_sandbox: Callable[..., Sandbox]) -> Sandbox:
-    return make_sandbox(euiccs=3, limits=False)
+pytestmark = pytest.mark.fleet(euiccs=3)
 
 
 @pytest.fixture

@@ -21,13 +21,16 @@ def stamp(when: float) -> str:
     return f"{datetime.fromtimestamp(when, UTC):%Y-%m-%dT%H:%M:%SZ}"
 
 
+pytestmark = pytest.mark.fleet(25)
+
+
 @pytest.fixture
-def fleet(make_sandbox: Callable[..., Sandbox], connect: Callable[..., Api]) -> Api:
-    return connect(make_sandbox(25, limits=False))
+def listed(fleet: Sandbox, connect: Callable[..., Api]) -> Api:
+    return connect(fleet)
 
 
-def test_pages_come_with_their_headers(fleet: Api) -> None:
-    page = fleet.get("/api/v1/endpoint", page=2, per_page=10)
+def test_pages_come_with_their_headers(listed: Api) -> None:
+    page = listed.get("/api/v1/endpoint", page=2, per_page=10)
     assert [row["id"] for row in page.json()] == list(range(1_000_011, 1_000_021))
     assert {name: page.headers[name] for name in page.headers if name.startswith("x-")} == {
         "x-count-per-page": "10",
@@ -38,9 +41,9 @@ def test_pages_come_with_their_headers(fleet: Api) -> None:
     assert page.headers["Link"] == ""
 
 
-def test_a_page_beyond_the_last_is_the_last(fleet: Api) -> None:
-    last = fleet.get("/api/v1/endpoint", page=3, per_page=10)
-    beyond = fleet.get("/api/v1/endpoint", page=1_000_000, per_page=10)
+def test_a_page_beyond_the_last_is_the_last(listed: Api) -> None:
+    last = listed.get("/api/v1/endpoint", page=3, per_page=10)
+    beyond = listed.get("/api/v1/endpoint", page=1_000_000, per_page=10)
     assert len(last.json()) == 5
     assert (beyond.json(), beyond.headers["X-Current-Page"]) == (last.json(), "3")
 
@@ -60,8 +63,8 @@ def test_an_empty_list_is_an_empty_page(api: Api) -> None:
         ("/api/v1/event", None, 100),
     ],
 )
-def test_a_page_size_is_cut_silently(fleet: Api, path: str, asked: int | None, given: int) -> None:
-    page = fleet.get(path, per_page=asked)
+def test_a_page_size_is_cut_silently(listed: Api, path: str, asked: int | None, given: int) -> None:
+    page = listed.get(path, per_page=asked)
     assert (page.status_code, page.headers["X-Count-Per-Page"]) == (200, str(given))
 
 

@@ -16,9 +16,7 @@ LIST = "/api/v1/endpoint/1000001/operator_blacklist"
 LOCATION = "/api/v1/endpoint/1000001/connectivity_info"
 
 
-@pytest.fixture
-def fleet(make_sandbox: Callable[..., Sandbox]) -> Sandbox:
-    return make_sandbox(2, limits=False)
+pytestmark = pytest.mark.fleet(2)
 
 
 @pytest.fixture

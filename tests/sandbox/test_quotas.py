@@ -19,9 +19,7 @@ EXTENSIONS = "/api/v1/endpoint/1000001/traffic_limit_extension"
 DAY = 86_400
 
 
-@pytest.fixture
-def fleet(make_sandbox: Callable[..., Sandbox]) -> Sandbox:
-    return make_sandbox(2, limits=False, token_life=90 * DAY)
+pytestmark = pytest.mark.fleet(2, token_life=90 * DAY)
 
 
 @pytest.fixture

@@ -19,9 +19,7 @@ TARGET = {"target_workspace": {"id": 101}}
 SIM, USED = 2_000_001, 2_000_101
 
 
-@pytest.fixture
-def fleet(make_sandbox: Callable[..., Sandbox]) -> Sandbox:
-    return make_sandbox(2, limits=False)
+pytestmark = pytest.mark.fleet(2)
 
 
 @pytest.fixture

@@ -19,9 +19,7 @@ PATH = "/api/v1/endpoint/1000001/sms"
 LONG = 160
 
 
-@pytest.fixture
-def fleet(make_sandbox: Callable[..., Sandbox]) -> Sandbox:
-    return make_sandbox(2, limits=False)
+pytestmark = pytest.mark.fleet(2)
 
 
 @pytest.fixture

@@ -18,9 +18,7 @@ DAILY = "/api/v1/organisation/my/stats/daily"
 HOURLY = "/api/v1/organisation/my/stats/hourly"
 
 
-@pytest.fixture
-def fleet(make_sandbox: Callable[..., Sandbox]) -> Sandbox:
-    return make_sandbox(3, limits=False, start=START.timestamp())
+pytestmark = pytest.mark.fleet(3, start=START.timestamp())
 
 
 @pytest.fixture

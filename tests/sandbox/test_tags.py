@@ -17,9 +17,7 @@ ADD, REMOVE = (f"/api/v2/bulk-operations/endpoint/{what}-tags" for what in ("add
 ONE, TWO = 1_000_001, 1_000_002
 
 
-@pytest.fixture
-def fleet(make_sandbox: Callable[..., Sandbox]) -> Sandbox:
-    return make_sandbox(3, limits=False)
+pytestmark = pytest.mark.fleet(3)
 
 
 @pytest.fixture

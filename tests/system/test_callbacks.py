@@ -23,12 +23,25 @@ from tests.system.conftest import EXAMPLES
 from tests.system.triggerer import CONNECTION, Component, Scheduler, save_connection, sync, until
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from pathlib import Path
 
     from airflow_provider_emnify.sandbox import Sandbox
 
+
+def in_the_database(sandbox: Sandbox) -> None:
+    """Put a connection to it into Airflow's database, with the secrets of the callbacks."""
+    from airflow.models.connection import Connection
+    from sqlalchemy import select
+
+    save_connection(sandbox.url, sandbox.application_token)
+    with create_session() as session:
+        row = session.scalars(select(Connection).where(Connection.conn_id == CONNECTION)).one()
+        row.set_extra(json.dumps(EXTRA))
+
+
 pytestmark = [
+    pytest.mark.fleet(3, prepare=in_the_database),
     pytest.mark.airflow,
     pytest.mark.system,
     pytest.mark.filterwarnings("default"),
@@ -42,19 +55,6 @@ STREAM_SECRET = "a-long-word-that-only-emnify-and-airflow-know"
 EXTRA = {"rate_limit_store": "memory", "api_secret": SECRET, "stream_secret": STREAM_SECRET}
 DAG_ID = "on_device_sms"
 ON = {"AIRFLOW__EMNIFY__CALLBACKS": CONNECTION}
-
-
-@pytest.fixture
-def fleet(make_sandbox: Callable[..., Sandbox]) -> Sandbox:
-    from airflow.models.connection import Connection
-    from sqlalchemy import select
-
-    sandbox = make_sandbox(3, limits=False)
-    save_connection(sandbox.url, sandbox.application_token)
-    with create_session() as session:
-        row = session.scalars(select(Connection).where(Connection.conn_id == CONNECTION)).one()
-        row.set_extra(json.dumps(EXTRA))
-    return sandbox
 
 
 @pytest.fixture

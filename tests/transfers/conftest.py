@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import uuid
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -13,10 +13,9 @@ from tests.transfers.postgres import Postgres
 from tests.transfers.support import Database
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from pathlib import Path
 
-    from airflow_provider_emnify.sandbox import Sandbox
     from tests.transfers.database_server import DatabaseServer
 
 
@@ -71,11 +70,3 @@ def database(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest
     database = Database(request.param, f"s{uuid.uuid4().hex}")
     database.run(f"CREATE SCHEMA {database.schema}")
     return database
-
-
-@pytest.fixture
-def fleet(make_sandbox: Callable[..., Sandbox], monkeypatch: pytest.MonkeyPatch) -> Any:
-    """A sandbox with devices and events, and the connection ``emnify_default`` to it."""
-    sandbox = make_sandbox(endpoints=25, spare_sims=10, events=60, quirks=True, limits=False)
-    monkeypatch.setenv("AIRFLOW_CONN_EMNIFY_DEFAULT", sandbox.airflow_connection)
-    return sandbox

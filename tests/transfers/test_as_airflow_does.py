@@ -24,6 +24,7 @@ from airflow_provider_emnify.transfers.data_stream_files import (
 )
 from airflow_provider_emnify.transfers.object_storage import EmnifyToObjectStorageOperator
 from airflow_provider_emnify.transfers.sql import EmnifyToSqlOperator
+from tests.fleets import WITH_EVENTS
 from tests.operators.support import unmap
 from tests.test_provider_info import is_installed
 
@@ -40,6 +41,8 @@ EACH: list[Any] = [
     ),
 ]
 each = pytest.mark.parametrize(("kind", "shared", "field", "template"), EACH)
+
+pytestmark = pytest.mark.fleet(**WITH_EVENTS)
 
 
 def dag() -> DAG:

@@ -20,6 +20,7 @@ from airflow_provider_emnify.transfers.sinks.object_store import open_store
 from airflow_provider_emnify.transfers.sinks.sql_table import SqlTable
 from airflow_provider_emnify.transfers.sql import EmnifyToSqlOperator
 from tests.api.data_streamer.test_files import EVENT, USAGE, csv_of, flat
+from tests.fleets import WITH_EVENTS
 from tests.transfers.support import NOW, make_context, run
 
 if TYPE_CHECKING:
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     from airflow_provider_emnify.sandbox import Sandbox
     from airflow_provider_emnify.transfers.sinks.object_store import Store
     from tests.transfers.support import Database
+
+pytestmark = pytest.mark.fleet(**WITH_EVENTS)
 
 Row = dict[str, Any]
 

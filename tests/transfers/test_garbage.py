@@ -14,6 +14,7 @@ from airflow_provider_emnify.airflow_names import AirflowFailException
 from airflow_provider_emnify.transfers.garbage import rare_collections
 from airflow_provider_emnify.transfers.object_storage import EmnifyToObjectStorageOperator
 from airflow_provider_emnify.transfers.progress import Progress
+from tests.fleets import WITH_EVENTS
 from tests.transfers.support import run
 
 if TYPE_CHECKING:
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from airflow_provider_emnify.sandbox import Sandbox
+
+pytestmark = pytest.mark.fleet(**WITH_EVENTS)
 
 USUAL = (701, 11, 12)
 

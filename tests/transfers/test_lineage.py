@@ -17,12 +17,15 @@ from airflow_provider_emnify.transfers import lineage
 from airflow_provider_emnify.transfers.data_stream_files import EmnifyDataStreamFilesToObjectStorageOperator
 from airflow_provider_emnify.transfers.object_storage import EmnifyToObjectStorageOperator
 from airflow_provider_emnify.transfers.sql import EmnifyToSqlOperator
+from tests.fleets import WITH_EVENTS
 from tests.transfers.support import Database, run
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from airflow_provider_emnify.sandbox import Sandbox
+
+pytestmark = pytest.mark.fleet(**WITH_EVENTS)
 
 SIMS = {column.name: column.type for column in STREAMS["sims"].columns}
 Told = list[tuple[str, str]]

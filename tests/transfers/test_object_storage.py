@@ -24,12 +24,15 @@ from airflow_provider_emnify.transfers.sinks import object_store
 from airflow_provider_emnify.transfers.sinks.file_formats import FORMATS, check_format
 from airflow_provider_emnify.transfers.sinks.object_store import Staging, Store, open_store
 from airflow_provider_emnify.transfers.sinks.partitions import Partitions
+from tests.fleets import WITH_EVENTS
 from tests.transfers.support import NOW, in_batches, run
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from airflow_provider_emnify.sandbox import Sandbox
+
+pytestmark = pytest.mark.fleet(**WITH_EVENTS)
 
 COLUMNS = [
     integer("id"),

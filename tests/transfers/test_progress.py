@@ -13,12 +13,15 @@ from airflow_provider_emnify.transfers import progress as module
 from airflow_provider_emnify.transfers.object_storage import EmnifyToObjectStorageOperator
 from airflow_provider_emnify.transfers.progress import Progress
 from airflow_provider_emnify.transfers.sql import EmnifyToSqlOperator
+from tests.fleets import WITH_EVENTS
 from tests.transfers.support import run
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from airflow_provider_emnify.sandbox import Sandbox
+
+pytestmark = pytest.mark.fleet(**WITH_EVENTS)
 
 LOG = logging.getLogger(__name__)
 

@@ -20,12 +20,15 @@ from airflow_provider_emnify.transfers.sources.interval import (
     window_of,
 )
 from airflow_provider_emnify.transfers.sql import EmnifyToSqlOperator
+from tests.fleets import WITH_EVENTS
 from tests.transfers.support import NOW, Stores, make_context, run
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from airflow_provider_emnify.sandbox import Sandbox
+
+pytestmark = pytest.mark.fleet(**WITH_EVENTS)
 
 EVENTS, SIMS = STREAMS["events"], STREAMS["sims"]
 HOUR = timedelta(hours=1)

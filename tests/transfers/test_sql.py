@@ -22,12 +22,15 @@ from airflow_provider_emnify.api.streams.converter import Converter
 from airflow_provider_emnify.transfers.sinks.sql_dialects import DIALECTS
 from airflow_provider_emnify.transfers.sinks.sql_table import TableMismatchError
 from airflow_provider_emnify.transfers.sql import EmnifyToSqlOperator, sql_hook
+from tests.fleets import WITH_EVENTS
 from tests.transfers.support import NOW, Database, Table, run
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from airflow_provider_emnify.sandbox import Sandbox
+
+pytestmark = pytest.mark.fleet(**WITH_EVENTS)
 
 Row = dict[str, Any]
 CONVERT = Converter(
