@@ -27,10 +27,14 @@ class EmnifyPlugin(AirflowPlugin):
         """The app, none where no connection is named. Airflow 3 asks for it in its API server."""
         if not conf.get("emnify", "callbacks", fallback="").strip():
             return []
-        from airflow_provider_emnify.callbacks.app import build_app
-        from airflow_provider_emnify.callbacks.settings import CallbackSettings
+        try:
+            from airflow_provider_emnify.callbacks.app import build_app
+            from airflow_provider_emnify.callbacks.settings import CallbackSettings
 
-        app = build_app(CallbackSettings.from_configuration())
+            app = build_app(CallbackSettings.from_configuration())
+        except Exception:  # Airflow's API server has to start all the same
+            logger.exception("[emnify] callbacks is set, but no callbacks are served")
+            return []
         return [{"name": "emnify callbacks", "app": app, "url_prefix": "/emnify/callbacks"}]
 
     @property

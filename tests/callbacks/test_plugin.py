@@ -73,6 +73,20 @@ def test_the_configuration_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
     )
 
 
+@needs_3
+@pytest.mark.parametrize(
+    ("name", "value"), [("CALLBACKS_PER_MINUTE", "many"), ("CALLBACKS_UNSIGNED", "perhaps")]
+)
+def test_an_option_that_makes_no_sense_is_logged_and_airflow_starts(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, name: str, value: str
+) -> None:
+    monkeypatch.setenv("AIRFLOW__EMNIFY__CALLBACKS", "emnify_default")
+    monkeypatch.setenv(f"AIRFLOW__EMNIFY__{name}", value)
+    assert EmnifyPlugin().fastapi_apps == []
+    assert "no callbacks are served" in caplog.text
+    assert value in caplog.text
+
+
 def test_every_option_is_declared_with_the_default_that_holds() -> None:
     from airflow_provider_emnify.callbacks.settings import CallbackSettings
 
