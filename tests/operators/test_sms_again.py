@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -114,6 +114,18 @@ class TestAgain:
         fleet.clock.advance(1)
         send(endpoint_ids=online(fleet)[0], text=LONG).execute(run(fleet, run_id="s"))
         assert len(fleet.state.sms) == 4
+
+    def test_what_came_before_the_first_attempt_is_not_taken_for_its_own(self, fleet: Sandbox) -> None:
+        """The run began an hour ago: Airflow's store knows when the first attempt acted."""
+        began = datetime.fromtimestamp(fleet.clock.time(), UTC) - timedelta(hours=1)
+        kept: dict[str, Any] = {"task_state_store": Store()}
+        someone_sends(fleet, "on")
+        next(iter(fleet.state.sms.values())).submitted -= 1800
+        fleet.faults.add(method="POST", path=SMS, drop="before")
+        with pytest.raises(EmnifyPartialError):
+            send(endpoint_ids=online(fleet)[0]).execute({**run(fleet, start_date=began), **kept})
+        send(endpoint_ids=online(fleet)[0]).execute({**run(fleet, 2, start_date=began), **kept})
+        assert len(fleet.state.sms) == 2
 
     def test_an_older_one_of_the_same_text_is_not_taken_for_it(self, fleet: Sandbox) -> None:
         send(endpoint_ids=online(fleet)[0]).execute(run(fleet))
