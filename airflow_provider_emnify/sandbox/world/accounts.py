@@ -34,6 +34,9 @@ ISSUER = "spc-frontend001@api.emnify.net"
 AUDIENCE = "/api/v1"
 
 
+Tokens = dict[str, str]
+
+
 @dataclass(frozen=True, slots=True)
 class Identity:
     """Who is behind a token: an application or a user, in an organisation."""
@@ -137,7 +140,7 @@ class Accounts:
 
     # -- credentials ----------------------------------------------------------------------------------
 
-    def authenticate(self, body: dict[str, Any], address: str, now: float) -> dict[str, str]:
+    def authenticate(self, body: dict[str, Any], address: str, now: float) -> Tokens:
         """Trade a credential for tokens.
 
         :raises Unauthorized: if it is rejected.
@@ -149,7 +152,14 @@ class Accounts:
             ("username", self._by_password),
         ):
             if isinstance(body.get(field), str) and body[field]:
-                return trade(body, address, now)
+                account = f"{field} {body[field].lower()}"
+                self._check_lock(account, now)
+                tokens = trade(body, address, now)
+                if tokens is None:
+                    self._rejections[account] = (self._rejections.get(account, (0, 0.0))[0] + 1, now)
+                    raise Unauthorized(REJECTED)
+                self._rejections.pop(account, None)
+                return tokens
         raise ApiError("BadRequest", "Credentials are missing.")
 
     def switch(self, identity: Identity | None, organisation_id: int, now: float) -> str:
@@ -165,74 +175,62 @@ class Accounts:
         identity = replace(_user_identity(user), role_id=role_id)
         return self.issue(identity, now)
 
-    def _by_application_token(self, body: dict[str, Any], address: str, now: float) -> dict[str, str]:
-        given = body["application_token"]
-        account = f"application {given}"
-        self._check_lock(account, now)
-        token = self._applications.get(given)
+    def _by_application_token(self, body: dict[str, Any], address: str, now: float) -> Tokens | None:
+        token = self._applications.get(body["application_token"])
         over = None if token is None else _over(token, now)
-        if token is None or over:
-            if token is not None and over:
-                self._failed(
-                    EventType.APPLICATION_AUTHENTICATION_FAILED, token.description, over, address, now
-                )
-            raise self._rejected(account, now)
-        self._rejections.pop(account, None)
+        if token is not None and over is not None:
+            kind = EventType.APPLICATION_AUTHENTICATION_FAILED
+            self._failed(kind, token.description, over, address, now)
+        if token is None or over is not None:
+            return None
         return {"auth_token": self.issue(Identity("application", token.id, token.organisation_id), now)}
 
-    def _by_password(self, body: dict[str, Any], address: str, now: float) -> dict[str, str]:
-        account = f"user {body['username'].lower()}"
-        self._check_lock(account, now)
+    def _by_password(self, body: dict[str, Any], address: str, now: float) -> Tokens | None:
         user = self.state.user_by_name(body["username"])
-        known = user is not None and user.status is UserStatus.ACTIVE and user.password_sha1 is not None
-        if user is None or not known or str(body.get("password", "")).lower() != user.password_sha1:
-            if user is not None:
-                kind = EventType.USER_AUTHENTICATION_FAILED
-                self._failed(kind, user.username, "Invalid password", address, now, user)
-            raise self._rejected(account, now)
-        self._rejections.pop(account, None)
-        identity = _user_identity(user)
-        if any(key.active for key in user.mfa_keys.values()) and not _trusts(
-            user, body.get("fingerprint"), now
-        ):
-            token = self._sign({"esc.mfa": user.id, "iat": int(now), "jti": secrets.token_hex(8)})
-            self._mfa[token] = identity
-            self.issued.append(token)
-            return {"mfa_token": token}
-        return self._both(identity, now)
+        if user is None:
+            return None
+        known = user.status is UserStatus.ACTIVE and user.password_sha1 is not None
+        if not known or str(body.get("password", "")).lower() != user.password_sha1:
+            kind = EventType.USER_AUTHENTICATION_FAILED
+            self._failed(kind, user.username, "Invalid password", address, now, user)
+            return None
+        identity, has_key = _user_identity(user), any(key.active for key in user.mfa_keys.values())
+        if not has_key or _trusts(user, body.get("fingerprint"), now):
+            return self._both(identity, now)
+        token = self._new("esc.mfa", user.id, now)
+        self._mfa[token] = identity
+        return {"mfa_token": token}
 
-    def _by_refresh_token(self, body: dict[str, Any], address: str, now: float) -> dict[str, str]:
+    def _by_refresh_token(self, body: dict[str, Any], address: str, now: float) -> Tokens | None:
         identity = self._refresh.get(body["refresh_token"])
         user = self.user_of(identity)
         if identity is None or user is None or user.status is not UserStatus.ACTIVE:
-            raise Unauthorized(REJECTED)
+            return None
         return {"auth_token": self.issue(identity, now)}
 
-    def _by_mfa_token(self, body: dict[str, Any], address: str, now: float) -> dict[str, str]:
-        account = f"mfa {body['mfa_token']}"
-        self._check_lock(account, now)
+    def _by_mfa_token(self, body: dict[str, Any], address: str, now: float) -> Tokens | None:
         identity = self._mfa.get(body["mfa_token"])
         user = self.user_of(identity)
-        if identity is None or user is None or body.get("code") != self.state.settings.mfa_code:
-            raise self._rejected(account, now)
+        if identity is None or user is None or body.get("code") != self._settings.mfa_code:
+            return None
         del self._mfa[body["mfa_token"]]
         device = body.get("trusted_device")
         if isinstance(device, dict) and device.get("fingerprint"):
             number = self.state.next_id("trusted device")
-            user.trusted_devices[number] = TrustedDevice(
-                number,
-                str(device["fingerprint"]),
-                str(device.get("operating_system", "")),
-                str(device.get("browser", "")),
-                now,
-            )
+            system, browser = (str(device.get(key, "")) for key in ("operating_system", "browser"))
+            trusted = TrustedDevice(number, str(device["fingerprint"]), system, browser, now)
+            user.trusted_devices[number] = trusted
         return self._both(identity, now)
 
-    def _both(self, identity: Identity, now: float) -> dict[str, str]:
-        refresh = self._sign({"esc.refresh": identity.id, "iat": int(now), "jti": secrets.token_hex(8)})
+    def _both(self, identity: Identity, now: float) -> Tokens:
+        refresh = self._new("esc.refresh", identity.id, now)
         self._refresh[refresh] = identity
-        self.issued.append(refresh)
         return {"auth_token": self.issue(identity, now), "refresh_token": refresh}
+
+    def _new(self, claim: str, number: int, now: float) -> str:
+        token = self._sign({claim: number, "iat": int(now), "jti": secrets.token_hex(8)})
+        self.issued.append(token)
+        return token
 
     # -- rejections -----------------------------------------------------------------------------------
 
@@ -245,10 +243,6 @@ class Accounts:
             return
         error = ApiError("TooManyRequests", "Too many failed authentication requests.", status=401)
         raise Unauthorized(Answer(401, error.body))
-
-    def _rejected(self, account: str, now: float) -> Unauthorized:
-        self._rejections[account] = (self._rejections.get(account, (0, 0.0))[0] + 1, now)
-        return Unauthorized(REJECTED)
 
     def _failed(
         self, kind: EventType, who: str, reason: str, address: str, now: float, user: User | None = None
