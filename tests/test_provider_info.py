@@ -22,6 +22,7 @@ INSIDE = {
     "hooks.connection",
     "hooks.form",
     "hooks.masking",
+    "hooks.selection",
     "hooks.task",
     "operators.base",
     "operators.idempotency",

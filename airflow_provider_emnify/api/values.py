@@ -22,6 +22,7 @@ _DECIMAL = re.compile(r"Decimal\('([^']*)'\)")
 _MOST = 2**63 - 1  # ids of emnify are of 64 bits
 _ICCIDS = range(89 * 10**17, 90 * 10**17)  # without the check digit
 _PLAIN = {int, str}
+_ICCID_DIGITS = 19  # without the check digit
 _SHOWN = 200  # characters of a value in a message
 
 
@@ -46,6 +47,26 @@ def parse_id(value: Any, field: str = "id") -> int:
     if len(ids) != 1:
         raise ValueError(f"{field}: {_shown(value)} is not a single id; give one number, like 7")
     return ids[0]
+
+
+def parse_iccid(value: Any, field: str = "iccid") -> str:
+    """Return the 19 digits of an ICCID, given with or without its check digit, which is checked.
+
+    :raises ValueError: for anything else; the message shows the value.
+    """
+    whole = isinstance(value, Decimal) and value.is_finite() and value % 1 == 0
+    digits = str(int(value) if whole else value).strip()  # a float has lost digits, and shows it
+    if not re.fullmatch(r"\d{19,20}", digits, re.ASCII):
+        raise ValueError(f"{field}: {_shown(value)} is not a valid ICCID; give 19 or 20 digits, as a text")
+    if len(digits) > _ICCID_DIGITS and _luhn(digits):
+        raise ValueError(f"{field}: {digits} is not a valid ICCID: its check digit is wrong")
+    return digits[:_ICCID_DIGITS]
+
+
+def _luhn(digits: str) -> int:
+    """Return 0 for digits that end with their check digit."""
+    doubled = (sum(divmod(2 * int(digit), 10)) for digit in digits[-2::-2])
+    return (sum(doubled) + sum(map(int, digits[-1::-2]))) % 10
 
 
 def parse_user_ids(value: Any, field: str = "user_ids") -> list[int | str]:

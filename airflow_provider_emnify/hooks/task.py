@@ -38,6 +38,7 @@ class EmnifyTask:
     idempotent: ClassVar[bool] = False
 
     _deadline: float | None = None
+    _runs = False
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -60,6 +61,9 @@ class EmnifyTask:
         """
         kind = type(self)
         return one_line_log(f"airflow.task.operators.{kind.__module__}.{kind.__qualname__}")
+
+    def resolve(self) -> None:
+        """Find out at emnify what the arguments mean. Called before ``execute``, once they are parsed."""
 
     @cached_property
     def hook(self) -> EmnifyHook:
@@ -86,13 +90,17 @@ def _ending_well(method: Callable[..., Any]) -> Callable[..., Any]:
     def run(self: Any, context: Context, *args: Any, **kwargs: Any) -> Any:
         hook: EmnifyHook | None
         self._deadline = execution_deadline(context, self.execution_timeout)
+        is_inner, self._runs = self._runs, True
         try:
             with fail_without_retry(idempotent=self.idempotent):
                 parse_arguments(self)
+                if method.__name__ == "execute" and not is_inner:
+                    self.resolve()
                 result = method(self, context, *args, **kwargs)
                 hook = self.__dict__.get("hook")
                 return result if hook is None else hook.redact(result)
         finally:
+            self._runs = is_inner
             hook = self.__dict__.pop("hook", None)
             if hook is not None:
                 hook.close()

@@ -18,6 +18,7 @@ from airflow_provider_emnify.arguments import (
     parse_label,
     shorten,
 )
+from airflow_provider_emnify.hooks.selection import NOT_GIVEN, Selectable, SelectsEndpoints
 from airflow_provider_emnify.links import EmnifyDevicesLink
 from airflow_provider_emnify.operators.base import EmnifyBaseOperator
 from airflow_provider_emnify.operators.base.waiting import EmnifyCancellingOperator
@@ -43,7 +44,7 @@ def _parse_sms_text(value: Any, field: str) -> str:
     return str(value)
 
 
-class EmnifySendSmsOperator(EmnifyCancellingOperator):
+class EmnifySendSmsOperator(SelectsEndpoints, EmnifyCancellingOperator):
     r"""Send a text to endpoints (devices), and wait for its delivery if asked. **Each part bills.**
 
     A text of the GSM 7 bit alphabet has 160 characters in one SMS and 153 in each part of a longer one;
@@ -66,7 +67,8 @@ class EmnifySendSmsOperator(EmnifyCancellingOperator):
             task_id="reboot", endpoint_ids=[7, 8], text="reboot", wait_for_completion=True, deferrable=True
         )
 
-    :param endpoint_ids: One id or many (templated).
+    :param endpoint_ids: One id or many (templated); or else ``select``, with ``max_selected`` and
+        ``fail_if_empty``, see :class:`~airflow_provider_emnify.hooks.selection.SelectsEndpoints`.
     :param text: The text, at most 255 parts (templated).
     :param source_address: The sender (templated): a number of at most 15 digits, with ``+`` before an
         international one, or a name of at most 11 characters, to which nobody can answer. Default: emnify's.
@@ -93,6 +95,7 @@ class EmnifySendSmsOperator(EmnifyCancellingOperator):
     template_fields: Sequence[str] = (
         "emnify_conn_id",
         "endpoint_ids",
+        "select",
         "text",
         "source_address",
         "dest_address",
@@ -101,7 +104,7 @@ class EmnifySendSmsOperator(EmnifyCancellingOperator):
     operator_extra_links = (EmnifyDevicesLink(),)
     idempotent: ClassVar[bool] = True
 
-    endpoint_ids = Argument(parse_ids)
+    endpoint_ids = Selectable(parse_ids)
     text = Argument(_parse_sms_text)
     source_address = Argument(parse_sender)
     dest_address = Argument(optional(parse_label))
@@ -110,7 +113,7 @@ class EmnifySendSmsOperator(EmnifyCancellingOperator):
     def __init__(
         self,
         *,
-        endpoint_ids: Ids,
+        endpoint_ids: Ids | None = NOT_GIVEN,
         text: str | XComArg,
         source_address: str | XComArg | None = None,
         dest_address: str | XComArg | None = None,

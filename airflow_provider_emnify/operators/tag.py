@@ -21,6 +21,7 @@ from airflow_provider_emnify.arguments import (
     parse_literal,
     shorten,
 )
+from airflow_provider_emnify.hooks.selection import NOT_GIVEN
 from airflow_provider_emnify.operators.base import EndpointsOperator
 from airflow_provider_emnify.operators.idempotency.create_once import Attempt, create_once
 
@@ -65,7 +66,12 @@ class _TagOperator(EndpointsOperator):
     tag_ids = Argument(parse_ids)
 
     def __init__(
-        self, *, endpoint_ids: Ids, tags: Names | None = None, tag_ids: Ids | None = None, **kwargs: Any
+        self,
+        *,
+        endpoint_ids: Ids | None = NOT_GIVEN,
+        tags: Names | None = None,
+        tag_ids: Ids | None = None,
+        **kwargs: Any,
     ) -> None:
         super().__init__(endpoint_ids=endpoint_ids, **kwargs)
         self.tags = tags
@@ -135,7 +141,8 @@ class EmnifyAddTagsOperator(_TagOperator):
 
         EmnifyAddTagsOperator(task_id="tag", endpoint_ids=[7, 8], tags="pump,berlin", create_missing=True)
 
-    :param endpoint_ids: One id or many (templated).
+    :param endpoint_ids: One id or many (templated); or else ``select``, with ``max_selected`` and
+        ``fail_if_empty``, see :class:`~airflow_provider_emnify.hooks.selection.SelectsEndpoints`.
     :param tags: Names of tags (templated): ``"pump"``, ``"pump,berlin"`` or ``["pump", "berlin"]``.
     :param tag_ids: Ids of tags, instead or in addition (templated).
     :param create_missing: Whether to create tags whose name is not there yet (default False).
@@ -152,7 +159,7 @@ class EmnifyAddTagsOperator(_TagOperator):
     def __init__(
         self,
         *,
-        endpoint_ids: Ids,
+        endpoint_ids: Ids | None = NOT_GIVEN,
         tags: Names | None = None,
         tag_ids: Ids | None = None,
         create_missing: bool = False,
@@ -215,7 +222,8 @@ class EmnifyRemoveTagsOperator(_TagOperator):
 
         EmnifyRemoveTagsOperator(task_id="untag", endpoint_ids=[7, 8], tags="berlin")
 
-    :param endpoint_ids: One id or many (templated).
+    :param endpoint_ids: One id or many (templated); or else ``select``, with ``max_selected`` and
+        ``fail_if_empty``, see :class:`~airflow_provider_emnify.hooks.selection.SelectsEndpoints`.
     :param tags: Names of tags (templated): ``"pump"``, ``"pump,berlin"`` or ``["pump", "berlin"]``.
     :param tag_ids: Ids of tags, instead or in addition (templated).
     :param emnify_conn_id: The connection to emnify.

@@ -8,6 +8,7 @@ from airflow_provider_emnify.api.enums import Connectivity, EndpointStatus, Sile
 from airflow_provider_emnify.api.values import parse_ids
 from airflow_provider_emnify.api.waits.events import parse_hours
 from airflow_provider_emnify.arguments import Argument, optional, parse_bool
+from airflow_provider_emnify.hooks.selection import NOT_GIVEN, Selectable, SelectsEndpoints
 from airflow_provider_emnify.links import EmnifyDevicesLink
 from airflow_provider_emnify.sensors.base import EmnifyWaitSensor, states
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from airflow_provider_emnify.sensors.base import Target
 
 
-class EmnifyEndpointStatusSensor(EmnifyWaitSensor):
+class EmnifyEndpointStatusSensor(SelectsEndpoints, EmnifyWaitSensor):
     """Wait until endpoints have a status.
 
     It fails when an endpoint is deleted or does not exist. All parameters of
@@ -30,7 +31,9 @@ class EmnifyEndpointStatusSensor(EmnifyWaitSensor):
 
         EmnifyEndpointStatusSensor(task_id="enabled", endpoint_ids=[7, 8], deferrable=True, timeout=600)
 
-    :param endpoint_ids: One id or many: ``7``, ``[7, 8]``, ``"7,8"``, ``"[7, 8]"`` (templated).
+    :param endpoint_ids: One id or many: ``7``, ``[7, 8]``, ``"7,8"``, ``"[7, 8]"`` (templated); or else
+        ``select``, with ``max_selected`` and ``fail_if_empty``, see
+        :class:`~airflow_provider_emnify.hooks.selection.SelectsEndpoints`.
     :param target_status: ``"enabled"`` (default), ``"disabled"`` or ``"deleted"``; or several that will do
         (templated).
     :returns: The status of each endpoint, by id.
@@ -38,22 +41,26 @@ class EmnifyEndpointStatusSensor(EmnifyWaitSensor):
     Vendor page: https://docs.emnify.com/developers/api/endpoint/endpoint-by-id-get
     """
 
-    template_fields = ("emnify_conn_id", "endpoint_ids", "target_status")
+    template_fields = ("emnify_conn_id", "endpoint_ids", "target_status", "select")
     operator_extra_links = (EmnifyDevicesLink(),)
 
     kind = "endpoint_status"
-    endpoint_ids = Argument(parse_ids)
+    endpoint_ids = Selectable(parse_ids)
     target_status = Argument(states(EndpointStatus))
 
     def __init__(
-        self, *, endpoint_ids: Ids, target_status: Target[EndpointStatus] = "enabled", **kwargs: Any
+        self,
+        *,
+        endpoint_ids: Ids | None = NOT_GIVEN,
+        target_status: Target[EndpointStatus] = "enabled",
+        **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.endpoint_ids = endpoint_ids
         self.target_status = target_status
 
 
-class EmnifyEndpointConnectivitySensor(EmnifyWaitSensor):
+class EmnifyEndpointConnectivitySensor(SelectsEndpoints, EmnifyWaitSensor):
     """Wait until endpoints are connected to the network, or have not been online for a number of hours.
 
     It fails when an endpoint does not exist and, unless that is switched off, when it is blocked. All
@@ -68,7 +75,9 @@ class EmnifyEndpointConnectivitySensor(EmnifyWaitSensor):
         )
         EmnifyEndpointConnectivitySensor(task_id="lost", endpoint_ids=7, not_online_for=24, wait_for="any")
 
-    :param endpoint_ids: One id or many: ``7``, ``[7, 8]``, ``"7,8"``, ``"[7, 8]"`` (templated).
+    :param endpoint_ids: One id or many: ``7``, ``[7, 8]``, ``"7,8"``, ``"[7, 8]"`` (templated); or else
+        ``select``, with ``max_selected`` and ``fail_if_empty``, see
+        :class:`~airflow_provider_emnify.hooks.selection.SelectsEndpoints`.
     :param target_status: The states that will do (templated): ``"ONLINE"`` has a data session, ``"ATTACHED"``
         is registered on a network without one; also ``"OFFLINE"`` and ``"BLOCKED"``. Default: ONLINE or
         ATTACHED.
@@ -82,10 +91,10 @@ class EmnifyEndpointConnectivitySensor(EmnifyWaitSensor):
     Vendor page: https://docs.emnify.com/developers/api/endpoint/endpoint-connectivity-by-id-get
     """
 
-    template_fields = ("emnify_conn_id", "endpoint_ids", "target_status")
+    template_fields = ("emnify_conn_id", "endpoint_ids", "target_status", "select")
     operator_extra_links = (EmnifyDevicesLink(),)
 
-    endpoint_ids = Argument(parse_ids)
+    endpoint_ids = Selectable(parse_ids)
     target_status = Argument(states(Connectivity))
     fail_on_blocked = Argument(parse_bool)
     not_online_for = Argument(optional(parse_hours))
@@ -93,7 +102,7 @@ class EmnifyEndpointConnectivitySensor(EmnifyWaitSensor):
     def __init__(
         self,
         *,
-        endpoint_ids: Ids,
+        endpoint_ids: Ids | None = NOT_GIVEN,
         target_status: Target[Connectivity] = ("ONLINE", "ATTACHED"),
         fail_on_blocked: bool = True,
         not_online_for: float | timedelta | None = None,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from airflow_provider_emnify.api.enums import QuotaStatus
 from airflow_provider_emnify.api.values import parse_ids
 from airflow_provider_emnify.arguments import Argument, one_of
+from airflow_provider_emnify.hooks.selection import NOT_GIVEN, Selectable, SelectsEndpoints
 from airflow_provider_emnify.links import EmnifyDevicesLink
 from airflow_provider_emnify.sensors.base import EmnifyWaitSensor, states
 
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from airflow_provider_emnify.sensors.base import Target
 
 
-class EmnifyQuotaSensor(EmnifyWaitSensor):
+class EmnifyQuotaSensor(SelectsEndpoints, EmnifyWaitSensor):
     """Wait until quotas of endpoints have a status, for example until one is used up.
 
     It fails when an endpoint has no such quota, or does not exist. All parameters of
@@ -27,7 +28,9 @@ class EmnifyQuotaSensor(EmnifyWaitSensor):
 
         EmnifyQuotaSensor(task_id="used_up", endpoint_ids=[7, 8], target_status="exhausted", wait_for="any")
 
-    :param endpoint_ids: One id or many: ``7``, ``[7, 8]``, ``"7,8"``, ``"[7, 8]"`` (templated).
+    :param endpoint_ids: One id or many: ``7``, ``[7, 8]``, ``"7,8"``, ``"[7, 8]"`` (templated); or else
+        ``select``, with ``max_selected`` and ``fail_if_empty``, see
+        :class:`~airflow_provider_emnify.hooks.selection.SelectsEndpoints`.
     :param target_status: ``"active"`` (default), ``"exhausted"`` or ``"expired"``; or several that will do
         (templated).
     :param quota_type: ``"data"`` (default) or ``"sms"``.
@@ -36,17 +39,17 @@ class EmnifyQuotaSensor(EmnifyWaitSensor):
     Vendor page: https://docs.emnify.com/developers/api/endpoint/endpoint-quota-data-by-endpoint-id-get
     """
 
-    template_fields = ("emnify_conn_id", "endpoint_ids", "target_status")
+    template_fields = ("emnify_conn_id", "endpoint_ids", "target_status", "select")
     operator_extra_links = (EmnifyDevicesLink(),)
 
-    endpoint_ids = Argument(parse_ids)
+    endpoint_ids = Selectable(parse_ids)
     target_status = Argument(states(QuotaStatus))
     quota_type = Argument(one_of("data", "sms"))
 
     def __init__(
         self,
         *,
-        endpoint_ids: Ids,
+        endpoint_ids: Ids | None = NOT_GIVEN,
         target_status: Target[QuotaStatus] = "active",
         quota_type: Literal["data", "sms"] = "data",
         **kwargs: Any,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_emnify.api.enums import SimBatchState, SimStatus
 from airflow_provider_emnify.api.values import parse_ids, parse_texts
 from airflow_provider_emnify.arguments import Argument
+from airflow_provider_emnify.hooks.selection import NOT_GIVEN, Selectable, SelectsSims
 from airflow_provider_emnify.links import EmnifySimsLink
 from airflow_provider_emnify.sensors.base import EmnifyWaitSensor, states
 
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from airflow_provider_emnify.sensors.base import Target
 
 
-class EmnifySimStatusSensor(EmnifyWaitSensor):
+class EmnifySimStatusSensor(SelectsSims, EmnifyWaitSensor):
     """Wait until SIMs have a status.
 
     It fails when a SIM is deleted (unless that is the target) or does not exist. All parameters of
@@ -26,7 +27,9 @@ class EmnifySimStatusSensor(EmnifyWaitSensor):
 
         EmnifySimStatusSensor(task_id="suspended", sim_ids=[7, 8], target_status="suspended")
 
-    :param sim_ids: One id or many: ``7``, ``[7, 8]``, ``"7,8"``, ``"[7, 8]"`` (templated).
+    :param sim_ids: One id or many: ``7``, ``[7, 8]``, ``"7,8"``, ``"[7, 8]"`` (templated); or else
+        ``select``, with ``max_selected`` and ``fail_if_empty``, see
+        :class:`~airflow_provider_emnify.hooks.selection.SelectsSims`.
     :param target_status: ``"activated"`` (default), ``"suspended"``, ``"issued"``, ``"factory_test"`` or
         ``"deleted"``; or several that will do (templated).
     :returns: The status of each SIM, by id.
@@ -34,15 +37,19 @@ class EmnifySimStatusSensor(EmnifyWaitSensor):
     Vendor page: https://docs.emnify.com/developers/api/sim/sim-by-id-get
     """
 
-    template_fields = ("emnify_conn_id", "sim_ids", "target_status")
+    template_fields = ("emnify_conn_id", "sim_ids", "target_status", "select")
     operator_extra_links = (EmnifySimsLink(),)
 
     kind = "sim_status"
-    sim_ids = Argument(parse_ids)
+    sim_ids = Selectable(parse_ids)
     target_status = Argument(states(SimStatus))
 
     def __init__(
-        self, *, sim_ids: Ids, target_status: Target[SimStatus] = "activated", **kwargs: Any
+        self,
+        *,
+        sim_ids: Ids | None = NOT_GIVEN,
+        target_status: Target[SimStatus] = "activated",
+        **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.sim_ids = sim_ids

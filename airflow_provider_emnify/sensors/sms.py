@@ -9,6 +9,7 @@ from airflow_provider_emnify.api.resources.fields import parse_moment
 from airflow_provider_emnify.api.values import parse_ids, parse_pairs
 from airflow_provider_emnify.api.waits.sms_replies import parse_pattern
 from airflow_provider_emnify.arguments import Argument, optional
+from airflow_provider_emnify.hooks.selection import NOT_GIVEN, Selectable, SelectsEndpoints
 from airflow_provider_emnify.links import EmnifyDevicesLink
 from airflow_provider_emnify.sensors.base import EmnifyWaitSensor, states
 
@@ -58,7 +59,7 @@ class EmnifySmsDeliverySensor(EmnifyWaitSensor):
         self.target_status = target_status
 
 
-class EmnifySmsReplySensor(EmnifyWaitSensor):
+class EmnifySmsReplySensor(SelectsEndpoints, EmnifyWaitSensor):
     r"""Wait until a device has sent an SMS, by reading the list of its SMS.
 
     One request for each device and look. Where emnify can call Airflow, its callbacks start a DAG in a second
@@ -70,7 +71,9 @@ class EmnifySmsReplySensor(EmnifyWaitSensor):
 
         EmnifySmsReplySensor(task_id="reply", endpoint_ids=7, matches=r"BATTERY \d+", deferrable=True)
 
-    :param endpoint_ids: One id or many, each of which (see ``wait_for``) is to send an SMS (templated).
+    :param endpoint_ids: One id or many, each of which (see ``wait_for``) is to send an SMS (templated); or
+        else ``select``, with ``max_selected`` and ``fail_if_empty``, see
+        :class:`~airflow_provider_emnify.hooks.selection.SelectsEndpoints`.
     :param since: From when on, a datetime or ISO 8601, in UTC unless it says otherwise (templated). Default:
         the start of the DAG run.
     :param matches: A regular expression that the text holds (templated). Default: any text.
@@ -80,17 +83,17 @@ class EmnifySmsReplySensor(EmnifyWaitSensor):
     Vendor page: https://docs.emnify.com/developers/api/endpoint/endpoint-sms-by-id-get
     """
 
-    template_fields = ("emnify_conn_id", "endpoint_ids", "since", "matches")
+    template_fields = ("emnify_conn_id", "endpoint_ids", "since", "matches", "select")
     operator_extra_links = (EmnifyDevicesLink(),)
 
-    endpoint_ids = Argument(parse_ids)
+    endpoint_ids = Selectable(parse_ids)
     since = Argument(optional(parse_moment))
     matches = Argument(optional(parse_pattern))
 
     def __init__(
         self,
         *,
-        endpoint_ids: Ids,
+        endpoint_ids: Ids | None = NOT_GIVEN,
         since: datetime | str | None = None,
         matches: str | None = None,
         **kwargs: Any,

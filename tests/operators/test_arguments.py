@@ -81,6 +81,7 @@ BAD: dict[str, tuple[list[Any], str]] = {
     "endpoint_ids": IDS,
     "endpoints": ([7, "pumps", [7], [[{"id": 7}]], timedelta(1)], "; give one dict for each"),
     "expiry_date": MOMENT,
+    "fail_if_empty": FLAG,
     "fail_on_error": FLAG,
     "iccid_range": (["8988303000000012345,8988303000000012344"], "; give first and last ICCID"),
     "iccids": ICCIDS,
@@ -88,11 +89,13 @@ BAD: dict[str, tuple[list[Any], str]] = {
     "imei_lock": (["maybe", 2, [True]], "; allowed: True, False"),
     "ip_address_space_id": ONE_ID,
     "location": FLAG,
+    "max_selected": ([0, -1, "many", True, None], "; give one above 0"),
     "operator_ids": IDS,
     "organisation_id": ONE_ID,
     "pdp_context": FLAG,
     "quota_type": (["voice", 1, None], "; allowed: data, sms"),
     "replace": FLAG,
+    "select": ([{"colour": "red"}, {"staus": 1}, {}], "; allowed: id, "),
     "service_profile_id": ONE_ID,
     "sim_ids": IDS,
     "sim_status": (["actived", 9, True, [1], 1.0], "; allowed: "),
@@ -121,7 +124,7 @@ ELSEWHERE: dict[tuple[str, str], tuple[list[Any], str]] = {
 """Where an argument of this name is another one."""
 
 ROWS: list[tuple[str, dict[str, Any], str]] = [
-    ("EmnifyCreateEndpointsOperator", {"nmae": "a"}, "allowed: activate_sim, imei, imei_lock, "),
+    ("EmnifyCreateEndpointsOperator", {"nmae": "a"}, "allowed: activate_sim, iccid, imei, imei_lock, "),
     ("EmnifyCreateEndpointsOperator", {"name": ["a"]}, "endpoints: name: ['a'] is not a valid text; give"),
     ("EmnifyCreateEndpointsOperator", {"sim_id": "x"}, "endpoints: sim_id: 'x' is not a valid id; give"),
     (

@@ -16,6 +16,7 @@ from airflow.serialization import serialized_objects
 
 from airflow_provider_emnify import operators, sensors
 from airflow_provider_emnify.airflow_names import DAG, BaseOperator
+from airflow_provider_emnify.hooks.selection import SelectsEndpoints
 from airflow_provider_emnify.operators.base.waiting import EmnifyWaitingOperator
 from airflow_provider_emnify.sensors.base import EmnifyWaitSensor
 
@@ -84,7 +85,8 @@ def test_its_examples_run(kind: Any) -> None:
 @each
 def test_every_parameter_is_described(kind: Any) -> None:
     text = inspect.getdoc(kind) or ""
-    shared = {*parameters(EmnifyWaitSensor), *parameters(EmnifyWaitingOperator)} - {"emnify_conn_id"}
+    bases = (EmnifyWaitSensor, EmnifyWaitingOperator, SelectsEndpoints)
+    shared = {name for base in bases for name in parameters(base)} - {"emnify_conn_id"}
     described = set(re.findall(r":param (\w+):", text))
     mentioned = set(re.findall(r"``(\w+)``", text))
     missing = parameters(kind) - described - (mentioned & shared)

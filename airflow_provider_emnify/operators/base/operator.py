@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_emnify.airflow_names import BaseOperator
 from airflow_provider_emnify.api.values import parse_ids
-from airflow_provider_emnify.arguments import Argument, shorten
+from airflow_provider_emnify.arguments import shorten
 from airflow_provider_emnify.hooks.emnify import EmnifyHook
+from airflow_provider_emnify.hooks.selection import NOT_GIVEN, Selectable, SelectsEndpoints
 from airflow_provider_emnify.hooks.task import EmnifyTask
 from airflow_provider_emnify.links import EmnifyDevicesLink
 
@@ -47,17 +48,18 @@ class EmnifyBaseOperator(EmnifyTask, BaseOperator):
         self.log.info("%s: %d of %d (%s), %d %s", doing, len(change), total, shorten(change), left, rest)
 
 
-class EndpointsOperator(EmnifyBaseOperator):
+class EndpointsOperator(SelectsEndpoints, EmnifyBaseOperator):
     """Base of operators that act on endpoints (devices).
 
-    :param endpoint_ids: One id or many (templated).
+    :param endpoint_ids: One id or many (templated); or else ``select``, with ``max_selected`` and
+        ``fail_if_empty``, see :class:`~airflow_provider_emnify.hooks.selection.SelectsEndpoints`.
     """
 
-    template_fields: Sequence[str] = ("emnify_conn_id", "endpoint_ids")
+    template_fields: Sequence[str] = ("emnify_conn_id", "endpoint_ids", "select")
     operator_extra_links: Sequence[BaseOperatorLink] = (EmnifyDevicesLink(),)
 
-    endpoint_ids = Argument(parse_ids)
+    endpoint_ids = Selectable(parse_ids)
 
-    def __init__(self, *, endpoint_ids: Ids, **kwargs: Any) -> None:
+    def __init__(self, *, endpoint_ids: Ids | None = NOT_GIVEN, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.endpoint_ids = endpoint_ids

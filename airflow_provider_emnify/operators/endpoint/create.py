@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from airflow_provider_emnify.api import EmnifyPartialError, SimStatus
 from airflow_provider_emnify.api.resources.endpoint_body import match_created
-from airflow_provider_emnify.api.values import parse_id
+from airflow_provider_emnify.api.values import parse_iccid, parse_id
 from airflow_provider_emnify.arguments import (
     Argument,
     one_of,
@@ -18,6 +18,7 @@ from airflow_provider_emnify.arguments import (
     shorten,
     status_in,
 )
+from airflow_provider_emnify.hooks.selection import sims_by_iccid
 from airflow_provider_emnify.links import EmnifyDevicesLink, EmnifySimsLink
 from airflow_provider_emnify.operators.base import EmnifyBaseOperator
 from airflow_provider_emnify.operators.endpoint.rows import (
@@ -41,6 +42,7 @@ _FIELDS: dict[str, Callable[[Any, str], Any]] = {
     **dict.fromkeys(("name", "tags", "imei", "ip_address"), parse_label),
     **dict.fromkeys(("activate_sim", "imei_lock"), optional(parse_bool)),
     "sim_id": parse_optional_id,
+    "iccid": optional(parse_iccid),
     "sim_status": optional(status_in(SimStatus.ACTIVATED, SimStatus.FACTORY_TEST)),
 }
 
@@ -55,11 +57,13 @@ def parse_new(value: Any, field: str) -> list[Row]:
         for row in parse_rows(value, field, _FIELDS)
     ]
     for row in rows:
-        if not row.keys() & {"name", "sim_id"}:
+        if not row.keys() & {"name", "sim_id", "iccid"}:
             raise ValueError(
-                f"{field}: {row!r} needs a name or a sim_id, so that a second run knows it again"
+                f"{field}: {row!r} needs a name, sim_id or iccid, so that a second run knows it again"
             )
-    sims = Counter(row["sim_id"] for row in rows if "sim_id" in row)
+        if {"sim_id", "iccid"} <= row.keys():
+            raise ValueError(f"{field}: {row!r} has a sim_id and an iccid; give one of them")
+    sims = Counter(row[name] for row in rows for name in ("sim_id", "iccid") if name in row)
     twice = [sim_id for sim_id, count in sims.items() if count > 1]
     if twice:
         raise ValueError(f"{field}: SIM {shorten(twice)} is in more than one row")
@@ -86,10 +90,11 @@ class EmnifyCreateEndpointsOperator(EmnifyBaseOperator):
             tariff_profile_id=2,
         )
 
-    :param endpoints: A dict for each (templated), with ``name`` or ``sim_id`` or both, and of
-        ``activate_sim`` (default False: **an activated SIM bills, also on a disabled endpoint**),
-        ``sim_status`` (``"activated"`` or ``"factory_test"`` instead), ``tags``, ``imei`` (16 digits),
-        ``imei_lock``, ``ip_address`` what is needed. None does nothing.
+    :param endpoints: A dict for each (templated), with ``name``, or a SIM, or both: its ``sim_id``, or its
+        ``iccid`` (with or without check digit); and of ``activate_sim`` (default False: **an activated SIM
+        bills, also on a disabled endpoint**), ``sim_status`` (``"activated"`` or ``"factory_test"``
+        instead), ``tags``, ``imei`` (16 digits), ``imei_lock``, ``ip_address`` what is needed. None does
+        nothing.
     :param service_profile_id: Service profile of all: what they may do on the network (templated).
     :param tariff_profile_id: Tariff profile of all: what they cost (templated).
     :param status: ``"enabled"`` (default) or ``"disabled"``, of all (templated).
@@ -146,6 +151,19 @@ class EmnifyCreateEndpointsOperator(EmnifyBaseOperator):
         self.organisation_id = organisation_id
         self.ip_address_space_id = ip_address_space_id
         self.if_exists = if_exists
+
+    def resolve(self) -> None:
+        """Find the SIMs that rows name by ICCID."""
+        iccids = [row["iccid"] for row in self.endpoints if "iccid" in row]
+        sims = sims_by_iccid(self.client, iccids) if iccids else {}
+        missing = [iccid for iccid in iccids if iccid not in sims]
+        if missing:
+            raise ValueError(f"endpoints: there is no SIM of ICCID {shorten(missing)}; nothing was created")
+        rows = [
+            {**row, "sim_id": int(sims[row["iccid"]]["id"]), "iccid": None} if "iccid" in row else row
+            for row in self.endpoints
+        ]
+        self.__dict__["endpoints"] = parse_new(rows, "endpoints")
 
     def execute(self, context: Context) -> list[int]:
         """Look for what exists, and create the rest."""

@@ -14,6 +14,7 @@ from airflow_provider_emnify.api.resources.bulk import status_of
 from airflow_provider_emnify.api.transport.answers import part
 from airflow_provider_emnify.api.values import parse_ids
 from airflow_provider_emnify.arguments import Argument, parse_bool, shorten
+from airflow_provider_emnify.hooks.selection import NOT_GIVEN
 from airflow_provider_emnify.operators.base import EndpointsOperator
 from airflow_provider_emnify.operators.endpoint.rows import read_all_endpoints
 from airflow_provider_emnify.operators.idempotency.batch import for_each
@@ -40,7 +41,8 @@ class EmnifyResetConnectivityOperator(EndpointsOperator):
 
         EmnifyResetConnectivityOperator(task_id="reset", endpoint_ids=[7, 8])
 
-    :param endpoint_ids: One id or many (templated).
+    :param endpoint_ids: One id or many (templated); or else ``select``, with ``max_selected`` and
+        ``fail_if_empty``, see :class:`~airflow_provider_emnify.hooks.selection.SelectsEndpoints`.
     :param location: Cancel the registration with the network (default True).
     :param pdp_context: End the data session (default True).
     :param fail_on_error: Fail the task when an endpoint could not be reset (default True); otherwise the
@@ -61,7 +63,7 @@ class EmnifyResetConnectivityOperator(EndpointsOperator):
     def __init__(
         self,
         *,
-        endpoint_ids: Ids,
+        endpoint_ids: Ids | None = NOT_GIVEN,
         location: bool = True,
         pdp_context: bool = True,
         fail_on_error: bool = True,
@@ -116,7 +118,8 @@ class EmnifyLocateEndpointsOperator(EndpointsOperator):
 
         EmnifyLocateEndpointsOperator(task_id="where", endpoint_ids=[7, 8])
 
-    :param endpoint_ids: One id or many (templated).
+    :param endpoint_ids: One id or many (templated); or else ``select``, with ``max_selected`` and
+        ``fail_if_empty``, see :class:`~airflow_provider_emnify.hooks.selection.SelectsEndpoints`.
     :param fail_on_error: Fail the task when an endpoint was not located (default False: the result says so).
     :param emnify_conn_id: The connection to emnify.
     :returns: For each, by id: ``{"located": True, "mcc", "mnc", "lac", "cid", "state", "current",
@@ -131,7 +134,9 @@ class EmnifyLocateEndpointsOperator(EndpointsOperator):
 
     fail_on_error = Argument(parse_bool)
 
-    def __init__(self, *, endpoint_ids: Ids, fail_on_error: bool = False, **kwargs: Any) -> None:
+    def __init__(
+        self, *, endpoint_ids: Ids | None = NOT_GIVEN, fail_on_error: bool = False, **kwargs: Any
+    ) -> None:
         super().__init__(endpoint_ids=endpoint_ids, **kwargs)
         self.fail_on_error = fail_on_error
 
@@ -164,7 +169,7 @@ class _OperatorList(EndpointsOperator):
 
     operator_ids = Argument(parse_ids)
 
-    def __init__(self, *, endpoint_ids: Ids, operator_ids: Ids, **kwargs: Any) -> None:
+    def __init__(self, *, endpoint_ids: Ids | None = NOT_GIVEN, operator_ids: Ids, **kwargs: Any) -> None:
         super().__init__(endpoint_ids=endpoint_ids, **kwargs)
         self.operator_ids = operator_ids
 
@@ -189,7 +194,8 @@ class EmnifyBlockNetworkOperator(_OperatorList):
 
         EmnifyBlockNetworkOperator(task_id="block", endpoint_ids=[7, 8], operator_ids=[2])
 
-    :param endpoint_ids: One id or many (templated).
+    :param endpoint_ids: One id or many (templated); or else ``select``, with ``max_selected`` and
+        ``fail_if_empty``, see :class:`~airflow_provider_emnify.hooks.selection.SelectsEndpoints`.
     :param operator_ids: Network operators, one id or many (templated), as ``client.operators.list()`` of the
         hook's client has them. Each is blocked for each endpoint.
     :param emnify_conn_id: The connection to emnify.
@@ -216,7 +222,8 @@ class EmnifyUnblockNetworkOperator(_OperatorList):
 
         EmnifyUnblockNetworkOperator(task_id="unblock", endpoint_ids=[7, 8], operator_ids=[2])
 
-    :param endpoint_ids: One id or many (templated).
+    :param endpoint_ids: One id or many (templated); or else ``select``, with ``max_selected`` and
+        ``fail_if_empty``, see :class:`~airflow_provider_emnify.hooks.selection.SelectsEndpoints`.
     :param operator_ids: Network operators, one id or many (templated), as ``client.operators.list()`` of the
         hook's client has them. Each is unblocked for each endpoint.
     :param emnify_conn_id: The connection to emnify.

@@ -8,8 +8,9 @@ from airflow_provider_emnify.api import SimStatus
 from airflow_provider_emnify.api.resources.bulk import read_ref, status_of
 from airflow_provider_emnify.api.values import parse_ids
 from airflow_provider_emnify.arguments import Argument, is_known, parse_bool, shorten
+from airflow_provider_emnify.hooks.selection import SelectsEndpoints
 from airflow_provider_emnify.links import EmnifyDevicesLink, EmnifySimsLink
-from airflow_provider_emnify.operators.base import EmnifyBaseOperator, EndpointsOperator
+from airflow_provider_emnify.operators.base import EmnifyBaseOperator
 from airflow_provider_emnify.operators.endpoint.rows import read_all_endpoints, read_endpoints
 from airflow_provider_emnify.operators.sim.transitions import read_sims
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from airflow_provider_emnify.arguments import Ids
 
 
-class EmnifyAssignSimOperator(EndpointsOperator):
+class EmnifyAssignSimOperator(EmnifyBaseOperator):
     """Put SIMs into endpoints (devices), 2,000 a request: the first SIM into the first endpoint, and so on.
 
     Everything is read first. An endpoint that has its SIM already is skipped, so that the task can run
@@ -50,11 +51,13 @@ class EmnifyAssignSimOperator(EndpointsOperator):
     operator_extra_links = (EmnifyDevicesLink(), EmnifySimsLink())
     idempotent: ClassVar[bool] = True
 
+    endpoint_ids = Argument(parse_ids)
     sim_ids = Argument(parse_ids)
     replace = Argument(parse_bool)
 
     def __init__(self, *, endpoint_ids: Ids, sim_ids: Ids, replace: bool = False, **kwargs: Any) -> None:
-        super().__init__(endpoint_ids=endpoint_ids, **kwargs)
+        super().__init__(**kwargs)
+        self.endpoint_ids = endpoint_ids
         self.sim_ids = sim_ids
         self.replace = replace
         if is_known(endpoint_ids) and is_known(sim_ids):
@@ -93,7 +96,7 @@ class EmnifyAssignSimOperator(EndpointsOperator):
             raise ValueError(f"sim_ids: {shorten(reasons)}; nothing was changed")
 
 
-class EmnifyReleaseSimOperator(EmnifyBaseOperator):
+class EmnifyReleaseSimOperator(SelectsEndpoints, EmnifyBaseOperator):
     """Take SIMs out of endpoints (devices), 2,000 a request. What is out already is done.
 
     A released SIM keeps its status: **an activated one goes on billing**. Suspend it with
@@ -104,7 +107,9 @@ class EmnifyReleaseSimOperator(EmnifyBaseOperator):
 
         EmnifyReleaseSimOperator(task_id="release", sim_ids=[1001, 1002])
 
-    :param endpoint_ids: Endpoints whose SIMs are released, one id or many (templated).
+    :param endpoint_ids: Endpoints whose SIMs are released, one id or many (templated); or else ``select``,
+        with ``max_selected`` and ``fail_if_empty``, see
+        :class:`~airflow_provider_emnify.hooks.selection.SelectsEndpoints`.
     :param sim_ids: Instead of ``endpoint_ids``: the SIMs, wherever they are (templated).
     :param emnify_conn_id: The connection to emnify.
     :returns: The ids that were given.
@@ -114,7 +119,7 @@ class EmnifyReleaseSimOperator(EmnifyBaseOperator):
     Vendor page: https://docs.emnify.com/developers/api/endpoint/bulk-update-endpoint
     """
 
-    template_fields: Sequence[str] = ("emnify_conn_id", "endpoint_ids", "sim_ids")
+    template_fields: Sequence[str] = ("emnify_conn_id", "endpoint_ids", "select", "sim_ids")
     operator_extra_links = (EmnifyDevicesLink(), EmnifySimsLink())
     idempotent: ClassVar[bool] = True
 
@@ -125,8 +130,8 @@ class EmnifyReleaseSimOperator(EmnifyBaseOperator):
         super().__init__(**kwargs)
         self.endpoint_ids = endpoint_ids
         self.sim_ids = sim_ids
-        if (endpoint_ids is None) == (sim_ids is None):
-            raise ValueError("endpoint_ids, sim_ids: give one of them")
+        if sum(given is not None for given in (endpoint_ids, self.select, sim_ids)) != 1:
+            raise ValueError("endpoint_ids, select, sim_ids: give one of them")
 
     def execute(self, context: Context) -> list[int]:
         """Look for endpoints that have a SIM, and take it out."""

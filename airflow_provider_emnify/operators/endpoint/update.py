@@ -18,6 +18,7 @@ from airflow_provider_emnify.arguments import (
     parse_optional_id,
     shorten,
 )
+from airflow_provider_emnify.hooks.selection import NOT_GIVEN, SelectsEndpoints
 from airflow_provider_emnify.links import EmnifyDevicesLink, EmnifySimsLink
 from airflow_provider_emnify.operators.base import EmnifyBaseOperator, EndpointsOperator
 from airflow_provider_emnify.operators.endpoint.rows import (
@@ -63,7 +64,7 @@ def _parse_changes(value: Any, field: str) -> list[Row]:
     return rows
 
 
-class EmnifyUpdateEndpointsOperator(EmnifyBaseOperator):
+class EmnifyUpdateEndpointsOperator(SelectsEndpoints, EmnifyBaseOperator):
     """Change endpoints (devices), 2,000 a request: all in the same way, or each in its own.
 
     What is sent are the values that shall be, so that the task can run again. After a failed request its
@@ -75,7 +76,9 @@ class EmnifyUpdateEndpointsOperator(EmnifyBaseOperator):
         EmnifyUpdateEndpointsOperator(task_id="plan", endpoint_ids=[7, 8], tariff_profile_id=3)
         EmnifyUpdateEndpointsOperator(task_id="names", endpoints=[{"id": 7, "name": "Pump 7"}])
 
-    :param endpoint_ids: Endpoints that are all changed in the same way, one id or many (templated).
+    :param endpoint_ids: Endpoints that are all changed in the same way, one id or many (templated); or else
+        ``select``, with ``max_selected`` and ``fail_if_empty``, see
+        :class:`~airflow_provider_emnify.hooks.selection.SelectsEndpoints`.
     :param endpoints: Instead of ``endpoint_ids``: a dict for each (templated) with its ``id``, and what
         changes of ``name``, ``sim_id`` (None releases the SIM), ``imei``, ``ip_address`` and of the
         parameters below.
@@ -94,7 +97,13 @@ class EmnifyUpdateEndpointsOperator(EmnifyBaseOperator):
     Vendor page: https://docs.emnify.com/developers/api/endpoint/bulk-update-endpoint
     """
 
-    template_fields: Sequence[str] = ("emnify_conn_id", "endpoint_ids", "endpoints", *_SHARED_CHANGES)
+    template_fields: Sequence[str] = (
+        "emnify_conn_id",
+        "endpoint_ids",
+        "select",
+        "endpoints",
+        *_SHARED_CHANGES,
+    )
     template_fields_renderers: ClassVar[dict[str, str]] = {"endpoints": "json"}
     operator_extra_links = (EmnifyDevicesLink(),)
     idempotent: ClassVar[bool] = True
@@ -131,8 +140,8 @@ class EmnifyUpdateEndpointsOperator(EmnifyBaseOperator):
         self.imei_lock = imei_lock
         self.ip_address_space_id = ip_address_space_id
         shared = self._shared()
-        if (endpoint_ids is None) == (endpoints is None):
-            raise ValueError("endpoint_ids, endpoints: give one of them")
+        if sum(given is not None for given in (endpoint_ids, self.select, endpoints)) != 1:
+            raise ValueError("endpoint_ids, select, endpoints: give one of them")
         if endpoints is None and not shared:
             raise ValueError(_NOTHING)
         if endpoints is not None and shared:
@@ -163,7 +172,8 @@ class EmnifyDeleteEndpointsOperator(EndpointsOperator):
 
         EmnifyDeleteEndpointsOperator(task_id="retire", endpoint_ids=[7, 8], sims="suspend", confirm=True)
 
-    :param endpoint_ids: One id or many (templated).
+    :param endpoint_ids: One id or many (templated); or else ``select``, with ``max_selected`` and
+        ``fail_if_empty``, see :class:`~airflow_provider_emnify.hooks.selection.SelectsEndpoints`.
     :param sims: What becomes of their SIMs: ``"suspend"`` (default: released and suspended), ``"delete"``
         (**a deleted SIM cannot be recovered**), or ``"release"`` (released and otherwise as they are: **an
         activated one goes on billing**).
@@ -185,7 +195,7 @@ class EmnifyDeleteEndpointsOperator(EndpointsOperator):
     def __init__(
         self,
         *,
-        endpoint_ids: Ids,
+        endpoint_ids: Ids | None = NOT_GIVEN,
         sims: Literal["suspend", "delete", "release"] = "suspend",
         confirm: bool = False,
         **kwargs: Any,
@@ -224,7 +234,8 @@ class EmnifySetEndpointStatusOperator(EndpointsOperator):
             task_id="pause", endpoint_ids=[7, 8], status="disabled", sim_status="suspended"
         )
 
-    :param endpoint_ids: One id or many (templated).
+    :param endpoint_ids: One id or many (templated); or else ``select``, with ``max_selected`` and
+        ``fail_if_empty``, see :class:`~airflow_provider_emnify.hooks.selection.SelectsEndpoints`.
     :param status: ``"enabled"`` or ``"disabled"`` (templated).
     :param sim_status: ``"activated"``, ``"suspended"`` or ``"factory_test"`` (templated); by default SIMs
         stay as they are. A suspended SIM is free from the next month on.
@@ -245,7 +256,7 @@ class EmnifySetEndpointStatusOperator(EndpointsOperator):
     def __init__(
         self,
         *,
-        endpoint_ids: Ids,
+        endpoint_ids: Ids | None = NOT_GIVEN,
         status: EndpointStatus | int | str | XComArg,
         sim_status: SimStatus | int | str | XComArg | None = None,
         **kwargs: Any,

@@ -12,6 +12,7 @@ from airflow_provider_emnify.api.transport.answers import part, parts
 from airflow_provider_emnify.api.transport.recover import BEGINNING
 from airflow_provider_emnify.api.values import parse_ids, parse_texts
 from airflow_provider_emnify.arguments import Argument, parse_optional_id, shorten
+from airflow_provider_emnify.hooks.selection import SelectsSims
 from airflow_provider_emnify.links import EmnifySimsLink
 from airflow_provider_emnify.operators.euicc.base import (
     EmnifyOperationOperator,
@@ -47,7 +48,7 @@ def _eids(value: Any, field: str) -> list[str]:
     return eids
 
 
-class EmnifySimOperationOperator(EmnifyOperationOperator):
+class EmnifySimOperationOperator(SelectsSims, EmnifyOperationOperator):
     """Carry out one operation on many SIMs, which emnify finishes later and may finish in part.
 
     The latest operations are looked at first, SIM by SIM. One like it that is under way is waited for
@@ -66,7 +67,8 @@ class EmnifySimOperationOperator(EmnifyOperationOperator):
 
     :param action: Id of the action, or its name as ``client.sim_operations.actions()`` has it, in any
         spelling (templated). Looked up when the task runs.
-    :param sim_ids: One id or many (templated).
+    :param sim_ids: One id or many (templated); or else ``select``, with ``max_selected`` and
+        ``fail_if_empty``, see :class:`~airflow_provider_emnify.hooks.selection.SelectsSims`.
     :param eids: eIDs, one or many, beside or instead of ``sim_ids`` (templated).
     :param product_id: The product, where the action needs one (templated).
     :param wait_for_completion: Wait until all operations are over (default True).
@@ -91,7 +93,7 @@ class EmnifySimOperationOperator(EmnifyOperationOperator):
     Vendor page: https://docs.emnify.com/developers/api/sim-operation/trigger-sim-operation
     """
 
-    template_fields: Sequence[str] = ("emnify_conn_id", "action", "sim_ids", "eids", "product_id")
+    template_fields: Sequence[str] = ("emnify_conn_id", "action", "sim_ids", "select", "eids", "product_id")
     operator_extra_links = (EmnifySimsLink(),)
     kind: ClassVar[str] = "sim_operation"
 
@@ -108,8 +110,9 @@ class EmnifySimOperationOperator(EmnifyOperationOperator):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        if sim_ids is None and eids is None:
-            raise ValueError("sim_ids, eids: give one of them, or both")
+        sims = [given for given in (sim_ids, self.select) if given is not None]
+        if len(sims) > 1 or (not sims and eids is None):
+            raise ValueError("sim_ids, select, eids: give one of the first two, or eids, or both")
         self.sim_ids = sim_ids
         self.eids = eids
         self.product_id = product_id

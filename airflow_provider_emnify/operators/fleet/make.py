@@ -7,8 +7,8 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from airflow_provider_emnify.api.data_streamer.json_records import Broken
-from airflow_provider_emnify.api.resources.few import find_in_list
 from airflow_provider_emnify.arguments import Argument, as_given, one_of, optional, parse_text, shorten
+from airflow_provider_emnify.hooks.selection import sims_by_iccid
 from airflow_provider_emnify.links import EmnifyDevicesLink, EmnifySimsLink
 from airflow_provider_emnify.operators.base import EmnifyBaseOperator
 from airflow_provider_emnify.operators.endpoint.rows import parse_rows
@@ -174,7 +174,7 @@ class EmnifyPlanFleetOperator(EmnifyBaseOperator):
         plan = make_plan(
             self._source(meaning),
             self.client.endpoints.list(),
-            self._find_sims,
+            lambda iccids: sims_by_iccid(self.client, iccids),
             key=self.key,
             exact_tags=self.tags == "exact",
             prune=self.prune,
@@ -215,13 +215,6 @@ class EmnifyPlanFleetOperator(EmnifyBaseOperator):
             name = str(row.get("name"))
             names[name] = (*names.get(name, ()), int(row["id"]))
         return names
-
-    def _find_sims(self, iccids: Sequence[str]) -> dict[str, Row]:
-        sims = self.client.sims
-        listed = find_in_list(iccids, list_all=sims.list, ids_of=lambda row: (str(row.get("iccid")),))
-        if listed is not None:
-            return dict(listed)
-        return {iccid: row for iccid in iccids for row in sims.list(iccid=iccid)}
 
     def _write(self, plan: Plan) -> Row:
         counts, changes = plan.counts, sum(1 for entry in plan.entries if entry.action != "refuse")

@@ -11,7 +11,7 @@ from decimal import Decimal
 from typing import Any
 
 from airflow_provider_emnify.api.enums import EndpointStatus, SimStatus
-from airflow_provider_emnify.api.values import parse_id
+from airflow_provider_emnify.api.values import parse_iccid, parse_id
 from airflow_provider_emnify.arguments import parse_bool, parse_text, status_in
 from airflow_provider_emnify.operators.tag import parse_tags
 
@@ -21,7 +21,6 @@ KEYS = ("iccid", "imei", "id", "name")
 IMEI_DIGITS = 14
 """The digits of an IMEI that tell devices apart; a check digit or a software version follows."""
 
-_ICCID_DIGITS = 19
 _PROFILES = ("service_profile", "tariff_profile")
 
 Names = Mapping[str, tuple[int, ...]]
@@ -145,25 +144,6 @@ def _digits(value: Any, name: str) -> str:
     if not re.fullmatch(r"\d+", text, re.ASCII):
         raise ValueError(f"{name}: {value!r} is not a valid number")
     return text
-
-
-def parse_iccid(value: Any, name: str = "iccid") -> str:
-    """Return the 19 digits of an ICCID, given with or without its check digit.
-
-    :raises ValueError: for another length, or a check digit that is not right.
-    """
-    digits = _digits(value, name)
-    if len(digits) not in {_ICCID_DIGITS, _ICCID_DIGITS + 1}:
-        raise ValueError(f"{name}: {digits} has {len(digits)} digits; an ICCID has 19 or 20")
-    if len(digits) > _ICCID_DIGITS and _luhn(digits):
-        raise ValueError(f"{name}: the check digit of {digits} is not right")
-    return digits[:_ICCID_DIGITS]
-
-
-def _luhn(digits: str) -> int:
-    """Return 0 for digits that end with their check digit."""
-    doubled = (sum(divmod(2 * int(digit), 10)) for digit in digits[-2::-2])
-    return (sum(doubled) + sum(map(int, digits[-1::-2]))) % 10
 
 
 def _imei(value: Any, name: str) -> str:

@@ -19,6 +19,7 @@ from airflow_provider_emnify.arguments import (
     parse_amount,
     parse_bool,
 )
+from airflow_provider_emnify.hooks.selection import NOT_GIVEN
 from airflow_provider_emnify.operators.base import EndpointsOperator
 
 if TYPE_CHECKING:
@@ -66,7 +67,7 @@ class QuotaOperator(EndpointsOperator):
     def __init__(
         self,
         *,
-        endpoint_ids: Ids,
+        endpoint_ids: Ids | None = NOT_GIVEN,
         volume: float | str | XComArg,
         quota_type: QuotaType = "data",
         expiry_date: datetime | str | XComArg | None = None,

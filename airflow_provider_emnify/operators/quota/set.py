@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from airflow_provider_emnify.api import EmnifyNotFoundError
 from airflow_provider_emnify.api.resources.fields import parse_moment
 from airflow_provider_emnify.arguments import Argument, shorten
+from airflow_provider_emnify.hooks.selection import NOT_GIVEN
 from airflow_provider_emnify.operators.base import EndpointsOperator
 from airflow_provider_emnify.operators.idempotency.batch import for_each
 from airflow_provider_emnify.operators.idempotency.create_once import Attempt, create_once
@@ -33,7 +34,8 @@ class EmnifySetQuotaOperator(QuotaOperator):
             task_id="quota", endpoint_ids=[7, 8], volume=500, expiry_date="{{ data_interval_end | ds }}"
         )
 
-    :param endpoint_ids: One id or many (templated).
+    :param endpoint_ids: One id or many (templated); or else ``select``, with ``max_selected`` and
+        ``fail_if_empty``, see :class:`~airflow_provider_emnify.hooks.selection.SelectsEndpoints`.
     :param volume: What they may use from now on: MB, or a number of SMS (templated).
     :param quota_type: ``"data"`` (default) or ``"sms"``.
     :param expiry_date: When they may use nothing more, in UTC (templated).
@@ -90,7 +92,8 @@ class EmnifyClearQuotaOperator(EndpointsOperator):
 
         EmnifyClearQuotaOperator(task_id="no_quota", endpoint_ids=[7, 8])
 
-    :param endpoint_ids: One id or many (templated).
+    :param endpoint_ids: One id or many (templated); or else ``select``, with ``max_selected`` and
+        ``fail_if_empty``, see :class:`~airflow_provider_emnify.hooks.selection.SelectsEndpoints`.
     :param quota_type: ``"data"`` (default) or ``"sms"``.
     :param emnify_conn_id: The connection to emnify.
     :returns: The ids; none of them has such a quota now.
@@ -103,7 +106,9 @@ class EmnifyClearQuotaOperator(EndpointsOperator):
 
     quota_type = Argument(parse_quota_type)
 
-    def __init__(self, *, endpoint_ids: Ids, quota_type: QuotaType = "data", **kwargs: Any) -> None:
+    def __init__(
+        self, *, endpoint_ids: Ids | None = NOT_GIVEN, quota_type: QuotaType = "data", **kwargs: Any
+    ) -> None:
         super().__init__(endpoint_ids=endpoint_ids, **kwargs)
         self.quota_type = quota_type
 

@@ -31,7 +31,8 @@ class EmnifyTopUpQuotaOperator(QuotaOperator):
 
         EmnifyTopUpQuotaOperator(task_id="top_up", endpoint_ids="{{ params.endpoint_ids }}", volume=100)
 
-    :param endpoint_ids: One id or many (templated).
+    :param endpoint_ids: One id or many (templated); or else ``select``, with ``max_selected`` and
+        ``fail_if_empty``, see :class:`~airflow_provider_emnify.hooks.selection.SelectsEndpoints`.
     :param volume: What they may use in addition: MB, or a number of SMS (templated).
     :param quota_type: ``"data"`` (default) or ``"sms"``.
     :param expiry_date: When they may use nothing more, in UTC (templated). By default as it is; needed where

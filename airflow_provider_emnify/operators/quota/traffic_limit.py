@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_emnify.api.transport.answers import decimal, number
 from airflow_provider_emnify.arguments import Argument, parse_amount, parse_optional_id, shorten
+from airflow_provider_emnify.hooks.selection import NOT_GIVEN
 from airflow_provider_emnify.operators.base import EndpointsOperator
 from airflow_provider_emnify.operators.idempotency.batch import for_each
 from airflow_provider_emnify.operators.idempotency.create_once import Attempt, create_once
@@ -28,7 +29,8 @@ class EmnifyExtendTrafficLimitOperator(EndpointsOperator):
 
         EmnifyExtendTrafficLimitOperator(task_id="more", endpoint_ids=[7, 8], volume=50_000_000)
 
-    :param endpoint_ids: One id or many (templated).
+    :param endpoint_ids: One id or many (templated); or else ``select``, with ``max_selected`` and
+        ``fail_if_empty``, see :class:`~airflow_provider_emnify.hooks.selection.SelectsEndpoints`.
     :param volume: How much more, in **bytes** (templated).
     :param traffic_limit_id: Which limit, where there are several (templated).
     :param emnify_conn_id: The connection to emnify.
@@ -50,7 +52,7 @@ class EmnifyExtendTrafficLimitOperator(EndpointsOperator):
     def __init__(
         self,
         *,
-        endpoint_ids: Ids,
+        endpoint_ids: Ids | None = NOT_GIVEN,
         volume: float | str | XComArg,
         traffic_limit_id: OneId | None = None,
         **kwargs: Any,
@@ -97,7 +99,8 @@ class EmnifyClearTrafficLimitExtensionsOperator(EndpointsOperator):
 
         EmnifyClearTrafficLimitExtensionsOperator(task_id="limits", endpoint_ids=[7, 8])
 
-    :param endpoint_ids: One id or many (templated).
+    :param endpoint_ids: One id or many (templated); or else ``select``, with ``max_selected`` and
+        ``fail_if_empty``, see :class:`~airflow_provider_emnify.hooks.selection.SelectsEndpoints`.
     :param emnify_conn_id: The connection to emnify.
     :returns: The ids; none of them has an extension now.
     :raises AirflowFailException: for a permanent error.

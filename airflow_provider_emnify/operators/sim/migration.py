@@ -15,6 +15,7 @@ from airflow_provider_emnify.api.resources.sims import MOST_MIGRATED
 from airflow_provider_emnify.api.transport.answers import number, part, parts
 from airflow_provider_emnify.api.values import parse_id, parse_ids, parse_texts
 from airflow_provider_emnify.arguments import Argument, parse_bool, shorten
+from airflow_provider_emnify.hooks.selection import SelectsSims
 from airflow_provider_emnify.links import EmnifySimsLink
 from airflow_provider_emnify.operators.base import EmnifyBaseOperator
 
@@ -63,7 +64,7 @@ def _parse_statuses(value: Any, field: str) -> list[SimStatus]:
         raise ValueError(f"{field}: {error}") from None
 
 
-class EmnifyMigrateSimsOperator(EmnifyBaseOperator):
+class EmnifyMigrateSimsOperator(SelectsSims, EmnifyBaseOperator):
     """Move SIMs to another Workspace, 500 a request. **By default it only says what would be moved.**
 
     emnify moves all SIMs of a request or none. Activated SIMs are suspended on the way. SIMs that are in the
@@ -76,7 +77,8 @@ class EmnifyMigrateSimsOperator(EmnifyBaseOperator):
         EmnifyMigrateSimsOperator(task_id="move", sim_ids=[1001, 1002], target_workspace_id=7, dry_run=False)
 
     :param target_workspace_id: The Workspace that they move to (templated).
-    :param sim_ids: One id or many (templated); or else:
+    :param sim_ids: One id or many (templated); or else ``select``, with ``max_selected`` and
+        ``fail_if_empty``, see :class:`~airflow_provider_emnify.hooks.selection.SelectsSims`; or else:
     :param iccids: their ICCIDs (templated); or else:
     :param iccid_range: first and last ICCID of a range of at most 500 SIMs (templated). emnify refuses a
         range of which some are moved already.
@@ -96,6 +98,7 @@ class EmnifyMigrateSimsOperator(EmnifyBaseOperator):
         "emnify_conn_id",
         "target_workspace_id",
         "sim_ids",
+        "select",
         "iccids",
         "iccid_range",
         "allowed_sim_statuses",
@@ -131,8 +134,8 @@ class EmnifyMigrateSimsOperator(EmnifyBaseOperator):
         self.allowed_sim_statuses = allowed_sim_statuses
         self.auto_detach_devices = auto_detach_devices
         self.is_dry_run = dry_run
-        if sum(value is not None for value in (sim_ids, iccids, iccid_range)) != 1:
-            raise ValueError(f"{', '.join(_WAYS)}: give one of them")
+        if sum(value is not None for value in (sim_ids, self.select, iccids, iccid_range)) != 1:
+            raise ValueError(f"select, {', '.join(_WAYS)}: give one of them")
 
     def execute(self, context: Context) -> Row:
         """Move them, 500 at a time, or say what would be moved."""

@@ -16,6 +16,7 @@ from airflow_provider_emnify.api.resources.bulk import read_ref, read_status, st
 from airflow_provider_emnify.api.transport.answers import number, parts
 from airflow_provider_emnify.api.values import parse_ids
 from airflow_provider_emnify.arguments import Argument, confirmed, one_of, parse_text, shorten, status_in
+from airflow_provider_emnify.hooks.selection import NOT_GIVEN, Selectable, SelectsSims
 from airflow_provider_emnify.links import EmnifySimsLink
 from airflow_provider_emnify.operators.base import EmnifyBaseOperator
 from airflow_provider_emnify.operators.idempotency.attempt import Attempt
@@ -42,7 +43,7 @@ _MAYBE_REGISTERED = (
 _REGISTERED = 400  # how emnify answers that a batch is registered already
 
 
-class EmnifySetSimStatusOperator(EmnifyBaseOperator):
+class EmnifySetSimStatusOperator(SelectsSims, EmnifyBaseOperator):
     """Activate or suspend SIMs, or put them into factory test.
 
     Everything is read first. What is there already is skipped, so that the task can run again; a SIM that
@@ -58,7 +59,8 @@ class EmnifySetSimStatusOperator(EmnifyBaseOperator):
 
         EmnifySetSimStatusOperator(task_id="suspend", sim_ids=[1001, 1002], status="suspended")
 
-    :param sim_ids: One id or many (templated).
+    :param sim_ids: One id or many (templated); or else ``select``, with ``max_selected`` and
+        ``fail_if_empty``, see :class:`~airflow_provider_emnify.hooks.selection.SelectsSims`.
     :param status: ``"activated"``, ``"suspended"`` or ``"factory_test"`` (templated).
     :param emnify_conn_id: The connection to emnify.
     :returns: The ids.
@@ -68,14 +70,16 @@ class EmnifySetSimStatusOperator(EmnifyBaseOperator):
     Vendor page: https://docs.emnify.com/developers/api/sim/sim-by-id-patch
     """
 
-    template_fields: Sequence[str] = ("emnify_conn_id", "sim_ids", "status")
+    template_fields: Sequence[str] = ("emnify_conn_id", "sim_ids", "select", "status")
     operator_extra_links = (EmnifySimsLink(),)
     idempotent: ClassVar[bool] = True
 
-    sim_ids = Argument(parse_ids)
+    sim_ids = Selectable(parse_ids)
     status = Argument(parse_sim_status)
 
-    def __init__(self, *, sim_ids: Ids, status: SimStatus | int | str | XComArg, **kwargs: Any) -> None:
+    def __init__(
+        self, *, sim_ids: Ids | None = NOT_GIVEN, status: SimStatus | int | str | XComArg, **kwargs: Any
+    ) -> None:
         super().__init__(**kwargs)
         self.sim_ids = sim_ids
         self.status = status
@@ -184,7 +188,7 @@ class EmnifyRegisterSimBatchOperator(EmnifyBaseOperator):
             raise
 
 
-class EmnifyDeleteSimsOperator(EmnifyBaseOperator):
+class EmnifyDeleteSimsOperator(SelectsSims, EmnifyBaseOperator):
     """Delete SIMs, 2,000 a request. **A deleted SIM cannot be recovered.**
 
     Those that do not exist (any more) are done. A SIM that an endpoint has fails the task before anything is
@@ -196,7 +200,8 @@ class EmnifyDeleteSimsOperator(EmnifyBaseOperator):
 
         EmnifyDeleteSimsOperator(task_id="scrap", sim_ids=[1001, 1002], confirm=True)
 
-    :param sim_ids: One id or many (templated).
+    :param sim_ids: One id or many (templated); or else ``select``, with ``max_selected`` and
+        ``fail_if_empty``, see :class:`~airflow_provider_emnify.hooks.selection.SelectsSims`.
     :param confirm: Must be True: a deleted SIM cannot be brought back.
     :param emnify_conn_id: The connection to emnify.
     :returns: The ids; none of them exists now.
@@ -206,14 +211,14 @@ class EmnifyDeleteSimsOperator(EmnifyBaseOperator):
     Vendor page: https://docs.emnify.com/developers/api/sim/bulk-sim-delete
     """
 
-    template_fields: Sequence[str] = ("emnify_conn_id", "sim_ids")
+    template_fields: Sequence[str] = ("emnify_conn_id", "sim_ids", "select")
     operator_extra_links = (EmnifySimsLink(),)
     idempotent: ClassVar[bool] = True
 
-    sim_ids = Argument(parse_ids)
+    sim_ids = Selectable(parse_ids)
     confirm = Argument(confirmed("deleting SIMs"))
 
-    def __init__(self, *, sim_ids: Ids, confirm: bool = False, **kwargs: Any) -> None:
+    def __init__(self, *, sim_ids: Ids | None = NOT_GIVEN, confirm: bool = False, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.sim_ids = sim_ids
         self.confirm = confirm

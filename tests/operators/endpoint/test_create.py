@@ -161,8 +161,8 @@ class TestCreate:
         ("arguments", "message"),
         [
             ({"endpoints": [{"nmae": "a"}]}, "nmae"),
-            ({"endpoints": [{"tags": "a"}]}, "needs a name or a sim_id"),
-            ({"endpoints": [{"name": ""}]}, "needs a name or a sim_id"),
+            ({"endpoints": [{"tags": "a"}]}, "needs a name, sim_id or iccid"),
+            ({"endpoints": [{"name": ""}]}, "needs a name, sim_id or iccid"),
             ({"endpoints": [{"sim_id": 1}, {"sim_id": "1"}]}, "SIM 1 is in more than one row"),
             ({"endpoints": [{"sim_id": "x"}]}, "sim_id"),
             ({"endpoints": [{"name": "a", "imei_lock": "maybe"}]}, "imei_lock: 'maybe'"),

@@ -162,5 +162,5 @@ class TestRelease:
 
     @pytest.mark.parametrize("given", [{}, {"endpoint_ids": [1], "sim_ids": [2]}])
     def test_either_endpoints_or_sims_are_given(self, given: Any) -> None:
-        with pytest.raises(ValueError, match="endpoint_ids, sim_ids: give one of them"):
+        with pytest.raises(ValueError, match="endpoint_ids, select, sim_ids: give one of them"):
             release(**given)

@@ -238,7 +238,7 @@ def test_nothing_is_done_for_nothing(fleet: Sandbox, nothing: Any) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"sim_ids": None}, "sim_ids, eids: give one of them"),
+        ({"sim_ids": None}, "sim_ids, select, eids: give one of"),
         ({"sim_ids": "x"}, "sim_ids: 'x'"),
         ({"eids": "8904"}, "eids: 8904 is not a valid eID"),
         ({"product_id": "x"}, "product_id: 'x'"),

@@ -154,11 +154,11 @@ class TestBadRows:
     @pytest.mark.parametrize(
         ("row", "says"),
         [
-            ({"iccid": "123"}, "iccid: 123 has 3 digits; an ICCID has 19 or 20"),
-            ({"iccid": 8.988303e18}, "floating-point"),
+            ({"iccid": "123"}, "iccid: '123' is not a valid ICCID; give 19 or 20 digits, as a text"),
+            ({"iccid": 8.988303e18}, "8.988303e+18 is not a valid ICCID"),
             ({"iccid": f"{iccid(1)}0", "x": 1}, "check digit"),
             ({"iccid": ""}, "iccid: it has none"),
-            ({"iccid": "none"}, "iccid: 'none' is not a valid number"),
+            ({"iccid": "none"}, "iccid: 'none' is not a valid ICCID"),
             ({"imei": "3512345678901"}, "imei: 3512345678901 has 13 digits; an IMEI has 14 to 16"),
             (
                 {"status": "deleted"},
@@ -277,7 +277,9 @@ class TestPrune:
         assert plan.counts == {**dict.fromkeys(plan.counts, 0), "refuse": 3}
 
     def test_nothing_can_be_pruned_when_a_row_could_mean_any_device(self) -> None:
-        with pytest.raises(ValueError, match=r"row 2, None: iccid: 12 has 2 digits.*nothing can be pruned"):
+        with pytest.raises(
+            ValueError, match=r"row 2, None: iccid: '12' is not a valid ICCID.*nothing can be pruned"
+        ):
             plan_of([{"iccid": iccid(1)}, {"iccid": "12"}], self.FLEET, prune="suspend")
 
 

@@ -1,0 +1,264 @@
+"""Devices and SIMs by what a user holds: a filter of emnify's list instead of ids, resolved at run time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from airflow_provider_emnify.airflow_names import BaseOperator
+from airflow_provider_emnify.api.enums import EndpointStatus, SimStatus
+from airflow_provider_emnify.api.resources.bulk import read_ref, status_of
+from airflow_provider_emnify.api.resources.few import FEW, find_in_list
+from airflow_provider_emnify.api.transport.answers import part, parts
+from airflow_provider_emnify.api.values import parse_iccid, parse_id
+from airflow_provider_emnify.arguments import (
+    Argument,
+    optional,
+    parse_bool,
+    parse_mapping,
+    parse_text,
+    shorten,
+    status_in,
+)
+from airflow_provider_emnify.hooks.task import EmnifyTask
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from airflow_provider_emnify.api import EmnifyClient
+    from airflow_provider_emnify.api.types import Row
+
+    Parse = Callable[[Any, str], Any]
+    Read = Callable[[Row], Any]
+    Selection = dict[str, list[Any]]
+
+MOST_SELECTED = 10_000
+"""Devices or SIMs that one selection may have by default."""
+
+
+def _tags_of(row: Row) -> list[str]:
+    assigned = [str(tag.get("name")) for tag in parts(row, "tag_assignments")]
+    return [*assigned, *(tag.strip() for tag in str(row.get("tags") or "").split(","))]
+
+
+def _in_sim(name: str) -> Read:
+    return lambda row: part(row, "sim").get(name)
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What can be selected.
+
+    :param name: Its name, for messages.
+    :param resource: The client's resource that lists it.
+    :param fields: By what it can be selected: how a value is parsed, and what of a row is held against it.
+    :param gone: The status of what is listed and there no more.
+    """
+
+    name: str
+    resource: str
+    fields: Mapping[str, tuple[Parse, Read]]
+    gone: int
+
+
+ENDPOINTS = Kind(
+    "endpoints",
+    "endpoints",
+    {
+        "id": (parse_id, lambda row: int(row["id"])),
+        "name": (parse_text, lambda row: row.get("name")),
+        "status": (status_in(*EndpointStatus), status_of),
+        "sim_status": (status_in(*SimStatus), lambda row: status_of(part(row, "sim"))),
+        "service_profile_id": (parse_id, lambda row: read_ref(row, "service_profile")),
+        "tariff_profile_id": (parse_id, lambda row: read_ref(row, "tariff_profile")),
+        "tags": (parse_text, _tags_of),
+        "ip_address": (parse_text, lambda row: row.get("ip_address")),
+        "imei": (parse_text, lambda row: row.get("imei")),
+        "iccid": (parse_iccid, _in_sim("iccid")),
+        "eid": (parse_text, _in_sim("eid")),
+    },
+    EndpointStatus.DELETED,
+)
+SIMS = Kind(
+    "SIMs",
+    "sims",
+    {
+        "id": (parse_id, lambda row: int(row["id"])),
+        "status": (status_in(*SimStatus), status_of),
+        "iccid": (parse_iccid, lambda row: row.get("iccid")),
+        "imsi": (parse_text, lambda row: row.get("imsi")),
+        "msisdn": (parse_text, lambda row: row.get("msisdn")),
+        "eid": (parse_text, lambda row: row.get("eid")),
+        "endpoint_id": (parse_id, lambda row: read_ref(row, "endpoint")),
+        "assigned": (parse_bool, lambda row: read_ref(row, "endpoint") is not None),
+    },
+    SimStatus.DELETED,
+)
+
+
+def selection_of(kind: Kind) -> Callable[[Any, str], Selection]:
+    """Return a parser of selections: a dict of fields, each with a value or several that will do."""
+
+    def parse_selection(value: Any, field: str) -> Selection:
+        given = parse_mapping(value, field)
+        unknown = sorted(given.keys() - kind.fields.keys())
+        if unknown or not given:
+            raise ValueError(
+                f"{field}: {', '.join(map(repr, unknown)) or 'nothing'} is not valid for {kind.name}; "
+                f"allowed: {', '.join(kind.fields)}"
+            )
+        return {
+            name: [kind.fields[name][0](item, f"{field}: {name}") for item in _several(wanted)]
+            for name, wanted in given.items()
+        }
+
+    return parse_selection
+
+
+def _several(value: Any) -> list[Any]:
+    """Return the values in a field of a selection; of rows with one column, as SQL gives them, that."""
+    if isinstance(value, (str, Mapping)) or not isinstance(value, Iterable):
+        return [value]
+    return [item[0] if isinstance(item, (list, tuple)) and len(item) == 1 else item for item in value]
+
+
+def _number(value: Any, field: str) -> int:
+    if isinstance(value, bool) or not str(value).strip().isdecimal() or not int(value):
+        raise ValueError(f"{field}: {value!r} is not a valid number; give one above 0")
+    return int(value)
+
+
+def select_ids(client: EmnifyClient, kind: Kind, selection: Selection, most: int) -> list[int]:
+    """Return the ids of what is selected, in ascending order.
+
+    One value of a field is sent as emnify's own filter, and so are a few; more are found in the list of all.
+    Whatever emnify lists is held against the selection once more.
+
+    :param most: How many they may be.
+    :raises ValueError: when they are more.
+    """
+    if not all(selection.values()):
+        return []  # of no values none will do
+    list_all = getattr(client, kind.resource).list
+    sent = {name: values[0] for name, values in selection.items() if _can_be_sent(name, values, 1)}
+    few = [name for name in selection if name not in sent and _can_be_sent(name, selection[name], FEW)]
+    filters = [{**sent, few[0]: value} for value in selection[few[0]]] if few else [sent]
+    ids: set[int] = set()
+    for one in filters:
+        with list_all(**one) as rows:
+            for row in rows:
+                if _is_meant(row, kind, selection):
+                    ids.add(int(row["id"]))
+                if len(ids) > most:
+                    raise ValueError(
+                        f"max_selected: more than {most:,} {kind.name} are selected; nothing was done. "
+                        "Select fewer, or set max_selected"
+                    )
+    return sorted(ids)
+
+
+def _can_be_sent(name: str, values: Sequence[Any], most: int) -> bool:
+    """Tell whether values can stand in emnify's own filters."""
+    if name == "assigned" and values[0]:
+        return False  # emnify knows only its opposite
+    return len(values) <= most and not any("," in str(value) for value in values)
+
+
+def _is_meant(row: Row, kind: Kind, selection: Selection) -> bool:
+    if status_of(row) == kind.gone and "status" not in selection:
+        return False
+    for name, wanted in selection.items():
+        there = kind.fields[name][1](row)
+        if not any(value in wanted for value in (there if isinstance(there, list) else [there])):
+            return False
+    return True
+
+
+def sims_by_iccid(client: EmnifyClient, iccids: Sequence[str]) -> dict[str, Row]:
+    """Return the SIMs of those ICCIDs that there are, in the fewest requests.
+
+    :param iccids: Without their check digits.
+    """
+    listed = find_in_list(iccids, list_all=client.sims.list, ids_of=lambda row: (str(row.get("iccid")),))
+    if listed is not None:
+        return dict(listed)
+    return {iccid: row for iccid in iccids for row in client.sims.list(iccid=iccid)}
+
+
+class _NotGiven:
+    """What stands for ids that a task was not given: None is given, and means nothing."""
+
+
+NOT_GIVEN: Any = _NotGiven()
+
+
+class Selectable(Argument[list[int]]):
+    """An argument of ids beside which a task has ``select``: one of the two is given."""
+
+    def __set__(self, instance: Any, value: Any) -> None:
+        if self.name not in instance.__dict__ and (value is NOT_GIVEN) == (instance.select is None):
+            raise ValueError(f"{self.name}, select: give one of them")
+        super().__set__(instance, None if value is NOT_GIVEN else value)
+
+
+class SelectsEndpoints(EmnifyTask, BaseOperator):
+    """Base of tasks that act on endpoints, which can be selected by a filter instead of by ids.
+
+    :param select: A filter of emnify's list of endpoints (templated), instead of ids: a dict of ``id``,
+        ``name``, ``status``, ``sim_status``, ``service_profile_id``, ``tariff_profile_id``, ``tags``,
+        ``ip_address``, ``imei``, ``iccid`` (with or without check digit) and ``eid``, each with a value or a
+        list of those that will do: ``{"tags": "pump", "status": "enabled"}``. It is resolved when the task
+        runs.
+    :param max_selected: The most that may be selected (default 10,000); more are an error.
+    :param fail_if_empty: Fail when nothing is selected (default False: there is nothing to do then).
+    """
+
+    selects: ClassVar[str] = "endpoint_ids"
+    selected_kind: ClassVar[Kind] = ENDPOINTS
+
+    select = Argument(optional(selection_of(ENDPOINTS)))
+    max_selected = Argument(_number)
+    fail_if_empty = Argument(parse_bool)
+
+    def __init__(
+        self,
+        *,
+        select: Mapping[str, Any] | str | None = None,
+        max_selected: int = MOST_SELECTED,
+        fail_if_empty: bool = False,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.select = select
+        self.max_selected = max_selected
+        self.fail_if_empty = fail_if_empty
+
+    def resolve(self) -> None:
+        """Put the ids of what is selected in their place. Called once the arguments are parsed."""
+        if self.select is None:
+            return
+        kind, selection = self.selected_kind, self.select
+        ids = select_ids(self.client, kind, selection, self.max_selected)
+        shown = ", ".join(f"{name} {shorten(values, FEW)}" for name, values in selection.items())
+        self.log.info("Selected %d %s by %s: %s", len(ids), kind.name, shown, shorten(ids))
+        if not ids and self.fail_if_empty:
+            raise ValueError(f"select: there are no {kind.name} with {shown}")
+        self.__dict__[self.selects] = ids
+
+
+class SelectsSims(SelectsEndpoints):
+    """Base of tasks that act on SIMs, which can be selected by a filter instead of by ids.
+
+    :param select: A filter of emnify's list of SIMs (templated), instead of ids: a dict of ``id``,
+        ``status``, ``iccid`` (with or without check digit), ``imsi``, ``msisdn``, ``eid``, ``endpoint_id``
+        and ``assigned`` (whether an endpoint has it), each with a value or a list of those that will do:
+        ``{"status": "activated", "assigned": False}``. It is resolved when the task runs.
+    :param max_selected: The most that may be selected (default 10,000); more are an error.
+    :param fail_if_empty: Fail when nothing is selected (default False: there is nothing to do then).
+    """
+
+    selects = "sim_ids"
+    selected_kind = SIMS
+
+    select = Argument(optional(selection_of(SIMS)))
