@@ -149,8 +149,8 @@ class Callbacks:
         try:
             secrets = self._secrets.get(conn_id, extra)
         except Exception as error:
-            log.exception("Connection '%s' cannot be read", conn_id)
-            raise RefusedError(503, "the connection cannot be read") from error
+            reason = f"the connection cannot be read ({type(error).__name__})"
+            raise RefusedError(503, reason) from error
         if not secrets and not self._settings.unsigned:
             raise RefusedError(
                 403, f"the connection has no '{extra}' in its extra, so nobody can tell who this is from"

@@ -165,7 +165,9 @@ def test_a_connection_that_is_not_named_is_not_served(door: Door) -> None:
 
 def test_a_connection_that_is_not_there_is_a_503(door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("AIRFLOW_CONN_EMNIFY_DEFAULT")
-    assert door.sms(sms()).status == 503
+    answer = door.sms(sms())
+    assert answer.status == 503
+    assert answer.body["detail"] == "the connection cannot be read (AirflowNotFoundException)"
 
 
 def test_a_body_that_is_too_large_is_a_413_told_or_not(door: Door) -> None:
