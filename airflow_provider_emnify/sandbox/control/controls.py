@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from airflow_provider_emnify.api.enums import EventSeverity, EventType
@@ -10,7 +11,7 @@ from airflow_provider_emnify.sandbox.world import devices, esims, provisioning, 
 from airflow_provider_emnify.sandbox.world.state import ORGANISATION_ID
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from airflow_provider_emnify.sandbox.http.engine import Engine
     from airflow_provider_emnify.sandbox.world.outcomes import Outcomes
@@ -36,13 +37,18 @@ class Controls:
         """What will not succeed; ``outcomes.add("sms", endpoint_id)`` lets an SMS fail."""
         return self._engine.state.outcomes
 
+    @contextmanager
+    def _at_rest(self) -> Iterator[tuple[State, float]]:
+        """Give the tables, once all has happened that is due, and the time; nobody else acts on them."""
+        with self._engine.lock:
+            yield self.state, self._engine.clock.time()
+
     def add_endpoints(self, number: int = 1, *, activate: bool = False) -> list[int]:
         """Add enabled endpoints, each with a free SIM where there is one, and return their ids.
 
         :param activate: Activate the SIMs, so that the devices come online.
         """
-        with self._engine.lock:
-            state, now = self.state, self._engine.clock.time()
+        with self._at_rest() as (state, now):
             free = (sim for sim in list(state.sims.values()) if sim.status == 0 and sim.endpoint_id is None)
             shared = {"service_profile": {"id": 1}, "tariff_profile": {"id": 1}, "status": {"id": 0}}
             ids = []
@@ -55,35 +61,29 @@ class Controls:
 
     def delete_endpoints(self, ids: Iterable[int]) -> None:
         """Delete endpoints; their SIMs are released and suspended."""
-        with self._engine.lock:
+        with self._at_rest() as (state, now):
             for endpoint_id in ids:
-                devices.delete_endpoint(
-                    self.state, self.state.endpoints[endpoint_id], self._engine.clock.time()
-                )
+                devices.delete_endpoint(state, state.endpoints[endpoint_id], now)
 
     def block(self, endpoint_id: int, *, blocked: bool = True) -> None:
         """Block an endpoint as a traffic limit does, or lift the block."""
-        with self._engine.lock:
-            state, now = self.state, self._engine.clock.time()
+        with self._at_rest() as (state, now):
             devices.block(state, state.endpoints[endpoint_id], now, blocked=blocked)
 
     def power(self, endpoint_id: int, *, on: bool = True) -> None:
         """Switch a device on or off; one that is off does not connect."""
-        with self._engine.lock:
-            endpoint = self.state.endpoints[endpoint_id]
+        with self._at_rest() as (state, now):
+            endpoint = state.endpoints[endpoint_id]
             endpoint.powered = on
-            devices.review(self.state, endpoint, self._engine.clock.time())
+            devices.review(state, endpoint, now)
 
     def send_sms(self, endpoint_id: int, text: str, dest_address: str = callbacks.SHORT_CODE) -> list[int]:
         """Let a device send an SMS, a long one in parts, and return their ids.
 
         :param dest_address: The number that it sends to.
         """
-        with self._engine.lock:
-            state = self.state
-            return callbacks.device_sends(
-                state, state.endpoints[endpoint_id], text, self._engine.clock.time(), dest_address
-            )
+        with self._at_rest() as (state, now):
+            return callbacks.device_sends(state, state.endpoints[endpoint_id], text, now, dest_address)
 
     def raise_event(
         self,
@@ -97,8 +97,7 @@ class Controls:
         :param kind: Number of the event type.
         :param severity: 0 Info, 1 Warn or 2 Critical.
         """
-        with self._engine.lock:
-            state, now = self.state, self._engine.clock.time()
+        with self._at_rest() as (state, now):
             endpoint = None if endpoint_id is None else state.endpoints[endpoint_id]
             severity, kind = EventSeverity(severity), EventType(kind)
             return state.emit(kind, description, now, endpoint=endpoint, severity=severity).id
@@ -110,8 +109,7 @@ class Controls:
         """
         if not volume >= 0:
             raise ValueError(f"volume must not be negative, but is {volume!r}")
-        with self._engine.lock:
-            state, now = self.state, self._engine.clock.time()
+        with self._at_rest() as (state, now):
             endpoint = state.endpoints[endpoint_id]
             left = quotas.consume(state, endpoint, kind, volume, now)
             if kind == "data":
@@ -126,17 +124,17 @@ class Controls:
         :param registrable: It can be registered.
         :param registered: It is registered already.
         """
-        with self._engine.lock:
+        with self._at_rest() as (state, _):
             organisation_id = ORGANISATION_ID if registered else None
-            self.state.add_batch(bic, quantity, registrable=registrable, organisation_id=organisation_id)
+            state.add_batch(bic, quantity, registrable=registrable, organisation_id=organisation_id)
 
     def add_euicc(self, *, iot: bool = True) -> int:
         """Add an eUICC with an eSIM of emnify's and another profile, and return its id.
 
         :param iot: False: operations on it answer 404.
         """
-        with self._engine.lock:
-            return esims.add_euicc(self.state, iot=iot).id
+        with self._at_rest() as (state, _):
+            return esims.add_euicc(state, iot=iot).id
 
     def activate_user(self, user: int | str) -> None:
         """Activate a user's account, as the link in the email does.
@@ -145,5 +143,5 @@ class Controls:
         """
         from airflow_provider_emnify.sandbox.routes.users import activate
 
-        with self._engine.lock:
-            activate(self.state, self.state.user(str(user)), self._engine.clock.time())
+        with self._at_rest() as (state, now):
+            activate(state, state.user(str(user)), now)
