@@ -22,6 +22,7 @@ PAGE = ROOT / "docs" / "public_api.txt"
 PACKAGE = "airflow_provider_emnify"
 ROOMS = ("operators", "sensors", "triggers", "transfers")
 MODULES = ("hooks.emnify", "api", "retry", "assets", "links")
+OURS = re.compile(r"Emnify|emnify_")  # names that users import of the rooms; others help inside
 HEAD = "# What semantic versioning is about here; `make docs` writes it from the code.\n"
 
 
@@ -60,7 +61,8 @@ def public_names(module: str) -> Iterator[tuple[str, Any]]:
     for name in getattr(loaded, "__all__", sorted(vars(loaded))):
         value = getattr(loaded, name)
         own = getattr(value, "__module__", "").startswith(module) or hasattr(loaded, "__all__")
-        if not name.startswith("_") and own and (inspect.isclass(value) or inspect.isfunction(value)):
+        public = module.endswith(".api") or OURS.match(name)
+        if public and own and (inspect.isclass(value) or inspect.isfunction(value)):
             yield name, value
 
 
