@@ -16,7 +16,16 @@ from airflow_provider_emnify.api import EmnifyAuthenticationError, EmnifyError, 
 from airflow_provider_emnify.api.secrets.redaction import Redactor
 from airflow_provider_emnify.api.transport.auth_token import AuthToken
 from airflow_provider_emnify.api.transport.token_cache import TokenCache
-from tests.api.support import AUTHENTICATE, THING, URL, Sleeps, make_client, make_token, user_credentials
+from tests.api.support import (
+    AUTHENTICATE,
+    THING,
+    URL,
+    Clock,
+    Sleeps,
+    make_client,
+    make_token,
+    user_credentials,
+)
 from tests.api.transport.test_token_cache import CREDENTIALS, sharing
 
 if TYPE_CHECKING:
@@ -84,6 +93,26 @@ def test_a_users_password_is_sent_twice_at_most_while_answers_are_lost(
     with pytest.raises(EmnifyAuthenticationError, match="rejected"):
         make_client(user_credentials()).authenticate()
     assert logins(requests_mock) == 4
+
+
+@pytest.mark.parametrize("accepted", [False, True], ids=["never accepted", "accepted before"])
+def test_a_password_gets_new_tries_after_a_lock_s_time_only_if_it_was_right(
+    requests_mock: rm.Mocker, accepted: bool
+) -> None:
+    clock, lost = Clock(), FOREIGN[next(iter(FOREIGN))]
+    requests_mock.get(URL + THING, json={"id": 7})
+    client = make_client(user_credentials(), clock=clock)
+    if accepted:
+        requests_mock.post(AUTHENTICATE, json={"auth_token": make_token()})
+        client.request("GET", THING)
+        clock.now += 14_400
+    before = logins(requests_mock)
+    requests_mock.post(AUTHENTICATE, **lost)
+    for seconds in (0, 299, 2):
+        clock.now += seconds
+        with pytest.raises(EmnifyError, match="not sent a third time"):
+            client.request("GET", THING)
+    assert logins(requests_mock) - before == (4 if accepted else 2)
 
 
 def test_a_user_whose_answer_is_lost_once_goes_on(requests_mock: rm.Mocker) -> None:

@@ -115,6 +115,14 @@ def test_a_rejection_is_shared_for_as_long_as_an_account_is_locked(api: rm.Mocke
         assert authentications(api) == 2
 
 
+def test_a_token_that_comes_from_the_future_is_not_used(api: rm.Mocker, tmp_path: Path) -> None:
+    with time_machine.travel(1_700_003_600, tick=False):
+        sharing(tmp_path).request("GET", THING)
+    with time_machine.travel(1_700_000_000, tick=False):  # the clock was set back: how old it is is unknown
+        sharing(tmp_path).request("GET", THING)
+    assert authentications(api) == 2
+
+
 def test_other_credentials_and_other_hosts_share_nothing(api: rm.Mocker, tmp_path: Path) -> None:
     other_host = "https://other.example"
     api.post(f"{other_host}/api/v1/authenticate", json={"auth_token": make_token()})

@@ -72,6 +72,19 @@ def test_a_list_is_whole_without_headers(
     assert seen == list(range(1, rows + 1))
 
 
+@pytest.mark.parametrize("more", [-1, 1, 20])
+@pytest.mark.parametrize("lost", [(), ("X-Total-Pages",), ("X-Count-Per-Page",), ("X-Current-Page",)])
+@pytest.mark.parametrize("newest_first", [True, False])
+def test_a_list_of_another_length_than_is_counted_is_refused(
+    more: int, lost: tuple[str, ...], newest_first: bool
+) -> None:
+    def spoil(_: int, __: int, rows: Any, said: dict[str, str]) -> tuple[Any, dict[str, str]]:
+        return rows, without(frozenset(lost), {**said, "X-Total-Count": str(250 + more)})
+
+    with pytest.raises(EmnifyServerError):
+        list(Listing(Server(list(range(1, 251)), 100, spoil), newest_first=newest_first))
+
+
 @settings(max_examples=400, deadline=None)
 @given(
     rows=st.integers(1, 40),
