@@ -1,12 +1,14 @@
 # Each target sets up all it needs in .venv first: Python 3.11 or later, with venv, is enough.
 .POSIX:
 .DEFAULT_GOAL := help
-.PHONY: help setup demo lint test test-system test-matrix airflow live test-all bench docs release-check clean
+.PHONY: help setup demo lint test test-system test-ui screenshots test-matrix airflow live test-all bench docs release-check clean
 
 help:
 	@echo "make demo      run the example DAG on a real Airflow against a sandbox of emnify (a minute)"
 	@echo "make test      style, types and tests on Airflow 3.3"
 	@echo "make test-system  the tests that start Airflow's own processes: some minutes"
+	@echo "make test-ui   Airflow's pages and the sandbox's in Chromium: some minutes"
+	@echo "make screenshots  the same, and the pictures of README and docs are taken anew"
 	@echo "make test-matrix  the provider on eight releases of Airflow, each with the packages of its day: 20 minutes"
 	@echo "make airflow   Airflow's web UI with the example DAGs and the sandbox; Ctrl-C ends it"
 	@echo "make live      the read-only example DAG on your own fleet (EMNIFY_APPLICATION_TOKEN)"
@@ -32,6 +34,14 @@ test: lint
 
 test-system: setup
 	.venv/bin/pytest -m system tests/system
+
+test-ui: setup
+	@sh dev/chromium.sh
+	.venv/bin/pytest -m ui tests/ui
+
+screenshots: setup
+	@sh dev/chromium.sh
+	.venv/bin/pytest -m ui tests/ui --screenshots
 
 test-matrix: setup
 	.venv/bin/nox --tags matrix

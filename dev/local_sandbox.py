@@ -50,6 +50,26 @@ class LocalSandbox:
         connection: str = self._about["connection"]
         return connection
 
+    @property
+    def application_token(self) -> str:
+        """The token that it takes."""
+        token: str = json.loads(self.connection)["password"]
+        return token
+
+    def control(self, path: str, body: object) -> Any:
+        """Order something of it, such as ``control("clock", {"advance": 60})``."""
+        request = urllib.request.Request(  # noqa: S310 - always our own http://127.0.0.1
+            f"{self.url}/_sandbox/{path}", json.dumps(body).encode(), {"Content-Type": "application/json"}
+        )
+        with _direct.open(request, timeout=10) as response:
+            return json.load(response)
+
+    def overview(self) -> dict[str, Any]:
+        """Tell what its page shows: the fleet by status, its limits, the last requests."""
+        with _direct.open(f"{self.url}/_sandbox/overview", timeout=10) as response:
+            overview: dict[str, Any] = json.load(response)
+            return overview
+
     def counts(self) -> dict[str, Any]:
         """Tell how many ``requests`` and ``authentications`` it has answered, and ``counts`` by operation."""
         with _direct.open(f"{self.url}/_sandbox/counts", timeout=10) as response:
