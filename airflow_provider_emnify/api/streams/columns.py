@@ -86,8 +86,8 @@ def to_decimal(value: Any) -> Decimal:
 
     :raises ValueError: for anything else, and for what is not finite.
     """
-    if isinstance(value, (bool, dict, list)):
-        raise ValueError(f"{shorten(value)} is not a number")  # noqa: TRY004 - one error for all that does not fit
+    if type(value) is not float and isinstance(value, (bool, dict, list)):
+        raise ValueError(f"{shorten(value)} is not a number")
     text = str(value).strip()
     try:
         number = Decimal(text)

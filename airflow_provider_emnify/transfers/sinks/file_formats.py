@@ -51,7 +51,8 @@ def formed(forms: Sequence[Form | None], batch: Batch, null: Any = None) -> list
         values
         if form is None
         else [null] * len(values)
-        if values.count(None) == len(values)
+        if values[0] is None
+        and values.count(None) == len(values)  # to compare a Decimal with None takes long
         else [null if value is None else form(value) for value in values]
         for form, values in zip(forms, batch, strict=True)
     ]
