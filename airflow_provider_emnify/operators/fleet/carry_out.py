@@ -19,6 +19,7 @@ from airflow_provider_emnify.api.transport.answers import number, part
 from airflow_provider_emnify.arguments import shorten
 from airflow_provider_emnify.operators.fleet.device import Device, State
 from airflow_provider_emnify.operators.fleet.drift import DriftError, find_rows, left_to_do, mark, marks
+from airflow_provider_emnify.operators.fleet.plan import shown
 from airflow_provider_emnify.operators.idempotency.batch import for_each
 from airflow_provider_emnify.operators.idempotency.create_once import Attempt, create_once
 
@@ -75,7 +76,7 @@ class Item:
 
     def __str__(self) -> str:
         where = "" if self.endpoint_id is None else f" (endpoint {self.endpoint_id})"
-        return f"{self.entry.key}{where}: {self.reason or self.result}"
+        return f"{shown(self.entry.key)}{where}: {self.reason or self.result}"
 
 
 class Work:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from dataclasses import dataclass, field
 from itertools import islice
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
 
 KINDS = ("create", "change", "activate", "suspend", "tag", "delete", "refuse")
 """What a plan counts. A device that is created and activated is both."""
+
+
+_PLAIN = re.compile(r"[\w.:-]+")
 
 
 @dataclass(slots=True)
@@ -64,11 +68,11 @@ class Entry:
     def __str__(self) -> str:
         where = f" (endpoint {self.endpoint_id})" if self.endpoint_id is not None else ""
         if self.action == "refuse":
-            return f"row {self.row}, {self.key}{where}: {self.reason}"
+            return f"row {self.row}{'' if self.key is None else f', {shown(self.key)}'}{where}: {self.reason}"
         changes = ", ".join(
             f"{name} {shown(self.before.get(name))} -> {shown(value)}" for name, value in self.after.items()
         )
-        return f"{self.key}{where}: {changes or self.action}"
+        return f"{shown(self.key)}{where}: {changes or self.action}"
 
 
 @dataclass
@@ -321,7 +325,9 @@ def _free(sim: Row | None, iccid: str) -> Row:
 
 
 def shown(value: Any) -> str:
-    """Return a value as messages and logs show it."""
+    """Return a value as messages, logs and approvals show it: a name forges no lines in them."""
     if isinstance(value, tuple | list):
-        return f"[{', '.join(map(str, value))}]"
-    return "none" if value is None else repr(value) if isinstance(value, str) and " " in value else str(value)
+        return f"[{', '.join(map(shown, value))}]"
+    if isinstance(value, str) and not _PLAIN.fullmatch(value):
+        return repr(value)
+    return "none" if value is None else str(value)

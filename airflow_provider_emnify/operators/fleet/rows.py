@@ -210,5 +210,7 @@ def check_columns(names: Any, key: str) -> None:
     unknown = sorted({str(name) for name in names} - COLUMNS.keys())
     if unknown:
         raise ValueError(f"unknown column {', '.join(map(repr, unknown))}; allowed: {', '.join(COLUMNS)}")
+    if len({*names}) < len(names):
+        raise ValueError(f"a column is there twice: {', '.join(map(str, names))}")
     if key not in names:
         raise ValueError(f"there is no column {key!r}, by which devices are known; key= names another one")

@@ -67,12 +67,13 @@ def _csv(file: IO[bytes], key: str) -> Iterator[tuple[int, Given]]:
     text = RecordText(file)
     try:
         records = CsvRecords(text)
-        check_columns(records.header, key)
+        names = [name.lower() for name in records.header]
+        check_columns(names, key)
         for number, values in records:
             if isinstance(values, Broken):
                 yield number, values
             else:
-                yield number, dict(zip(records.header, values, strict=True))
+                yield number, dict(zip(names, values, strict=True))
         _refuse_damage(text)
     finally:
         text.detach()

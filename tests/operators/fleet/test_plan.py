@@ -150,6 +150,16 @@ class TestCreations:
         assert says in reason(plan_of([row], [], sims, key=key))
 
 
+def test_names_forge_no_lines_in_what_a_person_approves() -> None:
+    fleet = [endpoint(7, sim(1), name="a\n* 1 deleted")]
+    texts = [str(entry) for entry in plan_of([{"iccid": iccid(1), "name": "b\nc"}], fleet).entries]
+    texts += [
+        str(entry) for entry in plan_of([{"name": "a\n* 1 deleted", "imei": "1"}], fleet, key="name").entries
+    ]
+    assert len(texts) == 2
+    assert all("\n" not in text for text in texts)
+
+
 class TestBadRows:
     @pytest.mark.parametrize(
         ("row", "says"),
@@ -278,7 +288,7 @@ class TestPrune:
 
     def test_nothing_can_be_pruned_when_a_row_could_mean_any_device(self) -> None:
         with pytest.raises(
-            ValueError, match=r"row 2, None: iccid: '12' is not a valid ICCID.*nothing can be pruned"
+            ValueError, match=r"row 2: iccid: '12' is not a valid ICCID.*nothing can be pruned"
         ):
             plan_of([{"iccid": iccid(1)}, {"iccid": "12"}], self.FLEET, prune="suspend")
 

@@ -32,8 +32,9 @@ def lines(path: str) -> list[dict[str, Any]]:
 
 
 def as_csv(path: Path, rows: list[dict[str, Any]]) -> str:
+    header = ",".join(rows[0]).upper()  # any case will do
     body = "\n".join(",".join(map(str, row.values())) for row in rows)
-    path.write_text(f"{','.join(rows[0])}\n{body}\n")
+    path.write_text(f"{header}\n{body}\n")
     return str(path)
 
 
@@ -138,7 +139,7 @@ class TestSources:
             "delete": 0,
             "refuse": 1,
         }
-        with pytest.raises(AirflowFailException, match=r"row 5, None: 5 values for 3 columns"):
+        with pytest.raises(AirflowFailException, match=r"row 5: 5 values for 3 columns"):
             plan(path=str(path))
         with pytest.raises(AirflowFailException, match="nothing can be pruned"):
             plan(path=str(path), on_bad_rows="skip", prune="delete", max_prune=10)
