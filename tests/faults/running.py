@@ -51,11 +51,11 @@ class Run:
         """Whether it succeeded, and the sandbox shows it."""
         return self.error is None and (self.case.done is None or bool(self.case.done(self.sandbox)))
 
-    def complaint(self, call: str, field: str = "") -> str | None:
+    def complaint(self, call: str, *fields: str) -> str | None:
         """Return what is wrong with how it ended; None for nothing.
 
         :param call: The call whose answer was bad.
-        :param field: The field of it that was bad: an error that names this says enough.
+        :param fields: The field of it that was bad, and what that is in: an error that names one says enough.
         """
         if self.error is None:
             return None if self.is_done else f"says it is done, and it is not: {self.result!r}"
@@ -63,7 +63,9 @@ class Run:
             return f"not an error of emnify or Airflow: {self.error!r}"
         method, path = call.split()
         told = str(self.error)
-        names_it = f"{method} {path.partition('{')[0]}" in told or (field and field.lower() in told.lower())
+        names_it = f"{method} {path.partition('{')[0]}" in told or any(
+            one.lower() in told.lower() for one in fields
+        )
         if names_it or any(phrase in told for phrase in SAYS_WHY):
             return None
         return f"does not name the call: {self.error!r}"

@@ -102,7 +102,7 @@ def test_a_field_that_is_missing_or_of_another_type(case: Case) -> None:
         for at, path in enumerate(_paths(body)):
             for odd in _odd_for(path, at):
                 ended = run(case, twist=_twist(number, path, odd))
-                complaint = ended.complaint(call, next(key for key in path if isinstance(key, str)))
+                complaint = ended.complaint(call, *(key for key in path if isinstance(key, str)))
                 if complaint is not None and not _is_another(ended, path, odd):
                     shown = "missing" if odd is MISSING_FIELD else repr(odd)
                     wrong.append(f"{number}. {call}, {'.'.join(map(str, path))} {shown}: {complaint}")

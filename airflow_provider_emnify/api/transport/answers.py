@@ -74,7 +74,11 @@ class Shape:
         return _not(body, wanted)
 
     def _rows_complaint(self, rows: list[Any]) -> str | None:
-        if self.ids is int and all(type(row) is dict and type(row.get("id")) is int for row in rows):
+        if (
+            self.ids is int
+            and not self.holds
+            and all(type(row) is dict and type(row.get("id")) is int for row in rows)
+        ):
             return None  # thousands of them, a page
         return next((wrong for wrong in map(self._row_complaint, rows) if wrong is not None), None)
 
