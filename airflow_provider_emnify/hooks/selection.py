@@ -16,6 +16,7 @@ from airflow_provider_emnify.arguments import (
     Argument,
     optional,
     parse_bool,
+    parse_count,
     parse_mapping,
     parse_text,
     shorten,
@@ -123,12 +124,6 @@ def _several(value: Any) -> list[Any]:
     return [item[0] if isinstance(item, (list, tuple)) and len(item) == 1 else item for item in value]
 
 
-def _number(value: Any, field: str) -> int:
-    if isinstance(value, bool) or not str(value).strip().isdecimal() or not int(value):
-        raise ValueError(f"{field}: {value!r} is not a valid number; give one above 0")
-    return int(value)
-
-
 def select_ids(client: EmnifyClient, kind: Kind, selection: Selection, most: int) -> list[int]:
     """Return the ids of what is selected, in ascending order.
 
@@ -218,7 +213,7 @@ class SelectsEndpoints(EmnifyTask, BaseOperator):
     selected_kind: ClassVar[Kind] = ENDPOINTS
 
     select = Argument(optional(selection_of(ENDPOINTS)))
-    max_selected = Argument(_number)
+    max_selected = Argument(parse_count)
     fail_if_empty = Argument(parse_bool)
 
     def __init__(

@@ -9,6 +9,7 @@ from airflow_provider_emnify.api.resources.fields import parse_moment
 from airflow_provider_emnify.api.waits.event_filter import FIELDS
 from airflow_provider_emnify.api.waits.events import ANY, parse_endpoints
 from airflow_provider_emnify.arguments import Argument, optional
+from airflow_provider_emnify.hooks.selection import SelectsEndpoints
 from airflow_provider_emnify.links import EmnifyDevicesLink
 from airflow_provider_emnify.sensors.base import EmnifyWaitSensor
 
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 _FILTERS = ("event_type", "severity", "source", "tags")
 
 
-class EmnifyEventSensor(EmnifyWaitSensor):
+class EmnifyEventSensor(SelectsEndpoints, EmnifyWaitSensor):
     """Wait until events have happened since the start of the data interval, or since a given time.
 
     Each look covers the whole time since then: an event that arrives late, or shares its timestamp with
@@ -38,8 +39,10 @@ class EmnifyEventSensor(EmnifyWaitSensor):
 
         EmnifyEventSensor(task_id="blocked", event_type="Endpoint blocked", deferrable=True)
 
-    :param endpoint_ids: One id or many, each of which (see ``wait_for``) is to have an event (templated).
-        Without them, one event of any endpoint, or of none, will do.
+    :param endpoint_ids: One id or many, each of which (see ``wait_for``) is to have an event (templated); or
+        else ``select``, with ``max_selected`` and ``fail_if_empty``, see
+        :class:`~airflow_provider_emnify.hooks.selection.SelectsEndpoints`. Without them, one event of any
+        endpoint, or of none, will do.
     :param event_type: Numbers or names of event types (templated); several: one will do. Numbers are
         cheaper, for emnify filters by them itself. See ``client.events.types``.
     :param severity: ``"info"``, ``"warn"`` or ``"critical"``; or several (templated).
@@ -52,7 +55,7 @@ class EmnifyEventSensor(EmnifyWaitSensor):
     Vendor page: https://docs.emnify.com/developers/api/events/get-events
     """
 
-    template_fields = ("emnify_conn_id", "endpoint_ids", *_FILTERS, "since")
+    template_fields = ("emnify_conn_id", "endpoint_ids", *_FILTERS, "since", "select")
     operator_extra_links = (EmnifyDevicesLink(),)
 
     endpoint_ids = Argument(lambda value, field: parse_endpoints(ANY if value is None else value, field))
@@ -74,6 +77,8 @@ class EmnifyEventSensor(EmnifyWaitSensor):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
+        if endpoint_ids is not None and self.select is not None:
+            raise ValueError("endpoint_ids, select: give one of them, or none")
         self.endpoint_ids = endpoint_ids
         self.event_type = event_type
         self.severity = severity

@@ -20,6 +20,7 @@ from airflow_provider_emnify.operators.sim import EmnifySetSimStatusOperator
 from airflow_provider_emnify.operators.sms import EmnifySendSmsOperator
 from airflow_provider_emnify.operators.tag import EmnifyAddTagsOperator
 from airflow_provider_emnify.sensors.endpoint import EmnifyEndpointStatusSensor
+from airflow_provider_emnify.sensors.event import EmnifyEventSensor
 from airflow_provider_emnify.sensors.sim import EmnifySimStatusSensor
 from tests.fleets import ids_of
 from tests.operators.support import context, unmap
@@ -170,6 +171,15 @@ def test_a_deferrable_sensor_waits_for_what_was_selected_then(fleet: Sandbox) ->
     with pytest.raises(TaskDeferred) as deferred:
         sensor.execute(context())
     assert deferred.value.trigger.wait["ids"] == [FIRST + 1, FIRST + 6]
+
+
+def test_events_of_what_is_selected_are_waited_for(fleet: Sandbox) -> None:
+    sensor = EmnifyEventSensor(task_id="t", select={"name": ["Device 1", "Device 2"]}, deferrable=True)
+    with pytest.raises(TaskDeferred) as deferred:
+        sensor.execute(context())
+    assert [str(one) for one in deferred.value.trigger.wait["ids"]] == [str(FIRST), str(FIRST + 1)]
+    with pytest.raises(ValueError, match="endpoint_ids, select: give one of them, or none"):
+        EmnifyEventSensor(task_id="t", endpoint_ids=7, select={"name": "a"})
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,15 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from airflow_provider_emnify.api.data_streamer.json_records import Broken
-from airflow_provider_emnify.arguments import Argument, as_given, one_of, optional, parse_text, shorten
+from airflow_provider_emnify.arguments import (
+    Argument,
+    as_given,
+    one_of,
+    optional,
+    parse_count,
+    parse_text,
+    shorten,
+)
 from airflow_provider_emnify.hooks.selection import sims_by_iccid
 from airflow_provider_emnify.links import EmnifyDevicesLink, EmnifySimsLink
 from airflow_provider_emnify.operators.base import EmnifyBaseOperator
@@ -47,9 +55,7 @@ def _path(value: Any, field: str) -> str:
 
 
 def _count(value: Any, field: str) -> int:
-    if isinstance(value, bool) or not str(value).strip().isdecimal():
-        raise ValueError(f"{field}: {value!r} is not a valid number of devices; give 0 or more")
-    return int(value)
+    return 0 if str(value).strip() == "0" else parse_count(value, field)
 
 
 class EmnifyPlanFleetOperator(EmnifyBaseOperator):

@@ -7,7 +7,6 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
-from decimal import Decimal
 from typing import Any
 
 from airflow_provider_emnify.api.enums import EndpointStatus, SimStatus
@@ -137,19 +136,10 @@ def is_nothing(value: Any) -> bool:
     return value is None or (isinstance(value, str) and not value.strip()) or value != value  # noqa: PLR0124 - NaN
 
 
-def _digits(value: Any, name: str) -> str:
-    if isinstance(value, float):  # it has lost digits
-        raise ValueError(f"{name}: {value!r} is a floating-point number; give a text")  # noqa: TRY004 - as all bad values
-    text = str(int(value)) if isinstance(value, Decimal) and value.is_finite() else str(value).strip()
-    if not re.fullmatch(r"\d+", text, re.ASCII):
-        raise ValueError(f"{name}: {value!r} is not a valid number")
-    return text
-
-
 def _imei(value: Any, name: str) -> str:
-    digits = _digits(value, name)
-    if len(digits) not in range(IMEI_DIGITS, IMEI_DIGITS + 3):
-        raise ValueError(f"{name}: {digits} has {len(digits)} digits; an IMEI has 14 to 16")
+    digits = str(value).strip()
+    if not re.fullmatch(r"\d{14,16}", digits, re.ASCII):
+        raise ValueError(f"{name}: {value!r} is not a valid IMEI; give 14 to 16 digits, as a text")
     return digits
 
 

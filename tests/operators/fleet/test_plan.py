@@ -169,7 +169,7 @@ class TestBadRows:
             ({"iccid": f"{iccid(1)}0", "x": 1}, "check digit"),
             ({"iccid": ""}, "iccid: it has none"),
             ({"iccid": "none"}, "iccid: 'none' is not a valid ICCID"),
-            ({"imei": "3512345678901"}, "imei: 3512345678901 has 13 digits; an IMEI has 14 to 16"),
+            ({"imei": "3512345678901"}, "imei: '3512345678901' is not a valid IMEI; give 14 to 16 digits"),
             (
                 {"status": "deleted"},
                 "status: 'deleted' is not a valid endpoint status; allowed: enabled",

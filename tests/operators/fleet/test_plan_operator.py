@@ -169,12 +169,14 @@ class TestBadRows:
     def test_they_refuse_the_plan_which_lists_them(self, fleet: Sandbox, plan: Plan, tmp_path: Path) -> None:
         rows = rows_of(fleet, name="x")
         rows[3]["imei"] = "3512345678901"
-        with pytest.raises(AirflowFailException, match=r"1 rows are wrong.*row 4.*13 digits.*on_bad_rows"):
+        with pytest.raises(
+            AirflowFailException, match=r"1 rows are wrong.*row 4.*not a valid IMEI.*on_bad_rows"
+        ):
             plan(devices=rows)
         about, *entries = lines(f"{tmp_path}/plan.jsonl")
         assert about["valid"] is False
         assert [entry["reason"] for entry in entries if entry["action"] == "refuse"] == [
-            "imei: 3512345678901 has 13 digits; an IMEI has 14 to 16"
+            "imei: '3512345678901' is not a valid IMEI; give 14 to 16 digits, as a text"
         ]
 
     def test_they_are_left_out_when_asked(self, fleet: Sandbox, plan: Plan) -> None:
@@ -220,7 +222,7 @@ def test_names_are_read_only_where_rows_have_some(fleet: Sandbox, plan: Plan) ->
         ({"devices": [], "key": "imsi"}, "key: 'imsi' is not valid; allowed: iccid, imei, id, name"),
         ({"devices": [], "tags": "all"}, "tags: 'all'"),
         ({"devices": [], "prune": "scrap"}, "prune: 'scrap'"),
-        ({"devices": [], "max_prune": -1}, "max_prune: -1 is not a valid number of devices"),
+        ({"devices": [], "max_prune": -1}, "max_prune: -1 is not a valid whole number"),
         ({"devices": [], "on_bad_rows": "drop"}, "on_bad_rows: 'drop'"),
         ({"devices": [], "today": "now"}, "today: 'now' is not a valid date"),
         ({"devices": [], "plan_path": ""}, "plan_path: ''"),
