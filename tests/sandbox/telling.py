@@ -14,12 +14,8 @@ SIM = 2_000_001
 ENDPOINT = 1_000_001
 DEVICE = {"service_profile": {"id": 1}, "tariff_profile": {"id": 1}, "status": {"id": 0}}
 PROPERTY = {"property": "threshold", "value": "5", "value_array": []}
-EVENT = {
-    "organisation": {"id": 100},
-    "template": {"id": 1},
-    "configuration_properties": [PROPERTY],
-    "name": "Too much",
-}
+ABOUT = {"organisation": {"id": 100}, "template": {"id": 1}, "name": "Too much"}
+EVENT = {**ABOUT, "configuration_properties": [PROPERTY]}
 AUTOMATION = {
     "name": "Tell me",
     "description": "",
