@@ -74,6 +74,11 @@ class Item:
         """Note that emnify refuses it."""
         self.result, self.reason, self.error = "refused", error.message, error
 
+    @property
+    def name(self) -> Any:
+        """By what a bulk call and its errors name it: its endpoint, or what that is created of."""
+        return self.endpoint_id or self.entry.sim_id or self.entry.after["name"]
+
     def __str__(self) -> str:
         where = "" if self.endpoint_id is None else f" (endpoint {self.endpoint_id})"
         return f"{shown(self.entry.key)}{where}: {self.reason or self.result}"
@@ -115,25 +120,17 @@ class Work:
         self._set_sims()
         self._tag()
         gone = self._open(lambda item: item.entry.action == "delete")
-        self._send(gone, lambda batch: endpoints.delete_many([*map(_id, batch)]), "delete")
+        self._send(gone, lambda batch: endpoints.delete_many([item.name for item in batch]), "delete")
         for item in self._open(lambda item: True):
             item.result = "done"
 
     def _open(self, is_meant: Callable[[Item], Any]) -> list[Item]:
         return [item for item in self.items if item.result is None and is_meant(item)]
 
-    def _send(
-        self,
-        items: Sequence[Item],
-        send: Callable[[list[Item]], Any],
-        what: str,
-        name_of: Callable[[Item], Any] | None = None,
-    ) -> None:
+    def _send(self, items: Sequence[Item], send: Callable[[list[Item]], Any], what: str) -> None:
         """Send items in bulk calls, one after another.
 
         emnify does not say which item of a call it refuses: halves of the call tell.
-
-        :param name_of: Returns by what a bulk call names an item.
         """
         batches = [[*items[start : start + CHUNK]] for start in range(0, len(items), CHUNK)][::-1]
         splits = _MOST_SPLITS
@@ -141,11 +138,11 @@ class Work:
             self._log.info("%d devices to %s", len(items), what)
         while batches:
             batch = batches.pop()
+            named = {item.name: item for item in batch}
             try:
                 send(batch)
             except EmnifyPartialError as error:
-                names = {_named(one) for one in error.not_done}
-                left = [item for item in batch if (name_of or _id)(item) in names]
+                left = [named[_named(one)] for one in error.not_done]
                 if not isinstance(error.__cause__, _REFUSALS):
                     for item in left:
                         item.result, item.reason = "unknown", error.message
@@ -179,7 +176,7 @@ class Work:
                 groups[tuple(item.entry.after.get(name) for name in _OF_ALL)].append(item)
             for shared, group in groups.items():
                 send = bind(self._create_many, dict(zip(_OF_ALL, shared, strict=True)))
-                self._send(group, send, "create", _name_of_new)
+                self._send(group, send, "create")
             return True
 
         lock = ("endpoints by name", "")
@@ -234,20 +231,12 @@ class Work:
         self._send(self._open(ids_of), send, what)
 
 
-def _id(item: Item) -> int:
-    return item.endpoint_id or 0
-
-
 def _added(item: Item) -> set[str]:
     return {*item.left.get("tags", ())} - {*item.tags}
 
 
 def _removed(item: Item) -> set[str]:
     return {*item.tags} - {*item.left.get("tags", item.tags)}
-
-
-def _name_of_new(item: Item) -> Any:
-    return item.entry.sim_id or item.entry.after["name"]
 
 
 def _named(one: Any) -> Any:
@@ -267,21 +256,19 @@ def _new(item: Item) -> Row:
 
 
 def _note_created(batch: Sequence[Item], created: Rows) -> None:
+    """Note the ids of what was created; what a creation does not do is left."""
     ids: dict[Any, int] = {}
     if len(created) == len(batch):  # in this order, unless they say more
-        ids = {_name_of_new(item): int(row["id"]) for item, row in zip(batch, created, strict=True)}
+        ids = {item.name: int(row["id"]) for item, row in zip(batch, created, strict=True)}
     for row in created:
         names = (number(part(row, "sim"), "id"), row.get("name"))
         ids |= {name: int(row["id"]) for name in names if isinstance(name, int | str)}
     for item in batch:
-        if item.endpoint_id is None and (endpoint_id := ids.get(_name_of_new(item))) is not None:
+        if (endpoint_id := ids.get(item.name)) is not None:
             item.endpoint_id = endpoint_id
-            item.left = {name: value for name, value in item.left.items() if _comes_later(name, value)}
-
-
-def _comes_later(name: str, value: Any) -> bool:
-    """Tell whether a device that has just been created needs another call for it."""
-    return name == "tags" or (name == "sim_status" and value == "suspended")
+            status = item.left.get("sim_status")
+            item.left = {"tags": item.left["tags"]} if "tags" in item.left else {}
+            item.left |= {"sim_status": status} if status == "suspended" else {}
 
 
 def _bulk_change(item: Item) -> Row:

@@ -187,8 +187,11 @@ class _Planner:
         iccid = wanted.values.get("iccid")
         if iccid is not None and device.state["iccid"] is None:
             self._needs_sim[key] = device
-        else:
-            self._change(wanted, device)
+            return
+        try:
+            self._plan(wanted, device)
+        except ValueError as error:
+            self._refuse(wanted.row, key, str(error), device.id)
 
     def _take_out(self, key: str | None, device: Device) -> None:
         known = {name: device.state[name] for name in ("name", "iccid")}
@@ -198,15 +201,22 @@ class _Planner:
             status, after = {"sim_status": "activated"}, {"sim_status": "suspended"}
             self._pruned.append(Entry("change", key, None, device.id, device.sim_id, status, after))
 
-    def _change(self, wanted: Wanted, device: Device) -> None:
-        try:
-            before, after = self._differences(wanted, device.state)
-        except ValueError as error:
-            self._refuse(wanted.row, wanted.key, str(error), device.id)
-            return
+    def _plan(self, wanted: Wanted, device: Device | None, sim: Row | None = None) -> None:
+        """Note what has to change of a device.
+
+        :param device: The device as it is; None for one that is to be created.
+        :param sim: The SIM that it gets.
+        :raises ValueError: when it cannot be.
+        """
+        state: State = {"sim_status": None, "tags": ()} if device is None else device.state
+        sim_id = None if device is None else device.sim_id
+        if sim is not None:
+            sim_id, state = int(sim["id"]), {**state, "sim_status": sim_status_of(sim)}
+        before, after = self._differences(wanted, state)
         if after:
+            action = "create" if device is None else "change"
             self._entries[wanted.key] = Entry(
-                "change", wanted.key, wanted.row, device.id, device.sim_id, before, after
+                action, wanted.key, wanted.row, wanted.endpoint_id, sim_id, before, after
             )
 
     def resolve(self, find_sims: FindSims) -> None:
@@ -222,23 +232,11 @@ class _Planner:
                 name, value = _known_by(wanted)
                 if value is not None and known_by[name, value] > 1:
                     raise ValueError(f"{name}: {value} is in more than one row")
-                self._with_sim(wanted, device, _free(sims.get(value), value) if name == "iccid" else None)
+                if device is None:
+                    self._check_new(wanted)
+                self._plan(wanted, device, _free(sims.get(value), value) if name == "iccid" else None)
             except ValueError as error:
                 self._refuse(wanted.row, wanted.key, str(error), wanted.endpoint_id)
-
-    def _with_sim(self, wanted: Wanted, device: Device | None, sim: Row | None) -> None:
-        sim_id = None if sim is None else int(sim["id"])
-        state: State = {"sim_status": None if sim is None else sim_status_of(sim), "tags": ()}
-        if device is not None:
-            state = {**device.state, "sim_status": state["sim_status"]}
-        else:
-            self._check_new(wanted)
-            wanted.values.setdefault("status", "enabled")
-        before, after = self._differences(wanted, state)
-        action = "create" if device is None else "change"
-        self._entries[wanted.key] = Entry(
-            action, wanted.key, wanted.row, wanted.endpoint_id, sim_id, before, after
-        )
 
     def _check_new(self, wanted: Wanted) -> None:
         if self._key == "id":
@@ -248,6 +246,7 @@ class _Planner:
         for name in ("service_profile_id", "tariff_profile_id"):
             if name not in wanted.values:
                 raise ValueError(f"{name.removesuffix('_id')}: it needs one to be created")
+        wanted.values.setdefault("status", "enabled")
 
     def _differences(self, wanted: Wanted, state: State) -> tuple[State, State]:
         """Return what changes: how it is, and how it shall be.
