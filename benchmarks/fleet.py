@@ -138,7 +138,7 @@ def main() -> int:
     print(text)
     if not arguments.no_result:
         RESULTS.write_text(text)
-    return int(sync.MISSED in text)
+    return 0  # a target that is missed is reported, and does not keep the next benchmark from running
 
 
 TASKS = (
