@@ -14,16 +14,17 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
-from airflow_provider_emnify.arguments import Argument, is_known, optional, parse_id_or_name
+from airflow_provider_emnify.arguments import Argument, is_known, optional, parse_bool, parse_id_or_name
 from airflow_provider_emnify.assets import asset_uri, emnify_asset
 from airflow_provider_emnify.operators.base import EmnifyBaseOperator
 from airflow_provider_emnify.transfers.lineage import Output, openlineage, report
+from airflow_provider_emnify.transfers.load_columns import LOAD_COLUMNS, load_values
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Sequence
     from datetime import datetime
 
-    from airflow_provider_emnify.airflow_names import Asset
+    from airflow_provider_emnify.airflow_names import Asset, Context
     from airflow_provider_emnify.api.streams.columns import Batch, Column
 
 Row = dict[str, Any]
@@ -123,7 +124,11 @@ class Sink(Protocol):
 class EmnifyTransferOperator(EmnifyBaseOperator):
     """Base of the sources and the sinks of transfers, and so of every transfer.
 
+    A mapped task is called by what it transfers, unless it is given a ``map_index_template``.
+
     :param organisation: What stands for the organisation in the asset's URI; by default the connection's id.
+    :param load_columns: Add the columns ``_loaded_at`` (UTC) and ``_run_id`` (Airflow's): when a row was
+        written, and by which run.
     :param emnify_conn_id: The connection to emnify.
     """
 
@@ -133,22 +138,41 @@ class EmnifyTransferOperator(EmnifyBaseOperator):
     dataset_field: ClassVar[str]
 
     organisation = Argument(optional(parse_id_or_name))
+    load_columns = Argument(parse_bool)
 
-    def __init__(self, *, organisation: int | str | None = None, **kwargs: Any) -> None:
+    def __init__(
+        self, *, organisation: int | str | None = None, load_columns: bool = False, **kwargs: Any
+    ) -> None:
         super().__init__(**kwargs)
         self.organisation = organisation
+        self.load_columns = load_columns
         self._inputs: list[Output] = []
         self._outputs: list[Output] = []
         if is_known(getattr(self, self.dataset_field)) and is_known(self.emnify_conn_id):
             self.outlets = [*self.outlets, self._asset]
+
+    @classmethod
+    def partial(cls, **kwargs: Any) -> Any:
+        """Begin a mapped task, each of whose instances is called by what it transfers."""
+        kwargs.setdefault("map_index_template", f"{{{{ task.{cls.dataset_field} }}}}")
+        return super().partial(**kwargs)
 
     @property
     def dataset(self) -> Dataset:
         """What is transferred: a source says it."""
         raise NotImplementedError(f"{type(self).__name__} has no source")
 
-    def open_sink(self) -> Sink:
-        """Open where the rows go: a sink says it."""
+    @property
+    def columns(self) -> tuple[Column, ...]:
+        """The columns that are written."""
+        return (*self.dataset.columns, *(LOAD_COLUMNS if self.load_columns else ()))
+
+    def load_values(self, context: Context) -> dict[Column, Any]:
+        """Return the columns that are written beside those of the dataset, and what they hold in this run."""
+        return load_values(context) if self.load_columns else {}
+
+    def open_sink(self, context: Context) -> Sink:
+        """Open where the rows of this run go: a sink says it."""
         raise NotImplementedError(f"{type(self).__name__} has no sink")
 
     @property

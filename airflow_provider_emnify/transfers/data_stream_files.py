@@ -43,7 +43,7 @@ class EmnifyDataStreamFilesToSqlOperator(ToSql, FromDataStreamFiles):
     :param add_columns: Add columns that the table does not have; else they are an error that names them.
     :param pattern: As for both transfers of files, see
         :class:`~.sources.data_stream_files.FromDataStreamFiles`; also
-        ``storage_conn_id``, ``rejected_path``, ``organisation``.
+        ``storage_conn_id``, ``rejected_path``, ``organisation``, ``load_columns``.
     :returns: ``files`` (that were new), ``rows``, ``rejected``, ``other_kind`` (left to a load of that kind),
         ``changed`` (of the table), ``table``.
     :raises ValueError: when the DAG is parsed, for records that there are not.
@@ -79,7 +79,7 @@ class EmnifyDataStreamFilesToObjectStorageOperator(ToFiles, FromDataStreamFiles)
     :param target_conn_id: Connection to that storage; it can stand in the path too (templated).
     :param pattern: As for both transfers of files, see
         :class:`~.sources.data_stream_files.FromDataStreamFiles`; also
-        ``storage_conn_id``, ``rejected_path``, ``organisation``.
+        ``storage_conn_id``, ``rejected_path``, ``organisation``, ``load_columns``.
     :returns: ``files`` (that were new), ``rows``, ``rejected``, ``other_kind`` (left to a load of that kind),
         ``path``.
     :raises ValueError: when the DAG is parsed, for records, a format or a column that there are not.

@@ -80,6 +80,19 @@ def test_it_can_be_mapped(kind: Any, shared: Any, field: str, template: str) -> 
 
 
 @each
+def test_an_instance_of_a_mapped_one_is_called_by_what_it_transfers(
+    kind: Any, shared: Any, field: str, template: str
+) -> None:
+    with dag() as made:
+        mapped = kind.partial(task_id="t", **shared).expand(**{field: [rendered(template)]})
+        named = kind.partial(task_id="n", map_index_template="{{ task.task_id }}", **shared)
+        assert named.expand(**{field: [rendered(template)]}).map_index_template == "{{ task.task_id }}"
+    operator = unmap(mapped, **{field: rendered(template)})
+    label = made.get_template_env().from_string(mapped.map_index_template).render({"task": operator})
+    assert label == ("sims" if "stream" in kind.template_fields else "usage")
+
+
+@each
 def test_it_can_take_another_task_s_result(kind: Any, shared: Any, field: str, template: str) -> None:
     with dag():
         first = BaseOperator(task_id="first")

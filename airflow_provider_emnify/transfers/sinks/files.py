@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import re
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -11,12 +12,14 @@ from airflow_provider_emnify import __version__
 from airflow_provider_emnify.arguments import Argument, is_known, optional, parse_count
 from airflow_provider_emnify.transfers.base import Dataset, EmnifyTransferOperator
 from airflow_provider_emnify.transfers.lineage import Output, output_of_path
+from airflow_provider_emnify.transfers.load_columns import with_values
 from airflow_provider_emnify.transfers.sinks.file_formats import check_format
 from airflow_provider_emnify.transfers.sinks.partitions import Partitions
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from airflow_provider_emnify.airflow_names import Context
     from airflow_provider_emnify.transfers.base import Part, Row, SourceFile
     from airflow_provider_emnify.transfers.sinks.object_store import Store
 
@@ -52,23 +55,24 @@ class ToFiles(EmnifyTransferOperator):
         self.max_rows_per_file = max_rows_per_file
         check_format(format, compression)
         if is_known(getattr(self, self.dataset_field)) and is_known(partition_by):
-            Partitions(partition_by, self.dataset.columns)
+            Partitions(partition_by, self.columns)
 
     def target(self) -> tuple[str, str | None, str | None]:
         """Return the directory, the connection to its storage, and how names begin, as they were given."""
         raise NotImplementedError(f"{type(self).__name__} has no target()")
 
-    def open_sink(self) -> FilesSink:
+    def open_sink(self, context: Context) -> FilesSink:
         """Return the directory; nothing is written yet."""
         from airflow_provider_emnify.transfers.sinks.object_store import open_store
 
         path, conn_id, name = self.target()
         return FilesSink(
             open_store(path, conn_id),
-            self.dataset,
+            replace(self.dataset, columns=self.columns),
             check_name(name or self.dataset.name, "name"),
             self.format,
             self.compression,
+            [*self.load_values(context).values()],
             partition_by=self.partition_by,
             max_rows=self.max_rows_per_file,
         )
@@ -82,6 +86,7 @@ class FilesSink:
     :param prefix: How the names of all files begin.
     :param format: Their format.
     :param compression: Their compression.
+    :param values: What its last columns hold in every row.
     :param layout: More arguments for :class:`~.object_store.Staging`.
     """
 
@@ -89,9 +94,17 @@ class FilesSink:
     merges = False
 
     def __init__(
-        self, store: Store, dataset: Dataset, prefix: str, format: str, compression: str | None, **layout: Any
+        self,
+        store: Store,
+        dataset: Dataset,
+        prefix: str,
+        format: str,
+        compression: str | None,
+        values: Sequence[Any] = (),
+        **layout: Any,
     ) -> None:
         self._store, self._dataset, self._prefix, self._layout = store, dataset, prefix, layout
+        self._values = values
         self._format = format
         self._form, self._compression = check_format(format, compression)
         self._bytes = 0
@@ -121,7 +134,7 @@ class FilesSink:
         with local_directory() as directory:
             staging = Staging(directory, stem, columns, self._form, self._compression, **self._layout)
             with contextlib.closing(part.batches()) as batches:
-                staging.write(batches)
+                staging.write(with_values(batches, self._values))
             part.commit()
             manifest: Row = {
                 **part.about(),

@@ -10,12 +10,14 @@ from airflow_provider_emnify.api.streams.columns import batch_of, integer, text,
 from airflow_provider_emnify.arguments import Argument, optional, parse_bool, parse_text
 from airflow_provider_emnify.transfers.base import Dataset, EmnifyTransferOperator
 from airflow_provider_emnify.transfers.lineage import Output, output_of_table
+from airflow_provider_emnify.transfers.sinks.losses import Losses
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from airflow.providers.common.sql.hooks.sql import DbApiHook
 
+    from airflow_provider_emnify.airflow_names import Context
     from airflow_provider_emnify.transfers.base import Part, Row, SourceFile
 
 FILES_TABLE = "emnify_loaded_files"
@@ -93,7 +95,11 @@ class ToSql(EmnifyTransferOperator):
         self.create_table = create_table
         self.add_columns = add_columns
 
-    def open_sink(self) -> SqlSink:
+    def losses(self) -> Losses:
+        """Return what a run may take away from the table."""
+        return Losses()
+
+    def open_sink(self, context: Context) -> SqlSink:
         """Return the table; nothing is asked of the database yet."""
         return SqlSink(
             self.sql_conn_id,
@@ -103,6 +109,8 @@ class ToSql(EmnifyTransferOperator):
             mode=self.mode,
             create_table=self.create_table,
             add_columns=self.add_columns,
+            losses=self.losses(),
+            load_values=self.load_values(context),
         )
 
 
@@ -161,7 +169,8 @@ class SqlSink:
             part.commit()
             if entries := [self._entry(file, count, part) for file, count in part.files()]:
                 self._ledger.load_within(cursor, [batch_of(entries)], part.end, missing_in_ledger)
-        return {"rows": loaded.rows, "changed": loaded.changed, "repeated": loaded.repeated}
+        said = {"rows": loaded.rows, "changed": loaded.changed, "repeated": loaded.repeated}
+        return said if loaded.deleted is None else {**said, "deleted": loaded.deleted}
 
     def _entry(self, file: SourceFile, count: Any, part: Part) -> Row:
         return {

@@ -8,18 +8,20 @@ from __future__ import annotations
 
 import contextlib
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_emnify.api.secrets.one_line_log import one_line_log
 from airflow_provider_emnify.api.streams.columns import Batch, Column, ColumnType
-from airflow_provider_emnify.transfers.sinks.sql_copy import can_copy, copy, insert
+from airflow_provider_emnify.transfers.load_columns import LOAD_COLUMNS, with_values
+from airflow_provider_emnify.transfers.sinks.losses import DELETED_AT, Losses
+from airflow_provider_emnify.transfers.sinks.sql_copy import Counted, can_copy, copy, insert
 from airflow_provider_emnify.transfers.sinks.sql_dialects import dialect_of
 from airflow_provider_emnify.transfers.sinks.sql_fit import fills_itself, misfit
 from airflow_provider_emnify.transfers.sinks.sql_names import check_names, check_table_name
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
-    from datetime import datetime
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from airflow.providers.common.sql.hooks.sql import DbApiHook
     from sqlalchemy.engine import Inspector
@@ -48,11 +50,13 @@ class Loaded:
     :param rows: Rows that came.
     :param changed: Rows of the table that were added or changed, as far as the database says.
     :param repeated: Rows that do not count, because a later one has the same key.
+    :param deleted: Rows that are gone and were marked or deleted; None where they are kept.
     """
 
     rows: int
     changed: int
     repeated: int = 0
+    deleted: int | None = None
 
 
 class SqlTable:
@@ -67,6 +71,8 @@ class SqlTable:
         the same run wrote before are replaced. ``replace``: the rows are all that there is.
     :param create_table: Create the table if there is none.
     :param add_columns: Add columns that the table does not have.
+    :param losses: What becomes of rows that are gone, and how many that may be.
+    :param load_values: What each row holds in columns that the load adds.
     """
 
     def __init__(
@@ -80,11 +86,19 @@ class SqlTable:
         mode: Mode = "merge",
         create_table: bool = True,
         add_columns: bool = False,
+        losses: Losses | None = None,
+        load_values: Mapping[Column, Any] | None = None,
     ) -> None:
         self.hook = hook
         self.dialect_name, self.dialect = dialect_of(hook)
         self.name, self.schema = name, schema
-        self.columns = (*columns, RUN) if mode == "append" else tuple(columns)
+        self._losses = losses or Losses()
+        self._values = {**(load_values or {})}  # by column, the same for all rows
+        if self._losses.deletions == "mark":
+            self._values[DELETED_AT] = None  # what is there is not gone, or not any more
+        if mode == "append":
+            self._values[RUN] = None  # known when rows are loaded
+        self.columns = (*columns, *self._values)
         self.key = (*key, RUN.name) if mode == "append" else tuple(key)
         self.mode = mode
         self.create_table, self.add_columns = create_table, add_columns
@@ -106,20 +120,26 @@ class SqlTable:
         :param run: End of the interval that they are for.
         :param missing: What :meth:`missing` said, before anything was read.
         """
-        count = self._fill_stage(cursor, batches, run)
+        if self.mode == "append":
+            self._values[RUN] = run
+        count = self._fill_stage(cursor, batches)
         if self.dialect.lock is not None:
             cursor.execute(self.dialect.lock, (self.full_name,))
             cursor.fetchall()
+        keys = self._count_keys(cursor)
+        if self._losses.are_bounded:
+            self._losses.check(self.full_name, self._count_rows(cursor, missing), keys)
         self._prepare(cursor, missing)
-        repeated = count - self._count_keys(cursor)
+        repeated = count - keys
         if repeated:
             log.warning(
                 "%d of %d rows for %s have the key (%s) of a later one; of each key the last row counts",
                 *(repeated, count, self.full_name, ", ".join(self.key)),
             )
         changed = self._apply(cursor, run, self._source(unique=not repeated))
+        deleted = None if self._losses.deletions == "keep" else self._remove_gone(cursor)
         cursor.execute(f"{self.dialect.drop} {self._stage}")
-        return Loaded(count, changed, repeated)
+        return Loaded(count, changed, repeated, deleted)
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[Any]:
@@ -238,12 +258,15 @@ class SqlTable:
 
     # -- rows ---------------------------------------------------------------------------------------------
 
-    def _fill_stage(self, cursor: Any, batches: Iterable[Batch], run: datetime) -> int:
+    def _fill_stage(self, cursor: Any, batches: Iterable[Batch]) -> int:
         columns = (*self.columns, _PLACE)
-        definitions = ", ".join(self.dialect.column(column) for column in columns)
-        cursor.execute(f"{self.dialect.temporary} {self._stage} ({definitions})")
+        looked_up = self.key if self._losses.deletions != "keep" else ()  # an index finds what is gone
+        definitions = [self.dialect.column(column, in_key=column.name in looked_up) for column in columns]
+        if looked_up:
+            definitions.append(f"UNIQUE ({', '.join(map(self.dialect.quote, (*looked_up, _PLACE.name)))})")
+        cursor.execute(f"{self.dialect.temporary} {self._stage} ({', '.join(definitions)})")
         names = ", ".join(self.dialect.quote(column.name) for column in columns)
-        counted = _Counted(batches, run if self.mode == "append" else None)
+        counted = Counted(with_values(batches, [*self._values.values()]))
         if can_copy(self.dialect_name, cursor):
             copy(cursor, f"COPY {self._stage} ({names}) FROM STDIN", columns, counted)
         else:
@@ -257,6 +280,16 @@ class SqlTable:
         """Count the keys in the temporary table: the database does, so that memory does not grow."""
         key = ", ".join(self.dialect.quote(name) for name in self.key)
         cursor.execute(f"SELECT COUNT(*) FROM (SELECT DISTINCT {key} FROM {self._stage}) k")  # noqa: S608 - quoted
+        return int(cursor.fetchone()[0])
+
+    def _count_rows(self, cursor: Any, missing: list[Column] | None) -> int:
+        """Count the rows that the table holds, but those that are marked; none where there is no table."""
+        if missing is None:
+            return 0
+        statement = f"SELECT COUNT(*) FROM {self.full_name}"  # noqa: S608 - quoted
+        if DELETED_AT in self.columns and DELETED_AT not in missing:
+            statement += f" WHERE {self.dialect.quote(DELETED_AT.name)} IS NULL"
+        cursor.execute(statement)
         return int(cursor.fetchone()[0])
 
     def _apply(self, cursor: Any, run: datetime, source: str) -> int:
@@ -278,12 +311,37 @@ class SqlTable:
 
     def _remove(self, cursor: Any, run: datetime) -> None:
         """Remove what the same run has appended before."""
-        binds = self.dialect.binds
-        bind: Callable[[datetime], Any] = binds.get(RUN.type, lambda moment: moment)
-        # Beside a placeholder, PostgreSQL's drivers take a percent sign for one.
-        name = self.full_name.replace("%", "%%") if self.dialect_name == "postgresql" else self.full_name
-        condition = f"{self.dialect.quote(RUN.name)} = {self.hook.placeholder}"
-        cursor.execute(f"DELETE FROM {name} WHERE {condition}", (bind(run),))  # noqa: S608
+        statement = f"DELETE FROM {self._beside_place(self.full_name)} WHERE {self._equals(RUN)}"  # noqa: S608
+        cursor.execute(statement, (self._bound(RUN, run),))
+
+    def _remove_gone(self, cursor: Any) -> int:
+        """Mark or delete the rows of the table that are not in the temporary one; return how many."""
+        gone = f"NOT EXISTS (SELECT 1 FROM {self._stage} {_SOURCE} WHERE {self._same})"  # noqa: S608
+        if self._losses.deletions == "delete":
+            cursor.execute(f"DELETE FROM {self.full_name} WHERE {gone}")  # noqa: S608
+            return max(int(cursor.rowcount), 0)
+        values = {
+            DELETED_AT: datetime.now(UTC),
+            **{column: value for column, value in self._values.items() if column in LOAD_COLUMNS},
+        }
+        name, marked = self._beside_place(self.full_name), self.dialect.quote(DELETED_AT.name)
+        cursor.execute(
+            f"UPDATE {name} SET {', '.join(map(self._equals, values))} "  # noqa: S608
+            f"WHERE {name}.{marked} IS NULL AND {self._beside_place(gone)}",
+            tuple(self._bound(column, value) for column, value in values.items()),
+        )
+        return max(int(cursor.rowcount), 0)
+
+    def _equals(self, column: Column) -> str:
+        return f"{self.dialect.quote(column.name)} = {self.hook.placeholder}"
+
+    def _bound(self, column: Column, value: Any) -> Any:
+        bind = self.dialect.binds.get(column.type)
+        return value if bind is None or value is None else bind(value)
+
+    def _beside_place(self, sql: str) -> str:
+        """Return SQL that stands beside a placeholder: PostgreSQL's drivers take a percent sign for one."""
+        return sql.replace("%", "%%") if self.dialect_name == "postgresql" else sql
 
     def _source(self, *, unique: bool) -> str:
         """Return where the rows come from: of several with the same key, the last one."""
@@ -325,6 +383,8 @@ class SqlTable:
         """Return the condition under which a row is written again: one that is as it was is not."""
         conditions = []
         for column in self._rest:
+            if column in LOAD_COLUMNS:
+                continue
             unlike, name = self.dialect.unlike, self.dialect.quote(column.name)
             if column.type is ColumnType.JSON:
                 unlike = self.dialect.unlike_json or unlike
@@ -335,18 +395,3 @@ class SqlTable:
     def _same(self) -> str:
         names = map(self.dialect.quote, self.key)
         return " AND ".join(f"{self.full_name}.{name} = {_SOURCE}.{name}" for name in names)
-
-
-class _Counted:
-    """Rows with their run and their place at the end; counts them."""
-
-    def __init__(self, batches: Iterable[Batch], run: datetime | None) -> None:
-        self._batches, self._run = batches, run
-        self.count = 0
-
-    def __iter__(self) -> Iterator[Batch]:
-        for batch in self._batches:
-            size = len(batch[0])
-            more = [] if self._run is None else [[self._run] * size]
-            yield [*batch, *more, range(self.count + 1, self.count + size + 1)]
-            self.count += size

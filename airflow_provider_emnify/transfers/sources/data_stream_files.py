@@ -53,7 +53,8 @@ class FromDataStreamFiles(EmnifyTransferOperator):
     :param rejected_path: Directory for what is not a good record: for each file that has some a file of JSON
         lines with ``source``, ``line``, ``reason`` and ``row``. By default ``_rejected`` below ``path``
         (templated).
-    :param organisation: As for all transfers, see :class:`~.base.EmnifyTransferOperator`.
+    :param organisation: As for all transfers, see :class:`~.base.EmnifyTransferOperator`; also
+        ``load_columns``.
     """
 
     template_fields: Sequence[str] = ("path", "records", "pattern", "storage_conn_id", "rejected_path")
@@ -94,7 +95,7 @@ class FromDataStreamFiles(EmnifyTransferOperator):
         from airflow_provider_emnify.transfers.sinks.object_store import local_directory, open_store
         from airflow_provider_emnify.transfers.sources.repeated import first_times
 
-        sink = self.open_sink()
+        sink = self.open_sink(context)
         source = open_store(self.path, self.storage_conn_id)
         rejected_path = self.rejected_path or f"{self.path.rstrip('/')}/_rejected"
         rejected = open_store(rejected_path, self.storage_conn_id)

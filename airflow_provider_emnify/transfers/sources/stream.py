@@ -64,7 +64,7 @@ class FromStream(EmnifyTransferOperator):
     :param max_calls: For such a stream: refuse when it takes more calls than these (templated).
     :param deferrable: Wait for late events in the triggerer.
     :param organisation: As for all transfers, see :class:`~.base.EmnifyTransferOperator`; also
-        ``emnify_conn_id``.
+        ``load_columns``, ``emnify_conn_id``.
     """
 
     template_fields: Sequence[str] = (
@@ -131,7 +131,7 @@ class FromStream(EmnifyTransferOperator):
 
     def execute(self, context: Context) -> Any:
         """Find out what the run covers, wait for late events, and load it."""
-        stream, sink = get_stream(self.stream), self.open_sink()
+        stream, sink = get_stream(self.stream), self.open_sink(context)
         cursor = Cursor(context, self._asset, f"{self.dag_id}.{self.task_id}")
         run = run_of(
             stream,
