@@ -46,7 +46,9 @@ def low_batteries(triggering_asset_events: Any = None) -> list[dict[str, Any]]:
 @task
 def answers(devices: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Say what each device is told."""
-    return [{"endpoint_ids": one["id"], "text": f"OK {one['battery']}, service is coming"} for one in devices]
+    return [
+        {"endpoint_ids": [one["id"]], "text": f"OK {one['battery']}, service is coming"} for one in devices
+    ]
 
 
 @task
@@ -64,5 +66,9 @@ else:
 
     with DAG("on_device_sms", schedule=[texts], catchup=False, doc_md=__doc__, tags=["emnify"]):
         low = low_batteries()
-        EmnifySendSmsOperator.partial(task_id="answer", emnify_conn_id=EMNIFY).expand_kwargs(answers(low))
+        EmnifySendSmsOperator.partial(
+            task_id="answer",
+            emnify_conn_id=EMNIFY,
+            map_index_template="endpoint {{ task.endpoint_ids | join }}",  # its name on Airflow's page
+        ).expand_kwargs(answers(low))
         open_report(low)

@@ -91,6 +91,8 @@ class LocalAirflow:
             "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
             "AIRFLOW__CORE__PARALLELISM": "4",
             "AIRFLOW__CORE__TEST_CONNECTION": "Enabled",
+            # On a busy machine they wait for each other, and longer than SQLite's own five seconds.
+            "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{self.home}/airflow.db?timeout=60",
             "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.3",  # not a second for each of ten tasks
             "TMPDIR": str(self.home),
         }
@@ -134,6 +136,16 @@ class LocalAirflow:
         login = {"username": self.username, "password": self.password}
         self._token = self.request("POST", "/auth/token", login)["access_token"]
 
+    def wait_for_dag(self, dag_id: str, seconds: float = 60) -> None:
+        """Wait until a DAG has been read from its file.
+
+        :param dag_id: the DAG's id
+        :param seconds: how long it may take
+        :raises LocalAirflowError: when it does not load in time
+        """
+        path = f"/api/v2/dags/{dag_id}"
+        self._wait(lambda: self.request("GET", path)["is_stale"] is False, f"the DAG {dag_id}", seconds)
+
     def run_dag(self, dag_id: str, *, conf: dict[str, Any] | None = None, seconds: float = 300) -> DagRun:
         """Run a DAG and wait for its end, telling each task as it ends.
 
@@ -144,7 +156,7 @@ class LocalAirflow:
         :raises LocalAirflowError: when the DAG does not load or does not end in time
         """
         dag = f"/api/v2/dags/{dag_id}"
-        self._wait(lambda: bool(self.request("GET", dag)), f"the DAG {dag_id}", 60)
+        self.wait_for_dag(dag_id)
         run = self.request("POST", f"{dag}/dagRuns", {"logical_date": None, "conf": conf or {}})
         path = f"{dag}/dagRuns/{run['dag_run_id']}"
         told: dict[str, str] = {}

@@ -22,7 +22,6 @@ class LocalAirflow2(LocalAirflow):
         """Run tasks in forks: what Airflow 2 has for SQLite starts a new Python for each, one at a time."""
         return super()._environment() | {
             "AIRFLOW__CORE__EXECUTOR": "LocalExecutor",
-            "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{self.home}/airflow.db?timeout=60",
             "_AIRFLOW__SKIP_DATABASE_EXECUTOR_COMPATIBILITY_CHECK": "1",
         }
 

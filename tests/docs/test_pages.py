@@ -72,3 +72,11 @@ def test_every_example_is_in_a_guide() -> None:
     guides = "\n".join(page.read_text() for page in DOCS.rglob("*.md"))
     examples = {path.name for path in (DOCS.parent / "dags_examples").glob("*.py")}
     assert {name for name in examples if f"dags_examples/{name}" not in guides} == set()
+
+
+def test_every_picture_is_shown_and_small() -> None:
+    pages = "\n".join(page.read_text() for page in [*DOCS.rglob("*.md"), DOCS.parent / "README.md"])
+    pictures = list((DOCS / "images").glob("*.png"))
+    assert pictures
+    assert not [picture.name for picture in pictures if f"images/{picture.name})" not in pages]
+    assert not [picture.name for picture in pictures if picture.stat().st_size >= 150_000]

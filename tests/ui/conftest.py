@@ -52,6 +52,10 @@ class Site:
             "url": airflow.url,
         }
 
+    def wait(self, condition: Callable[[], bool], what: str) -> None:
+        """Wait, for three minutes at most, while everything still runs."""
+        self.airflow._wait(condition, what, 180)
+
 
 @pytest.fixture(scope="session")
 def site(browser: Browser) -> Iterator[Site]:
@@ -65,6 +69,8 @@ def site(browser: Browser) -> Iterator[Site]:
         sandbox = LocalSandbox(airflow.processes, airflow.home, *flags)
         airflow.start(sandbox.connection)
         airflow.wait_until_ready(300)
+        for dag_id in ("onboard", "cost_guard", "on_device_sms"):
+            airflow.wait_for_dag(dag_id, 120)
         yield Site(airflow, sandbox)
     sys.path.remove(str(ROOT / "dev"))
 
@@ -95,7 +101,7 @@ def page(site: Site, secrets: list[str], browser: Browser, tmp_path: Path) -> It
     assert not window.leaks(secrets)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def picture(request: pytest.FixtureRequest) -> Callable[..., None]:
     """Take a picture of a page for the docs, where ``--screenshots`` asks for it."""
     wanted = request.config.getoption("--screenshots", default=False)
@@ -103,6 +109,8 @@ def picture(request: pytest.FixtureRequest) -> Callable[..., None]:
     def take(of: Page | Locator, name: str, **options: Any) -> None:
         if wanted:
             IMAGES.mkdir(exist_ok=True)
+            window = of if hasattr(of, "mouse") else of.page
+            window.mouse.move(0, 0)  # nothing is pointed at
             (IMAGES / f"{name}.png").write_bytes(of.screenshot(animations="disabled", **options))
 
     return take

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from playwright.sync_api import Locator, Page
 
+    from airflow_provider_emnify.api import EmnifyClient
     from airflow_provider_emnify.sandbox import Sandbox
     from tests.ui.browser import Window
 
@@ -50,13 +51,14 @@ def shows(cell: Locator, text: str) -> None:
 
 
 def test_it_shows_the_fleet_by_status_and_the_last_requests(
-    home: Page, sandbox: Sandbox, picture: Callable[..., None]
+    home: Page, sandbox: Sandbox, client: EmnifyClient, picture: Callable[..., None]
 ) -> None:
     shows(count(home, "devices", "ONLINE"), "4")
     shows(count(home, "devices", "OFFLINE"), "1")
     shows(count(home, "SIMs", "Activated"), "5")
-    assert get(f"{sandbox.url}/api/v1/endpoint", timeout=10).status_code == 401
-    row = home.get_by_role("row", name="GET /api/v1/endpoint")
+    assert len(list(client.endpoints.list())) == 5
+    assert get(f"{sandbox.url}/api/v1/sim", timeout=10).status_code == 401
+    row = home.get_by_role("row", name="GET /api/v1/sim")
     shows(row.get_by_role("cell").nth(2), "401")  # it looks again by itself
     assert (
         sandbox.airflow_connection.split('"password": "')[1][:20]
