@@ -34,23 +34,46 @@ def metadata_database() -> None:
 
 
 @pytest.fixture
-def known_assets(metadata_database: None) -> Iterator[None]:
-    """Assets as a DAG makes them known: those of connection ``emnify_default`` and of organisation 100."""
-    from airflow.models.asset import AssetActive, AssetEvent, AssetModel
+def assets_of_other_tests(metadata_database: None) -> Iterator[None]:
+    """Nothing is known, and nothing has come: an example DAG of another test can have made assets known."""
+    from airflow.models.asset import AssetActive, AssetEvent
     from airflow.models.log import Log
     from airflow.utils.session import create_session
-    from sqlalchemy import delete
+    from sqlalchemy import delete, select
 
-    uris = [f"emnify://{one}/{kind}" for one in ("emnify_default",) for kind in KINDS]
+    def clear() -> None:
+        with create_session() as session:
+            for table in (AssetEvent, AssetActive, Log):
+                session.execute(delete(table))
+
     with create_session() as session:
-        for uri in uris:
-            session.add(AssetModel(name=uri, uri=uri))
-            session.flush()
+        known = [(asset.name, asset.uri) for asset in session.scalars(select(AssetActive))]
+    clear()
+    yield
+    clear()
+    with create_session() as session:
+        session.add_all(AssetActive(name=name, uri=uri) for name, uri in known)
+
+
+@pytest.fixture
+def known_assets(assets_of_other_tests: None) -> Iterator[None]:
+    """Assets as a DAG makes them known: those of connection ``emnify_default``."""
+    from airflow.models.asset import AssetActive, AssetModel
+    from airflow.utils.session import create_session
+    from sqlalchemy import delete, select
+
+    made = []
+    with create_session() as session:
+        for uri in (f"emnify://emnify_default/{kind}" for kind in KINDS):
+            if session.scalar(select(AssetModel).where(AssetModel.uri == uri)) is None:
+                session.add(AssetModel(name=uri, uri=uri))
+                session.flush()
+                made.append(uri)
             session.add(AssetActive(name=uri, uri=uri))
     yield
     with create_session() as session:
-        for table in (AssetEvent, AssetActive, AssetModel, Log):
-            session.execute(delete(table))
+        for table in (AssetActive, AssetModel):
+            session.execute(delete(table).where(table.uri.in_(made)))
 
 
 @dataclass
@@ -141,7 +164,7 @@ def connection(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
 
 
 @pytest.fixture
-def open_door(connection: Callable[..., None], metadata_database: None) -> Callable[..., Door]:
+def open_door(connection: Callable[..., None], assets_of_other_tests: None) -> Callable[..., Door]:
     """Make an app; the arguments are those of its settings."""
     from airflow_provider_emnify.callbacks.app import build_app
     from airflow_provider_emnify.callbacks.settings import CallbackSettings
