@@ -146,6 +146,8 @@ class EmnifyAddTagsOperator(_TagOperator):
     :param tags: Names of tags (templated): ``"pump"``, ``"pump,berlin"`` or ``["pump", "berlin"]``.
     :param tag_ids: Ids of tags, instead or in addition (templated).
     :param create_missing: Whether to create tags whose name is not there yet (default False).
+    :param only_if: Act only on those in this state, see
+        :class:`~airflow_provider_emnify.operators.base.only_if.OnlyIf`.
     :param emnify_conn_id: The connection to emnify.
     :returns: The ids of the endpoints.
     :raises ValueError: when the DAG is parsed, if no tag is given.
@@ -226,6 +228,8 @@ class EmnifyRemoveTagsOperator(_TagOperator):
         ``fail_if_empty``, see :class:`~airflow_provider_emnify.hooks.selection.SelectsEndpoints`.
     :param tags: Names of tags (templated): ``"pump"``, ``"pump,berlin"`` or ``["pump", "berlin"]``.
     :param tag_ids: Ids of tags, instead or in addition (templated).
+    :param only_if: Act only on those in this state, see
+        :class:`~airflow_provider_emnify.operators.base.only_if.OnlyIf`.
     :param emnify_conn_id: The connection to emnify.
     :returns: The ids of the endpoints; none of them has these tags now.
     :raises ValueError: when the DAG is parsed, if no tag is given.

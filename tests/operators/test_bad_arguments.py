@@ -141,6 +141,7 @@ BAD: dict[str, tuple[list[Any], str]] = {
     "not_online_for": ([0, 721, "x", True, timedelta(0)], "not_online_for: "),
     "on_prem_cidr": (["somewhere", 7, [], ["10.0.0.1/16"], ["10.0.0.0/8"] * 4], "address range"),
     "on_timeout": (["ignore", None, True], "; allowed: fail, return"),
+    "only_if": (["on", "deleted", 1, True, ["blocked"]], "; allowed: "),
     "operation_ids": ([True, {"name": 7}], "operation_ids: "),
     "organisation_id": ONE_ID,
     "poll_interval": SECONDS,

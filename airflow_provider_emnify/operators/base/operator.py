@@ -8,9 +8,10 @@ from airflow_provider_emnify.airflow_names import BaseOperator
 from airflow_provider_emnify.api.values import parse_ids
 from airflow_provider_emnify.arguments import shorten
 from airflow_provider_emnify.hooks.emnify import EmnifyHook
-from airflow_provider_emnify.hooks.selection import NOT_GIVEN, Selectable, SelectsEndpoints
+from airflow_provider_emnify.hooks.selection import NOT_GIVEN, Selectable
 from airflow_provider_emnify.hooks.task import EmnifyTask
 from airflow_provider_emnify.links import EmnifyDevicesLink
+from airflow_provider_emnify.operators.base.only_if import OnlyIf
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -48,11 +49,12 @@ class EmnifyBaseOperator(EmnifyTask, BaseOperator):
         self.log.info("%s: %d of %d (%s), %d %s", doing, len(change), total, shorten(change), left, rest)
 
 
-class EndpointsOperator(SelectsEndpoints, EmnifyBaseOperator):
+class EndpointsOperator(OnlyIf, EmnifyBaseOperator):
     """Base of operators that act on endpoints (devices).
 
     :param endpoint_ids: One id or many (templated); or else ``select``, with ``max_selected`` and
         ``fail_if_empty``, see :class:`~airflow_provider_emnify.hooks.selection.SelectsEndpoints`.
+        ``only_if`` is that of :class:`~airflow_provider_emnify.operators.base.only_if.OnlyIf`.
     """
 
     template_fields: Sequence[str] = ("emnify_conn_id", "endpoint_ids", "select")

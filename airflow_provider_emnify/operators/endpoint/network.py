@@ -47,6 +47,8 @@ class EmnifyResetConnectivityOperator(EndpointsOperator):
     :param pdp_context: End the data session (default True).
     :param fail_on_error: Fail the task when an endpoint could not be reset (default True); otherwise the
         result says so.
+    :param only_if: Act only on those in this state, see
+        :class:`~airflow_provider_emnify.operators.base.only_if.OnlyIf`.
     :param emnify_conn_id: The connection to emnify.
     :returns: What became of each, by id: ``"reset"``, or why it was not.
     :raises ValueError: when the DAG is parsed, if neither is to be reset.
@@ -80,7 +82,8 @@ class EmnifyResetConnectivityOperator(EndpointsOperator):
         """Read them, say what it will cost, and reset one after another."""
         del context
         client, ids = self.client, self.endpoint_ids
-        self._say_what_bills(read_all_endpoints(client, ids).values())
+        rows = read_all_endpoints(client, ids) if self.looked_at is None else self.looked_at
+        self._say_what_bills(rows.values())
         what = " and ".join(
             name for name, reset in (("location", self.location), ("PDP context", self.pdp_context)) if reset
         )
@@ -121,6 +124,8 @@ class EmnifyLocateEndpointsOperator(EndpointsOperator):
     :param endpoint_ids: One id or many (templated); or else ``select``, with ``max_selected`` and
         ``fail_if_empty``, see :class:`~airflow_provider_emnify.hooks.selection.SelectsEndpoints`.
     :param fail_on_error: Fail the task when an endpoint was not located (default False: the result says so).
+    :param only_if: Act only on those in this state, see
+        :class:`~airflow_provider_emnify.operators.base.only_if.OnlyIf`.
     :param emnify_conn_id: The connection to emnify.
     :returns: For each, by id: ``{"located": True, "mcc", "mnc", "lac", "cid", "state", "current",
         "age_of_location", "at"}``, with what the network said of these, or ``{"located": False, "error"}``.
@@ -198,6 +203,8 @@ class EmnifyBlockNetworkOperator(_OperatorList):
         ``fail_if_empty``, see :class:`~airflow_provider_emnify.hooks.selection.SelectsEndpoints`.
     :param operator_ids: Network operators, one id or many (templated), as ``client.operators.list()`` of the
         hook's client has them. Each is blocked for each endpoint.
+    :param only_if: Act only on those in this state, see
+        :class:`~airflow_provider_emnify.operators.base.only_if.OnlyIf`.
     :param emnify_conn_id: The connection to emnify.
     :returns: The ids of the endpoints.
     :raises AirflowFailException: for an endpoint or operator that does not exist, when all others are
@@ -226,6 +233,8 @@ class EmnifyUnblockNetworkOperator(_OperatorList):
         ``fail_if_empty``, see :class:`~airflow_provider_emnify.hooks.selection.SelectsEndpoints`.
     :param operator_ids: Network operators, one id or many (templated), as ``client.operators.list()`` of the
         hook's client has them. Each is unblocked for each endpoint.
+    :param only_if: Act only on those in this state, see
+        :class:`~airflow_provider_emnify.operators.base.only_if.OnlyIf`.
     :param emnify_conn_id: The connection to emnify.
     :returns: The ids of the endpoints.
     :raises AirflowFailException: for a permanent error.

@@ -8,9 +8,9 @@ from airflow_provider_emnify.api import SimStatus
 from airflow_provider_emnify.api.resources.bulk import read_ref, status_of
 from airflow_provider_emnify.api.values import parse_ids
 from airflow_provider_emnify.arguments import Argument, is_known, parse_bool, shorten
-from airflow_provider_emnify.hooks.selection import SelectsEndpoints
 from airflow_provider_emnify.links import EmnifyDevicesLink, EmnifySimsLink
 from airflow_provider_emnify.operators.base import EmnifyBaseOperator
+from airflow_provider_emnify.operators.base.only_if import OnlyIf
 from airflow_provider_emnify.operators.endpoint.rows import read_all_endpoints, read_endpoints
 from airflow_provider_emnify.operators.sim.transitions import read_sims
 
@@ -96,7 +96,7 @@ class EmnifyAssignSimOperator(EmnifyBaseOperator):
             raise ValueError(f"sim_ids: {shorten(reasons)}; nothing was changed")
 
 
-class EmnifyReleaseSimOperator(SelectsEndpoints, EmnifyBaseOperator):
+class EmnifyReleaseSimOperator(OnlyIf, EmnifyBaseOperator):
     """Take SIMs out of endpoints (devices), 2,000 a request. What is out already is done.
 
     A released SIM keeps its status: **an activated one goes on billing**. Suspend it with
@@ -111,6 +111,8 @@ class EmnifyReleaseSimOperator(SelectsEndpoints, EmnifyBaseOperator):
         with ``max_selected`` and ``fail_if_empty``, see
         :class:`~airflow_provider_emnify.hooks.selection.SelectsEndpoints`.
     :param sim_ids: Instead of ``endpoint_ids``: the SIMs, wherever they are (templated).
+    :param only_if: Act only on those in this state, see
+        :class:`~airflow_provider_emnify.operators.base.only_if.OnlyIf`.
     :param emnify_conn_id: The connection to emnify.
     :returns: The ids that were given.
     :raises ValueError: when the DAG is parsed, unless one of the two is given.
@@ -132,6 +134,8 @@ class EmnifyReleaseSimOperator(SelectsEndpoints, EmnifyBaseOperator):
         self.sim_ids = sim_ids
         if sum(given is not None for given in (endpoint_ids, self.select, sim_ids)) != 1:
             raise ValueError("endpoint_ids, select, sim_ids: give one of them")
+        if sim_ids is not None and self.only_if is not None:
+            raise ValueError("only_if: it goes with endpoint_ids or select, not with sim_ids")
 
     def execute(self, context: Context) -> list[int]:
         """Look for endpoints that have a SIM, and take it out."""
@@ -139,7 +143,8 @@ class EmnifyReleaseSimOperator(SelectsEndpoints, EmnifyBaseOperator):
         if self.sim_ids:
             held = self._holders(self.sim_ids)
         else:
-            rows = read_all_endpoints(self.client, self.endpoint_ids)
+            ids, looked_at = self.endpoint_ids, self.looked_at
+            rows = read_all_endpoints(self.client, ids) if looked_at is None else looked_at
             held = {key: sim_id for key, row in rows.items() if (sim_id := _sim_of(row)) is not None}
         given = self.sim_ids or self.endpoint_ids
         releases = [f"SIM {sim_id} of {key}" for key, sim_id in held.items()]

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from airflow_provider_emnify.api import SimStatus
+from airflow_provider_emnify.api import EndpointStatus, SimStatus
 from airflow_provider_emnify.api.resources.bulk import read_ref, read_status, status_of
 from airflow_provider_emnify.api.transport.answers import part
 from airflow_provider_emnify.api.values import parse_id, parse_ids
 from airflow_provider_emnify.arguments import (
     Argument,
     confirmed,
+    is_nothing,
     one_of,
     optional,
     parse_bool,
@@ -18,9 +19,10 @@ from airflow_provider_emnify.arguments import (
     parse_optional_id,
     shorten,
 )
-from airflow_provider_emnify.hooks.selection import NOT_GIVEN, SelectsEndpoints
+from airflow_provider_emnify.hooks.selection import NOT_GIVEN
 from airflow_provider_emnify.links import EmnifyDevicesLink, EmnifySimsLink
 from airflow_provider_emnify.operators.base import EmnifyBaseOperator, EndpointsOperator
+from airflow_provider_emnify.operators.base.only_if import OnlyIf
 from airflow_provider_emnify.operators.endpoint.rows import (
     parse_rows,
     parse_status,
@@ -33,7 +35,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from airflow_provider_emnify.airflow_names import Context, XComArg
-    from airflow_provider_emnify.api import EndpointStatus
     from airflow_provider_emnify.api.types import Row, Rows
     from airflow_provider_emnify.arguments import GivenRows, Ids, OneId
 
@@ -64,7 +65,7 @@ def _parse_changes(value: Any, field: str) -> list[Row]:
     return rows
 
 
-class EmnifyUpdateEndpointsOperator(SelectsEndpoints, EmnifyBaseOperator):
+class EmnifyUpdateEndpointsOperator(OnlyIf, EmnifyBaseOperator):
     """Change endpoints (devices), 2,000 a request: all in the same way, or each in its own.
 
     What is sent are the values that shall be, so that the task can run again. After a failed request its
@@ -89,6 +90,8 @@ class EmnifyUpdateEndpointsOperator(SelectsEndpoints, EmnifyBaseOperator):
     :param tags: Tags, separated by commas; they replace those there are (templated).
     :param imei_lock: Whether no other device may use the SIM (templated).
     :param ip_address_space_id: Address space (templated).
+    :param only_if: Act only on those in this state, see
+        :class:`~airflow_provider_emnify.operators.base.only_if.OnlyIf`.
     :param emnify_conn_id: The connection to emnify.
     :returns: The ids.
     :raises ValueError: when the DAG is parsed, for a row that makes no sense.
@@ -146,6 +149,8 @@ class EmnifyUpdateEndpointsOperator(SelectsEndpoints, EmnifyBaseOperator):
             raise ValueError(_NOTHING)
         if endpoints is not None and shared:
             raise ValueError("endpoints: what changes belongs into the rows then, not beside them")
+        if endpoints is not None and self.only_if is not None:
+            raise ValueError("only_if: it goes with endpoint_ids or select, not with endpoints")
 
     def _shared(self) -> Row:
         """Return what is changed in all."""
@@ -178,6 +183,8 @@ class EmnifyDeleteEndpointsOperator(EndpointsOperator):
         (**a deleted SIM cannot be recovered**), or ``"release"`` (released and otherwise as they are: **an
         activated one goes on billing**).
     :param confirm: Must be True: a deleted endpoint cannot be brought back.
+    :param only_if: Act only on those in this state, see
+        :class:`~airflow_provider_emnify.operators.base.only_if.OnlyIf`.
     :param emnify_conn_id: The connection to emnify.
     :returns: The ids; none of them exists now.
     :raises ValueError: when the DAG is parsed, without ``confirm=True``.
@@ -203,12 +210,14 @@ class EmnifyDeleteEndpointsOperator(EndpointsOperator):
         super().__init__(endpoint_ids=endpoint_ids, **kwargs)
         self.sims = sims
         self.confirm = confirm
+        if sims == "release":
+            self.restrict_only_if("sims='release'", EndpointStatus.ENABLED, EndpointStatus.DISABLED)
 
     def execute(self, context: Context) -> list[int]:
         """Look for those that exist, and delete them."""
         del context
         ids = self.endpoint_ids
-        found = read_endpoints(self.client, ids)
+        found = read_endpoints(self.client, ids) if self.looked_at is None else self.looked_at
         there = [key for key in ids if key in found]
         with_sim = [key for key in there if part(found[key], "sim").get("id") is not None]
         self.log_change("Deleting endpoints", there, len(ids), "exist no more")
@@ -239,6 +248,8 @@ class EmnifySetEndpointStatusOperator(EndpointsOperator):
     :param status: ``"enabled"`` or ``"disabled"`` (templated).
     :param sim_status: ``"activated"``, ``"suspended"`` or ``"factory_test"`` (templated); by default SIMs
         stay as they are. A suspended SIM is free from the next month on.
+    :param only_if: Act only on those in this state, see
+        :class:`~airflow_provider_emnify.operators.base.only_if.OnlyIf`.
     :param emnify_conn_id: The connection to emnify.
     :returns: The ids.
     :raises AirflowFailException: when it cannot be done, and for any permanent error.
@@ -264,12 +275,14 @@ class EmnifySetEndpointStatusOperator(EndpointsOperator):
         super().__init__(endpoint_ids=endpoint_ids, **kwargs)
         self.status = status
         self.sim_status = sim_status
+        if not is_nothing(sim_status):
+            self.restrict_only_if("sim_status", SimStatus.ISSUED, SimStatus.ACTIVATED, SimStatus.SUSPENDED)
 
     def execute(self, context: Context) -> list[int]:
         """Read everything, then change what differs."""
         del context
         ids, status = self.endpoint_ids, self.status
-        rows = read_all_endpoints(self.client, ids)
+        rows = read_all_endpoints(self.client, ids) if self.looked_at is None else self.looked_at
         change = [key for key in ids if status_of(rows[key]) != status]
         sims = [] if self.sim_status is None else self._sims_to_change(rows, {*change}, self.sim_status)
         self.log_change(f"Setting endpoints to {status.label}", change, len(ids), "are so already")

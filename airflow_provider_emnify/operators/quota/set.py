@@ -42,6 +42,8 @@ class EmnifySetQuotaOperator(QuotaOperator):
     :param threshold_percentage: Percentage left at which there is an event (templated). SMS quotas need it.
     :param threshold_volume: Volume left at which there is an event, in MB or SMS (templated).
     :param auto_refill: Whether emnify fills it up every day with the volume that was added last.
+    :param only_if: Act only on those in this state, see
+        :class:`~airflow_provider_emnify.operators.base.only_if.OnlyIf`.
     :param emnify_conn_id: The connection to emnify.
     :returns: The ids.
     :raises ValueError: when the DAG is parsed, for a bad argument.
@@ -95,6 +97,8 @@ class EmnifyClearQuotaOperator(EndpointsOperator):
     :param endpoint_ids: One id or many (templated); or else ``select``, with ``max_selected`` and
         ``fail_if_empty``, see :class:`~airflow_provider_emnify.hooks.selection.SelectsEndpoints`.
     :param quota_type: ``"data"`` (default) or ``"sms"``.
+    :param only_if: Act only on those in this state, see
+        :class:`~airflow_provider_emnify.operators.base.only_if.OnlyIf`.
     :param emnify_conn_id: The connection to emnify.
     :returns: The ids; none of them has such a quota now.
     :raises AirflowFailException: for a permanent error.

@@ -42,6 +42,8 @@ class EmnifyTopUpQuotaOperator(QuotaOperator):
         it is.
     :param auto_refill: Whether emnify fills it up every day with the volume that was added last, which is
         this one then. By default as it is.
+    :param only_if: Act only on those in this state, see
+        :class:`~airflow_provider_emnify.operators.base.only_if.OnlyIf`.
     :param emnify_conn_id: The connection to emnify.
     :returns: What each may use now, in MB or SMS, by endpoint (as text).
     :raises ValueError: when the DAG is parsed, for a bad argument.

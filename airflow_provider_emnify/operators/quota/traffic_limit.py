@@ -33,6 +33,8 @@ class EmnifyExtendTrafficLimitOperator(EndpointsOperator):
         ``fail_if_empty``, see :class:`~airflow_provider_emnify.hooks.selection.SelectsEndpoints`.
     :param volume: How much more, in **bytes** (templated).
     :param traffic_limit_id: Which limit, where there are several (templated).
+    :param only_if: Act only on those in this state, see
+        :class:`~airflow_provider_emnify.operators.base.only_if.OnlyIf`.
     :param emnify_conn_id: The connection to emnify.
     :returns: The id of each endpoint's extension, by endpoint (as text).
     :raises ValueError: when the DAG is parsed, for a bad argument.
@@ -101,6 +103,8 @@ class EmnifyClearTrafficLimitExtensionsOperator(EndpointsOperator):
 
     :param endpoint_ids: One id or many (templated); or else ``select``, with ``max_selected`` and
         ``fail_if_empty``, see :class:`~airflow_provider_emnify.hooks.selection.SelectsEndpoints`.
+    :param only_if: Act only on those in this state, see
+        :class:`~airflow_provider_emnify.operators.base.only_if.OnlyIf`.
     :param emnify_conn_id: The connection to emnify.
     :returns: The ids; none of them has an extension now.
     :raises AirflowFailException: for a permanent error.

@@ -16,9 +16,10 @@ from airflow_provider_emnify.api.resources.bulk import read_ref, read_status, st
 from airflow_provider_emnify.api.transport.answers import number, parts
 from airflow_provider_emnify.api.values import parse_ids
 from airflow_provider_emnify.arguments import Argument, confirmed, one_of, parse_text, shorten, status_in
-from airflow_provider_emnify.hooks.selection import NOT_GIVEN, Selectable, SelectsSims
+from airflow_provider_emnify.hooks.selection import NOT_GIVEN, Selectable
 from airflow_provider_emnify.links import EmnifySimsLink
 from airflow_provider_emnify.operators.base import EmnifyBaseOperator
+from airflow_provider_emnify.operators.base.only_if import OnlyIfSims
 from airflow_provider_emnify.operators.idempotency.attempt import Attempt
 from airflow_provider_emnify.operators.sim.transitions import (
     parse_sim_status,
@@ -43,7 +44,7 @@ _MAYBE_REGISTERED = (
 _REGISTERED = 400  # how emnify answers that a batch is registered already
 
 
-class EmnifySetSimStatusOperator(SelectsSims, EmnifyBaseOperator):
+class EmnifySetSimStatusOperator(OnlyIfSims, EmnifyBaseOperator):
     """Activate or suspend SIMs, or put them into factory test.
 
     Everything is read first. What is there already is skipped, so that the task can run again; a SIM that
@@ -62,6 +63,8 @@ class EmnifySetSimStatusOperator(SelectsSims, EmnifyBaseOperator):
     :param sim_ids: One id or many (templated); or else ``select``, with ``max_selected`` and
         ``fail_if_empty``, see :class:`~airflow_provider_emnify.hooks.selection.SelectsSims`.
     :param status: ``"activated"``, ``"suspended"`` or ``"factory_test"`` (templated).
+    :param only_if: Act only on those in this state, see
+        :class:`~airflow_provider_emnify.operators.base.only_if.OnlyIfSims`.
     :param emnify_conn_id: The connection to emnify.
     :returns: The ids.
     :raises ValueError: when the DAG is parsed, for a status that cannot be set.
@@ -87,7 +90,8 @@ class EmnifySetSimStatusOperator(SelectsSims, EmnifyBaseOperator):
     def execute(self, context: Context) -> list[int]:
         """Read everything, then change what differs."""
         del context
-        ids, sims = self.sim_ids, read_sims(self.client, self.sim_ids)
+        ids = self.sim_ids
+        sims = read_sims(self.client, ids) if self.looked_at is None else self.looked_at
         there = {f"SIM {key}": (key, read_status(SimStatus, sims[key])) for key in ids if key in sims}
         missing = [f"there is no SIM {key}" for key in ids if key not in sims]
         change = sims_to_change(there, self.status, "sim_ids", missing)
@@ -188,7 +192,7 @@ class EmnifyRegisterSimBatchOperator(EmnifyBaseOperator):
             raise
 
 
-class EmnifyDeleteSimsOperator(SelectsSims, EmnifyBaseOperator):
+class EmnifyDeleteSimsOperator(OnlyIfSims, EmnifyBaseOperator):
     """Delete SIMs, 2,000 a request. **A deleted SIM cannot be recovered.**
 
     Those that do not exist (any more) are done. A SIM that an endpoint has fails the task before anything is
@@ -203,6 +207,8 @@ class EmnifyDeleteSimsOperator(SelectsSims, EmnifyBaseOperator):
     :param sim_ids: One id or many (templated); or else ``select``, with ``max_selected`` and
         ``fail_if_empty``, see :class:`~airflow_provider_emnify.hooks.selection.SelectsSims`.
     :param confirm: Must be True: a deleted SIM cannot be brought back.
+    :param only_if: Act only on those in this state, see
+        :class:`~airflow_provider_emnify.operators.base.only_if.OnlyIfSims`.
     :param emnify_conn_id: The connection to emnify.
     :returns: The ids; none of them exists now.
     :raises ValueError: when the DAG is parsed, without ``confirm=True``.
@@ -226,7 +232,8 @@ class EmnifyDeleteSimsOperator(SelectsSims, EmnifyBaseOperator):
     def execute(self, context: Context) -> list[int]:
         """Look for those that exist, and delete them."""
         del context
-        ids, sims = self.sim_ids, read_sims(self.client, self.sim_ids)
+        ids = self.sim_ids
+        sims = read_sims(self.client, ids) if self.looked_at is None else self.looked_at
         there = [key for key in ids if key in sims and status_of(sims[key]) != SimStatus.DELETED]
         used = {key: holder for key in there if (holder := read_ref(sims[key], "endpoint")) is not None}
         if used:
