@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
+from datetime import timedelta
 from itertools import islice
 from typing import Any
 
 from airflow_provider_emnify.airflow_names import Param, dag, task
 from airflow_provider_emnify.hooks.emnify import EmnifyHook
 from airflow_provider_emnify.operators.emnify import EmnifyOperator
+from airflow_provider_emnify.retry import EMNIFY_RETRY_POLICY
 
 log = logging.getLogger(__name__)
 
@@ -20,6 +22,7 @@ log = logging.getLogger(__name__)
 @dag(
     schedule=None,
     tags=["emnify"],
+    default_args={"retries": 2, "retry_delay": timedelta(seconds=30), "retry_policy": EMNIFY_RETRY_POLICY},
     doc_md=__doc__,
     params={
         "look_up": Param(

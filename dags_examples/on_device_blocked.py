@@ -10,10 +10,12 @@ it is about and reports it; put a message to the device's owner in its place, or
 from __future__ import annotations
 
 import logging
+from datetime import timedelta
 from typing import Any
 
 from airflow_provider_emnify.airflow_names import DAG, Asset, task
 from airflow_provider_emnify.hooks.emnify import EmnifyHook
+from airflow_provider_emnify.retry import EMNIFY_RETRY_POLICY
 from airflow_provider_emnify.triggers.event import EmnifyEventTrigger
 
 try:
@@ -54,5 +56,13 @@ else:
     )
     blocked = Asset("emnify_device_blocked", watchers=[watcher])
 
-    with DAG("on_device_blocked", schedule=[blocked], catchup=False, doc_md=__doc__, tags=["emnify"]):
+    retries = {"retries": 2, "retry_delay": timedelta(seconds=30), "retry_policy": EMNIFY_RETRY_POLICY}
+    with DAG(
+        "on_device_blocked",
+        schedule=[blocked],
+        catchup=False,
+        default_args=retries,
+        doc_md=__doc__,
+        tags=["emnify"],
+    ):
         report(blocked_devices())

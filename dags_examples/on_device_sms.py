@@ -15,12 +15,14 @@ from __future__ import annotations
 
 import logging
 import re
+from datetime import timedelta
 from importlib.util import find_spec
 from typing import Any
 
 from airflow_provider_emnify.airflow_names import DAG, task
 from airflow_provider_emnify.assets import emnify_asset
 from airflow_provider_emnify.operators.sms import EmnifySendSmsOperator
+from airflow_provider_emnify.retry import EMNIFY_RETRY_POLICY
 
 LOW = 20  # per cent
 EMNIFY = "emnify_default"
@@ -64,7 +66,15 @@ if find_spec("airflow.sdk") is None:  # Airflow 2
 else:
     texts = emnify_asset("sms", EMNIFY)
 
-    with DAG("on_device_sms", schedule=[texts], catchup=False, doc_md=__doc__, tags=["emnify"]):
+    retries = {"retries": 2, "retry_delay": timedelta(seconds=30), "retry_policy": EMNIFY_RETRY_POLICY}
+    with DAG(
+        "on_device_sms",
+        schedule=[texts],
+        catchup=False,
+        default_args=retries,
+        doc_md=__doc__,
+        tags=["emnify"],
+    ):
         low = low_batteries()
         EmnifySendSmsOperator.partial(
             task_id="answer",

@@ -37,6 +37,13 @@ def test_every_example_loads(examples: Any) -> None:
     assert set(examples.dags) == {*everywhere, *NEED_AIRFLOW_3} - too_new()
 
 
+def test_every_example_says_what_it_is_for_and_is_retried(examples: Any) -> None:
+    for dag in examples.dags.values():
+        assert dag.doc_md
+        assert "emnify" in dag.tags
+        assert dag.default_args["retries"] >= 1, dag.dag_id
+
+
 def too_new() -> set[str]:
     """Return the examples that need a newer Airflow than the installed one: they have no DAG there."""
     return set() if find_spec("airflow.sdk") else NEED_AIRFLOW_3
