@@ -124,33 +124,36 @@ def _several(value: Any) -> list[Any]:
     return [item[0] if isinstance(item, (list, tuple)) and len(item) == 1 else item for item in value]
 
 
-def select_ids(client: EmnifyClient, kind: Kind, selection: Selection, most: int) -> list[int]:
-    """Return the ids of what is selected, in ascending order.
+def select_rows(
+    client: EmnifyClient, kind: Kind, selection: Selection, most: int, *, keep: bool
+) -> dict[int, Row]:
+    """Return what is selected by its id, in ascending order.
 
     One value of a field is sent as emnify's own filter, and so are a few; more are found in the list of all.
     Whatever emnify lists is held against the selection once more.
 
     :param most: How many they may be.
+    :param keep: Whether to keep the rows; else they are empty.
     :raises ValueError: when they are more.
     """
     if not all(selection.values()):
-        return []  # of no values none will do
+        return {}  # of no values none will do
     list_all = getattr(client, kind.resource).list
     sent = {name: values[0] for name, values in selection.items() if _can_be_sent(name, values, 1)}
     few = [name for name in selection if name not in sent and _can_be_sent(name, selection[name], FEW)]
     filters = [{**sent, few[0]: value} for value in selection[few[0]]] if few else [sent]
-    ids: set[int] = set()
+    found: dict[int, Row] = {}
     for one in filters:
         with list_all(**one) as rows:
             for row in rows:
                 if _is_meant(row, kind, selection):
-                    ids.add(int(row["id"]))
-                if len(ids) > most:
+                    found[int(row["id"])] = row if keep else {}
+                if len(found) > most:
                     raise ValueError(
                         f"max_selected: more than {most:,} {kind.name} are selected; nothing was done. "
                         "Select fewer, or set max_selected"
                     )
-    return sorted(ids)
+    return dict(sorted(found.items()))
 
 
 def _can_be_sent(name: str, values: Sequence[Any], most: int) -> bool:
@@ -211,6 +214,7 @@ class SelectsEndpoints(EmnifyTask, BaseOperator):
 
     selects: ClassVar[str] = "endpoint_ids"
     selected_kind: ClassVar[Kind] = ENDPOINTS
+    selected_rows: Mapping[int, Row] | None = None
 
     select = Argument(optional(selection_of(ENDPOINTS)))
     max_selected = Argument(parse_count)
@@ -229,12 +233,18 @@ class SelectsEndpoints(EmnifyTask, BaseOperator):
         self.max_selected = max_selected
         self.fail_if_empty = fail_if_empty
 
+    def keeps_rows(self) -> bool:
+        """Tell whether the rows of what is selected are needed, in ``selected_rows``."""
+        return False
+
     def resolve(self) -> None:
         """Put the ids of what is selected in their place. Called once the arguments are parsed."""
+        self.selected_rows = None
         if self.select is None:
             return
-        kind, selection = self.selected_kind, self.select
-        ids = select_ids(self.client, kind, selection, self.max_selected)
+        kind, selection, keep = self.selected_kind, self.select, self.keeps_rows()
+        rows = select_rows(self.client, kind, selection, self.max_selected, keep=keep)
+        ids, self.selected_rows = [*rows], rows if keep else None
         shown = ", ".join(f"{name} {shorten(values, FEW)}" for name, values in selection.items())
         self.log.info("Selected %d %s by %s: %s", len(ids), kind.name, shown, shorten(ids))
         if not ids and self.fail_if_empty:

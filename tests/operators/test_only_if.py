@@ -134,6 +134,22 @@ def test_a_status_takes_one_look_which_is_the_operator_s_own(
     assert {name: fleet.counts[name] for name in looks} == looks
 
 
+def test_the_look_at_what_is_selected_is_the_list_that_selects_it(fleet: Sandbox) -> None:
+    operator = EmnifySetEndpointStatusOperator(
+        task_id="t",
+        select={"name": [f"Device {number}" for number in range(2, 9)]},
+        status="disabled",
+        sim_status="suspended",
+        only_if="activated",
+    )
+    assert numbers(operator.execute(context())) == [1, 2, 3, 5, 6, 7]
+    assert {name: fleet.counts[name] for name in (LIST, ONE, "GET /api/v1/sim")} == {
+        LIST: 1,
+        ONE: 0,
+        "GET /api/v1/sim": 0,
+    }
+
+
 def test_sims_are_suspended_only_when_activated(fleet: Sandbox) -> None:
     sims = [one.sim_id or 0 for one in fleet.state.endpoints.values()][3:6]
     operator = EmnifySetSimStatusOperator(

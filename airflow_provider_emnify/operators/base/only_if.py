@@ -64,6 +64,10 @@ class OnlyIf(SelectsEndpoints):
         super().__init__(**kwargs)
         self.only_if = only_if
 
+    def keeps_rows(self) -> bool:
+        """Tell whether the list of what is selected says what the state is."""
+        return isinstance(self.only_if, (EndpointStatus, SimStatus))
+
     def resolve(self) -> None:
         """Leave those ids that are in the state. Called once the arguments are parsed."""
         super().resolve()
@@ -94,8 +98,10 @@ class OnlyIf(SelectsEndpoints):
         if isinstance(state, Connectivity):
             return read(self.client, "endpoint_connectivity", ids), None
         kind = self.selected_kind
-        resource = getattr(self.client, kind.resource)
-        found = read_rows(ids, get=resource.get, list_all=resource.list)
+        found = self.selected_rows
+        if found is None:
+            resource = getattr(self.client, kind.resource)
+            found = read_rows(ids, get=resource.get, list_all=resource.list)
         rows = {key: row for key, row in found.items() if status_of(row) != kind.gone}
         in_sim = isinstance(state, SimStatus) and kind.resource == "endpoints"
         spec = STATE_WAITS["sim_status" if isinstance(state, SimStatus) else "endpoint_status"]
