@@ -98,6 +98,13 @@ def lowest(session: nox.Session) -> None:
     session.run("pytest", "-n", "2", "-m", "not system", *session.posargs)
 
 
+def snowflake(session: nox.Session) -> None:
+    """Run the tests of transfers into Snowflake, on an emulator of it."""
+    wanted = ("apache-airflow==3.3.*", "--editable", ".", "--group", "test", "--group", "snowflake")
+    session.install(*wanted)
+    pytest(session, "tests/transfers/test_snowflake.py", *session.posargs)
+
+
 def wheel(session: nox.Session, airflow: str) -> None:
     """Install the built wheel alone: everything imports, and Airflow knows the provider.
 
@@ -155,3 +162,4 @@ for _airflow, _version, _day, _ci in RELEASES:
         print(f"matrix-{_airflow} is left out: no Python {_version} on this machine", file=sys.stderr)
 if interpreter("3.11"):
     register("tests-lowest", "3.11", lowest, lowest.__doc__, ci=False)
+    register("snowflake", "3.11", snowflake, snowflake.__doc__, ci=False)

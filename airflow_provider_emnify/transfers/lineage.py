@@ -69,7 +69,7 @@ def _database(hook: Any, connection: Any) -> tuple[str, str, str | None, str | N
     except Exception as error:  # the rows are written: nothing depends on what they are called
         log.debug("The hook cannot tell about its database: %s", error)
     kind = connection.conn_type
-    if kind == "sqlite":
+    if kind in {"sqlite", "duckdb"}:  # a file
         return kind, "", (connection.host or "").strip("/"), None
     port = connection.port or _PORTS.get(kind)
     authority = f"{connection.host or 'localhost'}{f':{port}' if port else ''}"

@@ -56,7 +56,7 @@ def s3() -> Iterator[str]:
         server.stop()
 
 
-@pytest.fixture(params=["sqlite", "postgresql", "mysql"])
+@pytest.fixture(params=["sqlite", "postgresql", "mysql", "duckdb"])
 def database(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Database:
     """An empty database, and the connection ``warehouse`` to it in the environment."""
     if request.param == "sqlite":
@@ -64,6 +64,11 @@ def database(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest
         connection = {"conn_type": "sqlite", "host": str(tmp_path / "warehouse.db")}
         monkeypatch.setenv("AIRFLOW_CONN_WAREHOUSE", json.dumps(connection))
         return Database("sqlite", None)
+    if request.param == "duckdb":
+        pytest.importorskip("airflow.providers.duckdb", reason="apache-airflow-providers-duckdb")
+        connection = {"conn_type": "duckdb", "host": str(tmp_path / "warehouse.duckdb")}
+        monkeypatch.setenv("AIRFLOW_CONN_WAREHOUSE", json.dumps(connection))
+        return Database("duckdb", None)
     fixture = {"postgresql": "postgres", "mysql": "mariadb"}[request.param]
     server: DatabaseServer = request.getfixturevalue(fixture)
     monkeypatch.setenv("AIRFLOW_CONN_WAREHOUSE", server.airflow_connection)

@@ -96,17 +96,27 @@ class Database:
     def run(self, statement: str, *values: Any) -> list[tuple[Any, ...]]:
         """Run a statement in a transaction of its own; return its rows, if it has any."""
         with contextlib.closing(sql_hook("warehouse").get_conn()) as connection:
-            cursor = connection.cursor()
+            is_one = self.kind == "duckdb"  # whose cursors are connections of their own
+            cursor = connection if is_one else connection.cursor()
             cursor.execute(statement, *([values] if values else []))
             rows = cursor.fetchall() if cursor.description else []
-            connection.commit()
+            if not is_one:
+                connection.commit()
         return [tuple(row) for row in rows]
 
     def rows(self, table: str, columns: str = "*", order: str = "1") -> list[tuple[Any, ...]]:
         return self.run(f"SELECT {columns} FROM {self.name(table)} ORDER BY {order}")
 
+    def definition(self, table: str) -> str:
+        """Return the statement that made a table, of SQLite and DuckDB."""
+        where = {"sqlite": "sqlite_master WHERE name", "duckdb": "duckdb_tables() WHERE table_name"}
+        ((sql,),) = self.run(f"SELECT sql FROM {where[self.kind]} = '{table}'")
+        return str(sql).rstrip(";")
+
     def tables(self) -> set[str]:
         if self.kind == "sqlite":
             return {name for (name,) in self.run("SELECT name FROM sqlite_master WHERE type = 'table'")}
+        if self.kind == "duckdb":
+            return {name for (name,) in self.run("SELECT table_name FROM duckdb_tables()")}
         statement = "SELECT table_name FROM information_schema.tables WHERE table_schema = %s"
         return {name for (name,) in self.run(statement, self.schema)}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
@@ -68,8 +69,8 @@ def to_sql(database: Database, **options: Any) -> EmnifyToSqlOperator:
 def place_of(database: Database) -> str:
     """Return the URI of the table of SIMs, as Airflow's providers want it."""
     said = json.loads(database.connection)
-    if database.kind == "sqlite":
-        return f"sqlite://{said['host']}/emnify_sims"
+    if database.kind in {"sqlite", "duckdb"}:
+        return f"{database.kind}://{said['host']}/emnify_sims"
     above = "postgres/" if database.kind == "postgresql" else ""
     kind = said["conn_type"]
     return f"{kind}://127.0.0.1:{said['port']}/{above}{database.schema}/emnify_sims"
@@ -80,7 +81,7 @@ def test_a_table_is_named_as_airflow_wants_it(database: Database, fleet: Sandbox
     (source, (kind, uri)) = told
     assert source == ("input", "emnify://emnify_default/sims")
     assert kind == "output"
-    assert uri.replace("sqlite:///", "sqlite:/").replace("sqlite:/", "sqlite:///") == place_of(database)
+    assert re.sub("^(sqlite|duckdb):/+", r"\1:///", uri) == place_of(database)
 
 
 @pytest.mark.usefixtures("_no_openlineage")
@@ -90,7 +91,7 @@ def test_a_table_is_named_the_same_without_openlineage_s_provider(
     operator = to_sql(database)
     assert run(operator)["rows"] == 35
     assert told[1][1].rpartition("/")[2] == "emnify_sims"
-    assert database.kind == "sqlite" or told[1][1] == place_of(database)
+    assert database.kind in {"sqlite", "duckdb"} or told[1][1] == place_of(database)
     assert operator.get_openlineage_facets_on_complete(None) is None
 
 
@@ -147,7 +148,7 @@ def test_openlineage_has_the_table_with_schema_and_row_count(database: Database,
     run(operator)
     (target,) = operator.get_openlineage_facets_on_complete(None).outputs
     scheme, _, path = place_of(database).partition("://")
-    if database.kind != "sqlite":
+    if database.kind not in {"sqlite", "duckdb"}:
         authority, _, path = path.partition("/")
         assert (target.namespace, target.name) == (f"{scheme}://{authority}", path.replace("/", "."))
     assert target.outputFacets["outputStatistics"].rowCount == 35

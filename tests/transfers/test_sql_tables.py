@@ -44,6 +44,8 @@ def test_a_column_that_is_too_narrow_is_named_before_anything_is_read(
 ) -> None:
     if database.kind == "sqlite":
         pytest.skip("SQLite holds any width")
+    if database.kind == "duckdb" and ("CHAR" in kind or column == "at"):
+        pytest.skip("DuckDB's texts have any width, and a column of this name needs quotes")
     kinds = {"id": "BIGINT", column: kind}
     columns = ", ".join(f"{name} {kind}" for name, kind in kinds.items())
     database.run(f"CREATE TABLE {database.name('things')} ({columns}, PRIMARY KEY (id))")
@@ -91,6 +93,8 @@ WIDER = {
 def test_a_column_that_someone_made_wide_enough_is_taken(column: str, kind: str, database: Database) -> None:
     if database.kind == "mysql" and "70000" in kind:
         kind = "LONGTEXT"
+    if database.kind == "duckdb" and kind == "NUMERIC(40, 12)":
+        pytest.skip("DuckDB's numbers have 38 digits")
     kinds = {"id": "BIGINT", column: kind}
     columns = ", ".join(f"{name} {kind}" for name, kind in kinds.items())
     database.run(f"CREATE TABLE {database.name('things')} ({columns}, PRIMARY KEY (id))")
@@ -145,7 +149,7 @@ def test_a_view_is_refused(database: Database) -> None:
         table(database, add_columns=True).load([row(1)], RUN)
 
 
-LONGEST = {"sqlite": None, "postgresql": (63, "bytes"), "mysql": (64, "characters")}
+LONGEST = {"sqlite": None, "duckdb": None, "postgresql": (63, "bytes"), "mysql": (64, "characters")}
 
 
 @pytest.mark.parametrize("letter", ["a", "ä"])
@@ -167,6 +171,8 @@ def test_names_that_the_database_would_cut_are_refused(what: str, letter: str, d
 def test_sqlalchemy_is_asked_for_a_limit_that_is_not_known(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    if database.kind == "duckdb":
+        pytest.skip("it has no dialect in SQLAlchemy")
     monkeypatch.setitem(DIALECTS, database.kind, replace(DIALECTS[database.kind], longest_name=None))
     if database.kind != "sqlite":  # which has none
         with pytest.raises(ValueError, match="this database keeps"):
@@ -187,7 +193,7 @@ def test_a_table_that_is_called_like_something_internal_is_loaded(
 
 def test_a_name_that_differs_by_case_alone_is_another_table_or_refused(database: Database) -> None:
     table(database, "things").load([row(1)], RUN)
-    if database.kind == "sqlite":
+    if database.kind in {"sqlite", "duckdb"}:
         with pytest.raises(ValueError, match="there is 'things', which the database takes for 'Things'"):
             table(database, "Things", mode="replace").load([row(2)], RUN)
     else:

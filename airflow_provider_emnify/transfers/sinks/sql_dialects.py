@@ -185,6 +185,15 @@ DIALECTS: dict[str, Dialect] = {
         plain_plane=True,
         folds_columns=True,
     ),
+    "duckdb": Dialect(
+        _types(text="TEXT", json="JSON"),
+        {**_BINDS, ColumnType.TIMESTAMP: _naive},
+        upsert="conflict",
+        create="CREATE TABLE IF NOT EXISTS",
+        longest_name=0,
+        folds_columns=True,
+        begin="BEGIN",
+    ),
     "snowflake": Dialect(
         _types(
             integer="NUMBER(38, 0)",
@@ -200,7 +209,7 @@ DIALECTS: dict[str, Dialect] = {
         begin="BEGIN",
     ),
 }
-"""Every dialect by its SQLAlchemy name. Tested are SQLite, PostgreSQL and, as MySQL, MariaDB."""
+"""Every dialect by its SQLAlchemy name. Tested are SQLite, PostgreSQL, DuckDB and, as MySQL, MariaDB."""
 
 
 def dialect_of(hook: Any) -> tuple[str, Dialect]:

@@ -18,6 +18,7 @@ from airflow_provider_emnify.transfers.sinks.losses import DELETED_AT, Losses
 from airflow_provider_emnify.transfers.sinks.sql_copy import Counted, can_copy, copy, insert
 from airflow_provider_emnify.transfers.sinks.sql_dialects import dialect_of
 from airflow_provider_emnify.transfers.sinks.sql_fit import fills_itself, misfit
+from airflow_provider_emnify.transfers.sinks.sql_inspect import inspector_of
 from airflow_provider_emnify.transfers.sinks.sql_names import check_names, check_table_name
 
 if TYPE_CHECKING:
@@ -149,14 +150,15 @@ class SqlTable:
             if self.hook.supports_autocommit:
                 self.hook.set_autocommit(connection, False)
             with contextlib.closing(connection.cursor()) as cursor:
+                owner = cursor if hasattr(cursor, "commit") else connection  # a cursor of DuckDB is both
                 if self.dialect.begin is not None:
                     cursor.execute(self.dialect.begin)
                 try:
                     yield cursor
-                    connection.commit()
+                    owner.commit()
                 except BaseException:
                     with contextlib.suppress(Exception):  # the failure itself is what counts
-                        connection.rollback()
+                        owner.rollback()
                     raise
 
     def _check_names(self) -> None:
@@ -179,13 +181,8 @@ class SqlTable:
 
         :raises TableMismatchError: when it cannot take the rows.
         """
-        from sqlalchemy import inspect
-
-        engine = self.hook.get_sqlalchemy_engine()
-        try:
-            return self._check(inspect(engine))  # the hook's own inspector remembers what it has seen
-        finally:
-            engine.dispose()
+        with inspector_of(self.hook, self.dialect_name, self.transaction) as inspector:
+            return self._check(inspector)
 
     def _check(self, inspector: Inspector) -> list[Column] | None:
         if not inspector.has_table(self.name, schema=self.schema):

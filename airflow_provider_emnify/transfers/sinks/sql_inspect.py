@@ -1,0 +1,128 @@
+"""What a database says of a table that exists: through SQLAlchemy, and of DuckDB through its own catalogue.
+
+DuckDB has no dialect in SQLAlchemy, and the one that is published reads neither keys nor what its versions
+from 2.0 on have.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
+
+    from airflow.providers.common.sql.hooks.sql import DbApiHook
+
+Found = dict[str, Any]
+
+
+@contextlib.contextmanager
+def inspector_of(
+    hook: DbApiHook, name: str, transaction: Callable[[], AbstractContextManager[Any]]
+) -> Iterator[Any]:
+    """Open what tells of tables, for as long as the block lasts.
+
+    :param hook: The hook; its own inspector remembers what it has seen.
+    :param name: The dialect.
+    :param transaction: Begins a transaction.
+    """
+    if name == "duckdb":
+        with transaction() as cursor:
+            yield DuckDbInspector(cursor)
+        return
+    from sqlalchemy import inspect
+
+    engine = hook.get_sqlalchemy_engine()
+    try:
+        yield inspect(engine)
+    finally:
+        engine.dispose()
+
+
+class DuckDbInspector:
+    """Answers of DuckDB, in the form of those of SQLAlchemy's inspector.
+
+    :param cursor: Asks.
+    """
+
+    def __init__(self, cursor: Any) -> None:
+        self._cursor = cursor
+
+    def _ask(self, what: str, source: str, schema: str | None, table: str | None = None) -> list[Any]:
+        condition = "database_name = current_database() AND schema_name = coalesce(?, current_schema())"
+        values = [schema]
+        if table is not None:
+            condition += " AND table_name = ?"
+            values.append(table)
+        self._cursor.execute(f"SELECT {what} FROM {source}() WHERE {condition}", values)  # noqa: S608 - ours
+        return list(self._cursor.fetchall())
+
+    def has_table(self, name: str, schema: str | None = None) -> bool:
+        """Tell whether there is a table or a view, in whatever case its name is written."""
+        there = {*self.get_table_names(schema), *self.get_view_names(schema)}
+        return name.casefold() in {other.casefold() for other in there}
+
+    def get_table_names(self, schema: str | None = None) -> list[str]:
+        """Return the names of all tables."""
+        return [name for (name,) in self._ask("table_name", "duckdb_tables", schema)]
+
+    def get_view_names(self, schema: str | None = None) -> list[str]:
+        """Return the names of all views."""
+        return [name for (name,) in self._ask("view_name", "duckdb_views", schema)]
+
+    def get_columns(self, name: str, schema: str | None = None) -> list[Found]:
+        """Return the columns of a table."""
+        what = "column_name, data_type, is_nullable, column_default"
+        return [
+            {"name": column, "type": _type_of(kind), "nullable": nullable, "default": default}
+            for column, kind, nullable, default in self._ask(what, "duckdb_columns", schema, name)
+        ]
+
+    def _keys(self, name: str, schema: str | None, kind: str) -> list[list[str]]:
+        what = "constraint_type, constraint_column_names"
+        found = self._ask(what, "duckdb_constraints", schema, name)
+        return [list(columns) for constraint, columns in found if constraint == kind]
+
+    def get_pk_constraint(self, name: str, schema: str | None = None) -> Found:
+        """Return the primary key."""
+        return {"constrained_columns": next(iter(self._keys(name, schema, "PRIMARY KEY")), [])}
+
+    def get_unique_constraints(self, name: str, schema: str | None = None) -> list[Found]:
+        """Return what else is unique."""
+        return [{"column_names": columns} for columns in self._keys(name, schema, "UNIQUE")]
+
+    def get_indexes(self, name: str, schema: str | None = None) -> list[Found]:
+        """Return the indexes."""
+        found = self._ask("is_unique, expressions", "duckdb_indexes", schema, name)
+        return [
+            {"unique": unique, "column_names": re.findall(r'[^\[\], "\']+', columns)}
+            for unique, columns in found
+        ]
+
+
+def _type_of(kind: str) -> Any:
+    """Return SQLAlchemy's type for one of DuckDB's."""
+    from sqlalchemy import types
+
+    name, _, size = kind.rstrip(")").partition("(")
+    if name == "DECIMAL":
+        digits, scale = map(int, size.split(","))
+        return types.Numeric(digits, scale)
+    made: dict[str, Any] = {
+        "BIGINT": types.BigInteger(),
+        "HUGEINT": types.Numeric(38, 0),
+        "VARCHAR": types.String(),
+        "JSON": types.JSON(),
+        "BOOLEAN": types.Boolean(),
+        "DATE": types.Date(),
+        "TIMESTAMP": types.DateTime(),
+        "TIMESTAMP WITH TIME ZONE": types.DateTime(timezone=True),
+        "DOUBLE": types.Float(),
+        "FLOAT": types.Float(),
+        "INTEGER": types.Integer(),
+        "SMALLINT": types.SmallInteger(),
+    }
+    return made.get(kind) or type(name, (types.LargeBinary,), {"__str__": lambda _: kind})()
