@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import tempfile
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -121,6 +122,44 @@ def test_airflow_knows_what_was_written_and_how_far_it_got(
     with create_session() as session:
         kept = {row.key: row.value for row in session.query(AssetStateStoreModel).all()}
     assert result["interval_end"] in str(kept["events_to_lake.events.interval_end"])
+
+
+MAPPED = """
+from datetime import datetime
+from airflow_provider_emnify.airflow_names import DAG
+from airflow_provider_emnify.transfers.object_storage import EmnifyToObjectStorageOperator
+
+with DAG("mapped_sync", schedule=None, start_date=datetime(2025, 1, 1)):
+    EmnifyToObjectStorageOperator.partial(task_id="sync", path={path!r}).expand(stream=["sims", "tags"])
+"""
+
+
+@pytest.mark.usefixtures("metadata_database", "sandbox_connection")
+def test_instances_of_a_mapped_transfer_are_called_by_their_streams(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))  # where the rate limits are kept
+    folder = tmp_path / "dags"
+    folder.mkdir()
+    (folder / "mapped_sync.py").write_text(MAPPED.format(path=str(tmp_path / "lake")))
+    try:
+        from airflow.dag_processing.dagbag import DagBag, sync_bag_to_db
+    except ImportError:  # Airflow 2.11, whose dag.test() needs no serialized DAG
+        from airflow.models.dagbag import DagBag
+
+        bag = DagBag(dag_folder=str(folder))
+    else:
+        from airflow.models.dagbundle import DagBundleModel
+        from airflow.utils.session import create_session
+
+        bag = DagBag(dag_folder=str(folder))
+        with create_session() as session:
+            session.merge(DagBundleModel(name="mapped_sync"))
+        sync_bag_to_db(bag, "mapped_sync", None)
+    instances = bag.dags["mapped_sync"].test().get_task_instances()
+    assert {(one.rendered_map_index, str(one.state)) for one in instances} == {
+        *(("sims", "success"), ("tags", "success")),
+    }
 
 
 def spoil(sandbox: Sandbox) -> None:

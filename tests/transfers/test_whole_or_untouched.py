@@ -205,7 +205,11 @@ def test_all_rows_or_the_table_and_files_as_they_were(
     monkeypatch.setenv("AIRFLOW_CONN_WAREHOUSE", warehouse)
 
     def load(mode: str) -> None:
-        run(EmnifyToSqlOperator(task_id="t", stream=stream, sql_conn_id="warehouse", mode=mode), end=END)
+        how = {"mode": mode}
+        if mode == "delete":
+            is_list = STREAMS[stream].cursor is STREAMS[stream].devices is None and "usage" not in stream
+            how = {"mode": "merge", "deletions": "delete"} if is_list else {"mode": "replace"}
+        run(EmnifyToSqlOperator(task_id="t", stream=stream, sql_conn_id="warehouse", **how), end=END)
 
     def store() -> None:
         path = str(tmp_path / "lake")
@@ -225,7 +229,7 @@ def test_all_rows_or_the_table_and_files_as_they_were(
     before = _table(base, stream)
     wrong = []
     for turn, (name, spoil) in enumerate(SPOILERS.items(), sorted(STREAMS).index(stream)):
-        mode = ("replace", "files", "merge", "replace")[turn % 4]
+        mode = ("replace", "files", "merge", "delete")[turn % 4]
         gateway.spoil, gateway.place = spoil, 0
         shutil.copy(base, database)
         try:
