@@ -7,7 +7,7 @@ help:
 	@echo "make demo      run the example DAG on a real Airflow against a sandbox of emnify (a minute)"
 	@echo "make test      style, types and tests on Airflow 3.3"
 	@echo "make test-system  the tests that start Airflow's own processes: some minutes"
-	@echo "make test-ui   Airflow's pages and the sandbox's in Chromium: some minutes"
+	@echo "make test-ui   Airflow's pages and the sandbox's in Chromium: three minutes"
 	@echo "make screenshots  the same, and the pictures of README and docs are taken anew"
 	@echo "make test-matrix  the provider on eight releases of Airflow, each with the packages of its day: 20 minutes"
 	@echo "make airflow   Airflow's web UI with the example DAGs and the sandbox; Ctrl-C ends it"

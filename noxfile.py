@@ -45,6 +45,10 @@ EVER = "2100-01-01"  # pyrate-limiter is in no constraint file: it may be newer 
 
 # Airflow 2.11 does not support Python 3.13.
 AIRFLOWS = {"2.11": ("3.11", "3.12"), "3.3": ("3.11", "3.12", "3.13")}
+FORMS = {
+    "2.11": ("tests/ui/test_connection_form_2.py",),
+    "3.1": ("tests/ui/test_connection_form.py",),
+}
 
 
 @functools.cache
@@ -80,6 +84,12 @@ def system(session: nox.Session, airflow: str) -> None:
     """Run the tests that start Airflow's own processes, one after another."""
     session.install(f"apache-airflow=={airflow}.*", "--editable", ".", "--group", "test")
     pytest(session, "-m", "system", "tests/system", *session.posargs)
+
+
+def ui(session: nox.Session, airflow: str) -> None:
+    """Look at the form of connections with a browser: before 3.2 Airflow gets it in another way."""
+    session.install(f"apache-airflow=={airflow}.*", "--editable", ".", "--group", "test", "playwright")
+    pytest(session, "-r", "s", "-m", "ui", *FORMS[airflow], *session.posargs)
 
 
 def lowest(session: nox.Session) -> None:
@@ -160,6 +170,9 @@ for _airflow, _version, _day, _ci in RELEASES:
         register(_name, _version, lambda s, a=_airflow, d=_day: release(s, a, d), release.__doc__, ci=_ci)
     else:
         print(f"matrix-{_airflow} is left out: no Python {_version} on this machine", file=sys.stderr)
+for _airflow in FORMS:
+    if interpreter("3.12"):
+        register(f"ui-{_airflow}", "3.12", lambda s, a=_airflow: ui(s, a), ui.__doc__, ci=True)
 if interpreter("3.11"):
     register("tests-lowest", "3.11", lowest, lowest.__doc__, ci=False)
     register("snowflake", "3.11", snowflake, snowflake.__doc__, ci=False)

@@ -65,3 +65,26 @@ class LocalAirflow2(LocalAirflow):
         uri = f"file:{self.home}/airflow.db?mode=ro"
         with closing(sqlite3.connect(uri, uri=True, timeout=20)) as database:
             return database.execute(query, values).fetchall()
+
+
+class LocalPages2(LocalAirflow2):
+    """The pages of a throwaway Airflow 2, and nothing that runs DAGs: whoever comes is the administrator."""
+
+    components = ("webserver",)
+
+    def _environment(self) -> dict[str, str]:
+        (self.home / "webserver_config.py").write_text('AUTH_ROLE_PUBLIC = "Admin"\n')
+        return super()._environment() | {
+            "AIRFLOW__WEBSERVER__BASE_URL": self.url,
+            "AIRFLOW__WEBSERVER__WEB_SERVER_HOST": "127.0.0.1",
+            "AIRFLOW__WEBSERVER__WEB_SERVER_PORT": str(self.port),
+            "AIRFLOW__WEBSERVER__WORKERS": "1",
+        }
+
+    def wait_until_ready(self, seconds: float = 120) -> None:
+        """Wait until the pages are served."""
+
+        def healthy() -> bool:
+            return bool(self.request("GET", "/health")["metadatabase"]["status"] == "healthy")
+
+        self._wait(healthy, "Airflow", seconds)
