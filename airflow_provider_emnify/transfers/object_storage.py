@@ -42,7 +42,7 @@ class EmnifyToObjectStorageOperator(ToFiles, FromStream):
     :param storage_conn_id: Connection to the storage; it can stand in the path too (templated).
     :param filters: As for all transfers, see :class:`~.sources.stream.FromStream`; also
         ``interval_start``, ``interval_end``, ``first_interval``, ``late_by``, ``threads``, ``max_calls``,
-        ``organisation``, ``load_columns``, ``deferrable``, ``emnify_conn_id``.
+        ``last_seen``, ``organisation``, ``load_columns``, ``deferrable``, ``emnify_conn_id``.
     :returns: The manifest, with its own path as ``manifest``.
     :raises ValueError: when the DAG is parsed, for an unknown stream, filter, format or column.
     :raises AirflowFailException: for an interval that cannot be.

@@ -58,7 +58,7 @@ class EmnifyToSqlOperator(ToSql, FromStream):
     :param add_columns: Add columns that the table does not have; else they are an error that names them.
     :param filters: As for all transfers, see :class:`~.sources.stream.FromStream`; also
         ``interval_start``, ``interval_end``, ``first_interval``, ``late_by``, ``threads``, ``max_calls``,
-        ``organisation``, ``load_columns``, ``deferrable``, ``emnify_conn_id``.
+        ``last_seen``, ``organisation``, ``load_columns``, ``deferrable``, ``emnify_conn_id``.
     :returns: ``stream``, ``table``, ``mode``, ``rows`` (that were read), ``changed`` (of the table),
         ``repeated`` (rows that a later one with the same key replaces), ``deleted`` (rows that were marked or
         deleted, where ``deletions`` says so), ``interval_start``, ``interval_end``.

@@ -1,4 +1,4 @@
-"""With ``load_columns=True`` each row says when it was written, and by which run; in tables and in files."""
+"""Columns that are asked for: when and by which run a row was written, and when a device was last seen."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from airflow_provider_emnify.api.streams.last_seen import SEEN_BY
 from airflow_provider_emnify.transfers.data_stream_files import (
     EmnifyDataStreamFilesToObjectStorageOperator,
     EmnifyDataStreamFilesToSqlOperator,
@@ -131,3 +132,24 @@ def test_records_of_the_data_streamer_have_them(database: Database, tmp_path: Pa
     run(files, run_id="first")
     (made,) = (tmp_path / "out").glob("*.jsonl")
     assert json.loads(made.read_text())["_run_id"] == "first"
+
+
+def test_a_file_and_a_table_say_when_each_endpoint_was_last_seen(
+    database: Database, fleet: Sandbox, tmp_path: Path
+) -> None:
+    latest = {
+        event.endpoint["id"]: event.timestamp
+        for event in sorted(fleet.state.events.values(), key=lambda event: event.timestamp)
+        if event.endpoint is not None and event.type in SEEN_BY
+    }
+    assert 0 < len(latest) < 26
+    assert run(transfer(database, "endpoints", last_seen="yes", table="seen"))["rows"] == 25
+    file = EmnifyToObjectStorageOperator(
+        task_id="t", stream="endpoints", last_seen=True, path=str(tmp_path), compression=None
+    )
+    (written,) = run(file)["files"]
+    lines = [json.loads(line) for line in (tmp_path / written["path"]).read_text().splitlines()]
+    for rows in (database.rows("seen", "id, last_seen_at"), [(r["id"], r["last_seen_at"]) for r in lines]):
+        seen = {key: None if said is None else moment_of(said).timestamp() for key, said in rows}
+        # One of emnify's two forms of an event has whole seconds.
+        assert seen == {key: pytest.approx(latest[key], abs=1) if key in latest else None for key in seen}

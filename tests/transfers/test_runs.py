@@ -246,6 +246,8 @@ def test_the_cost_of_a_call_a_device_is_said_beforehand_and_bounded(
         ({"late_by": -1}, "late_by"),
         ({"threads": 0}, "threads: 0 is not a valid whole number; give one above 0"),
         ({"max_calls": "many"}, "max_calls"),
+        ({"last_seen": "perhaps"}, "last_seen: 'perhaps'"),
+        ({"last_seen": True}, "last_seen: 'sims' has no such column; allowed: endpoints"),
         ({"table": 7}, "table: 7 is not a valid text"),
         ({"create_table": "perhaps"}, "create_table"),
         ({"organisation": "a b"}, "organisation: 'a b' cannot stand in the URI"),

@@ -14,13 +14,16 @@ There are two kinds. A **snapshot** is all there is at the moment of reading. A 
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_emnify.api.streams import last_seen as seeing
 from airflow_provider_emnify.api.streams import per_device as devices
 from airflow_provider_emnify.api.streams import readers as reading
 from airflow_provider_emnify.api.streams import tables
 from airflow_provider_emnify.api.streams import usage_tables as usage
+from airflow_provider_emnify.api.streams.columns import timestamp
 from airflow_provider_emnify.api.streams.per_device import Estimate, TooManyCallsError
 from airflow_provider_emnify.api.streams.readers import Interval, Reader, counted, listed
 from airflow_provider_emnify.api.streams.stream import Stream
@@ -213,12 +216,24 @@ STREAMS: dict[str, Stream] = {stream.name: stream for stream in _STREAMS}
 """Every stream by its name."""
 
 
-def get_stream(name: Any) -> Stream:
+_SEEN_ENDPOINTS = replace(
+    STREAMS["endpoints"],
+    fields=(*tables.ENDPOINTS, timestamp("last_seen_at")),
+    read=seeing.endpoints,
+    how="events of 30 days, then pages, from the last to the first",
+)
+
+
+def get_stream(name: Any, *, last_seen: bool = False) -> Stream:
     """Return a stream by its name.
 
+    :param last_seen: For ``endpoints``: with a column ``last_seen_at``, see :mod:`.last_seen`.
     :raises ValueError: if there is none of that name; the message lists those there are.
     """
     try:
-        return STREAMS[name]
+        stream = STREAMS[name]
     except (KeyError, TypeError):
         raise ValueError(f"stream: {name!r} is not a valid stream; allowed: {', '.join(STREAMS)}") from None
+    if last_seen and stream.name != "endpoints":
+        raise ValueError(f"last_seen: {stream.name!r} has no such column; allowed: endpoints")
+    return _SEEN_ENDPOINTS if last_seen else stream

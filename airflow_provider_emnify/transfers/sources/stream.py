@@ -62,6 +62,10 @@ class FromStream(EmnifyTransferOperator):
         much time has passed since the interval's end.
     :param threads: For a stream with a call a device: how many at a time.
     :param max_calls: For such a stream: refuse when it takes more calls than these (templated).
+    :param last_seen: For the stream ``endpoints``: add a column ``last_seen_at``, the time (UTC) of the last
+        event that a device on the network caused (it registered, or began, changed or ended a data session).
+        It reads the organisation's events of the last 30 days first, and holds a number a device, of at most
+        1,000,000. Empty: no such event in 30 days, though it may be attached all the while.
     :param deferrable: Wait for late events in the triggerer.
     :param organisation: As for all transfers, see :class:`~.base.EmnifyTransferOperator`; also
         ``load_columns``, ``emnify_conn_id``.
@@ -86,6 +90,7 @@ class FromStream(EmnifyTransferOperator):
     late_by = Argument(optional(parse_span))
     threads = Argument(parse_count)
     max_calls = Argument(parse_count)
+    last_seen = Argument(parse_bool)
     deferrable = Argument(parse_bool)
 
     def __init__(
@@ -99,10 +104,12 @@ class FromStream(EmnifyTransferOperator):
         late_by: timedelta | float | None = None,
         threads: int = 4,
         max_calls: int | str = 10_000,
+        last_seen: bool = False,
         deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
         **kwargs: Any,
     ) -> None:
         self.stream = stream
+        self.last_seen = last_seen
         super().__init__(**kwargs)
         self.filters = filters
         self.interval_start = interval_start
@@ -112,6 +119,8 @@ class FromStream(EmnifyTransferOperator):
         self.threads = threads
         self.max_calls = max_calls
         self.deferrable = deferrable
+        if is_known(stream):
+            get_stream(stream, last_seen=parse_bool(last_seen, "last_seen"))
         if is_known(stream) and is_known(filters):
             get_stream(stream).check_filters(parse_mapping(filters, "filters"))
         given = (interval_start, interval_end)
@@ -124,14 +133,18 @@ class FromStream(EmnifyTransferOperator):
                 check_order(start, end)
 
     @property
+    def _stream(self) -> Stream:
+        return get_stream(self.stream, last_seen=parse_bool(self.last_seen, "last_seen"))
+
+    @property
     def dataset(self) -> Dataset:
         """The stream."""
-        stream = get_stream(self.stream)
+        stream = self._stream
         return Dataset(stream.name, stream.columns, stream.key)
 
     def execute(self, context: Context) -> Any:
         """Find out what the run covers, wait for late events, and load it."""
-        stream, sink = get_stream(self.stream), self.open_sink(context)
+        stream, sink = self._stream, self.open_sink(context)
         cursor = Cursor(context, self._asset, f"{self.dag_id}.{self.task_id}")
         run = run_of(
             stream,
