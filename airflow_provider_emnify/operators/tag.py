@@ -8,6 +8,7 @@ from airflow_provider_emnify.api import (
     EmnifyConflictError,
     EmnifyNotFoundError,
     EmnifyPartialError,
+    EmnifyServerError,
     EmnifyValidationError,
 )
 from airflow_provider_emnify.api.resources.few import FEW
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from airflow_provider_emnify.airflow_names import Context, XComArg
-    from airflow_provider_emnify.api.types import Rows
+    from airflow_provider_emnify.api.types import Row, Rows
     from airflow_provider_emnify.arguments import Ids
 
     Names = str | Iterable[str] | XComArg
@@ -93,7 +94,7 @@ class _TagOperator(EndpointsOperator):
         """Return those tags that exist, in the lesser number of requests."""
         tags = self.client.tags
         lists = [tags.list(name=name) for name in names] if len(names) <= FEW else [tags.list()]
-        return [row for rows in lists for row in rows if row.get("name") in names]
+        return [row for rows in lists for row in rows if _name_of(row) in names]
 
     def _read(self, ids: Sequence[int]) -> dict[int, set[int]]:
         has = assigned_tags(self.client.endpoints, ids)
@@ -245,6 +246,19 @@ class EmnifyRemoveTagsOperator(_TagOperator):
         has = self._read(self.endpoint_ids)
         doing = f"Removing tags {shorten(sorted(unwanted))} from endpoints"
         self._send(self.client.tags.unassign_many, doing, lambda tags: unwanted & tags, has)
+
+
+def _name_of(tag: Row) -> str:
+    """Return the name of a tag, by which it is known here.
+
+    :raises EmnifyServerError: when it has none: it could be any of those that are looked for.
+    """
+    name = tag.get("name")
+    if isinstance(name, str):
+        return name
+    raise EmnifyServerError(
+        f"the name of tag {tag.get('id')} is unusable: {name!r}", method="GET", path="/api/v2/tags"
+    )
 
 
 def _ids_by_name(tags: Rows) -> dict[str, int]:

@@ -27,7 +27,7 @@ class Tags(Resource):
     The tags of one endpoint are in ``client.endpoints``: ``tags``, ``assign_tag``, ``unassign_tag``.
     """
 
-    @operation("GET", "/api/v2/tags", paged=True, ids=int, holds={"name": str})
+    @operation("GET", "/api/v2/tags", paged=True, ids=int)
     def list(self, call: Call, *, name: str | None = None, per_page: int | None = None) -> Listing:
         """List the tags, lazily.
 

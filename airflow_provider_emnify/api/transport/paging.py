@@ -204,7 +204,7 @@ class Listing(Iterator[Row]):
         begin = key_of(end.rows[0])
         low, high = 0, 1
         size = None
-        while key_of((page := self._get(high, None)).rows[-1]) < begin:
+        while self._last_key(page := self._get(high, None)) < begin:
             size = len(page.rows) if size is None else size
             low, high = high, high * 2
             if high > BEYOND:
@@ -212,7 +212,7 @@ class Listing(Iterator[Row]):
         while high - low > 1:
             middle = (low + high) // 2
             found = self._get(middle, None)
-            if key_of(found.rows[-1]) < begin:
+            if self._last_key(found) < begin:
                 low = middle
             else:
                 high, page = middle, found
@@ -220,6 +220,11 @@ class Listing(Iterator[Row]):
             self._check_single(page.rows)
         total = (high - 1) * (size or 0) + len(page.rows) if end.total is None else end.total
         return _Start(high, [*page.rows, *end.rows], total, size)
+
+    def _last_key(self, page: Page) -> Key:
+        if not page.rows:
+            raise self._refuse("it has become empty while it was read")
+        return key_of(page.rows[-1])
 
     def _read_back(self) -> Iterator[list[Row]]:
         start = self._end()

@@ -204,6 +204,20 @@ def test_a_server_that_ignores_the_page_is_refused(
         list(Listing(server, newest_first=newest_first))
 
 
+@pytest.mark.parametrize("empty_from", range(1, 9))
+@pytest.mark.parametrize("rows", [1, 3, 6, 7])
+def test_a_list_that_becomes_empty_while_it_is_read_without_headers_is_refused(
+    empty_from: int, rows: int
+) -> None:
+    there = list(range(1, rows + 1))
+    server = Server(there, 3, lambda place, _, rows, __: (rows if place < empty_from else [], {}))
+    try:
+        seen = {row["id"] for row in Listing(server)}
+    except EmnifyServerError:
+        return
+    assert seen == set(there)
+
+
 def test_a_listing_that_is_left_early_does_not_complain() -> None:
     server = Server(list(range(1, 251)), 100, lambda _, n, rows, said: ([], said) if n < 3 else (rows, said))
     with Listing(server) as listing:
