@@ -51,8 +51,8 @@ def onboard_from_csv() -> None:
     def read_devices(params: dict[str, Any] | None = None) -> list[dict[str, Any]]:
         """Read the file, and find the SIM of each ICCID (19 digits, or 20 with the Luhn digit)."""
         path = ObjectStoragePath((params or {})["path"])
-        with path.open("r", newline="") as file:
-            rows = list(csv.DictReader(file))
+        with path.open("rb") as file:
+            rows = list(csv.DictReader(file.read().decode("utf-8-sig").splitlines()))
         iccids = [str(row["iccid"]).strip()[:19] for row in rows]
         twice = [iccid for iccid, count in Counter(iccids).items() if count > 1]
         with EmnifyHook() as hook:
