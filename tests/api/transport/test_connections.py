@@ -263,9 +263,9 @@ def test_a_child_process_has_connections_and_locks_of_its_own() -> None:
     asked: list[tuple[int, bytes]] = []
 
     def serve(connection: socket.socket) -> None:
-        while received := connection.recv(65536):
-            asked.append((connection.getpeername()[1], received.split(b"\r\n")[0]))
-            body = TOKEN.partition(b"\r\n\r\n")[2] if b"/authenticate" in received else b'{"id": 7}'
+        while request := received(connection):
+            asked.append((connection.getpeername()[1], request.split(b"\r\n")[0]))
+            body = TOKEN.partition(b"\r\n\r\n")[2] if b"/authenticate" in request else b'{"id": 7}'
             connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
 
     with serving(serve) as port:
