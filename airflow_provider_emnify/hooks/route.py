@@ -49,6 +49,12 @@ def header_values(given: Any) -> list[str]:
     return [value for value in (headers or {}).values() if isinstance(value, str)]
 
 
+def proxy_urls(given: Any) -> list[str]:
+    """Return the URLs of proxies, which may hold passwords: of one, or of several by scheme."""
+    urls = _mapping(given)
+    return [url for url in ([given] if urls is None else urls.values()) if isinstance(url, str)]
+
+
 def _mapping(given: Any) -> Mapping[str, Any] | None:
     """Return headers as a form, a connection's URI or JSON gives them; None for what are none."""
     if isinstance(given, str):

@@ -45,6 +45,13 @@ def test_a_proxy_is_taken_and_its_password_masked(proxies: Any) -> None:
     assert SECRET not in repr(found)
 
 
+@pytest.mark.parametrize("form", [dict, json.dumps])
+def test_the_password_of_each_proxy_is_masked(form: Any) -> None:
+    secrets: list[str] = []
+    settings(secrets, proxies=form({"https": f"http://a:{SECRET}@one:1", "http": "http://b:an0ther@two:2"}))
+    assert {SECRET, "an0ther"} <= set(secrets)
+
+
 @pytest.mark.parametrize("headers", [{"X-Gateway-Key": SECRET}, json.dumps({"X-Gateway-Key": SECRET})])
 def test_headers_are_taken_and_masked(headers: Any) -> None:
     secrets: list[str] = []

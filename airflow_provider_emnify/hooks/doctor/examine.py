@@ -45,7 +45,7 @@ def examine(conn_id: str = EmnifyHook.default_conn_name) -> Iterator[Finding]:
         f"{settings.max_retries} retries, token_cache {settings.token_cache}",
     )
     failed = False
-    for finding in network(settings.base_url):
+    for finding in network(settings.base_url, settings.route):
         failed = failed or finding.state == "failed"
         yield finding
     if failed:
