@@ -246,7 +246,7 @@ class Listing(Iterator[Row]):
             rows = page.rows
             if self._filtered and page.total is not None and total is not None and page.total > total:
                 rows = [row for one in (page, *self._moved(number, smallest)) for row in one.rows]
-            steady = steady and page.total in {None, total} and key_of(page.rows[-1]) < (smallest or (2, 0))
+            steady = steady and page.total in {None, total} and self._last_key(page) < (smallest or (2, 0))
             number, total = number - 1, total if page.total is None else page.total
             size = len(page.rows) if size is None and page.last_number(number) != number else size
         if steady and total is not None and seen != total:
@@ -268,7 +268,7 @@ class Listing(Iterator[Row]):
                 return page
             neighbour = self._get(number + 1)
             gone = (neighbour.last_number(number + 1) or number + 1) <= number
-            if gone or key_of(neighbour.rows[0]) > key_of(page.rows[-1]):
+            if gone or not neighbour.rows or key_of(neighbour.rows[0]) > self._last_key(page):
                 return page
             page = self._get(number, size)
         raise self._refuse(f"pages {number} and {number + 1} hold the same rows")

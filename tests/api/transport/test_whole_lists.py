@@ -204,18 +204,33 @@ def test_a_server_that_ignores_the_page_is_refused(
         list(Listing(server, newest_first=newest_first))
 
 
-@pytest.mark.parametrize("empty_from", range(1, 9))
+@pytest.mark.parametrize("lost", LOST, ids=lambda lost: "-".join(sorted(lost)) or "none")
 @pytest.mark.parametrize("rows", [1, 3, 6, 7])
-def test_a_list_that_becomes_empty_while_it_is_read_without_headers_is_refused(
-    empty_from: int, rows: int
+def test_a_list_that_becomes_empty_while_it_is_read_is_refused_or_whole(
+    lost: frozenset[str], rows: int
 ) -> None:
-    there = list(range(1, rows + 1))
-    server = Server(there, 3, lambda place, _, rows, __: (rows if place < empty_from else [], {}))
-    try:
-        seen = {row["id"] for row in Listing(server)}
-    except EmnifyServerError:
-        return
-    assert seen == set(there)
+    there = set(range(1, rows + 1))
+    for empty_from, counts, filtered in itertools.product(range(1, 6), ("as before", "0"), (False, True)):
+
+        def spoil(
+            place: int,
+            _: int,
+            body: Any,
+            headers: dict[str, str],
+            empty: int = empty_from,
+            said: str = counts,
+        ) -> tuple[Any, dict[str, str]]:
+            if place < empty:
+                return body, without(lost, headers)
+            gone = {name: "0" for name in ("X-Total-Count", "X-Total-Pages") if said == "0"}
+            return [], without(lost, {**headers, **gone})
+
+        whole_or_refused(
+            Server(sorted(there), 3, spoil),
+            set() if counts == "0" else there,
+            newest_first=True,
+            filtered=filtered,
+        )
 
 
 def test_a_listing_that_is_left_early_does_not_complain() -> None:
