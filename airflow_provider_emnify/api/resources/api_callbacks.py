@@ -2,16 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from airflow_provider_emnify.api.resources.fields import given
-from airflow_provider_emnify.api.resources.operation import Resource, operation
+from airflow_provider_emnify.api.resources.operation import Call, Listing, Resource, operation
 from airflow_provider_emnify.api.transport.recover import created_since
-
-if TYPE_CHECKING:
-    from airflow_provider_emnify.api.resources.operation import Call
-    from airflow_provider_emnify.api.transport.paging import Listing
-    from airflow_provider_emnify.api.types import Row
+from airflow_provider_emnify.api.types import Row
 
 
 class ApiCallbacks(Resource):
@@ -37,8 +30,8 @@ class ApiCallbacks(Resource):
         :param purpose: What it is for.
         :returns: The callback, with at least its ``id``.
         """
-        body = given(url=url, purpose=purpose)
-        return call.create(json=body, find=created_since(self.list, lambda row: row.get("url") == url))
+        find = created_since(self.list, lambda row: row.get("url") == url)
+        return call.create(json=call.fields(), find=find)
 
     @operation("GET", "/api/v1/api_callback/{api_callback_id}", secret_fields=("url", "callback_url"))
     def get(self, call: Call, api_callback_id: int | str) -> Row:
@@ -48,8 +41,7 @@ class ApiCallbacks(Resource):
 
         :param api_callback_id: Id of the callback.
         """
-        callback: Row = call.request(api_callback_id=api_callback_id)
-        return callback
+        return call.row()
 
     @operation("DELETE", "/api/v1/api_callback/{api_callback_id}", answer="acknowledgement")
     def delete(self, call: Call, api_callback_id: int | str) -> None:
@@ -59,4 +51,4 @@ class ApiCallbacks(Resource):
 
         :param api_callback_id: Id of the callback.
         """
-        call.request(api_callback_id=api_callback_id)
+        call.request()

@@ -2,15 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from airflow_provider_emnify.api.resources.fields import given
-from airflow_provider_emnify.api.resources.operation import Resource, operation
-
-if TYPE_CHECKING:
-    from airflow_provider_emnify.api.resources.operation import Call
-    from airflow_provider_emnify.api.transport.paging import Listing
-    from airflow_provider_emnify.api.types import Row
+from airflow_provider_emnify.api.resources.operation import Call, Listing, Resource, operation
+from airflow_provider_emnify.api.types import Row
 
 
 class ApiSecrets(Resource):
@@ -59,8 +53,7 @@ class ApiSecrets(Resource):
 
         :param api_secret_id: Id of the secret.
         """
-        secret: Row = call.request(api_secret_id=api_secret_id)
-        return secret
+        return call.row()
 
     @operation("DELETE", "/api/v1/api_secret/{api_secret_id}", answer="acknowledgement")
     def delete(self, call: Call, api_secret_id: int | str) -> None:
@@ -70,4 +63,4 @@ class ApiSecrets(Resource):
 
         :param api_secret_id: Id of the secret.
         """
-        call.request(api_secret_id=api_secret_id)
+        call.request()

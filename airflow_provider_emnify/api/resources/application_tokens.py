@@ -2,16 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from airflow_provider_emnify.api.enums import ApplicationTokenStatus
-from airflow_provider_emnify.api.resources.fields import given, moment
-from airflow_provider_emnify.api.resources.operation import Resource, operation
-
-if TYPE_CHECKING:
-    from airflow_provider_emnify.api.resources.operation import Call
-    from airflow_provider_emnify.api.transport.paging import Listing
-    from airflow_provider_emnify.api.types import Moment, Row
+from airflow_provider_emnify.api.resources.fields import moment
+from airflow_provider_emnify.api.resources.operation import Call, Listing, Resource, operation
+from airflow_provider_emnify.api.types import Moment, Row
 
 
 class ApplicationTokens(Resource):
@@ -43,8 +37,7 @@ class ApplicationTokens(Resource):
         :param ip: Addresses that it may be used from, in CIDR notation.
         :returns: ``{"application_token": ...}``, a secret.
         """
-        token: Row = call.request(json=given(description=description, expiry_date=moment(expiry_date), ip=ip))
-        return token
+        return call.row(json=call.fields(expiry_date=moment))
 
     @operation("PATCH", "/api/v1/application_token/{app_token_id}")
     def update(
@@ -63,8 +56,4 @@ class ApplicationTokens(Resource):
         :param description: What it is for.
         :param status: ``activated`` or ``revoked``.
         """
-        body = given(
-            description=description,
-            status=None if status is None else {"id": int(ApplicationTokenStatus.parse(status))},
-        )
-        call.request(json=body, app_token_id=application_token_id)
+        call.request(json=call.fields(status=ApplicationTokenStatus.parse), app_token_id=application_token_id)

@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import Any
 
-from airflow_provider_emnify.api.resources.fields import given
-from airflow_provider_emnify.api.resources.operation import Resource, operation
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from airflow_provider_emnify.api.resources.operation import Call
-    from airflow_provider_emnify.api.types import Row
+from airflow_provider_emnify.api.resources.operation import Call, Resource, operation
+from airflow_provider_emnify.api.types import Row
 
 
 class Authentication(Resource):
@@ -49,15 +44,4 @@ class Authentication(Resource):
             ``browser``, ``name``.
         :returns: ``auth_token`` and ``refresh_token``, or ``mfa_token``; all are secrets.
         """
-        body = given(
-            application_token=application_token,
-            username=username,
-            password=password,
-            fingerprint=fingerprint,
-            refresh_token=refresh_token,
-            mfa_token=mfa_token,
-            code=code,
-            trusted_device=None if trusted_device is None else dict(trusted_device),
-        )
-        tokens: Row = call.request(json=body)
-        return tokens
+        return call.row(json=call.fields(trusted_device=dict))

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from typing import Any
 
-from airflow_provider_emnify.api.resources.fields import given
-from airflow_provider_emnify.api.resources.operation import Resource, operation
+from airflow_provider_emnify.api.resources.fields import as_dicts, given
+from airflow_provider_emnify.api.resources.operation import Call, Listing, Resource, operation
 from airflow_provider_emnify.api.transport.recover import created_since
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from airflow_provider_emnify.api.resources.operation import Call
-    from airflow_provider_emnify.api.transport.paging import Listing
-    from airflow_provider_emnify.api.types import Row
+from airflow_provider_emnify.api.types import Row
 
 
 class Automations(Resource):
@@ -67,8 +62,8 @@ class Automations(Resource):
             "description": description,
             "status": status,
             "actionable_event": event,
-            "configured_actions": [dict(one) for one in configured_actions],
-            "targeting_properties": [dict(one) for one in targeting_properties],
+            "configured_actions": as_dicts(configured_actions),
+            "targeting_properties": as_dicts(targeting_properties),
         }
         return call.create(json=body, find=created_since(self.list, lambda row: row.get("name") == name))
 
@@ -80,8 +75,7 @@ class Automations(Resource):
 
         :param automation_id: Id of the automation.
         """
-        automation: Row = call.request(id=automation_id)
-        return automation
+        return call.row(id=automation_id)
 
     @operation("PATCH", "/api/v1/automation/{id}", ids=str)
     def update(
@@ -107,16 +101,8 @@ class Automations(Resource):
         :param targeting_properties: Whom it is for, as in :meth:`create`.
         :returns: The automation.
         """
-        actions, targets = configured_actions, targeting_properties
-        body = given(
-            name=name,
-            description=description,
-            status=status,
-            configured_actions=None if actions is None else [dict(one) for one in actions],
-            targeting_properties=None if targets is None else [dict(one) for one in targets],
-        )
-        automation: Row = call.request(json=body, id=automation_id)
-        return automation
+        body = call.fields(configured_actions=as_dicts, targeting_properties=as_dicts)
+        return call.row(json=body, id=automation_id)
 
     @operation("DELETE", "/api/v1/automation/{id}")
     def delete(self, call: Call, automation_id: str) -> None:
@@ -144,8 +130,7 @@ class Automations(Resource):
 
         :param action_id: Id of the action.
         """
-        action: Row = call.request(id=action_id)
-        return action
+        return call.row(id=action_id)
 
     @operation("GET", "/api/v1/automation/log", ids=str)
     def logs(self, call: Call, automation_id: str, execution_number: int | str) -> Listing:

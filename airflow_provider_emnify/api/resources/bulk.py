@@ -6,7 +6,8 @@ the items are looked at: what is done is done, whatever the answer was.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeVar
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, TypeVar
 
 from airflow_provider_emnify.api.enums import DataStreamStatus, EndpointStatus, QuotaStatus, SimStatus
 from airflow_provider_emnify.api.errors import (
@@ -17,11 +18,7 @@ from airflow_provider_emnify.api.errors import (
 )
 from airflow_provider_emnify.api.secrets.one_line_log import one_line_log
 from airflow_provider_emnify.api.transport.answers import is_id, part
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
-
-    from airflow_provider_emnify.api.types import Row
+from airflow_provider_emnify.api.types import Row
 
 log = one_line_log(__name__)
 

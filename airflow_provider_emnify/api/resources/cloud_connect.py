@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import Any
 
 from airflow_provider_emnify.api.resources.fields import given
-from airflow_provider_emnify.api.resources.operation import Resource, operation
+from airflow_provider_emnify.api.resources.operation import Call, Listing, Resource, operation
 from airflow_provider_emnify.api.transport.recover import created_since
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from airflow_provider_emnify.api.resources.operation import Call
-    from airflow_provider_emnify.api.transport.paging import Listing
-    from airflow_provider_emnify.api.types import Row, Rows
+from airflow_provider_emnify.api.types import Row, Rows
 
 _TRANSIT_GATEWAY = "1"
 
@@ -110,17 +105,7 @@ class CloudConnect(Resource):
         """
         if psk:
             self._transport.learn_secret(psk)
-        body = given(
-            type={"id": str(type_id)},
-            name=name,
-            description=description,
-            region=region,
-            public_ip=public_ip,
-            psk=psk,
-            asn=asn,
-            on_prem_cidr=[*on_prem_cidr],
-            inside_cidr=None if inside_cidr is None else [*inside_cidr],
-        )
+        body = call.fields(type_id=str, on_prem_cidr=list, inside_cidr=list)
         return call.create(json=body, find=self._finder(name))
 
     @operation("GET", "/api/v1/cnc/breakout/{cloudconnect_attachment_id}", secret=True, ids=int)
@@ -165,8 +150,7 @@ class CloudConnect(Resource):
 
         See https://docs.emnify.com/developers/api/cloud-connect/get-cloud-connect-breakout-types
         """
-        found: Rows = call.request()
-        return found
+        return call.rows()
 
     @operation("GET", "/api/v1/cnc/breakout_type/{breakout_type_id}/available_region")
     def available_regions(self, call: Call, breakout_type_id: int | str) -> Rows:
@@ -176,8 +160,7 @@ class CloudConnect(Resource):
 
         :param breakout_type_id: Id of the type, see :meth:`breakout_types`.
         """
-        found: Rows = call.request(breakout_type_id=breakout_type_id)
-        return found
+        return call.rows()
 
     @operation("GET", "/api/v1/cnc/pricing", ids=int)
     def prices(self, call: Call) -> Rows:
@@ -185,8 +168,7 @@ class CloudConnect(Resource):
 
         See https://docs.emnify.com/developers/api/cloud-connect/list-cloud-connect-custom-prices
         """
-        found: Rows = call.request()
-        return found
+        return call.rows()
 
     def _finder(self, name: str) -> Any:
         return created_since(self.list, lambda row: row.get("name") == name)

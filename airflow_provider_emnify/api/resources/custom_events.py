@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from typing import Any
 
-from airflow_provider_emnify.api.resources.fields import ref
-from airflow_provider_emnify.api.resources.operation import Resource, operation
+from airflow_provider_emnify.api.resources.fields import as_dicts, as_it_is
+from airflow_provider_emnify.api.resources.operation import Call, Listing, Resource, operation
 from airflow_provider_emnify.api.transport.recover import created_since
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from airflow_provider_emnify.api.resources.operation import Call
-    from airflow_provider_emnify.api.transport.paging import Listing
-    from airflow_provider_emnify.api.types import Row
+from airflow_provider_emnify.api.types import Row
 
 
 class CustomEvents(Resource):
@@ -48,12 +43,7 @@ class CustomEvents(Resource):
             "value_array": [...]}``.
         :returns: The event, with at least its ``id``.
         """
-        body = {
-            "name": name,
-            "organisation": ref(organisation_id, "organisation_id"),
-            "template": {"id": template_id},
-            "configuration_properties": [dict(one) for one in configuration_properties],
-        }
+        body = call.fields(template_id=as_it_is, configuration_properties=as_dicts)
         return call.create(json=body, find=created_since(self.list, lambda row: row.get("name") == name))
 
     @operation("GET", "/api/v1/event/custom/configuration/{custom_event_id}", ids=str)
@@ -64,8 +54,7 @@ class CustomEvents(Resource):
 
         :param custom_event_id: Id of the event.
         """
-        event: Row = call.request(custom_event_id=custom_event_id)
-        return event
+        return call.row()
 
     @operation("DELETE", "/api/v1/event/custom/configuration/{custom_event_id}", answer="acknowledgement")
     def delete(self, call: Call, custom_event_id: str) -> None:
@@ -75,7 +64,7 @@ class CustomEvents(Resource):
 
         :param custom_event_id: Id of the event.
         """
-        call.request(custom_event_id=custom_event_id)
+        call.request()
 
     @operation("GET", "/api/v1/event/custom/template", ids=str)
     def templates(self, call: Call) -> Listing:
@@ -93,5 +82,4 @@ class CustomEvents(Resource):
 
         :param template_id: Id of the template.
         """
-        template: Row = call.request(template_id=template_id)
-        return template
+        return call.row()

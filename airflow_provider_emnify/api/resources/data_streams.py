@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from airflow_provider_emnify.api.enums import DataStreamStatus
-from airflow_provider_emnify.api.resources.fields import given
-from airflow_provider_emnify.api.resources.operation import Resource, operation
+from airflow_provider_emnify.api.resources.fields import as_dicts
+from airflow_provider_emnify.api.resources.operation import Call, Listing, Resource, operation
 from airflow_provider_emnify.api.transport.recover import created_since
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from airflow_provider_emnify.api.resources.operation import Call
-    from airflow_provider_emnify.api.transport.paging import Listing
-    from airflow_provider_emnify.api.types import Row, Rows
+from airflow_provider_emnify.api.types import Row, Rows
 
 SECRETS = frozenset({"write_key", "api_key", "connection_string", "headers"})
 """Credentials of a destination that are secret."""
 
 _SECRET_ARGUMENTS = tuple(f"destination.credentials.{name}" for name in sorted({*SECRETS, "url"}))
 """emnify documents no authentication of webhooks: their URL is what holds the secret."""
+
+_PARSE: dict[str, Callable[[Any], Any]] = {
+    "destination": dict,
+    "data_stream_type_id": int,
+    "filters": as_dicts,
+    "status": DataStreamStatus.parse,
+}
 
 
 class DataStreams(Resource):
@@ -67,8 +69,8 @@ class DataStreams(Resource):
         :returns: The stream, with at least its ``id``.
         """
         self._learn_secrets(destination)
-        body = _body(name, destination, data_stream_type_id, filters, relation_resolution, status)
-        return call.create(json=body, find=created_since(self.list, lambda row: row.get("name") == name))
+        find = created_since(self.list, lambda row: row.get("name") == name)
+        return call.create(json=call.fields(**_PARSE), find=find)
 
     @operation("GET", "/api/v2/data_stream/{data_stream_id}", secret=True, ids=str)
     def get(self, call: Call, data_stream_id: int | str) -> Row:
@@ -78,8 +80,7 @@ class DataStreams(Resource):
 
         :param data_stream_id: Id of the stream.
         """
-        stream: Row = call.request(data_stream_id=data_stream_id)
-        return stream
+        return call.row()
 
     @operation(
         "PATCH",
@@ -112,8 +113,7 @@ class DataStreams(Resource):
         :param status: ``running`` or ``paused``. A paused stream is kept for seven days.
         """
         self._learn_secrets(destination)
-        body = _body(name, destination, data_stream_type_id, filters, relation_resolution, status)
-        call.request(json=body, data_stream_id=data_stream_id)
+        call.request(json=call.fields(**_PARSE))
 
     @operation("DELETE", "/api/v2/data_stream/{data_stream_id}", answer="acknowledgement")
     def delete(self, call: Call, data_stream_id: int | str) -> None:
@@ -123,7 +123,7 @@ class DataStreams(Resource):
 
         :param data_stream_id: Id of the stream.
         """
-        call.request(data_stream_id=data_stream_id)
+        call.request()
 
     @operation(
         "POST", "/api/v2/data_stream/{data_stream_id}/restart", idempotent=True, answer="acknowledgement"
@@ -135,7 +135,7 @@ class DataStreams(Resource):
 
         :param data_stream_id: Id of the stream.
         """
-        call.request(data_stream_id=data_stream_id)
+        call.request()
 
     @operation("GET", "/api/v2/data_stream/filter_field_type", ids=int)
     def filter_fields(self, call: Call) -> Rows:
@@ -143,8 +143,7 @@ class DataStreams(Resource):
 
         See https://docs.emnify.com/developers/api/integrations/get-data-streamer-enum-filter-field-type
         """
-        found: Rows = call.request()
-        return found
+        return call.rows()
 
     @operation("GET", "/api/v2/data_stream/status", ids=int)
     def statuses(self, call: Call) -> Rows:
@@ -152,8 +151,7 @@ class DataStreams(Resource):
 
         See https://docs.emnify.com/developers/api/integrations/get-data-streamer-statuses
         """
-        found: Rows = call.request()
-        return found
+        return call.rows()
 
     @operation("GET", "/api/v2/data_stream/type", ids=int)
     def types(self, call: Call) -> Rows:
@@ -161,8 +159,7 @@ class DataStreams(Resource):
 
         See https://docs.emnify.com/developers/api/integrations/get-data-streamer-data-stream-type
         """
-        found: Rows = call.request()
-        return found
+        return call.rows()
 
     def _learn_secrets(self, destination: Mapping[str, Any] | None) -> None:
         credentials = (destination or {}).get("credentials") or {}
@@ -170,21 +167,3 @@ class DataStreams(Resource):
             secret = credentials[name]
             for text in secret if isinstance(secret, list) else [secret]:
                 self._transport.learn_secret(str(text))
-
-
-def _body(
-    name: str | None,
-    destination: Mapping[str, Any] | None,
-    data_stream_type_id: int | str | None,
-    filters: Sequence[Mapping[str, Any]] | None,
-    relation_resolution: Any,
-    status: DataStreamStatus | str | int | None,
-) -> Row:
-    return given(
-        name=name,
-        destination=None if destination is None else dict(destination),
-        filters=None if filters is None else [dict(one) for one in filters],
-        data_stream_type=None if data_stream_type_id is None else {"id": int(data_stream_type_id)},
-        relation_resolution=relation_resolution,
-        status=None if status is None else {"id": int(DataStreamStatus.parse(status))},
-    )

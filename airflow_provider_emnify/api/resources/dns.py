@@ -2,15 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from airflow_provider_emnify.api.resources.operation import Resource, operation
+from airflow_provider_emnify.api.resources.operation import Call, Listing, Resource, operation
 from airflow_provider_emnify.api.transport.recover import created_since
-
-if TYPE_CHECKING:
-    from airflow_provider_emnify.api.resources.operation import Call
-    from airflow_provider_emnify.api.transport.paging import Listing
-    from airflow_provider_emnify.api.types import Row
+from airflow_provider_emnify.api.types import Row
 
 
 class Dns(Resource):
@@ -35,7 +29,7 @@ class Dns(Resource):
         :param ip_address_version: 4 or 6; emnify uses 4 for now.
         :returns: The configuration, with at least its ``id``.
         """
-        body = {"primary": primary, "secondary": secondary, "ip_address_version": ip_address_version}
+        body = call.fields()
         find = created_since(self.list, lambda row: all(row.get(key) == value for key, value in body.items()))
         return call.create(json=body, find=find)
 
@@ -47,4 +41,4 @@ class Dns(Resource):
 
         :param dns_id: Id of the configuration.
         """
-        call.request(dns_id=dns_id)
+        call.request()

@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from airflow_provider_emnify.api.enums import EndpointStatus, SimStatus
 from airflow_provider_emnify.api.resources.bulk import status_of
-from airflow_provider_emnify.api.resources.fields import UNSET, given, ref
+from airflow_provider_emnify.api.resources.fields import UNSET, as_fields, given, ref
+from airflow_provider_emnify.api.types import Row, Rows
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from airflow_provider_emnify.api.types import Row, Rows
-
-_NEW = frozenset({"name", "sim_id", "activate_sim", "sim_status", "tags", "imei", "imei_lock", "ip_address"})
-_CHANGED = (_NEW - {"activate_sim"}) | {
+NEW = frozenset({"name", "sim_id", "activate_sim", "sim_status", "tags", "imei", "imei_lock", "ip_address"})
+_CHANGED = (NEW - {"activate_sim"}) | {
     "status",
     "service_profile_id",
     "tariff_profile_id",
     "ip_address_space_id",
 }
+_OF_SIM = frozenset({"sim_id", "activate_sim", "sim_status"})
 
 
 def new_endpoint(item: Mapping[str, Any]) -> Row:
@@ -29,7 +27,7 @@ def new_endpoint(item: Mapping[str, Any]) -> Row:
 
     :raises ValueError: for a field that is none.
     """
-    _refuse_others(item, _NEW)
+    _refuse_others(item, NEW)
     sim = ref(item.get("sim_id"), "sim_id")
     sim_status, activate = item.get("sim_status"), item.get("activate_sim")
     if sim is not None:
@@ -38,14 +36,7 @@ def new_endpoint(item: Mapping[str, Any]) -> Row:
             sim["status"] = {"id": int(SimStatus.parse(sim_status))}
     elif sim_status is not None or activate:
         raise ValueError("activate_sim and sim_status need a sim_id")
-    return given(
-        name=item.get("name"),
-        sim=sim,
-        tags=item.get("tags"),
-        imei=item.get("imei"),
-        imei_lock=item.get("imei_lock"),
-        ip_address=item.get("ip_address"),
-    )
+    return {**_beside_sim(item), **given(sim=sim)}
 
 
 def changes(fields: Mapping[str, Any]) -> Row:
@@ -54,25 +45,18 @@ def changes(fields: Mapping[str, Any]) -> Row:
     :raises ValueError: for a field that is none.
     """
     _refuse_others(fields, _CHANGED)
-    status, sim_status = fields.get("status"), fields.get("sim_status")
-    sim_id = fields.get("sim_id", UNSET)
+    sim_id, sim_status = fields.get("sim_id", UNSET), fields.get("sim_status")
     sim = {} if sim_id is UNSET else {"id": None} if sim_id is None else ref(sim_id, "sim_id")
     if sim_status is not None:
         if sim_id is None:
             raise ValueError("sim_status: the SIM that is released with sim_id None cannot be given a status")
         sim["status"] = {"id": int(SimStatus.parse(sim_status))}
-    return given(
-        name=fields.get("name"),
-        status=None if status is None else {"id": int(EndpointStatus.parse(status))},
-        sim=sim or None,
-        service_profile=ref(fields.get("service_profile_id"), "service_profile_id"),
-        tariff_profile=ref(fields.get("tariff_profile_id"), "tariff_profile_id"),
-        tags=fields.get("tags"),
-        imei=fields.get("imei"),
-        imei_lock=fields.get("imei_lock"),
-        ip_address=fields.get("ip_address"),
-        ip_address_space=ref(fields.get("ip_address_space_id"), "ip_address_space_id"),
-    )
+    return {**_beside_sim(fields), **({"sim": sim} if sim else {})}
+
+
+def _beside_sim(fields: Mapping[str, Any]) -> Row:
+    others = {name: value for name, value in fields.items() if name not in _OF_SIM}
+    return as_fields(others, {"status": EndpointStatus.parse})
 
 
 def differences(row: Row, wanted: Row) -> list[str]:

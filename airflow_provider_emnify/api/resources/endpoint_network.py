@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from airflow_provider_emnify.api.resources.events import list_events
 from airflow_provider_emnify.api.resources.fields import day, ref
-from airflow_provider_emnify.api.resources.operation import Resource, operation
+from airflow_provider_emnify.api.resources.operation import Call, Listing, Resource, operation
+from airflow_provider_emnify.api.types import Moment, Row
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from airflow_provider_emnify.api.enums import EventSeverity, EventSource
-    from airflow_provider_emnify.api.resources.operation import Call
-    from airflow_provider_emnify.api.transport.paging import Listing
-    from airflow_provider_emnify.api.types import Moment, Row
 
 
 class EndpointNetwork(Resource):
@@ -31,8 +28,7 @@ class EndpointNetwork(Resource):
 
         :param endpoint_id: Id of the endpoint.
         """
-        state: Row = call.request(endpoint_id=endpoint_id)
-        return state
+        return call.row()
 
     @operation("PATCH", "/api/v1/endpoint/{endpoint_id}/connectivity")
     def reset_connectivity(
@@ -52,7 +48,7 @@ class EndpointNetwork(Resource):
         body = {name: None for name, reset in (("location", location), ("pdp_context", pdp_context)) if reset}
         if not body:
             raise ValueError("reset location, pdp_context or both")
-        call.request(json=body, endpoint_id=endpoint_id)
+        call.request(json=body)
 
     @operation("GET", "/api/v1/endpoint/{endpoint_id}/connectivity_info")
     def connectivity_info(self, call: Call, endpoint_id: int | str) -> Row:
@@ -64,8 +60,7 @@ class EndpointNetwork(Resource):
 
         :param endpoint_id: Id of the endpoint.
         """
-        info: Row = call.request(endpoint_id=endpoint_id)
-        return info
+        return call.row()
 
     @operation("GET", "/api/v1/endpoint/{endpoint_id}/operator_blacklist", ids=int)
     def blocked_operators(self, call: Call, endpoint_id: int | str) -> Listing:
@@ -75,7 +70,7 @@ class EndpointNetwork(Resource):
 
         :param endpoint_id: Id of the endpoint.
         """
-        return call.list(endpoint_id=endpoint_id)
+        return call.list()
 
     @operation("PUT", "/api/v1/endpoint/{endpoint_id}/operator_blacklist/{operator_id}")
     def block_operator(self, call: Call, endpoint_id: int | str, operator_id: int | str) -> None:
@@ -87,7 +82,7 @@ class EndpointNetwork(Resource):
         :param operator_id: Id of the operator, see ``client.operators.list``.
         :raises EmnifyConflictError: if it is blocked already.
         """
-        call.request(endpoint_id=endpoint_id, operator_id=operator_id)
+        call.request()
 
     @operation("DELETE", "/api/v1/endpoint/{endpoint_id}/operator_blacklist/{operator_id}")
     def unblock_operator(self, call: Call, endpoint_id: int | str, operator_id: int | str) -> None:
@@ -99,7 +94,7 @@ class EndpointNetwork(Resource):
         :param operator_id: Id of the operator.
         :raises EmnifyNotFoundError: if it is not blocked.
         """
-        call.request(endpoint_id=endpoint_id, operator_id=operator_id)
+        call.request()
 
     @operation("GET", "/api/v1/endpoint/{endpoint_id}/event", paged=True, ids=int, may_be_empty=True)
     def events(
@@ -134,20 +129,7 @@ class EndpointNetwork(Resource):
         :param sort: Fields to sort by, ``-`` before a descending one. By ``id`` the newest come first.
         :param per_page: Rows a request.
         """
-        return list_events(
-            call,
-            q=q,
-            sort=sort,
-            per_page=per_page,
-            of={"endpoint_id": endpoint_id},
-            from_=from_,
-            until=until,
-            type=type,
-            source=source,
-            severity=severity,
-            alert=alert,
-            description=description,
-        )
+        return list_events(call)
 
     @operation("GET", "/api/v1/endpoint/{endpoint_id}/stats")
     def stats(self, call: Call, endpoint_id: int | str) -> Row:
@@ -157,8 +139,7 @@ class EndpointNetwork(Resource):
 
         :param endpoint_id: Id of the endpoint.
         """
-        stats: Row = call.request(endpoint_id=endpoint_id)
-        return stats
+        return call.row()
 
     @operation("GET", "/api/v1/endpoint/{endpoint_id}/stats/daily")
     def daily_stats(
@@ -177,8 +158,7 @@ class EndpointNetwork(Resource):
         :param start_date: First day. Alone it means six months; without both dates: this month.
         :param end_date: Last day. Alone it means its month.
         """
-        params = {"start_date": day(start_date), "end_date": day(end_date)}
-        return call.list(params=params, endpoint_id=endpoint_id)
+        return call.list(params=call.fields(start_date=day, end_date=day))
 
     @operation("GET", "/api/v2/endpoint/{endpoint_id}/tags", ids=int)
     def tags(self, call: Call, endpoint_id: int | str) -> Listing:
@@ -188,7 +168,7 @@ class EndpointNetwork(Resource):
 
         :param endpoint_id: Id of the endpoint.
         """
-        return call.list(endpoint_id=endpoint_id)
+        return call.list()
 
     @operation("POST", "/api/v2/endpoint/{endpoint_id}/tags", answer="acknowledgement")
     def assign_tag(self, call: Call, endpoint_id: int | str, tag_id: int | str) -> None:
@@ -200,7 +180,7 @@ class EndpointNetwork(Resource):
         :param tag_id: Id of the tag, see ``client.tags.list``.
         :raises EmnifyConflictError: if it has the tag already.
         """
-        call.request(json=ref(tag_id, "tag_id"), endpoint_id=endpoint_id)
+        call.request(json=ref(tag_id, "tag_id"))
 
     @operation("DELETE", "/api/v2/endpoint/{endpoint_id}/tags/{tag_id}", answer="acknowledgement")
     def unassign_tag(self, call: Call, endpoint_id: int | str, tag_id: int | str) -> None:
@@ -211,4 +191,4 @@ class EndpointNetwork(Resource):
         :param endpoint_id: Id of the endpoint.
         :param tag_id: Id of the tag.
         """
-        call.request(endpoint_id=endpoint_id, tag_id=tag_id)
+        call.request()

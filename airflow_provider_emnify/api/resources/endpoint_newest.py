@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 from airflow_provider_emnify.api.transport.answers import Shape
 from airflow_provider_emnify.api.transport.page import BEYOND
 from airflow_provider_emnify.api.transport.request import Request
+from airflow_provider_emnify.api.types import Row, Rows
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
-
     from airflow_provider_emnify.api.transport.transport import Transport
-    from airflow_provider_emnify.api.types import Row, Rows
 
 
 def newest_id(transport: Transport) -> int:

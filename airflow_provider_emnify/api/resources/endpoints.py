@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from airflow_provider_emnify.api.enums import EndpointStatus, SimStatus
 from airflow_provider_emnify.api.errors import EmnifyUnknownOutcomeError
 from airflow_provider_emnify.api.resources.bulk import read_ref, send_in_chunks, split
 from airflow_provider_emnify.api.resources.endpoint_body import (
+    NEW,
     changes,
     differences,
     is_deleted,
@@ -17,18 +19,14 @@ from airflow_provider_emnify.api.resources.endpoint_body import (
 from airflow_provider_emnify.api.resources.endpoint_network import EndpointNetwork
 from airflow_provider_emnify.api.resources.endpoint_newest import newer_than, newest_id
 from airflow_provider_emnify.api.resources.few import read_rows
-from airflow_provider_emnify.api.resources.fields import UNSET, Unset, filters, given, ref, refs, unless_none
-from airflow_provider_emnify.api.resources.operation import operation
+from airflow_provider_emnify.api.resources.fields import UNSET, Unset, ref, refs
+from airflow_provider_emnify.api.resources.operation import Call, operation
 from airflow_provider_emnify.api.resources.sims import Sims
+from airflow_provider_emnify.api.types import Ids, Moment, Numbers, Row, Rows
 from airflow_provider_emnify.api.values import parse_ids
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-    from typing import Any
-
-    from airflow_provider_emnify.api.resources.operation import Call
     from airflow_provider_emnify.api.transport.paging import Listing
-    from airflow_provider_emnify.api.types import Ids, Moment, Numbers, Row, Rows
 
 
 class Endpoints(EndpointNetwork):
@@ -82,24 +80,7 @@ class Endpoints(EndpointNetwork):
         :param sort: Fields to sort by instead, ``-`` before a descending one: ``-status,name``.
         :param per_page: Rows a request, at most 1,000.
         """
-        q = filters(
-            q,
-            id=unless_none(id),
-            name=unless_none(name),
-            status=unless_none(status, EndpointStatus.parse),
-            sim_status=unless_none(sim_status, SimStatus.parse),
-            service_profile=unless_none(service_profile_id),
-            tariff_profile=unless_none(tariff_profile_id),
-            tags=unless_none(tags),
-            ip_address=unless_none(ip_address),
-            imei=unless_none(imei),
-            iccid=unless_none(iccid),
-            iccid_with_luhn=unless_none(iccid_with_luhn),
-            eid=unless_none(eid),
-            created=unless_none(created),
-            last_updated=unless_none(last_updated),
-        )
-        return call.list(q=q, sort=sort, per_page=per_page)
+        return call.filtered(status=EndpointStatus.parse, sim_status=SimStatus.parse)
 
     @operation("POST", "/api/v1/endpoint", ids=int)
     def create(
@@ -143,16 +124,8 @@ class Endpoints(EndpointNetwork):
         :returns: The endpoint, with at least its ``id``.
         :raises EmnifyUnknownOutcomeError: if the answer is lost and the endpoint is not found.
         """
-        item: Row = {"name": name, "sim_id": sim_id, "activate_sim": activate_sim, "sim_status": sim_status}
-        item |= {"tags": tags, "imei": imei, "imei_lock": imei_lock, "ip_address": ip_address}
-        body = given(
-            service_profile=ref(service_profile_id, "service_profile_id"),
-            tariff_profile=ref(tariff_profile_id, "tariff_profile_id"),
-            status={"id": int(EndpointStatus.parse(status))},
-            **new_endpoint(item),
-            ip_address_space=ref(ip_address_space_id, "ip_address_space_id"),
-            organisation=ref(organisation_id, "organisation_id"),
-        )
+        item = {name: call.arguments.pop(name) for name in NEW}
+        body = {**call.fields(status=EndpointStatus.parse), **new_endpoint(item)}
         find: Callable[[], Row | None] | None = None
         if sim_id is not None:
             find = self._finder_by_sim(sim_id, name)
@@ -168,8 +141,7 @@ class Endpoints(EndpointNetwork):
 
         :param endpoint_id: Id of the endpoint.
         """
-        endpoint: Row = call.request(endpoint_id=endpoint_id)
-        return endpoint
+        return call.row()
 
     @operation("PATCH", "/api/v1/endpoint/{endpoint_id}")
     def update(
@@ -206,22 +178,7 @@ class Endpoints(EndpointNetwork):
         :param ip_address: Private IP address; needs ``ip_address_space_id``.
         :param ip_address_space_id: Id of the address space.
         """
-        body = changes(
-            {
-                "name": name,
-                "status": status,
-                "sim_id": sim_id,
-                "sim_status": sim_status,
-                "service_profile_id": service_profile_id,
-                "tariff_profile_id": tariff_profile_id,
-                "tags": tags,
-                "imei": imei,
-                "imei_lock": imei_lock,
-                "ip_address": ip_address,
-                "ip_address_space_id": ip_address_space_id,
-            }
-        )
-        call.request(json=body, endpoint_id=endpoint_id)
+        call.request(json=changes(call.keywords))
 
     @operation("DELETE", "/api/v1/endpoint/{endpoint_id}")
     def delete(self, call: Call, endpoint_id: int | str) -> None:
@@ -232,7 +189,7 @@ class Endpoints(EndpointNetwork):
         :param endpoint_id: Id of the endpoint.
         :raises EmnifyConflictError: if it has a SIM.
         """
-        call.request(endpoint_id=endpoint_id)
+        call.request()
 
     @operation("GET", "/api/v1/endpoint/status", ids=int)
     def statuses(self, call: Call) -> Rows:
@@ -240,8 +197,7 @@ class Endpoints(EndpointNetwork):
 
         See https://docs.emnify.com/developers/api/endpoint/endpoint-status-get
         """
-        found: Rows = call.request()
-        return found
+        return call.rows()
 
     @operation("POST", "/api/v2/endpoint/multi", ids=int)
     def create_many(
@@ -274,13 +230,7 @@ class Endpoints(EndpointNetwork):
             endpoints that were and the rows of those that were not.
         :raises ValueError: for a row with a field that is none of these.
         """
-        shared = given(
-            service_profile=ref(service_profile_id, "service_profile_id"),
-            tariff_profile=ref(tariff_profile_id, "tariff_profile_id"),
-            status={"id": int(EndpointStatus.parse(status))},
-            ip_address_space=ref(ip_address_space_id, "ip_address_space_id"),
-            organisation=ref(organisation_id, "organisation_id"),
-        )
+        shared = call.fields(status=EndpointStatus.parse)
         rows: Rows = [dict(row) for row in endpoints]
         for row in rows:  # a bad one is refused before the first is created
             new_endpoint(row)

@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from airflow_provider_emnify.api.errors import EmnifyUnknownOutcomeError
-from airflow_provider_emnify.api.resources.fields import filters, given, ref, unless_none
-from airflow_provider_emnify.api.resources.operation import Resource, operation
+from airflow_provider_emnify.api.resources.fields import given, ref
+from airflow_provider_emnify.api.resources.operation import Call, Listing, Resource, operation
 from airflow_provider_emnify.api.transport.answers import part
 from airflow_provider_emnify.api.transport.recover import BEGINNING, latest_created_since, recover
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from airflow_provider_emnify.api.resources.operation import Call
-    from airflow_provider_emnify.api.transport.paging import Listing
-    from airflow_provider_emnify.api.types import Row, Rows
+from airflow_provider_emnify.api.types import Row, Rows
 
 
 class Euiccs(Resource):
@@ -52,15 +47,7 @@ class Euiccs(Resource):
             supported_profile_type, status, eim. By ``id`` the newest come first.
         :param per_page: Rows a request.
         """
-        q = filters(
-            q,
-            id=unless_none(id),
-            eid=unless_none(eid),
-            supported_profile_type=unless_none(supported_profile_type),
-            status=unless_none(status),
-            eim=unless_none(eim),
-        )
-        return call.list(q=q, sort=sort, per_page=per_page)
+        return call.filtered()
 
     @operation("GET", "/api/v1/euicc/{euicc_id}", ids=int)
     def get(self, call: Call, euicc_id: int | str) -> Row:
@@ -70,8 +57,7 @@ class Euiccs(Resource):
 
         :param euicc_id: Id of the eUICC.
         """
-        euicc: Row = call.request(euicc_id=euicc_id)
-        return euicc
+        return call.row()
 
     @operation("GET", "/api/v1/euicc/status", ids=int)
     def statuses(self, call: Call) -> Rows:
@@ -79,8 +65,7 @@ class Euiccs(Resource):
 
         See https://docs.emnify.com/developers/api/euicc/list-euicc-status
         """
-        found: Rows = call.request()
-        return found
+        return call.rows()
 
     @operation("GET", "/api/v1/euicc/profile/status", ids=int)
     def profile_statuses(self, call: Call) -> Rows:
@@ -88,8 +73,7 @@ class Euiccs(Resource):
 
         See https://docs.emnify.com/developers/api/euicc/list-euicc-profile-status
         """
-        found: Rows = call.request()
-        return found
+        return call.rows()
 
     @operation("POST", "/api/v1/euicc/unlinked_validation", idempotent=True)
     def validate_unlinked(self, call: Call, eids: Sequence[str]) -> Rows:
@@ -99,8 +83,7 @@ class Euiccs(Resource):
 
         :param eids: eIDs of the eUICCs.
         """
-        found: Rows = call.request(json={"target": [{"eid": eid} for eid in eids]})
-        return found
+        return call.rows(json={"target": [{"eid": eid} for eid in eids]})
 
     @operation("GET", "/api/v1/euicc/{euicc_id}/operation", paged=True, ids=str)
     def operations(
@@ -130,14 +113,7 @@ class Euiccs(Resource):
             creation_date, expiry_date, finalization_date.
         :param per_page: Rows a request, at most 1,000.
         """
-        q = filters(
-            q,
-            id=unless_none(id),
-            action=unless_none(action),
-            status=unless_none(status),
-            iccid_with_luhn=unless_none(iccid_with_luhn),
-        )
-        return call.list(q=q, sort=sort, per_page=per_page, euicc_id=euicc_id)
+        return call.filtered()
 
     @operation(
         "POST",
@@ -175,20 +151,12 @@ class Euiccs(Resource):
         :returns: The operation, with its ``id``; :meth:`get_operation` tells when it is over.
         :raises EmnifyUnknownOutcomeError: if the answer is lost and the operation is not found.
         """
-        row = {
-            "action_id": action_id,
-            "validity_period": validity_period,
-            "iccid_with_luhn": iccid_with_luhn,
-            "activation_code": activation_code,
-            "enable": enable,
-            "rollback": rollback,
-        }
-        body = _scheduled(row)
+        body = _scheduled(call.keywords)
         find = latest_created_since(
             lambda: self.operations(euicc_id, per_page=BEGINNING), lambda there: _is_made_from(there, body)
         )
         try:
-            scheduled: Rows = call.request(json=[body], euicc_id=euicc_id)
+            scheduled: Rows = call.request(json=[body])
             if len(scheduled) != 1:
                 raise EmnifyUnknownOutcomeError(
                     f"one operation was to be scheduled, and the answer holds {len(scheduled)}",
@@ -215,8 +183,7 @@ class Euiccs(Resource):
         :returns: The operations, with their ``id``.
         """
         body = [_scheduled(row) for row in operations]
-        scheduled: Rows = call.request(json=body, euicc_id=euicc_id)
-        return scheduled
+        return call.rows(json=body)
 
     @operation("GET", "/api/v1/euicc/{euicc_id}/operation/{operation_id}", ids=str)
     def get_operation(self, call: Call, euicc_id: int | str, operation_id: str) -> Row:
@@ -227,8 +194,7 @@ class Euiccs(Resource):
         :param euicc_id: Id of the eUICC.
         :param operation_id: Id of the operation.
         """
-        found: Row = call.request(euicc_id=euicc_id, operation_id=operation_id)
-        return found
+        return call.row()
 
     @operation("DELETE", "/api/v1/euicc/{euicc_id}/operation/{operation_id}")
     def cancel_operation(self, call: Call, euicc_id: int | str, operation_id: str) -> None:
@@ -239,7 +205,7 @@ class Euiccs(Resource):
         :param euicc_id: Id of the eUICC.
         :param operation_id: Id of the operation.
         """
-        call.request(euicc_id=euicc_id, operation_id=operation_id)
+        call.request()
 
     @operation("GET", "/api/v1/euicc/operation/action", answer="lookup", ids=int, holds={"description": str})
     def operation_actions(self, call: Call) -> Rows:
@@ -247,8 +213,7 @@ class Euiccs(Resource):
 
         See https://docs.emnify.com/developers/api/euicc-operation/list-operation-action
         """
-        found: Rows = call.request()
-        return found
+        return call.rows()
 
     @operation("GET", "/api/v1/euicc/operation/status", ids=int)
     def operation_statuses(self, call: Call) -> Rows:
@@ -256,8 +221,7 @@ class Euiccs(Resource):
 
         See https://docs.emnify.com/developers/api/euicc-operation/list-operation-status
         """
-        found: Rows = call.request()
-        return found
+        return call.rows()
 
 
 _SCHEDULED = frozenset(

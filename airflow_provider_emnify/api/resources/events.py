@@ -2,54 +2,30 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
 
 from airflow_provider_emnify.api.enums import EventSeverity, EventSource
-from airflow_provider_emnify.api.resources.fields import filters, time_range, unless_none
-from airflow_provider_emnify.api.resources.operation import Resource, operation
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from airflow_provider_emnify.api.resources.operation import Call
-    from airflow_provider_emnify.api.transport.paging import Listing
-    from airflow_provider_emnify.api.types import Moment, Row, Rows
+from airflow_provider_emnify.api.resources.fields import moment
+from airflow_provider_emnify.api.resources.operation import Call, Listing, Resource, operation
+from airflow_provider_emnify.api.types import Moment, Rows
 
 _SEVERAL = frozenset({"iccid", "iccid_with_luhn", "endpoint", "type", "network", "rat", "country"})
 
 
-def event_filters(
-    q: str | None,
-    *,
-    from_: Moment | None,
-    until: Moment | None,
-    source: EventSource | str | int | None,
-    severity: EventSeverity | str | int | None,
-    **fields: Any,
-) -> str | None:
-    """Return the ``q`` of a list of events.
+def list_events(call: Call) -> Listing:
+    """List the events that pass the keywords of a method.
 
-    :param fields: The filters that need no more than their value.
+    :raises ValueError: if one end of the time range is missing, since emnify takes them only together.
     """
-    return filters(
-        q,
+    if (call.keywords["from_"] is None) != (call.keywords["until"] is None):
+        raise ValueError("from_ and until: emnify takes them only together")
+    return call.filtered(
         several=_SEVERAL,
-        **time_range(from_, until),
-        source=unless_none(source, EventSource.parse),
-        severity=unless_none(severity, EventSeverity.parse),
-        **{name: unless_none(value) for name, value in fields.items()},
+        from_=moment,
+        until=moment,
+        source=EventSource.parse,
+        severity=EventSeverity.parse,
     )
-
-
-def list_events(
-    call: Call, *, q: str | None, sort: str | None, per_page: int | None, of: Row, **filters: Any
-) -> Listing:
-    """List events that pass filters.
-
-    :param of: What they are events of, by its name in the path.
-    :param filters: See :func:`event_filters`.
-    """
-    return call.list(q=event_filters(q, **filters), sort=sort, per_page=per_page, **of)
 
 
 class Events(Resource):
@@ -112,32 +88,7 @@ class Events(Resource):
             newest come first.
         :param per_page: Rows a request; emnify's default is 100.
         """
-        return list_events(
-            call,
-            q=q,
-            sort=sort,
-            per_page=per_page,
-            of={},
-            from_=from_,
-            until=until,
-            type=type,
-            source=source,
-            severity=severity,
-            alert=alert,
-            description=description,
-            organisation=organisation,
-            user=user,
-            endpoint=endpoint,
-            tags=tags,
-            ip_address=ip_address,
-            imei=imei,
-            iccid=iccid,
-            iccid_with_luhn=iccid_with_luhn,
-            imsi=imsi,
-            network=network,
-            rat=rat,
-            country=country,
-        )
+        return list_events(call)
 
     @operation("GET", "/api/v1/event/type", ids=int)
     def types(self, call: Call) -> Rows:
@@ -145,5 +96,4 @@ class Events(Resource):
 
         See https://docs.emnify.com/developers/api/events/event-type-get
         """
-        found: Rows = call.request()
-        return found
+        return call.rows()

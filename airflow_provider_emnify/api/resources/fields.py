@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import UTC, date, datetime
 from enum import Enum
-from typing import TYPE_CHECKING, Any, Final
+from types import MappingProxyType
+from typing import Any, Final
 
+from airflow_provider_emnify.api.enums import Lookup
+from airflow_provider_emnify.api.types import Moment, Row, Rows
 from airflow_provider_emnify.api.values import parse_id, parse_ids
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
-
-    from airflow_provider_emnify.api.types import Moment, Row, Rows
 
 
 class Unset(Enum):
@@ -46,14 +45,49 @@ def ref(value: Any, field: str) -> Any:
     return {"id": parse_id(value, field)}
 
 
-def nullable_ref(value: Any, field: str) -> Any:
-    """Return ``{"id": value}`` with None as ``{"id": None}``: the way to empty a reference."""
-    return {"id": None} if value is None else ref(value, field)
-
-
 def refs(values: Any, field: str) -> Rows | None:
     """Return ``[{"id": value}, ...]``, None for what was not given."""
     return None if values is None else [{"id": value} for value in parse_ids(values, field)]
+
+
+def as_fields(
+    arguments: Mapping[str, Any],
+    parse: Mapping[str, Callable[[Any], Any]] = MappingProxyType({}),
+    nullable: Collection[str] = (),
+) -> Row:
+    """Return the fields of a body that arguments stand for; what is UNSET or None is left out.
+
+    ``sim_id`` is the ``sim`` with that id, ``sim_ids`` are the ``sims`` with those, and a status is sent by
+    its id; everything else is sent as it is.
+
+    :param parse: Parses the value of an argument, by its name.
+    :param nullable: The arguments that are sent when they are None.
+    """
+    return dict(
+        _as_field(name, value, parse.get(name))
+        for name, value in arguments.items()
+        if value is not UNSET and (value is not None or name in nullable)
+    )
+
+
+def _as_field(name: str, value: Any, parse: Callable[[Any], Any] | None) -> tuple[str, Any]:
+    if name.endswith("_ids"):
+        return f"{name[:-4]}s", refs(value, name)
+    if name.endswith("_id"):
+        found = None if value is None else parse_id(value, name) if parse is None else parse(value)
+        return name[:-3], {"id": found}
+    parsed = value if parse is None else parse(value)
+    return name, {"id": int(parsed)} if isinstance(parsed, Lookup) else parsed
+
+
+def as_it_is(value: Any) -> Any:
+    """Return the value."""
+    return value
+
+
+def as_dicts(rows: Iterable[Mapping[str, Any]]) -> Rows:
+    """Return rows as they go into a body."""
+    return [dict(row) for row in rows]
 
 
 def moment(value: Moment | None) -> str | None:
@@ -116,21 +150,6 @@ def filters(q: str | None = None, *, several: Collection[str] = (), **fields: An
         else:
             terms.append(f"{name}:{_filter_text(name, value, separator=name in several)}")
     return ",".join(terms) or None
-
-
-def time_range(from_: Moment | None, until: Moment | None) -> Row:
-    """Return the filters ``from_`` and ``until``, which emnify takes only together.
-
-    :raises ValueError: if one of them is missing.
-    """
-    if (from_ is None) != (until is None):
-        raise ValueError("from_ and until: emnify takes them only together")
-    return {"from_": moment(from_) or UNSET, "until": moment(until) or UNSET}
-
-
-def unless_none(value: Any, parse: Callable[[Any], Any] = lambda value: value) -> Any:
-    """Return the parsed value of an argument that does not filter when it is None."""
-    return UNSET if value is None else parse(value)
 
 
 def _several(name: str, values: list[Any], several: Collection[str]) -> str:

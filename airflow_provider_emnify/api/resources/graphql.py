@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_emnify.api.errors import (
@@ -13,8 +14,6 @@ from airflow_provider_emnify.api.errors import (
 from airflow_provider_emnify.api.secrets.one_line_log import one_line_log
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from airflow_provider_emnify.api.transport.bodies import Answer
 
 log = one_line_log(__name__)

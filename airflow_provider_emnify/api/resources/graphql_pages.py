@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from airflow_provider_emnify.api.errors import IncompleteListError
 from airflow_provider_emnify.api.resources.graphql import GRAPHQL, is_mutation
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
 
 MOST_ROWS = 10_000
 """Rows that a list may have, unless the caller allows more."""

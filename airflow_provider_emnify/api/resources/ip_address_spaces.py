@@ -2,15 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from airflow_provider_emnify.api.resources.operation import Resource, operation
+from airflow_provider_emnify.api.resources.operation import Call, Listing, Resource, operation
 from airflow_provider_emnify.api.transport.recover import created_since
-
-if TYPE_CHECKING:
-    from airflow_provider_emnify.api.resources.operation import Call
-    from airflow_provider_emnify.api.transport.paging import Listing
-    from airflow_provider_emnify.api.types import Row, Rows
+from airflow_provider_emnify.api.types import Row, Rows
 
 
 class IpAddressSpaces(Resource):
@@ -32,8 +26,7 @@ class IpAddressSpaces(Resource):
 
         :param ip_address_version: 4 (the default) or 6.
         """
-        found: Rows = call.request(params={"ip_address_version": ip_address_version})
-        return found
+        return call.rows(params={"ip_address_version": ip_address_version})
 
     @operation("POST", "/api/v1/ip_address_space", ids=int)
     def create(self, call: Call, *, ip_address_space: str, ip_address_version: int = 4) -> Row:
@@ -45,9 +38,8 @@ class IpAddressSpaces(Resource):
         :param ip_address_version: 4 or 6.
         :returns: The space, with at least its ``id``.
         """
-        body = {"ip_address_space": ip_address_space, "ip_address_version": ip_address_version}
         find = created_since(self.list, lambda row: row.get("ip_address_space") == ip_address_space)
-        return call.create(json=body, find=find, unique=True)
+        return call.create(json=call.fields(), find=find, unique=True)
 
     @operation("PUT", "/api/v1/ip_address_space/{address_space_id}")
     def assign(self, call: Call, address_space_id: int | str) -> None:
@@ -57,7 +49,7 @@ class IpAddressSpaces(Resource):
 
         :param address_space_id: Id of the space.
         """
-        call.request(address_space_id=address_space_id)
+        call.request()
 
     @operation("DELETE", "/api/v1/ip_address_space/{address_space_id}")
     def release(self, call: Call, address_space_id: int | str) -> None:
@@ -67,4 +59,4 @@ class IpAddressSpaces(Resource):
 
         :param address_space_id: Id of the space.
         """
-        call.request(address_space_id=address_space_id)
+        call.request()

@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from airflow_provider_emnify.api.resources.operation import Resource, operation
-
-if TYPE_CHECKING:
-    from airflow_provider_emnify.api.resources.operation import Call
-    from airflow_provider_emnify.api.types import Rows
+from airflow_provider_emnify.api.resources.operation import Call, Resource, operation
+from airflow_provider_emnify.api.types import Rows
 
 
 class Lookups(Resource):
@@ -20,8 +15,7 @@ class Lookups(Resource):
 
         See https://docs.emnify.com/developers/api/lookups/breakout-region-get
         """
-        found: Rows = call.request()
-        return found
+        return call.rows()
 
     @operation("GET", "/api/v1/country", ids=int)
     def countries(self, call: Call, *, geographic: bool | None = None) -> Rows:
@@ -31,8 +25,7 @@ class Lookups(Resource):
 
         :param geographic: Only geographic ones: no country twice for having several MCCs.
         """
-        found: Rows = call.request(params={"geographic": geographic})
-        return found
+        return call.rows(params={"geographic": geographic})
 
     @operation("GET", "/api/v1/currency", ids=int)
     def currencies(self, call: Call) -> Rows:
@@ -40,8 +33,7 @@ class Lookups(Resource):
 
         See https://docs.emnify.com/developers/api/lookups/currency-get
         """
-        found: Rows = call.request()
-        return found
+        return call.rows()
 
     @operation("GET", "/api/v1/data_blocksize", ids=int)
     def data_blocksizes(self, call: Call) -> Rows:
@@ -49,8 +41,7 @@ class Lookups(Resource):
 
         See https://docs.emnify.com/developers/api/lookups/data-blocksize-get
         """
-        found: Rows = call.request()
-        return found
+        return call.rows()
 
     @operation("GET", "/api/v1/data_throttle", ids=int)
     def data_throttles(self, call: Call) -> Rows:
@@ -58,8 +49,7 @@ class Lookups(Resource):
 
         See https://docs.emnify.com/developers/api/lookups/data-throttle-get
         """
-        found: Rows = call.request()
-        return found
+        return call.rows()
 
     @operation("GET", "/api/v1/esme_interface_type", ids=int)
     def esme_interface_types(self, call: Call) -> Rows:
@@ -67,8 +57,7 @@ class Lookups(Resource):
 
         See https://docs.emnify.com/developers/api/lookups/esme-interface-type-get
         """
-        found: Rows = call.request()
-        return found
+        return call.rows()
 
     @operation("GET", "/api/v1/rat_type", ids=int)
     def rat_types(self, call: Call) -> Rows:
@@ -76,8 +65,7 @@ class Lookups(Resource):
 
         See https://docs.emnify.com/developers/api/lookups/rat-type
         """
-        found: Rows = call.request()
-        return found
+        return call.rows()
 
     @operation("GET", "/api/v1/service_level", ids=int)
     def service_levels(self, call: Call) -> Rows:
@@ -85,5 +73,4 @@ class Lookups(Resource):
 
         See https://docs.emnify.com/developers/api/lookups/list-service-levels
         """
-        found: Rows = call.request()
-        return found
+        return call.rows()

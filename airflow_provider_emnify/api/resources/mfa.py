@@ -2,15 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from airflow_provider_emnify.api.resources.fields import ref
-from airflow_provider_emnify.api.resources.operation import Resource, operation
-
-if TYPE_CHECKING:
-    from airflow_provider_emnify.api.resources.operation import Call
-    from airflow_provider_emnify.api.transport.paging import Listing
-    from airflow_provider_emnify.api.types import Row, Rows
+from airflow_provider_emnify.api.resources.operation import Call, Listing, Resource, operation
+from airflow_provider_emnify.api.types import Row, Rows
 
 _ACTIVE = 1
 
@@ -29,7 +22,7 @@ class Mfa(Resource):
         :returns: The key with ``id``, ``secret_key`` and ``otpauth``, which are shown this once and secret.
         :raises EmnifyConflictError: if the user has one already.
         """
-        return call.create(json={"type": ref(type_id, "type_id"), "password": password})
+        return call.create(json=call.fields())
 
     @operation("PATCH", "/api/v1/user/mfa/{key_id}", secret=True, idempotent=False)
     def activate_key(self, call: Call, key_id: int | str, *, code: str) -> None:
@@ -40,7 +33,7 @@ class Mfa(Resource):
         :param key_id: Id of the key.
         :param code: The six digits that an authenticator app makes of the key, good for 30 seconds.
         """
-        call.request(json={"status": {"id": _ACTIVE}, "code": code}, key_id=key_id)
+        call.request(json={"status": {"id": _ACTIVE}, "code": code})
 
     @operation("DELETE", "/api/v1/user/{user_id}/mfa/{key_id}")
     def delete_key(self, call: Call, user_id: int | str, key_id: int | str) -> None:
@@ -51,7 +44,7 @@ class Mfa(Resource):
         :param user_id: Id of the user; ``my`` is the client's.
         :param key_id: Id of the key.
         """
-        call.request(user_id=user_id, key_id=key_id)
+        call.request()
 
     @operation("GET", "/api/v1/user/mfa/status", ids=int)
     def statuses(self, call: Call) -> Rows:
@@ -59,8 +52,7 @@ class Mfa(Resource):
 
         See https://docs.emnify.com/developers/api/authentication/user-mfa-status-get
         """
-        found: Rows = call.request()
-        return found
+        return call.rows()
 
     @operation("GET", "/api/v1/user/mfa/type", ids=int)
     def types(self, call: Call) -> Rows:
@@ -68,8 +60,7 @@ class Mfa(Resource):
 
         See https://docs.emnify.com/developers/api/authentication/user-mfa-type-get
         """
-        found: Rows = call.request()
-        return found
+        return call.rows()
 
     @operation("GET", "/api/v1/user/{user_id}/mfa/trusted_device", ids=int)
     def trusted_devices(self, call: Call, user_id: int | str = "my") -> Listing:
@@ -79,7 +70,7 @@ class Mfa(Resource):
 
         :param user_id: Id of the user; ``my`` is the client's.
         """
-        return call.list(user_id=user_id)
+        return call.list()
 
     @operation("DELETE", "/api/v1/user/{user_id}/mfa/trusted_device/{device_id}")
     def delete_trusted_device(self, call: Call, user_id: int | str, device_id: int | str) -> None:
@@ -90,4 +81,4 @@ class Mfa(Resource):
         :param user_id: Id of the user; ``my`` is the client's.
         :param device_id: Id of the device.
         """
-        call.request(user_id=user_id, device_id=device_id)
+        call.request()

@@ -1,7 +1,8 @@
 """What a resource is made of: operations, the call that carries one out, and how arguments become a request.
 
 A method of a resource is declared with :func:`operation`, which names the REST operation and hands the method
-a :class:`Call`. The method only says where its arguments go: into the path, the query or the body.
+a :class:`Call`. The call knows the arguments; the method only says whether they filter a list, are fields of
+a body, or something else.
 """
 
 from __future__ import annotations
@@ -9,20 +10,21 @@ from __future__ import annotations
 import functools
 import inspect
 import re
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
-from airflow_provider_emnify.api.resources.fields import given
+from airflow_provider_emnify.api.resources.fields import UNSET, as_fields, filters, given
 from airflow_provider_emnify.api.transport.answers import Kind, Shape
+from airflow_provider_emnify.api.transport.paging import Listing
 from airflow_provider_emnify.api.transport.request import Request
+from airflow_provider_emnify.api.types import Row, Rows
 from airflow_provider_emnify.api.values import parse_id
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
-    from airflow_provider_emnify.api.transport.paging import Listing
     from airflow_provider_emnify.api.transport.transport import Transport
-    from airflow_provider_emnify.api.types import Row
+
+__all__ = ["Call", "Listing", "Operation", "Resource", "operation", "operations_of"]
 
 
 @dataclass(frozen=True)
@@ -50,30 +52,42 @@ class Operation:
     shape: Shape = field(default_factory=Shape)
     may_be_empty: bool = False
 
-    def request(
-        self, path_values: Row, query: Row | None = None, body: Any = None, idempotent: bool | None = None
-    ) -> Request:
-        """Return a request of it, with values for the names in its path.
-
-        :raises ValueError: naming a value that is not a valid id.
-        """
-        return Request(
-            self.method,
-            self.path,
-            {name: _path_value(name, value) for name, value in path_values.items()},
-            given(**query) if query else None,
-            body,
-            self.idempotent if idempotent is None else idempotent,
-            self.shape,
-        )
-
 
 class Call:
-    """One operation, ready to be sent."""
+    """One call of an operation, ready to be sent. Its path takes the arguments that it names.
 
-    def __init__(self, transport: Transport, operation: Operation) -> None:
+    :param transport: Sends it.
+    :param operation: The operation.
+    :param bind: Returns what its method was called with.
+    """
+
+    def __init__(
+        self, transport: Transport, operation: Operation, bind: Callable[[], inspect.BoundArguments]
+    ) -> None:
         self._transport = transport
         self._operation = operation
+        self._bind = bind
+
+    @functools.cached_property
+    def _bound(self) -> inspect.BoundArguments:
+        bound = self._bind()
+        bound.apply_defaults()
+        return bound
+
+    @property
+    def arguments(self) -> Row:
+        """What its method was called with, by name, with its defaults; a method may change it."""
+        return self._bound.arguments
+
+    @property
+    def keywords(self) -> Row:
+        """Those of the arguments that are given by keyword, but for what the path takes."""
+        parameters, in_path = self._bound.signature.parameters, names_in(self._operation.path)
+        return {
+            name: value
+            for name, value in self.arguments.items()
+            if parameters[name].kind is inspect.Parameter.KEYWORD_ONLY and name not in in_path
+        }
 
     def request(
         self,
@@ -88,26 +102,33 @@ class Call:
         :param params: Query; what is None is not sent.
         :param json: Body.
         :param idempotent: Overrides the operation's own, where arguments decide (a dry run is idempotent).
-        :param path_values: A value for each name in the path.
+        :param path_values: Values for names in the path that are not called like an argument.
         """
-        return self._transport.send(self._operation.request(path_values, params, json, idempotent)).body
+        return self._transport.send(self._made(path_values, params, json, idempotent)).body
+
+    def row(self, **how: Any) -> Row:
+        """Send it and return the object that answers it; see :meth:`request`."""
+        found: Row = self.request(**how)
+        return found
+
+    def rows(self, **how: Any) -> Rows:
+        """Send it and return the list that answers it; see :meth:`request`."""
+        found: Rows = self.request(**how)
+        return found
 
     def create(
         self,
         *,
         json: Any,
-        params: Row | None = None,
         find: Callable[[], Row | None] | None = None,
         unique: bool = False,
-        **path_values: Any,
     ) -> Row:
         """Send it and return the created object with at least its ``id``.
 
         :param find: Looks for the created object when the answer was lost.
         :param unique: emnify itself refuses a second one, so it may be sent again when ``find`` says None.
         """
-        request = self._operation.request(path_values, params, json)
-        return self._transport.create(request, find=find, unique=unique)
+        return self._transport.create(self._made({}, None, json), find=find, unique=unique)
 
     def list(
         self,
@@ -124,7 +145,7 @@ class Call:
         :param envelope: The answer carries its paging in the body (``/api/v2/tags``), not in headers.
         """
         return self._transport.list(
-            self._operation.request(path_values, params),
+            self._made(path_values, params),
             q=q,
             sort=sort,
             per_page=per_page,
@@ -133,12 +154,62 @@ class Call:
             may_be_empty=self._operation.may_be_empty,
         )
 
+    def filtered(self, *, several: Collection[str] = (), **parse: Callable[[Any], Any]) -> Listing:
+        """Return the rows of its list that pass the keywords of the method, ``sim_id`` as ``sim``.
+
+        :param several: Filters that may have up to six values.
+        :param parse: Parses the value of a keyword.
+        """
+        given = self.keywords
+        paging = {name: given.pop(name, None) for name in ("q", "sort", "per_page")}
+        terms = {
+            name.removesuffix("_id"): parse[name](value) if name in parse else value
+            for name, value in given.items()
+            if value is not None
+        }
+        paging["q"] = filters(paging["q"], several=several, **terms)
+        return self.list(**paging)
+
+    def fields(self, **parse: Callable[[Any], Any]) -> Row:
+        """Return the keywords of the method as fields of a body or a query, see :func:`as_fields`.
+
+        None is sent, and empties the field, where UNSET is the default.
+
+        :param parse: Parses the value of a keyword.
+        """
+        parameters = self._bound.signature.parameters.items()
+        nullable = {name for name, parameter in parameters if parameter.default is UNSET}
+        return as_fields(self.keywords, parse, nullable)
+
+    def _made(self, path_values: Row, query: Row | None, body: Any = None, idempotent: Any = None) -> Request:
+        """Return the request.
+
+        :raises ValueError: naming a value for the path that is not a valid id.
+        """
+        operation, names = self._operation, names_in(self._operation.path)
+        values = {**self.arguments, **path_values} if names else {}
+        return Request(
+            operation.method,
+            operation.path,
+            {name: _path_value(name, values[name]) for name in names},
+            given(**query) if query else None,
+            body,
+            operation.idempotent if idempotent is None else idempotent,
+            operation.shape,
+        )
+
 
 _TEXT_IDS = {
     *("bic", "cloudconnect_attachment_id", "custom_event_id", "data_stream_id", "id", "operation_id"),
     *("org_id", "org_id_or_my", "quota_type", "system_event_id", "template_id", "user_id"),
 }
 """Names in paths whose values are texts, or may be; the others are numbers."""
+
+
+@functools.cache
+def names_in(path: str) -> tuple[str, ...]:
+    """Return the names in a path template."""
+    return tuple(re.findall(r"\{(\w+)\}", path))
 
 
 def _path_value(name: str, value: Any) -> Any:
@@ -210,13 +281,16 @@ def operation(
             method, path, paged, secret, idempotent, secret_arguments, secret_fields, shape, may_be_empty
         )
 
-        @functools.wraps(function)
-        def send(self: S, /, *args: P.args, **kwargs: P.kwargs) -> R:
-            return function(self, Call(self._transport, declared), *args, **kwargs)
-
         signature = inspect.signature(function)
         visible = [parameter for name, parameter in signature.parameters.items() if name != "call"]
-        send.__dict__["__signature__"] = signature.replace(parameters=visible)
+        signature = signature.replace(parameters=visible)
+
+        @functools.wraps(function)
+        def send(self: S, /, *args: P.args, **kwargs: P.kwargs) -> R:
+            call = Call(self._transport, declared, lambda: signature.bind(self, *args, **kwargs))
+            return function(self, call, *args, **kwargs)
+
+        send.__dict__["__signature__"] = signature
         send.__dict__["operation"] = declared
         return send
 

@@ -2,13 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from airflow_provider_emnify.api.resources.operation import Resource, operation
-
-if TYPE_CHECKING:
-    from airflow_provider_emnify.api.resources.operation import Call
-    from airflow_provider_emnify.api.transport.paging import Listing
+from airflow_provider_emnify.api.resources.operation import Call, Listing, Resource, operation
 
 
 class Operators(Resource):

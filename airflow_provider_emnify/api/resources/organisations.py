@@ -2,15 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from airflow_provider_emnify.api.resources.fields import day, given, moment, ref
-from airflow_provider_emnify.api.resources.operation import Resource, operation
-
-if TYPE_CHECKING:
-    from airflow_provider_emnify.api.resources.operation import Call
-    from airflow_provider_emnify.api.transport.paging import Listing
-    from airflow_provider_emnify.api.types import Moment, Row, Rows
+from airflow_provider_emnify.api.resources.operation import Call, Listing, Resource, operation
+from airflow_provider_emnify.api.types import Moment, Row, Rows
 
 
 class Organisations(Resource):
@@ -25,8 +19,7 @@ class Organisations(Resource):
 
         See https://docs.emnify.com/developers/api/organization/my-organisation-get
         """
-        organisation: Row = call.request()
-        return organisation
+        return call.row()
 
     @operation("GET", "/api/v1/organisation/status", ids=int)
     def statuses(self, call: Call) -> Rows:
@@ -34,8 +27,7 @@ class Organisations(Resource):
 
         See https://docs.emnify.com/developers/api/organization/organisation-status-get
         """
-        found: Rows = call.request()
-        return found
+        return call.rows()
 
     @operation("GET", "/api/v1/organisation/{org_id_or_my}/stats")
     def monthly_stats(self, call: Call, organisation_id: int | str = "my") -> Row:
@@ -47,8 +39,7 @@ class Organisations(Resource):
 
         :param organisation_id: Id of the organisation, or ``my``.
         """
-        stats: Row = call.request(org_id_or_my=organisation_id)
-        return stats
+        return call.row(org_id_or_my=organisation_id)
 
     @operation("GET", "/api/v1/organisation/{org_id_or_my}/stats/daily")
     def daily_stats(
@@ -67,8 +58,7 @@ class Organisations(Resource):
         :param start_date: First day. Without it: the first of this month.
         :param end_date: The day after the last one, only together with ``start_date``.
         """
-        params = {"start_date": day(start_date), "end_date": day(end_date)}
-        return call.list(params=params, org_id_or_my=organisation_id)
+        return call.list(params=call.fields(start_date=day, end_date=day), org_id_or_my=organisation_id)
 
     @operation("GET", "/api/v1/organisation/{org_id_or_my}/stats/hourly")
     def hourly_stats(
@@ -87,9 +77,10 @@ class Organisations(Resource):
         :param start_date: Begin, in UTC. Without it: three hours ago.
         :param end_date: End, only together with ``start_date``.
         """
-        params = {"start_date": moment(start_date), "end_date": moment(end_date)}
-        stats: Row = call.request(params=params, org_id_or_my=organisation_id)
-        return stats
+        return call.row(
+            params=call.fields(start_date=moment, end_date=moment),
+            org_id_or_my=organisation_id,
+        )
 
     @operation("GET", "/api/v1/organisation/{org_id_or_my}/inclusive_volume/active", ids=int)
     def active_inclusive_volumes(self, call: Call, organisation_id: int | str = "my") -> Listing:
@@ -124,10 +115,7 @@ class Organisations(Resource):
         :returns: The assignment.
         """
         body = given(start_date=moment(start_date), end_date=moment(end_date), pooled=pooled)
-        assigned: Row = call.request(
-            json=body, org_id_or_my=organisation_id, inclusive_volume_id=inclusive_volume_id
-        )
-        return assigned
+        return call.row(json=body, org_id_or_my=organisation_id, inclusive_volume_id=inclusive_volume_id)
 
     @operation("PATCH", "/api/v1/organisation/{org_id}/tariff", answer="acknowledgement")
     def change_tariff(self, call: Call, organisation_id: int | str, *, tariff_id: int | str) -> None:

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any
 
 from airflow_provider_emnify.api.enums import QuotaStatus
-from airflow_provider_emnify.api.resources.fields import given, moment
-from airflow_provider_emnify.api.resources.operation import Resource, operation
+from airflow_provider_emnify.api.resources.fields import moment
+from airflow_provider_emnify.api.resources.operation import Call, Resource, operation
+from airflow_provider_emnify.api.types import Moment, Row
 
-if TYPE_CHECKING:
-    from airflow_provider_emnify.api.resources.operation import Call
-    from airflow_provider_emnify.api.types import Moment, Row
+_PARSE: dict[str, Callable[[Any], Any]] = {
+    "expiry_date": moment,
+    "status": lambda status: {"id": str(int(QuotaStatus.parse(status)))},
+    "action_on_exhaustion_id": str,
+}
+"""Their ids are strings, unlike all others of emnify."""
 
 
 class Quotas(Resource):
@@ -27,8 +32,7 @@ class Quotas(Resource):
 
         :param endpoint_id: Id of the endpoint.
         """
-        quota: Row = call.request(endpoint_id=endpoint_id)
-        return quota
+        return call.row()
 
     @operation("POST", "/api/v1/endpoint/{endpoint_id}/quota/data", answer="acknowledgement")
     def set_data(
@@ -59,12 +63,7 @@ class Quotas(Resource):
         :param threshold_volume: Volume left at which there is an event, in MB.
         :param last_volume_added: The volume that was added last, in MB.
         """
-        body = _body(
-            volume, expiry_date, status, action_on_exhaustion_id, threshold_percentage, threshold_volume
-        )
-        refill = None if auto_refill is None else int(auto_refill)
-        body |= given(auto_refill=refill, last_volume_added=last_volume_added)
-        call.request(json=body, endpoint_id=endpoint_id)
+        call.request(json=call.fields(**_PARSE, auto_refill=int))
 
     @operation("DELETE", "/api/v1/endpoint/{endpoint_id}/quota/data")
     def delete_data(self, call: Call, endpoint_id: int | str) -> None:
@@ -74,7 +73,7 @@ class Quotas(Resource):
 
         :param endpoint_id: Id of the endpoint.
         """
-        call.request(endpoint_id=endpoint_id)
+        call.request()
 
     @operation("GET", "/api/v1/endpoint/{endpoint_id}/quota/sms")
     def get_sms(self, call: Call, endpoint_id: int | str) -> Row:
@@ -84,8 +83,7 @@ class Quotas(Resource):
 
         :param endpoint_id: Id of the endpoint.
         """
-        quota: Row = call.request(endpoint_id=endpoint_id)
-        return quota
+        return call.row()
 
     @operation("POST", "/api/v1/endpoint/{endpoint_id}/quota/sms", answer="acknowledgement")
     def set_sms(
@@ -116,11 +114,7 @@ class Quotas(Resource):
         :param threshold_volume: Number of SMS left at which there is an event.
         :param last_volume_added: The number of SMS that was added last.
         """
-        body = _body(
-            volume, expiry_date, status, action_on_exhaustion_id, threshold_percentage, threshold_volume
-        )
-        body |= given(auto_refill=auto_refill, last_volume_added=last_volume_added)
-        call.request(json=body, endpoint_id=endpoint_id)
+        call.request(json=call.fields(**_PARSE))
 
     @operation("DELETE", "/api/v1/endpoint/{endpoint_id}/quota/sms")
     def delete_sms(self, call: Call, endpoint_id: int | str) -> None:
@@ -130,23 +124,4 @@ class Quotas(Resource):
 
         :param endpoint_id: Id of the endpoint.
         """
-        call.request(endpoint_id=endpoint_id)
-
-
-def _body(
-    volume: float,
-    expiry_date: Moment,
-    status: QuotaStatus | str | int,
-    action_on_exhaustion_id: int | str,
-    threshold_percentage: float | None,
-    threshold_volume: float | None,
-) -> dict[str, Any]:
-    """Return what both quotas have in common. Their ids are strings, unlike all others of emnify."""
-    return given(
-        status={"id": str(int(QuotaStatus.parse(status)))},
-        volume=volume,
-        expiry_date=moment(expiry_date),
-        action_on_exhaustion={"id": str(action_on_exhaustion_id)},
-        threshold_percentage=threshold_percentage,
-        threshold_volume=threshold_volume,
-    )
+        call.request()

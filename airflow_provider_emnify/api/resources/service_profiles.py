@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
-from airflow_provider_emnify.api.resources.fields import UNSET, Unset, given, nullable_ref, ref
-from airflow_provider_emnify.api.resources.operation import Resource, operation
+from airflow_provider_emnify.api.resources.fields import UNSET, Unset
+from airflow_provider_emnify.api.resources.operation import Call, Listing, Resource, operation
 from airflow_provider_emnify.api.transport.recover import created_since
-
-if TYPE_CHECKING:
-    from airflow_provider_emnify.api.resources.operation import Call
-    from airflow_provider_emnify.api.transport.paging import Listing
-    from airflow_provider_emnify.api.types import Row
+from airflow_provider_emnify.api.types import Row
 
 
 class ServiceProfiles(Resource):
@@ -75,28 +71,8 @@ class ServiceProfiles(Resource):
         :param dns_id: Id of the DNS configuration, see ``client.dns``.
         :returns: The profile, with at least its ``id``.
         """
-        body = given(
-            name=name,
-            description=description,
-            allowed_3g=allowed_3g,
-            allowed_4g=allowed_4g,
-            allowed_nb_iot=allowed_nb_iot,
-            allowed_nb_iot_geo=allowed_nb_iot_geo,
-            apply_sms_quota=apply_sms_quota,
-            apply_data_quota=apply_data_quota,
-            retail=retail,
-            sms_p2p_int=sms_p2p_int,
-            sms_p2p_ext=sms_p2p_ext,
-            prepaid=prepaid,
-            nipdp=nipdp,
-            api_callback=ref(api_callback_id, "api_callback_id"),
-            api_secret=ref(api_secret_id, "api_secret_id"),
-            moc_callback=ref(moc_callback_id, "moc_callback_id"),
-            esme_interface_type=ref(esme_interface_type_id, "esme_interface_type_id"),
-            breakout_region=ref(breakout_region_id, "breakout_region_id"),
-            dns=ref(dns_id, "dns_id"),
-        )
-        return call.create(json=body, find=created_since(self.list, lambda row: row.get("name") == name))
+        find = created_since(self.list, lambda row: row.get("name") == name)
+        return call.create(json=call.fields(), find=find)
 
     @operation("GET", "/api/v1/service_profile/{profile_id}", ids=int, secret_fields=("secret", "url"))
     def get(self, call: Call, profile_id: int | str) -> Row:
@@ -106,8 +82,7 @@ class ServiceProfiles(Resource):
 
         :param profile_id: Id of the profile.
         """
-        profile: Row = call.request(profile_id=profile_id)
-        return profile
+        return call.row()
 
     @operation(
         "PATCH",
@@ -165,28 +140,7 @@ class ServiceProfiles(Resource):
         :param breakout_region_id: Where data leaves emnify's network.
         :param dns_id: Id of the DNS configuration.
         """
-        body = given(
-            name=name,
-            description=description,
-            allowed_3g=allowed_3g,
-            allowed_4g=allowed_4g,
-            allowed_nb_iot=allowed_nb_iot,
-            allowed_nb_iot_geo=allowed_nb_iot_geo,
-            apply_sms_quota=apply_sms_quota,
-            apply_data_quota=apply_data_quota,
-            retail=retail,
-            sms_p2p_int=sms_p2p_int,
-            sms_p2p_ext=sms_p2p_ext,
-            prepaid=prepaid,
-            nipdp=nipdp,
-            api_callback=nullable_ref(api_callback_id, "api_callback_id"),
-            api_secret=nullable_ref(api_secret_id, "api_secret_id"),
-            moc_callback=nullable_ref(moc_callback_id, "moc_callback_id"),
-            esme_interface_type=ref(esme_interface_type_id, "esme_interface_type_id"),
-            breakout_region=ref(breakout_region_id, "breakout_region_id"),
-            dns=ref(dns_id, "dns_id"),
-        )
-        call.request(json=body, profile_id=profile_id)
+        call.request(json=call.fields())
 
     @operation("DELETE", "/api/v1/service_profile/{profile_id}")
     def delete(self, call: Call, profile_id: int | str) -> None:
@@ -196,7 +150,7 @@ class ServiceProfiles(Resource):
 
         :param profile_id: Id of the profile.
         """
-        call.request(profile_id=profile_id)
+        call.request()
 
     @operation("DELETE", "/api/v1/service_profile/{profile_id}/quota/{quota_type}")
     def remove_quotas(
@@ -211,7 +165,7 @@ class ServiceProfiles(Resource):
         :param profile_id: Id of the profile.
         :param quota_type: ``data`` or ``sms``.
         """
-        call.request(profile_id=profile_id, quota_type=quota_type)
+        call.request()
 
     @operation("PUT", "/api/v1/service_profile/{profile_id}/service/{service_id}")
     def add_service(self, call: Call, profile_id: int | str, service_id: int | str) -> None:
@@ -222,7 +176,7 @@ class ServiceProfiles(Resource):
         :param profile_id: Id of the profile.
         :param service_id: Id of the service, see ``client.services``.
         """
-        call.request(profile_id=profile_id, service_id=service_id)
+        call.request()
 
     @operation("DELETE", "/api/v1/service_profile/{profile_id}/service/{service_id}")
     def remove_service(self, call: Call, profile_id: int | str, service_id: int | str) -> None:
@@ -233,7 +187,7 @@ class ServiceProfiles(Resource):
         :param profile_id: Id of the profile.
         :param service_id: Id of the service.
         """
-        call.request(profile_id=profile_id, service_id=service_id)
+        call.request()
 
     @operation(
         "PUT",
@@ -251,7 +205,7 @@ class ServiceProfiles(Resource):
         :param service_id: Id of the SMS service.
         :param limit_id: Id of the limit, see ``client.services.traffic_limits``.
         """
-        call.request(profile_id=profile_id, service_id=service_id, limit_id=limit_id)
+        call.request()
 
     @operation(
         "DELETE",
@@ -269,7 +223,7 @@ class ServiceProfiles(Resource):
         :param service_id: Id of the SMS service.
         :param limit_id: Id of the limit.
         """
-        call.request(profile_id=profile_id, service_id=service_id, limit_id=limit_id)
+        call.request()
 
     @operation("GET", "/api/v1/service_profile/{profile_id}/traffic_limit", ids=int)
     def data_limits(self, call: Call, profile_id: int | str) -> Listing:
@@ -279,7 +233,7 @@ class ServiceProfiles(Resource):
 
         :param profile_id: Id of the profile.
         """
-        return call.list(profile_id=profile_id)
+        return call.list()
 
     @operation("POST", "/api/v1/service_profile/{profile_id}/traffic_limit")
     def add_data_limit(
@@ -305,15 +259,9 @@ class ServiceProfiles(Resource):
         :param warning_percent: Percentage used at which there is an event.
         :returns: The limit, with at least its ``id``.
         """
-        body = given(
-            service={"id": str(service_id)},
-            period=None if period_id is None else {"id": str(period_id)},
-            satellite_only=satellite_only,
-            volume=volume,
-            warning_percent=warning_percent,
-        )
+        body = call.fields(service_id=str, period_id=str)
         find = created_since(lambda: self.data_limits(profile_id), lambda row: row.get("volume") == volume)
-        return call.create(json=body, find=find, unique=True, profile_id=profile_id)
+        return call.create(json=body, find=find, unique=True)
 
     @operation("DELETE", "/api/v1/service_profile/{profile_id}/traffic_limit/{limit_id}")
     def remove_data_limit(self, call: Call, profile_id: int | str, limit_id: int | str) -> None:
@@ -324,7 +272,7 @@ class ServiceProfiles(Resource):
         :param profile_id: Id of the profile.
         :param limit_id: Id of the limit.
         """
-        call.request(profile_id=profile_id, limit_id=limit_id)
+        call.request()
 
     @operation("DELETE", "/api/v1/service_profile/{profile_id}/traffic_limit")
     def remove_data_limits(self, call: Call, profile_id: int | str) -> None:
@@ -334,4 +282,4 @@ class ServiceProfiles(Resource):
 
         :param profile_id: Id of the profile.
         """
-        call.request(profile_id=profile_id)
+        call.request()

@@ -2,14 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from airflow_provider_emnify.api.resources.operation import Resource, operation
-
-if TYPE_CHECKING:
-    from airflow_provider_emnify.api.resources.operation import Call
-    from airflow_provider_emnify.api.transport.paging import Listing
-    from airflow_provider_emnify.api.types import Rows
+from airflow_provider_emnify.api.resources.operation import Call, Listing, Resource, operation
+from airflow_provider_emnify.api.types import Rows
 
 
 class Services(Resource):
@@ -31,5 +25,4 @@ class Services(Resource):
 
         :param service_id: Id of the service.
         """
-        found: Rows = call.request(service_id=service_id)
-        return found
+        return call.rows()

@@ -2,15 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from airflow_provider_emnify.api.enums import SimStatus
-from airflow_provider_emnify.api.resources.fields import given
-from airflow_provider_emnify.api.resources.operation import Resource, operation
-
-if TYPE_CHECKING:
-    from airflow_provider_emnify.api.resources.operation import Call
-    from airflow_provider_emnify.api.types import Row
+from airflow_provider_emnify.api.resources.operation import Call, Resource, operation
+from airflow_provider_emnify.api.types import Row
 
 
 class SimBatches(Resource):
@@ -26,8 +20,7 @@ class SimBatches(Resource):
         :raises EmnifyValidationError: if it is registered already (400), or cannot be registered (422).
         :raises EmnifyNotFoundError: if there is none of this code.
         """
-        batch: Row = call.request(bic=bic)
-        return batch
+        return call.row()
 
     @operation("PATCH", "/api/v1/sim_batch/bic/{bic}", idempotent=False, holds={"sim": list})
     def register(self, call: Call, bic: str, *, sim_status: SimStatus | str | int | None = None) -> Row:
@@ -40,8 +33,4 @@ class SimBatches(Resource):
             ``factory_test`` where the tariff plan has it. **Activated SIMs bill.**
         :returns: The batch with its SIMs.
         """
-        body = given(
-            sim_status=None if sim_status is None else {"id": int(SimStatus.parse(sim_status))},
-        )
-        registered: Row = call.request(json=body, bic=bic)
-        return registered
+        return call.row(json=call.fields(sim_status=SimStatus.parse))

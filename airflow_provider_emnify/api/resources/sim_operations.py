@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
-from airflow_provider_emnify.api.resources.fields import filters, given, ref, refs, unless_none
-from airflow_provider_emnify.api.resources.operation import Resource, operation
+from airflow_provider_emnify.api.resources.fields import given, ref, refs
+from airflow_provider_emnify.api.resources.operation import Call, Listing, Resource, operation
 from airflow_provider_emnify.api.transport.answers import part, parts
 from airflow_provider_emnify.api.transport.recover import BEGINNING, latest_created_since
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from airflow_provider_emnify.api.resources.operation import Call
-    from airflow_provider_emnify.api.transport.paging import Listing
-    from airflow_provider_emnify.api.types import Ids, Row, Rows
+from airflow_provider_emnify.api.types import Ids, Row, Rows
 
 
 class SimOperations(Resource):
@@ -44,8 +38,7 @@ class SimOperations(Resource):
             finalization_date.
         :param per_page: Rows a request.
         """
-        q = filters(q, id=unless_none(id), action=unless_none(action), status=unless_none(status))
-        return call.list(q=q, sort=sort, per_page=per_page)
+        return call.filtered()
 
     @operation("POST", "/api/v1/sim/operation", ids=str)
     def trigger(
@@ -92,8 +85,7 @@ class SimOperations(Resource):
 
         :param operation_id: Id of the operation.
         """
-        found: Row = call.request(operation_id=operation_id)
-        return found
+        return call.row()
 
     @operation("GET", "/api/v1/sim/operation/action", answer="lookup", ids=int, holds={"description": str})
     def actions(self, call: Call) -> Rows:
@@ -101,8 +93,7 @@ class SimOperations(Resource):
 
         See https://docs.emnify.com/developers/api/sim-operation/list-sim-operation-action
         """
-        found: Rows = call.request()
-        return found
+        return call.rows()
 
     @operation("GET", "/api/v1/sim/operation/status", ids=int)
     def statuses(self, call: Call) -> Rows:
@@ -110,8 +101,7 @@ class SimOperations(Resource):
 
         See https://docs.emnify.com/developers/api/sim-operation/list-sim-operation-status
         """
-        found: Rows = call.request()
-        return found
+        return call.rows()
 
 
 def _is_made_from(there: Row, body: Row) -> bool:

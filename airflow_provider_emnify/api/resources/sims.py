@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_emnify.api.enums import SimStatus
@@ -12,23 +13,14 @@ from airflow_provider_emnify.api.resources.fields import (
     UNSET,
     Unset,
     day,
-    filters,
-    given,
-    nullable_ref,
-    ref,
     refs,
-    unless_none,
 )
-from airflow_provider_emnify.api.resources.operation import Resource, operation
+from airflow_provider_emnify.api.resources.operation import Call, Listing, Resource, operation
+from airflow_provider_emnify.api.types import Ids, Moment, Numbers, Row, Rows
 from airflow_provider_emnify.api.values import parse_ids
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from airflow_provider_emnify.api.enums import EventSeverity, EventSource
-    from airflow_provider_emnify.api.resources.operation import Call
-    from airflow_provider_emnify.api.transport.paging import Listing
-    from airflow_provider_emnify.api.types import Ids, Moment, Numbers, Row, Rows
 
 MOST_MIGRATED = 500
 """SIMs that one migration may hold."""
@@ -91,24 +83,9 @@ class Sims(Resource):
         """
         if assigned and endpoint_id is None:
             raise ValueError("assigned: emnify can be asked for SIMs that no endpoint has, not others")
-        q = filters(
-            q,
-            id=unless_none(id),
-            status=unless_none(status, SimStatus.parse),
-            iccid=unless_none(iccid),
-            iccid_with_luhn=unless_none(iccid_with_luhn),
-            imsi=unless_none(imsi),
-            msisdn=unless_none(msisdn),
-            eid=unless_none(eid),
-            endpoint=None if assigned is False else unless_none(endpoint_id),
-            model=unless_none(model),
-            production_date=unless_none(production_date),
-            issuer_org=unless_none(issuer_org),
-            reseller_org=unless_none(reseller_org),
-            customer_org=unless_none(customer_org),
-            satellite_capable=unless_none(satellite_capable),
-        )
-        return call.list(q=q, sort=sort, per_page=per_page)
+        if call.arguments.pop("assigned") is False:
+            call.arguments["endpoint_id"] = "null"
+        return call.filtered(status=SimStatus.parse)
 
     @operation("GET", "/api/v1/sim/{sim_id}", ids=int)
     def get(self, call: Call, sim_id: int | str) -> Row:
@@ -118,8 +95,7 @@ class Sims(Resource):
 
         :param sim_id: Id of the SIM.
         """
-        sim: Row = call.request(sim_id=sim_id)
-        return sim
+        return call.row()
 
     @operation("PATCH", "/api/v1/sim/{sim_id}")
     def update(
@@ -143,13 +119,7 @@ class Sims(Resource):
         :param reseller_org_id: A direct child organisation that resells it; None takes it from the reseller.
         :param customer_org_id: The organisation that uses it; None takes it from the customer.
         """
-        body = given(
-            status=None if status is None else {"id": int(SimStatus.parse(status))},
-            issuer_org=ref(issuer_org_id, "issuer_org_id"),
-            reseller_org=nullable_ref(reseller_org_id, "reseller_org_id"),
-            customer_org=nullable_ref(customer_org_id, "customer_org_id"),
-        )
-        call.request(json=body, sim_id=sim_id)
+        call.request(json=call.fields(status=SimStatus.parse))
 
     @operation("DELETE", "/api/v1/sim/{sim_id}")
     def delete(self, call: Call, sim_id: int | str) -> None:
@@ -159,7 +129,7 @@ class Sims(Resource):
 
         :param sim_id: Id of the SIM.
         """
-        call.request(sim_id=sim_id)
+        call.request()
 
     @operation("DELETE", "/api/v1/sim/multi")
     def delete_many(self, call: Call, sim_ids: Ids) -> Numbers:
@@ -192,8 +162,7 @@ class Sims(Resource):
 
         See https://docs.emnify.com/developers/api/sim/sim-status-get
         """
-        found: Rows = call.request()
-        return found
+        return call.rows()
 
     @operation("GET", "/api/v1/sim/{sim_id}/event", paged=True, ids=int, may_be_empty=True)
     def events(
@@ -228,20 +197,7 @@ class Sims(Resource):
         :param sort: Fields to sort by, ``-`` before a descending one. By ``id`` the newest come first.
         :param per_page: Rows a request.
         """
-        return list_events(
-            call,
-            q=q,
-            sort=sort,
-            per_page=per_page,
-            of={"sim_id": sim_id},
-            from_=from_,
-            until=until,
-            type=type,
-            source=source,
-            severity=severity,
-            alert=alert,
-            description=description,
-        )
+        return list_events(call)
 
     @operation("GET", "/api/v1/sim/{sim_id}/stats")
     def stats(self, call: Call, sim_id: int | str) -> Any:
@@ -251,7 +207,7 @@ class Sims(Resource):
 
         :param sim_id: Id of the SIM.
         """
-        return call.request(sim_id=sim_id)
+        return call.request()
 
     @operation("GET", "/api/v1/sim/{sim_id}/stats/daily")
     def daily_stats(
@@ -270,8 +226,7 @@ class Sims(Resource):
         :param start_date: First day. Without both dates: the first of this month.
         :param end_date: Last day.
         """
-        params = {"start_date": day(start_date), "end_date": day(end_date)}
-        return call.list(params=params, sim_id=sim_id)
+        return call.list(params=call.fields(start_date=day, end_date=day))
 
     @operation("POST", "/api/v1/sim/migration/workspace", holds=_MIGRATED)
     def migrate(
@@ -304,23 +259,16 @@ class Sims(Resource):
         :raises ValueError: unless exactly one of ``sim_ids``, ``iccids``, ``iccid_range`` is given, for at
             most 500 SIMs.
         """
-        sims = refs(sim_ids, "sim_ids")
-        if sum(given_ is not None for given_ in (sims, iccids, iccid_range)) != 1:
+        if sum(given is not None for given in (sim_ids, iccids, iccid_range)) != 1:
             raise ValueError("give exactly one of sim_ids, iccids, iccid_range")
-        if len(sims or iccids or ()) > MOST_MIGRATED:
-            raise ValueError(f"emnify moves at most {MOST_MIGRATED} SIMs a call")
-        statuses = allowed_sim_statuses
-        body = given(
-            target_workspace=ref(target_workspace_id, "target_workspace_id"),
-            sims=sims,
-            iccids=None if iccids is None else [*iccids],
-            iccid_range=None if iccid_range is None else {"start": iccid_range[0], "end": iccid_range[1]},
-            allowed_sim_statuses=statuses and [{"id": int(SimStatus.parse(status))} for status in statuses],
-            auto_detach_devices=auto_detach_devices,
-            dry_run=dry_run,
+        body = call.fields(
+            iccids=list,
+            iccid_range=lambda ends: {"start": ends[0], "end": ends[1]},
+            allowed_sim_statuses=lambda statuses: [{"id": int(SimStatus.parse(one))} for one in statuses],
         )
-        summary: Row = call.request(json=body, idempotent=dry_run)
-        return summary
+        if len(body.get("sims") or iccids or ()) > MOST_MIGRATED:
+            raise ValueError(f"emnify moves at most {MOST_MIGRATED} SIMs a call")
+        return call.row(json=body, idempotent=dry_run)
 
     @operation("GET", "/api/v1/sim/unlinked_product_stats")
     def unlinked_product_stats(self, call: Call) -> Rows:
@@ -328,5 +276,4 @@ class Sims(Resource):
 
         See https://docs.emnify.com/developers/api/sim-unlinked-product-statistics/get-unlinked-product-stats
         """
-        found: Rows = call.request()
-        return found
+        return call.rows()

@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 
-from airflow_provider_emnify.api.resources.fields import given, moment, ref
-from airflow_provider_emnify.api.resources.operation import Resource, operation
+from airflow_provider_emnify.api.resources.fields import moment
+from airflow_provider_emnify.api.resources.operation import Call, Listing, Resource, operation
 from airflow_provider_emnify.api.transport.answers import Shape
 from airflow_provider_emnify.api.transport.recover import nothing_found, recovers
 from airflow_provider_emnify.api.transport.request import Request
+from airflow_provider_emnify.api.types import Moment, Row, Rows
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from airflow_provider_emnify.api.resources.operation import Call
-    from airflow_provider_emnify.api.transport.paging import Listing
     from airflow_provider_emnify.api.transport.transport import Transport
-    from airflow_provider_emnify.api.types import Moment, Row, Rows
 
 _MARGIN = 5.0  # seconds that the clocks of emnify's servers may differ
 
@@ -35,7 +32,7 @@ class Sms(Resource):
 
         :param endpoint_id: Id of the endpoint.
         """
-        return call.list(endpoint_id=endpoint_id)
+        return call.list()
 
     @operation("GET", "/api/v1/endpoint/{endpoint_id}/sms/{sms_id}", ids=int)
     def get(self, call: Call, endpoint_id: int | str, sms_id: int | str) -> Row:
@@ -46,8 +43,7 @@ class Sms(Resource):
         :param endpoint_id: Id of the endpoint.
         :param sms_id: Id of the SMS.
         """
-        sms: Row = call.request(endpoint_id=endpoint_id, sms_id=sms_id)
-        return sms
+        return call.row()
 
     @operation("POST", "/api/v1/endpoint/{endpoint_id}/sms", ids=int)
     def send(
@@ -83,16 +79,8 @@ class Sms(Resource):
         :returns: The SMS, with at least its ``id``.
         :raises EmnifyUnknownOutcomeError: if the answer is lost and the SMS is not found.
         """
-        body = given(
-            payload=payload,
-            source_address=source_address,
-            source_address_type=ref(source_address_type_id, "source_address_type_id"),
-            dest_address=dest_address,
-            udh=udh,
-            dcs=dcs,
-            expiry_date=moment(expiry_date),
-        )
-        return call.create(json=body, find=self._finder(endpoint_id, body), endpoint_id=endpoint_id)
+        body = call.fields(expiry_date=moment)
+        return call.create(json=body, find=self._finder(endpoint_id, body))
 
     @operation("DELETE", "/api/v1/endpoint/{endpoint_id}/sms/{sms_id}", answer="acknowledgement")
     def cancel(self, call: Call, endpoint_id: int | str, sms_id: int | str) -> None:
@@ -103,7 +91,7 @@ class Sms(Resource):
         :param endpoint_id: Id of the endpoint.
         :param sms_id: Id of the SMS.
         """
-        call.request(endpoint_id=endpoint_id, sms_id=sms_id)
+        call.request()
 
     def _finder(self, endpoint_id: int | str, body: Row) -> Callable[[], Row | None]:
         """Return what finds an SMS that is sent from now on, by emnify's clock: a worker's may be wrong."""

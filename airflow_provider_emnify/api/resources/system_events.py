@@ -2,14 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from airflow_provider_emnify.api.resources.operation import Resource, operation
-
-if TYPE_CHECKING:
-    from airflow_provider_emnify.api.resources.operation import Call
-    from airflow_provider_emnify.api.transport.paging import Listing
-    from airflow_provider_emnify.api.types import Row
+from airflow_provider_emnify.api.resources.operation import Call, Listing, Resource, operation
+from airflow_provider_emnify.api.types import Row
 
 
 class SystemEvents(Resource):
@@ -31,5 +25,4 @@ class SystemEvents(Resource):
 
         :param system_event_id: Id of the event.
         """
-        event: Row = call.request(system_event_id=system_event_id)
-        return event
+        return call.row()

@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 from airflow_provider_emnify.api.resources.bulk import send_in_chunks, split
 from airflow_provider_emnify.api.resources.endpoints import Endpoints
 from airflow_provider_emnify.api.resources.few import read_rows
-from airflow_provider_emnify.api.resources.fields import given, ref, refs
-from airflow_provider_emnify.api.resources.operation import Resource, operation
+from airflow_provider_emnify.api.resources.fields import ref, refs
+from airflow_provider_emnify.api.resources.operation import Call, Listing, Resource, operation
 from airflow_provider_emnify.api.transport.answers import is_id, parts
 from airflow_provider_emnify.api.transport.recover import created_since
+from airflow_provider_emnify.api.types import Ids, Numbers, Row, Rows
 from airflow_provider_emnify.api.values import parse_ids
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
-
-    from airflow_provider_emnify.api.resources.operation import Call
-    from airflow_provider_emnify.api.transport.paging import Listing
-    from airflow_provider_emnify.api.types import Ids, Numbers, Row, Rows
 
 
 class Tags(Resource):
@@ -49,7 +44,7 @@ class Tags(Resource):
         :returns: The tag, with at least its ``id``.
         """
         find = created_since(lambda: self.list(name=name), lambda row: row.get("name") == name)
-        return call.create(json=given(name=name, color=ref(color_id, "color_id")), find=find, unique=True)
+        return call.create(json=call.fields(), find=find, unique=True)
 
     @operation("PATCH", "/api/v2/tags/{tag_id}")
     def update(
@@ -68,7 +63,7 @@ class Tags(Resource):
         :param name: Name of the tag.
         :param color_id: Id of its colour.
         """
-        call.request(json=given(name=name, color=ref(color_id, "color_id")), tag_id=tag_id)
+        call.request(json=call.fields())
 
     @operation("DELETE", "/api/v2/tags/{tag_id}")
     def delete(self, call: Call, tag_id: int | str) -> None:
@@ -78,7 +73,7 @@ class Tags(Resource):
 
         :param tag_id: Id of the tag.
         """
-        call.request(tag_id=tag_id)
+        call.request()
 
     @operation("POST", "/api/v2/bulk-operations/tag/delete-tags", answer="acknowledgement")
     def delete_many(self, call: Call, tag_ids: Ids) -> Numbers:
@@ -107,8 +102,7 @@ class Tags(Resource):
 
         See https://docs.emnify.com/developers/api/tag-management/list-tag-colors
         """
-        found: Rows = call.request()
-        return found
+        return call.rows()
 
     @operation("POST", "/api/v2/bulk-operations/endpoint/add-tags", answer="acknowledgement")
     def assign_many(self, call: Call, items: Sequence[Mapping[str, Any]]) -> Rows:

@@ -2,14 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from airflow_provider_emnify.api.resources.operation import Resource, operation
-
-if TYPE_CHECKING:
-    from airflow_provider_emnify.api.resources.operation import Call
-    from airflow_provider_emnify.api.transport.paging import Listing
-    from airflow_provider_emnify.api.types import Row
+from airflow_provider_emnify.api.resources.operation import Call, Listing, Resource, operation
+from airflow_provider_emnify.api.types import Row
 
 
 class TariffPlans(Resource):
@@ -21,8 +15,7 @@ class TariffPlans(Resource):
 
         See https://docs.emnify.com/developers/api/tariff-plans/get-active-tariff-plan
         """
-        plan: Row = call.request()
-        return plan
+        return call.row()
 
     @operation("GET", "/api/v1/organisation/{org_id_or_my}/tariff_plan/active", ids=int)
     def active_of_organisation(self, call: Call, organisation_id: int | str) -> Row:
@@ -32,8 +25,7 @@ class TariffPlans(Resource):
 
         :param organisation_id: Id of the own organisation or of a direct child, or ``my``.
         """
-        plan: Row = call.request(org_id_or_my=organisation_id)
-        return plan
+        return call.row(org_id_or_my=organisation_id)
 
     @operation("GET", "/api/v1/organisation/{org_id}/tariff_plan", ids=int)
     def list(self, call: Call, organisation_id: int | str = "my") -> Listing:

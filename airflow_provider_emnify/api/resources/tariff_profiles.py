@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from airflow_provider_emnify.api.resources.fields import given, ref, refs
-from airflow_provider_emnify.api.resources.operation import Resource, operation
+from airflow_provider_emnify.api.resources.operation import Call, Listing, Resource, operation
 from airflow_provider_emnify.api.transport.recover import created_since
-
-if TYPE_CHECKING:
-    from airflow_provider_emnify.api.resources.operation import Call
-    from airflow_provider_emnify.api.transport.paging import Listing
-    from airflow_provider_emnify.api.types import Ids, Row
+from airflow_provider_emnify.api.types import Ids, Row
 
 
 class TariffProfiles(Resource):
@@ -36,8 +31,8 @@ class TariffProfiles(Resource):
         :param description: What it is for.
         :returns: The profile, with at least its ``id``.
         """
-        body = {"name": name, "description": description, "tariff": ref(tariff_id, "tariff_id")}
-        return call.create(json=body, find=created_since(self.list, lambda row: row.get("name") == name))
+        find = created_since(self.list, lambda row: row.get("name") == name)
+        return call.create(json=call.fields(), find=find)
 
     @operation("GET", "/api/v1/tariff_profile/{tariff_profile_id}", ids=int)
     def get(self, call: Call, tariff_profile_id: int | str) -> Row:
@@ -47,8 +42,7 @@ class TariffProfiles(Resource):
 
         :param tariff_profile_id: Id of the profile.
         """
-        profile: Row = call.request(tariff_profile_id=tariff_profile_id)
-        return profile
+        return call.row()
 
     @operation("PATCH", "/api/v1/tariff_profile/{tariff_profile_id}")
     def update(
@@ -69,8 +63,7 @@ class TariffProfiles(Resource):
         :param description: What it is for.
         :param tariff_id: Id of the tariff. A new one removes the selection of ratezones.
         """
-        body = given(name=name, description=description, tariff=ref(tariff_id, "tariff_id"))
-        call.request(json=body, tariff_profile_id=tariff_profile_id)
+        call.request(json=call.fields())
 
     @operation("DELETE", "/api/v1/tariff_profile/{tariff_profile_id}")
     def delete(self, call: Call, tariff_profile_id: int | str) -> None:
@@ -80,7 +73,7 @@ class TariffProfiles(Resource):
 
         :param tariff_profile_id: Id of the profile.
         """
-        call.request(tariff_profile_id=tariff_profile_id)
+        call.request()
 
     @operation("GET", "/api/v1/tariff_profile/{tariff_profile_id}/coverage")
     def coverage(self, call: Call, tariff_profile_id: int | str) -> Listing:
@@ -90,7 +83,7 @@ class TariffProfiles(Resource):
 
         :param tariff_profile_id: Id of the profile.
         """
-        return call.list(tariff_profile_id=tariff_profile_id)
+        return call.list()
 
     @operation("PUT", "/api/v1/tariff_profile/{tariff_profile_id}/inclusive_volume/{inclusive_volume_id}")
     def assign_inclusive_volume(
@@ -103,7 +96,7 @@ class TariffProfiles(Resource):
         :param tariff_profile_id: Id of the profile, which has none yet.
         :param inclusive_volume_id: Id of the inclusive volume, of a ratezone of the profile's tariff.
         """
-        call.request(tariff_profile_id=tariff_profile_id, inclusive_volume_id=inclusive_volume_id)
+        call.request()
 
     @operation("DELETE", "/api/v1/tariff_profile/{tariff_profile_id}/inclusive_volume/{inclusive_volume_id}")
     def unassign_inclusive_volume(
@@ -116,7 +109,7 @@ class TariffProfiles(Resource):
         :param tariff_profile_id: Id of the profile.
         :param inclusive_volume_id: Id of the inclusive volume.
         """
-        call.request(tariff_profile_id=tariff_profile_id, inclusive_volume_id=inclusive_volume_id)
+        call.request()
 
     @operation("PUT", "/api/v1/tariff_profile/{tariff_profile_id}/ratezone_selection/{ratezone_id}")
     def assign_ratezone(self, call: Call, tariff_profile_id: int | str, ratezone_id: int | str) -> None:
@@ -127,7 +120,7 @@ class TariffProfiles(Resource):
         :param tariff_profile_id: Id of the profile.
         :param ratezone_id: Id of the ratezone, which must be active.
         """
-        call.request(tariff_profile_id=tariff_profile_id, ratezone_id=ratezone_id)
+        call.request()
 
     @operation("DELETE", "/api/v1/tariff_profile/{tariff_profile_id}/ratezone_selection/{ratezone_id}")
     def remove_ratezone(self, call: Call, tariff_profile_id: int | str, ratezone_id: int | str) -> None:
@@ -138,7 +131,7 @@ class TariffProfiles(Resource):
         :param tariff_profile_id: Id of the profile.
         :param ratezone_id: Id of the ratezone.
         """
-        call.request(tariff_profile_id=tariff_profile_id, ratezone_id=ratezone_id)
+        call.request()
 
     @operation("GET", "/api/v2/tariff_profile/{tariff_profile_id}/operator_blocklist/operator")
     def blocked_operators(self, call: Call, tariff_profile_id: int | str) -> Any:
@@ -148,7 +141,7 @@ class TariffProfiles(Resource):
 
         :param tariff_profile_id: Id of the profile.
         """
-        return call.request(tariff_profile_id=tariff_profile_id)
+        return call.request()
 
     @operation("GET", "/api/v2/tariff_profile/{tariff_profile_id}/operator_blocklist/operator/{operator_id}")
     def blocked_operator(self, call: Call, tariff_profile_id: int | str, operator_id: int | str) -> Row:
@@ -159,8 +152,7 @@ class TariffProfiles(Resource):
         :param tariff_profile_id: Id of the profile.
         :param operator_id: Id of the operator, see ``client.operators``.
         """
-        blocked: Row = call.request(tariff_profile_id=tariff_profile_id, operator_id=operator_id)
-        return blocked
+        return call.row()
 
     @operation("PUT", "/api/v2/tariff_profile/{tariff_profile_id}/operator_blocklist/operator/{operator_id}")
     def block_operator(self, call: Call, tariff_profile_id: int | str, operator_id: int | str) -> None:
@@ -171,7 +163,7 @@ class TariffProfiles(Resource):
         :param tariff_profile_id: Id of the profile.
         :param operator_id: Id of the operator.
         """
-        call.request(tariff_profile_id=tariff_profile_id, operator_id=operator_id)
+        call.request()
 
     @operation(
         "DELETE", "/api/v2/tariff_profile/{tariff_profile_id}/operator_blocklist/operator/{operator_id}"
@@ -184,7 +176,7 @@ class TariffProfiles(Resource):
         :param tariff_profile_id: Id of the profile.
         :param operator_id: Id of the operator.
         """
-        call.request(tariff_profile_id=tariff_profile_id, operator_id=operator_id)
+        call.request()
 
     @operation(
         "POST",
@@ -201,8 +193,7 @@ class TariffProfiles(Resource):
         :param operator_id: Id of the operator.
         :param rat_type_ids: Ids of the radio access technologies, see ``client.lookups.rat_types``.
         """
-        body = {"rat_types": refs(rat_type_ids, "rat_type_ids")}
-        call.request(json=body, tariff_profile_id=tariff_profile_id, operator_id=operator_id)
+        call.request(json=call.fields())
 
     @operation(
         "DELETE",
@@ -219,4 +210,4 @@ class TariffProfiles(Resource):
         :param operator_id: Id of the operator.
         :param rat_type_id: Id of the radio access technology.
         """
-        call.request(tariff_profile_id=tariff_profile_id, operator_id=operator_id, rate_type_id=rat_type_id)
+        call.request(rate_type_id=rat_type_id)

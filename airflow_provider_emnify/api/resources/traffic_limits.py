@@ -2,16 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from airflow_provider_emnify.api.resources.fields import given
-from airflow_provider_emnify.api.resources.operation import Resource, operation
+from airflow_provider_emnify.api.resources.operation import Call, Listing, Resource, operation
 from airflow_provider_emnify.api.transport.recover import created_since
-
-if TYPE_CHECKING:
-    from airflow_provider_emnify.api.resources.operation import Call
-    from airflow_provider_emnify.api.transport.paging import Listing
-    from airflow_provider_emnify.api.types import Row
+from airflow_provider_emnify.api.types import Row
 
 
 class TrafficLimits(Resource):
@@ -36,7 +30,7 @@ class TrafficLimits(Resource):
 
         :param endpoint_id: Id of the endpoint.
         """
-        return call.list(endpoint_id=endpoint_id)
+        return call.list()
 
     @operation("POST", "/api/v1/endpoint/{endpoint_id}/traffic_limit_extension", ids=int)
     def extend(
@@ -53,9 +47,7 @@ class TrafficLimits(Resource):
         """
         limit = None if traffic_limit_id is None else int(traffic_limit_id)
         find = created_since(lambda: self.extensions(endpoint_id), lambda row: row.get("volume") == volume)
-        return call.create(
-            json=given(volume=volume, traffic_limit_id=limit), find=find, endpoint_id=endpoint_id
-        )
+        return call.create(json=given(volume=volume, traffic_limit_id=limit), find=find)
 
     @operation("DELETE", "/api/v1/endpoint/{endpoint_id}/traffic_limit_extension")
     def clear_extensions(self, call: Call, endpoint_id: int | str) -> None:
@@ -65,4 +57,4 @@ class TrafficLimits(Resource):
 
         :param endpoint_id: Id of the endpoint.
         """
-        call.request(endpoint_id=endpoint_id)
+        call.request()

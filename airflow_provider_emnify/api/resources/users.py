@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from airflow_provider_emnify.api.enums import UserStatus
 from airflow_provider_emnify.api.errors import EmnifyNotFoundError
 from airflow_provider_emnify.api.resources.events import list_events
-from airflow_provider_emnify.api.resources.fields import filters, given, ref, refs, unless_none
-from airflow_provider_emnify.api.resources.operation import Resource, operation
+from airflow_provider_emnify.api.resources.fields import given
+from airflow_provider_emnify.api.resources.operation import Call, Listing, Resource, operation
+from airflow_provider_emnify.api.types import Ids, Moment, Row, Rows
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from airflow_provider_emnify.api.enums import EventSeverity, EventSource
-    from airflow_provider_emnify.api.resources.operation import Call
-    from airflow_provider_emnify.api.transport.paging import Listing
-    from airflow_provider_emnify.api.types import Ids, Moment, Row, Rows
 
 
 class Users(Resource):
@@ -50,15 +47,7 @@ class Users(Resource):
             organisation, created. By ``id`` the newest come first.
         :param per_page: Rows a request.
         """
-        q = filters(
-            q,
-            id=unless_none(id),
-            status=unless_none(status, UserStatus.parse),
-            name=unless_none(name),
-            username=unless_none(username),
-            organisation=unless_none(organisation),
-        )
-        return call.list(q=q, sort=sort, per_page=per_page)
+        return call.filtered(status=UserStatus.parse)
 
     @operation("POST", "/api/v1/user", ids=int)
     def create(
@@ -82,13 +71,7 @@ class Users(Resource):
         :param role_ids: Roles to assign, see :meth:`roles`. Without it: a default role.
         :returns: The user, with at least its ``id``.
         """
-        body = given(
-            username=username,
-            name=name,
-            organisation=ref(organisation_id, "organisation_id"),
-            roles=refs(role_ids, "role_ids"),
-        )
-        return call.create(json=body, find=lambda: self._find(username), unique=True)
+        return call.create(json=call.fields(), find=lambda: self._find(username), unique=True)
 
     def _find(self, username: str) -> Row | None:
         try:
@@ -104,8 +87,7 @@ class Users(Resource):
 
         :param user_id: Id or username.
         """
-        user: Row = call.request(user_id=user_id)
-        return user
+        return call.row()
 
     @operation("PATCH", "/api/v1/user/{user_id}")
     def update(
@@ -126,12 +108,7 @@ class Users(Resource):
         :param name: New name.
         :param status: ``active`` or ``suspended``; from ``activation_pending`` only ``suspended``.
         """
-        body = given(
-            username=username,
-            name=name,
-            status=None if status is None else {"id": int(UserStatus.parse(status))},
-        )
-        call.request(json=body, user_id=user_id)
+        call.request(json=call.fields(status=UserStatus.parse))
 
     @operation("DELETE", "/api/v1/user/{user_id}")
     def delete(self, call: Call, user_id: int | str) -> None:
@@ -144,7 +121,7 @@ class Users(Resource):
 
         :param user_id: Id of the user.
         """
-        call.request(user_id=user_id)
+        call.request()
 
     @operation("GET", "/api/v1/user/role", ids=int)
     def roles(self, call: Call) -> Rows:
@@ -152,8 +129,7 @@ class Users(Resource):
 
         See https://docs.emnify.com/developers/api/user-management/user-role-get
         """
-        found: Rows = call.request()
-        return found
+        return call.rows()
 
     @operation("GET", "/api/v1/user/status", ids=int)
     def statuses(self, call: Call) -> Rows:
@@ -161,8 +137,7 @@ class Users(Resource):
 
         See https://docs.emnify.com/developers/api/user-management/user-status-get
         """
-        found: Rows = call.request()
-        return found
+        return call.rows()
 
     @operation("PUT", "/api/v1/user/{user_id}/role/{role_id}")
     def assign_role(self, call: Call, user_id: int | str, role_id: int | str) -> None:
@@ -174,7 +149,7 @@ class Users(Resource):
         :param role_id: Id of the role, see :meth:`roles`.
         :raises EmnifyConflictError: if the user has it already.
         """
-        call.request(user_id=user_id, role_id=role_id)
+        call.request()
 
     @operation("DELETE", "/api/v1/user/{user_id}/role/{role_id}")
     def remove_role(self, call: Call, user_id: int | str, role_id: int | str) -> None:
@@ -186,7 +161,7 @@ class Users(Resource):
         :param role_id: Id of the role.
         :raises EmnifyConflictError: if it is the user's last one.
         """
-        call.request(user_id=user_id, role_id=role_id)
+        call.request()
 
     @operation("GET", "/api/v1/user/{user_id}/role/permission", answer="either")
     def permissions(self, call: Call, user_id: int | str = "my") -> Row:
@@ -196,8 +171,7 @@ class Users(Resource):
 
         :param user_id: Id of the user; ``my`` is the caller.
         """
-        found: Row = call.request(user_id=user_id)
-        return found
+        return call.row()
 
     @operation("GET", "/api/v1/user/{user_id}/event", paged=True, ids=int, may_be_empty=True)
     def events(
@@ -232,20 +206,7 @@ class Users(Resource):
         :param sort: Fields to sort by, ``-`` before a descending one. By ``id`` the newest come first.
         :param per_page: Rows a request.
         """
-        return list_events(
-            call,
-            q=q,
-            sort=sort,
-            per_page=per_page,
-            of={"user_id": user_id},
-            from_=from_,
-            until=until,
-            type=type,
-            source=source,
-            severity=severity,
-            alert=alert,
-            description=description,
-        )
+        return list_events(call)
 
     @operation("POST", "/api/v2/user/{user_id}/support_token", secret=True)
     def create_support_token(
@@ -259,8 +220,7 @@ class Users(Resource):
         :param role_id: Role of the token: 1 is administrator, 3 observer.
         :returns: ``{"support_token": ...}``, a secret.
         """
-        token: Row = call.request(json=given(role=None if role_id is None else str(role_id)), user_id=user_id)
-        return token
+        return call.row(json=given(role=None if role_id is None else str(role_id)))
 
     @operation("POST", "/api/v2/user/invitation", ids=int)
     def invite(
@@ -283,13 +243,7 @@ class Users(Resource):
         :returns: The user with organisation and roles.
         :raises EmnifyConflictError: if the user is in the Workspace already.
         """
-        body = given(
-            username=username,
-            name=name,
-            organisation=ref(organisation_id, "organisation_id"),
-            roles=refs(role_ids, "role_ids"),
-        )
-        return call.create(json=body)
+        return call.create(json=call.fields())
 
     @operation("POST", "/api/v2/user/activation", secret=True)
     def accept_invitation(
@@ -336,4 +290,4 @@ class Users(Resource):
         :param old_password: The password until now.
         :param new_password: The password from now on.
         """
-        call.request(json={"old_password": old_password, "new_password": new_password})
+        call.request(json=call.fields())

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from airflow_provider_emnify.api.enums import UserStatus
 from airflow_provider_emnify.api.resources.fields import day, ref
-from airflow_provider_emnify.api.resources.operation import Resource, operation
+from airflow_provider_emnify.api.resources.operation import Call, Listing, Resource, operation
+from airflow_provider_emnify.api.types import Ids, Moment, Row
 from airflow_provider_emnify.api.values import parse_ids
-
-if TYPE_CHECKING:
-    from airflow_provider_emnify.api.resources.operation import Call
-    from airflow_provider_emnify.api.transport.paging import Listing
-    from airflow_provider_emnify.api.types import Ids, Moment, Row
 
 
 class Workspaces(Resource):
@@ -29,7 +25,7 @@ class Workspaces(Resource):
 
         :param user_id: Id of the user.
         """
-        return call.list(user_id=user_id)
+        return call.list()
 
     @operation("POST", "/api/v1/authenticate/workspace", secret=True)
     def switch(self, call: Call, workspace_id: int | str) -> Row:
@@ -42,8 +38,7 @@ class Workspaces(Resource):
         :param workspace_id: Id of the Workspace.
         :returns: ``{"auth_token": ...}``, a secret.
         """
-        token: Row = call.request(json={"target_organisation": ref(workspace_id, "workspace_id")})
-        return token
+        return call.row(json={"target_organisation": ref(workspace_id, "workspace_id")})
 
     @operation("PUT", "/api/v2/user/{user_id}/default_organisation/{workspace_id}", answer="acknowledgement")
     def set_default(self, call: Call, user_id: int | str, workspace_id: int | str) -> None:
@@ -54,7 +49,7 @@ class Workspaces(Resource):
         :param user_id: Id of the user.
         :param workspace_id: Id of the Workspace.
         """
-        call.request(user_id=user_id, workspace_id=workspace_id)
+        call.request()
 
     @operation("DELETE", "/api/v2/user/{user_id}/workspace/{workspace_id}")
     def remove_user(self, call: Call, user_id: int | str, workspace_id: int | str) -> None:
@@ -65,7 +60,7 @@ class Workspaces(Resource):
         :param user_id: Id of the user.
         :param workspace_id: Id of the Workspace.
         """
-        call.request(user_id=user_id, workspace_id=workspace_id)
+        call.request()
 
     @operation("PATCH", "/api/v2/user/{user_id}/workspace/{workspace_id}")
     def set_user_status(
@@ -79,8 +74,7 @@ class Workspaces(Resource):
         :param workspace_id: Id of the Workspace.
         :param status: ``active`` or ``suspended``.
         """
-        body = {"status": {"id": int(UserStatus.parse(status))}}
-        call.request(json=body, user_id=user_id, workspace_id=workspace_id)
+        call.request(json=call.fields(status=UserStatus.parse))
 
     @operation("PUT", "/api/v2/user/{user_id}/workspace/{workspace_id}/role/{role_id}")
     def assign_role(
@@ -94,7 +88,7 @@ class Workspaces(Resource):
         :param workspace_id: Id of the Workspace.
         :param role_id: Id of the role, see ``client.users.roles``.
         """
-        call.request(user_id=user_id, workspace_id=workspace_id, role_id=role_id)
+        call.request()
 
     @operation("DELETE", "/api/v2/user/{user_id}/workspace/{workspace_id}/role/{role_id}")
     def remove_role(
@@ -108,7 +102,7 @@ class Workspaces(Resource):
         :param workspace_id: Id of the Workspace.
         :param role_id: Id of the role.
         """
-        call.request(user_id=user_id, workspace_id=workspace_id, role_id=role_id)
+        call.request()
 
     @operation("GET", "/api/v2/workspace/stats/daily", ids=int)
     def daily_stats(

@@ -82,7 +82,7 @@ def test_events_are_filtered_by_a_time_range_in_utc() -> None:
         alert=True,
     )
     assert q_of(client) == (
-        "from:2026-05-31T23:30:00Z,until:2026-06-02T00:00:00Z,severity:1,type:1|2,alert:true"
+        "from:2026-05-31T23:30:00Z,until:2026-06-02T00:00:00Z,type:1|2,severity:1,alert:true"
     )
 
 
