@@ -1,7 +1,7 @@
 # Each target sets up all it needs in .venv first: Python 3.11 or later, with venv, is enough.
 .POSIX:
 .DEFAULT_GOAL := help
-.PHONY: help setup demo lint test test-system test-ui screenshots test-matrix airflow live test-all bench docs release-check clean
+.PHONY: help setup demo lint test test-system test-ui screenshots test-matrix airflow live test-all bench docs linkcheck diagrams release-check clean
 
 help:
 	@echo "make demo      run the example DAG on a real Airflow against a sandbox of emnify (a minute)"
@@ -15,6 +15,8 @@ help:
 	@echo "make test-all  the tests on Airflow 2.11 and 3.3, with every Python found"
 	@echo "make bench     the benchmarks, with their results in benchmarks/results"
 	@echo "make docs      build the documentation site, its reference pages from the code"
+	@echo "make linkcheck  ask the servers that the docs link to whether the pages are still there"
+	@echo "make diagrams  draw the diagrams of the docs anew from docs/diagrams/*.dot (needs Graphviz)"
 	@echo "make release-check  all that has to hold before a release: build, contents, clean installs, demo, docs, licences"
 	@echo "make clean     remove .venv and everything else that these have made"
 
@@ -68,6 +70,12 @@ docs: setup
 	@.venv/bin/python -m dev.public_api
 	AIRFLOW_HOME=$(CURDIR)/docs/_build/airflow .venv/bin/sphinx-build --fail-on-warning --keep-going --quiet -b html docs docs/_build/html
 	@echo "docs/_build/html/index.html"
+
+linkcheck: setup
+	AIRFLOW_HOME=$(CURDIR)/docs/_build/airflow .venv/bin/sphinx-build --quiet -b linkcheck docs docs/_build/linkcheck
+
+diagrams: setup
+	@.venv/bin/python -m dev.diagrams
 
 release-check: setup
 	@.venv/bin/python -m dev.release_check $(VERSION)

@@ -90,7 +90,7 @@ _CONFIG: dict[str, object] = {
 PROVIDER_INFO: dict[str, object] = {
     "package-name": "airflow-provider-emnify",
     "name": "emnify",
-    "description": "`emnify <https://www.emnify.com/>`__, the cellular network for IoT devices: provision "
+    "description": "`emnify <https://www.emnify.com>`__, the cellular network for IoT devices: provision "
     "and retire devices, wait for them, react to their events, and sync inventory and usage.",
     "versions": [__version__],
     "integrations": [

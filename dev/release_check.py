@@ -53,6 +53,12 @@ def check_version(wheel: Path, wanted: str | None) -> None:
         raise ReleaseCheckError(f"CHANGELOG.md has no section '## [{version}]'")
 
 
+def read(wheel: Path, name: str) -> str:
+    """Return a file of the wheel's metadata."""
+    with zipfile.ZipFile(wheel) as archive:
+        return next((archive.read(one).decode() for one in archive.namelist() if one.endswith(name)), "")
+
+
 def check_contents(wheel: Path, sdist: Path) -> None:
     """The wheel holds the package alone; the sdist all that its tests need."""
     run(
@@ -61,9 +67,10 @@ def check_contents(wheel: Path, sdist: Path) -> None:
         f"import sys; sys.path.insert(0, 'dev'); import check_wheel; "
         f"from pathlib import Path; check_wheel.contents(Path({str(wheel)!r}))",
     )
-    entry = [name for name in zipfile.ZipFile(wheel).namelist() if name.endswith("entry_points.txt")]
-    if not entry or b"apache_airflow_provider" not in zipfile.ZipFile(wheel).read(entry[0]):
+    if "apache_airflow_provider" not in read(wheel, "entry_points.txt"):
         raise ReleaseCheckError("the wheel has no entry point apache_airflow_provider")
+    if relative := re.findall(r"\]\((?!https:|#)[^)]*", read(wheel, "METADATA")):
+        raise ReleaseCheckError(f"links of the README that lead nowhere on PyPI: {relative}")
     with tarfile.open(sdist) as archive:
         names = {name.split("/", 1)[1] for name in archive.getnames() if "/" in name}
     missing = [part for part in IN_SDIST if not any(name.split("/")[0] == part for name in names)]

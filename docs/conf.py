@@ -3,7 +3,14 @@
 from __future__ import annotations
 
 import sys
+from html import escape
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+from docutils import nodes
+
+if TYPE_CHECKING:
+    from sphinx.application import Sphinx
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
@@ -34,5 +41,25 @@ html_theme_options = {
     "source_branch": "main",
     "source_directory": "docs/",
 }
+# `make linkcheck`: what has no server of its own
+linkcheck_ignore = [r"https?://(127\.0\.0\.1|localhost|airflow\.example\.org|cdn\.emnify\.net|\$)"]
+linkcheck_anchors_ignore_for_url = [r"https://github\.com/"]
+
 copybutton_prompt_text = r"\$ |>>> "
 copybutton_prompt_is_regexp = True
+
+
+def inline_diagrams(app: Sphinx, doctree: nodes.document, page: str) -> None:
+    """Put diagrams into the page itself, where they have the colours of its text, also in dark mode."""
+    del app, page
+    for image in list(doctree.findall(nodes.image)):
+        path = ROOT / "docs" / image["uri"]
+        if path.suffix == ".svg":
+            svg = path.read_text().replace("color: #768390; ", "")
+            label = f'<svg role="img" aria-label="{escape(" ".join(image["alt"].split()))}"'
+            image.replace_self(nodes.raw("", svg.replace("<svg", label, 1), format="html"))
+
+
+def setup(app: Sphinx) -> None:
+    """Tell Sphinx of what this file adds."""
+    app.connect("doctree-resolved", inline_diagrams)

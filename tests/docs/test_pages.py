@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from dev.diagrams import DIAGRAMS, source
 from dev.docs import DOCS, pages
 
 if TYPE_CHECKING:
@@ -76,7 +77,12 @@ def test_every_example_is_in_a_guide() -> None:
 
 def test_every_picture_is_shown_and_small() -> None:
     pages = "\n".join(page.read_text() for page in [*DOCS.rglob("*.md"), DOCS.parent / "README.md"])
-    pictures = list((DOCS / "images").glob("*.png"))
+    pictures = [*(DOCS / "images").glob("*.png"), *DIAGRAMS.glob("*.svg")]
     assert pictures
-    assert not [picture.name for picture in pictures if f"images/{picture.name})" not in pages]
+    assert not [picture.name for picture in pictures if f"/{picture.name})" not in pages]
     assert not [picture.name for picture in pictures if picture.stat().st_size >= 150_000]
+
+
+@pytest.mark.parametrize("path", [*DIAGRAMS.glob("*.dot")], ids=lambda path: path.name)
+def test_a_diagram_is_drawn_from_its_text(path: Path) -> None:
+    assert path.with_suffix(".svg").read_text().startswith(source(path)), "run `make diagrams`"
