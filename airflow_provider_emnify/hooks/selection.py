@@ -7,11 +7,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_emnify.airflow_names import BaseOperator
-from airflow_provider_emnify.api.enums import EndpointStatus, SimStatus
+from airflow_provider_emnify.api.enums import Connectivity, EndpointStatus, SimStatus
 from airflow_provider_emnify.api.resources.bulk import read_ref, status_of
 from airflow_provider_emnify.api.resources.few import FEW, find_in_list
+from airflow_provider_emnify.api.secrets.one_line_log import one_line_log
 from airflow_provider_emnify.api.transport.answers import part, parts
 from airflow_provider_emnify.api.values import parse_iccid, parse_id
+from airflow_provider_emnify.api.waits.events import parse_days
+from airflow_provider_emnify.api.waits.wait import read
 from airflow_provider_emnify.arguments import (
     Argument,
     optional,
@@ -25,7 +28,7 @@ from airflow_provider_emnify.arguments import (
 from airflow_provider_emnify.hooks.task import EmnifyTask
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from airflow_provider_emnify.api import EmnifyClient
     from airflow_provider_emnify.api.types import Row
@@ -34,8 +37,13 @@ if TYPE_CHECKING:
     Read = Callable[[Row], Any]
     Selection = dict[str, list[Any]]
 
+log = one_line_log(__name__)
+
 MOST_SELECTED = 10_000
 """Devices or SIMs that one selection may have by default."""
+
+_NOT_SEEN_FOR = "not_seen_for"
+_ON_THE_NETWORK = {Connectivity.ONLINE.value, Connectivity.ATTACHED.value}
 
 
 def _tags_of(row: Row) -> list[str]:
@@ -78,6 +86,7 @@ ENDPOINTS = Kind(
         "imei": (parse_text, lambda row: row.get("imei")),
         "iccid": (parse_iccid, _in_sim("iccid")),
         "eid": (parse_text, _in_sim("eid")),
+        _NOT_SEEN_FOR: (parse_days, lambda row: None),
     },
     EndpointStatus.DELETED,
 )
@@ -95,6 +104,17 @@ SIMS = Kind(
         "assigned": (parse_bool, lambda row: read_ref(row, "endpoint") is not None),
     },
     SimStatus.DELETED,
+)
+
+
+EUICCS = Kind(
+    "eUICCs",
+    "euiccs",
+    {
+        "id": (parse_id, lambda row: int(row["id"])),
+        "eid": (parse_text, lambda row: row.get("eid")),
+    },
+    gone=-1,  # their statuses are reserved for later
 )
 
 
@@ -138,22 +158,44 @@ def select_rows(
     """
     if not all(selection.values()):
         return {}  # of no values none will do
+    days = selection.get(_NOT_SEEN_FOR)
+    rows = _listed(client, kind, {name: values for name, values in selection.items() if values is not days})
+    if days:
+        from airflow_provider_emnify.api.streams.last_seen import not_seen
+
+        rows = not_seen(client, rows, min(days))
+    found: dict[int, Row] = {}
+    for row in rows:
+        found[int(row["id"])] = row if keep else {}
+        if len(found) > most:
+            raise ValueError(
+                f"max_selected: more than {most:,} {kind.name} are selected; nothing was done. "
+                "Select fewer, or set max_selected"
+            )
+    return dict(sorted((_without_those_on_the_network(client, found) if days else found).items()))
+
+
+def _listed(client: EmnifyClient, kind: Kind, selection: Selection) -> Iterator[Row]:
     list_all = getattr(client, kind.resource).list
     sent = {name: values[0] for name, values in selection.items() if _can_be_sent(name, values, 1)}
     few = [name for name in selection if name not in sent and _can_be_sent(name, selection[name], FEW)]
     filters = [{**sent, few[0]: value} for value in selection[few[0]]] if few else [sent]
-    found: dict[int, Row] = {}
     for one in filters:
         with list_all(**one) as rows:
-            for row in rows:
-                if _is_meant(row, kind, selection):
-                    found[int(row["id"])] = row if keep else {}
-                if len(found) > most:
-                    raise ValueError(
-                        f"max_selected: more than {most:,} {kind.name} are selected; nothing was done. "
-                        "Select fewer, or set max_selected"
-                    )
-    return dict(sorted(found.items()))
+            yield from (row for row in rows if _is_meant(row, kind, selection))
+
+
+def _without_those_on_the_network(client: EmnifyClient, found: Mapping[int, Row]) -> dict[int, Row]:
+    """Return the endpoints that are not on the network now: a long session has no events."""
+    now = read(client, "endpoint_connectivity", [*found])
+    left = {
+        key: row for key, row in found.items() if not now[key].gone and now[key].value not in _ON_THE_NETWORK
+    }
+    log.info(
+        "%s: %d endpoints had no event; %d of these are on the network now, or gone",
+        *(_NOT_SEEN_FOR, len(found), len(found) - len(left)),
+    )
+    return left
 
 
 def _can_be_sent(name: str, values: Sequence[Any], most: int) -> bool:
@@ -206,7 +248,8 @@ class SelectsEndpoints(EmnifyTask, BaseOperator):
     :param select: A filter of emnify's list of endpoints (templated), instead of ids: a dict of ``id``,
         ``name``, ``status``, ``sim_status``, ``service_profile_id``, ``tariff_profile_id``, ``tags``,
         ``ip_address``, ``imei``, ``iccid`` (with or without check digit) and ``eid``, each with a value or a
-        list of those that will do: ``{"tags": "pump", "status": "enabled"}``. It is resolved when the task
+        list of those that will do: ``{"tags": "pump", "status": "enabled"}``; and ``not_seen_for``, a number
+        of days, at most 30: by the events of these, and not on the network now. It is resolved when the task
         runs.
     :param max_selected: The most that may be selected (default 10,000); more are an error.
     :param fail_if_empty: Fail when nothing is selected (default False: there is nothing to do then).
@@ -267,3 +310,18 @@ class SelectsSims(SelectsEndpoints):
     selected_kind = SIMS
 
     select = Argument(optional(selection_of(SIMS)))
+
+
+class SelectsEuiccs(SelectsEndpoints):
+    """Base of tasks that act on eUICCs, which can be selected by a filter instead of by ids.
+
+    :param select: A filter of emnify's list of eUICCs (templated), instead of ids: a dict of ``id`` and
+        ``eid``, each with a value or a list of those that will do. It is resolved when the task runs.
+    :param max_selected: The most that may be selected (default 10,000); more are an error.
+    :param fail_if_empty: Fail when nothing is selected (default False: there is nothing to do then).
+    """
+
+    selects = "euicc_ids"
+    selected_kind = EUICCS
+
+    select = Argument(optional(selection_of(EUICCS)))

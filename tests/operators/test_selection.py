@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ from airflow_provider_emnify.operators.endpoint import (
     EmnifySetEndpointStatusOperator,
     EmnifyUpdateEndpointsOperator,
 )
+from airflow_provider_emnify.operators.euicc import EmnifyEuiccOperationOperator
 from airflow_provider_emnify.operators.sim import EmnifySetSimStatusOperator
 from airflow_provider_emnify.operators.sms import EmnifySendSmsOperator
 from airflow_provider_emnify.operators.tag import EmnifyAddTagsOperator
@@ -24,6 +26,7 @@ from airflow_provider_emnify.sensors.event import EmnifyEventSensor
 from airflow_provider_emnify.sensors.sim import EmnifySimStatusSensor
 from tests.fleets import ids_of
 from tests.operators.support import context, unmap
+from tests.operators.test_bad_arguments import ARGUMENTS, KINDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -196,6 +199,32 @@ def test_ids_or_a_selection_are_given_and_not_both(make: Callable[..., Any]) -> 
     for wrong in ({}, {"endpoint_ids": 7, "select": {"name": "a"}}):
         with pytest.raises(ValueError, match=r"endpoint_ids, select.*: give one of them"):
             make(**wrong)
+
+
+NOT_SELECTED = {
+    ("EmnifyAssignSimOperator", "endpoint_ids"): "each goes with the SIM at its place in sim_ids",
+    ("EmnifyAssignSimOperator", "sim_ids"): "each goes with the endpoint at its place in endpoint_ids",
+    ("EmnifyReleaseSimOperator", "sim_ids"): "select is of endpoints there",
+    ("EmnifySimOperationOperator", "eids"): "beside sim_ids or select",
+    ("EmnifyCancelSmsOperator", "sms_ids"): "SMS that a task has sent, known by its result",
+    ("EmnifySmsDeliverySensor", "sms_ids"): "SMS that a task has sent, known by its result",
+}
+OF_DEVICES = re.compile("(endpoint|sim|euicc|sms)_ids?|eids?")
+
+
+def test_whatever_acts_on_devices_or_sims_can_select_them() -> None:
+    given = [(name, field) for name, field in ARGUMENTS if OF_DEVICES.fullmatch(field)]
+    assert len(given) > 30
+    without = {(name, field) for name, field in given if getattr(KINDS[name], "selects", None) != field}
+    assert without == NOT_SELECTED.keys()
+
+
+def test_euiccs_are_selected_by_eid(fleet: Sandbox) -> None:
+    eids = [one.eid for one in [*fleet.state.euiccs.values()][:2]]
+    operator = EmnifyEuiccOperationOperator(
+        task_id="t", select={"eid": eids}, action="Enable profile", wait_for_completion=False
+    )
+    assert operator.execute(context())["pending"] == sorted(eids)
 
 
 class TestRowsWithAnIccid:

@@ -20,7 +20,7 @@ from airflow_provider_emnify.operators.callbacks import EmnifySetUpCallbacksOper
 from tests.api.support import free_port
 from tests.operators.support import run as context_of
 from tests.system.conftest import EXAMPLES
-from tests.system.triggerer import CONNECTION, Component, Scheduler, save_connection, sync, until
+from tests.system.triggerer import CONNECTION, Component, Scheduler, publish, save_connection, until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -60,19 +60,9 @@ ON = {"AIRFLOW__EMNIFY__CALLBACKS": CONNECTION}
 @pytest.fixture
 def dag(tmp_path: Path) -> Iterator[None]:
     """The example, as it is but for its connection; no run, event or note of it is left behind."""
-    from airflow.dag_processing.dagbag import DagBag
-    from airflow.models.dag import DagModel
-
     text = (EXAMPLES / f"{DAG_ID}.py").read_text()
     assert text.count('EMNIFY = "emnify_default"') == 1
-    (tmp_path / "dags").mkdir()
-    file = tmp_path / "dags" / f"{DAG_ID}.py"
-    file.write_text(text.replace('EMNIFY = "emnify_default"', f"EMNIFY = {CONNECTION!r}"))
-    sync(DagBag(dag_folder=str(tmp_path / "dags")), DAG_ID)
-    with create_session() as session:
-        model = session.get(DagModel, DAG_ID)
-        assert model is not None
-        model.is_paused = False
+    publish(tmp_path, DAG_ID, text.replace('EMNIFY = "emnify_default"', f"EMNIFY = {CONNECTION!r}"))
     yield
     _forget()
 

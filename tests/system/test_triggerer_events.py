@@ -16,7 +16,7 @@ from airflow.utils.session import create_session
 
 from airflow_provider_emnify.api.enums import EventType, SimStatus
 from tests.system.conftest import EXAMPLES
-from tests.system.triggerer import CONNECTION, Scheduler, save_connection, sync, triggerer, until
+from tests.system.triggerer import CONNECTION, Scheduler, publish, save_connection, triggerer, until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -73,7 +73,7 @@ def dag(tmp_path: Path) -> Iterator[None]:
     assert text.count("poll_interval=60") == 1
     text = text.replace("poll_interval=60", f"poll_interval=1, emnify_conn_id={CONNECTION!r}")
     assert text.count("EmnifyHook()") == 1
-    _publish(tmp_path, DAG_ID, text.replace("EmnifyHook()", f"EmnifyHook({CONNECTION!r})"))
+    publish(tmp_path, DAG_ID, text.replace("EmnifyHook()", f"EmnifyHook({CONNECTION!r})"))
     yield
     _forget()
 
@@ -81,22 +81,9 @@ def dag(tmp_path: Path) -> Iterator[None]:
 @pytest.fixture
 def dag_on_suspended(fleet: Sandbox, tmp_path: Path) -> Iterator[None]:
     """A DAG that starts when a SIM is suspended; no run or watcher of it is left behind."""
-    _publish(tmp_path, "on_suspended", ON_SUSPENDED.format(ids=sims_of(fleet), conn=CONNECTION))
+    publish(tmp_path, "on_suspended", ON_SUSPENDED.format(ids=sims_of(fleet), conn=CONNECTION))
     yield
     _forget()
-
-
-def _publish(folder: Path, dag_id: str, text: str) -> None:
-    from airflow.dag_processing.dagbag import DagBag
-    from airflow.models.dag import DagModel
-
-    (folder / "dags").mkdir()
-    (folder / "dags" / f"{dag_id}.py").write_text(text)
-    sync(DagBag(dag_folder=str(folder / "dags")), dag_id)
-    with create_session() as session:
-        model = session.get(DagModel, dag_id)
-        assert model is not None
-        model.is_paused = False
 
 
 def _forget() -> None:

@@ -11,6 +11,8 @@ import subprocess
 import sys
 import time
 from datetime import UTC, datetime, timedelta
+from importlib import import_module
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Self
 
 from airflow.configuration import conf
@@ -259,12 +261,10 @@ def _plain(value: Any) -> Any:
 def make_run(folder: Path, run_id: str, dag_id: str = "waits") -> None:
     """Make a run of the DAG in a folder, which a scheduler then goes on with."""
     now = datetime.now(UTC)
-    try:
-        from airflow.dag_processing.dagbag import DagBag
-    except ImportError:
+    if find_spec("airflow.sdk") is None:
         _make_run_on_airflow_2(folder, run_id, dag_id, now)
         return
-    dag = sync(DagBag(dag_folder=str(folder)), dag_id)
+    dag = sync(dag_bag(folder), dag_id)
     from airflow.utils.types import DagRunTriggeredByType, DagRunType
 
     dag.create_dagrun(
@@ -278,17 +278,40 @@ def make_run(folder: Path, run_id: str, dag_id: str = "waits") -> None:
     )
 
 
+def dag_bag(folder: Path) -> Any:
+    """Read the DAGs in a folder."""
+    try:
+        from airflow.dag_processing.dagbag import DagBag
+    except ImportError:  # before Airflow 3.2
+        from airflow.models.dagbag import DagBag
+    return DagBag(dag_folder=str(folder))
+
+
+def publish(folder: Path, dag_id: str, text: str) -> None:
+    """Write a DAG file into a new folder ``dags``, and the DAG into the database, switched on."""
+    from airflow.models.dag import DagModel
+
+    (folder / "dags").mkdir()
+    (folder / "dags" / f"{dag_id}.py").write_text(text)
+    sync(dag_bag(folder / "dags"), dag_id)
+    with create_session() as session:
+        model = session.get(DagModel, dag_id)
+        assert model is not None
+        model.is_paused = False
+
+
 def sync(bag: Any, dag_id: str) -> Any:
     """Write the DAGs into the database, as a DAG processor does, and return one of them."""
     from airflow.dag_processing.bundles.manager import DagBundlesManager
-    from airflow.dag_processing.dagbag import sync_bag_to_db
     from airflow.models.serialized_dag import SerializedDagModel
 
     assert not bag.import_errors
+    bags: Any = import_module(type(bag).__module__)
+    write = bags.sync_bag_to_db if hasattr(bags, "sync_bag_to_db") else type(bag).sync_to_db  # 3.0: a method
     with create_session() as session:
         DagBundlesManager().sync_bundles_to_db(session=session)
         session.commit()
-        sync_bag_to_db(bag, "examples", None, session=session)
+        write(bag, "examples", None, session=session)
     with create_session() as session:
         found = SerializedDagModel.get(dag_id, session=session)
         assert found is not None

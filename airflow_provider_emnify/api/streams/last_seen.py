@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from itertools import chain, islice
 from typing import TYPE_CHECKING
 
 from airflow_provider_emnify.api.enums import EventType
+from airflow_provider_emnify.api.errors import EmnifyNotFoundError
+from airflow_provider_emnify.api.resources.few import FEW
 from airflow_provider_emnify.api.secrets.one_line_log import one_line_log
 from airflow_provider_emnify.api.streams.columns import to_timestamp
 from airflow_provider_emnify.api.streams.readers import Interval, Reading, events, listed
 from airflow_provider_emnify.api.waits.event_filter import endpoint_id_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Container, Iterable, Iterator
 
     from airflow_provider_emnify.api.client import EmnifyClient
     from airflow_provider_emnify.api.types import Row
@@ -35,16 +38,20 @@ _KEPT = timedelta(days=30)
 _MARGIN = timedelta(minutes=5)  # of a clock that is not emnify's
 
 
-def read_last_seen(client: EmnifyClient, most: int = MOST_SEEN) -> dict[int, float]:
+def read_last_seen(
+    client: EmnifyClient, most: int = MOST_SEEN, since: datetime | None = None
+) -> dict[int, float]:
     """Return when each endpoint was last seen, in seconds since 1970; one that was not is not there.
 
     The events are read once. What is held is a number a device, not its events.
 
     :param most: How many devices they may be.
+    :param since: From when on; by default as far back as emnify keeps events.
     :raises ValueError: when they are more.
     """
     now = datetime.now(UTC)
-    span = Interval(now - _KEPT + _MARGIN, now + _MARGIN)
+    oldest = now - _KEPT + _MARGIN
+    span = Interval(oldest if since is None else max(since, oldest), now + _MARGIN)
     seen: dict[int, float] = {}
     number = 0
     for page in events(Reading(client, span, {"type": [int(kind) for kind in SEEN_BY]})):
@@ -56,8 +63,45 @@ def read_last_seen(client: EmnifyClient, most: int = MOST_SEEN) -> dict[int, flo
                 f"last_seen: more than {most:,} endpoints had events in 30 days, which is more than can be "
                 "held; sync the stream 'events', and take the latest of each in the database"
             )
-    log.info("%d endpoints were seen in 30 days, by %d events", len(seen), number)
+    log.info("%d endpoints were seen since %s, by %d events", len(seen), span.start, number)
     return seen
+
+
+def not_seen(client: EmnifyClient, rows: Iterable[Row], days: float) -> Iterator[Row]:
+    """Yield the endpoints that are older than some days, and caused none of these events in them.
+
+    Of a few the events are read one by one, of more those of all endpoints, once.
+
+    :param rows: Endpoints, as emnify lists them.
+    """
+    since = datetime.now(UTC) - timedelta(days=days)
+    rows = (row for row in rows if _is_older(row, since))
+    first = [*islice(rows, FEW + 1)]
+    seen: Container[int]
+    if len(first) > FEW:
+        seen = read_last_seen(client, since=since)
+    else:
+        seen = {key for row in first if _has_event(client, key := int(row["id"]), since)}
+    yield from (row for row in chain(first, rows) if int(row["id"]) not in seen)
+
+
+def _is_older(row: Row, since: datetime) -> bool:
+    """Tell whether an endpoint was there before; one that does not say so could be new."""
+    try:
+        return to_timestamp(row.get("created")) < since
+    except ValueError:
+        return False
+
+
+def _has_event(client: EmnifyClient, endpoint_id: int, since: datetime) -> bool:
+    until = datetime.now(UTC) + _MARGIN
+    try:
+        with client.endpoints.events(
+            endpoint_id, from_=since, until=until, type=SEEN_BY, per_page=1
+        ) as listing:
+            return any(True for _ in listing)
+    except EmnifyNotFoundError:  # it is gone, or nothing is known of it
+        return False
 
 
 def _note(row: Row, seen: dict[int, float]) -> None:

@@ -77,6 +77,20 @@ def parse_hours(value: Any, field: str) -> float:
     return hours
 
 
+def parse_days(value: Any, field: str) -> float:
+    """Return for how many days a device is to be quiet, also from what a template renders to.
+
+    :raises ValueError: for what is not a number of days of which emnify still has the events.
+    """
+    try:
+        return parse_hours(value if isinstance(value, (bool, timedelta)) else float(value) * 24, field) / 24
+    except (TypeError, ValueError, OverflowError):
+        raise ValueError(
+            f"{field}: {value!r} is not valid; give a number of days above 0 and at most "
+            f"{KEPT_HOURS // 24}: emnify keeps events no longer, so nobody knows who was seen before"
+        ) from None
+
+
 def read_events(client: EmnifyClient, ids: Sequence[Id], filters: Mapping[str, Any]) -> dict[Id, Reading]:
     """Look for an event of each endpoint: in their own lists, or where it is cheaper in the list of all."""
     wanted = _filter(filters)

@@ -21,6 +21,7 @@ from airflow_provider_emnify.arguments import (
     parse_text,
     shorten,
 )
+from airflow_provider_emnify.hooks.selection import NOT_GIVEN, Selectable, SelectsEuiccs
 from airflow_provider_emnify.links import EmnifySimsLink
 from airflow_provider_emnify.operators.euicc.base import (
     EmnifyOperationOperator,
@@ -61,7 +62,7 @@ def _whole_seconds(value: Any, field: str) -> int:
     return seconds
 
 
-class EmnifyEuiccOperationOperator(EmnifyOperationOperator):
+class EmnifyEuiccOperationOperator(SelectsEuiccs, EmnifyOperationOperator):
     """Carry out an operation on eUICCs: enable, disable, download or delete a profile, and the like.
 
     emnify carries it out when the device polls, which can take a day: wait deferrable. The latest operation
@@ -83,7 +84,8 @@ class EmnifyEuiccOperationOperator(EmnifyOperationOperator):
             deferrable=True,
         )
 
-    :param euicc_ids: One id or many (templated).
+    :param euicc_ids: One id or many (templated); or else ``select``, with ``max_selected`` and
+        ``fail_if_empty``, see :class:`~airflow_provider_emnify.hooks.selection.SelectsEuiccs`.
     :param action: Id of the action, or its name as ``client.euiccs.operation_actions()`` has it, in any
         spelling (templated). Looked up when the task runs.
     :param iccid_with_luhn: ICCID of the profile that it is for, 20 digits (templated).
@@ -114,11 +116,11 @@ class EmnifyEuiccOperationOperator(EmnifyOperationOperator):
     Vendor page: https://docs.emnify.com/developers/api/euicc-operation/schedule-operations
     """
 
-    template_fields: Sequence[str] = ("emnify_conn_id", "euicc_ids", "action", *_HOW)
+    template_fields: Sequence[str] = ("emnify_conn_id", "euicc_ids", "select", "action", *_HOW)
     operator_extra_links = (EmnifySimsLink(),)
     kind: ClassVar[str] = "euicc_operation"
 
-    euicc_ids = Argument(parse_ids)
+    euicc_ids = Selectable(parse_ids)
     iccid_with_luhn = Argument(optional(_iccid))
     activation_code = MaskedArgument(optional(parse_text))
     enable = Argument(optional(parse_bool))
@@ -128,7 +130,7 @@ class EmnifyEuiccOperationOperator(EmnifyOperationOperator):
     def __init__(
         self,
         *,
-        euicc_ids: Ids,
+        euicc_ids: Ids | None = NOT_GIVEN,
         iccid_with_luhn: str | None = None,
         activation_code: str | None = None,
         enable: bool | str | None = None,
