@@ -12,12 +12,7 @@ from airflow_provider_emnify.api.resources.sms import is_same_sms, submitted_at
 from airflow_provider_emnify.api.sms_text import parse_sender, split_text
 from airflow_provider_emnify.api.values import parse_ids, parse_pairs
 from airflow_provider_emnify.api.waits.wait import Wait
-from airflow_provider_emnify.arguments import (
-    Argument,
-    optional,
-    parse_label,
-    shorten,
-)
+from airflow_provider_emnify.arguments import Argument, optional, parse_label, shorten
 from airflow_provider_emnify.hooks.selection import NOT_GIVEN, Selectable, SelectsEndpoints
 from airflow_provider_emnify.links import EmnifyDevicesLink
 from airflow_provider_emnify.operators.base import EmnifyBaseOperator

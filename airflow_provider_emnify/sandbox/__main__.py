@@ -9,24 +9,16 @@ import os
 import signal
 import sys
 import threading
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import urlencode
 
+from airflow_provider_emnify.sandbox.control.log import Entry
 from airflow_provider_emnify.sandbox.control.scenarios import SCENARIOS
 from airflow_provider_emnify.sandbox.sandbox import Sandbox
-from airflow_provider_emnify.sandbox.settings import (
-    CREATE_ANSWERS,
-    TOKEN_FORMS,
-    UNAUTHORIZED_FORMS,
-    Settings,
-)
+from airflow_provider_emnify.sandbox.settings import CREATE_ANSWERS, TOKEN_FORMS, UNAUTHORIZED_FORMS, Settings
 from airflow_provider_emnify.sandbox.world.clock import event_date
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-
-    from airflow_provider_emnify.sandbox.control.log import Entry
 
 DEFAULT_PORT = 8100
 _LOG_SIZE = 10_000

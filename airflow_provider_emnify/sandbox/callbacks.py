@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from airflow_provider_emnify.api.enums import DataStreamStatus, SmsStatus
 from airflow_provider_emnify.sandbox.http.callbacks import Delivery
 from airflow_provider_emnify.sandbox.routes.render import organisation_in, plain_event
 from airflow_provider_emnify.sandbox.world.clock import date, event_date
-from airflow_provider_emnify.sandbox.world.lookups import (
-    described,
-)
+from airflow_provider_emnify.sandbox.world.lookups import described
 from airflow_provider_emnify.sandbox.world.messaging import split
-from airflow_provider_emnify.sandbox.world.records.fleet import Sms
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
-    from airflow_provider_emnify.sandbox.world.records.fleet import Endpoint, Event
-    from airflow_provider_emnify.sandbox.world.records.integrations import DataStream
-    from airflow_provider_emnify.sandbox.world.state import State
+from airflow_provider_emnify.sandbox.world.records.fleet import Endpoint, Event, Sms
+from airflow_provider_emnify.sandbox.world.records.integrations import DataStream
+from airflow_provider_emnify.sandbox.world.state import State
 
 SHORT_CODE = "12345"
 LONGEST_TEXT = 10_000

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Self
+from collections import Counter
+from collections.abc import Callable
+from types import TracebackType
+from typing import Self
 
 from airflow_provider_emnify.sandbox import callbacks
 from airflow_provider_emnify.sandbox.control.controls import Controls
 from airflow_provider_emnify.sandbox.control.faults import Faults
 from airflow_provider_emnify.sandbox.control.log import Entry, Log
+from airflow_provider_emnify.sandbox.http.callbacks import Delivery
 from airflow_provider_emnify.sandbox.http.engine import Engine
 from airflow_provider_emnify.sandbox.http.limits import DOCUMENTED, Limiter
 from airflow_provider_emnify.sandbox.http.server import Server
@@ -17,13 +21,6 @@ from airflow_provider_emnify.sandbox.world.accounts import Accounts
 from airflow_provider_emnify.sandbox.world.clock import Clock
 from airflow_provider_emnify.sandbox.world.populate import populate
 from airflow_provider_emnify.sandbox.world.state import State, sha1
-
-if TYPE_CHECKING:
-    from collections import Counter
-    from collections.abc import Callable
-    from types import TracebackType
-
-    from airflow_provider_emnify.sandbox.http.callbacks import Delivery
 
 
 class Sandbox(Settings, Controls):

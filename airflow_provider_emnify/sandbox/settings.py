@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import KW_ONLY, InitVar, dataclass
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import Any, Literal, get_args
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from airflow_provider_emnify.sandbox.http.limits import Limit
+from airflow_provider_emnify.sandbox.http.limits import Limit
 
 TokenForm = Literal["jwt", "no-exp", "opaque"]
 UnauthorizedForm = Literal["gateway", "api"]

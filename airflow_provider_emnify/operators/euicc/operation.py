@@ -23,11 +23,7 @@ from airflow_provider_emnify.arguments import (
 )
 from airflow_provider_emnify.hooks.selection import NOT_GIVEN, Selectable, SelectsEuiccs
 from airflow_provider_emnify.links import EmnifySimsLink
-from airflow_provider_emnify.operators.euicc.base import (
-    EmnifyOperationOperator,
-    find_action,
-    state_of,
-)
+from airflow_provider_emnify.operators.euicc.base import EmnifyOperationOperator, find_action, state_of
 from airflow_provider_emnify.operators.idempotency.batch import for_each
 from airflow_provider_emnify.operators.idempotency.create_once import Attempt, create_once
 

@@ -14,11 +14,7 @@ from airflow_provider_emnify.api.values import parse_ids, parse_texts
 from airflow_provider_emnify.arguments import Argument, parse_optional_id, shorten
 from airflow_provider_emnify.hooks.selection import SelectsSims
 from airflow_provider_emnify.links import EmnifySimsLink
-from airflow_provider_emnify.operators.euicc.base import (
-    EmnifyOperationOperator,
-    find_action,
-    state_of,
-)
+from airflow_provider_emnify.operators.euicc.base import EmnifyOperationOperator, find_action, state_of
 from airflow_provider_emnify.operators.idempotency.attempt import parse_moment
 from airflow_provider_emnify.operators.idempotency.create_once import Attempt, create_once
 

@@ -4,21 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from airflow_provider_emnify.api import (
-    EmnifyConflictError,
-    EmnifyNotFoundError,
-    QuotaStatus,
-)
+from airflow_provider_emnify.api import EmnifyConflictError, EmnifyNotFoundError, QuotaStatus
 from airflow_provider_emnify.api.resources.bulk import read_status
 from airflow_provider_emnify.api.resources.fields import moment, parse_moment
 from airflow_provider_emnify.api.transport.answers import decimal
-from airflow_provider_emnify.arguments import (
-    Argument,
-    one_of,
-    optional,
-    parse_amount,
-    parse_bool,
-)
+from airflow_provider_emnify.arguments import Argument, one_of, optional, parse_amount, parse_bool
 from airflow_provider_emnify.hooks.selection import NOT_GIVEN
 from airflow_provider_emnify.operators.base import EndpointsOperator
 

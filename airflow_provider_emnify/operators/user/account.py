@@ -4,11 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from airflow_provider_emnify.api import (
-    EmnifyConflictError,
-    EmnifyNotFoundError,
-    UserStatus,
-)
+from airflow_provider_emnify.api import EmnifyConflictError, EmnifyNotFoundError, UserStatus
 from airflow_provider_emnify.api.transport.answers import number, part
 from airflow_provider_emnify.api.values import parse_ids
 from airflow_provider_emnify.arguments import (

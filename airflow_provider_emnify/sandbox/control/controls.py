@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
 
 from airflow_provider_emnify.api.enums import EventSeverity, EventType
 from airflow_provider_emnify.sandbox import callbacks
+from airflow_provider_emnify.sandbox.http.engine import Engine
 from airflow_provider_emnify.sandbox.world import devices, esims, provisioning, quotas
-from airflow_provider_emnify.sandbox.world.state import ORGANISATION_ID
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-
-    from airflow_provider_emnify.sandbox.http.engine import Engine
-    from airflow_provider_emnify.sandbox.world.outcomes import Outcomes
-    from airflow_provider_emnify.sandbox.world.state import State
+from airflow_provider_emnify.sandbox.world.outcomes import Outcomes
+from airflow_provider_emnify.sandbox.world.state import ORGANISATION_ID, State
 
 
 class Controls:

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import random
 import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from airflow_provider_emnify.sandbox.http.wire import TEMPLATES
 from airflow_provider_emnify.sandbox.world.outcomes import Orders
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
 
 
 @dataclass(slots=True, eq=False)

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter, deque
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+from typing import Any
 
 HIDDEN = "***"
 _SECRET_HEADERS = frozenset({"authorization", "cookie", "proxy-authorization"})

@@ -7,13 +7,15 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import urlencode
 
 from airflow_provider_emnify.api.enums import EventSeverity, EventType
 from airflow_provider_emnify.sandbox.callbacks import LONGEST_TEXT
 from airflow_provider_emnify.sandbox.control.controls import Controls
+from airflow_provider_emnify.sandbox.control.log import Entry
 from airflow_provider_emnify.sandbox.http.answers import Answer, ApiError
+from airflow_provider_emnify.sandbox.http.engine import Engine
 from airflow_provider_emnify.sandbox.http.fields import (
     ANYTHING,
     Field,
@@ -29,10 +31,6 @@ from airflow_provider_emnify.sandbox.http.routing import Router
 from airflow_provider_emnify.sandbox.world import devices
 from airflow_provider_emnify.sandbox.world.clock import event_date
 from airflow_provider_emnify.sandbox.world.outcomes import ATTACHMENT_FAILURES, KINDS
-
-if TYPE_CHECKING:
-    from airflow_provider_emnify.sandbox.control.log import Entry
-    from airflow_provider_emnify.sandbox.http.engine import Engine
 
 PREFIX = "/_sandbox/"
 _SHOWN = 25

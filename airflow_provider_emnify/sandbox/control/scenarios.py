@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from airflow_provider_emnify.api.enums import EndpointStatus
+from airflow_provider_emnify.sandbox.sandbox import Sandbox
 from airflow_provider_emnify.sandbox.world import devices
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
-    from airflow_provider_emnify.sandbox.sandbox import Sandbox
 
 
 @dataclass(frozen=True)

@@ -6,14 +6,12 @@ import heapq
 import json
 import threading
 import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from itertools import count
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.error import HTTPError
 from urllib.request import HTTPRedirectHandler, ProxyHandler, Request, build_opener
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
 
 _TIMEOUT = 10.0
 _PAUSES = (0.5, 1, 2, 4, 8, 15, 30, 60)  # seconds until it is sent again; the last for good

@@ -7,23 +7,20 @@ import logging
 import math
 import threading
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from airflow_provider_emnify.sandbox import routes  # noqa: F401 - registers what is served
+from airflow_provider_emnify.sandbox.control.faults import Fault, Faults
 from airflow_provider_emnify.sandbox.control.log import Entry, Log, public_headers, without_secrets
 from airflow_provider_emnify.sandbox.http.answers import MISSING, Answer, ApiError, shaped
+from airflow_provider_emnify.sandbox.http.limits import Limiter
 from airflow_provider_emnify.sandbox.http.routing import Router
 from airflow_provider_emnify.sandbox.http.wire import ROUTES, Call
 from airflow_provider_emnify.sandbox.world.accounts import Accounts, Unauthorized
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from airflow_provider_emnify.sandbox.control.faults import Fault, Faults
-    from airflow_provider_emnify.sandbox.http.limits import Limiter
-    from airflow_provider_emnify.sandbox.world.clock import Clock
-    from airflow_provider_emnify.sandbox.world.state import State
+from airflow_provider_emnify.sandbox.world.clock import Clock
+from airflow_provider_emnify.sandbox.world.state import State
 
 logger = logging.getLogger(__name__)
 

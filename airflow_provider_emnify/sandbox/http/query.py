@@ -7,15 +7,13 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import islice
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from airflow_provider_emnify.sandbox.http.answers import Answer, ApiError
 from airflow_provider_emnify.sandbox.http.index import Groups, Texts
+from airflow_provider_emnify.sandbox.http.wire import Call
 from airflow_provider_emnify.sandbox.world.records.table import Table
-
-if TYPE_CHECKING:
-    from airflow_provider_emnify.sandbox.http.wire import Call
-    from airflow_provider_emnify.sandbox.world.state import State
+from airflow_provider_emnify.sandbox.world.state import State
 
 T = TypeVar("T")
 Getter = Callable[["State", T], Any]

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from airflow_provider_emnify.sandbox.http.answers import Answer, ApiError, not_found
+from airflow_provider_emnify.sandbox.http.fields import Field
 from airflow_provider_emnify.sandbox.http.wire import Body, Call, serves
-
-if TYPE_CHECKING:
-    from airflow_provider_emnify.sandbox.http.fields import Field
-    from airflow_provider_emnify.sandbox.world.state import State
+from airflow_provider_emnify.sandbox.world.state import State
 
 Row = dict[str, Any]
 Render = Callable[[Row], Row]

@@ -5,11 +5,9 @@ Works on the raw, still percent-encoded path, so that an encoded slash in a path
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable
+from typing import Any
 from urllib.parse import unquote
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
 
 Match = tuple[str, dict[str, str]]
 

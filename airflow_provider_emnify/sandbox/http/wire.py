@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 from airflow_provider_emnify.sandbox.http.answers import Answer, ApiError, not_found
 from airflow_provider_emnify.sandbox.http.fields import Field, validate
-
-if TYPE_CHECKING:
-    from airflow_provider_emnify.sandbox.world.accounts import Accounts, Identity
-    from airflow_provider_emnify.sandbox.world.records.accounts import User
-    from airflow_provider_emnify.sandbox.world.state import State
+from airflow_provider_emnify.sandbox.world.accounts import Accounts, Identity
+from airflow_provider_emnify.sandbox.world.records.accounts import User
+from airflow_provider_emnify.sandbox.world.state import State
 
 T = TypeVar("T")
 Body = Any

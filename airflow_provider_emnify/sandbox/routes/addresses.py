@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import ipaddress
 from collections import Counter
-from typing import TYPE_CHECKING
 
 from airflow_provider_emnify.sandbox.http.answers import ApiError, not_found, wrong
 from airflow_provider_emnify.sandbox.http.fields import address, one_of, text
 from airflow_provider_emnify.sandbox.http.resources import Render, Resource, Row
 from airflow_provider_emnify.sandbox.http.wire import Body, Call, serves
-
-if TYPE_CHECKING:
-    from airflow_provider_emnify.sandbox.world.state import State
+from airflow_provider_emnify.sandbox.world.state import State
 
 _SPACES = "/api/v1/ip_address_space"
 _OFFERED: dict[int, Row] = {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from airflow_provider_emnify.api.enums import ApplicationTokenStatus
 from airflow_provider_emnify.sandbox.http.answers import wrong
@@ -11,10 +11,8 @@ from airflow_provider_emnify.sandbox.http.fields import moment, reference, text
 from airflow_provider_emnify.sandbox.http.wire import Body, Call, serves
 from airflow_provider_emnify.sandbox.world.clock import date, parse_date
 from airflow_provider_emnify.sandbox.world.lookups import described
+from airflow_provider_emnify.sandbox.world.records.accounts import ApplicationToken
 from airflow_provider_emnify.sandbox.world.state import USER_ID
-
-if TYPE_CHECKING:
-    from airflow_provider_emnify.sandbox.world.records.accounts import ApplicationToken
 
 _PATH = "/api/v1/application_token"
 

@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
 
 from airflow_provider_emnify.api.enums import EventType
 from airflow_provider_emnify.sandbox.http.answers import no_reference, wrong
-from airflow_provider_emnify.sandbox.http.fields import array, integer, record, text
+from airflow_provider_emnify.sandbox.http.fields import Field, array, integer, record, text
 from airflow_provider_emnify.sandbox.http.resources import Render, Resource, Row
 from airflow_provider_emnify.sandbox.http.wire import Body, Call, serves
 from airflow_provider_emnify.sandbox.world.clock import event_date
 from airflow_provider_emnify.sandbox.world.state import ORGANISATION_ID
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from airflow_provider_emnify.sandbox.http.fields import Field
 
 _AUTOMATION, _EVENT = "/api/v1/automation", "/api/v1/event"
 _HOME = {"id": ORGANISATION_ID}

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from airflow_provider_emnify.api.enums import EventType, SimStatus
 from airflow_provider_emnify.sandbox.http.answers import MISSING, ApiError, wrong
 from airflow_provider_emnify.sandbox.http.fields import reference, validate
 from airflow_provider_emnify.sandbox.http.wire import Body, Call, serves
 from airflow_provider_emnify.sandbox.routes.render import SIM_MODEL, sim_row
-from airflow_provider_emnify.sandbox.world.records.fleet import Sim
-
-if TYPE_CHECKING:
-    from airflow_provider_emnify.sandbox.world.records.fleet import Batch
+from airflow_provider_emnify.sandbox.world.records.fleet import Batch, Sim
 
 _PATH = "/api/v1/sim_batch/bic/{bic}"
 _CODE = re.compile(r"[0-9A-Za-z-]{4,40}")

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from typing import Any
 
 from airflow_provider_emnify.sandbox.http.answers import Answer, ApiError, finding, invalid
 from airflow_provider_emnify.sandbox.http.fields import array, integer, record, validate_items
 from airflow_provider_emnify.sandbox.http.wire import Call, serves
 from airflow_provider_emnify.sandbox.routes.render import created_endpoint
 from airflow_provider_emnify.sandbox.world import devices, provisioning
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 MOST = 2000
 _PATH = "/api/v2/endpoint/multi"

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import secrets
-from typing import TYPE_CHECKING
 
 from airflow_provider_emnify.sandbox.http.answers import wrong
 from airflow_provider_emnify.sandbox.http.fields import text
 from airflow_provider_emnify.sandbox.http.resources import Render, Resource, Row
-
-if TYPE_CHECKING:
-    from airflow_provider_emnify.sandbox.http.wire import Call
-    from airflow_provider_emnify.sandbox.world.state import State
+from airflow_provider_emnify.sandbox.http.wire import Call
+from airflow_provider_emnify.sandbox.world.state import State
 
 
 def _check_url(call: Call, body: Row, row: Row | None) -> None:

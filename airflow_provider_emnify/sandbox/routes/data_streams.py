@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from airflow_provider_emnify.api.enums import DataStreamStatus
 from airflow_provider_emnify.sandbox.http.answers import Answer, ApiError, finding, invalid, not_found, wrong
@@ -12,9 +12,7 @@ from airflow_provider_emnify.sandbox.world import data_streams
 from airflow_provider_emnify.sandbox.world.data_streams import CREDENTIALS, FILTER_FIELDS, TYPES
 from airflow_provider_emnify.sandbox.world.lookups import described
 from airflow_provider_emnify.sandbox.world.records.integrations import DataStream
-
-if TYPE_CHECKING:
-    from airflow_provider_emnify.sandbox.world.state import State
+from airflow_provider_emnify.sandbox.world.state import State
 
 _PATH = "/api/v2/data_stream"
 _ONE = _PATH + "/{data_stream_id}"

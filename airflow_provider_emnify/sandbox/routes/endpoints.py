@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from airflow_provider_emnify.sandbox.http.answers import Answer, ApiError
 from airflow_provider_emnify.sandbox.http.query import Getter, Listing, attributes, labelled, number_after
 from airflow_provider_emnify.sandbox.http.resources import serve_members
@@ -19,9 +17,7 @@ from airflow_provider_emnify.sandbox.routes.render import (
 from airflow_provider_emnify.sandbox.world import devices, provisioning
 from airflow_provider_emnify.sandbox.world.clock import date
 from airflow_provider_emnify.sandbox.world.records.fleet import ICCID, Endpoint
-
-if TYPE_CHECKING:
-    from airflow_provider_emnify.sandbox.world.state import State
+from airflow_provider_emnify.sandbox.world.state import State
 
 
 def _of_sim(name: str) -> Getter[Endpoint]:

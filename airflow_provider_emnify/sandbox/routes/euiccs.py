@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import Any
 
 from airflow_provider_emnify.sandbox.http.answers import Answer, ApiError, not_found
 from airflow_provider_emnify.sandbox.http.fields import (
@@ -27,11 +28,7 @@ from airflow_provider_emnify.sandbox.world.records.esims import (
     EuiccOperation,
     EuiccProfile,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from airflow_provider_emnify.sandbox.world.state import State
+from airflow_provider_emnify.sandbox.world.state import State
 
 Json = dict[str, Any]
 

@@ -4,26 +4,17 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from airflow_provider_emnify.sandbox.http.answers import Answer, ApiError
-from airflow_provider_emnify.sandbox.http.query import (
-    Getter,
-    Listing,
-    attributes,
-    labelled,
-    parse_criteria,
-)
+from airflow_provider_emnify.sandbox.http.query import Getter, Listing, attributes, labelled, parse_criteria
 from airflow_provider_emnify.sandbox.http.wire import Call, serves
 from airflow_provider_emnify.sandbox.routes.render import event_row
 from airflow_provider_emnify.sandbox.world.clock import DAY
 from airflow_provider_emnify.sandbox.world.records.fleet import Event
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from airflow_provider_emnify.sandbox.world.state import State
+from airflow_provider_emnify.sandbox.world.state import State
 
 KEPT_SECONDS = 30 * DAY
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}Z")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable
+from typing import Any
 
 from airflow_provider_emnify.api.enums import DataStreamStatus, EndpointStatus, SimStatus, UserStatus
 from airflow_provider_emnify.sandbox.http.wire import Body, Call, serves
@@ -16,9 +17,6 @@ from airflow_provider_emnify.sandbox.world.lookups import (
     described,
     entries,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
 
 Json = dict[str, Any]
 

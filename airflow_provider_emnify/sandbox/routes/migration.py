@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from typing import Any
 
 from airflow_provider_emnify.api.enums import EventType, SimStatus
 from airflow_provider_emnify.sandbox.http.answers import ERRORS, Answer, ApiError, not_found
@@ -11,12 +12,8 @@ from airflow_provider_emnify.sandbox.http.wire import Call, serves
 from airflow_provider_emnify.sandbox.routes.render import organisation_in, sim_card
 from airflow_provider_emnify.sandbox.world import devices
 from airflow_provider_emnify.sandbox.world.lookups import SIM_STATUSES
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from airflow_provider_emnify.sandbox.world.records.fleet import Sim
-    from airflow_provider_emnify.sandbox.world.state import State
+from airflow_provider_emnify.sandbox.world.records.fleet import Sim
+from airflow_provider_emnify.sandbox.world.state import State
 
 Json = dict[str, Any]
 

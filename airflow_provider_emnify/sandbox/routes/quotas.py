@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from airflow_provider_emnify.sandbox.http.answers import Answer, not_found, wrong
 from airflow_provider_emnify.sandbox.http.fields import Field, code, integer, moment, number
@@ -12,11 +12,8 @@ from airflow_provider_emnify.sandbox.routes.catalogue import TRAFFIC_LIMITS
 from airflow_provider_emnify.sandbox.routes.endpoints import the_endpoint
 from airflow_provider_emnify.sandbox.world import devices, quotas
 from airflow_provider_emnify.sandbox.world.clock import date, event_date, parse_date
-from airflow_provider_emnify.sandbox.world.records.fleet import Extension
-
-if TYPE_CHECKING:
-    from airflow_provider_emnify.sandbox.world.quotas import Kind
-    from airflow_provider_emnify.sandbox.world.records.fleet import Quota
+from airflow_provider_emnify.sandbox.world.quotas import Kind
+from airflow_provider_emnify.sandbox.world.records.fleet import Extension, Quota
 
 _DATA = "/api/v1/endpoint/{endpoint_id}/quota/data"
 _SMS = "/api/v1/endpoint/{endpoint_id}/quota/sms"

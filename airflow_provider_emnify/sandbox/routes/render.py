@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from airflow_provider_emnify.api.enums import Connectivity
 from airflow_provider_emnify.sandbox.world.clock import date, event_date
@@ -19,11 +19,9 @@ from airflow_provider_emnify.sandbox.world.lookups import (
     SIM_STATUSES,
     USER_STATUSES,
 )
+from airflow_provider_emnify.sandbox.world.records.accounts import MfaKey, User
 from airflow_provider_emnify.sandbox.world.records.fleet import Endpoint, Event, Sim, with_luhn
-
-if TYPE_CHECKING:
-    from airflow_provider_emnify.sandbox.world.records.accounts import MfaKey, User
-    from airflow_provider_emnify.sandbox.world.state import State
+from airflow_provider_emnify.sandbox.world.state import State
 
 Json = dict[str, Any]
 

@@ -5,13 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 from airflow_provider_emnify.sandbox.http.answers import ApiError, wrong
-from airflow_provider_emnify.sandbox.http.fields import (
-    boolean,
-    code,
-    link,
-    number,
-    text,
-)
+from airflow_provider_emnify.sandbox.http.fields import boolean, code, link, number, text
 from airflow_provider_emnify.sandbox.http.resources import Render, Resource, Row, serve_members
 from airflow_provider_emnify.sandbox.http.wire import Call, serves
 from airflow_provider_emnify.sandbox.routes import catalogue

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from airflow_provider_emnify.sandbox.http.answers import Answer, ApiError
 from airflow_provider_emnify.sandbox.http.fields import array, record, reference, text
@@ -13,10 +13,8 @@ from airflow_provider_emnify.sandbox.world import esims
 from airflow_provider_emnify.sandbox.world.clock import event_date
 from airflow_provider_emnify.sandbox.world.lookups import entry
 from airflow_provider_emnify.sandbox.world.records.esims import AVAILABLE, SimOperation
-
-if TYPE_CHECKING:
-    from airflow_provider_emnify.sandbox.world.records.fleet import Sim
-    from airflow_provider_emnify.sandbox.world.state import State
+from airflow_provider_emnify.sandbox.world.records.fleet import Sim
+from airflow_provider_emnify.sandbox.world.state import State
 
 _PATH = "/api/v1/sim/operation"
 _FIELDS = {

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from airflow_provider_emnify.api.enums import SimStatus
 from airflow_provider_emnify.sandbox.http.answers import Answer, ApiError, not_found
 from airflow_provider_emnify.sandbox.http.fields import integer, record, reference, validate_items
@@ -21,9 +19,7 @@ from airflow_provider_emnify.sandbox.routes.render import sim_row
 from airflow_provider_emnify.sandbox.world import devices
 from airflow_provider_emnify.sandbox.world.clock import date
 from airflow_provider_emnify.sandbox.world.records.fleet import ICCID, IMSI, MSISDN, Sim
-
-if TYPE_CHECKING:
-    from airflow_provider_emnify.sandbox.world.state import State
+from airflow_provider_emnify.sandbox.world.state import State
 
 _UPDATE = {
     "status": reference(),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from airflow_provider_emnify.api.enums import SmsStatus
 from airflow_provider_emnify.sandbox.http.answers import Answer, not_found, wrong
@@ -11,10 +11,8 @@ from airflow_provider_emnify.sandbox.http.wire import Body, Call, serves
 from airflow_provider_emnify.sandbox.routes.endpoints import the_endpoint
 from airflow_provider_emnify.sandbox.world import messaging
 from airflow_provider_emnify.sandbox.world.clock import date
-
-if TYPE_CHECKING:
-    from airflow_provider_emnify.sandbox.world.records.fleet import Sms
-    from airflow_provider_emnify.sandbox.world.state import State
+from airflow_provider_emnify.sandbox.world.records.fleet import Sms
+from airflow_provider_emnify.sandbox.world.state import State
 
 _PATH = "/api/v1/endpoint/{endpoint_id}/sms"
 _FIELDS = {

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Iterable
 from datetime import UTC, date, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from airflow_provider_emnify.api.enums import SimStatus
 from airflow_provider_emnify.sandbox.http.answers import wrong
@@ -17,9 +18,6 @@ from airflow_provider_emnify.sandbox.routes.sims import the_sim
 from airflow_provider_emnify.sandbox.world import usage
 from airflow_provider_emnify.sandbox.world.clock import event_date, parse_date
 from airflow_provider_emnify.sandbox.world.usage import Usage
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
 
 Json = dict[str, Any]
 Day = tuple[date, Usage]

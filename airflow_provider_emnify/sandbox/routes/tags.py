@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable
+from typing import Any
 
 from airflow_provider_emnify.sandbox.http.answers import Answer, ApiError, not_found, wrong
 from airflow_provider_emnify.sandbox.http.fields import array, integer, record, reference, text
@@ -14,11 +15,7 @@ from airflow_provider_emnify.sandbox.routes.bulk import applied, check_size, fin
 from airflow_provider_emnify.sandbox.routes.catalogue import TAG_COLORS
 from airflow_provider_emnify.sandbox.routes.endpoints import the_endpoint
 from airflow_provider_emnify.sandbox.world.records.fleet import Endpoint, Tag
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from airflow_provider_emnify.sandbox.world.state import State
+from airflow_provider_emnify.sandbox.world.state import State
 
 _TAGS = "/api/v2/tags"
 _OF_ENDPOINT = "/api/v2/endpoint/{endpoint_id}/tags"

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from airflow_provider_emnify.api.enums import EventSeverity, EventType, UserStatus
 from airflow_provider_emnify.sandbox.http.answers import Answer, ApiError, not_found
 from airflow_provider_emnify.sandbox.http.fields import array, pattern, reference, text
@@ -14,9 +12,7 @@ from airflow_provider_emnify.sandbox.routes.render import user_details, user_row
 from airflow_provider_emnify.sandbox.world.lookups import PERMISSIONS, ROLES
 from airflow_provider_emnify.sandbox.world.provisioning import number_of
 from airflow_provider_emnify.sandbox.world.records.accounts import Membership, User
-
-if TYPE_CHECKING:
-    from airflow_provider_emnify.sandbox.world.state import State
+from airflow_provider_emnify.sandbox.world.state import State
 
 USERNAME = r"[^@\s]+@[^@\s]+\.[^@\s.]+"
 _NAMES = {

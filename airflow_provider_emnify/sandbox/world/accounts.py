@@ -4,17 +4,13 @@ from __future__ import annotations
 
 import json
 import secrets
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import jwt
 
-from airflow_provider_emnify.api.enums import (
-    ApplicationTokenStatus,
-    EventSeverity,
-    EventType,
-    UserStatus,
-)
+from airflow_provider_emnify.api.enums import ApplicationTokenStatus, EventSeverity, EventType, UserStatus
 from airflow_provider_emnify.sandbox.http.answers import Answer, ApiError
 from airflow_provider_emnify.sandbox.world.records.accounts import (
     ApplicationToken,
@@ -23,9 +19,6 @@ from airflow_provider_emnify.sandbox.world.records.accounts import (
     User,
 )
 from airflow_provider_emnify.sandbox.world.state import ORGANISATION_ID, State
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 LOCK_AFTER = 3
 LOCK_SECONDS = 300.0

@@ -5,13 +5,10 @@ from __future__ import annotations
 import heapq
 import itertools
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import TYPE_CHECKING, Protocol
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
+from typing import Protocol
 
 DAY = 86_400.0
 _LATEST = datetime(9999, 12, 31, tzinfo=UTC).timestamp()

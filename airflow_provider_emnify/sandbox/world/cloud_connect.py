@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from airflow_provider_emnify.sandbox.world.clock import DAY
 from airflow_provider_emnify.sandbox.world.records.integrations import (
     ACTIVE,
@@ -14,9 +12,7 @@ from airflow_provider_emnify.sandbox.world.records.integrations import (
     EGN_ACTIVATION,
     Attachment,
 )
-
-if TYPE_CHECKING:
-    from airflow_provider_emnify.sandbox.world.state import State
+from airflow_provider_emnify.sandbox.world.state import State
 
 TYPES: dict[int, str] = {
     1: "Transit Gateway",

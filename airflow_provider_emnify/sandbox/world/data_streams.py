@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from airflow_provider_emnify.api.enums import DataStreamStatus
-
-if TYPE_CHECKING:
-    from airflow_provider_emnify.sandbox.world.records.integrations import DataStream
-    from airflow_provider_emnify.sandbox.world.state import State
+from airflow_provider_emnify.sandbox.world.records.integrations import DataStream
+from airflow_provider_emnify.sandbox.world.state import State
 
 TYPES: dict[int, str] = {1: "Usage", 2: "Event"}
 FILTER_FIELDS: dict[int, str] = {

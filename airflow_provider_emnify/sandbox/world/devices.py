@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from airflow_provider_emnify.api.enums import (
     Connectivity,
     EndpointStatus,
@@ -14,11 +12,9 @@ from airflow_provider_emnify.api.enums import (
 )
 from airflow_provider_emnify.sandbox.http.answers import ApiError, no_reference
 from airflow_provider_emnify.sandbox.world import messaging
-
-if TYPE_CHECKING:
-    from airflow_provider_emnify.sandbox.world.records.accounts import User
-    from airflow_provider_emnify.sandbox.world.records.fleet import Endpoint, Sim
-    from airflow_provider_emnify.sandbox.world.state import State
+from airflow_provider_emnify.sandbox.world.records.accounts import User
+from airflow_provider_emnify.sandbox.world.records.fleet import Endpoint, Sim
+from airflow_provider_emnify.sandbox.world.state import State
 
 _SIM_EVENTS = {
     SimStatus.ACTIVATED: EventType.SIM_ACTIVATION,

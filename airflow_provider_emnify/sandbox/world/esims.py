@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 from airflow_provider_emnify.sandbox.http.answers import ApiError
 from airflow_provider_emnify.sandbox.world.clock import DAY
@@ -29,12 +30,7 @@ from airflow_provider_emnify.sandbox.world.records.esims import (
     SimOperation,
 )
 from airflow_provider_emnify.sandbox.world.records.fleet import Sim, with_luhn
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-
-    from airflow_provider_emnify.sandbox.world.state import State
-
+from airflow_provider_emnify.sandbox.world.state import State
 
 ON_A_PROFILE = frozenset({ENABLE, DISABLE, DELETE})
 VALIDITY = int(DAY)

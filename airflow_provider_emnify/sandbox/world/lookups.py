@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import Any
 
 from airflow_provider_emnify.api.enums import (
     EndpointStatus,
@@ -12,9 +13,6 @@ from airflow_provider_emnify.api.enums import (
     SimStatus,
     UserStatus,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 
 def described(member: Any) -> dict[str, Any]:

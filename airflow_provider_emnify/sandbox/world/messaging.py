@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import Any
 
 from airflow_provider_emnify.api.enums import Connectivity, SmsStatus
 from airflow_provider_emnify.sandbox.http.answers import ApiError, no_reference, wrong
 from airflow_provider_emnify.sandbox.world.clock import DAY, parse_date
-from airflow_provider_emnify.sandbox.world.records.fleet import Sms
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from airflow_provider_emnify.sandbox.world.records.fleet import Endpoint, Sim
-    from airflow_provider_emnify.sandbox.world.state import State
+from airflow_provider_emnify.sandbox.world.records.fleet import Endpoint, Sim, Sms
+from airflow_provider_emnify.sandbox.world.state import State
 
 ALPHANUMERIC = 208
 ADDRESS_TYPES: dict[int, str] = {145: "International", 161: "National", ALPHANUMERIC: "Alphanumeric"}

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from airflow_provider_emnify.api.enums import Connectivity, EventSource, EventType, SimStatus, UserStatus
 from airflow_provider_emnify.sandbox.world import esims
 from airflow_provider_emnify.sandbox.world.clock import DAY
@@ -15,12 +13,10 @@ from airflow_provider_emnify.sandbox.world.state import (
     FIRST_SIM_ID,
     ORGANISATION_ID,
     SECOND_ORGANISATION_ID,
+    State,
     ip_address,
     sha1,
 )
-
-if TYPE_CHECKING:
-    from airflow_provider_emnify.sandbox.world.state import State
 
 
 def populate(state: State) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from airflow_provider_emnify.api.enums import EndpointStatus, SimStatus
 from airflow_provider_emnify.sandbox.http.answers import ApiError, wrong
@@ -18,11 +18,9 @@ from airflow_provider_emnify.sandbox.http.fields import (
     text,
 )
 from airflow_provider_emnify.sandbox.world import devices
+from airflow_provider_emnify.sandbox.world.records.accounts import User
 from airflow_provider_emnify.sandbox.world.records.fleet import Endpoint, Sim
 from airflow_provider_emnify.sandbox.world.state import State, ip_address
-
-if TYPE_CHECKING:
-    from airflow_provider_emnify.sandbox.world.records.accounts import User
 
 Json = Mapping[str, Any]
 

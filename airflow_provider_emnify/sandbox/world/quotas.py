@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+from collections.abc import Mapping
+from typing import Any, Literal
 
 from airflow_provider_emnify.api.enums import EventSeverity, EventSource, EventType, QuotaStatus
 from airflow_provider_emnify.sandbox.http.answers import ApiError
 from airflow_provider_emnify.sandbox.world.clock import DAY, parse_date
-from airflow_provider_emnify.sandbox.world.records.fleet import Quota
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from airflow_provider_emnify.sandbox.world.records.accounts import User
-    from airflow_provider_emnify.sandbox.world.records.fleet import Endpoint
-    from airflow_provider_emnify.sandbox.world.state import State
+from airflow_provider_emnify.sandbox.world.records.accounts import User
+from airflow_provider_emnify.sandbox.world.records.fleet import Endpoint, Quota
+from airflow_provider_emnify.sandbox.world.state import State
 
 Kind = Literal["data", "sms"]
 

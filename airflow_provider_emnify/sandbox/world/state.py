@@ -5,16 +5,14 @@ from __future__ import annotations
 import hashlib
 import random
 import uuid
+from collections.abc import Callable, Container
 from itertools import count
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from airflow_provider_emnify.api.enums import (
-    EventSeverity,
-    EventSource,
-    UserStatus,
-)
+from airflow_provider_emnify.api.enums import EventSeverity, EventSource, EventType, UserStatus
 from airflow_provider_emnify.sandbox.http.answers import no_reference, not_found
 from airflow_provider_emnify.sandbox.http.callbacks import Outbox
+from airflow_provider_emnify.sandbox.settings import Settings
 from airflow_provider_emnify.sandbox.world.clock import DAY, Agenda, Clock, event_date
 from airflow_provider_emnify.sandbox.world.outcomes import Outcomes
 from airflow_provider_emnify.sandbox.world.records import plain
@@ -31,15 +29,9 @@ from airflow_provider_emnify.sandbox.world.records.fleet import (
     Sms,
     Tag,
 )
+from airflow_provider_emnify.sandbox.world.records.integrations import Attachment, DataStream
+from airflow_provider_emnify.sandbox.world.records.plain import Rows
 from airflow_provider_emnify.sandbox.world.records.table import Table
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Container
-
-    from airflow_provider_emnify.api.enums import EventType
-    from airflow_provider_emnify.sandbox.settings import Settings
-    from airflow_provider_emnify.sandbox.world.records.integrations import Attachment, DataStream
-    from airflow_provider_emnify.sandbox.world.records.plain import Rows
 
 ORGANISATION_ID = 100
 SECOND_ORGANISATION_ID = 101

@@ -11,12 +11,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from functools import lru_cache
-from typing import TYPE_CHECKING
 from zlib import crc32
 
-if TYPE_CHECKING:
-    from airflow_provider_emnify.sandbox.world.records.fleet import Endpoint
-    from airflow_provider_emnify.sandbox.world.state import State
+from airflow_provider_emnify.sandbox.world.records.fleet import Endpoint
+from airflow_provider_emnify.sandbox.world.state import State
 
 _DAY = 86_400
 _WEIGHTS = 16

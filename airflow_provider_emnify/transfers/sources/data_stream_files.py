@@ -11,12 +11,7 @@ from datetime import UTC, datetime
 from itertools import islice
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow_provider_emnify.api.data_streamer.files import (
-    OtherKind,
-    Rejected,
-    get_record_kind,
-    read_records,
-)
+from airflow_provider_emnify.api.data_streamer.files import OtherKind, Rejected, get_record_kind, read_records
 from airflow_provider_emnify.api.streams.columns import batch_of
 from airflow_provider_emnify.arguments import Argument, optional, parse_text
 from airflow_provider_emnify.transfers.base import Dataset, EmnifyTransferOperator, Part, Row, SourceFile

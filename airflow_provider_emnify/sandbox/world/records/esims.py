@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import random
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from airflow_provider_emnify.sandbox.world.records.fleet import Sim
+from airflow_provider_emnify.sandbox.world.records.fleet import Sim
 
 PENDING, IN_PROGRESS, COMPLETED, FAILED = "Pending", "In progress", "Completed", "Failed"
 PARTIALLY_FAILED, EXPIRED, CANCELED = "Partially failed", "Expired", "Canceled"

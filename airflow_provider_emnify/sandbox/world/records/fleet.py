@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from airflow_provider_emnify.api.enums import (
     Connectivity,
     EndpointStatus,
     EventSeverity,
     EventSource,
+    EventType,
     QuotaStatus,
     SimStatus,
     SmsStatus,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from airflow_provider_emnify.api.enums import EventType
 
 ICCID, IMSI, MSISDN = "8988303", "90143", "88228"
 """What the numbers of a SIM begin with; its id follows."""
