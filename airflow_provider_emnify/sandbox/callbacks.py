@@ -27,9 +27,7 @@ def connect(state: State) -> None:
     state.on_sms_end = partial(_send_receipt, state)
 
 
-def device_sends(
-    state: State, endpoint: Endpoint, text: str, now: float, dest_address: str = SHORT_CODE
-) -> list[int]:
+def device_sends(state: State, endpoint: Endpoint, text: str, dest_address: str = SHORT_CODE) -> list[int]:
     """Let a device send an SMS, a long one in parts, and return their ids."""
     sim = state.sim_of(endpoint)
     if sim is None:
@@ -38,13 +36,13 @@ def device_sends(
     ids = []
     for payload, dcs, udh in split(text, reference):
         sms = Sms(
-            *(state.next_id("sms"), endpoint.id, sim.id, now, payload, now),
+            *(state.next_id("sms"), endpoint.id, sim.id, state.now, payload, state.now),
             source_address=sim.msisdn,
             dest_address=dest_address,
             udh=udh,
             dcs=dcs,
             status=SmsStatus.DELIVERED,
-            final=now,
+            final=state.now,
             from_device=True,
         )
         state.sms[sms.id] = sms
@@ -54,14 +52,14 @@ def device_sends(
     return ids
 
 
-def use_data(state: State, endpoint: Endpoint, volume: float, now: float) -> None:
+def use_data(state: State, endpoint: Endpoint, volume: float) -> None:
     """Tell data streams of usage that a device has had, in MB."""
     sim = state.sim_of(endpoint)
     record = {
         "id": state.next_id("usage record"),
         "traffic_type": {"id": 5, "description": "Data"},
-        "start_timestamp": event_date(now),
-        "end_timestamp": event_date(now),
+        "start_timestamp": event_date(state.now),
+        "end_timestamp": event_date(state.now),
         "organisation": organisation_in(state, state.home_id),
         "endpoint": {"id": endpoint.id, "name": endpoint.name},
         "sim": None if sim is None else {"id": sim.id, "iccid": sim.iccid},

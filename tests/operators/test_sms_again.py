@@ -45,7 +45,7 @@ def someone_sends(fleet: Sandbox, text: str) -> None:
     state, endpoint = fleet.state, fleet.state.endpoints[online(fleet)[0]]
     sim = state.sim_of(endpoint)
     assert sim is not None
-    messaging.send(state, endpoint, sim, {"payload": text}, fleet.clock.time())
+    messaging.send(state, endpoint, sim, {"payload": text})
 
 
 class TestAgain:

@@ -185,7 +185,7 @@ def test_another_workspace_sees_its_own_sims_only(
     sandbox.state.sims[SIM].organisation_id = 101
     assert api.get("/api/v1/sim").headers["X-Total-Count"] == "100"
     assert api.get("/api/v1/sim", q=f"id:{SIM}").json() == []
-    token = sandbox.accounts.issue(Identity("user", 1001, 101), sandbox.clock.time())
+    token = sandbox.accounts.issue(Identity("user", 1001, 101))
     api.session.headers["Authorization"] = f"Bearer {token}"
     assert [sim["id"] for sim in api.get("/api/v1/sim").json()] == [SIM]
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -103,7 +102,7 @@ class TestOnTheSandbox:
         def change(look: int) -> None:
             if look == 2:
                 for key in keys:
-                    set_sim_status(fleet.state, fleet.state.sims[key], SimStatus.SUSPENDED, time.time())
+                    set_sim_status(fleet.state, fleet.state.sims[key], SimStatus.SUSPENDED)
 
         sensor = EmnifySimStatusSensor(**options(mode), sim_ids=keys, target_status="suspended")
         assert set(run(sensor, before_look=change).values()) == {"Suspended"}

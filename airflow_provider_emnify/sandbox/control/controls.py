@@ -33,17 +33,17 @@ class Controls:
         return self._engine.state.outcomes
 
     @contextmanager
-    def _at_rest(self) -> Iterator[tuple[State, float]]:
-        """Give the tables, once all has happened that is due, and the time; nobody else acts on them."""
+    def _at_rest(self) -> Iterator[State]:
+        """Give the tables, once all has happened that is due; nobody else acts on them."""
         with self._engine.lock:
-            yield self.state, self._engine.clock.time()
+            yield self.state
 
     def add_endpoints(self, number: int = 1, *, activate: bool = False) -> list[int]:
         """Add enabled endpoints, each with a free SIM where there is one, and return their ids.
 
         :param activate: Activate the SIMs, so that the devices come online.
         """
-        with self._at_rest() as (state, now):
+        with self._at_rest() as state:
             free = (sim for sim in list(state.sims.values()) if sim.status == 0 and sim.endpoint_id is None)
             shared = {"service_profile": {"id": 1}, "tariff_profile": {"id": 1}, "status": {"id": 0}}
             ids = []
@@ -51,34 +51,34 @@ class Controls:
                 sim = next(free, None)
                 body = shared if sim is None else {**shared, "sim": {"id": sim.id, "activate": activate}}
                 made = provisioning.new_sim(state, body)
-                ids.append(provisioning.create(state, body, made, now, ORGANISATION_ID, None).id)
+                ids.append(provisioning.create(state, body, made, ORGANISATION_ID).id)
             return ids
 
     def delete_endpoints(self, ids: Iterable[int]) -> None:
         """Delete endpoints; their SIMs are released and suspended."""
-        with self._at_rest() as (state, now):
+        with self._at_rest() as state:
             for endpoint_id in ids:
-                devices.delete_endpoint(state, state.endpoints[endpoint_id], now)
+                devices.delete_endpoint(state, state.endpoints[endpoint_id])
 
     def block(self, endpoint_id: int, *, blocked: bool = True) -> None:
         """Block an endpoint as a traffic limit does, or lift the block."""
-        with self._at_rest() as (state, now):
-            devices.block(state, state.endpoints[endpoint_id], now, blocked=blocked)
+        with self._at_rest() as state:
+            devices.block(state, state.endpoints[endpoint_id], blocked=blocked)
 
     def power(self, endpoint_id: int, *, on: bool = True) -> None:
         """Switch a device on or off; one that is off does not connect."""
-        with self._at_rest() as (state, now):
+        with self._at_rest() as state:
             endpoint = state.endpoints[endpoint_id]
             endpoint.powered = on
-            devices.review(state, endpoint, now)
+            devices.review(state, endpoint)
 
     def send_sms(self, endpoint_id: int, text: str, dest_address: str = callbacks.SHORT_CODE) -> list[int]:
         """Let a device send an SMS, a long one in parts, and return their ids.
 
         :param dest_address: The number that it sends to.
         """
-        with self._at_rest() as (state, now):
-            return callbacks.device_sends(state, state.endpoints[endpoint_id], text, now, dest_address)
+        with self._at_rest() as state:
+            return callbacks.device_sends(state, state.endpoints[endpoint_id], text, dest_address)
 
     def raise_event(
         self,
@@ -92,10 +92,10 @@ class Controls:
         :param kind: Number of the event type.
         :param severity: 0 Info, 1 Warn or 2 Critical.
         """
-        with self._at_rest() as (state, now):
+        with self._at_rest() as state:
             endpoint = None if endpoint_id is None else state.endpoints[endpoint_id]
             severity, kind = EventSeverity(severity), EventType(kind)
-            return state.emit(kind, description, now, endpoint=endpoint, severity=severity).id
+            return state.emit(kind, description, endpoint=endpoint, severity=severity).id
 
     def consume(self, endpoint_id: int, volume: float, kind: quotas.Kind = "data") -> float:
         """Use some of an endpoint's quota, in MB or SMS, and return what is left.
@@ -104,11 +104,11 @@ class Controls:
         """
         if not volume >= 0:
             raise ValueError(f"volume must not be negative, but is {volume!r}")
-        with self._at_rest() as (state, now):
+        with self._at_rest() as state:
             endpoint = state.endpoints[endpoint_id]
-            left = quotas.consume(state, endpoint, kind, volume, now)
+            left = quotas.consume(state, endpoint, kind, volume)
             if kind == "data":
-                callbacks.use_data(state, endpoint, volume, now)
+                callbacks.use_data(state, endpoint, volume)
             return left
 
     def add_batch(
@@ -119,7 +119,7 @@ class Controls:
         :param registrable: It can be registered.
         :param registered: It is registered already.
         """
-        with self._at_rest() as (state, _):
+        with self._at_rest() as state:
             organisation_id = ORGANISATION_ID if registered else None
             state.add_batch(bic, quantity, registrable=registrable, organisation_id=organisation_id)
 
@@ -128,7 +128,7 @@ class Controls:
 
         :param iot: False: operations on it answer 404.
         """
-        with self._at_rest() as (state, _):
+        with self._at_rest() as state:
             return esims.add_euicc(state, iot=iot).id
 
     def activate_user(self, user: int | str) -> None:
@@ -138,5 +138,5 @@ class Controls:
         """
         from airflow_provider_emnify.sandbox.routes.users import activate
 
-        with self._at_rest() as (state, now):
-            activate(state, state.user(str(user)), now)
+        with self._at_rest() as state:
+            activate(state, state.user(str(user)))

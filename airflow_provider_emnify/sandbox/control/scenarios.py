@@ -40,10 +40,10 @@ def _block_some(sandbox: Sandbox) -> None:
 
 def _leave_idle(sandbox: Sandbox) -> None:
     """A third of the endpoints is disabled and a third is off; their SIMs stay activated."""
-    state, now = sandbox.state, sandbox.clock.time()
+    state = sandbox.state
     for number, endpoint in enumerate(list(state.endpoints.values())):
         if number % 3 == 0:
-            devices.set_endpoint_status(state, endpoint, EndpointStatus.DISABLED, now)
+            devices.set_endpoint_status(state, endpoint, EndpointStatus.DISABLED)
         elif number % 3 == 1:
             sandbox.power(endpoint.id, on=False)
 

@@ -122,10 +122,9 @@ class Engine:
         if visit.answer is not None:
             return visit.answer
         with self.lock:
-            now = self.clock.time()
-            self.state.agenda.run_until(now)
+            self.settle()
             try:
-                answer = self._act(visit, now)
+                answer = self._act(visit)
             except ApiError as error:
                 answer = Answer(error.status, shaped(error, visit.entry.template), error.headers)
             except Unauthorized as error:
@@ -134,7 +133,9 @@ class Engine:
                 logger.exception("The sandbox failed on %s", visit.entry.key)
                 self.failures.append(error)
                 answer = ApiError("InternalServerError", f"The sandbox failed: {error!r}").answer
-            self.state.agenda.run_until(now)
+            finally:
+                self.state.caller = None
+            self.state.agenda.run_until(self.state.now)
         fault = visit.fault
         if fault is not None and fault.status is not None:
             return _planned(fault)
@@ -147,7 +148,7 @@ class Engine:
         with self.lock:
             self.log.end(visit.entry, status, time.perf_counter() - visit.began)
 
-    def _act(self, visit: Visit, now: float) -> Answer:
+    def _act(self, visit: Visit) -> Answer:
         request, template = visit.request, visit.entry.template
         if template is None:
             if _ROUTER.knows(request.raw_path):
@@ -156,8 +157,10 @@ class Engine:
         route = ROUTES[request.method, template]
         caller = None
         if not route.public:
-            caller = self.accounts.check(request.headers.get("authorization"), now)
-            self._limit("organisation", str(caller.organisation_id), request.method, template, now)
+            caller = self.accounts.check(request.headers.get("authorization"))
+            who = str(caller.organisation_id)
+            self._limit("organisation", who, request.method, template, self.state.now)
+            self.state.caller = self.accounts.user_of(caller)
         body = _parse(request.content)
         if isinstance(body, ValueError):
             raise ApiError("BadRequest", "The body is not valid JSON.")
@@ -165,14 +168,11 @@ class Engine:
             Call(
                 state=self.state,
                 accounts=self.accounts,
-                method=request.method,
                 template=template,
                 path=visit.path,
                 query=request.query,
                 body=body,
-                headers=request.headers,
                 address=request.address,
-                now=now,
                 caller=caller,
                 partial=visit.fault.partial if visit.fault else None,
             )

@@ -23,14 +23,11 @@ class Call:
 
     state: State
     accounts: Accounts
-    method: str
     template: str
     path: Mapping[str, str]
     query: Mapping[str, str]
     body: Any
-    headers: Mapping[str, str]
     address: str
-    now: float
     caller: Identity | None = None
     partial: int | None = None
 
@@ -40,9 +37,14 @@ class Call:
         return self.caller.organisation_id if self.caller else 0
 
     @property
+    def now(self) -> float:
+        """The sandbox's time."""
+        return self.state.now
+
+    @property
     def user(self) -> User | None:
         """The user who calls; None for an application and where no token is asked for."""
-        return self.accounts.user_of(self.caller)
+        return self.state.caller
 
     def id(self, name: str, resource: str) -> int:
         """Return the path parameter ``name`` as a number; what is none is not found."""

@@ -9,7 +9,7 @@ from airflow_provider_emnify.sandbox.http.wire import Body, Call, serves
 @serves("POST", "/api/v1/authenticate", public=True)
 def authenticate(call: Call) -> Body:
     """Trade an application token, a password, a refresh token or an MFA token for auth tokens."""
-    return call.accounts.authenticate(call.object(), call.address, call.now)
+    return call.accounts.authenticate(call.object(), call.address)
 
 
 @serves("POST", "/api/v1/authenticate/workspace")
@@ -18,5 +18,5 @@ def authenticate_workspace(call: Call) -> Body:
     body = call.checked(
         {"target_organisation": record({"id": integer(required=True)}, required=True)}, "Authentication"
     )
-    token = call.accounts.switch(call.caller, int(body["target_organisation"]["id"]), call.now)
+    token = call.accounts.switch(call.caller, int(body["target_organisation"]["id"]))
     return {"auth_token": token}

@@ -43,13 +43,7 @@ def register_batch(call: Call) -> Body:
             sim.activation_date = call.now
         state.sims[sim.id] = sim
         sims.append(sim)
-        state.emit(
-            EventType.SIM_REGISTRATION,
-            f"SIM registered with status '{status.label}'.",
-            call.now,
-            sim=sim,
-            user=call.user,
-        )
+        state.emit(EventType.SIM_REGISTRATION, f"SIM registered with status '{status.label}'.", sim=sim)
     return {"sim": [sim_row(state, sim) for sim in sims]}
 
 

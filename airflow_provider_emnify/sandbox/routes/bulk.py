@@ -62,11 +62,9 @@ def create_endpoints(call: Call) -> Answer:
         provisioning.check_address(state, item)
         sims.append(provisioning.new_sim(state, item))
     _check_unique([sim.id for sim, _ in filter(None, sims)], "SIM")
-    organisation_id = call.own
-    user = call.user
     shared = {key: value for key, value in body.items() if key != "endpoints"}
     created = [
-        provisioning.create(state, {**shared, **item}, sim, call.now, organisation_id, user)
+        provisioning.create(state, {**shared, **item}, sim, call.own)
         for item, sim in applied(call, list(zip(items, sims, strict=True)))
     ]
     finished(call)
@@ -89,9 +87,8 @@ def update_endpoints(call: Call) -> None:
         provisioning.check_address(state, item, endpoint)
         changes.append((endpoint, item, provisioning.changed_sim(state, endpoint, item, bulk=True)))
     _check_unique([sim.id for _, item, (sim, _) in changes if sim and "sim" in item], "SIM")
-    user = call.user
     for endpoint, item, sim in applied(call, changes):
-        provisioning.update(state, endpoint, item, sim, call.now, user)
+        provisioning.update(state, endpoint, item, sim)
     finished(call)
 
 
@@ -104,7 +101,6 @@ def delete_endpoints(call: Call) -> None:
     _check_unique([item["id"] for item in items], "endpoint")
     doomed = [state.endpoint(item["id"]) for item in items]
     delete_sims = call.query.get("delete_sims", "false").lower() == "true"
-    user = call.user
     for endpoint in applied(call, doomed):
-        devices.delete_endpoint(state, endpoint, call.now, delete_sim=delete_sims, user=user)
+        devices.delete_endpoint(state, endpoint, delete_sim=delete_sims)
     finished(call)

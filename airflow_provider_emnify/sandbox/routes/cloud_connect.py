@@ -115,7 +115,7 @@ def delete_attachment(call: Call) -> Body:
             f"Attachment {attachment.id} cannot be deleted: it is {STATUSES[attachment.status]}.",
         )
     if attachment.status != DEACTIVATING:
-        connect.deactivate(call.state, attachment, call.now)
+        connect.deactivate(call.state, attachment)
     return {}
 
 
@@ -126,7 +126,7 @@ def retry_attachment(call: Call) -> Body:
     pending = attachment.status == AWS_ACTIVATION
     if not pending or attachment.offer_ends is None or attachment.offer_ends > call.now:
         raise ApiError("NotFound", f"Attachment {attachment.id} has no offer that has expired.")
-    connect.begin(call.state, attachment, call.now)
+    connect.begin(call.state, attachment)
     return {}
 
 
@@ -163,7 +163,7 @@ def _create(call: Call, body: dict[str, Any], kind: int, region: str, tunnel: di
         tunnel=tunnel,
     )
     state.attachments[attachment.id] = attachment
-    connect.begin(state, attachment, call.now)
+    connect.begin(state, attachment)
     return Answer(201, headers={"Location": f"{_PATH}/{attachment.id}"})
 
 

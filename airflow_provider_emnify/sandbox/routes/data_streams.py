@@ -56,7 +56,7 @@ def create_stream(call: Call) -> Answer:
     target = _status(call.state, body) or DataStreamStatus.RUNNING
     state.data_streams[stream.id] = stream
     state.outbox.watch()
-    data_streams.settle(state, stream, target, call.now)
+    data_streams.settle(state, stream, target)
     return Answer(201, headers={"Location": f"{_PATH}/{stream.id}"})
 
 
@@ -79,7 +79,7 @@ def update_stream(call: Call) -> Answer:
             setattr(stream, key, body[key])
     if "data_stream_type" in body:
         stream.type_id = int(body["data_stream_type"]["id"])
-    data_streams.settle(call.state, stream, target, call.now)
+    data_streams.settle(call.state, stream, target)
     return Answer(202, {})
 
 
@@ -88,7 +88,7 @@ def delete_stream(call: Call) -> Answer:
     """Delete a data stream, which disappears a little later."""
     stream = _the_stream(call)
     _check_there(stream)
-    data_streams.delete(call.state, stream, call.now)
+    data_streams.delete(call.state, stream)
     return Answer(202, {})
 
 
@@ -97,7 +97,7 @@ def restart_stream(call: Call) -> Answer:
     """Start a data stream again, which runs a little later."""
     stream = _the_stream(call)
     _check_there(stream)
-    data_streams.settle(call.state, stream, DataStreamStatus.RUNNING, call.now)
+    data_streams.settle(call.state, stream, DataStreamStatus.RUNNING)
     return Answer(202, {})
 
 

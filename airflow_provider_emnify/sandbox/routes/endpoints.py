@@ -89,8 +89,7 @@ def create_endpoint(call: Call) -> Answer:
     provisioning.check_shared(state, body)
     provisioning.check_address(state, body)
     sim = provisioning.new_sim(state, body)
-    organisation_id = call.own
-    endpoint = provisioning.create(state, body, sim, call.now, organisation_id, call.user)
+    endpoint = provisioning.create(state, body, sim, call.own)
     form = state.settings.create_answer
     if form == "location":
         return Answer(201, headers={"Location": f"/api/v1/endpoint/{endpoint.id}"})
@@ -114,7 +113,7 @@ def update_endpoint(call: Call) -> None:
     provisioning.check_shared(state, body)
     provisioning.check_address(state, body, endpoint)
     sim = provisioning.changed_sim(state, endpoint, body)
-    provisioning.update(state, endpoint, body, sim, call.now, call.user)
+    provisioning.update(state, endpoint, body, sim)
 
 
 @serves("DELETE", "/api/v1/endpoint/{endpoint_id}")
@@ -123,7 +122,7 @@ def delete_endpoint(call: Call) -> None:
     endpoint = the_endpoint(call)
     if endpoint.sim_id is not None:
         raise ApiError("EndpointHasSim", f"Endpoint {endpoint.id} has SIM {endpoint.sim_id} assigned.")
-    devices.delete_endpoint(call.state, endpoint, call.now)
+    devices.delete_endpoint(call.state, endpoint)
 
 
 @serves("GET", "/api/v1/endpoint/{endpoint_id}/connectivity")
@@ -137,19 +136,14 @@ def reset_connectivity(call: Call) -> None:
     """Reset the connections that the body names, each with ``null``."""
     endpoint, body = the_endpoint(call), call.object()
     devices.reset_connectivity(
-        call.state,
-        endpoint,
-        call.now,
-        location="location" in body,
-        pdp_context="pdp_context" in body,
-        user=call.user,
+        call.state, endpoint, location="location" in body, pdp_context="pdp_context" in body
     )
 
 
 @serves("GET", "/api/v1/endpoint/{endpoint_id}/connectivity_info")
 def get_connectivity_info(call: Call) -> Body:
     """Locate an endpoint."""
-    return connectivity_info(call.state, the_endpoint(call), call.now)
+    return connectivity_info(call.state, the_endpoint(call))
 
 
 @serves("GET", "/api/v1/endpoint/{endpoint_id}/event")

@@ -113,8 +113,7 @@ def schedule_operations(call: Call) -> Answer:
         actions.append(action)
     user = _caller(call)
     scheduled = [
-        esims.schedule(state, euicc, action, item, call.now, user)
-        for action, item in zip(actions, items, strict=True)
+        esims.schedule(state, euicc, action, item, user) for action, item in zip(actions, items, strict=True)
     ]
     return Answer(201, [_operation(state, operation) for operation in scheduled])
 
@@ -128,7 +127,7 @@ def get_operation(call: Call) -> Body:
 @serves("DELETE", _OPERATIONS + "/{operation_id}")
 def cancel_operation(call: Call) -> None:
     """Cancel an operation on an eUICC."""
-    esims.cancel(_the_operation(call), call.now)
+    esims.cancel(call.state, _the_operation(call))
 
 
 def _the_iot_euicc(call: Call) -> Euicc:

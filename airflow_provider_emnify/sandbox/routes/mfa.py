@@ -55,7 +55,7 @@ def delete_key(call: Call) -> None:
     if user.mfa_keys.pop(number, None) is None:
         raise not_found("MfaKey", number)
     text = f"MFA key with Id '{number}' deleted for user '{user.username}'"
-    call.state.emit(EventType.MULTI_FACTOR_AUTHENTICATION, text, call.now, user=user)
+    call.state.emit(EventType.MULTI_FACTOR_AUTHENTICATION, text, user=user)
 
 
 @serves("GET", "/api/v1/user/{user_id}/mfa/trusted_device")

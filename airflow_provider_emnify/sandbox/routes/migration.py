@@ -143,14 +143,14 @@ def _refusal(state: State, errors: list[tuple[str, str, list[Sim]]]) -> Answer:
 
 
 def _move(call: Call, sim: Sim, target: int) -> None:
-    state, user = call.state, call.user
+    state = call.state
     if sim.endpoint_id is not None and sim.endpoint_id in state.endpoints:
-        devices.release_sim(state, state.endpoints[sim.endpoint_id], call.now, user)
+        devices.release_sim(state, state.endpoints[sim.endpoint_id])
     if sim.status is SimStatus.ACTIVATED:
-        devices.set_sim_status(state, sim, SimStatus.SUSPENDED, call.now, user)
+        devices.set_sim_status(state, sim, SimStatus.SUSPENDED)
     sim.organisation_id = target
     name = state.organisations[target].name
-    state.emit(EventType.SIM_MIGRATION, f"SIM migrated to Workspace '{name}'.", call.now, sim=sim, user=user)
+    state.emit(EventType.SIM_MIGRATION, f"SIM migrated to Workspace '{name}'.", sim=sim)
 
 
 def _row(state: State, sim: Sim) -> Json:

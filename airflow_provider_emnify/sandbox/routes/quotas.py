@@ -58,7 +58,7 @@ def set_quota(call: Call) -> Answer:
     endpoint, body = the_endpoint(call), call.checked(_FIELDS[_kind(call)], "Quota")
     if (parse_date(body["expiry_date"]) or 0) <= call.now:
         raise wrong("Quota - expiry_date must be in the future.")
-    quotas.assign(call.state, endpoint, _kind(call), body, call.now, call.user)
+    quotas.assign(call.state, endpoint, _kind(call), body)
     return Answer(201)
 
 
@@ -66,7 +66,7 @@ def set_quota(call: Call) -> Answer:
 @serves("DELETE", _SMS)
 def delete_quota(call: Call) -> None:
     """Remove a quota."""
-    quotas.remove(call.state, the_endpoint(call), _kind(call), call.now, call.user)
+    quotas.remove(call.state, the_endpoint(call), _kind(call))
 
 
 def _kind(call: Call) -> Kind:
@@ -119,7 +119,7 @@ def add_extension(call: Call) -> Answer:
     )
     state.extensions[extension.id] = extension
     if endpoint.blocked:
-        devices.block(state, endpoint, call.now, blocked=False)
+        devices.block(state, endpoint, blocked=False)
     return Answer(201, _extension(extension))
 
 

@@ -203,9 +203,9 @@ def connectivity_row(state: State, endpoint: Endpoint) -> Json:
     return row
 
 
-def connectivity_info(state: State, endpoint: Endpoint, now: float) -> Json:
+def connectivity_info(state: State, endpoint: Endpoint) -> Json:
     """The location that the network finds; a failure is part of a good answer."""
-    asked = {"request_timestamp": event_date(now), "reply_timestamp": event_date(now + 0.5)}
+    asked = {"request_timestamp": event_date(state.now), "reply_timestamp": event_date(state.now + 0.5)}
     failure = state.outcomes.take("connectivity_info", endpoint.id)
     if failure is not None and not failure.message:
         return asked

@@ -167,4 +167,4 @@ def delete_quotas(call: Call) -> None:
     for endpoint_id, held in list(state.quotas):
         endpoint = state.endpoints.get(endpoint_id)
         if held == kind and endpoint is not None and endpoint.service_profile_id == profile["id"]:
-            quotas.remove(state, endpoint, kind, call.now, call.user)
+            quotas.remove(state, endpoint, kind)

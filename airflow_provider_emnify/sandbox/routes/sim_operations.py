@@ -43,7 +43,7 @@ def trigger_operation(call: Call) -> Answer:
     targets = {sim.id: sim for sim in (_target(state, item) for item in body["target"])}
     if not targets:
         raise ApiError("BadRequest", "There is no SIM to operate on.")
-    operation = esims.trigger(state, action, product, targets.values(), call.now)
+    operation = esims.trigger(state, action, product, targets.values())
     return Answer(201, _row(state, operation))
 
 

@@ -83,7 +83,7 @@ def update_sim(call: Call) -> None:
     if "status" in body:
         target = SimStatus(call.state.existing(set(SimStatus), body["status"]["id"], "SimStatus"))
         devices.check_sim_status(sim, target)
-        devices.set_sim_status(call.state, sim, target, call.now, call.user)
+        devices.set_sim_status(call.state, sim, target)
 
 
 @serves("DELETE", "/api/v1/sim/multi")
@@ -134,4 +134,4 @@ def _check_deletable(sim: Sim) -> None:
 
 
 def _delete(call: Call, sim: Sim) -> None:
-    devices.set_sim_status(call.state, sim, SimStatus.DELETED, call.now, call.user)
+    devices.set_sim_status(call.state, sim, SimStatus.DELETED)

@@ -34,7 +34,7 @@ def send_sms(call: Call) -> Answer:
     sim = call.state.sim_of(endpoint)
     if sim is None:
         raise wrong(f"Endpoint {endpoint.id} has no SIM that an SMS could be sent to.")
-    sms = messaging.send(call.state, endpoint, sim, body, call.now)
+    sms = messaging.send(call.state, endpoint, sim, body)
     return Answer(201, headers={"Location": f"/api/v1/endpoint/{endpoint.id}/sms/{sms.id}"})
 
 
@@ -56,7 +56,7 @@ def get_sms(call: Call) -> Body:
 @serves("DELETE", _PATH + "/{sms_id}")
 def cancel_sms(call: Call) -> Body:
     """Cancel an SMS that is not delivered yet."""
-    messaging.cancel(_the_sms(call), call.now)
+    messaging.cancel(call.state, _the_sms(call))
     return {}
 
 

@@ -39,7 +39,7 @@ def my_daily_stats(call: Call) -> Body:
     """List the usage of the caller's organisation by day, this month, with a ``TOTAL`` row among them."""
     today = usage.day_of(call.now)
     own = call.own
-    days = list(usage.of_organisation(call.state, own, today.replace(day=1), today, call.now))
+    days = list(usage.of_organisation(call.state, own, today.replace(day=1), today))
     return _with_total(days)
 
 
@@ -53,7 +53,7 @@ def organisation_daily_stats(call: Call) -> Body:
         raise wrong("Statistics - end_date is valid with start_date only.")
     first = start or today.replace(day=1)
     last = end - timedelta(days=1) if end is not None and end > date.min else today
-    return _with_total(list(usage.of_organisation(call.state, organisation_id, first, last, call.now)))
+    return _with_total(list(usage.of_organisation(call.state, organisation_id, first, last)))
 
 
 @serves("GET", _ORGANISATION + "/hourly")
@@ -63,7 +63,7 @@ def organisation_hourly_stats(call: Call) -> Body:
     end = min(_moment(call, "end_date", call.now), call.now)
     start = max(_moment(call, "start_date", end - 3 * _HOUR), end - _MOST_HOURS * _HOUR)
     first, last = usage.day_of(max(start, 0)), usage.day_of(max(end, 0))
-    days = dict(usage.of_organisation(call.state, organisation_id, first, last, call.now))
+    days = dict(usage.of_organisation(call.state, organisation_id, first, last))
     rows: dict[str, dict[str, list[Any]]] = {
         kind: {direction: [] for direction in ("rx", "tx")} for kind in ("data", "sms")
     }
@@ -87,7 +87,7 @@ def organisation_monthly_stats(call: Call) -> Body:
     organisation_id = the_organisation(call, "org_id_or_my", status=422)
     months = {}
     for name, first, last in _months(call.now):
-        days = usage.of_organisation(state, organisation_id, first, last, call.now)
+        days = usage.of_organisation(state, organisation_id, first, last)
         months[name] = {
             kind: {**volumes, "month": f"{first:%Y-%m}"} for kind, volumes in _volumes(_sum(days)).items()
         }
@@ -126,7 +126,7 @@ def workspace_daily_stats(call: Call) -> Body:
     start = _day(call, "start_date") or (end.replace(day=1) if end else today - _HALF_A_YEAR)
     rows = []
     for number in map(int, dict.fromkeys(wanted) or seen):
-        days = list(usage.of_organisation(call.state, number, start, end or today, call.now))
+        days = list(usage.of_organisation(call.state, number, start, end or today))
         rows.append(
             {
                 "id": number,
@@ -145,7 +145,7 @@ def endpoint_stats(call: Call) -> Body:
     """Give the usage of an endpoint in this month, the last, and the last hour."""
     endpoint = the_endpoint(call)
     months = {
-        name: _volumes(_sum(usage.of_endpoint(call.state, endpoint, first, last, call.now)))
+        name: _volumes(_sum(usage.of_endpoint(call.state, endpoint, first, last)))
         for name, first, last in _months(call.now)
     }
     return {**months, "last_hour": _last_hour(call.now)}
@@ -156,7 +156,7 @@ def endpoint_daily_stats(call: Call) -> Body:
     """List the usage of an endpoint by day, both dates included."""
     endpoint = the_endpoint(call)
     first, last = _range(call)
-    return _daily(usage.of_endpoint(call.state, endpoint, first, last, call.now))
+    return _daily(usage.of_endpoint(call.state, endpoint, first, last))
 
 
 @serves("GET", "/api/v1/sim/{sim_id}/stats")
@@ -190,7 +190,7 @@ def _sim_days(call: Call, first: date, last: date) -> Iterable[Day]:
     """The usage of a SIM is that of the endpoint that it is in."""
     sim = the_sim(call)
     endpoint = call.state.endpoints.get(sim.endpoint_id) if sim.endpoint_id is not None else None
-    return () if endpoint is None else usage.of_endpoint(call.state, endpoint, first, last, call.now)
+    return () if endpoint is None else usage.of_endpoint(call.state, endpoint, first, last)
 
 
 # -- dates ------------------------------------------------------------------------------------------

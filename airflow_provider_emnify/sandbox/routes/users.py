@@ -65,9 +65,9 @@ def invite(call: Call, body: dict[str, object]) -> User:
     user = state.add_user(username, name, role_ids(call, body), call.now, organisation_id=organisation_id)
     if state.settings.activate_users_after is not None:
         key = user.activation_key
-        state.agenda.at(
-            call.now + state.settings.activate_users_after,
-            lambda when: activate(state, user, when) if user.activation_key == key else None,
+        state.agenda.after(
+            state.settings.activate_users_after,
+            lambda: activate(state, user) if user.activation_key == key else None,
         )
     return user
 
@@ -80,14 +80,14 @@ def role_ids(call: Call, body: dict[str, object]) -> list[int]:
     return [call.state.existing(dict(ROLES), role["id"], "Role") for role in given]
 
 
-def activate(state: State, user: User, when: float, password_sha1: str | None = None) -> None:
+def activate(state: State, user: User, password_sha1: str | None = None) -> None:
     """Make a pending account active, as the link in the email does."""
     if user.id not in state.users or user.status is not UserStatus.ACTIVATION_PENDING:
         return
     user.status = UserStatus.ACTIVE
     user.activation_key = None
     user.password_sha1 = password_sha1 or user.password_sha1
-    state.emit(EventType.USER_VERIFIED, f"User '{user.username}' verified successfully", when, user=user)
+    state.emit(EventType.USER_VERIFIED, f"User '{user.username}' verified successfully", user=user)
 
 
 @serves("GET", "/api/v1/user/{user_id}")
@@ -129,16 +129,10 @@ def _next_status(state: State, user: User, number: int | None) -> UserStatus:
 def delete_user(call: Call) -> None:
     """Delete a user."""
     user = the_user(call)
-    caller = call.user
     del call.state.users[user.id]
-    call.state.emit(
-        EventType.USER_DELETED,
-        f"User '{user.username}' deleted",
-        call.now,
-        severity=EventSeverity.WARN,
-        user=caller,
-        detail={"user": {"id": user.id, "username": user.username}},
-    )
+    detail = {"user": {"id": user.id, "username": user.username}}
+    text = f"User '{user.username}' deleted"
+    call.state.emit(EventType.USER_DELETED, text, severity=EventSeverity.WARN, detail=detail)
 
 
 @serves("GET", "/api/v1/user/{user_id}/event")
@@ -206,7 +200,7 @@ def _activate(call: Call, refusal: ApiError) -> None:
     if user is None:
         raise refusal
     user.name = body.get("name") or user.name
-    activate(call.state, user, call.now, body.get("password"))
+    activate(call.state, user, body.get("password"))
 
 
 @serves("POST", "/api/v1/user/activation_resend", public=True)

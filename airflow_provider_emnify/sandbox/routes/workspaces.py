@@ -117,14 +117,9 @@ def create_support_token(call: Call) -> Answer:
     role = call.object().get("role", "1")
     if role not in ("1", "3"):
         raise ApiError("BadRequest", "role is '1' or '3'.")
-    token = call.accounts.support_token(user, int(role), call.now)
-    call.state.emit(
-        EventType.SUPPORT_ACCESS,
-        f"Support token generated for user {user.username}",
-        call.now,
-        severity=EventSeverity.WARN,
-        user=user,
-    )
+    token = call.accounts.support_token(user, int(role))
+    text = f"Support token generated for user {user.username}"
+    call.state.emit(EventType.SUPPORT_ACCESS, text, severity=EventSeverity.WARN, user=user)
     return Answer(201, {"support_token": token})
 
 

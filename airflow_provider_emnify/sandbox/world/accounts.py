@@ -95,18 +95,18 @@ class Accounts:
         self._applications[added.token] = added
         return added
 
-    def issue(self, identity: Identity, now: float) -> str:
+    def issue(self, identity: Identity) -> str:
         """Issue an auth token."""
-        claims = dict(self._claims(identity, now))
+        claims = dict(self._claims(identity))
         if self._settings.token_form == "no-exp":  # noqa: S105 - a form, not a secret
             del claims["exp"]
         opaque = self._settings.token_form == "opaque"  # noqa: S105 - a form, not a secret
         token = secrets.token_urlsafe(48) if opaque else self._sign(claims)
-        self._grants[token] = Grant(identity, now + self._settings.token_life)
+        self._grants[token] = Grant(identity, self.state.now + self._settings.token_life)
         self.issued.append(token)
         return token
 
-    def check(self, authorization: str | None, now: float) -> Identity:
+    def check(self, authorization: str | None) -> Identity:
         """Return who sends a request.
 
         :raises Unauthorized: unless the header holds a token that is valid now.
@@ -115,7 +115,7 @@ class Accounts:
         grant = self._grants.get(token.strip()) if scheme.lower() == "bearer" else None
         if grant is None:
             raise Unauthorized(self._refusal("InvalidToken", "token contains an invalid number of segments"))
-        if now >= grant.expires:
+        if self.state.now >= grant.expires:
             raise Unauthorized(self._refusal("TokenExpired", "Token is expired"))
         return grant.identity
 
@@ -133,7 +133,7 @@ class Accounts:
 
     # -- credentials ----------------------------------------------------------------------------------
 
-    def authenticate(self, body: dict[str, Any], address: str, now: float) -> Tokens:
+    def authenticate(self, body: dict[str, Any], address: str) -> Tokens:
         """Trade a credential for tokens.
 
         :raises Unauthorized: if it is rejected.
@@ -146,62 +146,63 @@ class Accounts:
         ):
             if isinstance(body.get(field), str) and body[field]:
                 account = f"{field} {body[field].lower()}"
-                self._check_lock(account, now)
-                tokens = trade(body, address, now)
+                self._check_lock(account)
+                tokens = trade(body, address)
                 if tokens is None:
-                    self._rejections[account] = (self._rejections.get(account, (0, 0.0))[0] + 1, now)
+                    rejected, _ = self._rejections.get(account, (0, 0.0))
+                    self._rejections[account] = (rejected + 1, self.state.now)
                     raise Unauthorized(REJECTED)
                 self._rejections.pop(account, None)
                 return tokens
         raise ApiError("BadRequest", "Credentials are missing.")
 
-    def switch(self, identity: Identity | None, organisation_id: int, now: float) -> str:
+    def switch(self, identity: Identity | None, organisation_id: int) -> str:
         """Return an auth token for another Workspace of the user."""
         user = self.user_of(identity)
         membership = user.memberships.get(organisation_id) if user else None
         if user is None or membership is None or membership.status is not UserStatus.ACTIVE:
             raise ApiError("Forbidden", "You do not have the necessary permissions to access this Workspace.")
-        return self.issue(_user_identity(user, organisation_id, membership), now)
+        return self.issue(_user_identity(user, organisation_id, membership))
 
-    def support_token(self, user: User, role_id: int, now: float) -> str:
+    def support_token(self, user: User, role_id: int) -> str:
         """Return an auth token that acts as another user."""
         identity = replace(_user_identity(user), role_id=role_id)
-        return self.issue(identity, now)
+        return self.issue(identity)
 
-    def _by_application_token(self, body: dict[str, Any], address: str, now: float) -> Tokens | None:
+    def _by_application_token(self, body: dict[str, Any], address: str) -> Tokens | None:
         token = self._applications.get(body["application_token"])
-        over = None if token is None else _over(token, now)
+        over = None if token is None else _over(token, self.state.now)
         if token is not None and over is not None:
             kind = EventType.APPLICATION_AUTHENTICATION_FAILED
-            self._failed(kind, token.description, over, address, now)
+            self._failed(kind, token.description, over, address)
         if token is None or over is not None:
             return None
-        return {"auth_token": self.issue(Identity("application", token.id, token.organisation_id), now)}
+        return {"auth_token": self.issue(Identity("application", token.id, token.organisation_id))}
 
-    def _by_password(self, body: dict[str, Any], address: str, now: float) -> Tokens | None:
+    def _by_password(self, body: dict[str, Any], address: str) -> Tokens | None:
         user = self.state.user_by_name(body["username"])
         if user is None:
             return None
         known = user.status is UserStatus.ACTIVE and user.password_sha1 is not None
         if not known or str(body.get("password", "")).lower() != user.password_sha1:
             kind = EventType.USER_AUTHENTICATION_FAILED
-            self._failed(kind, user.username, "Invalid password", address, now, user)
+            self._failed(kind, user.username, "Invalid password", address, user)
             return None
         identity, has_key = _user_identity(user), any(key.active for key in user.mfa_keys.values())
-        if not has_key or _trusts(user, body.get("fingerprint"), now):
-            return self._both(identity, now)
-        token = self._new("esc.mfa", user.id, now)
+        if not has_key or _trusts(user, body.get("fingerprint"), self.state.now):
+            return self._both(identity)
+        token = self._new("esc.mfa", user.id)
         self._mfa[token] = identity
         return {"mfa_token": token}
 
-    def _by_refresh_token(self, body: dict[str, Any], address: str, now: float) -> Tokens | None:
+    def _by_refresh_token(self, body: dict[str, Any], address: str) -> Tokens | None:
         identity = self._refresh.get(body["refresh_token"])
         user = self.user_of(identity)
         if identity is None or user is None or user.status is not UserStatus.ACTIVE:
             return None
-        return {"auth_token": self.issue(identity, now)}
+        return {"auth_token": self.issue(identity)}
 
-    def _by_mfa_token(self, body: dict[str, Any], address: str, now: float) -> Tokens | None:
+    def _by_mfa_token(self, body: dict[str, Any], address: str) -> Tokens | None:
         identity = self._mfa.get(body["mfa_token"])
         user = self.user_of(identity)
         if identity is None or user is None or body.get("code") != self._settings.mfa_code:
@@ -211,37 +212,35 @@ class Accounts:
         if isinstance(device, dict) and device.get("fingerprint"):
             number = self.state.next_id("trusted device")
             system, browser = (str(device.get(key, "")) for key in ("operating_system", "browser"))
-            trusted = TrustedDevice(number, str(device["fingerprint"]), system, browser, now)
+            trusted = TrustedDevice(number, str(device["fingerprint"]), system, browser, self.state.now)
             user.trusted_devices[number] = trusted
-        return self._both(identity, now)
+        return self._both(identity)
 
-    def _both(self, identity: Identity, now: float) -> Tokens:
-        refresh = self._new("esc.refresh", identity.id, now)
+    def _both(self, identity: Identity) -> Tokens:
+        refresh = self._new("esc.refresh", identity.id)
         self._refresh[refresh] = identity
-        return {"auth_token": self.issue(identity, now), "refresh_token": refresh}
+        return {"auth_token": self.issue(identity), "refresh_token": refresh}
 
-    def _new(self, claim: str, number: int, now: float) -> str:
-        token = self._sign({claim: number, "iat": int(now), "jti": secrets.token_hex(8)})
+    def _new(self, claim: str, number: int) -> str:
+        token = self._sign({claim: number, "iat": int(self.state.now), "jti": secrets.token_hex(8)})
         self.issued.append(token)
         return token
 
     # -- rejections -----------------------------------------------------------------------------------
 
-    def _check_lock(self, account: str, now: float) -> None:
+    def _check_lock(self, account: str) -> None:
         rejected, last = self._rejections.get(account, (0, 0.0))
         if rejected < LOCK_AFTER:
             return
-        if now - last >= LOCK_SECONDS:
+        if self.state.now - last >= LOCK_SECONDS:
             del self._rejections[account]
             return
         error = ApiError("TooManyRequests", "Too many failed authentication requests.", status=401)
         raise Unauthorized(Answer(401, error.body))
 
-    def _failed(
-        self, kind: EventType, who: str, reason: str, address: str, now: float, user: User | None = None
-    ) -> None:
+    def _failed(self, kind: EventType, who: str, reason: str, address: str, user: User | None = None) -> None:
         text = f"Failed authentication request from '{who}', Reason: {reason} from IP {address}"
-        self.state.emit(kind, text, now, severity=EventSeverity.WARN, user=user)
+        self.state.emit(kind, text, severity=EventSeverity.WARN, user=user)
 
     def _refusal(self, token: str, message: str) -> Answer:
         if self._settings.unauthorized == "gateway":
@@ -250,8 +249,8 @@ class Accounts:
 
     # -- claims ---------------------------------------------------------------------------------------
 
-    def _claims(self, identity: Identity, now: float) -> Iterator[tuple[str, Any]]:
-        issued = int(now)
+    def _claims(self, identity: Identity) -> Iterator[tuple[str, Any]]:
+        issued = int(self.state.now)
         life = (
             int(self._settings.token_life)
             if float(self._settings.token_life).is_integer()

@@ -50,14 +50,22 @@ class Living(Protocol):
 
 
 class Agenda:
-    """What will happen at which time: devices that come online, users that activate their account."""
+    """What will happen at which time: devices that come online, users that activate their account.
 
-    def __init__(self) -> None:
-        self._due: list[tuple[float, int, Callable[[float], None], Living | None, int]] = []
+    :param now: The moment at which things happen now.
+    """
+
+    def __init__(self, now: float) -> None:
+        self.now = now
+        self._due: list[tuple[float, int, Callable[[], object], Living | None, int]] = []
         self._sequence = itertools.count()
 
-    def at(self, when: float, happening: Callable[[float], None], of: Living | None = None) -> None:
-        """Let ``happening`` be called with ``when`` once the time has come.
+    def after(self, seconds: float, happening: Callable[[], object], of: Living | None = None) -> None:
+        """Let ``happening`` be called some time from now, as :meth:`at` does."""
+        self.at(self.now + seconds, happening, of)
+
+    def at(self, when: float, happening: Callable[[], object], of: Living | None = None) -> None:
+        """Let ``happening`` be called once the time has come, which is ``now`` then.
 
         :param of: Whose it is: nothing happens if its turn has passed by then.
         """
@@ -67,9 +75,10 @@ class Agenda:
     def run_until(self, now: float) -> None:
         """Let everything happen that is due, in order of time."""
         while self._due and self._due[0][0] <= now:
-            when, _, happening, of, life = heapq.heappop(self._due)
+            self.now, _, happening, of, life = heapq.heappop(self._due)
             if of is None or of.life == life:
-                happening(when)
+                happening()
+        self.now = now
 
 
 def date(when: float) -> str:

@@ -31,35 +31,35 @@ OFFER = 7 * DAY
 """How long a transit gateway can be accepted."""
 
 
-def begin(state: State, attachment: Attachment, now: float) -> None:
+def begin(state: State, attachment: Attachment) -> None:
     """Let an attachment become active a little later; a transit gateway only as long as its offer stands."""
     attachment.life += 1
     after = state.settings.attachments_active_after
     if attachment.type == TRANSIT_GATEWAY:
-        attachment.status, attachment.offer_ends = AWS_ACTIVATION, now + OFFER
+        attachment.status, attachment.offer_ends = AWS_ACTIVATION, state.now + OFFER
 
-    def go_on(when: float) -> None:
+    def go_on() -> None:
         if attachment.status == EGN_ACTIVATION:
             attachment.status = CRG_ACTIVATION
 
-    def finish(when: float) -> None:
-        if attachment.offer_ends is not None and when > attachment.offer_ends:
+    def finish() -> None:
+        if attachment.offer_ends is not None and state.now > attachment.offer_ends:
             return
         failure = state.outcomes.take("cloud_connect", attachment.id, attachment.name)
         attachment.status = ACTIVE if failure is None else failure.status
         if attachment.status == DEACTIVATED:
-            attachment.terminated = when
+            attachment.terminated = state.now
 
-    state.agenda.at(now + after / 2, go_on, attachment)
-    state.agenda.at(now + after, finish, attachment)
+    state.agenda.after(after / 2, go_on, attachment)
+    state.agenda.after(after, finish, attachment)
 
 
-def deactivate(state: State, attachment: Attachment, now: float) -> None:
+def deactivate(state: State, attachment: Attachment) -> None:
     """Let an attachment be deactivated a little later."""
     attachment.life += 1
     attachment.status = DEACTIVATING
 
-    def end(when: float) -> None:
-        attachment.status, attachment.terminated = DEACTIVATED, when
+    def end() -> None:
+        attachment.status, attachment.terminated = DEACTIVATED, state.now
 
-    state.agenda.at(now + state.settings.attachments_active_after, end)
+    state.agenda.after(state.settings.attachments_active_after, end)

@@ -30,26 +30,22 @@ CREDENTIALS: dict[str, tuple[str, ...]] = {
 """What each type of connection needs."""
 
 
-def settle(state: State, stream: DataStream, target: DataStreamStatus, now: float) -> None:
+def settle(state: State, stream: DataStream, target: DataStreamStatus) -> None:
     """Let a stream become what it is to be, a little later."""
     stream.life += 1
     stream.status, stream.target = DataStreamStatus.PENDING, target
 
-    def become(when: float) -> None:
+    def become() -> None:
         failure = None
         if stream.target is DataStreamStatus.RUNNING:
             failure = state.outcomes.take("data_stream", stream.id, stream.name)
         stream.status = stream.target if failure is None else DataStreamStatus.ERROR
 
-    state.agenda.at(now + state.settings.streams_running_after, become, stream)
+    state.agenda.after(state.settings.streams_running_after, become, stream)
 
 
-def delete(state: State, stream: DataStream, now: float) -> None:
+def delete(state: State, stream: DataStream) -> None:
     """Let a stream disappear, a little later."""
     stream.life += 1
     stream.deleting = True
-
-    def disappear(when: float) -> None:
-        del state.data_streams[stream.id]
-
-    state.agenda.at(now + state.settings.streams_running_after, disappear)
+    state.agenda.after(state.settings.streams_running_after, lambda: state.data_streams.pop(stream.id))

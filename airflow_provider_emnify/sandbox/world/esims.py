@@ -55,64 +55,62 @@ def add_euicc(state: State, *, iot: bool = True) -> Euicc:
 
 
 def schedule(
-    state: State, euicc: Euicc, action: str, item: Mapping[str, Any], now: float, user: dict[str, Any]
+    state: State, euicc: Euicc, action: str, item: Mapping[str, Any], user: dict[str, Any]
 ) -> EuiccOperation:
     """Schedule an operation on an eUICC from an item that has been checked."""
     operation = EuiccOperation(
         state.new_uuid(),
         euicc.id,
         action,
-        now,
-        now + int(item.get("validity_period", VALIDITY)),
-        now,
+        state.now,
+        state.now + int(item.get("validity_period", VALIDITY)),
+        state.now,
         user,
         item.get("iccid_with_luhn"),
         bool(item.get("enable", False)),
     )
     state.euicc_operations[operation.id] = operation
     after = state.settings.operations_after
-    state.agenda.at(now + after / 2, lambda when: _begin(operation, when))
-    state.agenda.at(now + after, lambda when: _finish_euicc_operation(state, operation, when))
-    state.agenda.at(operation.expires, lambda when: _end(operation, EXPIRED, when, "Operation expired"))
+    state.agenda.after(after / 2, lambda: _begin(state, operation))
+    state.agenda.after(after, lambda: _finish_euicc_operation(state, operation))
+    state.agenda.at(operation.expires, lambda: _end(state, operation, EXPIRED, "Operation expired"))
     return operation
 
 
-def cancel(operation: EuiccOperation, now: float) -> None:
+def cancel(state: State, operation: EuiccOperation) -> None:
     """Cancel an operation, or answer 409 if it is over."""
     if operation.status in _FINAL:
         raise ApiError("NotAllowed", f"Operation {operation.id} is {operation.status.lower()}.", status=409)
-    _end(operation, CANCELED, now, "Operation canceled")
+    _end(state, operation, CANCELED, "Operation canceled")
 
 
-def trigger(state: State, action: str, product_id: int, sims: Iterable[Sim], now: float) -> SimOperation:
+def trigger(state: State, action: str, product_id: int, sims: Iterable[Sim]) -> SimOperation:
     """Start an operation on eSIMs."""
-    operation = SimOperation(state.new_uuid(), action, product_id, now, now, list(sims))
+    operation = SimOperation(state.new_uuid(), action, product_id, state.now, state.now, list(sims))
     state.sim_operations[operation.id] = operation
     after = state.settings.operations_after
-    state.agenda.at(now + after / 2, lambda when: _begin(operation, when))
-    state.agenda.at(now + after, lambda when: _finish_sim_operation(state, operation, when))
+    state.agenda.after(after / 2, lambda: _begin(state, operation))
+    state.agenda.after(after, lambda: _finish_sim_operation(state, operation))
     return operation
 
 
-def _begin(operation: EuiccOperation | SimOperation, when: float) -> None:
+def _begin(state: State, operation: EuiccOperation | SimOperation) -> None:
     if operation.status == PENDING:
-        operation.status, operation.updated = IN_PROGRESS, when
+        operation.status, operation.updated = IN_PROGRESS, state.now
 
 
-def _finish_euicc_operation(state: State, operation: EuiccOperation, when: float) -> None:
+def _finish_euicc_operation(state: State, operation: EuiccOperation) -> None:
     if operation.status in _FINAL:
         return
     euicc = state.euiccs[operation.euicc_id]
     failure = state.outcomes.take("euicc_operation", euicc.id, euicc.eid)
     if failure is not None:
-        _end(operation, FAILED, when, failure.message, failure.reason)
-        return
-    obstacle = _apply(euicc, operation)
-    if obstacle is not None:
-        _end(operation, FAILED, when, obstacle)
-        return
-    euicc.modified = when
-    _end(operation, COMPLETED, when)
+        _end(state, operation, FAILED, failure.message, failure.reason)
+    elif (obstacle := _apply(euicc, operation)) is not None:
+        _end(state, operation, FAILED, obstacle)
+    else:
+        euicc.modified = state.now
+        _end(state, operation, COMPLETED)
 
 
 def _apply(euicc: Euicc, operation: EuiccOperation) -> str | None:
@@ -148,16 +146,16 @@ def _enable(euicc: Euicc, chosen: EuiccProfile) -> None:
 
 
 def _end(
-    operation: EuiccOperation, status: str, when: float, message: str | None = None, reason: int = _NO_REASON
+    state: State, operation: EuiccOperation, status: str, message: str | None = None, reason: int = _NO_REASON
 ) -> None:
     if operation.status in _FINAL:
         return
-    operation.status, operation.final, operation.updated = status, when, when
+    operation.status, operation.final, operation.updated = status, state.now, state.now
     if message is not None:
         operation.error = {"reason": reason, "message": message}
 
 
-def _finish_sim_operation(state: State, operation: SimOperation, when: float) -> None:
+def _finish_sim_operation(state: State, operation: SimOperation) -> None:
     for sim in operation.sims:
         failure = state.outcomes.take("sim_operation", sim.eid, sim.id)
         if failure is not None:
@@ -166,7 +164,7 @@ def _finish_sim_operation(state: State, operation: SimOperation, when: float) ->
         for profile in (profile for euicc in state.euiccs.values() for profile in euicc.profiles):
             if profile.sim_id == sim.id:
                 profile.status = AVAILABLE if operation.action == UNLINK else DISABLED
-    operation.final = operation.updated = when
+    operation.final = operation.updated = state.now
     if not operation.errors:
         operation.status = COMPLETED
     else:

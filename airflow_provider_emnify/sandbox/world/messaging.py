@@ -114,83 +114,80 @@ def split(text: str, reference: int) -> list[tuple[str, int, str | None]]:
     return [(part, dcs, f"{head}{number:02X}") for number, part in enumerate(parts, 1)]
 
 
-def send(state: State, endpoint: Endpoint, sim: Sim, body: Mapping[str, Any], now: float) -> Sms:
+def send(state: State, endpoint: Endpoint, sim: Sim, body: Mapping[str, Any]) -> Sms:
     """Take in an SMS that has been checked, and let it go its way."""
     kind = (body.get("source_address_type") or {}).get("id")
     sms = Sms(
         state.next_id("sms"),
         endpoint.id,
         sim.id,
-        now,
+        state.now,
         body["payload"],
-        parse_date(body.get("expiry_date")) or now + _LIFE,
+        parse_date(body.get("expiry_date")) or state.now + _LIFE,
         source_address=body.get("source_address"),
         source_address_type=int(kind) if kind is not None else 145,
         dest_address=body.get("dest_address"),
         udh=body.get("udh"),
         dcs=int(body.get("dcs") or 0),
-        on_end=state.on_sms_end,
     )
     state.sms[sms.id] = sms
     state.sms_of.setdefault(endpoint.id, []).append(sms)
-    state.agenda.at(now + state.settings.sms_delivered_after / 3, lambda when: _begin(state, sms, when))
-    state.agenda.at(sms.expires, lambda when: _end(sms, SmsStatus.EXPIRED, when))
+    state.agenda.after(state.settings.sms_delivered_after / 3, lambda: _begin(state, sms))
+    state.agenda.at(sms.expires, lambda: _end(state, sms, SmsStatus.EXPIRED))
     return sms
 
 
-def cancel(sms: Sms, now: float) -> None:
+def cancel(state: State, sms: Sms) -> None:
     """Cancel an SMS, or answer 422 if it is over already."""
     if sms.status in FINAL:
         raise ApiError("NotAllowed", f"SMS {sms.id} cannot be canceled: it is {sms.status.label.lower()}.")
-    _end(sms, SmsStatus.CANCELED, now)
+    _end(state, sms, SmsStatus.CANCELED)
 
 
-def deliver_buffered(state: State, endpoint: Endpoint, when: float) -> None:
+def deliver_buffered(state: State, endpoint: Endpoint) -> None:
     """Send on what waits for a device that can be reached again."""
     for sms in state.sms_of.get(endpoint.id, ()):
         if sms.status is SmsStatus.BUFFERED:
-            _begin(state, sms, when)
+            _begin(state, sms)
 
 
-def _begin(state: State, sms: Sms, when: float) -> None:
+def _begin(state: State, sms: Sms) -> None:
     if sms.status not in {SmsStatus.PENDING, SmsStatus.BUFFERED}:
         return
     if not _reachable(state, sms):
-        _buffer(sms, when)
+        _buffer(state, sms)
         return
     sms.status = SmsStatus.IN_PROGRESS
-    state.agenda.at(
-        when + state.settings.sms_delivered_after * 2 / 3, lambda arrival: _arrive(state, sms, arrival)
-    )
+    state.agenda.after(state.settings.sms_delivered_after * 2 / 3, lambda: _arrive(state, sms))
 
 
-def _arrive(state: State, sms: Sms, when: float) -> None:
+def _arrive(state: State, sms: Sms) -> None:
     if sms.status is not SmsStatus.IN_PROGRESS:
         return
     if not _reachable(state, sms):
-        _buffer(sms, when)
+        _buffer(state, sms)
         return
-    sms.attempted = when
+    sms.attempted = state.now
     failure = state.outcomes.take("sms", sms.endpoint_id)
     if failure is None:
-        sms.delivered = when
-        _end(sms, SmsStatus.DELIVERED, when)
+        sms.delivered = state.now
+        _end(state, sms, SmsStatus.DELIVERED)
     else:
         sms.error = failure.message
-        _end(sms, SmsStatus.FAILED, when)
+        _end(state, sms, SmsStatus.FAILED)
 
 
-def _buffer(sms: Sms, when: float) -> None:
+def _buffer(state: State, sms: Sms) -> None:
     sms.status = SmsStatus.BUFFERED
     sms.retries += 1
-    sms.attempted = when
+    sms.attempted = state.now
 
 
-def _end(sms: Sms, status: SmsStatus, when: float) -> None:
+def _end(state: State, sms: Sms, status: SmsStatus) -> None:
     if sms.status not in FINAL:
-        sms.status, sms.final = status, when
-        if sms.on_end is not None:
-            sms.on_end(sms)
+        sms.status, sms.final = status, state.now
+        if state.on_sms_end is not None:
+            state.on_sms_end(sms)
 
 
 def _reachable(state: State, sms: Sms) -> bool:

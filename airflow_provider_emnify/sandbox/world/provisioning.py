@@ -18,7 +18,6 @@ from airflow_provider_emnify.sandbox.http.fields import (
     text,
 )
 from airflow_provider_emnify.sandbox.world import devices
-from airflow_provider_emnify.sandbox.world.records.accounts import User
 from airflow_provider_emnify.sandbox.world.records.fleet import Endpoint, Sim
 from airflow_provider_emnify.sandbox.world.state import State, ip_address
 
@@ -133,14 +132,7 @@ def _sim_status(state: State, sim: Json, default: SimStatus) -> SimStatus:
     return SimStatus(state.existing(set(SimStatus), number, "SimStatus"))
 
 
-def create(
-    state: State,
-    body: Json,
-    sim: tuple[Sim, SimStatus] | None,
-    now: float,
-    organisation_id: int,
-    user: User | None,
-) -> Endpoint:
+def create(state: State, body: Json, sim: tuple[Sim, SimStatus] | None, organisation_id: int) -> Endpoint:
     """Create an endpoint from a body that has been checked."""
     number = state.next_id("endpoint")
     endpoint = Endpoint(
@@ -149,8 +141,8 @@ def create(
         number_of(body, "organisation") or organisation_id,
         number_of(body, "service_profile") or 0,
         number_of(body, "tariff_profile") or 0,
-        now,
-        now,
+        state.now,
+        state.now,
         EndpointStatus(number_of(body, "status") or 0),
         tags=body.get("tags"),
         imei=body.get("imei"),
@@ -161,19 +153,12 @@ def create(
     state.endpoints[number] = endpoint
     if sim is not None:
         card, status = sim
-        devices.assign_sim(state, endpoint, card, now, user)
-        devices.set_sim_status(state, card, status, now, user)
+        devices.assign_sim(state, endpoint, card)
+        devices.set_sim_status(state, card, status)
     return endpoint
 
 
-def update(
-    state: State,
-    endpoint: Endpoint,
-    body: Json,
-    sim: tuple[Sim | None, SimStatus | None],
-    now: float,
-    user: User | None,
-) -> None:
+def update(state: State, endpoint: Endpoint, body: Json, sim: tuple[Sim | None, SimStatus | None]) -> None:
     """Change an endpoint by a body that has been checked."""
     for key in ("name", "tags", "imei", "imei_lock", "ip_address"):
         if key in body:
@@ -185,12 +170,12 @@ def update(
     if "sim" in body:
         card, status = sim
         if card is None:
-            devices.release_sim(state, endpoint, now, user)
+            devices.release_sim(state, endpoint)
         else:
-            devices.assign_sim(state, endpoint, card, now, user)
+            devices.assign_sim(state, endpoint, card)
             if status is not None:
-                devices.set_sim_status(state, card, status, now, user)
+                devices.set_sim_status(state, card, status)
     status_id = number_of(body, "status")
     if status_id is not None:
-        devices.set_endpoint_status(state, endpoint, EndpointStatus(status_id), now, user)
-    endpoint.last_updated = now
+        devices.set_endpoint_status(state, endpoint, EndpointStatus(status_id))
+    endpoint.last_updated = state.now

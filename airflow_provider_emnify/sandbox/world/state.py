@@ -58,10 +58,12 @@ class State:
     def __init__(self, settings: Settings, clock: Clock) -> None:
         self.settings = settings
         self.clock = clock
-        self.agenda = Agenda()
         self.outcomes = Outcomes()
         self.random = random.Random(settings.seed or 0)  # noqa: S311 - made-up data
         self.started = clock.time()
+        self.agenda = Agenda(self.started)
+        self.caller: User | None = None
+        """Who causes what happens now; None for an application, and for what happens by itself."""
         born = self.started - 400 * DAY
         self.organisations: dict[int, Organisation] = {
             ORGANISATION_ID: Organisation(ORGANISATION_ID, "Sandbox", born),
@@ -112,6 +114,11 @@ class State:
             "Dns": count(len(self.dns) + 1),
             "event": count(FIRST_EVENT_ID),
         }
+
+    @property
+    def now(self) -> float:
+        """The moment at which things happen, in seconds since 1970."""
+        return self.agenda.now
 
     @property
     def home_id(self) -> int:
@@ -172,7 +179,7 @@ class State:
         self,
         kind: EventType,
         description: str,
-        when: float,
+        when: float | None = None,
         *,
         source: EventSource = EventSource.API,
         severity: EventSeverity = EventSeverity.INFO,
@@ -183,11 +190,12 @@ class State:
         organisation_id: int = ORGANISATION_ID,
         detail: dict[str, Any] | None = None,
     ) -> Event:
-        """Add an event."""
+        """Add an event, by default one of now; what comes by the API is by whoever calls it."""
         sim = sim or (self.sim_of(endpoint) if endpoint else None)
+        user = user or (self.caller if source is EventSource.API else None)
         event = Event(
             self.next_id("event"),
-            when,
+            self.now if when is None else when,
             kind,
             source,
             severity,

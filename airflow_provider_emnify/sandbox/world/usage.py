@@ -56,14 +56,14 @@ def day_of(when: float) -> date:
     return datetime.fromtimestamp(when, UTC).date()
 
 
-def of_endpoint(state: State, endpoint: Endpoint, first: date, last: date, now: float) -> Days:
+def of_endpoint(state: State, endpoint: Endpoint, first: date, last: date) -> Days:
     """Yield the usage of an endpoint on each day from ``first`` to ``last``, both included."""
     weight = _weight(endpoint)
-    for ordinal in range(_first(endpoint.created, first), _last(now, last) + 1):
-        yield date.fromordinal(ordinal), _on_day(state, weight, ordinal, now)
+    for ordinal in range(_first(endpoint.created, first), _last(state.now, last) + 1):
+        yield date.fromordinal(ordinal), _on_day(state, weight, ordinal)
 
 
-def of_organisation(state: State, organisation_id: int, first: date, last: date, now: float) -> Days:
+def of_organisation(state: State, organisation_id: int, first: date, last: date) -> Days:
     """Yield the usage of all endpoints of an organisation on each day, as :func:`of_endpoint` does."""
     born: Counter[int] = Counter()
     for endpoint in state.endpoints.values():
@@ -74,9 +74,9 @@ def of_organisation(state: State, organisation_id: int, first: date, last: date,
     start = _first(min(born) * _DAY, first)
     epoch = date(1970, 1, 1).toordinal()
     weight = sum(part for day, part in born.items() if day + epoch < start)
-    for ordinal in range(start, _last(now, last) + 1):
+    for ordinal in range(start, _last(state.now, last) + 1):
         weight += born[ordinal - epoch]
-        yield date.fromordinal(ordinal), _on_day(state, weight, ordinal, now)
+        yield date.fromordinal(ordinal), _on_day(state, weight, ordinal)
 
 
 def _weight(endpoint: Endpoint) -> int:
@@ -91,11 +91,11 @@ def _last(now: float, last: date) -> int:
     return min(last.toordinal(), day_of(now).toordinal())
 
 
-def _on_day(state: State, weight: int, ordinal: int, now: float) -> Usage:
+def _on_day(state: State, weight: int, ordinal: int) -> Usage:
     rx, tx, sms = _level(state.settings.seed or 0, ordinal)
     usage = Usage(weight * rx, weight * tx, weight * sms, weight * (sms // 2))
-    if ordinal == day_of(now).toordinal():
-        return usage.share(int(now % _DAY), _DAY)  # the day is not over yet
+    if ordinal == day_of(state.now).toordinal():
+        return usage.share(int(state.now % _DAY), _DAY)  # the day is not over yet
     return usage
 
 

@@ -39,7 +39,7 @@ def create(**arguments: Any) -> EmnifyCreateEndpointsOperator:
 def create_at_emnify(sandbox: Sandbox, name: str) -> None:
     """Have another run create an endpoint in between two requests."""
     body = {"name": name, "service_profile": {"id": 1}, "tariff_profile": {"id": 1}, "status": {"id": 0}}
-    provisioning.create(sandbox.state, body, None, sandbox.clock.time(), ORGANISATION_ID, None)
+    provisioning.create(sandbox.state, body, None, ORGANISATION_ID)
 
 
 def named(sandbox: Sandbox, name: str) -> list[int]:

@@ -38,7 +38,7 @@ def someone_sets(fleet: Sandbox, volume: float, added: float | None = None, kind
         "expiry_date": f"{in_days(fleet, 30):%Y-%m-%dT%H:%M:%SZ}",
     }
     endpoint = fleet.state.endpoints[ids_of(fleet)[0]]
-    quotas.assign(fleet.state, endpoint, kind, body, fleet.clock.time(), None)
+    quotas.assign(fleet.state, endpoint, kind, body)
 
 
 class TestTopUp:

@@ -37,4 +37,4 @@ def set_quota(fleet: Sandbox, kind: str = "data", **arguments: Any) -> EmnifySet
 
 def use(fleet: Sandbox, volume: float, kind: Any = "data") -> None:
     endpoint = fleet.state.endpoints[ids_of(fleet)[0]]
-    quotas.consume(fleet.state, endpoint, kind, volume, fleet.clock.time())
+    quotas.consume(fleet.state, endpoint, kind, volume)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -128,7 +127,6 @@ class Sms:
     final: float | None = None
     error: str | None = None
     from_device: bool = False
-    on_end: Callable[[Sms], object] | None = None
 
 
 @dataclass(slots=True)
