@@ -97,6 +97,11 @@ class ApiError(Exception):
         return Answer(self.status, self.body, self.headers)
 
 
+def present(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Return JSON without what there is not."""
+    return {name: value for name, value in row.items() if value is not None}
+
+
 def shaped(error: ApiError, template: str | None) -> dict[str, Any]:
     """Return the body of an error in the form that the operation has: eSIMs have one of their own."""
     if template is None or not template.startswith(_ESIM_PATHS):

@@ -15,6 +15,7 @@ from urllib.parse import parse_qsl
 from airflow_provider_emnify.sandbox.control.paths import PREFIX, ControlPaths
 from airflow_provider_emnify.sandbox.http.answers import MISSING, Answer, ApiError
 from airflow_provider_emnify.sandbox.http.engine import Engine, Request
+from airflow_provider_emnify.sandbox.http.fields import parses
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -124,17 +125,10 @@ async def _send(send: Send, answer: Answer, truncate: int | None = None) -> None
         headers.setdefault("content-type", kind)
     if answer.status not in {204, 304}:
         headers.setdefault("content-length", str(len(content)))
-    await send(
-        {
-            "type": "http.response.start",
-            "status": answer.status,
-            "headers": [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()],
-        }
-    )
-    if truncate is None:
-        await send({"type": "http.response.body", "body": content})
-    else:
-        await send({"type": "http.response.body", "body": content[:truncate], "more_body": True})
+    pairs = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
+    await send({"type": "http.response.start", "status": answer.status, "headers": pairs})
+    body = {"type": "http.response.body", "body": content[:truncate], "more_body": truncate is not None}
+    await send(body)
 
 
 def _host(header: str) -> str:
@@ -155,19 +149,11 @@ def _refusal(headers: Mapping[str, str], hosts: frozenset[str]) -> str | None:
     """
     host, origin = headers.get("host", ""), headers.get("origin")
     name = _host(host)
-    if name not in hosts and not _is_address(name):
+    if name not in hosts and not parses(ipaddress.ip_address, name):
         return "the sandbox is controlled under its address or localhost only, not under another Host"
     if origin is not None and origin.lower() != f"http://{host.lower()}":
         return "a page of another Origin must not control the sandbox"
     return None
-
-
-def _is_address(name: str) -> bool:
-    try:
-        ipaddress.ip_address(name)
-    except ValueError:
-        return False
-    return True
 
 
 def build_app(

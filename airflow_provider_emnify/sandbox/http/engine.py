@@ -53,29 +53,23 @@ class Visit:
     began: float = field(default_factory=time.perf_counter)
 
 
+@dataclass(eq=False)
 class Engine:
     """Everything behind the wire."""
 
-    def __init__(
-        self,
-        clock: Clock,
-        state: State,
-        accounts: Accounts,
-        limiter: Limiter,
-        faults: Faults,
-        log: Log,
-    ) -> None:
-        self.clock = clock
-        self.state = state
-        self.accounts = accounts
-        self.limiter = limiter
-        self.faults = faults
-        self.log = log
+    clock: Clock
+    state: State
+    accounts: Accounts
+    limiter: Limiter
+    faults: Faults
+    log: Log
+    failures: list[BaseException] = field(default_factory=list)
+    """Errors of the sandbox itself; each was answered with 500."""
+    connection: str = ""
+    """An Airflow connection to the sandbox, once it serves."""
+
+    def __post_init__(self) -> None:
         self.lock = threading.RLock()
-        self.failures: list[BaseException] = []
-        """Errors of the sandbox itself; each was answered with 500."""
-        self.connection = ""
-        """An Airflow connection to the sandbox, once it serves."""
 
     def settle(self) -> State:
         """Let everything happen that is due, and return the state."""

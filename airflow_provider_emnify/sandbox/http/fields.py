@@ -7,6 +7,7 @@ import math
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from airflow_provider_emnify.sandbox.http.answers import finding, invalid
@@ -63,9 +64,8 @@ def pattern(kind: str, regex: str, *, required: bool = False, nullable: bool = F
     )
 
 
-def integer(*, required: bool = False, nullable: bool = False) -> Field:
-    """A whole number."""
-    return Field("Number", _is_integer, required, nullable)
+integer = partial(Field, "Number", _is_integer)
+"""A whole number."""
 
 
 def number(
@@ -102,31 +102,27 @@ def one_of(*allowed: int | str, required: bool = False, nullable: bool = False) 
     )
 
 
-def moment(*, required: bool = False, nullable: bool = False) -> Field:
-    """A date with time."""
-    return Field("a date", lambda value: parse_date(value) is not None, required, nullable)
+moment = partial(Field, "a date", lambda value: parse_date(value) is not None)
+"""A date with time."""
+
+address = partial(Field, "an IP address", lambda value: parses(ipaddress.ip_address, value))
+"""An IP address."""
+
+address_range = partial(
+    Field, "an address range in CIDR notation", lambda value: parses(ipaddress.ip_network, value)
+)
+"""A range of IP addresses."""
+
+boolean = partial(Field, "Boolean", lambda value: isinstance(value, bool))
+"""True or false."""
 
 
-def address(*, required: bool = False) -> Field:
-    """An IP address."""
-    return Field("an IP address", lambda value: _parses(ipaddress.ip_address, value), required)
-
-
-def address_range() -> Field:
-    """A range of IP addresses."""
-    return Field("an address range in CIDR notation", lambda value: _parses(ipaddress.ip_network, value))
-
-
-def _parses(parse: Callable[[str], object], value: Any) -> bool:
+def parses(parse: Callable[[str], object], value: Any) -> bool:
+    """Tell whether a value is a text that a function takes without a ``ValueError``."""
     try:
         return isinstance(value, str) and parse(value) is not None
     except ValueError:
         return False
-
-
-def boolean(*, required: bool = False) -> Field:
-    """True or false."""
-    return Field("Boolean", lambda value: isinstance(value, bool), required)
 
 
 def reference(*, required: bool = False, **further: Field) -> Field:

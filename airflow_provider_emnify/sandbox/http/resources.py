@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Mapping
+from collections.abc import Callable, Collection, Container, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
-from airflow_provider_emnify.sandbox.http.answers import Answer, ApiError, not_found
+from airflow_provider_emnify.sandbox.http.answers import Answer, ApiError, not_found, present
 from airflow_provider_emnify.sandbox.http.fields import Field
+from airflow_provider_emnify.sandbox.http.query import Listing
 from airflow_provider_emnify.sandbox.http.wire import Body, Call, serves
+from airflow_provider_emnify.sandbox.world.records.table import Table
 from airflow_provider_emnify.sandbox.world.state import State
 
+T = TypeVar("T")
 Row = dict[str, Any]
 Render = Callable[[Row], Row]
-
-
-def _plain(call: Call) -> Render:
-    return lambda row: {name: value for name, value in row.items() if value is not None}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,7 +51,7 @@ class Resource:
     make: Callable[[Call, Row], Row] = lambda call, body: body
     check: Callable[[Call, Row, Row | None], object] = lambda call, body, row: None
     in_use: Callable[[State, Row], bool] = lambda state, row: False
-    brief: Callable[[Call], Render] = _plain
+    brief: Callable[[Call], Render] = lambda call: present
     full: Callable[[Call], Render] | None = None
     numbered: bool = True
     invalid: int = 422
@@ -124,6 +123,38 @@ class Resource:
                 body[name] = None if number is None else {"id": call.state.existing(known, number, name)}
         self.check(call, body, row)
         return body
+
+
+def in_endpoints(field: str) -> Callable[[State, Row], bool]:
+    """Tell of a row whether any endpoint names it in a field."""
+    return lambda state, row: any(getattr(one, field) == row["id"] for one in state.endpoints.values())
+
+
+def in_service_profiles(field: str) -> Callable[[State, Row], bool]:
+    """Tell of a row whether any service profile refers to it in a field."""
+    return lambda state, row: any(
+        one.get(field) == {"id": row["id"]} for one in state.service_profiles.values()
+    )
+
+
+def serve_records(
+    path: str,
+    parameter: str,
+    listing: Listing[T],
+    rows: Callable[[Call], Collection[T] | Table[Any]],
+    one: Callable[[Call], T],
+    full: Callable[[State, T], Row] | None = None,
+) -> None:
+    """Serve the list of records, in pages and by ascending id unless asked otherwise, and each record alone.
+
+    :param parameter: Name of the segment of the path that says which record.
+    :param rows: From a call to the records.
+    :param one: From a call to the record that its path means.
+    :param full: What makes JSON of a record alone; as in the list by default.
+    """
+    render = full or listing.render
+    serves("GET", path)(lambda call: listing.answer(call, rows(call)))
+    serves("GET", f"{path}/{{{parameter}}}")(lambda call: render(call.state, one(call)))
 
 
 def serve_members(

@@ -2,32 +2,8 @@
 
 from __future__ import annotations
 
-from airflow_provider_emnify.sandbox.routes import (  # noqa: F401 - importing registers the routes
-    addresses,
-    application_tokens,
-    authentication,
-    automations,
-    batches,
-    bulk,
-    callbacks,
-    cloud_connect,
-    data_streams,
-    endpoints,
-    euiccs,
-    events,
-    graphql,
-    lookups,
-    mfa,
-    migration,
-    organisations,
-    quotas,
-    service_profiles,
-    sim_operations,
-    sims,
-    sms,
-    statistics,
-    tags,
-    tariff_profiles,
-    users,
-    workspaces,
-)
+from importlib import import_module
+from pkgutil import iter_modules
+
+for _module in iter_modules(__path__, f"{__name__}."):
+    import_module(_module.name)

@@ -7,7 +7,13 @@ from collections import Counter
 
 from airflow_provider_emnify.sandbox.http.answers import ApiError, not_found, wrong
 from airflow_provider_emnify.sandbox.http.fields import address, one_of, text
-from airflow_provider_emnify.sandbox.http.resources import Render, Resource, Row
+from airflow_provider_emnify.sandbox.http.resources import (
+    Render,
+    Resource,
+    Row,
+    in_endpoints,
+    in_service_profiles,
+)
 from airflow_provider_emnify.sandbox.http.wire import Body, Call, serves
 from airflow_provider_emnify.sandbox.world.state import State
 
@@ -61,9 +67,7 @@ Resource(
     answers={"create": 201, "delete": 204},
     shown=("create",),
     check=_check_space,
-    in_use=lambda state, row: any(
-        endpoint.ip_address_space_id == row["id"] for endpoint in state.endpoints.values()
-    ),
+    in_use=in_endpoints("ip_address_space_id"),
     brief=_space_row,
 ).serve()
 Resource(
@@ -77,9 +81,7 @@ Resource(
         "ip_address_version": one_of(4, 6, required=True),
     },
     answers={"create": 201, "delete": 204},
-    in_use=lambda state, row: any(
-        profile.get("dns") == {"id": row["id"]} for profile in state.service_profiles.values()
-    ),
+    in_use=in_service_profiles("dns"),
 ).serve()
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import ipaddress
+from functools import partial
 from typing import Any
 
 from airflow_provider_emnify.api.enums import ApplicationTokenStatus
-from airflow_provider_emnify.sandbox.http.answers import wrong
-from airflow_provider_emnify.sandbox.http.fields import moment, reference, text
+from airflow_provider_emnify.sandbox.http.answers import present, wrong
+from airflow_provider_emnify.sandbox.http.fields import moment, parses, reference, text
 from airflow_provider_emnify.sandbox.http.wire import Body, Call, serves
 from airflow_provider_emnify.sandbox.world.clock import date, parse_date
 from airflow_provider_emnify.sandbox.world.lookups import described
@@ -20,9 +21,8 @@ _PATH = "/api/v1/application_token"
 @serves("GET", _PATH)
 def list_tokens(call: Call) -> Body:
     """List application tokens, not in pages."""
-    own = call.own
     tokens = call.state.application_tokens.values()
-    return [_row(token) for token in tokens if token.organisation_id == own]
+    return [_row(token) for token in tokens if token.organisation_id == call.own]
 
 
 @serves("POST", _PATH)
@@ -32,13 +32,9 @@ def create_token(call: Call) -> Body:
     expires = parse_date(body.get("expiry_date"))
     if expires is not None and expires <= call.now:
         raise wrong("ApplicationToken - expiry_date must be in the future.")
-    if "ip" in body:
-        try:
-            ipaddress.ip_network(body["ip"], strict=False)
-        except ValueError:
-            raise wrong("ApplicationToken - ip has invalid format: expecting CIDR notation.") from None
-    own = call.own
-    token = call.accounts.add_application_token(body.get("description", ""), own)
+    if "ip" in body and not parses(partial(ipaddress.ip_network, strict=False), body["ip"]):
+        raise wrong("ApplicationToken - ip has invalid format: expecting CIDR notation.")
+    token = call.accounts.add_application_token(body.get("description", ""), call.own)
     token.expires, token.ip = expires, body.get("ip")
     call.accounts.issued.append(token.token)
     return {"application_token": token.token}
@@ -57,15 +53,13 @@ def update_token(call: Call) -> None:
 
 
 def _row(token: ApplicationToken) -> dict[str, Any]:
-    row: dict[str, Any] = {
+    row = {
         "id": token.id,
         "description": token.description,
         "created": date(token.created),
         "status": described(token.status),
         "creator": {"id": USER_ID},
+        "expiry_date": date(token.expires),
+        "ip": token.ip,
     }
-    if token.expires is not None:
-        row["expiry_date"] = date(token.expires)
-    if token.ip is not None:
-        row["ip"] = token.ip
-    return row
+    return present(row)

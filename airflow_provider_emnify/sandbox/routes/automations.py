@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from airflow_provider_emnify.api.enums import EventType
-from airflow_provider_emnify.sandbox.http.answers import no_reference, wrong
-from airflow_provider_emnify.sandbox.http.fields import Field, array, integer, record, text
+from airflow_provider_emnify.sandbox.http.answers import no_reference, present, wrong
+from airflow_provider_emnify.sandbox.http.fields import Field, array, record, reference, text
 from airflow_provider_emnify.sandbox.http.resources import Render, Resource, Row
 from airflow_provider_emnify.sandbox.http.wire import Body, Call, serves
 from airflow_provider_emnify.sandbox.world.clock import event_date
@@ -97,13 +97,7 @@ _serve_offered(_EVENT + "/custom/template", "template_id", "Template", TEMPLATES
 def _properties(given: list[Row] | None) -> list[Row]:
     """Properties with all their fields."""
     empty: Row = {"value": "", "value_array": []}
-    return [
-        {**empty, **{key: value for key, value in one.items() if value is not None}} for one in given or ()
-    ]
-
-
-def _check_event(call: Call, body: Row, row: Row | None) -> None:
-    call.state.existing(set(map(int, TEMPLATES)), body["template"]["id"], "Template")
+    return [{**empty, **present(one)} for one in given or ()]
 
 
 Resource(
@@ -113,8 +107,8 @@ Resource(
     rows=lambda call: call.state.custom_events,
     fields={
         "name": text(required=True, shortest=1),
-        "organisation": record({"id": integer(required=True)}),
-        "template": record({"id": integer(required=True)}, required=True),
+        "organisation": reference(),
+        "template": reference(required=True),
         "configuration_properties": _PROPERTIES,
     },
     answers={"create": 201, "give": 200, "delete": 200},
@@ -127,7 +121,9 @@ Resource(
         "supportedTargetingParameters": _TARGETS,
         "supportedActions": _ACTIONS,
     },
-    check=_check_event,
+    check=lambda call, body, row: call.state.existing(
+        set(map(int, TEMPLATES)), body["template"]["id"], "Template"
+    ),
     in_use=lambda state, row: any(
         automation["actionable_event"].get("custom_event") == row["id"]
         for automation in state.automations.values()

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import secrets
 
-from airflow_provider_emnify.sandbox.http.answers import wrong
+from airflow_provider_emnify.sandbox.http.answers import present, wrong
 from airflow_provider_emnify.sandbox.http.fields import text
-from airflow_provider_emnify.sandbox.http.resources import Render, Resource, Row
+from airflow_provider_emnify.sandbox.http.resources import Resource, Row, in_service_profiles
 from airflow_provider_emnify.sandbox.http.wire import Call
-from airflow_provider_emnify.sandbox.world.state import State
 
 
 def _check_url(call: Call, body: Row, row: Row | None) -> None:
@@ -24,18 +23,6 @@ def _new_secret(call: Call, body: Row) -> Row:
     return {"organisation_id": str(call.state.home_id), "purpose": body.get("purpose"), "secret": secret}
 
 
-def _without_secret(call: Call) -> Render:
-    return lambda row: {key: value for key, value in row.items() if key != "secret" and value is not None}
-
-
-def _whole(call: Call) -> Render:
-    return lambda row: row
-
-
-def _used_as(name: str, state: State, row: Row) -> bool:
-    return any(profile.get(name) == {"id": row["id"]} for profile in state.service_profiles.values())
-
-
 Resource(
     path="/api/v1/api_callback",
     parameter="api_callback_id",
@@ -44,7 +31,7 @@ Resource(
     fields={"url": text(required=True, longest=2000), "purpose": text()},
     answers={"create": 201, "give": 200, "delete": 200},
     check=_check_url,
-    in_use=lambda state, row: _used_as("api_callback", state, row),
+    in_use=in_service_profiles("api_callback"),
 ).serve()
 Resource(
     path="/api/v1/api_secret",
@@ -54,7 +41,7 @@ Resource(
     fields={"secret": text(shortest=1), "purpose": text(), "organisation_id": text()},
     answers={"create": 201, "give": 200, "delete": 200},
     make=_new_secret,
-    in_use=lambda state, row: _used_as("api_secret", state, row),
-    brief=_without_secret,
-    full=_whole,
+    in_use=in_service_profiles("api_secret"),
+    brief=lambda call: lambda row: present({**row, "secret": None}),
+    full=lambda call: lambda row: row,
 ).serve()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from airflow_provider_emnify.sandbox.http.answers import Answer, ApiError, not_found, wrong
+from airflow_provider_emnify.sandbox.http.answers import Answer, ApiError, not_found, present, wrong
 from airflow_provider_emnify.sandbox.http.fields import (
     address,
     address_range,
@@ -18,15 +18,8 @@ from airflow_provider_emnify.sandbox.http.wire import Body, Call, serves
 from airflow_provider_emnify.sandbox.world import cloud_connect as connect
 from airflow_provider_emnify.sandbox.world.clock import date
 from airflow_provider_emnify.sandbox.world.cloud_connect import REGIONS, TYPES
-from airflow_provider_emnify.sandbox.world.records.integrations import (
-    ACTIVE,
-    AWS_ACTIVATION,
-    DEACTIVATED,
-    DEACTIVATING,
-    ROLLING_BACK,
-    STATUSES,
-    Attachment,
-)
+from airflow_provider_emnify.sandbox.world.records import integrations as records
+from airflow_provider_emnify.sandbox.world.records.integrations import Attachment
 
 _PATH = "/api/v1/cnc/breakout"
 _ONE = _PATH + "/{cloudconnect_attachment_id}"
@@ -56,11 +49,11 @@ _VPN = {
 @serves("GET", _PATH)
 def list_attachments(call: Call) -> Body:
     """List attachments; deactivated ones only when they are asked for."""
-    status, kind = _number(call, "status", STATUSES), _number(call, "type", TYPES)
+    status, kind = _number(call, "status", records.STATUSES), _number(call, "type", TYPES)
     return [
         _row(attachment)
         for attachment in call.state.attachments.values()
-        if (attachment.status == status if status else attachment.status != DEACTIVATED)
+        if (attachment.status == status if status else attachment.status != records.DEACTIVATED)
         and kind in {None, attachment.type}
     ]
 
@@ -99,7 +92,7 @@ def get_attachment(call: Call) -> Body:
     """Give an attachment, in an array; an active VPN with its tunnel and the key of it."""
     attachment = _the_attachment(call)
     row = _row(attachment)
-    if attachment.tunnel and attachment.status == ACTIVE:
+    if attachment.tunnel and attachment.status == records.ACTIVE:
         row["tunnel_information"] = attachment.tunnel
     return [row]
 
@@ -108,13 +101,13 @@ def get_attachment(call: Call) -> Body:
 def delete_attachment(call: Call) -> Body:
     """Delete an attachment that is neither deactivated nor rolling back nor classic."""
     attachment = _the_attachment(call)
-    over = attachment.status in {DEACTIVATED, ROLLING_BACK}
+    over = attachment.status in {records.DEACTIVATED, records.ROLLING_BACK}
     if over or attachment.type in connect.CLASSIC:
         raise ApiError(
             "BadRequest",
-            f"Attachment {attachment.id} cannot be deleted: it is {STATUSES[attachment.status]}.",
+            f"Attachment {attachment.id} cannot be deleted: it is {records.STATUSES[attachment.status]}.",
         )
-    if attachment.status != DEACTIVATING:
+    if attachment.status != records.DEACTIVATING:
         connect.deactivate(call.state, attachment)
     return {}
 
@@ -123,7 +116,7 @@ def delete_attachment(call: Call) -> Body:
 def retry_attachment(call: Call) -> Body:
     """Offer a transit gateway again that was not accepted in time."""
     attachment = _the_attachment(call)
-    pending = attachment.status == AWS_ACTIVATION
+    pending = attachment.status == records.AWS_ACTIVATION
     if not pending or attachment.offer_ends is None or attachment.offer_ends > call.now:
         raise ApiError("NotFound", f"Attachment {attachment.id} has no offer that has expired.")
     connect.begin(call.state, attachment)
@@ -172,18 +165,16 @@ def _the_attachment(call: Call) -> Attachment:
 
 
 def _row(attachment: Attachment) -> dict[str, Any]:
-    row: dict[str, Any] = {
+    row = {
         "id": attachment.id,
         "name": attachment.name,
         "description": attachment.description,
         "user_id": attachment.user_id,
         "creation_date": date(attachment.created),
-        "status": {"id": attachment.status, "description": STATUSES[attachment.status]},
+        "status": {"id": attachment.status, "description": records.STATUSES[attachment.status]},
         "type": {"id": attachment.type, "description": TYPES[attachment.type]},
         "region": attachment.region,
+        "accept_attachment_expiry_date": date(attachment.offer_ends),
+        "termination_date": date(attachment.terminated),
     }
-    if attachment.offer_ends is not None:
-        row["accept_attachment_expiry_date"] = date(attachment.offer_ends)
-    if attachment.terminated is not None:
-        row["termination_date"] = date(attachment.terminated)
-    return row
+    return present(row)

@@ -19,11 +19,7 @@ _ONE = _PATH + "/{data_stream_id}"
 _FIELDS = {
     "name": text(required=True, shortest=1),
     "destination": record(
-        {
-            "connection_type": text(required=True),
-            "format": text(),
-            "credentials": record({}, required=True),
-        },
+        {"connection_type": text(required=True), "format": text(), "credentials": record({}, required=True)},
         required=True,
     ),
     "filters": array(record({"field": text(), "or": array(record({}))})),

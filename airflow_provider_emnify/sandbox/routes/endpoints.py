@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from airflow_provider_emnify.sandbox.http.answers import Answer, ApiError
 from airflow_provider_emnify.sandbox.http.query import Getter, Listing, attributes, labelled, number_after
-from airflow_provider_emnify.sandbox.http.resources import serve_members
+from airflow_provider_emnify.sandbox.http.resources import serve_members, serve_records
 from airflow_provider_emnify.sandbox.http.wire import Body, Call, serves
 from airflow_provider_emnify.sandbox.routes.catalogue import OPERATORS
-from airflow_provider_emnify.sandbox.routes.events import list_events
+from airflow_provider_emnify.sandbox.routes.events import serve_events
 from airflow_provider_emnify.sandbox.routes.render import (
     connectivity_info,
     connectivity_row,
@@ -33,12 +33,12 @@ def _sim_status(state: State, endpoint: Endpoint) -> object:
     return None if sim is None else (int(sim.status), sim.status.label)
 
 
-def _service_profile(state: State, endpoint: Endpoint) -> object:
-    return endpoint.service_profile_id, state.service_profiles[endpoint.service_profile_id]["name"]
+def _of_profile(name: str) -> Getter[Endpoint]:
+    def get(state: State, endpoint: Endpoint) -> object:
+        number = getattr(endpoint, f"{name}_id")
+        return number, getattr(state, f"{name}s")[number]["name"]
 
-
-def _tariff_profile(state: State, endpoint: Endpoint) -> object:
-    return endpoint.tariff_profile_id, state.tariff_profiles[endpoint.tariff_profile_id]["name"]
+    return get
 
 
 def _tags(state: State, endpoint: Endpoint) -> object:
@@ -57,8 +57,7 @@ _LISTING = Listing[Endpoint](
         **{name: _of_sim(name) for name in ("iccid", "iccid_with_luhn", "eid")},
         "status": labelled("status"),
         "sim_status": _sim_status,
-        "service_profile": _service_profile,
-        "tariff_profile": _tariff_profile,
+        **{name: _of_profile(name) for name in ("service_profile", "tariff_profile")},
         "created": lambda state, endpoint: date(endpoint.created),
         "last_updated": lambda state, endpoint: date(endpoint.last_updated),
         "tags": _tags,
@@ -76,10 +75,12 @@ _LISTING = Listing[Endpoint](
 )
 
 
-@serves("GET", "/api/v1/endpoint")
-def list_endpoints(call: Call) -> Answer:
-    """List endpoints, by ascending id unless asked otherwise."""
-    return _LISTING.answer(call, call.state.endpoints)
+def the_endpoint(call: Call) -> Endpoint:
+    """Return the endpoint that the path means."""
+    return call.state.endpoint(call.id("endpoint_id", "Endpoint"))
+
+
+serve_records("/api/v1/endpoint", "endpoint_id", _LISTING, lambda call: call.state.endpoints, the_endpoint)
 
 
 @serves("POST", "/api/v1/endpoint")
@@ -96,20 +97,11 @@ def create_endpoint(call: Call) -> Answer:
     return Answer(200 if form == "ok" else 201, created_endpoint(state, endpoint))
 
 
-@serves("GET", "/api/v1/endpoint/{endpoint_id}")
-def get_endpoint(call: Call) -> Body:
-    """Give an endpoint."""
-    return endpoint_row(call.state, the_endpoint(call))
-
-
 @serves("PATCH", "/api/v1/endpoint/{endpoint_id}")
 def update_endpoint(call: Call) -> None:
     """Change an endpoint."""
-    state, endpoint, body = (
-        call.state,
-        the_endpoint(call),
-        call.checked(provisioning.UPDATE, "Endpoint", partial=True),
-    )
+    state, endpoint = call.state, the_endpoint(call)
+    body = call.checked(provisioning.UPDATE, "Endpoint", partial=True)
     provisioning.check_shared(state, body)
     provisioning.check_address(state, body, endpoint)
     sim = provisioning.changed_sim(state, endpoint, body)
@@ -146,18 +138,7 @@ def get_connectivity_info(call: Call) -> Body:
     return connectivity_info(call.state, the_endpoint(call))
 
 
-@serves("GET", "/api/v1/endpoint/{endpoint_id}/event")
-def endpoint_events(call: Call) -> Answer:
-    """List an endpoint's events; of an unknown id, nothing."""
-    number = call.id("endpoint_id", "Endpoint")
-    return list_events(call, lambda event: event.endpoint is not None and event.endpoint["id"] == number)
-
-
-def the_endpoint(call: Call) -> Endpoint:
-    """Return the endpoint that the path means."""
-    return call.state.endpoint(call.id("endpoint_id", "Endpoint"))
-
-
+serve_events("endpoint", lambda call: call.id("endpoint_id", "Endpoint"))
 _BLACKLIST = "/api/v1/endpoint/{endpoint_id}/operator_blacklist"
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from airflow_provider_emnify.sandbox.http.answers import Answer, ApiError, not_found
+from airflow_provider_emnify.sandbox.http.answers import Answer, ApiError, not_found, present
 from airflow_provider_emnify.sandbox.http.fields import (
     array,
     boolean,
@@ -16,6 +16,7 @@ from airflow_provider_emnify.sandbox.http.fields import (
     validate_items,
 )
 from airflow_provider_emnify.sandbox.http.query import Getter, Listing, attributes
+from airflow_provider_emnify.sandbox.http.resources import serve_records
 from airflow_provider_emnify.sandbox.http.wire import Body, Call, serves
 from airflow_provider_emnify.sandbox.routes.render import organisation_in
 from airflow_provider_emnify.sandbox.world import esims
@@ -62,12 +63,6 @@ def named(lookup: Mapping[int, str], body: Json) -> str:
     return lookup[number]
 
 
-@serves("GET", "/api/v1/euicc")
-def list_euiccs(call: Call) -> Answer:
-    """List eUICCs."""
-    return _EUICCS.answer(call, call.state.euiccs.values())
-
-
 @serves("POST", "/api/v1/euicc/unlinked_validation")
 def validate_unlinked(call: Call) -> Body:
     """Give those of some eUICCs that have no profile linked."""
@@ -81,19 +76,6 @@ def validate_unlinked(call: Call) -> Body:
         if not any(profile.sim_id and profile.status != AVAILABLE for profile in euicc.profiles):
             found.append({"eid": euicc.eid})
     return found
-
-
-@serves("GET", "/api/v1/euicc/{euicc_id}")
-def get_euicc(call: Call) -> Body:
-    """Give an eUICC with its profiles."""
-    return _row(call.state, call.one(call.state.euiccs, "euicc_id", "eUICC"))
-
-
-@serves("GET", _OPERATIONS)
-def list_operations(call: Call) -> Answer:
-    """List the operations on an eUICC."""
-    number, operations = _the_iot_euicc(call).id, call.state.euicc_operations.values()
-    return _LISTING.answer(call, [operation for operation in operations if operation.euicc_id == number])
 
 
 @serves("POST", _OPERATIONS)
@@ -118,23 +100,26 @@ def schedule_operations(call: Call) -> Answer:
     return Answer(201, [_operation(state, operation) for operation in scheduled])
 
 
-@serves("GET", _OPERATIONS + "/{operation_id}")
-def get_operation(call: Call) -> Body:
-    """Give an operation on an eUICC."""
-    return _operation(call.state, _the_operation(call))
-
-
 @serves("DELETE", _OPERATIONS + "/{operation_id}")
 def cancel_operation(call: Call) -> None:
     """Cancel an operation on an eUICC."""
     esims.cancel(call.state, _the_operation(call))
 
 
+def _the_euicc(call: Call) -> Euicc:
+    return call.one(call.state.euiccs, "euicc_id", "eUICC")
+
+
 def _the_iot_euicc(call: Call) -> Euicc:
-    euicc = call.one(call.state.euiccs, "euicc_id", "eUICC")
+    euicc = _the_euicc(call)
     if not euicc.iot:
         raise not_found("IoT eUICC", euicc.id)
     return euicc
+
+
+def _operations(call: Call) -> list[EuiccOperation]:
+    number, operations = _the_iot_euicc(call).id, call.state.euicc_operations.values()
+    return [operation for operation in operations if operation.euicc_id == number]
 
 
 def _the_operation(call: Call) -> EuiccOperation:
@@ -196,7 +181,7 @@ def _profile(state: State, profile: EuiccProfile) -> Json:
 
 
 def _operation(state: State, operation: EuiccOperation) -> Json:
-    row: Json = {
+    row = {
         "id": operation.id,
         "action": entry(state.lookups.euicc_actions, operation.action),
         "status": entry(state.lookups.euicc_operation_statuses, operation.status),
@@ -204,14 +189,11 @@ def _operation(state: State, operation: EuiccOperation) -> Json:
         "expiry_date": event_date(operation.expires),
         "last_updated_at": event_date(operation.updated),
         "user": operation.user,
+        "finalization_date": event_date(operation.final),
+        "error": operation.error,
+        "iccid_with_luhn": operation.iccid_with_luhn,
     }
-    if operation.final is not None:
-        row["finalization_date"] = event_date(operation.final)
-    if operation.error is not None:
-        row["error"] = operation.error
-    if operation.iccid_with_luhn is not None:
-        row["iccid_with_luhn"] = operation.iccid_with_luhn
-    return row
+    return present(row)
 
 
 _EUICCS = Listing[Euicc](
@@ -236,3 +218,5 @@ _LISTING = Listing[EuiccOperation](
     },
     exact=frozenset({"id", "iccid_with_luhn"}),
 )
+serve_records("/api/v1/euicc", "euicc_id", _EUICCS, lambda call: call.state.euiccs.values(), _the_euicc)
+serve_records(_OPERATIONS, "operation_id", _LISTING, _operations, _the_operation)

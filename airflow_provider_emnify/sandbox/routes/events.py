@@ -78,6 +78,19 @@ def list_events(call: Call, about: Callable[[Event], bool] | None = None) -> Ans
     return _LISTING.page(call, kept)
 
 
+def serve_events(of: str, number: Callable[[Call], int]) -> None:
+    """Serve the events of an endpoint, a SIM or a user; of an unknown id, nothing.
+
+    :param number: From a call to the id that its path means.
+    """
+
+    def give(call: Call) -> Answer:
+        wanted = number(call)
+        return list_events(call, lambda event: (getattr(event, of) or {}).get("id") == wanted)
+
+    serves("GET", f"/api/v1/{of}/{{{of}_id}}/event")(give)
+
+
 def _range(criteria: list[tuple[str, str]]) -> tuple[float, float, list[tuple[str, str]]]:
     bounds: dict[str, float] = {}
     others = []

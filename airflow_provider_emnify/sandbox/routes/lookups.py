@@ -42,18 +42,16 @@ def _limit(row: Json) -> Json:
     return {"id": row["id"], "volume": row["volume"], "period": catalogue.PERIODS[row["period_id"]]}
 
 
-def _price(number: int) -> Json:
-    return {"id": number, "breakout_type_id": number, "amount": 100.0 + 50 * number, "currency": {"id": 1}}
-
-
-def _region(number: int, name: str) -> Json:
-    return {"id": number, "name": name, "ip_address": f"192.0.2.{number}"}
-
-
 _LISTS: dict[str, Iterable[Json]] = {
-    "/api/v1/breakout_region": [_region(*region) for region in catalogue.BREAKOUT_REGIONS.items()],
+    "/api/v1/breakout_region": [
+        {"id": number, "name": name, "ip_address": f"192.0.2.{number}"}
+        for number, name in catalogue.BREAKOUT_REGIONS.items()
+    ],
     "/api/v1/cnc/breakout_type": entries(cloud_connect.TYPES),
-    "/api/v1/cnc/pricing": map(_price, cloud_connect.TYPES),
+    "/api/v1/cnc/pricing": [
+        {"id": number, "breakout_type_id": number, "amount": 100.0 + 50 * number, "currency": {"id": 1}}
+        for number in cloud_connect.TYPES
+    ],
     "/api/v1/currency": catalogue.CURRENCIES.values(),
     "/api/v1/data_blocksize": catalogue.BLOCKSIZES.values(),
     "/api/v1/data_throttle": catalogue.THROTTLES.values(),

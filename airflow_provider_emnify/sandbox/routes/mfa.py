@@ -18,10 +18,8 @@ from airflow_provider_emnify.sandbox.world.records.accounts import MfaKey, User
 @serves("POST", "/api/v1/user/mfa")
 def create_key(call: Call) -> Body:
     """Create an MFA key for the caller; its secret is shown once."""
-    user, body = (
-        _caller(call),
-        call.checked({"type": reference(required=True), "password": text(required=True)}, "MfaKey"),
-    )
+    user = _caller(call)
+    body = call.checked({"type": reference(required=True), "password": text(required=True)}, "MfaKey")
     if body["password"].lower() != user.password_sha1:
         raise ApiError("InputValidationFailed", "The password is wrong.", errors=[])
     kind = call.state.existing(dict(MFA_KEY_TYPES), body["type"]["id"], "Type")

@@ -42,8 +42,7 @@ def migrate_sims(call: Call) -> Answer:
     target = int(body["target_workspace"]["id"])
     if target not in state.organisations:
         raise not_found("Workspace", target)
-    sims = list({sim.id: sim for sim in _named(state, body)}.values())
-    sims = _within_bounds(sims, body)
+    sims = _within_bounds(list({sim.id: sim for sim in _named(state, body)}.values()), body)
     _check_rights(call, {target, *(sim.organisation_id for sim in sims)})
     allowed = _allowed(body)
     detach = bool(body.get("auto_detach_devices", False))
@@ -91,8 +90,7 @@ def _within_bounds(sims: list[Sim], body: Json) -> list[Sim]:
 
 
 def _check_rights(call: Call, workspaces: set[int]) -> None:
-    user = call.user
-    if user is None:
+    if (user := call.user) is None:
         raise ApiError("Forbidden", "Migrating SIMs takes user credentials, not an application token.")
     for number in workspaces:
         membership = user.memberships.get(number)
@@ -125,21 +123,12 @@ def _obstacles(
 
 
 def _refusal(state: State, errors: list[tuple[str, str, list[Sim]]]) -> Answer:
-    return Answer(
-        409,
-        {
-            "status_code": 409,
-            "message": "SIMs do not meet the requirements for migration.",
-            "errors": [
-                {
-                    "error_code": ERRORS[token][1],
-                    "message": message,
-                    "sims": [_row(state, sim) for sim in sims],
-                }
-                for token, message, sims in errors
-            ],
-        },
-    )
+    told = [
+        {"error_code": ERRORS[token][1], "message": message, "sims": [_row(state, sim) for sim in sims]}
+        for token, message, sims in errors
+    ]
+    message = "SIMs do not meet the requirements for migration."
+    return Answer(409, {"status_code": 409, "message": message, "errors": told})
 
 
 def _move(call: Call, sim: Sim, target: int) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from airflow_provider_emnify.api.enums import SimStatus
-from airflow_provider_emnify.sandbox.http.answers import MISSING, Answer, ApiError, wrong
+from airflow_provider_emnify.sandbox.http.answers import MISSING, Answer, ApiError, present, wrong
 from airflow_provider_emnify.sandbox.http.fields import boolean, integer, moment
 from airflow_provider_emnify.sandbox.http.wire import Body, Call, serves
 from airflow_provider_emnify.sandbox.routes.catalogue import CURRENCIES
@@ -112,10 +112,8 @@ def assign_inclusive_volume(call: Call) -> Answer:
         raise wrong("InclusiveVolume - end_date must not be before start_date.", status=400)
     volume = {"id": number, "start": start or call.now, "end": end, "pooled": body.get("pooled", True)}
     call.state.inclusive_volumes[number] = volume
-    told = {
-        key: value for key, value in _assigned(volume).items() if key not in {"volume", "rate", "currency"}
-    }
-    return Answer(201, told)
+    kept = _assigned(volume).keys() - {"volume", "rate", "currency"}
+    return Answer(201, {key: value for key, value in _assigned(volume).items() if key in kept})
 
 
 def the_volume(call: Call) -> Json:
@@ -137,8 +135,9 @@ def _assigned(volume: Json) -> Json:
         "pooled": volume["pooled"],
         "start_date": event_date(volume["start"]),
         "currency": CURRENCIES[1],
+        "end_date": event_date(volume["end"]),
     }
-    return row if volume["end"] is None else {**row, "end_date": event_date(volume["end"])}
+    return present(row)
 
 
 def _plan(call: Call, organisation_id: int) -> Json:

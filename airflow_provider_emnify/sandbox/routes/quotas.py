@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from airflow_provider_emnify.sandbox.http.answers import Answer, not_found, wrong
+from airflow_provider_emnify.sandbox.http.answers import Answer, not_found, present, wrong
 from airflow_provider_emnify.sandbox.http.fields import Field, code, integer, moment, number
 from airflow_provider_emnify.sandbox.http.wire import Body, Call, serves
 from airflow_provider_emnify.sandbox.routes.catalogue import TRAFFIC_LIMITS
@@ -85,32 +85,22 @@ def _row(quota: Quota, *, quirks: bool) -> dict[str, Any]:
         "auto_refill": int(quota.auto_refill),
         "action_on_exhaustion": {"id": "1", "description": "Block"},
     }
-    thresholds = {
-        "threshold_percentage": quota.threshold_percentage,
-        "threshold_volume": quota.threshold_volume,
-    }
-    return row | {key: value for key, value in thresholds.items() if value is not None}
+    return row | present(
+        {name: getattr(quota, name) for name in ("threshold_percentage", "threshold_volume")}
+    )
 
 
 @serves("GET", _EXTENSIONS)
 def list_extensions(call: Call) -> Body:
     """List the traffic limit extensions that are in force."""
-    endpoint = the_endpoint(call)
-    return [
-        _extension(extension)
-        for extension in call.state.extensions.values()
-        if extension.endpoint_id == endpoint.id and extension.expires > call.now
-    ]
+    return [_extension(extension) for extension in _extensions(call) if extension.expires > call.now]
 
 
 @serves("POST", _EXTENSIONS)
 def add_extension(call: Call) -> Answer:
     """Extend a traffic limit until the end of the month, which lifts the endpoint's block."""
-    state, endpoint, body = (
-        call.state,
-        the_endpoint(call),
-        call.checked(_EXTENSION, "TrafficLimitExtension", status=400),
-    )
+    state, endpoint = call.state, the_endpoint(call)
+    body = call.checked(_EXTENSION, "TrafficLimitExtension", status=400)
     limit_id = int(body.get("traffic_limit_id", next(iter(TRAFFIC_LIMITS))))
     if limit_id not in TRAFFIC_LIMITS:
         raise not_found("TrafficLimit", limit_id)
@@ -126,10 +116,13 @@ def add_extension(call: Call) -> Answer:
 @serves("DELETE", _EXTENSIONS)
 def delete_extensions(call: Call) -> None:
     """Remove all traffic limit extensions of an endpoint."""
-    state, endpoint = call.state, the_endpoint(call)
-    for extension in list(state.extensions.values()):
-        if extension.endpoint_id == endpoint.id:
-            del state.extensions[extension.id]
+    for extension in _extensions(call):
+        del call.state.extensions[extension.id]
+
+
+def _extensions(call: Call) -> list[Extension]:
+    number = the_endpoint(call).id
+    return [extension for extension in call.state.extensions.values() if extension.endpoint_id == number]
 
 
 def _extension(extension: Extension) -> dict[str, Any]:

@@ -5,20 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from airflow_provider_emnify.api.enums import Connectivity
+from airflow_provider_emnify.sandbox.http.answers import present
+from airflow_provider_emnify.sandbox.world import lookups
 from airflow_provider_emnify.sandbox.world.clock import date, event_date
 from airflow_provider_emnify.sandbox.world.devices import connectivity
-from airflow_provider_emnify.sandbox.world.lookups import (
-    ENDPOINT_STATUSES,
-    EVENT_SEVERITIES,
-    EVENT_SOURCES,
-    EVENT_TYPES,
-    GERMANY,
-    MFA_KEY_STATUSES,
-    MFA_KEY_TYPES,
-    ROLES,
-    SIM_STATUSES,
-    USER_STATUSES,
-)
 from airflow_provider_emnify.sandbox.world.records.accounts import MfaKey, User
 from airflow_provider_emnify.sandbox.world.records.fleet import Endpoint, Event, Sim, with_luhn
 from airflow_provider_emnify.sandbox.world.state import State
@@ -35,7 +25,7 @@ SIM_MODEL = {
 _LOCATION = {
     "iccid": None,
     "imsi": None,
-    "country": {key: GERMANY[key] for key in ("id", "name", "mcc", "iso_code")},
+    "country": {key: lookups.GERMANY[key] for key in ("id", "name", "mcc", "iso_code")},
     "operator": {"id": 3, "name": "Vodafone", "mnc": [{"id": 3, "mnc": "02"}]},
 }
 _SERVICES = ["MT SMS", "MO SMS", "Data"]
@@ -50,7 +40,7 @@ def endpoint_row(state: State, endpoint: Endpoint) -> Json:
         "tags": endpoint.tags,
         "created": date(endpoint.created),
         "last_updated": date(endpoint.last_updated),
-        "status": ENDPOINT_STATUSES[endpoint.status],
+        "status": lookups.ENDPOINT_STATUSES[endpoint.status],
         "service_profile": _profile(state.service_profiles, endpoint.service_profile_id),
         "tariff_profile": _profile(state.tariff_profiles, endpoint.tariff_profile_id),
         "ip_address": endpoint.ip_address,
@@ -90,29 +80,28 @@ def sim_card(sim: Sim) -> Json:
         "id": sim.id,
         "iccid": sim.iccid,
         "iccid_with_luhn": sim.iccid_with_luhn,
-        "status": SIM_STATUSES[sim.status],
+        "status": lookups.SIM_STATUSES[sim.status],
+        "eid": sim.eid,
     }
-    return row if sim.eid is None else {**row, "eid": sim.eid}
+    return present(row)
 
 
 def sim_row(state: State, sim: Sim) -> Json:
     """A SIM."""
-    organisation = {**organisation_in(state, sim.organisation_id), "country": GERMANY}
-    row: Json = {
+    organisation = {**organisation_in(state, sim.organisation_id), "country": lookups.GERMANY}
+    row = {
         **sim_card(sim),
         "production_date": date(sim.production_date),
         "customer_org": organisation,
-        "issuer_org": {"id": 2, "name": "emnify", "country": GERMANY},
+        "issuer_org": {"id": 2, "name": "emnify", "country": lookups.GERMANY},
         "reseller_org": organisation,
         "imsi": sim.imsi,
         "msisdn": sim.msisdn,
         "model": SIM_MODEL,
+        "activation_date": date(sim.activation_date),
+        "endpoint": None if sim.endpoint_id is None else {"id": sim.endpoint_id},
     }
-    if sim.activation_date is not None:
-        row["activation_date"] = date(sim.activation_date)
-    if sim.endpoint_id is not None:
-        row["endpoint"] = {"id": sim.endpoint_id}
-    return row
+    return present(row)
 
 
 def organisation_in(state: State, organisation_id: int) -> Json:
@@ -127,7 +116,7 @@ def user_row(state: State, user: User) -> Json:
         "username": user.username,
         "name": user.name,
         "created": date(user.created),
-        "status": USER_STATUSES[user.status],
+        "status": lookups.USER_STATUSES[user.status],
         "organisation": organisation_in(state, user.organisation_id),
     }
 
@@ -143,15 +132,15 @@ def user_details(state: State, user: User) -> Json:
 
 def roles(role_ids: list[int]) -> list[Json]:
     """Roles with their names."""
-    return [{"id": number, "name": ROLES[number]} for number in role_ids]
+    return [{"id": number, "name": lookups.ROLES[number]} for number in role_ids]
 
 
 def mfa_key(key: MfaKey) -> Json:
     """An MFA key without its secret."""
     return {
         "id": key.id,
-        "status": {"id": int(key.active), "description": MFA_KEY_STATUSES[int(key.active)]},
-        "type": {"id": key.type, "description": MFA_KEY_TYPES[key.type]},
+        "status": {"id": int(key.active), "description": lookups.MFA_KEY_STATUSES[int(key.active)]},
+        "type": {"id": key.type, "description": lookups.MFA_KEY_TYPES[key.type]},
         "creation_date": date(key.created),
     }
 
@@ -163,9 +152,9 @@ def plain_event(state: State, event: Event) -> Json:
         "timestamp": event_date(event.timestamp),
         "alert": event.alert,
         "description": event.description,
-        "event_type": EVENT_TYPES[event.type],
-        "event_source": EVENT_SOURCES[event.source],
-        "event_severity": EVENT_SEVERITIES[event.severity],
+        "event_type": lookups.EVENT_TYPES[event.type],
+        "event_source": lookups.EVENT_SOURCES[event.source],
+        "event_severity": lookups.EVENT_SEVERITIES[event.severity],
         "organisation": organisation_in(state, event.organisation_id),
     }
 
@@ -178,11 +167,7 @@ def event_row(state: State, event: Event) -> Json:
         row["alert"] = int(event.alert)
         row["event_source"] = {"id": int(event.source), "name": event.source.label}
         row["event_severity"] = {"id": int(event.severity), "description": event.severity.label.upper()}
-    for key in ("user", "endpoint", "sim", "imsi", "detail"):
-        part = getattr(event, key)
-        if part is not None:
-            row[key] = part
-    return row
+    return row | present({key: getattr(event, key) for key in ("user", "endpoint", "sim", "imsi", "detail")})
 
 
 def connectivity_row(state: State, endpoint: Endpoint) -> Json:
@@ -194,11 +179,8 @@ def connectivity_row(state: State, endpoint: Endpoint) -> Json:
         return row
     row["location"] = {**_LOCATION, "iccid": sim.iccid, "imsi": sim.imsi}
     if current is Connectivity.ONLINE:
-        row["pdp_context"] = {
-            "pdp_context_id": endpoint.id,
-            "ue_ip_address": endpoint.ip_address,
-            "apn": "em",
-        }
+        address = endpoint.ip_address
+        row["pdp_context"] = {"pdp_context_id": endpoint.id, "ue_ip_address": address, "apn": "em"}
     row["services"] = _SERVICES
     return row
 

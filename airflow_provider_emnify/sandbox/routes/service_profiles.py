@@ -6,7 +6,7 @@ from collections import Counter
 
 from airflow_provider_emnify.sandbox.http.answers import ApiError, wrong
 from airflow_provider_emnify.sandbox.http.fields import boolean, code, link, number, text
-from airflow_provider_emnify.sandbox.http.resources import Render, Resource, Row, serve_members
+from airflow_provider_emnify.sandbox.http.resources import Render, Resource, Row, in_endpoints, serve_members
 from airflow_provider_emnify.sandbox.http.wire import Call, serves
 from airflow_provider_emnify.sandbox.routes import catalogue
 from airflow_provider_emnify.sandbox.world import quotas
@@ -76,9 +76,7 @@ _PROFILES = Resource(
         "dns": lambda state: state.dns,
     },
     make=lambda call, body: new_service_profile(**body),
-    in_use=lambda state, row: any(
-        endpoint.service_profile_id == row["id"] for endpoint in state.endpoints.values()
-    ),
+    in_use=in_endpoints("service_profile_id"),
     brief=_brief,
     full=_full,
 )

@@ -7,6 +7,7 @@ from typing import Any
 from airflow_provider_emnify.sandbox.http.answers import Answer, ApiError
 from airflow_provider_emnify.sandbox.http.fields import array, record, reference, text
 from airflow_provider_emnify.sandbox.http.query import Listing, attributes
+from airflow_provider_emnify.sandbox.http.resources import serve_records
 from airflow_provider_emnify.sandbox.http.wire import Body, Call, serves
 from airflow_provider_emnify.sandbox.routes.euiccs import by_name, named
 from airflow_provider_emnify.sandbox.world import esims
@@ -26,12 +27,6 @@ _PRODUCT_ID = 1
 _PRODUCT = {"id": _PRODUCT_ID, "name": "emnify IoT eSIM"}
 
 
-@serves("GET", _PATH)
-def list_operations(call: Call) -> Answer:
-    """List SIM operations."""
-    return _LISTING.answer(call, call.state.sim_operations.values())
-
-
 @serves("POST", _PATH)
 def trigger_operation(call: Call) -> Answer:
     """Start an operation on eSIMs."""
@@ -45,12 +40,6 @@ def trigger_operation(call: Call) -> Answer:
         raise ApiError("BadRequest", "There is no SIM to operate on.")
     operation = esims.trigger(state, action, product, targets.values())
     return Answer(201, _row(state, operation))
-
-
-@serves("GET", _PATH + "/{operation_id}")
-def get_operation(call: Call) -> Body:
-    """Give a SIM operation."""
-    return _row(call.state, call.named(call.state.sim_operations, "operation_id", "Operation"))
 
 
 @serves("GET", "/api/v1/sim/unlinked_product_stats")
@@ -79,22 +68,20 @@ def _target(state: State, item: dict[str, Any]) -> Sim:
 def _row(state: State, operation: SimOperation) -> dict[str, Any]:
     over = operation.final is not None
     failed = len(operation.errors)
-    row: dict[str, Any] = {
+    row = {
         "id": operation.id,
         "action": entry(state.lookups.sim_actions, operation.action),
         "status": entry(state.lookups.sim_operation_statuses, operation.status),
         "product": {"id": operation.product_id},
         "creation_date": event_date(operation.created),
         "last_updated_at": event_date(operation.updated),
-        "finalization_date": event_date(operation.final) if operation.final is not None else None,
+        "finalization_date": event_date(operation.final),
         "target": [{"sim": {"id": sim.id}, "eid": sim.eid} for sim in operation.sims],
         "total_count": len(operation.sims),
         "failed_count": failed,
         "success_count": len(operation.sims) - failed if over else 0,
     }
-    if operation.errors:
-        row["error"] = operation.errors
-    return row
+    return {**row, "error": operation.errors} if operation.errors else row
 
 
 _LISTING = Listing[SimOperation](
@@ -107,4 +94,11 @@ _LISTING = Listing[SimOperation](
         "finalization_date": lambda state, operation: operation.final,
     },
     exact=frozenset({"id"}),
+)
+serve_records(
+    _PATH,
+    "operation_id",
+    _LISTING,
+    rows=lambda call: call.state.sim_operations.values(),
+    one=lambda call: call.named(call.state.sim_operations, "operation_id", "Operation"),
 )

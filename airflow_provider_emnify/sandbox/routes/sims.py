@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from airflow_provider_emnify.api.enums import SimStatus
-from airflow_provider_emnify.sandbox.http.answers import Answer, ApiError, not_found
+from airflow_provider_emnify.sandbox.http.answers import ApiError, not_found
 from airflow_provider_emnify.sandbox.http.fields import integer, record, reference, validate_items
 from airflow_provider_emnify.sandbox.http.query import (
     Listing,
@@ -12,9 +12,10 @@ from airflow_provider_emnify.sandbox.http.query import (
     labelled,
     number_after,
 )
-from airflow_provider_emnify.sandbox.http.wire import Body, Call, serves
+from airflow_provider_emnify.sandbox.http.resources import serve_records
+from airflow_provider_emnify.sandbox.http.wire import Call, serves
 from airflow_provider_emnify.sandbox.routes.bulk import applied, check_size, finished
-from airflow_provider_emnify.sandbox.routes.events import list_events
+from airflow_provider_emnify.sandbox.routes.events import serve_events
 from airflow_provider_emnify.sandbox.routes.render import sim_row
 from airflow_provider_emnify.sandbox.world import devices
 from airflow_provider_emnify.sandbox.world.clock import date
@@ -37,7 +38,9 @@ def _in_endpoint(state: State, wanted: str) -> int | None:
     return endpoint.sim_id if endpoint else None
 
 
-_LISTING = Listing[Sim](
+_LISTING = Listing[
+    Sim
+](
     sim_row,
     {
         **attributes("id", "iccid", "iccid_with_luhn", "imsi", "msisdn", "eid"),
@@ -46,7 +49,7 @@ _LISTING = Listing[Sim](
         "reseller_org": in_organisation,
         "customer_org": in_organisation,
         "production_date": lambda state, sim: date(sim.production_date),
-        "endpoint": lambda state, sim: sim.endpoint_id,
+        "endpoint": lambda state, sim: sim.endpoint_id,  # of one that is free, null
         "model": lambda state, sim: 1,
         "satellite_capable": lambda state, sim: False,
     },
@@ -64,16 +67,13 @@ _LISTING = Listing[Sim](
 )
 
 
-@serves("GET", "/api/v1/sim")
-def list_sims(call: Call) -> Answer:
-    """List SIMs; ``endpoint:null`` are those that are free."""
-    return _LISTING.answer(call, call.state.sims)
+def the_sim(call: Call) -> Sim:
+    """Return the SIM that the path means."""
+    return _visible(call, call.id("sim_id", "Sim"))
 
 
-@serves("GET", "/api/v1/sim/{sim_id}")
-def get_sim(call: Call) -> Body:
-    """Give a SIM."""
-    return sim_row(call.state, the_sim(call))
+serve_records("/api/v1/sim", "sim_id", _LISTING, lambda call: call.state.sims, the_sim)
+serve_events("sim", lambda call: call.id("sim_id", "Sim"))
 
 
 @serves("PATCH", "/api/v1/sim/{sim_id}")
@@ -106,18 +106,6 @@ def delete_sim(call: Call) -> None:
     sim = the_sim(call)
     _check_deletable(sim)
     _delete(call, sim)
-
-
-@serves("GET", "/api/v1/sim/{sim_id}/event")
-def sim_events(call: Call) -> Answer:
-    """List a SIM's events; of an unknown id, nothing."""
-    number = call.id("sim_id", "Sim")
-    return list_events(call, lambda event: event.sim is not None and event.sim["id"] == number)
-
-
-def the_sim(call: Call) -> Sim:
-    """Return the SIM that the path means."""
-    return _visible(call, call.id("sim_id", "Sim"))
 
 
 def _visible(call: Call, number: int) -> Sim:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from airflow_provider_emnify.api.enums import SmsStatus
-from airflow_provider_emnify.sandbox.http.answers import Answer, not_found, wrong
+from airflow_provider_emnify.sandbox.http.answers import Answer, not_found, present, wrong
 from airflow_provider_emnify.sandbox.http.fields import integer, moment, record, text
 from airflow_provider_emnify.sandbox.http.wire import Body, Call, serves
 from airflow_provider_emnify.sandbox.routes.endpoints import the_endpoint
@@ -94,16 +94,14 @@ def _row(state: State, sms: Sms) -> dict[str, Any]:
             "description": messaging.ADDRESS_TYPES[sms.source_address_type],
         },
     }
-    told = {"source_address": sms.source_address, "dest_address": sms.dest_address, "udh": sms.udh}
-    row |= {key: value for key, value in told.items() if value is not None}
-    dates = {
-        "last_delivery_attempt": sms.attempted,
-        "delivery_date": sms.delivered,
-        "final_date": sms.final,
+    more = {
+        **{name: getattr(sms, name) for name in ("source_address", "dest_address", "udh")},
+        "last_delivery_attempt": date(sms.attempted),
+        "delivery_date": date(sms.delivered),
+        "final_date": date(sms.final),
+        "msc": None if sms.attempted is None else "491720000095",
     }
-    row |= {key: date(when) for key, when in dates.items() if when is not None}
-    if sms.attempted is not None:
-        row["msc"] = "491720000095"
+    row |= present(more)
     if state.settings.quirks and sms.id % 2:
         row["id"], row["retry_count"] = str(sms.id), str(sms.retries)
         row["status"]["id"] = str(int(sms.status))

@@ -38,9 +38,7 @@ _HALF_A_YEAR = timedelta(days=182)
 def my_daily_stats(call: Call) -> Body:
     """List the usage of the caller's organisation by day, this month, with a ``TOTAL`` row among them."""
     today = usage.day_of(call.now)
-    own = call.own
-    days = list(usage.of_organisation(call.state, own, today.replace(day=1), today))
-    return _with_total(days)
+    return _with_total(list(usage.of_organisation(call.state, call.own, today.replace(day=1), today)))
 
 
 @serves("GET", _ORGANISATION + "/daily")
@@ -71,11 +69,9 @@ def organisation_hourly_stats(call: Call) -> Body:
     while hour < end:
         moment = datetime.fromtimestamp(hour, UTC)
         part = days.get(moment.date(), Usage()).share(1, 24)
-        for direction in ("rx", "tx"):
-            rows["data"][direction].append(
-                [f"{moment:%H:%M}", _megabytes(getattr(part, f"data_{direction}"))]
-            )
-            rows["sms"][direction].append([f"{moment:%H:%M}", str(getattr(part, f"sms_{direction}"))])
+        for kind, text in (("data", _megabytes), ("sms", str)):
+            for direction, row in rows[kind].items():
+                row.append([f"{moment:%H:%M}", text(getattr(part, f"{kind}_{direction}"))])
         hour += _HOUR
     return rows
 
@@ -127,13 +123,8 @@ def workspace_daily_stats(call: Call) -> Body:
     rows = []
     for number in map(int, dict.fromkeys(wanted) or seen):
         days = list(usage.of_organisation(call.state, number, start, end or today))
-        rows.append(
-            {
-                "id": number,
-                "days": [{"date": str(day), **_workspace(amount)} for day, amount in days],
-                "total": _workspace(_sum(days)),
-            }
-        )
+        told = [{"date": str(day), **_workspace(amount)} for day, amount in days]
+        rows.append({"id": number, "days": told, "total": _workspace(_sum(days))})
     return rows
 
 

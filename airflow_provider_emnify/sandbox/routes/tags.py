@@ -52,12 +52,10 @@ def create_tag(call: Call) -> Answer:
     """Create a tag; its colour is any unless it is told."""
     state, body = call.state, call.checked(_FIELDS, "Tag")
     _check_name(state, body["name"])
-    color = _color(state, body)
-    if color is None:
-        color = state.random.choice(list(TAG_COLORS))
+    color = _color(state, body) or state.random.choice(list(TAG_COLORS))
     tag = Tag(state.next_id("tag"), body["name"], color)
     state.tags[tag.id] = tag
-    return Answer(201, {"id": tag.id, "name": tag.name, "tag_color": {"id": tag.color_id}})
+    return Answer(201, _row(tag))
 
 
 @serves("PATCH", _TAGS + "/{tag_id}")
@@ -66,10 +64,9 @@ def update_tag(call: Call) -> None:
     tag, body = _the_tag(call), call.checked(_FIELDS, "Tag", partial=True)
     if "name" in body:
         _check_name(call.state, body["name"], tag)
-    color = _color(call.state, body)
+    tag.color_id = _color(call.state, body) or tag.color_id
     tag.name = body.get("name", tag.name)
     call.state.endpoints.forget()  # they are found by the names of their tags
-    tag.color_id = tag.color_id if color is None else color
 
 
 @serves("DELETE", _TAGS + "/{tag_id}")
@@ -122,7 +119,8 @@ def add_tags(call: Call) -> Body:
     pairs = _pairs(call)
     for endpoint, number in pairs:
         _check_unassigned(endpoint, number)
-    _check_distinct(pairs)
+    if len({(endpoint.id, number) for endpoint, number in pairs}) < len(pairs):
+        raise ApiError("Duplicated", "A tag is named more than once for an endpoint.")
     for endpoint, number in applied(call, pairs):
         endpoint.tag_ids += (number,)
     finished(call)
@@ -157,11 +155,6 @@ def _check_unassigned(endpoint: Endpoint, number: int) -> None:
         raise ApiError("Duplicated", f"Tag {number} is assigned to endpoint {endpoint.id} already.")
 
 
-def _check_distinct(pairs: list[tuple[Endpoint, int]]) -> None:
-    if len({(endpoint.id, number) for endpoint, number in pairs}) < len(pairs):
-        raise ApiError("Duplicated", "A tag is named more than once for an endpoint.")
-
-
 def _the_tag(call: Call) -> Tag:
     return call.one(call.state.tags, "tag_id", "Tag")
 
@@ -185,12 +178,8 @@ def _delete(state: State, doomed: set[int]) -> None:
 
 def _rows(state: State, tags: Iterable[Tag]) -> list[dict[str, Any]]:
     used = Counter(number for endpoint in state.endpoints.values() for number in endpoint.tag_ids)
-    return [
-        {
-            "id": tag.id,
-            "name": tag.name,
-            "resource_count": used[tag.id],
-            "tag_color": {"id": tag.color_id},
-        }
-        for tag in tags
-    ]
+    return [{**_row(tag), "resource_count": used[tag.id]} for tag in tags]
+
+
+def _row(tag: Tag) -> dict[str, Any]:
+    return {"id": tag.id, "name": tag.name, "tag_color": {"id": tag.color_id}}

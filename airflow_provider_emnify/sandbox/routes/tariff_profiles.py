@@ -6,7 +6,7 @@ from collections import Counter
 
 from airflow_provider_emnify.sandbox.http.answers import ApiError, not_found
 from airflow_provider_emnify.sandbox.http.fields import array, reference, text
-from airflow_provider_emnify.sandbox.http.resources import Render, Resource, Row, serve_members
+from airflow_provider_emnify.sandbox.http.resources import Render, Resource, Row, in_endpoints, serve_members
 from airflow_provider_emnify.sandbox.http.wire import Body, Call, serves
 from airflow_provider_emnify.sandbox.routes.catalogue import COUNTRIES, CURRENCIES, OPERATORS, RAT_TYPES
 from airflow_provider_emnify.sandbox.routes.organisations import RATE_ZONES, TARIFFS, the_volume, volume_row
@@ -71,9 +71,7 @@ _PROFILES = Resource(
     references={"tariff": lambda state: TARIFFS},
     make=lambda call, body: new_tariff_profile(**{"description": "", **body}),
     check=_check,
-    in_use=lambda state, row: any(
-        endpoint.tariff_profile_id == row["id"] for endpoint in state.endpoints.values()
-    ),
+    in_use=in_endpoints("tariff_profile_id"),
     brief=_row,
 )
 _PROFILES.serve()

@@ -6,8 +6,9 @@ from airflow_provider_emnify.api.enums import EventSeverity, EventType, UserStat
 from airflow_provider_emnify.sandbox.http.answers import Answer, ApiError, not_found
 from airflow_provider_emnify.sandbox.http.fields import array, pattern, reference, text
 from airflow_provider_emnify.sandbox.http.query import Listing, attributes, in_organisation, labelled
+from airflow_provider_emnify.sandbox.http.resources import serve_records
 from airflow_provider_emnify.sandbox.http.wire import Body, Call, serves
-from airflow_provider_emnify.sandbox.routes.events import list_events
+from airflow_provider_emnify.sandbox.routes.events import serve_events
 from airflow_provider_emnify.sandbox.routes.render import user_details, user_row
 from airflow_provider_emnify.sandbox.world.lookups import PERMISSIONS, ROLES
 from airflow_provider_emnify.sandbox.world.provisioning import number_of
@@ -38,17 +39,25 @@ _LISTING = Listing[User](
 )
 
 
-@serves("GET", "/api/v1/user")
-def list_users(call: Call) -> Answer:
-    """List users."""
-    return _LISTING.answer(call, call.state.users.values())
+def the_user(call: Call) -> User:
+    """Return the user that the path means: by id, username or ``my``."""
+    return call.state.user(call.path["user_id"], call.user)
+
+
+def _number(call: Call) -> int:
+    return call.user.id if call.path["user_id"] == "my" and call.user else call.id("user_id", "User")
+
+
+serve_records(
+    "/api/v1/user", "user_id", _LISTING, lambda call: call.state.users.values(), the_user, user_details
+)
+serve_events("user", _number)
 
 
 @serves("POST", "/api/v1/user")
 def create_user(call: Call) -> Answer:
     """Create a user, whose activation is pending; only the header says its id."""
-    body = call.checked(_CREATION, "User")
-    user = invite(call, body)
+    user = invite(call, call.checked(_CREATION, "User"))
     return Answer(201, headers={"Location": f"/api/v1/user/{user.id}"})
 
 
@@ -90,12 +99,6 @@ def activate(state: State, user: User, password_sha1: str | None = None) -> None
     state.emit(EventType.USER_VERIFIED, f"User '{user.username}' verified successfully", user=user)
 
 
-@serves("GET", "/api/v1/user/{user_id}")
-def get_user(call: Call) -> Body:
-    """Give a user by id, username or ``my``."""
-    return user_details(call.state, the_user(call))
-
-
 @serves("PATCH", "/api/v1/user/{user_id}")
 def update_user(call: Call) -> None:
     """Change a user. A new username makes the account pending again."""
@@ -133,14 +136,6 @@ def delete_user(call: Call) -> None:
     detail = {"user": {"id": user.id, "username": user.username}}
     text = f"User '{user.username}' deleted"
     call.state.emit(EventType.USER_DELETED, text, severity=EventSeverity.WARN, detail=detail)
-
-
-@serves("GET", "/api/v1/user/{user_id}/event")
-def user_events(call: Call) -> Answer:
-    """List a user's events; of an unknown id, nothing."""
-    caller = call.user
-    number = caller.id if call.path["user_id"] == "my" and caller else call.id("user_id", "User")
-    return list_events(call, lambda event: event.user is not None and event.user["id"] == number)
 
 
 @serves("GET", "/api/v1/user/{user_id}/role/permission")
@@ -219,11 +214,6 @@ def change_password(call: Call) -> None:
     if body["old_password"].lower() != user.password_sha1:
         raise ApiError("InputValidationFailed", "The old password is wrong.", errors=[])
     user.password_sha1 = body["new_password"].lower()
-
-
-def the_user(call: Call) -> User:
-    """Return the user that the path means."""
-    return call.state.user(call.path["user_id"], call.user)
 
 
 def the_role(call: Call) -> int:

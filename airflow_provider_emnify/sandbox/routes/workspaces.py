@@ -33,16 +33,12 @@ def invite_user(call: Call) -> Answer:
         raise ApiError("Duplicated", f"User {user.username} is a member of the Workspace already.")
     else:
         user.memberships[organisation_id] = Membership(role_ids(call, body), UserStatus.ACTIVE)
-    return Answer(
-        201,
-        {
-            "id": user.id,
-            "username": user.username,
-            "name": user.name,
-            "organisation": {"id": organisation_id},
-            "roles": roles(user.memberships[organisation_id].role_ids),
-        },
-    )
+    row = {
+        **{name: getattr(user, name) for name in ("id", "username", "name")},
+        "organisation": {"id": organisation_id},
+        "roles": roles(user.memberships[organisation_id].role_ids),
+    }
+    return Answer(201, row)
 
 
 @serves("GET", "/api/v2/user/{user_id}/workspace")

@@ -166,16 +166,18 @@ class Accounts:
 
     def support_token(self, user: User, role_id: int) -> str:
         """Return an auth token that acts as another user."""
-        identity = replace(_user_identity(user), role_id=role_id)
-        return self.issue(identity)
+        return self.issue(replace(_user_identity(user), role_id=role_id))
 
     def _by_application_token(self, body: dict[str, Any], address: str) -> Tokens | None:
         token = self._applications.get(body["application_token"])
-        over = None if token is None else _over(token, self.state.now)
-        if token is not None and over is not None:
+        if token is None:
+            return None
+        over = "revoked" if token.status is ApplicationTokenStatus.REVOKED else None
+        if token.expires is not None and token.expires <= self.state.now:
+            over = over or "expired"
+        if over is not None:
             kind = EventType.APPLICATION_AUTHENTICATION_FAILED
             self._failed(kind, token.description, over, address)
-        if token is None or over is not None:
             return None
         return {"auth_token": self.issue(Identity("application", token.id, token.organisation_id))}
 
@@ -189,7 +191,12 @@ class Accounts:
             self._failed(kind, user.username, "Invalid password", address, user)
             return None
         identity, has_key = _user_identity(user), any(key.active for key in user.mfa_keys.values())
-        if not has_key or _trusts(user, body.get("fingerprint"), self.state.now):
+        trusted = any(
+            device.fingerprint == body.get("fingerprint")
+            and self.state.now - device.activated < TRUST_SECONDS
+            for device in user.trusted_devices.values()
+        )
+        if not has_key or trusted:
             return self._both(identity)
         token = self._new("esc.mfa", user.id)
         self._mfa[token] = identity
@@ -250,12 +257,8 @@ class Accounts:
     # -- claims ---------------------------------------------------------------------------------------
 
     def _claims(self, identity: Identity) -> Iterator[tuple[str, Any]]:
-        issued = int(self.state.now)
-        life = (
-            int(self._settings.token_life)
-            if float(self._settings.token_life).is_integer()
-            else self._settings.token_life
-        )
+        issued, life = int(self.state.now), self._settings.token_life
+        life = int(life) if float(life).is_integer() else life
         yield from (("aud", AUDIENCE), ("iss", ISSUER), ("iat", issued), ("exp", issued + life))
         user = self.user_of(identity)
         if user is None:
@@ -281,17 +284,3 @@ def _user_identity(
     organisation_id = organisation_id or user.organisation_id
     roles = (membership or user.memberships[organisation_id]).role_ids
     return Identity("user", user.id, organisation_id, roles[0] if roles else 2)
-
-
-def _over(token: ApplicationToken, now: float) -> str | None:
-    """Return why an application token is no longer good."""
-    if token.status is ApplicationTokenStatus.REVOKED:
-        return "revoked"
-    return "expired" if token.expires is not None and token.expires <= now else None
-
-
-def _trusts(user: User, fingerprint: Any, now: float) -> bool:
-    return any(
-        device.fingerprint == fingerprint and now - device.activated < TRUST_SECONDS
-        for device in user.trusted_devices.values()
-    )

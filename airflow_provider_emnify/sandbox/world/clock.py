@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import Protocol
+from typing import Any, Protocol
 
 DAY = 86_400.0
 _LATEST = datetime(9999, 12, 31, tzinfo=UTC).timestamp()
@@ -81,13 +81,13 @@ class Agenda:
         self.now = now
 
 
-def date(when: float) -> str:
-    """A date as endpoints, SIMs and users have it: ``2021-11-18T08:25:53.000+0000``."""
+def date(when: float | None) -> Any:
+    """A date as endpoints, SIMs and users have it: ``2021-11-18T08:25:53.000+0000``; None for none."""
     return _stamp(when, "+0000")
 
 
-def event_date(when: float) -> str:
-    """A date as events have it: ``2021-11-18T08:25:53.298Z``."""
+def event_date(when: float | None) -> Any:
+    """A date as events have it: ``2021-11-18T08:25:53.298Z``; None for none."""
     return _stamp(when, "Z")
 
 
@@ -104,6 +104,8 @@ def parse_date(text: object) -> float | None:
 
 
 @lru_cache(maxsize=4096)
-def _stamp(when: float, zone: str) -> str:
+def _stamp(when: float | None, zone: str) -> str | None:
+    if when is None:
+        return None
     moment = datetime.fromtimestamp(when, UTC)
     return f"{moment:%Y-%m-%dT%H:%M:%S}.{moment.microsecond // 1000:03d}{zone}"

@@ -3,15 +3,8 @@
 from __future__ import annotations
 
 from airflow_provider_emnify.sandbox.world.clock import DAY
-from airflow_provider_emnify.sandbox.world.records.integrations import (
-    ACTIVE,
-    AWS_ACTIVATION,
-    CRG_ACTIVATION,
-    DEACTIVATED,
-    DEACTIVATING,
-    EGN_ACTIVATION,
-    Attachment,
-)
+from airflow_provider_emnify.sandbox.world.records import integrations as records
+from airflow_provider_emnify.sandbox.world.records.integrations import Attachment
 from airflow_provider_emnify.sandbox.world.state import State
 
 TYPES: dict[int, str] = {
@@ -36,18 +29,18 @@ def begin(state: State, attachment: Attachment) -> None:
     attachment.life += 1
     after = state.settings.attachments_active_after
     if attachment.type == TRANSIT_GATEWAY:
-        attachment.status, attachment.offer_ends = AWS_ACTIVATION, state.now + OFFER
+        attachment.status, attachment.offer_ends = records.AWS_ACTIVATION, state.now + OFFER
 
     def go_on() -> None:
-        if attachment.status == EGN_ACTIVATION:
-            attachment.status = CRG_ACTIVATION
+        if attachment.status == records.EGN_ACTIVATION:
+            attachment.status = records.CRG_ACTIVATION
 
     def finish() -> None:
         if attachment.offer_ends is not None and state.now > attachment.offer_ends:
             return
         failure = state.outcomes.take("cloud_connect", attachment.id, attachment.name)
-        attachment.status = ACTIVE if failure is None else failure.status
-        if attachment.status == DEACTIVATED:
+        attachment.status = records.ACTIVE if failure is None else failure.status
+        if attachment.status == records.DEACTIVATED:
             attachment.terminated = state.now
 
     state.agenda.after(after / 2, go_on, attachment)
@@ -57,9 +50,9 @@ def begin(state: State, attachment: Attachment) -> None:
 def deactivate(state: State, attachment: Attachment) -> None:
     """Let an attachment be deactivated a little later."""
     attachment.life += 1
-    attachment.status = DEACTIVATING
+    attachment.status = records.DEACTIVATING
 
     def end() -> None:
-        attachment.status, attachment.terminated = DEACTIVATED, state.now
+        attachment.status, attachment.terminated = records.DEACTIVATED, state.now
 
     state.agenda.after(state.settings.attachments_active_after, end)

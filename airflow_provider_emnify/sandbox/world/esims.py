@@ -7,38 +7,15 @@ from typing import Any
 
 from airflow_provider_emnify.sandbox.http.answers import ApiError
 from airflow_provider_emnify.sandbox.world.clock import DAY
-from airflow_provider_emnify.sandbox.world.records.esims import (
-    AUDIT,
-    AVAILABLE,
-    CANCELED,
-    COMPLETED,
-    DELETE,
-    DISABLE,
-    DISABLED,
-    DOWNLOAD,
-    ENABLE,
-    ENABLED,
-    EXPIRED,
-    FAILED,
-    IN_PROGRESS,
-    PARTIALLY_FAILED,
-    PENDING,
-    UNLINK,
-    Euicc,
-    EuiccOperation,
-    EuiccProfile,
-    SimOperation,
-)
+from airflow_provider_emnify.sandbox.world.records import esims as records
 from airflow_provider_emnify.sandbox.world.records.fleet import Sim, with_luhn
 from airflow_provider_emnify.sandbox.world.state import State
 
-ON_A_PROFILE = frozenset({ENABLE, DISABLE, DELETE})
+ON_A_PROFILE = frozenset({records.ENABLE, records.DISABLE, records.DELETE})
 VALIDITY = int(DAY)
-_FINAL = frozenset({COMPLETED, FAILED, PARTIALLY_FAILED, EXPIRED, CANCELED})
-_NO_REASON = 0
 
 
-def add_euicc(state: State, *, iot: bool = True) -> Euicc:
+def add_euicc(state: State, *, iot: bool = True) -> records.Euicc:
     """Add an eUICC with two profiles: emnify's, which is an eSIM, and one of another operator."""
     number = state.next_id("euicc")
     eid = f"8904903200000888{number:016d}"
@@ -46,19 +23,19 @@ def add_euicc(state: State, *, iot: bool = True) -> Euicc:
     sim = Sim(state.next_id("sim"), state.home_id, produced, eid=eid)
     state.sims[sim.id] = sim
     profiles = [
-        EuiccProfile(sim.iccid_with_luhn, ENABLED, "emnify", sim.id),
-        EuiccProfile(with_luhn(f"8949020{number:012d}"), DISABLED, "Vodafone"),
+        records.EuiccProfile(sim.iccid_with_luhn, records.ENABLED, "emnify", sim.id),
+        records.EuiccProfile(with_luhn(f"8949020{number:012d}"), records.DISABLED, "Vodafone"),
     ]
-    euicc = Euicc(number, eid, produced, produced, iot, profiles)
+    euicc = records.Euicc(number, eid, produced, produced, iot, profiles)
     state.euiccs[number] = euicc
     return euicc
 
 
 def schedule(
-    state: State, euicc: Euicc, action: str, item: Mapping[str, Any], user: dict[str, Any]
-) -> EuiccOperation:
+    state: State, euicc: records.Euicc, action: str, item: Mapping[str, Any], user: dict[str, Any]
+) -> records.EuiccOperation:
     """Schedule an operation on an eUICC from an item that has been checked."""
-    operation = EuiccOperation(
+    operation = records.EuiccOperation(
         state.new_uuid(),
         euicc.id,
         action,
@@ -73,20 +50,20 @@ def schedule(
     after = state.settings.operations_after
     state.agenda.after(after / 2, lambda: _begin(state, operation))
     state.agenda.after(after, lambda: _finish_euicc_operation(state, operation))
-    state.agenda.at(operation.expires, lambda: _end(state, operation, EXPIRED, "Operation expired"))
+    state.agenda.at(operation.expires, lambda: _end(state, operation, records.EXPIRED, "Operation expired"))
     return operation
 
 
-def cancel(state: State, operation: EuiccOperation) -> None:
+def cancel(state: State, operation: records.EuiccOperation) -> None:
     """Cancel an operation, or answer 409 if it is over."""
-    if operation.status in _FINAL:
+    if operation.status in records.FINAL:
         raise ApiError("NotAllowed", f"Operation {operation.id} is {operation.status.lower()}.", status=409)
-    _end(state, operation, CANCELED, "Operation canceled")
+    _end(state, operation, records.CANCELED, "Operation canceled")
 
 
-def trigger(state: State, action: str, product_id: int, sims: Iterable[Sim]) -> SimOperation:
+def trigger(state: State, action: str, product_id: int, sims: Iterable[Sim]) -> records.SimOperation:
     """Start an operation on eSIMs."""
-    operation = SimOperation(state.new_uuid(), action, product_id, state.now, state.now, list(sims))
+    operation = records.SimOperation(state.new_uuid(), action, product_id, state.now, state.now, list(sims))
     state.sim_operations[operation.id] = operation
     after = state.settings.operations_after
     state.agenda.after(after / 2, lambda: _begin(state, operation))
@@ -94,68 +71,72 @@ def trigger(state: State, action: str, product_id: int, sims: Iterable[Sim]) -> 
     return operation
 
 
-def _begin(state: State, operation: EuiccOperation | SimOperation) -> None:
-    if operation.status == PENDING:
-        operation.status, operation.updated = IN_PROGRESS, state.now
+def _begin(state: State, operation: records.EuiccOperation | records.SimOperation) -> None:
+    if operation.status == records.PENDING:
+        operation.status, operation.updated = records.IN_PROGRESS, state.now
 
 
-def _finish_euicc_operation(state: State, operation: EuiccOperation) -> None:
-    if operation.status in _FINAL:
+def _finish_euicc_operation(state: State, operation: records.EuiccOperation) -> None:
+    if operation.status in records.FINAL:
         return
     euicc = state.euiccs[operation.euicc_id]
     failure = state.outcomes.take("euicc_operation", euicc.id, euicc.eid)
     if failure is not None:
-        _end(state, operation, FAILED, failure.message, failure.reason)
+        _end(state, operation, records.FAILED, failure.message, failure.reason)
     elif (obstacle := _apply(euicc, operation)) is not None:
-        _end(state, operation, FAILED, obstacle)
+        _end(state, operation, records.FAILED, obstacle)
     else:
         euicc.modified = state.now
-        _end(state, operation, COMPLETED)
+        _end(state, operation, records.COMPLETED)
 
 
-def _apply(euicc: Euicc, operation: EuiccOperation) -> str | None:
+def _apply(euicc: records.Euicc, operation: records.EuiccOperation) -> str | None:
     """Do what an operation is for; return what keeps it from being done."""
-    if operation.action == DOWNLOAD:
+    if operation.action == records.DOWNLOAD:
         number = with_luhn(f"8949021{len(euicc.profiles):04d}{euicc.id:08d}")
-        euicc.profiles.append(EuiccProfile(number, DISABLED, "Downloaded", preloaded=False))
+        euicc.profiles.append(records.EuiccProfile(number, records.DISABLED, "Downloaded", preloaded=False))
         operation.iccid_with_luhn = number
         if operation.enable:
             _enable(euicc, euicc.profiles[-1])
         return None
-    if operation.action == AUDIT:
+    if operation.action == records.AUDIT:
         return None
     profile = euicc.profile(operation.iccid_with_luhn or "")
     if profile is None:
         return "Profile not found"
-    if operation.action == ENABLE:
+    if operation.action == records.ENABLE:
         _enable(euicc, profile)
-    elif operation.action == DISABLE:
-        profile.status = DISABLED
-    elif profile.status == ENABLED:
+    elif operation.action == records.DISABLE:
+        profile.status = records.DISABLED
+    elif profile.status == records.ENABLED:
         return "Profile is enabled"
     else:
         euicc.profiles.remove(profile)
     return None
 
 
-def _enable(euicc: Euicc, chosen: EuiccProfile) -> None:
+def _enable(euicc: records.Euicc, chosen: records.EuiccProfile) -> None:
     for profile in euicc.profiles:
-        if profile.status == ENABLED:
-            profile.status = DISABLED
-    chosen.status = ENABLED
+        if profile.status == records.ENABLED:
+            profile.status = records.DISABLED
+    chosen.status = records.ENABLED
 
 
 def _end(
-    state: State, operation: EuiccOperation, status: str, message: str | None = None, reason: int = _NO_REASON
+    state: State,
+    operation: records.EuiccOperation,
+    status: str,
+    message: str | None = None,
+    reason: int = 0,
 ) -> None:
-    if operation.status in _FINAL:
+    if operation.status in records.FINAL:
         return
     operation.status, operation.final, operation.updated = status, state.now, state.now
     if message is not None:
         operation.error = {"reason": reason, "message": message}
 
 
-def _finish_sim_operation(state: State, operation: SimOperation) -> None:
+def _finish_sim_operation(state: State, operation: records.SimOperation) -> None:
     for sim in operation.sims:
         failure = state.outcomes.take("sim_operation", sim.eid, sim.id)
         if failure is not None:
@@ -163,9 +144,8 @@ def _finish_sim_operation(state: State, operation: SimOperation) -> None:
             continue
         for profile in (profile for euicc in state.euiccs.values() for profile in euicc.profiles):
             if profile.sim_id == sim.id:
-                profile.status = AVAILABLE if operation.action == UNLINK else DISABLED
+                profile.status = records.AVAILABLE if operation.action == records.UNLINK else records.DISABLED
     operation.final = operation.updated = state.now
-    if not operation.errors:
-        operation.status = COMPLETED
-    else:
-        operation.status = FAILED if len(operation.errors) == len(operation.sims) else PARTIALLY_FAILED
+    operation.status = records.PARTIALLY_FAILED if operation.errors else records.COMPLETED
+    if len(operation.errors) == len(operation.sims):
+        operation.status = records.FAILED

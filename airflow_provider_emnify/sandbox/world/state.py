@@ -202,8 +202,8 @@ class State:
             alert,
             description,
             organisation_id,
-            user={"id": user.id, "username": user.username, "name": user.name} if user else None,
-            endpoint=_endpoint_of(endpoint),
+            user=_told(user, "id", "username", "name"),
+            endpoint=_told(endpoint, "id", "name", "ip_address", "tags", "imei"),
             detail=detail,
         )
         if sim is not None:
@@ -253,13 +253,5 @@ def ip_address(number: int) -> str:
     return f"10.{number >> 16 & 255}.{number >> 8 & 255}.{number & 255}"
 
 
-def _endpoint_of(endpoint: Endpoint | None) -> dict[str, Any] | None:
-    if endpoint is None:
-        return None
-    return {
-        "id": endpoint.id,
-        "name": endpoint.name,
-        "ip_address": endpoint.ip_address,
-        "tags": endpoint.tags,
-        "imei": endpoint.imei,
-    }
+def _told(record: Endpoint | User | None, *names: str) -> dict[str, Any] | None:
+    return None if record is None else {name: getattr(record, name) for name in names}

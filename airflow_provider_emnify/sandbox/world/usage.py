@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from datetime import UTC, date, datetime
 from functools import lru_cache
+from operator import add
 from zlib import crc32
 
 from airflow_provider_emnify.sandbox.world.records.fleet import Endpoint
@@ -30,22 +31,14 @@ class Usage:
     sms_tx: int = 0
 
     def __add__(self, other: Usage) -> Usage:
-        return Usage(
-            self.data_rx + other.data_rx,
-            self.data_tx + other.data_tx,
-            self.sms_rx + other.sms_rx,
-            self.sms_tx + other.sms_tx,
-        )
+        return Usage(*map(add, astuple(self), astuple(other)))
 
     def share(self, part: int, whole: int) -> Usage:
         """Return a part of it."""
-        return Usage(*(number * part // whole for number in self._numbers()))
-
-    def _numbers(self) -> tuple[int, int, int, int]:
-        return self.data_rx, self.data_tx, self.sms_rx, self.sms_tx
+        return Usage(*(number * part // whole for number in astuple(self)))
 
     def __bool__(self) -> bool:
-        return any(self._numbers())
+        return any(astuple(self))
 
 
 Days = Iterator[tuple[date, Usage]]

@@ -13,6 +13,8 @@ PARTIALLY_FAILED, EXPIRED, CANCELED = "Partially failed", "Expired", "Canceled"
 DOWNLOAD, ENABLE, DISABLE, DELETE = "Download profile", "Enable profile", "Disable profile", "Delete profile"
 AUDIT, LINK, UNLINK = "Audit eUICC", "Link profile", "Unlink profile"
 AVAILABLE, ENABLED, DISABLED = "Available", "Enabled", "Disabled"
+FINAL = frozenset({COMPLETED, FAILED, PARTIALLY_FAILED, EXPIRED, CANCELED})
+"""The statuses in which an operation is over."""
 
 
 class Lookups:
