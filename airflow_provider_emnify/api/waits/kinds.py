@@ -96,9 +96,15 @@ def parse_states(states: type[Any], value: Any, field: str) -> tuple[Any, ...]:
     """
     several = value if isinstance(value, (list, tuple, set, frozenset)) else [value]
     try:
-        return tuple(dict.fromkeys(states.parse(item) for item in several))
+        return _states(states, tuple(dict.fromkeys(states.parse(item).value for item in several)))
     except ValueError as error:
         raise ValueError(f"{field}: {error}") from None
+
+
+@lru_cache(256)
+def _states(states: type[Any], values: tuple[int | str, ...]) -> tuple[Any, ...]:
+    """Return one tuple for all waits for the same: ten thousand of them would be much to collect."""
+    return tuple(states(value) for value in values)
 
 
 def _cannot_be_read(client: EmnifyClient, key: Id) -> Row:

@@ -118,14 +118,15 @@ class WaitMember:
     :param outcome: Where to say how it ended.
     :param context: In a triggerer, the context of a task says to whose log a line belongs.
     :param pending: The ids that are still to be read.
+    :param expires: When it times out: at the deadline, or later where it is overdue.
     :param due: When to read next, on the clock of the event loop.
     :param since: For a wait for events that was read once: from when on it needs the event list.
     :param was_read: Whether it was read at least once.
     :param overdue: Whether its time is out, and it is still to be read once.
     :param message: What the last read said.
     :param error: Why the last read failed; empty when it did not.
-    :param readings: What was seen of each id.
-    :param seen: The same as texts, for the outcome.
+    :param readings: What was seen of the ids that are not read again.
+    :param seen: What was seen of each id, as texts, for the outcome.
     :param counts: How many ids were in which state when that was last logged ...
     :param logged: ... and when, on the clock of the event loop.
     """
@@ -136,6 +137,7 @@ class WaitMember:
     outcome: asyncio.Future[Outcome]
     context: contextvars.Context
     pending: Sequence[Id]
+    expires: float = field(init=False)
     due: float = float("-inf")
     since: float | None = None
     was_read: bool = False
@@ -146,6 +148,12 @@ class WaitMember:
     seen: dict[str, str] = field(default_factory=dict)
     counts: dict[str, int] | None = None
     logged: float = float("-inf")
+
+    def __post_init__(self) -> None:
+        self.expires = self.deadline
+
+    def __lt__(self, other: WaitMember) -> bool:
+        return self.expires < other.expires
 
     @property
     def query(self) -> Mapping[str, Any]:
@@ -161,10 +169,12 @@ class WaitMember:
         """Say what was found means for this wait. Runs in a thread."""
         if isinstance(found, Batch):
             found = find_events(found.rows, self.pending, self.wait.filters)
-        readings = self.readings or {}
-        readings.update((key, found[key]) for key in self.pending if key in found)
-        self.readings = readings
-        return self.wait.judge(readings)
+        readings = {**(self.readings or {}), **{key: found[key] for key in self.pending}}
+        verdict = self.wait.judge(readings)
+        for key in verdict.pending:
+            del readings[key]
+        self.readings = readings or None
+        return verdict
 
     def take(self, verdict: Verdict) -> None:
         """Take what was found: the wait ends, or goes on with what is pending."""

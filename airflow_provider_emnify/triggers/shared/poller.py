@@ -12,7 +12,6 @@ import asyncio
 import contextvars
 import heapq
 import time
-from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_emnify.api import EmnifyAuthenticationError, EmnifyError, EmnifyPermissionError
@@ -58,8 +57,7 @@ class Poller:
         self._loop = asyncio.get_running_loop()
         self._rounds = Rounds()
         self._task: asyncio.Task[None] | None = None
-        self._deadlines: list[tuple[float, int, WaitMember]] = []
-        self._numbers = count()
+        self._deadlines: list[WaitMember] = []
         self._timer: asyncio.TimerHandle | None = None
         self._reads, self._reads_left, self._round_began = 0, 0, 0.0
         self._warned_slow = False
@@ -79,7 +77,7 @@ class Poller:
         member = WaitMember(wait, max(interval, SHORTEST), deadline, outcome, context, wait.ids)
         if not wait.ids:
             member.take(wait.judge({}))
-        self._expire_at(deadline, member)
+        self._expire_at(member)
         self.subscribe(member)
         try:
             return await outcome
@@ -187,11 +185,10 @@ class Poller:
             self._warned_slow = True
             log.warning("Waits for %s are read late: %s", self._subject, too_many(reads))
 
-    def _expire_at(self, when: float, member: WaitMember) -> None:
+    def _expire_at(self, member: WaitMember) -> None:
         """Have a wait time out. One timer serves all: thousands would be much to collect."""
-        first = self._deadlines[0][0] if self._deadlines else float("inf")
-        heapq.heappush(self._deadlines, (when, next(self._numbers), member))
-        if when < first:
+        heapq.heappush(self._deadlines, member)
+        if self._deadlines[0] is member:
             self._set_timer()
 
     def _set_timer(self) -> None:
@@ -199,13 +196,13 @@ class Poller:
             self._timer.cancel()
         self._timer = None
         if self._deadlines:
-            left = max(0.0, self._deadlines[0][0] - time.time())
+            left = max(0.0, self._deadlines[0].expires - time.time())
             self._timer = self._loop.call_later(left, self._expire_due, context=self._context)
 
     def _expire_due(self) -> None:
         now = time.time()
-        while self._deadlines and (self._deadlines[0][0] <= now or self._deadlines[0][2].over):
-            self._expire(heapq.heappop(self._deadlines)[2])
+        while self._deadlines and (self._deadlines[0].expires <= now or self._deadlines[0].over):
+            self._expire(heapq.heappop(self._deadlines))
         self._set_timer()
 
     def _expire(self, member: WaitMember) -> None:
@@ -215,8 +212,8 @@ class Poller:
         if member.was_read:
             member.time_out()
         elif not member.overdue:
-            member.overdue = True
-            heapq.heappush(self._deadlines, (time.time() + _FIRST_READ, next(self._numbers), member))
+            member.overdue, member.expires = True, time.time() + _FIRST_READ
+            heapq.heappush(self._deadlines, member)
         else:
             self._warn_slow(self._reads)
             member.message = (
