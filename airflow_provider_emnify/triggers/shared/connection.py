@@ -68,6 +68,11 @@ class SharedConnection:
         self._is_shut_down = threading.Event()
         self._warned = float("-inf")
 
+    @property
+    def task_share(self) -> float:
+        """The share of the address's limit that is reserved for tasks; 0 before the first call."""
+        return 0.0 if self._settings is None else self._settings.task_share
+
     async def call(self, work: Callable[[EmnifyClient], R]) -> R:
         """Do work with the client, in a thread.
 

@@ -123,6 +123,7 @@ class WaitMember:
     :param since: For a wait for events that was read once: from when on it needs the event list.
     :param was_read: Whether it was read at least once.
     :param overdue: Whether its time is out, and it is still to be read once.
+    :param warned: Whether its task's log says what keeps it from being read.
     :param message: What the last read said.
     :param error: Why the last read failed; empty when it did not.
     :param readings: What was seen of the ids that are not read again.
@@ -142,6 +143,7 @@ class WaitMember:
     since: float | None = None
     was_read: bool = False
     overdue: bool = False
+    warned: bool = False
     message: str = "not read yet"
     error: str = ""
     readings: dict[Id, Reading] | None = None
@@ -194,6 +196,12 @@ class WaitMember:
         if permanent:
             self._end("failed", reason)
         self._note_read()
+
+    def warn(self, message: str) -> None:
+        """Log, once and in its own task's log, what keeps it from being read."""
+        if not (self.warned or self.was_read):
+            self.warned = True
+            self.context.run(log.warning, "%s", message)
 
     def abort(self, message: str) -> None:
         """Fail the wait: there will be no more reads."""

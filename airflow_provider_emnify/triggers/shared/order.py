@@ -47,6 +47,20 @@ def with_joined(left: list[list[Member]], joined: list[list[Member]]) -> list[li
     return others + sorted(urgent, key=_order, reverse=True)
 
 
+def too_late(left: list[list[Member]], share: float, now: float) -> list[Member]:
+    """Return whose time is out before they can be read, even if nobody else uses the limit of the address.
+
+    :param share: The share of it that is reserved for tasks.
+    """
+    at_once = LIMITS[0].calls * (1 - share)
+    return [
+        member
+        for place, portion in enumerate(reversed(left), 1)  # at least one was read before them
+        for member in portion
+        if now + place // at_once * LIMITS[0].seconds > member.deadline
+    ]
+
+
 def _order(portion: list[Member]) -> tuple[bool, float]:
     """Say who is read first: who has the least time, unless the last read failed: then others are first."""
     return any(member.error for member in portion), min((m.deadline for m in portion), default=float("inf"))

@@ -23,7 +23,13 @@ from airflow_provider_emnify.api.waits.wait import read
 from airflow_provider_emnify.hooks.connection import EmnifyConnectionConfigError
 from airflow_provider_emnify.triggers.shared.connection import connection_for
 from airflow_provider_emnify.triggers.shared.members import Batch, StatusWatcher, WaitMember
-from airflow_provider_emnify.triggers.shared.order import by_read, seconds_for, too_many, with_joined
+from airflow_provider_emnify.triggers.shared.order import (
+    by_read,
+    seconds_for,
+    too_late,
+    too_many,
+    with_joined,
+)
 from airflow_provider_emnify.triggers.shared.registry import forget, shared
 from airflow_provider_emnify.triggers.shared.rounds import SHORTEST, Rounds
 
@@ -135,15 +141,16 @@ class Poller:
     async def _round(self, due: list[Member]) -> bool:
         """Read for those who are due. Return whether nothing could be read."""
         readings: dict[Id, Reading] = {}
-        left, failures, succeeded = by_read(due), 0, False
+        left, failures, succeeded, grown = by_read(due), 0, False, True
         self._reads, self._round_began = len(left), self._loop.time()
         while left:
             self._reads_left = len(left)
-            self._check_pace(left)
             members = [m for m in left.pop() if m in self._rounds.members and not m.over]
             try:
                 await self._read_for(members, readings)
                 failures, succeeded = 0, succeeded or bool(members)
+                if grown:
+                    grown = await self._check_pace(left)
             except Exception as error:
                 transient = isinstance(error, EmnifyError) and error.transient
                 failures += transient
@@ -152,7 +159,7 @@ class Poller:
             if self._rounds.joined:
                 more = by_read(self._rounds.due(regular=False))
                 self._reads += len(more)
-                left = with_joined(left, more)
+                left, grown = with_joined(left, more), True
         return bool(due) and not succeeded
 
     def _after_failure(
@@ -172,13 +179,22 @@ class Poller:
             left = []
         return left
 
-    def _check_pace(self, left: list[list[Member]]) -> None:
-        """Warn once that the reads of a round take longer than a wait has time, or than its interval."""
-        if self._warned_slow or len(left) < LIMITS[0].calls / 4:
-            return
-        takes = seconds_for(len(left))
-        if any(min(m.interval, m.deadline - time.time()) < takes for portion in left for m in portion):
-            self._warn_slow(len(left))
+    async def _check_pace(self, left: list[list[Member]]) -> bool:
+        """Warn once that the reads of a round take longer than a wait has time, or than its interval.
+
+        Each wait that cannot be read at all in its time is told so at once. Returns False.
+        """
+        if self._reads < LIMITS[0].calls / 4:
+            return False
+        takes, now = seconds_for(self._reads), time.time()
+        if any(min(m.interval, m.deadline - now) < takes for portion in left for m in portion):
+            self._warn_slow(self._reads)
+        late = too_late(left, self._connection.task_share, now - _FIRST_READ)
+        for number, member in enumerate(late):
+            if isinstance(member, WaitMember):  # watchers have all the time
+                member.warn(f"Time will run out before this is read even once. {too_many(self._reads)}")
+            await _yield_now_and_then(number)
+        return False
 
     def _warn_slow(self, reads: int) -> None:
         if not self._warned_slow:

@@ -21,7 +21,7 @@ from airflow_provider_emnify.triggers.shared import members as members_module
 from airflow_provider_emnify.triggers.shared import order as order_module
 from airflow_provider_emnify.triggers.shared import poller as module
 from airflow_provider_emnify.triggers.shared.poller import poller_for
-from tests.fleets import disabled, ids_of
+from tests.fleets import connection, disabled, ids_of
 from tests.triggers.waiting import GET, enable, join, run, until
 
 if TYPE_CHECKING:
@@ -120,6 +120,32 @@ def test_a_round_that_takes_longer_than_a_wait_has_time_is_said_early(
             "task_share",
         ):
             assert words in line
+
+
+@pytest.mark.parametrize(("left", "task_share", "late"), [(50, 0.25, 2), (50, 0.0, 1), (400, 0.25, 0)])
+def test_a_wait_that_cannot_be_read_in_its_time_is_told_so_at_once_in_its_own_log(
+    fleet: Sandbox, monkeypatch: pytest.MonkeyPatch, left: float, task_share: float, late: int
+) -> None:
+    """The address has four requests in 300 s, of which a quarter may be reserved: no place before that."""
+    for each in (module, order_module):
+        monkeypatch.setattr(each, "LIMITS", (replace(LIMITS[0], calls=4),))
+    monkeypatch.setenv("AIRFLOW_CONN_EMNIFY_DEFAULT", connection(fleet, max_retries=0, task_share=task_share))
+    told: list[tuple[int, str]] = []
+    monkeypatch.setattr(
+        members_module.log, "warning", lambda text, *values: told.append((_whose.get(), text % values))
+    )
+
+    async def test() -> None:
+        waits = []
+        for key in (keys := ids_of(fleet)):
+            _whose.set(key)
+            waits.append(asyncio.create_task(connectivity(key, left + key - keys[0])))
+        await asyncio.gather(*waits)
+
+    run(test)
+    assert [whose for whose, _ in told] == ids_of(fleet)[5 - late :]
+    for _, line in told:
+        assert line.startswith("Time will run out before this is read even once")
 
 
 def test_a_wait_that_was_never_looked_at_says_why(
