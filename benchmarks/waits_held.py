@@ -1,4 +1,4 @@
-"""What a full garbage collection looks at in a triggerer: N triggers, held by Airflow's own ``TriggerRunner``.
+"""What a full garbage collection looks at in a triggerer: N triggers, held by Airflow's ``TriggerRunner``.
 
 Two kinds are held alike, each in a process of its own: waits of this provider, and as the baseline a trigger
 of Airflow itself that does nothing but sleep (``DateTimeTrigger``). ``benchmarks/waits.py`` runs it.
@@ -40,8 +40,8 @@ class Triggerer:
 
     async def begin(self, key: int, trigger: BaseTrigger) -> None:
         """Have it run a trigger of a task, made of what Airflow keeps of it."""
-        from airflow.executors import workloads
         from airflow.executors.workloads.task import TaskInstanceDTO
+        from airflow.executors.workloads.trigger import RunTrigger
         from airflow.models.trigger import Trigger
 
         path, arguments = trigger.serialize()
@@ -58,9 +58,7 @@ class Triggerer:
             priority_weight=1,
         )
         kept = Trigger.encrypt_kwargs(arguments)
-        self._runner.to_create.append(
-            workloads.RunTrigger(id=key, ti=task, classpath=path, encrypted_kwargs=kept)
-        )
+        self._runner.to_create.append(RunTrigger(id=key, ti=task, classpath=path, encrypted_kwargs=kept))
         await self._runner.create_triggers()  # type: ignore[no-untyped-call]
 
     async def end(self) -> None:
