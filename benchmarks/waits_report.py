@@ -90,8 +90,8 @@ def _collector(emnify: dict[str, Any], airflow: dict[str, Any]) -> str:
         for name in types
     )
     return f"""{emnify["triggers"]:,} triggers in Airflow's own `TriggerRunner`, with nothing else alive in
-the process: waits of this provider, and as the baseline Airflow's `DateTimeTrigger`, which only sleeps. `[emnify]
-triggerer_gc_freeze` was off.
+the process: waits of this provider, and as the baseline Airflow's `DateTimeTrigger`, which only sleeps.
+`[emnify] triggerer_gc_freeze` was off.
 
 | | waits of this provider | Airflow's `DateTimeTrigger` |
 |---|---|---|
@@ -112,10 +112,11 @@ def _late(case: dict[str, Any]) -> str:
     statuses = ", ".join(f"{number:,} {status}" for status, number in case["statuses"].items())
     failures = "\n".join(f"- {number:,} times: {text}" for text, number in case["failures"])
     warnings = "\n".join(f"- {number:,} times: {text}" for text, number in case["warnings"])
-    return f"""{case["waits"]:,} waits for the connectivity of a device each, with a timeout of 150 s, begun at
-once; all devices online from the start; `task_share` is the default, a quarter. They took {case["seconds"]:.0f} s and
-{case["requests"]:,} requests, {case["authentications"]} of them an authentication, with
-{case["429"]} answers 429: {statuses}; the last success after {case["last success s"]:.0f} s.
+    return f"""{case["waits"]:,} waits for the connectivity of a device each, with a timeout of 150 s, begun
+at once; all devices online from the start; `task_share` is the default, a quarter. They took
+{case["seconds"]:.0f} s and {case["requests"]:,} requests, {case["authentications"]} of them an
+authentication, with {case["429"]} answers 429: {statuses}; the last success
+after {case["last success s"]:.0f} s.
 
 That is all that the limits allow: emnify has no list of connectivity (nor a filter, nor a field in another
 list), so each device takes a request; an address has 2,000 in 300 s, of which 1,500 are for waits, and these

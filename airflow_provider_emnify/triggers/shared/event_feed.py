@@ -93,7 +93,7 @@ class EventFeed:
 
     def refresh(self) -> None:
         """Have the list read early: a watcher needs events that the last batch does not hold."""
-        if self._poller is not None and not self.error:
+        if self._poller is not None:
             self._poller.subscribe(self)
 
     async def batches(self) -> AsyncIterator[EventBatch]:
