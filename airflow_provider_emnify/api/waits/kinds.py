@@ -36,8 +36,10 @@ from airflow_provider_emnify.api.values import parse_ids, parse_pairs, parse_tex
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from enum import Enum
 
     from airflow_provider_emnify.api.client import EmnifyClient
+    from airflow_provider_emnify.api.enums import EventSeverity, EventSource
     from airflow_provider_emnify.api.transport.paging import Listing
 
 Id = int | str
@@ -89,7 +91,9 @@ def no_filters(filters: Mapping[str, Any]) -> dict[str, Any]:
     return {}
 
 
-def parse_states(states: type[Any], value: Any, field: str) -> tuple[Any, ...]:
+def parse_states(
+    states: type[State | EventSeverity | EventSource], value: Any, field: str
+) -> tuple[Any, ...]:
     """Return the states that ``value`` means: one or several, each as enum, name or number.
 
     :raises ValueError: naming ``field``, when one of them is not such a state.
@@ -102,7 +106,7 @@ def parse_states(states: type[Any], value: Any, field: str) -> tuple[Any, ...]:
 
 
 @lru_cache(256)
-def _states(states: type[Any], values: tuple[int | str, ...]) -> tuple[Any, ...]:
+def _states(states: type[Enum], values: tuple[int | str, ...]) -> tuple[Any, ...]:
     """Return one tuple for all waits for the same: ten thousand of them would be much to collect."""
     return tuple(states(value) for value in values)
 
