@@ -12,15 +12,13 @@ import math
 import os
 import threading
 import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 from airflow_provider_emnify.api.errors import EmnifyLockTimeoutError, first_line
 from airflow_provider_emnify.api.secrets.one_line_log import one_line_log
 from airflow_provider_emnify.api.secrets.private_folder import LockTimeoutError
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
 
 log = one_line_log(__name__)
 

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import urlsplit
 
 from airflow_provider_emnify.api.transport.urls import Route
 from airflow_provider_emnify.hooks.form import DEFAULT_PORTAL_URL
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 _PROXIES = frozenset({"http", "https"})
 _OWN = frozenset(

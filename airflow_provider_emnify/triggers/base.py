@@ -9,7 +9,8 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import Any
 
 from airflow.triggers.base import BaseTrigger
 
@@ -24,8 +25,6 @@ except ImportError:  # Airflow 2
     BaseEventTrigger = BaseTrigger  # type: ignore[assignment,misc]
     HAS_WATCHERS = False
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 log = one_line_log(__name__)
 

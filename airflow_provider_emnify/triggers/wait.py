@@ -6,8 +6,9 @@
 from __future__ import annotations
 
 from asyncio import CancelledError, sleep
+from collections.abc import AsyncIterator, Mapping, Sequence
 from time import monotonic, time
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
@@ -16,9 +17,6 @@ from airflow_provider_emnify.api.waits.wait import Wait
 from airflow_provider_emnify.arguments import parse_seconds
 from airflow_provider_emnify.triggers.shared.cancel import cancel_in_triggerer, check_calls
 from airflow_provider_emnify.triggers.shared.garbage import WAITS
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping, Sequence
 
 TELLS_A_KILL = hasattr(BaseTrigger, "on_kill")
 """Whether Airflow itself tells a trigger that its task was killed: from 3.3 on."""

@@ -9,9 +9,10 @@ See https://docs.emnify.com/developers/reference/data-streamer.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import IO, Any
 
 from airflow_provider_emnify.api.data_streamer.csv_records import CsvRecords
 from airflow_provider_emnify.api.data_streamer.json_records import Broken, json_records, parse_json
@@ -21,12 +22,7 @@ from airflow_provider_emnify.api.streams import tables
 from airflow_provider_emnify.api.streams import usage_tables as usage
 from airflow_provider_emnify.api.streams.columns import DEEPEST, EXTRA, Column, ColumnType, depth_of
 from airflow_provider_emnify.api.streams.converter import Converter
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-    from typing import IO
-
-Row = dict[str, Any]
+from airflow_provider_emnify.api.types import Row
 
 _REASON = 300  # characters that a reason has
 

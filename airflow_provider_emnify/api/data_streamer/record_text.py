@@ -7,10 +7,7 @@ import gzip
 import re
 import zlib
 from io import BufferedReader
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from typing import IO
+from typing import IO, Any
 
 LONGEST = 4 * 1024 * 1024
 """Characters that one record may have."""

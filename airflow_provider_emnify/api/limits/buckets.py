@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import secrets
 import time
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, cast
+from collections.abc import Iterable
+from typing import Any, NamedTuple, Protocol, cast
 
 from pyrate_limiter import AbstractBucket, Rate, RateItem
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
 
 _LEAK_EVERY = 50  # calls after which a bucket forgets what is older than its window
 

@@ -8,14 +8,13 @@ from typing import Any
 
 from airflow_provider_emnify.api.errors import IncompleteListError
 from airflow_provider_emnify.api.resources.graphql import GRAPHQL, is_mutation
+from airflow_provider_emnify.api.types import Row
 
 MOST_ROWS = 10_000
 """Rows that a list may have, unless the caller allows more."""
 
 _TRIES = 3  # readings of a list that changes meanwhile
 _ASKED = "(...) { items { ... } meta { count pages } }"
-
-Row = dict[str, Any]
 
 
 class _ChangedError(Exception):

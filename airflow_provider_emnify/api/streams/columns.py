@@ -17,8 +17,8 @@ from typing import Any
 
 from airflow_provider_emnify.api.enums import EventSeverity
 from airflow_provider_emnify.api.secrets.names import without_secrets
+from airflow_provider_emnify.api.types import Row
 
-Row = dict[str, Any]
 Convert = Callable[[Any], Any]
 Batch = Sequence[Sequence[Any]]
 """Rows as columns: the values of each column, one a row. There is at least one row."""

@@ -14,13 +14,13 @@ from airflow_provider_emnify.api.streams.columns import (
     Column,
     ColumnType,
     Convert,
-    Row,
     check_json,
     storable,
     to_boolean,
     to_integer,
     to_text,
 )
+from airflow_provider_emnify.api.types import Row
 
 Tree = dict[str, Any]
 """emnify's fields: below a name there is more, or the column and its conversion, or None: left out."""

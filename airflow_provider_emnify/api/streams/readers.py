@@ -18,13 +18,13 @@ from airflow_provider_emnify.api.errors import EmnifyServerError, IncompleteList
 from airflow_provider_emnify.api.resources import RESOURCES, Operation
 from airflow_provider_emnify.api.secrets.one_line_log import one_line_log
 from airflow_provider_emnify.api.streams.columns import to_date, to_timestamp
+from airflow_provider_emnify.api.types import Row
 
 if TYPE_CHECKING:
     from airflow_provider_emnify.api.client import EmnifyClient
 
 log = one_line_log(__name__)
 
-Row = dict[str, Any]
 
 MOST_EVENTS = 10_000
 """Events that one listing may hold; a window with more is cut in two, so that no page limit is met."""

@@ -16,6 +16,7 @@ from airflow_provider_emnify.api.secrets.one_line_log import one_line_log
 from airflow_provider_emnify.api.streams.converter import Converter
 from airflow_provider_emnify.api.streams.readers import Interval, Reader, Reading, call_of, method_of, path_of
 from airflow_provider_emnify.api.transport.bodies import Answer
+from airflow_provider_emnify.api.types import Row
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
 
 log = one_line_log(__name__)
 
-Row = dict[str, Any]
 
 _AT_ONCE = 200  # rows: so few that the processor's cache holds them
 _NO_FILTERS = frozenset({"self", "sort", "per_page", "from_", "until", "start_date", "end_date"})

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+from airflow_provider_emnify.api.types import Row
 
-Row = dict[str, Any]
 Key = tuple[int, Any]
 BEYOND = 1_000_000_000
 """A page number that no list reaches: it answers with the last page."""

@@ -29,6 +29,7 @@ from typing import TYPE_CHECKING, Any, Self
 from airflow_provider_emnify.api.errors import IncompleteListError
 from airflow_provider_emnify.api.secrets.one_line_log import one_line_log
 from airflow_provider_emnify.api.transport.page import BEYOND, Key, Page, disorder, key_of, keys_of
+from airflow_provider_emnify.api.types import Row
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -38,7 +39,6 @@ __all__ = ["Listing", "Page"]
 
 log = one_line_log(__name__)
 
-Row = dict[str, Any]
 _TRIES = 3  # for a page that contradicts itself or its neighbours
 _ROUND = 50  # all known page sizes are multiples of it: so many rows look like the first page of several
 

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import quote, urlsplit
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 DEFAULT_BASE_URL = "https://cdn.emnify.net"
 

@@ -7,25 +7,23 @@ recorded forms it comes.
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from difflib import get_close_matches
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from airflow_provider_emnify.api.enums import EventSeverity, EventSource, EventType
 from airflow_provider_emnify.api.resources.fields import MOST_VALUES
 from airflow_provider_emnify.api.secrets.one_line_log import one_line_log
 from airflow_provider_emnify.api.transport.answers import part
+from airflow_provider_emnify.api.types import Row
 from airflow_provider_emnify.api.values import parse_ids
 from airflow_provider_emnify.api.waits.kinds import parse_states
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
-
 log = one_line_log(__name__)
 
-Row = dict[str, Any]
 
 LATE_BY = timedelta(hours=1)
 """How long after it happened an event may show up. Whoever reads events again reads as far back as this:

@@ -15,6 +15,7 @@ from airflow_provider_emnify.api.errors import EmnifyNetworkStateError, EmnifyNo
 from airflow_provider_emnify.api.resources.few import listing_if_cheaper
 from airflow_provider_emnify.api.resources.fields import parse_moment
 from airflow_provider_emnify.api.transport.answers import part
+from airflow_provider_emnify.api.types import Row
 from airflow_provider_emnify.api.values import parse_ids
 from airflow_provider_emnify.api.waits.event_filter import (
     EventFilter,
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
     from airflow_provider_emnify.api.client import EmnifyClient
     from airflow_provider_emnify.api.transport.paging import Listing
 
-Row = dict[str, Any]
 
 ANY = "any"
 """Instead of the id of an endpoint: an event of any endpoint, or of none."""

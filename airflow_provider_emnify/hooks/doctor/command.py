@@ -5,10 +5,8 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
+from collections.abc import Sequence
+from typing import Any
 
 _HELP = "look at everything between this Airflow and emnify, and say in a table what is well and what is not"
 _EPILOG = "It only reads, and shows no secret. Exits with 1 where something failed."

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
 
 from airflow_provider_emnify.airflow_names import AirflowNotFoundException
 from airflow_provider_emnify.hooks.connection import ConnectionSettings, EmnifyConnectionConfigError
@@ -13,9 +13,6 @@ from airflow_provider_emnify.hooks.doctor.installation import installation
 from airflow_provider_emnify.hooks.doctor.network import network
 from airflow_provider_emnify.hooks.emnify import EmnifyHook
 from airflow_provider_emnify.hooks.masking import mask
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 
 def examine(conn_id: str = EmnifyHook.default_conn_name) -> Iterator[Finding]:

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import platform
 import sys
+from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, version
-from typing import TYPE_CHECKING
 
 from airflow_provider_emnify import __version__
 from airflow_provider_emnify.hooks.doctor.finding import Finding
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 _EXTRAS = {
     "sql": ("apache-airflow-providers-common-sql", "syncs into databases"),
