@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from airflow_provider_emnify.api.resources.operation import Call, Listing, Resource, operation
-from airflow_provider_emnify.api.transport.recover import created_since
+from airflow_provider_emnify.api.transport.recover import created_since, having
 from airflow_provider_emnify.api.types import Row
 
 
@@ -30,8 +30,7 @@ class ApiCallbacks(Resource):
         :param purpose: What it is for.
         :returns: The callback, with at least its ``id``.
         """
-        find = created_since(self.list, lambda row: row.get("url") == url)
-        return call.create(json=call.fields(), find=find)
+        return call.create(json=call.fields(), find=created_since(self.list, having(url=url)))
 
     @operation("GET", "/api/v1/api_callback/{api_callback_id}", secret_fields=("url", "callback_url"))
     def get(self, call: Call, api_callback_id: int | str) -> Row:

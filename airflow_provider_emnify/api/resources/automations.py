@@ -7,7 +7,7 @@ from typing import Any
 
 from airflow_provider_emnify.api.resources.fields import as_dicts, given
 from airflow_provider_emnify.api.resources.operation import Call, Listing, Resource, operation
-from airflow_provider_emnify.api.transport.recover import created_since
+from airflow_provider_emnify.api.transport.recover import created_since, having
 from airflow_provider_emnify.api.types import Row
 
 
@@ -65,7 +65,7 @@ class Automations(Resource):
             "configured_actions": as_dicts(configured_actions),
             "targeting_properties": as_dicts(targeting_properties),
         }
-        return call.create(json=body, find=created_since(self.list, lambda row: row.get("name") == name))
+        return call.create(json=body, find=created_since(self.list, having(name=name)))
 
     @operation("GET", "/api/v1/automation/{id}", ids=str)
     def get(self, call: Call, automation_id: str) -> Row:

@@ -7,7 +7,7 @@ from typing import Any
 
 from airflow_provider_emnify.api.resources.fields import given
 from airflow_provider_emnify.api.resources.operation import Call, Listing, Resource, operation
-from airflow_provider_emnify.api.transport.recover import created_since
+from airflow_provider_emnify.api.transport.recover import created_since, having
 from airflow_provider_emnify.api.types import Row, Rows
 
 _TRANSIT_GATEWAY = "1"
@@ -70,7 +70,7 @@ class CloudConnect(Resource):
             region=region,
             aws_account_id=aws_account_id,
         )
-        return call.create(json=body, find=self._finder(name))
+        return call.create(json=body, find=created_since(self.list, having(name=name)))
 
     @operation("POST", "/api/v1/cnc/breakout/vpn", secret_arguments=("psk",), secret_fields=("psk",))
     def create_vpn(
@@ -106,7 +106,7 @@ class CloudConnect(Resource):
         if psk:
             self._transport.learn_secret(psk)
         body = call.fields(type_id=str, on_prem_cidr=list, inside_cidr=list)
-        return call.create(json=body, find=self._finder(name))
+        return call.create(json=body, find=created_since(self.list, having(name=name)))
 
     @operation("GET", "/api/v1/cnc/breakout/{cloudconnect_attachment_id}", secret=True, ids=int)
     def get(self, call: Call, attachment_id: int | str) -> Any:
@@ -169,6 +169,3 @@ class CloudConnect(Resource):
         See https://docs.emnify.com/developers/api/cloud-connect/list-cloud-connect-custom-prices
         """
         return call.rows()
-
-    def _finder(self, name: str) -> Any:
-        return created_since(self.list, lambda row: row.get("name") == name)

@@ -7,7 +7,7 @@ from typing import Any
 
 from airflow_provider_emnify.api.resources.fields import as_dicts, as_it_is
 from airflow_provider_emnify.api.resources.operation import Call, Listing, Resource, operation
-from airflow_provider_emnify.api.transport.recover import created_since
+from airflow_provider_emnify.api.transport.recover import created_since, having
 from airflow_provider_emnify.api.types import Row
 
 
@@ -44,7 +44,7 @@ class CustomEvents(Resource):
         :returns: The event, with at least its ``id``.
         """
         body = call.fields(template_id=as_it_is, configuration_properties=as_dicts)
-        return call.create(json=body, find=created_since(self.list, lambda row: row.get("name") == name))
+        return call.create(json=body, find=created_since(self.list, having(name=name)))
 
     @operation("GET", "/api/v1/event/custom/configuration/{custom_event_id}", ids=str)
     def get(self, call: Call, custom_event_id: str) -> Row:

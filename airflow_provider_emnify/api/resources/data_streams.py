@@ -8,7 +8,7 @@ from typing import Any
 from airflow_provider_emnify.api.enums import DataStreamStatus
 from airflow_provider_emnify.api.resources.fields import as_dicts
 from airflow_provider_emnify.api.resources.operation import Call, Listing, Resource, operation
-from airflow_provider_emnify.api.transport.recover import created_since
+from airflow_provider_emnify.api.transport.recover import created_since, having
 from airflow_provider_emnify.api.types import Row, Rows
 
 SECRETS = frozenset({"write_key", "api_key", "connection_string", "headers"})
@@ -69,8 +69,7 @@ class DataStreams(Resource):
         :returns: The stream, with at least its ``id``.
         """
         self._learn_secrets(destination)
-        find = created_since(self.list, lambda row: row.get("name") == name)
-        return call.create(json=call.fields(**_PARSE), find=find)
+        return call.create(json=call.fields(**_PARSE), find=created_since(self.list, having(name=name)))
 
     @operation("GET", "/api/v2/data_stream/{data_stream_id}", secret=True, ids=str)
     def get(self, call: Call, data_stream_id: int | str) -> Row:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from airflow_provider_emnify.api.resources.operation import Call, Listing, Resource, operation
-from airflow_provider_emnify.api.transport.recover import created_since
+from airflow_provider_emnify.api.transport.recover import created_since, having
 from airflow_provider_emnify.api.types import Row
 
 
@@ -30,8 +30,7 @@ class Dns(Resource):
         :returns: The configuration, with at least its ``id``.
         """
         body = call.fields()
-        find = created_since(self.list, lambda row: all(row.get(key) == value for key, value in body.items()))
-        return call.create(json=body, find=find)
+        return call.create(json=body, find=created_since(self.list, having(**body)))
 
     @operation("DELETE", "/api/v1/dns/{dns_id}")
     def delete(self, call: Call, dns_id: int | str) -> None:

@@ -9,7 +9,7 @@ from airflow_provider_emnify.api.errors import EmnifyUnknownOutcomeError
 from airflow_provider_emnify.api.resources.fields import given, ref
 from airflow_provider_emnify.api.resources.operation import Call, Listing, Resource, operation
 from airflow_provider_emnify.api.transport.answers import part
-from airflow_provider_emnify.api.transport.recover import BEGINNING, latest_created_since, recover
+from airflow_provider_emnify.api.transport.recover import BEGINNING, created_since, recover
 from airflow_provider_emnify.api.types import Row, Rows
 
 
@@ -152,8 +152,10 @@ class Euiccs(Resource):
         :raises EmnifyUnknownOutcomeError: if the answer is lost and the operation is not found.
         """
         body = _scheduled(call.keywords)
-        find = latest_created_since(
-            lambda: self.operations(euicc_id, per_page=BEGINNING), lambda there: _is_made_from(there, body)
+        find = created_since(
+            lambda: self.operations(euicc_id, per_page=BEGINNING),
+            lambda there: _is_made_from(there, body),
+            BEGINNING,
         )
         try:
             scheduled: Rows = call.request(json=[body])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from airflow_provider_emnify.api.resources.operation import Call, Listing, Resource, operation
-from airflow_provider_emnify.api.transport.recover import created_since
+from airflow_provider_emnify.api.transport.recover import created_since, having
 from airflow_provider_emnify.api.types import Row, Rows
 
 
@@ -38,7 +38,7 @@ class IpAddressSpaces(Resource):
         :param ip_address_version: 4 or 6.
         :returns: The space, with at least its ``id``.
         """
-        find = created_since(self.list, lambda row: row.get("ip_address_space") == ip_address_space)
+        find = created_since(self.list, having(ip_address_space=ip_address_space))
         return call.create(json=call.fields(), find=find, unique=True)
 
     @operation("PUT", "/api/v1/ip_address_space/{address_space_id}")

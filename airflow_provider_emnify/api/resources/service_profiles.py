@@ -6,7 +6,7 @@ from typing import Literal
 
 from airflow_provider_emnify.api.resources.fields import UNSET, Unset
 from airflow_provider_emnify.api.resources.operation import Call, Listing, Resource, operation
-from airflow_provider_emnify.api.transport.recover import created_since
+from airflow_provider_emnify.api.transport.recover import created_since, having
 from airflow_provider_emnify.api.types import Row
 
 
@@ -71,8 +71,7 @@ class ServiceProfiles(Resource):
         :param dns_id: Id of the DNS configuration, see ``client.dns``.
         :returns: The profile, with at least its ``id``.
         """
-        find = created_since(self.list, lambda row: row.get("name") == name)
-        return call.create(json=call.fields(), find=find)
+        return call.create(json=call.fields(), find=created_since(self.list, having(name=name)))
 
     @operation("GET", "/api/v1/service_profile/{profile_id}", ids=int, secret_fields=("secret", "url"))
     def get(self, call: Call, profile_id: int | str) -> Row:
@@ -260,7 +259,7 @@ class ServiceProfiles(Resource):
         :returns: The limit, with at least its ``id``.
         """
         body = call.fields(service_id=str, period_id=str)
-        find = created_since(lambda: self.data_limits(profile_id), lambda row: row.get("volume") == volume)
+        find = created_since(lambda: self.data_limits(profile_id), having(volume=volume))
         return call.create(json=body, find=find, unique=True)
 
     @operation("DELETE", "/api/v1/service_profile/{profile_id}/traffic_limit/{limit_id}")

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from airflow_provider_emnify.api.resources.fields import given, ref, refs
 from airflow_provider_emnify.api.resources.operation import Call, Listing, Resource, operation
 from airflow_provider_emnify.api.transport.answers import part, parts
-from airflow_provider_emnify.api.transport.recover import BEGINNING, latest_created_since
+from airflow_provider_emnify.api.transport.recover import BEGINNING, created_since
 from airflow_provider_emnify.api.types import Ids, Row, Rows
 
 
@@ -70,8 +70,8 @@ class SimOperations(Resource):
         if not target:
             raise ValueError("give sim_ids or eids")
         body = given(action=ref(action_id, "action_id"), product=ref(product_id, "product_id"), target=target)
-        find = latest_created_since(
-            lambda: self.list(per_page=BEGINNING), lambda there: _is_made_from(there, body)
+        find = created_since(
+            lambda: self.list(per_page=BEGINNING), lambda there: _is_made_from(there, body), BEGINNING
         )
         return call.create(json=body, find=find)
 

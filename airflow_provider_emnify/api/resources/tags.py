@@ -11,7 +11,7 @@ from airflow_provider_emnify.api.resources.few import read_rows
 from airflow_provider_emnify.api.resources.fields import ref, refs
 from airflow_provider_emnify.api.resources.operation import Call, Listing, Resource, operation
 from airflow_provider_emnify.api.transport.answers import is_id, parts
-from airflow_provider_emnify.api.transport.recover import created_since
+from airflow_provider_emnify.api.transport.recover import created_since, having
 from airflow_provider_emnify.api.types import Ids, Numbers, Row, Rows
 from airflow_provider_emnify.api.values import parse_ids
 
@@ -43,7 +43,7 @@ class Tags(Resource):
         :param color_id: Id of its colour, see :meth:`colors`. Without it: any.
         :returns: The tag, with at least its ``id``.
         """
-        find = created_since(lambda: self.list(name=name), lambda row: row.get("name") == name)
+        find = created_since(lambda: self.list(name=name), having(name=name))
         return call.create(json=call.fields(), find=find, unique=True)
 
     @operation("PATCH", "/api/v2/tags/{tag_id}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from airflow_provider_emnify.api.resources.operation import Call, Listing, Resource, operation
-from airflow_provider_emnify.api.transport.recover import created_since
+from airflow_provider_emnify.api.transport.recover import created_since, having
 from airflow_provider_emnify.api.types import Ids, Row
 
 
@@ -31,8 +31,7 @@ class TariffProfiles(Resource):
         :param description: What it is for.
         :returns: The profile, with at least its ``id``.
         """
-        find = created_since(self.list, lambda row: row.get("name") == name)
-        return call.create(json=call.fields(), find=find)
+        return call.create(json=call.fields(), find=created_since(self.list, having(name=name)))
 
     @operation("GET", "/api/v1/tariff_profile/{tariff_profile_id}", ids=int)
     def get(self, call: Call, tariff_profile_id: int | str) -> Row:

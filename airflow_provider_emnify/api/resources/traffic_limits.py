@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from airflow_provider_emnify.api.resources.fields import given
 from airflow_provider_emnify.api.resources.operation import Call, Listing, Resource, operation
-from airflow_provider_emnify.api.transport.recover import created_since
+from airflow_provider_emnify.api.transport.recover import created_since, having
 from airflow_provider_emnify.api.types import Row
 
 
@@ -46,7 +46,7 @@ class TrafficLimits(Resource):
         :returns: The extension, with at least its ``id``.
         """
         limit = None if traffic_limit_id is None else int(traffic_limit_id)
-        find = created_since(lambda: self.extensions(endpoint_id), lambda row: row.get("volume") == volume)
+        find = created_since(lambda: self.extensions(endpoint_id), having(volume=volume))
         return call.create(json=given(volume=volume, traffic_limit_id=limit), find=find)
 
     @operation("DELETE", "/api/v1/endpoint/{endpoint_id}/traffic_limit_extension")

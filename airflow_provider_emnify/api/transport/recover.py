@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from itertools import islice
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from airflow_provider_emnify.api.errors import EmnifyError
+from airflow_provider_emnify.api.types import Row
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
-
     from airflow_provider_emnify.api.errors import EmnifyUnknownOutcomeError
-    from airflow_provider_emnify.api.types import Row, Rows
 
 T = TypeVar("T")
 _recovers: ContextVar[bool] = ContextVar("_recovers", default=True)
@@ -43,35 +42,27 @@ BEGINNING = 100
 
 
 def created_since(
-    list_all: Callable[[], Iterable[Row]], is_it: Callable[[Row], bool]
+    list_all: Callable[[], Iterable[Row]], is_it: Callable[[Row], bool], most: int | None = None
 ) -> Callable[[], Row | None]:
     """Return what finds a thing that is created from now on, among things that look like it.
 
     :param list_all: Lists where it will be found; asked at once for those that are there already.
     :param is_it: Tells whether a row looks like it.
-    """
-    if not recovers():
-        return nothing_found
-    before = {str(row.get("id")) for row in list_all() if is_it(row)}
-    return lambda: next((row for row in list_all() if is_it(row) and str(row.get("id")) not in before), None)
-
-
-def latest_created_since(
-    list_latest: Callable[[], Iterable[Row]], is_it: Callable[[Row], bool]
-) -> Callable[[], Row | None]:
-    """Return what :func:`created_since` does, for a list that is long: only its beginning is read.
-
-    :param list_latest: Lists the latest first.
-    :param is_it: Tells whether a row looks like it.
+    :param most: Rows that are looked at, of a long list that begins with the latest; None: all.
     """
     if not recovers():
         return nothing_found
 
-    def beginning() -> Rows:
-        return list(islice(list_latest(), BEGINNING))
+    def similar() -> Iterator[Row]:
+        return filter(is_it, islice(list_all(), most))
 
-    before = {str(row.get("id")) for row in beginning()}
-    return lambda: next((row for row in beginning() if is_it(row) and str(row.get("id")) not in before), None)
+    before = {str(row.get("id")) for row in similar()}
+    return lambda: next((row for row in similar() if str(row.get("id")) not in before), None)
+
+
+def having(**fields: Any) -> Callable[[Row], bool]:
+    """Return what tells whether a row has these values."""
+    return lambda row: all(row.get(name) == value for name, value in fields.items())
 
 
 def recover(find: Callable[[], T | None], lost: EmnifyUnknownOutcomeError) -> T | None:
