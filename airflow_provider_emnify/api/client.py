@@ -14,7 +14,6 @@ from airflow_provider_emnify.api.transport.transport import Transport
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from contextlib import AbstractContextManager
-    from types import TracebackType
 
     from airflow_provider_emnify.api.locks import Lock
     from airflow_provider_emnify.api.transport.answers import Shape
@@ -51,9 +50,7 @@ class EmnifyClient(Resources):
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def __repr__(self) -> str:

@@ -172,25 +172,22 @@ class EventType(Lookup):
     @property
     def label(self) -> str:
         """The name as emnify writes it."""
-        return _EVENT_NAMES.get(self, self.name.replace("_", " ").capitalize())
+        return _EVENT_NAMES.get(self) or re.sub(r"\b(Sim|Sms|gprs)\b", _in_capitals, super().label)
 
 
 _EVENT_NAMES = {
-    EventType.UPDATE_GPRS_LOCATION: "Update GPRS location",
     EventType.CREATE_PDP_CONTEXT: "Create PDP Context",
     EventType.UPDATE_PDP_CONTEXT: "Update PDP Context",
     EventType.DELETE_PDP_CONTEXT: "Delete PDP Context",
     EventType.SUPPORT_ACCESS: "Support Access",
     EventType.MULTI_FACTOR_AUTHENTICATION: "Multi-factor Authentication",
-    EventType.PURGE_GPRS_LOCATION: "Purge GPRS location",
     EventType.SIM_RELEASED: "SIM Released",
     EventType.SIM_ASSIGNED: "SIM Assigned",
-    **{
-        kind: kind.name.replace("_", " ").capitalize().replace("Sms", "SMS", 1).replace("Sim", "SIM", 1)
-        for kind in EventType
-        if kind.name.startswith(("SIM_", "SMS_")) and kind.name not in {"SIM_RELEASED", "SIM_ASSIGNED"}
-    },
 }
+
+
+def _in_capitals(word: re.Match[str]) -> str:
+    return word[0].upper()
 
 
 class QuotaStatus(Lookup):
@@ -230,7 +227,7 @@ class CloudConnectStatus(Lookup):
     ROLLING_BACK = 8
 
 
-class _Word(StrEnum):
+class Word(StrEnum):
     """A lookup whose values are words."""
 
     @property
@@ -249,7 +246,7 @@ class _Word(StrEnum):
         raise _refuse(value, cls, cls)
 
 
-class Connectivity(_Word):
+class Connectivity(Word):
     """Connectivity of an endpoint, as the network sees it."""
 
     ATTACHED = "ATTACHED"
@@ -258,7 +255,7 @@ class Connectivity(_Word):
     BLOCKED = "BLOCKED"
 
 
-class OperationState(_Word):
+class OperationState(Word):
     """How far an eUICC or SIM operation is. emnify says so in its dates, errors and counts."""
 
     PENDING = "PENDING"
@@ -267,7 +264,7 @@ class OperationState(_Word):
     FAILED = "FAILED"
 
 
-class SimBatchState(_Word):
+class SimBatchState(Word):
     """What the validation of a SIM batch says."""
 
     REGISTRABLE = "REGISTRABLE"
@@ -275,21 +272,21 @@ class SimBatchState(_Word):
     INVALID = "INVALID"
 
 
-class EventPresence(_Word):
+class EventPresence(Word):
     """Whether an event that is waited for has happened."""
 
     NO_EVENT_YET = "NO EVENT YET"
     EVENT_SEEN = "EVENT SEEN"
 
 
-class SmsReply(_Word):
+class SmsReply(Word):
     """Whether an endpoint has sent an SMS that is waited for."""
 
     NO_REPLY_YET = "NO REPLY YET"
     REPLIED = "REPLIED"
 
 
-class Silence(_Word):
+class Silence(Word):
     """For how long an endpoint has had no data session, as its connectivity and its events say."""
 
     ONLINE = "ONLINE"

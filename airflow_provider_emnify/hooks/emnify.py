@@ -28,7 +28,6 @@ from airflow_provider_emnify.hooks.masking import mask
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from types import TracebackType
 
     from airflow_provider_emnify.airflow_names import Connection
     from airflow_provider_emnify.api import EmnifyClient
@@ -78,9 +77,7 @@ class EmnifyHook(BaseHook):
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def get_conn(self) -> EmnifyClient:

@@ -17,7 +17,7 @@ from airflow_provider_emnify.api.errors import (
     EmnifyServerError,
 )
 from airflow_provider_emnify.api.secrets.one_line_log import one_line_log
-from airflow_provider_emnify.api.transport.answers import is_id, part
+from airflow_provider_emnify.api.transport.answers import number, part
 from airflow_provider_emnify.api.types import Row
 
 log = one_line_log(__name__)
@@ -108,9 +108,7 @@ def split(items: Iterable[Item], is_done: Callable[[Item], bool]) -> tuple[list[
 
 def status_of(row: Row) -> int | None:
     """Return the id of a row's status, None when it has none."""
-    status = part(row, "status")
-    number = status.get("id")  # of a quota it is a text
-    return int(number) if isinstance(number, (int, str)) and is_id(number, int) else None
+    return number(part(row, "status"), "id")  # of a quota it is a text
 
 
 def read_ref(row: Row, name: str) -> int | None:
@@ -122,9 +120,10 @@ def read_ref(row: Row, name: str) -> int | None:
     given = row.get(name)
     if given is None or (isinstance(given, dict) and all(value is None for value in given.values())):
         return None
-    if not is_id(part(row, name).get("id"), int):
+    found = number(part(row, name), "id")
+    if found is None:
         raise EmnifyServerError(f"the {name} of {row.get('id')} has no usable id: {given!r}")
-    return int(given["id"])
+    return found
 
 
 def read_status(statuses: type[Status], row: Row) -> Status:

@@ -280,9 +280,12 @@ def _columns_of(kind: ColumnType) -> Callable[..., Column]:
 integer, decimal, boolean, text, timestamp, day, json = map(_columns_of, ColumnType)
 
 
-def each(make: Callable[..., Column], *names: str) -> tuple[Column, ...]:
-    """Return columns of one type that are called like their fields."""
-    return tuple(map(make, names))
+def each(make: Callable[..., Column], *names: str, of: str | None = None) -> tuple[Column, ...]:
+    """Return columns of one type that are called like their fields.
+
+    :param of: Where these fields stand: ``sim_iccid`` is ``sim.iccid``.
+    """
+    return tuple(make(name) if of is None else make(f"{of}_{name}", f"{of}.{name}") for name in names)
 
 
 def reference(name: str, path: str | None = None, label: str = "name") -> tuple[Column, Column]:
@@ -298,9 +301,7 @@ def lookup(name: str, path: str | None = None) -> tuple[Column, Column]:
 
 DEVICE = (
     *reference("endpoint"),
-    text("endpoint_tags", "endpoint.tags"),
-    text("endpoint_imei", "endpoint.imei"),
-    text("endpoint_ip_address", "endpoint.ip_address"),
+    *each(text, "tags", "imei", "ip_address", of="endpoint"),
     integer("sim_id", "sim.id"),
     text("sim_iccid", "sim.iccid"),
     text("sim_msisdn", "sim.msisdn", "msisdn.msisdn"),

@@ -33,7 +33,6 @@ from airflow_provider_emnify.api.types import Row
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from types import TracebackType
 
 __all__ = ["Listing", "Page"]
 
@@ -106,9 +105,7 @@ class Listing(Iterator[Row]):
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def __del__(self) -> None:

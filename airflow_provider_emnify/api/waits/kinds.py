@@ -14,15 +14,14 @@ from airflow_provider_emnify.api.enums import (
     Connectivity,
     DataStreamStatus,
     EndpointStatus,
-    EventPresence,
+    Lookup,
     OperationState,
     QuotaStatus,
-    Silence,
     SimBatchState,
     SimStatus,
-    SmsReply,
     SmsStatus,
     UserStatus,
+    Word,
 )
 from airflow_provider_emnify.api.errors import (
     EmnifyNetworkStateError,
@@ -44,21 +43,7 @@ if TYPE_CHECKING:
     from airflow_provider_emnify.api.transport.paging import Listing
 
 Id = int | str
-State = (
-    EndpointStatus
-    | SimStatus
-    | UserStatus
-    | SmsStatus
-    | QuotaStatus
-    | DataStreamStatus
-    | CloudConnectStatus
-    | Connectivity
-    | OperationState
-    | SimBatchState
-    | EventPresence
-    | Silence
-    | SmsReply
-)
+State = Lookup | Word
 
 
 @dataclass(frozen=True)
