@@ -9,12 +9,14 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 # Control characters of ASCII and Latin 1, separators of lines, and what changes the direction of writing.
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 _LONGEST_TEXT = 500  # characters of an answer that are worth showing
 _MOST_FIELD_ERRORS = 20  # as many as a message can hold
+
+ErrorKind = TypeVar("ErrorKind", bound="EmnifyError")
 
 
 class EmnifyError(Exception):
@@ -68,6 +70,15 @@ class EmnifyError(Exception):
                 answer += f" ({self.code})"
         head = " ".join(part for part in (call, answer) if part)
         return one_line("; ".join([f"{head}: {self.message}" if head else self.message, *self.field_errors]))
+
+    def as_kind(self, kind: type[ErrorKind], message: str, **more: Any) -> ErrorKind:
+        """Return an error of another kind about the same answer.
+
+        :param more: What that kind has beside.
+        """
+        shared = ("status", "code", "token", "details", "method", "path")
+        context = {name: getattr(self, name) for name in shared}
+        return kind(message, **context, **more)
 
     @property
     def field_errors(self) -> list[str]:

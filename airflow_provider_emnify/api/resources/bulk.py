@@ -7,7 +7,7 @@ the items are looked at: what is done is done, whatever the answer was.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from airflow_provider_emnify.api.enums import DataStreamStatus, EndpointStatus, QuotaStatus, SimStatus
 from airflow_provider_emnify.api.errors import (
@@ -62,8 +62,11 @@ def send_in_chunks(
                     "Could %s although the call failed (%s): all %d are done", what, error, len(chunk)
                 )
                 continue
+            why = f"could not {what}: {error.message}{unseen}"
             not_done = [*missing, *items[start + size :]]
-            raise _partial(error, f"could not {what}: {error.message}{unseen}", done, not_done) from error
+            partial = error.as_kind(EmnifyPartialError, why, done=done, not_done=not_done)
+            partial.transient = error.transient
+            raise partial from error
     return done
 
 
@@ -77,24 +80,6 @@ def _look_back(
     except EmnifyError as unreadable:
         return [], chunk, f" (and what it did could not be read: {unreadable.message})"
     return found, missing, ""
-
-
-def _partial(
-    error: EmnifyError, message: str, done: Sequence[Any], not_done: Sequence[Any]
-) -> EmnifyPartialError:
-    partial = EmnifyPartialError(
-        message,
-        done=done,
-        not_done=not_done,
-        status=error.status,
-        code=error.code,
-        token=error.token,
-        details=error.details,
-        method=error.method,
-        path=error.path,
-    )
-    partial.transient = error.transient
-    return partial
 
 
 def split(items: Iterable[Item], is_done: Callable[[Item], bool]) -> tuple[list[Item], list[Item]]:

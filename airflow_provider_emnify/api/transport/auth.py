@@ -24,6 +24,7 @@ from airflow_provider_emnify.api.errors import (
     EmnifyError,
     EmnifyServerError,
     EmnifyUnknownOutcomeError,
+    ErrorKind,
 )
 from airflow_provider_emnify.api.secrets.one_line_log import one_line_log
 from airflow_provider_emnify.api.transport.auth_token import AuthToken
@@ -137,10 +138,9 @@ class TokenSource:
         with cache.lock():
             left = cache.load()
             if left is not None and left.rejection:
-                raise EmnifyAuthenticationError(
+                raise _error(
+                    EmnifyAuthenticationError,
                     f"{left.rejection} (found out {left.age:.0f} s ago by another task on this host)",
-                    method="POST",
-                    path=AUTHENTICATE,
                 )
             if left is not None and left.token and (stale is None or left.token != stale.value):
                 token = self._arrived(left.token, left.age)
@@ -215,13 +215,12 @@ class TokenSource:
         if self._was_accepted and self._clock() >= self._lost_at + _LOCKED_FOR:
             self._lost = 0
             return
-        error = EmnifyServerError(
+        error = _error(
+            EmnifyServerError,
             f"the answers to {self._lost} logins were lost or not emnify's own, so it is not known whether "
             "username and password are right. They are not sent a third time, since three rejections in a "
             "row lock the account for five minutes. Check that the host is right and that they log in to the "
             "portal, then clear the task after five minutes; an application token has no such lock",
-            method="POST",
-            path=AUTHENTICATE,
         )
         error.retry_after = _LOCKED_FOR
         error.transient = self._was_accepted  # else each Airflow retry would send two more
@@ -234,7 +233,7 @@ class TokenSource:
                 self._on_secret(said[name])
         value = said.get("auth_token")
         if not isinstance(value, str) or not value:
-            raise EmnifyAuthenticationError(_MFA_ASKED, status=200, method="POST", path=AUTHENTICATE)
+            raise _error(EmnifyAuthenticationError, _MFA_ASKED, status=200)
         if isinstance(said.get("refresh_token"), str):
             self._refresh_token = said["refresh_token"]
         return self._arrived(value)
@@ -249,6 +248,10 @@ class TokenSource:
 def _request(path: str, body: dict[str, Any], *, idempotent: bool = True) -> Request:
     check = _check_answer if idempotent else partial(_check_answer, kind=EmnifyUnknownOutcomeError)
     return Request("POST", path, body=body, idempotent=idempotent, check=check)
+
+
+def _error(kind: type[ErrorKind], message: str, *, status: int | None = None) -> ErrorKind:
+    return kind(message, status=status, method="POST", path=AUTHENTICATE)
 
 
 _MFA_ASKED = (
@@ -286,11 +289,8 @@ def _check_answer(answer: Answer | EmnifyError, *, kind: type[EmnifyError] = Emn
         return
     if isinstance(token, str) and token.isascii() and token.isprintable() and token and " " not in token:
         return
-    raise kind(
-        "the answer holds no auth_token that could be used; is the host right?",
-        status=answer.status,
-        method="POST",
-        path=AUTHENTICATE,
+    raise _error(
+        kind, "the answer holds no auth_token that could be used; is the host right?", status=answer.status
     )
 
 
@@ -303,12 +303,4 @@ def _rejected(error: EmnifyError, what: str) -> EmnifyAuthenticationError:
         else f"{what} was rejected{said}. Check that it is whole, neither revoked nor expired, and of this "
         "API; it is not tried again, since three rejections in a row lock the account for five minutes"
     )
-    return EmnifyAuthenticationError(
-        message,
-        status=error.status,
-        code=error.code,
-        token=error.token,
-        details=error.details,
-        method=error.method,
-        path=error.path,
-    )
+    return error.as_kind(EmnifyAuthenticationError, message)

@@ -11,7 +11,7 @@ from airflow_provider_emnify.api.transport.urls import fill_path
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from airflow_provider_emnify.api.errors import EmnifyError
+    from airflow_provider_emnify.api.errors import EmnifyError, ErrorKind
     from airflow_provider_emnify.api.transport.answers import Shape
     from airflow_provider_emnify.api.transport.bodies import Answer, Pick
 
@@ -51,6 +51,10 @@ class Request:
 
     def __str__(self) -> str:
         return f"{self.method} {self.path}"
+
+    def error(self, kind: type[ErrorKind], message: str, status: int | None = None) -> ErrorKind:
+        """Return an error of this request."""
+        return kind(message, status=status, method=self.method, path=self.path)
 
     @property
     def may_be_repeated(self) -> bool:

@@ -268,12 +268,11 @@ class Sender:
     def _answer(self, response: requests.Response, content: bytes, request: Request) -> Answer:
         status = response.status_code
         if response.is_redirect:
-            raise EmnifyError(
+            raise request.error(
+                EmnifyError,
                 f"a redirect to {_host_of(response.headers['Location'])}, which is "
                 "not followed: a token goes to no other host. Check the connection's host",
-                status=status,
-                method=request.method,
-                path=request.path,
+                status,
             )
         if not 200 <= status < 300:  # noqa: PLR2004 - HTTP's own numbers
             raise self._error(response, content, request)
@@ -319,7 +318,7 @@ class Sender:
         why = self._redactor.text(reason(error, self._host, exchange, was_sent=was_sent))
         if was_sent and not request.may_be_repeated:
             return _unknown_outcome(why, request)
-        lost = EmnifyConnectionError(why, method=request.method, path=request.path)
+        lost = request.error(EmnifyConnectionError, why)
         lost.may_have_acted = was_sent
         # A certificate that is not trusted does not get better by itself, nor does an URL.
         lost.transient = not (is_untrusted(error) or (isinstance(error, ValueError) and not was_sent))
@@ -339,23 +338,19 @@ class _Bearer(requests.auth.AuthBase):
 
 
 def _closed(request: Request) -> EmnifyConnectionError:
-    error = EmnifyConnectionError("the client was closed", method=request.method, path=request.path)
+    error = request.error(EmnifyConnectionError, "the client was closed")
     error.transient = False
     return error
 
 
 def _unusable(why: str, status: int | None, request: Request) -> EmnifyError:
     kind = EmnifyServerError if request.may_be_repeated else EmnifyUnknownOutcomeError
-    return kind(why, status=status, method=request.method, path=request.path)
+    return request.error(kind, why, status)
 
 
 def _unknown_outcome(why: str, request: Request, status: int | None = None) -> EmnifyUnknownOutcomeError:
-    return EmnifyUnknownOutcomeError(
-        f"the outcome is unknown ({why}). It is not sent again: check first whether it was done",
-        status=status,
-        method=request.method,
-        path=request.path,
-    )
+    message = f"the outcome is unknown ({why}). It is not sent again: check first whether it was done"
+    return request.error(EmnifyUnknownOutcomeError, message, status)
 
 
 def _host_of(location: str) -> str:
