@@ -55,7 +55,7 @@ class Page:
 
     def last_number(self, asked: int) -> int | None:
         """Return the number of the last page, if this answer to page ``asked`` says it."""
-        if self.pages is not None:
+        if self.pages or (self.pages == 0 and not self.rows):
             return max(self.pages, 1)
         if self.number and self.number < asked:
             return self.number
@@ -68,6 +68,8 @@ class Page:
         :param size: The rows of every page but the last, if that is known.
         """
         count, last = len(self.rows), self.last_number(asked)
+        if self.number and self.number not in {asked, min(asked, last or asked)}:
+            return f"it is page {self.number}"
         if last is None:
             if not count:
                 return "it is empty, and does not say how many rows there are"
@@ -75,10 +77,7 @@ class Page:
             return f"it has {count} rows, and there are {self.total}" if short else None
         if not count and self.number == asked > last:
             return None  # there was such a page when the one before it was read
-        expected = min(asked, last)
-        if self.number and min(self.number, last) != expected:
-            return f"it is page {self.number}"
-        if expected < last:
+        if asked < last:
             return self._fault_within(count, last, self.size if size is None else size)
         return self._fault_at_the_end(count, last, size)
 
@@ -102,8 +101,12 @@ class Page:
 
 
 def _number(value: Any) -> int | None:
-    """Return a number of rows or pages that can be; None for anything else."""
-    text = str(value).strip()
+    """Return a number of rows or pages that can be; None for anything else.
+
+    ``230.0`` is one, and so is ``230, 230``: a header that the API and a gateway both sent.
+    """
+    said = {part.strip().removesuffix(".0") for part in str(value).split(",")}
+    text = said.pop() if len(said) == 1 else ""
     short = text.isascii() and text.isdecimal() and len(text) < len(str(BEYOND))
     return int(text) if short else None
 
@@ -130,8 +133,15 @@ def keys_of(rows: Sequence[Row]) -> list[Key]:
     return [(0, one) for one in ids] if set(map(type, ids)) == {int} else [key_of(row) for row in rows]
 
 
-def disorder(rows: Sequence[Row]) -> str | None:
-    """Return why rows cannot be a page of a list in ascending id order."""
+def disorder(rows: Sequence[Row], *, ascending: bool = True) -> str | None:
+    """Return why rows cannot be a page of a list.
+
+    :param ascending: It is one in ascending id order; else an id must not stand in it twice, where there are
+        ids.
+    """
+    if not ascending:
+        ids = [str(row["id"]) for row in rows if isinstance(row, dict) and row.get("id") is not None]
+        return None if len(set(ids)) == len(ids) else "it holds a row twice"
     try:
         keys = keys_of(rows)
     except ValueError as error:

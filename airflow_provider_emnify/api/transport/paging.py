@@ -140,13 +140,13 @@ class Listing(Iterator[Row]):
         why = None
         for attempt in range(_TRIES):
             page = self._fetch(number)
-            why = page.fault(number, size) or (disorder(page.rows) if self._newest_first else None)
+            why = page.fault(number, size) or disorder(page.rows, ascending=self._newest_first)
             if why is None:
                 return page
             if self._may_be_empty and self._first is None and attempt and page == Page([]):
                 return Page([], 1, 1, 0)  # twice the same
             log.info("%s: page %d is not right: %s. Asking for it again", self._name, number, why)
-            if number == BEYOND and page.pages:
+            if number == BEYOND and page.pages and not page.rows:
                 number = page.pages  # an API that answers beyond the end with nothing, after all
         raise self._refuse(f"emnify counts more than it sends, or contradicts itself: page {number}: {why}")
 
@@ -155,9 +155,9 @@ class Listing(Iterator[Row]):
             if self._paged:
                 self._first = self._get(BEYOND if self._newest_first else 1)
             else:
-                self._first = self._fetch(1)
-                if (self._first.total or 0) > len(self._first.rows):
-                    raise self._refuse(f"{len(self._first.rows)} of {self._first.total} rows came at once")
+                self._first = page = self._fetch(1)
+                if (page.total or 0) > len(page.rows) or (page.pages or 1) > 1:
+                    raise self._refuse(f"{len(page.rows)} of {page.total or 'more'} rows came at once")
         return self._first
 
     def _read(self) -> Generator[list[Row], None, None]:
@@ -184,6 +184,8 @@ class Listing(Iterator[Row]):
         if self._start is None:
             page = self._begin()
             last = page.last_number(BEYOND)
+            if not page.number and last is not None and last > 1:
+                page = self._get(last)  # nothing says which one was sent
             if not page.rows:
                 self._start = _Start(1, [], 0, None)
             elif last is not None and (page.total is not None or (page.number and page.pages)):
@@ -214,7 +216,7 @@ class Listing(Iterator[Row]):
             else:
                 high, page = middle, found
         if high == 1 and end.pages != 1:
-            self._check_single(page.rows)
+            self._check_single(page)
         total = (high - 1) * (size or 0) + len(page.rows) if end.total is None else end.total
         return _Start(high, [*page.rows, *end.rows], total, size)
 
@@ -260,7 +262,7 @@ class Listing(Iterator[Row]):
         for _ in range(_TRIES):
             repeated = sum(smallest is not None and key >= smallest for key in keys_of(page.rows))
             fewer = 0 if page.total is None or total is None else total - page.total
-            last = page.last_number(number + 1)
+            last = page.last_number(number)
             if repeated <= max(fewer, 0) or (last is not None and last <= number):
                 return page
             neighbour = self._get(number + 1)
@@ -287,6 +289,7 @@ class Listing(Iterator[Row]):
         number, seen, total = 1, 0, page.total
         size = None if page.last_number(1) == 1 else len(page.rows)
         before: set[str] = set()
+        begin = _name(page.rows[0]) if page.rows else None
         while True:
             last = page.last_number(number)
             following = (
@@ -300,30 +303,37 @@ class Listing(Iterator[Row]):
             then = following.result()
             if then.total is not None and total is not None and then.total < total:
                 raise self._refuse("rows were deleted while it was read in this order")
+            is_shorter = (then.last_number(number + 1) or number + 1) <= number
+            if then.rows != page.rows and (is_shorter or (then.rows and _name(then.rows[0]) == begin)):
+                raise self._refuse("it became shorter while it was read, or begins anew")
             if then.rows == page.rows:
                 if last is not None or then.last_number(number + 1) not in {None, number}:
                     raise self._refuse(f"pages {number} and {number + 1} hold the same rows")
                 break  # no header says so, but a page beyond the last repeats it
             page, number, before = then, number + 1, {_name(row) for row in page.rows}
-        if total is not None and seen < total:
-            raise self._refuse(f"emnify counts more than it sends, {seen} of {total} rows")
+        if total is not None and not total <= seen <= max(total, page.total or 0):
+            raise self._refuse(f"emnify counts other than it sends, {seen} of {total} rows")
         if number == 1 and total is None and page.pages is None:
-            self._check_single(page.rows)
+            self._check_single(page)
 
-    def _check_single(self, rows: list[Row]) -> None:
+    def _check_single(self, page: Page) -> None:
         """Refuse a single page without headers that can be the first of several, if ``page`` does nothing.
 
         That it does something is shown by smaller pages, which differ. An API that obeys neither number nor
         size is believed, unless it sends just as many rows as a page may have.
         """
-        count = len(rows)
+        count = len(page.rows)
         if count > 1 and self._fetch_sized is not None:
-            first, second = (self._fetch_sized(number, count // 2).rows for number in (1, 2))
-            if len(first) < count and len(second) < count:
-                if first and second and _name(first[0]) != _name(second[0]):
-                    return
+            half = count // 2
+            # A page beyond the end repeats the last one; other rows on it are more than these.
+            first, beyond = (self._fetch_sized(number, half).rows for number in (1, -(-count // half) + 1))
+            if len(first) < count and len(beyond) < count:
+                if first and beyond and _name(first[0]) != _name(beyond[0]):
+                    if {_name(row) for row in beyond} <= {_name(row) for row in page.rows}:
+                        return
+                    raise self._refuse(f"no header says so, but there are more than {count} rows")
                 raise self._refuse("no header says how many pages it has, and it sends the same one for any")
-        if count and (count == self._per_page or count % _ROUND == 0):
+        if count and (count in {self._per_page, page.size} or count % _ROUND == 0):
             raise self._refuse(f"nothing says whether there are more than these {count} rows")
 
 
