@@ -71,11 +71,18 @@ class PartHeader:
     :param reference: What the parts have in common, for one device and number.
     :param total: How many parts there are.
     :param number: Which one it is, from 1.
+    :param octets: Those of the reference, 1 or 2: they are counted apart.
     """
 
     reference: int
     total: int
     number: int
+    octets: int = 1
+
+    @property
+    def text(self) -> tuple[int, int, int]:
+        """What tells one text of a device from its others."""
+        return self.octets, self.reference, self.total
 
 
 def parse_udh(header: Any) -> PartHeader | None:
@@ -93,7 +100,7 @@ def parse_udh(header: Any) -> PartHeader | None:
         value = octets[at + 2 : at + 2 + length]
         if len(value) == length and (element, length) in _REFERENCES:
             total, number = value[-2:]
-            part = PartHeader(int.from_bytes(value[:-2], "big"), total, number)
+            part = PartHeader(int.from_bytes(value[:-2], "big"), total, number, length - 2)
             return part if 1 <= number <= total and total > 1 else None
         at += 2 + length
     return None

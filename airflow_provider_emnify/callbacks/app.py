@@ -106,13 +106,8 @@ class Callbacks:
 
     async def stream(self, request: Any) -> Any:
         """Take a record of a data stream, or a list of them."""
-        given, scope = request.path_params["secret"], request.scope
-        # Access logs show the path when the answer is sent: the server's, and Airflow's own.
-        scope["path"] = scope["path"].removesuffix(given) + "***"
-        scope["raw_path"] = scope["path"].encode()
-        return await self._take(
-            request, STREAM_SECRET, partial(is_one_of, given), LARGEST_STREAM, parse_records
-        )
+        is_signed = partial(is_one_of, request.path_params["secret"])
+        return await self._take(request, STREAM_SECRET, is_signed, LARGEST_STREAM, parse_records)
 
     async def _take(
         self,
@@ -222,11 +217,18 @@ def build_app(settings: CallbackSettings) -> Any:
     from starlette.applications import Starlette
     from starlette.routing import Route
 
+    class RouteWithSecret(Route):
+        async def handle(self, scope: Any, receive: Any, send: Any) -> None:
+            # Access logs show the path when the answer is sent, also a 405: the server's, and Airflow's own.
+            scope["path"] = scope["path"].removesuffix(scope["path_params"]["secret"]) + "***"
+            scope["raw_path"] = scope["path"].encode()
+            await super().handle(scope, receive, send)
+
     callbacks = Callbacks(settings, Keeper(settings.path))
     app = Starlette(
         routes=[
             Route("/{conn_id}/sms", callbacks.sms, methods=["POST", "PATCH"]),
-            Route("/{conn_id}/stream/{secret:path}", callbacks.stream, methods=["POST"]),
+            RouteWithSecret("/{conn_id}/stream/{secret:path}", callbacks.stream, methods=["POST"]),
         ]
     )
     app.router.redirect_slashes = False

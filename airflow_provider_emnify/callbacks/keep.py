@@ -16,6 +16,7 @@ from datetime import UTC, datetime, timedelta
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_emnify.api.resources.sms import may_be_parts_of_one
 from airflow_provider_emnify.api.secrets.one_line_log import one_line_log
 from airflow_provider_emnify.assets import asset_uri
 
@@ -130,17 +131,15 @@ def _join(session: Session, conn_id: str, message: Message, now: datetime) -> Ro
     part, body = message.part, message.body
     assert part is not None  # noqa: S101 - for the type checker
     of = (body["endpoint"]["id"], body.get("source_address"), body.get("dest_address"))
-    key = f"emnify part {_digest(conn_id, *of, part.reference, part.total)}"
-    others = _noted(session, key, now)
-    held = {}
-    for entry in others:
-        one = json.loads(entry.extra)
-        held[one["number"]] = one
-    held[part.number] = {"number": part.number, "id": body["id"], "text": body["text"]}
+    key = f"emnify part {_digest(conn_id, *of, *part.text)}"
+    this = {name: body.get(name) for name in ("id", "text", "submit_date")} | {"number": part.number}
+    noted = [(entry, json.loads(entry.extra)) for entry in _noted(session, key, now)]
+    others = [(entry, one) for entry, one in noted if may_be_parts_of_one(one, this)]
+    held = {one["number"]: one for one in (*(one for _, one in others), this)}
     if len(held) < part.total:
-        _note(session, key, held[part.number])
+        _note(session, key, this)
         return None
-    for entry in others:
+    for entry, _ in others:
         session.delete(entry)
     parts = [held[number] for number in range(1, part.total + 1)]
     whole = {**body, "text": "".join(one["text"] for one in parts), "ids": [one["id"] for one in parts]}

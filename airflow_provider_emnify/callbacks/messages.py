@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 Kind = Literal["sms", "sms-receipts", "events", "usage"]
 
 ALGORITHMS = ("HS256", "HS384", "HS512")
+LEEWAY = 60.0  # seconds by which emnify's clock and that of the API server may differ
 LONGEST_PAYLOAD = 5_000  # characters of one SMS; the network takes 160
 
 _BEARER = re.compile(r"Bearer +(\S+)", re.IGNORECASE)
@@ -58,8 +59,8 @@ class Message:
 def verify_jwt(authorization: str | None, secrets: Sequence[str]) -> bool:
     """Tell whether the header ``Authorization`` has a JWT that one of the secrets has signed.
 
-    HMAC algorithms alone are taken; ``exp`` and ``nbf`` are looked at where they are there. Every secret is
-    tried, so that the time which this takes says nothing of them.
+    HMAC algorithms alone are taken; ``exp`` and ``nbf`` are looked at where they are there, with a leeway of
+    a minute. Every secret is tried, so that the time which this takes says nothing of them.
 
     :param authorization: The header; None where there is none.
     :param secrets: The API secrets, more than one while they are rotated.
@@ -71,7 +72,8 @@ def verify_jwt(authorization: str | None, secrets: Sequence[str]) -> bool:
     good = False
     for secret in secrets if found else ():
         try:
-            jwt.decode(found[1] if found else "", secret, algorithms=list(ALGORITHMS), options=options)
+            token, algorithms = found[1] if found else "", list(ALGORITHMS)
+            jwt.decode(token, secret, algorithms=algorithms, options=options, leeway=LEEWAY)
         except Exception:  # noqa: S112 - whatever a hostile token brings about, it is not valid
             continue
         good = True

@@ -137,6 +137,23 @@ def test_a_reference_may_be_used_again_once_its_sms_is_whole(door: Door) -> None
     assert [extra["text"] for extra in kept()] == ["a" * 200, "b" * 200]
 
 
+@known
+def test_what_is_left_of_an_earlier_text_is_no_part_of_the_next_one_with_its_reference(door: Door) -> None:
+    late = {"submit_date": "2026-11-30T11:00:00.000+0000"}
+    old, new = parts("a" * 200, **late), parts("b" * 200, 11)
+    for body in (old[1], *new, old[0]):
+        door.sms(body)
+    assert [extra["text"] for extra in kept()] == ["b" * 200, "a" * 200]
+
+
+@known
+def test_references_of_one_octet_and_of_two_are_counted_apart(door: Door) -> None:
+    wide = [{**body, "udh": f"06080400CC020{place}"} for place, body in enumerate(parts("w" * 200, 11), 1)]
+    for body in (wide[1], *parts("n" * 200), wide[0]):
+        door.sms(body)
+    assert [extra["text"] for extra in kept()] == ["n" * 200, "w" * 200]
+
+
 @pytest.mark.parametrize(
     ("header", "part"),
     [

@@ -92,5 +92,8 @@ def test_parts_are_joined_in_their_order_and_others_are_left_alone() -> None:
         row("lost", "050003020201", 5),
         row("again 2", "050003010202", 7),
         row("again 1, ", "050003010201", 6),
+        row("late 2", "050003020202", 45),
+        row("late 1, ", "050003020201", 44),
+        row("wide", "06080400020201", 44),
     ]
-    assert list(whole_texts(rows)) == ["ab", "whole", "again 1, again 2"]
+    assert list(whole_texts(rows)) == ["ab", "whole", "again 1, again 2", "late 1, late 2"]

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from airflow_provider_emnify.api.transport.transport import Transport
 
 _MARGIN = 5.0  # seconds that the clocks of emnify's servers may differ
+_PARTS_WITHIN = timedelta(minutes=30)
+_LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
 
 class Sms(Resource):
@@ -143,5 +145,15 @@ def submitted_at(row: Row) -> datetime:
     try:
         submitted = datetime.fromisoformat(str(row.get("submit_date")))
     except ValueError:
-        return datetime.min.replace(tzinfo=UTC)
+        return _LONG_AGO
     return submitted.replace(tzinfo=UTC) if submitted.tzinfo is None else submitted
+
+
+def may_be_parts_of_one(sms: Row, other: Row) -> bool:
+    """Tell whether two parts were sent so close to each other that one text can have them.
+
+    A device that restarts counts its texts from the beginning: what is left of one that never came whole is
+    no part of the next one with its number.
+    """
+    times = submitted_at(sms), submitted_at(other)
+    return _LONG_AGO in times or abs(times[0] - times[1]) <= _PARTS_WITHIN

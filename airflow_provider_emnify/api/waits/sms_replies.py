@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_emnify.api.enums import SmsReply
 from airflow_provider_emnify.api.errors import EmnifyNotFoundError
 from airflow_provider_emnify.api.resources.fields import parse_moment
-from airflow_provider_emnify.api.resources.sms import submitted_at
+from airflow_provider_emnify.api.resources.sms import may_be_parts_of_one, submitted_at
 from airflow_provider_emnify.api.sms_text import parse_udh
 from airflow_provider_emnify.api.transport.answers import part
 from airflow_provider_emnify.api.waits.kinds import Id, Reading, WaitKind
@@ -81,7 +81,7 @@ def is_from_device(row: Row) -> bool:
 
 def whole_texts(rows: Iterable[Row]) -> Iterator[str]:
     """Yield the texts of SMS, the oldest first; a long one once all its parts are there."""
-    parts: dict[tuple[object, ...], dict[int, str]] = {}
+    parts: dict[tuple[object, ...], dict[int, Row]] = {}
     for row in sorted(rows, key=submitted_at):
         text, header = row.get("payload"), parse_udh(row.get("udh"))
         if not isinstance(text, str):
@@ -89,12 +89,11 @@ def whole_texts(rows: Iterable[Row]) -> Iterator[str]:
         if header is None:
             yield text
             continue
-        key = (row.get("source_address"), row.get("dest_address"), header.reference, header.total)
-        held = parts.setdefault(key, {})
-        held[header.number] = text
-        if len(held) == header.total:
-            yield "".join(held[number] for number in sorted(held))
-            del parts[key]
+        key = (row.get("source_address"), row.get("dest_address"), *header.text)
+        held = {number: one for number, one in parts.get(key, {}).items() if may_be_parts_of_one(one, row)}
+        parts[key] = {**held, header.number: row}
+        if len(parts[key]) == header.total:
+            yield "".join(one["payload"] for _, one in sorted(parts.pop(key).items()))
 
 
 SMS_WAITS: dict[str, WaitKind] = {
