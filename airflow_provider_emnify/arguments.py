@@ -6,32 +6,27 @@ import ast
 import json
 import math
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import timedelta
+from decimal import Decimal
 from difflib import get_close_matches
-from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
+from typing import Any, Generic, Self, TypeVar, overload
 
+from airflow_provider_emnify.airflow_names import XComArg
 from airflow_provider_emnify.api.enums import Lookup
 from airflow_provider_emnify.api.errors import one_line
 from airflow_provider_emnify.api.secrets.names import secrets_in
+from airflow_provider_emnify.api.types import Row
 from airflow_provider_emnify.api.values import parse_id
 from airflow_provider_emnify.hooks.masking import mask, texts_in
 
-if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator
-    from decimal import Decimal
-    from typing import Self
-
-    from airflow_provider_emnify.airflow_names import XComArg
-    from airflow_provider_emnify.api.types import Row
-
-    Id = int | str | float | Decimal | Mapping[str, Any]
-    #: Ids as users, XCom, SQL results and templates give them (:mod:`~airflow_provider_emnify.api.values`).
-    Ids = Id | Iterable[Id | Iterable[Id]] | XComArg
-    #: One of them.
-    OneId = Id | XComArg
-    #: Rows as users, XCom and templates give them: dicts, one dict, or their text.
-    GivenRows = Row | Iterable[Row] | str | XComArg
+Id = int | str | float | Decimal | Mapping[str, Any]
+#: Ids as users, XCom, SQL results and templates give them (:mod:`~airflow_provider_emnify.api.values`).
+Ids = Id | Iterable[Id | Iterable[Id]] | XComArg
+#: One of them.
+OneId = Id | XComArg
+#: Rows as users, XCom and templates give them: dicts, one dict, or their text.
+GivenRows = Row | Iterable[Row] | str | XComArg
 
 T = TypeVar("T")
 Status = TypeVar("Status", bound=Lookup)

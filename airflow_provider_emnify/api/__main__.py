@@ -8,17 +8,11 @@ from __future__ import annotations
 
 import argparse
 import sys
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Sequence
 
 from airflow_provider_emnify.api.limits.documented import limit_class
-from airflow_provider_emnify.api.resources import RESOURCES, operations_of
-from airflow_provider_emnify.api.streams.catalogue import STREAMS
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-
-    from airflow_provider_emnify.api.resources import Operation
-    from airflow_provider_emnify.api.streams.catalogue import Stream
+from airflow_provider_emnify.api.resources import RESOURCES, Operation, operations_of
+from airflow_provider_emnify.api.streams.catalogue import STREAMS, Stream
 
 
 def operations() -> list[tuple[str, Operation]]:

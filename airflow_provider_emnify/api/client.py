@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Self, Unpack
 
-from airflow_provider_emnify.api.locks import LOCK_TIMEOUT
+from airflow_provider_emnify.api.locks import LOCK_TIMEOUT, Lock
 from airflow_provider_emnify.api.resources import Resources
 from airflow_provider_emnify.api.resources.graphql import GRAPHQL, data_of, is_mutation
 from airflow_provider_emnify.api.resources.graphql_pages import MOST_ROWS, check_all_pages, read_all_pages
 from airflow_provider_emnify.api.transport.request import Request
-from airflow_provider_emnify.api.transport.transport import Transport
+from airflow_provider_emnify.api.transport.transport import Options, Transport
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from contextlib import AbstractContextManager
 
-    from airflow_provider_emnify.api.locks import Lock
     from airflow_provider_emnify.api.transport.answers import Shape
     from airflow_provider_emnify.api.transport.credentials import Credentials
     from airflow_provider_emnify.api.transport.sending import ClientStats
-    from airflow_provider_emnify.api.transport.transport import Options
 
 
 class EmnifyClient(Resources):

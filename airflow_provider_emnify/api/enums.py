@@ -7,13 +7,9 @@ an argument can be written the way its writer knows it.
 from __future__ import annotations
 
 import re
-from enum import IntEnum, StrEnum
-from typing import TYPE_CHECKING, Any, Self
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-    from enum import Enum
-
+from collections.abc import Iterable, Sequence
+from enum import Enum, IntEnum, StrEnum
+from typing import Any, Self
 
 _PROPER = {"Sim": "SIM", "Sms": "SMS", "Cloud": "Cloud", "Connect": "Connect"}
 

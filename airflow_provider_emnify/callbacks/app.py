@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ from airflow_provider_emnify.airflow_names import ServerStats
 from airflow_provider_emnify.api.secrets.one_line_log import one_line_log
 from airflow_provider_emnify.callbacks.keep import CannotKeepError, Keeper, Outcome
 from airflow_provider_emnify.callbacks.messages import (
+    Message,
     NotEmnifyError,
     is_one_of,
     parse_receipt,
@@ -21,14 +23,15 @@ from airflow_provider_emnify.callbacks.messages import (
     parse_sms,
     verify_jwt,
 )
-from airflow_provider_emnify.callbacks.settings import API_SECRET, STREAM_SECRET, ConnectionSecrets
+from airflow_provider_emnify.callbacks.settings import (
+    API_SECRET,
+    STREAM_SECRET,
+    CallbackSettings,
+    ConnectionSecrets,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from airflow_provider_emnify.api.limits.buckets import LocalBucket
-    from airflow_provider_emnify.callbacks.messages import Message
-    from airflow_provider_emnify.callbacks.settings import CallbackSettings
 
 log = one_line_log(__name__)
 

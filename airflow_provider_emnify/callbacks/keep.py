@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from enum import Enum
@@ -18,14 +19,12 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_emnify.api.resources.sms import may_be_parts_of_one
 from airflow_provider_emnify.api.secrets.one_line_log import one_line_log
+from airflow_provider_emnify.api.types import Row
 from airflow_provider_emnify.assets import asset_uri
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-
     from sqlalchemy.orm import Session
 
-    from airflow_provider_emnify.api.types import Row
     from airflow_provider_emnify.callbacks.messages import Message
 
 log = one_line_log(__name__)

@@ -8,18 +8,14 @@ from __future__ import annotations
 
 import hmac
 import re
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from airflow_provider_emnify.api.data_streamer.files import RECORD_KINDS
 from airflow_provider_emnify.api.data_streamer.json_records import parse_json
-from airflow_provider_emnify.api.sms_text import parse_udh
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
-
-    from airflow_provider_emnify.api.sms_text import PartHeader
-    from airflow_provider_emnify.api.types import Row
+from airflow_provider_emnify.api.sms_text import PartHeader, parse_udh
+from airflow_provider_emnify.api.types import Row
 
 Kind = Literal["sms", "sms-receipts", "events", "usage"]
 

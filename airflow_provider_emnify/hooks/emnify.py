@@ -6,6 +6,7 @@ import platform
 import threading
 import time
 from collections import defaultdict
+from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any, Self
 
@@ -27,8 +28,6 @@ from airflow_provider_emnify.hooks.form import DEFAULT_TOKEN_CACHE, form_widgets
 from airflow_provider_emnify.hooks.masking import mask
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from airflow_provider_emnify.airflow_names import Connection
     from airflow_provider_emnify.api import EmnifyClient
     from airflow_provider_emnify.api.transport.token_cache import TokenCache

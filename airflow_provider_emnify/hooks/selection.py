@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -12,6 +12,7 @@ from airflow_provider_emnify.api.resources.bulk import read_ref, status_of
 from airflow_provider_emnify.api.resources.few import FEW, find_in_list
 from airflow_provider_emnify.api.secrets.one_line_log import one_line_log
 from airflow_provider_emnify.api.transport.answers import part, parts
+from airflow_provider_emnify.api.types import Row
 from airflow_provider_emnify.api.values import parse_iccid, parse_id
 from airflow_provider_emnify.api.waits.events import parse_days
 from airflow_provider_emnify.api.waits.wait import read
@@ -28,10 +29,7 @@ from airflow_provider_emnify.arguments import (
 from airflow_provider_emnify.hooks.task import EmnifyTask
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
-
     from airflow_provider_emnify.api import EmnifyClient
-    from airflow_provider_emnify.api.types import Row
 
     Parse = Callable[[Any, str], Any]
     Read = Callable[[Row], Any]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
+from enum import Enum
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, NoReturn, TypeAlias, TypeVar
 
 from airflow_provider_emnify.airflow_names import (
@@ -12,22 +14,18 @@ from airflow_provider_emnify.airflow_names import (
     PokeReturnValue,
     conf,
 )
-from airflow_provider_emnify.api.waits.wait import Wait, look, parse_target
+from airflow_provider_emnify.api.waits.wait import Id, Reading, State, Wait, look, parse_target
 from airflow_provider_emnify.arguments import Argument, one_of
 from airflow_provider_emnify.hooks.emnify import EmnifyHook
 from airflow_provider_emnify.sensors.first_look import first_look
 from airflow_provider_emnify.triggers.task import WaitingTask
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-    from enum import Enum
-
     from airflow_provider_emnify.airflow_names import Context
-    from airflow_provider_emnify.api.waits.wait import Id, Reading, State
 
-    S = TypeVar("S", bound=Enum)
-    #: One or several states, each as enum, name or number.
-    Target: TypeAlias = S | int | str | Sequence[S | int | str]
+S = TypeVar("S", bound=Enum)
+#: One or several states, each as enum, name or number.
+Target: TypeAlias = S | int | str | Sequence[S | int | str]
 
 
 def states(kind: type[State]) -> Callable[[Any, str], tuple[State, ...]]:

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from airflow_provider_emnify.api.enums import OperationState
 from airflow_provider_emnify.api.values import parse_pairs, parse_texts
-from airflow_provider_emnify.arguments import Argument
+from airflow_provider_emnify.arguments import Argument, Ids
 from airflow_provider_emnify.links import EmnifySimsLink
-from airflow_provider_emnify.sensors.base import EmnifyWaitSensor, states
-
-if TYPE_CHECKING:
-    from airflow_provider_emnify.arguments import Ids
-    from airflow_provider_emnify.sensors.base import Target
+from airflow_provider_emnify.sensors.base import EmnifyWaitSensor, Target, states
 
 
 class EmnifyEuiccOperationSensor(EmnifyWaitSensor):

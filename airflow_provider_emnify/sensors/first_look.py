@@ -7,19 +7,15 @@ in a row lock the account; what that one has found out, those of this host's use
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from airflow_provider_emnify.api.errors import EmnifyError
 from airflow_provider_emnify.api.transport.token_cache import AcceptanceCache, TokenCache
-from airflow_provider_emnify.api.waits.wait import WAITS, look
+from airflow_provider_emnify.api.waits.wait import WAITS, Verdict, Wait, look
 from airflow_provider_emnify.hooks.connection import ConnectionSettings
 from airflow_provider_emnify.hooks.emnify import EmnifyHook
 from airflow_provider_emnify.hooks.form import DEFAULT_TOKEN_CACHE
 from airflow_provider_emnify.hooks.masking import mask
 from airflow_provider_emnify.retry import is_permanent
-
-if TYPE_CHECKING:
-    from airflow_provider_emnify.api.waits.wait import Verdict, Wait
 
 _IDS = 25  # ids that are read one by one; more are left to the triggerer, where waits share reads
 _TIMEOUT = 10.0  # seconds for an answer

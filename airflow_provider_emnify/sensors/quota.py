@@ -6,15 +6,13 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from airflow_provider_emnify.api.enums import QuotaStatus
 from airflow_provider_emnify.api.values import parse_ids
-from airflow_provider_emnify.arguments import Argument, one_of
+from airflow_provider_emnify.arguments import Argument, Ids, one_of
 from airflow_provider_emnify.hooks.selection import NOT_GIVEN, Selectable, SelectsEndpoints
 from airflow_provider_emnify.links import EmnifyDevicesLink
-from airflow_provider_emnify.sensors.base import EmnifyWaitSensor, states
+from airflow_provider_emnify.sensors.base import EmnifyWaitSensor, Target, states
 
 if TYPE_CHECKING:
     from airflow_provider_emnify.api.waits.wait import Wait
-    from airflow_provider_emnify.arguments import Ids
-    from airflow_provider_emnify.sensors.base import Target
 
 
 class EmnifyQuotaSensor(SelectsEndpoints, EmnifyWaitSensor):

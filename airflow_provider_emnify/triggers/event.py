@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import AsyncIterator, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -11,17 +12,14 @@ from typing import TYPE_CHECKING, Any
 from airflow.triggers.base import TriggerEvent
 
 from airflow_provider_emnify.api.waits.event_filter import LATE_BY, EventFilter, event_time, number_of
-from airflow_provider_emnify.arguments import parse_seconds
+from airflow_provider_emnify.arguments import Ids, parse_seconds
 from airflow_provider_emnify.triggers.base import EmnifyWatchingTrigger
-from airflow_provider_emnify.triggers.shared.event_feed import feed_for
+from airflow_provider_emnify.triggers.shared.event_feed import EventBatch, feed_for
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Hashable, Mapping, Sequence
     from datetime import timedelta
 
     from airflow_provider_emnify.api.enums import EventSeverity, EventSource
-    from airflow_provider_emnify.arguments import Ids
-    from airflow_provider_emnify.triggers.shared.event_feed import EventBatch
 
 Row = dict[str, Any]
 

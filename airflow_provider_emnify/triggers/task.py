@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from time import time
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -13,8 +14,6 @@ from airflow_provider_emnify.hooks.task import EmnifyTask
 from airflow_provider_emnify.retry import is_permanent
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-
     from airflow_provider_emnify.api.waits.wait import Verdict, Wait
 
 _TRIGGERER_MAY_LAG = 300.0  # seconds after the deadline at which Airflow itself ends the wait

@@ -4,15 +4,10 @@ from __future__ import annotations
 
 import csv
 from collections import deque
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
 
 from airflow_provider_emnify.api.data_streamer.json_records import Broken
-from airflow_provider_emnify.api.data_streamer.record_text import LONGEST, is_text, shown
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from airflow_provider_emnify.api.data_streamer.record_text import RecordText
+from airflow_provider_emnify.api.data_streamer.record_text import LONGEST, RecordText, is_text, shown
 
 
 class CsvRecords:

@@ -9,16 +9,12 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from math import isfinite
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from airflow_provider_emnify.api.data_streamer.record_text import LONGEST, is_text, shown
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-    from airflow_provider_emnify.api.data_streamer.record_text import RecordText
+from airflow_provider_emnify.api.data_streamer.record_text import LONGEST, RecordText, is_text, shown
 
 _BETWEEN = re.compile(r"[\s,\ufeff\x1e]*")
 _TOKEN = re.compile(r'"(?:[^"\\]++|\\.)*+"|["{}\[\]]', re.DOTALL)

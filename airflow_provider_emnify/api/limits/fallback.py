@@ -12,20 +12,17 @@ import os
 import threading
 import time
 from collections import deque
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from airflow_provider_emnify.api.errors import first_line
-from airflow_provider_emnify.api.limits.buckets import local_now
-from airflow_provider_emnify.api.limits.stores import MemoryStore
+from airflow_provider_emnify.api.limits.buckets import Bucket, Place, local_now
+from airflow_provider_emnify.api.limits.stores import MemoryStore, Store
 from airflow_provider_emnify.api.secrets.one_line_log import one_line_log
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from pyrate_limiter import Rate
 
-    from airflow_provider_emnify.api.limits.buckets import Bucket, Place
-    from airflow_provider_emnify.api.limits.stores import Store
 
 log = one_line_log(__name__)
 

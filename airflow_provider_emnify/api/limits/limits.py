@@ -15,25 +15,23 @@ import math
 import threading
 import time
 from collections import deque
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from pyrate_limiter import Rate
 
 from airflow_provider_emnify.api.errors import EmnifyLockTimeoutError, first_line
-from airflow_provider_emnify.api.limits.buckets import Place, local_now
-from airflow_provider_emnify.api.limits.documented import LIMITS, is_serial
+from airflow_provider_emnify.api.limits.buckets import Bucket, Place, local_now
+from airflow_provider_emnify.api.limits.documented import LIMITS, Limit, is_serial
 from airflow_provider_emnify.api.limits.fallback import fallback_of
 from airflow_provider_emnify.api.limits.stores import make_store
 from airflow_provider_emnify.api.locks import Locks
 from airflow_provider_emnify.api.secrets.one_line_log import one_line_log
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from airflow_provider_emnify.api.limits.buckets import Bucket
-    from airflow_provider_emnify.api.limits.documented import Limit
 
 log = one_line_log(__name__)
 

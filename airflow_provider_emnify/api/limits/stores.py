@@ -9,21 +9,17 @@ import os
 import sqlite3
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import urlsplit
 
 from pyrate_limiter import InMemoryBucket, Rate, SQLiteBucket
 
 from airflow_provider_emnify.api.limits import presence as limit_presence
-from airflow_provider_emnify.api.limits.buckets import LocalBucket, SharedRedisBucket, local_now
+from airflow_provider_emnify.api.limits.buckets import Bucket, LocalBucket, SharedRedisBucket, local_now
 from airflow_provider_emnify.api.locks import IN_MEMORY, REMEMBERED
 from airflow_provider_emnify.api.secrets.private_folder import LockTimeoutError, PrivateFolder, check_file
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from airflow_provider_emnify.api.limits.buckets import Bucket
 
 _LOCK_WAIT = 30.0  # seconds for a lock that is held for a millisecond
 _RETRY_LOCK_WAIT = 0.5  # seconds, where it was not had before

@@ -5,17 +5,14 @@ A resource's file is imported when the resource is first used.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from importlib import import_module
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from airflow_provider_emnify.api.resources.fields import UNSET
 from airflow_provider_emnify.api.resources.operation import Operation, Resource, operations_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from typing import Any
-
     from airflow_provider_emnify.api.resources.api_callbacks import ApiCallbacks
     from airflow_provider_emnify.api.resources.api_secrets import ApiSecrets
     from airflow_provider_emnify.api.resources.application_tokens import ApplicationTokens

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from airflow_provider_emnify.api.enums import SimStatus
+from airflow_provider_emnify.api.enums import EventSeverity, EventSource, SimStatus
 from airflow_provider_emnify.api.resources.bulk import send_in_chunks, split, status_of
 from airflow_provider_emnify.api.resources.events import list_events
 from airflow_provider_emnify.api.resources.few import read_rows
@@ -18,9 +18,6 @@ from airflow_provider_emnify.api.resources.fields import (
 from airflow_provider_emnify.api.resources.operation import Call, Listing, Resource, operation
 from airflow_provider_emnify.api.types import Ids, Moment, Numbers, Row, Rows
 from airflow_provider_emnify.api.values import parse_ids
-
-if TYPE_CHECKING:
-    from airflow_provider_emnify.api.enums import EventSeverity, EventSource
 
 MOST_MIGRATED = 500
 """SIMs that one migration may hold."""

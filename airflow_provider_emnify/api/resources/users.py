@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
-from airflow_provider_emnify.api.enums import UserStatus
+from airflow_provider_emnify.api.enums import EventSeverity, EventSource, UserStatus
 from airflow_provider_emnify.api.errors import EmnifyNotFoundError
 from airflow_provider_emnify.api.resources.events import list_events
 from airflow_provider_emnify.api.resources.fields import given
 from airflow_provider_emnify.api.resources.operation import Call, Listing, Resource, operation
 from airflow_provider_emnify.api.types import Ids, Moment, Row, Rows
-
-if TYPE_CHECKING:
-    from airflow_provider_emnify.api.enums import EventSeverity, EventSource
 
 
 class Users(Resource):

@@ -16,21 +16,18 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from airflow_provider_emnify.api.streams import last_seen as seeing
 from airflow_provider_emnify.api.streams import per_device as devices
 from airflow_provider_emnify.api.streams import readers as reading
 from airflow_provider_emnify.api.streams import tables
 from airflow_provider_emnify.api.streams import usage_tables as usage
-from airflow_provider_emnify.api.streams.columns import timestamp
+from airflow_provider_emnify.api.streams.columns import Column, timestamp
 from airflow_provider_emnify.api.streams.per_device import Estimate, TooManyCallsError
 from airflow_provider_emnify.api.streams.readers import Interval, Reader, counted, listed
 from airflow_provider_emnify.api.streams.stream import Stream
 from airflow_provider_emnify.api.waits.event_filter import LATE_BY
-
-if TYPE_CHECKING:
-    from airflow_provider_emnify.api.streams.columns import Column
 
 __all__ = ["STREAMS", "Estimate", "Interval", "Stream", "TooManyCallsError", "get_stream"]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Container, Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from itertools import chain, islice
 from typing import TYPE_CHECKING
@@ -12,13 +13,11 @@ from airflow_provider_emnify.api.resources.few import FEW
 from airflow_provider_emnify.api.secrets.one_line_log import one_line_log
 from airflow_provider_emnify.api.streams.columns import to_timestamp
 from airflow_provider_emnify.api.streams.readers import Interval, Reading, events, listed
+from airflow_provider_emnify.api.types import Row
 from airflow_provider_emnify.api.waits.event_filter import endpoint_id_of
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Iterable, Iterator
-
     from airflow_provider_emnify.api.client import EmnifyClient
-    from airflow_provider_emnify.api.types import Row
 
 log = one_line_log(__name__)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import re
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
@@ -19,8 +20,6 @@ from airflow_provider_emnify.api.transport.bodies import Answer
 from airflow_provider_emnify.api.types import Row
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
-
     from airflow_provider_emnify.api.client import EmnifyClient
     from airflow_provider_emnify.api.streams.columns import Batch, Column
     from airflow_provider_emnify.api.streams.per_device import Estimate

@@ -16,6 +16,7 @@ import logging
 import random
 import threading
 import time
+from collections.abc import Callable, Generator
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -31,8 +32,6 @@ from airflow_provider_emnify.api.transport.auth_token import AuthToken
 from airflow_provider_emnify.api.transport.request import Request
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
-
     from airflow_provider_emnify.api.transport.bodies import Answer
     from airflow_provider_emnify.api.transport.credentials import Credentials
     from airflow_provider_emnify.api.transport.token_cache import TokenCache

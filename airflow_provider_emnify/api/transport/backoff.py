@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import re
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
@@ -11,8 +12,6 @@ from typing import TYPE_CHECKING
 from airflow_provider_emnify.api.errors import EmnifyError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     import tenacity
 
 _FIRST_WAIT, _LONGEST_WAIT = 1.0, 60.0  # seconds of backoff

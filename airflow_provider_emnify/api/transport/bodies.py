@@ -6,13 +6,12 @@ import contextlib
 import functools
 import json
 import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
     Pick = Callable[[dict[str, Any]], Any]
 
 _WORTH_READING = 1024 * 1024  # bytes of an error

@@ -17,8 +17,9 @@ import ssl
 import threading
 import time
 import zlib
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import requests
 import urllib3
@@ -27,12 +28,7 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import ConnectTimeoutError, MaxRetryError, NewConnectionError
 
-from airflow_provider_emnify.api.transport.urls import is_loopback
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from airflow_provider_emnify.api.transport.urls import Route
+from airflow_provider_emnify.api.transport.urls import Route, is_loopback
 
 MOST_BYTES = 64 * 1024 * 1024
 """Bytes of an answer, unpacked, that are taken at most."""

@@ -20,19 +20,16 @@ page beyond it repeats it.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from operator import itemgetter
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 from airflow_provider_emnify.api.errors import IncompleteListError
 from airflow_provider_emnify.api.secrets.one_line_log import one_line_log
 from airflow_provider_emnify.api.transport.page import BEYOND, Key, Page, disorder, key_of, keys_of
 from airflow_provider_emnify.api.types import Row
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 __all__ = ["Listing", "Page"]
 

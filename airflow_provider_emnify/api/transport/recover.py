@@ -6,13 +6,10 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from itertools import islice
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
-from airflow_provider_emnify.api.errors import EmnifyError
+from airflow_provider_emnify.api.errors import EmnifyError, EmnifyUnknownOutcomeError
 from airflow_provider_emnify.api.types import Row
-
-if TYPE_CHECKING:
-    from airflow_provider_emnify.api.errors import EmnifyUnknownOutcomeError
 
 T = TypeVar("T")
 _recovers: ContextVar[bool] = ContextVar("_recovers", default=True)

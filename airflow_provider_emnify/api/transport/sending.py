@@ -21,6 +21,7 @@ import re
 import threading
 import time
 import zlib
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -66,8 +67,6 @@ from airflow_provider_emnify.api.transport.connections import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
     from airflow_provider_emnify.api.limits.limits import Limits
     from airflow_provider_emnify.api.secrets.redaction import Redactor
     from airflow_provider_emnify.api.transport.auth_token import AuthToken

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import time
 import weakref
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypedDict
 from urllib.parse import urlsplit
@@ -19,29 +20,26 @@ from airflow_provider_emnify.api.errors import (
     EmnifyUnknownOutcomeError,
 )
 from airflow_provider_emnify.api.limits.limits import Limits
-from airflow_provider_emnify.api.locks import LOCK_TIMEOUT
+from airflow_provider_emnify.api.locks import LOCK_TIMEOUT, Lock
 from airflow_provider_emnify.api.secrets.one_line_log import one_line_log
 from airflow_provider_emnify.api.secrets.redaction import Redactor
 from airflow_provider_emnify.api.transport.answers import JSON, Shape, created_id
 from airflow_provider_emnify.api.transport.auth import AUTHENTICATE, TokenSource
 from airflow_provider_emnify.api.transport.paging import Listing, Page
 from airflow_provider_emnify.api.transport.recover import recover
-from airflow_provider_emnify.api.transport.sending import Sender
+from airflow_provider_emnify.api.transport.sending import ClientStats, Sender
 from airflow_provider_emnify.api.transport.urls import DEFAULT_BASE_URL, Route, check_base_url
+from airflow_provider_emnify.api.types import Row
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
     from contextlib import AbstractContextManager
 
     from airflow_provider_emnify.api.limits.documented import Limit
-    from airflow_provider_emnify.api.locks import Lock
     from airflow_provider_emnify.api.transport.auth_token import AuthToken
     from airflow_provider_emnify.api.transport.bodies import Answer
     from airflow_provider_emnify.api.transport.credentials import Credentials
     from airflow_provider_emnify.api.transport.request import Request
-    from airflow_provider_emnify.api.transport.sending import ClientStats
     from airflow_provider_emnify.api.transport.token_cache import TokenCache
-    from airflow_provider_emnify.api.types import Row
 
 log = one_line_log(__name__)
 

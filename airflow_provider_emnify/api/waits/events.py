@@ -7,6 +7,7 @@ another one, is never missed.
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -27,8 +28,6 @@ from airflow_provider_emnify.api.waits.event_filter import (
 from airflow_provider_emnify.api.waits.kinds import Id, Reading, WaitKind
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
-
     from airflow_provider_emnify.api.client import EmnifyClient
     from airflow_provider_emnify.api.transport.paging import Listing
 

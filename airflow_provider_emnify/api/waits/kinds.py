@@ -5,6 +5,7 @@ A table: to wait for something new, add a row.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,8 @@ from airflow_provider_emnify.api.enums import (
     Connectivity,
     DataStreamStatus,
     EndpointStatus,
+    EventSeverity,
+    EventSource,
     Lookup,
     OperationState,
     QuotaStatus,
@@ -35,11 +38,9 @@ from airflow_provider_emnify.api.types import Row
 from airflow_provider_emnify.api.values import parse_ids, parse_pairs, parse_texts, parse_user_ids
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
     from enum import Enum
 
     from airflow_provider_emnify.api.client import EmnifyClient
-    from airflow_provider_emnify.api.enums import EventSeverity, EventSource
     from airflow_provider_emnify.api.transport.paging import Listing
 
 Id = int | str

@@ -6,6 +6,7 @@ Each look reads the whole list again, so nothing that arrives late is missed.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -15,13 +16,11 @@ from airflow_provider_emnify.api.resources.fields import parse_moment
 from airflow_provider_emnify.api.resources.sms import may_be_parts_of_one, submitted_at
 from airflow_provider_emnify.api.sms_text import parse_udh
 from airflow_provider_emnify.api.transport.answers import part
+from airflow_provider_emnify.api.types import Row
 from airflow_provider_emnify.api.waits.kinds import Id, Reading, WaitKind
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
-
     from airflow_provider_emnify.api.client import EmnifyClient
-    from airflow_provider_emnify.api.types import Row
 
 _FROM_DEVICE = 1  # sms_type: MO
 _NOT_YET = Reading(SmsReply.NO_REPLY_YET.value, SmsReply.NO_REPLY_YET.label)

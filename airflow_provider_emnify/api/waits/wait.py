@@ -8,6 +8,7 @@ poke, reschedule and deferrable modes come to the same verdict.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -18,8 +19,6 @@ from airflow_provider_emnify.api.waits.kinds import STATE_WAITS, Id, Reading, St
 from airflow_provider_emnify.api.waits.sms_replies import SMS_WAITS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, MutableMapping, Sequence
-
     from airflow_provider_emnify.api.client import EmnifyClient
 
 __all__ = [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -10,8 +11,6 @@ from airflow_provider_emnify.api.errors import EmnifyError, EmnifyPermissionErro
 from airflow_provider_emnify.hooks.doctor.finding import Finding
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from airflow_provider_emnify.api import EmnifyClient
     from airflow_provider_emnify.hooks.connection import ConnectionSettings
 

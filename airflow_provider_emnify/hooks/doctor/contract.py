@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_emnify.api.enums import EndpointStatus, Lookup, SimStatus, UserStatus
 from airflow_provider_emnify.api.errors import EmnifyError
-from airflow_provider_emnify.api.streams.catalogue import STREAMS
+from airflow_provider_emnify.api.streams.catalogue import STREAMS, Stream
 from airflow_provider_emnify.api.streams.readers import method_of
 from airflow_provider_emnify.hooks.doctor.account import refused
 from airflow_provider_emnify.hooks.doctor.finding import Finding
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from airflow_provider_emnify.api import EmnifyClient
-    from airflow_provider_emnify.api.streams.catalogue import Stream
 
 _ROWS = 5
 _STATUSES: dict[str, type[Lookup]] = {"endpoints": EndpointStatus, "sims": SimStatus, "users": UserStatus}

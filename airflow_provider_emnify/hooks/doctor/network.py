@@ -5,18 +5,13 @@ from __future__ import annotations
 import os
 import socket
 import ssl
+from collections.abc import Iterator
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
-from airflow_provider_emnify.api.transport.urls import is_loopback
+from airflow_provider_emnify.api.transport.urls import Route, is_loopback
 from airflow_provider_emnify.hooks.doctor.finding import Finding
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from airflow_provider_emnify.api.transport.urls import Route
 
 _TIMEOUT = 10.0  # seconds
 _SOON = 14  # days
