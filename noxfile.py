@@ -105,7 +105,7 @@ def lowest(session: nox.Session) -> None:
         external=True,
     )
     session.install("--constraint", str(pins), "--editable", ".", "--group", "test")
-    session.run("pytest", "-n", "2", "-m", "not system", *session.posargs)
+    pytest(session, "-n", "2", "-m", "not system", *session.posargs)
 
 
 def snowflake(session: nox.Session) -> None:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import json
 import math
 import os
+import re
 import signal
 import sys
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 from urllib.parse import urlencode
 
 from airflow_provider_emnify.sandbox.control.log import Entry
@@ -68,15 +71,21 @@ def _life(text: str) -> float:
     return seconds
 
 
+def _name(text: str) -> str:
+    if not re.fullmatch(r"[\w.-]+|\[?[\da-fA-F:]+]?", text):
+        raise argparse.ArgumentTypeError(f"{text!r} is no host name or IP address, without scheme and port")
+    return text.strip("[]")
+
+
 _COUNT = {"type": _number(0), "metavar": "N"}
 _SECONDS = {"type": _seconds, "metavar": "SECONDS"}
 _SWITCH = {"action": "store_true"}
 _PORT = {"type": _number(0, 65_535), "metavar": "N", "default": DEFAULT_PORT}
-_NAMES = {"action": "append", "dest": "allow_hosts", "metavar": "NAME", "default": []}
+_NAMES = {"type": _name, "action": "append", "dest": "allow_hosts", "metavar": "NAME", "default": []}
 _OPTIONS: dict[str, dict[str, tuple[Mapping[str, Any], str]]] = {
     "server": {
         "--port": (_PORT, "port to listen on; 0: a free one"),
-        "--host": ({}, "address to listen on"),
+        "--host": ({"type": _name}, "address to listen on"),
         "--allow-host": (
             _NAMES,
             "another name to control it under, such as its container's; may be repeated",
@@ -127,10 +136,23 @@ class _Help(argparse.ArgumentDefaultsHelpFormatter, argparse.RawDescriptionHelpF
         return super()._get_help_string(action) if action.default else action.help
 
 
+class _Parser(argparse.ArgumentParser):
+    """Names the option or value that may be meant."""
+
+    def error(self, message: str) -> NoReturn:
+        known = {
+            name for action in self._actions for name in (*action.option_strings, *(action.choices or ()))
+        }
+        wrong = re.search(r"(?:choice: '|arguments: )([^\s']+)", message)
+        near = get_close_matches(wrong[1], known, n=1) if wrong else ()
+        super().error(message + "".join(f"; did you mean {one!r}?" for one in near))
+
+
 def _parser() -> argparse.ArgumentParser:
     scenarios = "\n".join(f"  {name:16} {scenario.about}" for name, scenario in SCENARIOS.items())
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="emnify-sandbox",
+        usage="emnify-sandbox [options]; --help names them",
         description="An emnify API to develop against, in memory, without SIMs or money.",
         epilog=_EPILOG.format(scenarios=scenarios, port=DEFAULT_PORT),
         formatter_class=_Help,
@@ -179,10 +201,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         except ImportError as error:
             return _fail(f"{error.name} is missing: pip install 'airflow-provider-emnify[sandbox]'")
         except OSError as error:
-            why = error.strerror or error
-            return _fail(
-                f"cannot listen on {options.host} port {options.port}: {why}; --port 0 takes a free one"
-            )
+            why, taken = error.strerror or error, error.errno in {errno.EADDRINUSE, errno.EACCES}
+            mend = "; --port 0 takes a free one" if taken else ""
+            return _fail(f"cannot listen on {options.host} port {options.port}: {why}{mend}")
         if ready_file is not None:
             try:
                 written = _write(ready_file, sandbox)

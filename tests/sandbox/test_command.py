@@ -76,6 +76,10 @@ def test_the_command_serves_until_it_is_told_to_end(
         (["--online-after", "soon"], "'soon' is no number of seconds"),
         (["--create-answer", "mail"], "invalid choice"),
         (["--scenario", "large"], "invalid choice"),
+        (["--scenario", "smal"], "; did you mean 'small'?"),
+        (["--sede", "7"], "unrecognized arguments: --sede 7; did you mean '--seed'?"),
+        (["--host", "http://localhost"], "'http://localhost' is no host name or IP address"),
+        (["--allow-host", "airflow:8100"], "'airflow:8100' is no host name or IP address"),
         (["--application-token", "ü"], "an application token is of printable ASCII characters"),
     ],
 )
@@ -85,13 +89,22 @@ def test_bad_arguments_are_named(
     with pytest.raises(SystemExit) as ended:
         main(arguments)
     assert ended.value.code == 2
-    assert message in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert message in said
+    assert len(said.splitlines()) == 2
 
 
 def test_a_port_in_use_is_named(sandbox: Sandbox, capsys: pytest.CaptureFixture[str]) -> None:
     port = sandbox.url.rpartition(":")[2]
     assert main(["--port", port]) == 1
     assert capsys.readouterr().err.startswith(f"emnify-sandbox: cannot listen on 127.0.0.1 port {port}: ")
+
+
+def test_an_address_that_is_not_here_is_not_blamed_on_the_port(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--port", "0", "--host", "[2001:db8::1]"]) == 1
+    said = capsys.readouterr().err
+    assert said.startswith("emnify-sandbox: cannot listen on 2001:db8::1 port 0: ")
+    assert "--port" not in said
 
 
 def test_a_ready_file_that_cannot_be_written_is_named(
