@@ -12,6 +12,7 @@ from __future__ import annotations
 import contextlib
 import http.client
 import io
+import re
 import socket
 import ssl
 import threading
@@ -363,7 +364,8 @@ def reason(error: Exception, host: str, exchange: Exchange, *, was_sent: bool) -
             return f"{host} did not answer in whole within {WHOLE * exchange.timeout:g} s"
         return f"{host} did not answer within {exchange.timeout:g} s"
     if not was_sent:
-        return f"{host} could not be reached: {_innermost(error)}"
+        proxy = any(isinstance(one, urllib3.exceptions.ProxyError) for one in _causes(error))
+        return f"{'the proxy to ' if proxy else ''}{host} could not be reached: {_innermost(error)}"
     return f"the connection to {host} broke: {_innermost(error)}"
 
 
@@ -381,4 +383,4 @@ def _causes(error: BaseException | None) -> list[BaseException]:
 def _innermost(error: BaseException) -> str:
     """Return what the deepest cause says, without the addresses of objects."""
     deepest = _causes(error)[-1]
-    return str(deepest).rpartition(">: ")[2] or type(deepest).__name__
+    return re.sub(r"^(<.*>|\w+\(.*?\)): ", "", str(deepest)) or type(deepest).__name__

@@ -7,7 +7,13 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from airflow_provider_emnify.api.errors import EmnifyError, EmnifyPermissionError, first_line
+from airflow_provider_emnify.api.errors import (
+    EmnifyAuthenticationError,
+    EmnifyConnectionError,
+    EmnifyError,
+    EmnifyPermissionError,
+    first_line,
+)
 from airflow_provider_emnify.hooks.doctor.finding import Finding
 
 if TYPE_CHECKING:
@@ -27,12 +33,7 @@ def token(client: EmnifyClient) -> Finding:
     try:
         client.authenticate()
     except EmnifyError as error:
-        return Finding(
-            "authentication",
-            "failed",
-            first_line(error),
-            "put a valid application token into the password (portal, Integrations > Application tokens)",
-        )
+        return Finding("authentication", "failed", first_line(error), _remedy(error))
     info = client.token_info()
     left = info.get("seconds_left")
     return Finding(
@@ -41,6 +42,14 @@ def token(client: EmnifyClient) -> Finding:
         f"organisation {info.get('organisation')} ({info.get('organisation_id')}), an auth token for "
         f"{'an unknown time' if left is None else f'{left / 3600:.1f} hours'}",
     )
+
+
+def _remedy(error: EmnifyError) -> str:
+    if isinstance(error, EmnifyAuthenticationError):
+        return "put a valid application token into the password (portal, Integrations > Application tokens)"
+    if isinstance(error, EmnifyConnectionError):
+        return "check the host of the connection, and firewall and proxy of this machine"
+    return "try again later; if it stays, see whether the host of the connection is emnify's"
 
 
 def clock(client: EmnifyClient) -> Finding:

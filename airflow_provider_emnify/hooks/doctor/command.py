@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, redirect_stdout
+from pathlib import Path
 from typing import Any
 
 _HELP = "look at everything between this Airflow and emnify, and say in a table what is well and what is not"
@@ -25,16 +28,35 @@ def doctor(args: argparse.Namespace) -> int:
     from airflow_provider_emnify.hooks.doctor.examine import examine
     from airflow_provider_emnify.hooks.doctor.finding import as_json, table
 
-    findings = list(examine(args.conn_id))
+    with _log_to_stderr():
+        findings = list(examine(args.conn_id))
     report = json.dumps(as_json(findings), indent=2)
     if args.json == "-":
         print(report)  # noqa: T201 - a command prints
     else:
         print(table(findings))  # noqa: T201
         if args.json:
-            with open(args.json, "w", encoding="utf-8") as file:
-                file.write(report + "\n")
+            try:
+                Path(args.json).write_text(f"{report}\n", encoding="utf-8")
+            except OSError as error:
+                sys.stderr.write(f"cannot write {args.json}: {error.strerror or error}\n")
+                return 1
     return int(any(finding.state == "failed" for finding in findings))
+
+
+@contextmanager
+def _log_to_stderr() -> Iterator[None]:
+    """Keep what Airflow logs to the standard output, wherever it has got that from, away from the report."""
+    sys.stdout.flush()
+    before = os.dup(1)
+    os.dup2(2, 1)
+    try:
+        with redirect_stdout(sys.stderr):
+            yield
+    finally:
+        sys.stdout.flush()
+        os.dup2(before, 1)
+        os.close(before)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

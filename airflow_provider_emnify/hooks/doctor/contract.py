@@ -23,7 +23,7 @@ _STATUSES: dict[str, type[Lookup]] = {"endpoints": EndpointStatus, "sims": SimSt
 def contract(client: EmnifyClient) -> Iterator[Finding]:
     """Read a few rows of each list, and hold them against the columns of its stream."""
     for stream in STREAMS.values():
-        if "{" in stream.path or stream.cursor is not None:
+        if "{" in stream.path or (stream.cursor is not None and not _is_paged(stream)):
             continue  # one call a device, or an interval
         yield _look_at(client, stream)
 
@@ -36,7 +36,13 @@ def _look_at(client: EmnifyClient, stream: Stream) -> Finding:
         return refused(error, what)
     rows = _rows(answer)
     if not rows:
+        if rows is None:
+            return Finding(what, "failed", "what it answers is no list of objects", "report this")
         return Finding(what, "ok", "readable; it is empty")
+    return _judge(what, stream, rows)
+
+
+def _judge(what: str, stream: Stream, rows: list[dict[str, Any]]) -> Finding:
     unknown, missing = set[str](), set(stream.key)
     for row in rows:
         flat = stream.converter(row)
@@ -69,19 +75,25 @@ def _look_at(client: EmnifyClient, stream: Stream) -> Finding:
 
 def _few(stream: Stream) -> dict[str, int]:
     """Return what a list is asked with, so that it gives a few rows; those in one answer give all."""
-    if not method_of(stream.call).__dict__["operation"].paged:
+    if not _is_paged(stream):
         return {}
     return {"page_size" if stream.path.startswith("/api/v2/") else "per_page": _ROWS}
+
+
+def _is_paged(stream: Stream) -> bool:
+    return bool(method_of(stream.call).__dict__["operation"].paged)
 
 
 def _strange_statuses(stream: str, rows: list[dict[str, Any]]) -> list[str]:
     if stream not in _STATUSES:
         return []
-    known = {member.value for member in _STATUSES[stream]}
-    found = {status.get("id") for row in rows if isinstance(status := row.get("status"), dict)}
-    return sorted(str(number) for number in found - known if isinstance(number, (int, str)))
+    known = {str(member.value) for member in _STATUSES[stream]}
+    found = {str(status.get("id"))[:60] for row in rows if isinstance(status := row.get("status"), dict)}
+    return sorted(name for name in found - known if name != "None")
 
 
-def _rows(answer: Any) -> list[dict[str, Any]]:
+def _rows(answer: Any) -> list[dict[str, Any]] | None:
     rows = answer.get("data", [answer]) if isinstance(answer, dict) else answer
-    return [row for row in rows or () if isinstance(row, dict)][:_ROWS]
+    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows[:_ROWS]):
+        return None
+    return rows[:_ROWS]

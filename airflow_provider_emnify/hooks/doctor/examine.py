@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 
 from airflow_provider_emnify.airflow_names import AirflowNotFoundException
@@ -21,15 +22,16 @@ def examine(conn_id: str = EmnifyHook.default_conn_name) -> Iterator[Finding]:
     :param conn_id: The connection.
     """
     yield from installation()
+    variable = f"AIRFLOW_CONN_{conn_id.upper()}"
     try:
-        settings = ConnectionSettings.from_airflow(EmnifyHook.get_connection(conn_id), on_secret=mask)
+        conn = EmnifyHook.get_connection(conn_id)
+        settings = ConnectionSettings.from_airflow(conn, on_secret=mask)
     except AirflowNotFoundException:
-        yield Finding(
-            "connection",
-            "failed",
-            f"there is no connection '{conn_id}'",
-            f"add one of type emnify, or set AIRFLOW_CONN_{conn_id.upper()}",
-        )
+        if variable in os.environ:
+            what, remedy = f"{variable} is set, and Airflow cannot read it", "write it as JSON or as a URI"
+        else:
+            what, remedy = f"there is no connection '{conn_id}'", f"add one of type emnify, or set {variable}"
+        yield Finding("connection", "failed", what, remedy)
         return
     except EmnifyConnectionConfigError as error:
         yield Finding("connection", "failed", str(error), "see docs/connection.md")
@@ -37,9 +39,12 @@ def examine(conn_id: str = EmnifyHook.default_conn_name) -> Iterator[Finding]:
     who = "an application token" if settings.credentials.username is None else "a user"
     yield Finding(
         "connection",
-        "ok",
+        "ok" if conn.conn_type == EmnifyHook.conn_type else "warning",
         f"'{conn_id}': {who} at {settings.base_url}, timeout {settings.timeout:g} s, "
         f"{settings.max_retries} retries, token_cache {settings.token_cache}",
+        ""
+        if conn.conn_type == EmnifyHook.conn_type
+        else "its type is not emnify: Airflow's form and its Test button are those of another",
     )
     failed = False
     for finding in network(settings.base_url, settings.route):

@@ -144,9 +144,20 @@ def test_a_connection_that_was_never_made_is_tried_again(method: str) -> None:
     sleeps = Sleeps()
     port = free_port()
     client = make_client(base_url=f"http://127.0.0.1:{port}", max_retries=2, sleep=sleeps)
-    with pytest.raises(EmnifyConnectionError, match=rf"127.0.0.1:{port} could not be reached.*refused"):
+    with pytest.raises(
+        EmnifyConnectionError, match=rf"127.0.0.1:{port} could not be reached: .*refused"
+    ) as told:
         client.request(method, THING)
     assert len(sleeps) == 2
+    assert "Connection(" not in str(told.value)
+
+
+def test_a_proxy_that_refuses_is_told_from_the_host(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{free_port()}")
+    for name in ("no_proxy", "NO_PROXY", "https_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    with pytest.raises(EmnifyConnectionError, match=r"the proxy to cdn.emnify.net could not be reached: "):
+        make_client(max_retries=0).request("GET", THING)
 
 
 def test_a_host_without_an_address_is_told_as_such(api: rm.Mocker) -> None:

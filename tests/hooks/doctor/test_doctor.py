@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import socket
 import subprocess
 import sys
@@ -32,9 +33,16 @@ def test_a_healthy_connection_has_no_failure(fleet: Sandbox) -> None:
     found = by_name()
     assert {finding.what for finding in found.values() if finding.state == "failed"} == set()
     assert found["authentication"].state == "ok"
-    assert {"versions", "connection", "DNS", "clock", "rate limit store", "list sims", "list tags"} <= set(
-        found
-    )
+    assert {
+        "versions",
+        "connection",
+        "DNS",
+        "clock",
+        "rate limit store",
+        "list events",
+        "list sims",
+        "list tags",
+    } <= set(found)
 
 
 def test_it_only_reads_and_authenticates_once(fleet: Sandbox) -> None:
@@ -83,6 +91,7 @@ def test_a_host_that_does_not_listen_fails_the_authentication(
         monkeypatch.setenv("AIRFLOW_CONN_EMNIFY_DEFAULT", json.dumps(conn))
         found = by_name()
     assert found["authentication"].state == "failed"
+    assert found["authentication"].remedy.startswith("check the host of the connection, and firewall")
     assert found["lists"].state == "skipped"
 
 
@@ -105,6 +114,8 @@ def test_what_may_not_be_read_is_a_warning_by_resource(fleet: Sandbox) -> None:
         ({"colour": "red"}, "warning", "colour"),
         ({"id": None}, "failed", "have no id"),
         ({"status": {"id": 77, "description": "Melted"}}, "failed", "77"),
+        ({"status": {"id": [1]}}, "failed", "[1]"),
+        ({"status": {"id": "1"}}, "ok", "5 rows"),
     ],
 )
 def test_what_emnify_changes_is_seen_before_a_sync_meets_it(
@@ -121,6 +132,47 @@ def test_what_emnify_changes_is_seen_before_a_sync_meets_it(
     monkeypatch.setattr(EmnifyClient, "request", changed)
     finding = by_name()["list sims"]
     assert (finding.state, says in finding.detail) == (state, True), finding
+
+
+def test_what_is_no_list_is_no_empty_list(fleet: Sandbox) -> None:
+    fleet.faults.add(method="GET", path="/api/v2/tags", status=200, body={"data": 7})
+    finding = by_name()["list tags"]
+    assert (finding.state, finding.detail) == ("failed", "what it answers is no list of objects")
+
+
+def test_a_variable_that_airflow_cannot_read_is_not_missing(
+    fleet: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AIRFLOW_CONN_EMNIFY_DEFAULT", connection(fleet)[:-1])
+    finding = by_name()["connection"]
+    assert finding.detail == "AIRFLOW_CONN_EMNIFY_DEFAULT is set, and Airflow cannot read it"
+
+
+def test_a_connection_of_another_type_is_a_warning(fleet: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    conn = {**json.loads(connection(fleet)), "conn_type": "http"}
+    monkeypatch.setenv("AIRFLOW_CONN_EMNIFY_DEFAULT", json.dumps(conn))
+    found = by_name()
+    assert (found["connection"].state, found["list sims"].state) == ("warning", "ok")
+
+
+def test_what_is_logged_does_not_get_into_the_report(
+    fleet: Sandbox, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        "airflow_provider_emnify.hooks.doctor.examine.examine",
+        lambda conn_id: [os.write(1, b"a line of a log\n")][:0],
+    )
+    assert main(["doctor", "--json", "-"]) == 0
+    said = capfd.readouterr()
+    assert json.loads(said.out) == []
+    assert said.err == "a line of a log\n"
+
+
+def test_a_report_that_cannot_be_written_is_said(
+    fleet: Sandbox, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    assert main(["doctor", "--json", f"{tmp_path}/nowhere/report.json"]) == 1
+    assert "report.json: No such file or directory" in capsys.readouterr().err
 
 
 def test_a_store_that_cannot_be_read_is_named(fleet: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
