@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import ast
-import json
 import math
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
@@ -17,7 +15,7 @@ from airflow_provider_emnify.api.enums import Lookup
 from airflow_provider_emnify.api.errors import one_line
 from airflow_provider_emnify.api.secrets.names import secrets_in
 from airflow_provider_emnify.api.types import Row
-from airflow_provider_emnify.api.values import parse_id
+from airflow_provider_emnify.api.values import parse_id, parse_literal
 from airflow_provider_emnify.hooks.masking import mask, texts_in
 
 Id = int | str | float | Decimal | Mapping[str, Any]
@@ -266,17 +264,6 @@ def shorten(ids: Sequence[object], most: int = 10) -> str:
     """Return ids as a log line can hold them; ``none`` for none."""
     shown = one_line(", ".join(map(str, ids[:most])))
     return (shown or "none") if len(ids) <= most else f"{shown} and {len(ids) - most} more"
-
-
-def parse_literal(text: str) -> Any:
-    """Return what a text says in JSON or Python, or else the text itself."""
-    text = text.strip()
-    for read in (json.loads, ast.literal_eval):
-        try:
-            return read(text)
-        except (ValueError, SyntaxError, MemoryError, RecursionError):
-            continue
-    return text
 
 
 def as_given(value: Any, field: str) -> Any:

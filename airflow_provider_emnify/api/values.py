@@ -180,12 +180,21 @@ def _literal(text: str, field: str) -> Any:
         return ""
     if text[0] not in "[({":
         return text
+    plain = _DECIMAL.sub(r"\1", text)
+    if (found := parse_literal(plain)) == plain:  # it says nothing
+        raise _refuse(text, text, field)
+    return found
+
+
+def parse_literal(text: str) -> Any:
+    """Return what a text says in JSON or Python, or else the text itself."""
+    text = text.strip()
     for read in (json.loads, ast.literal_eval):
         try:
-            return read(_DECIMAL.sub(r"\1", text))
+            return read(text)
         except (ValueError, SyntaxError, MemoryError, RecursionError):
             continue
-    raise _refuse(text, text, field)
+    return text
 
 
 def _number(item: Any, value: Any, field: str) -> int:

@@ -13,13 +13,12 @@ from airflow_provider_emnify.api import (
 )
 from airflow_provider_emnify.api.resources.few import FEW
 from airflow_provider_emnify.api.resources.tags import assigned_tags
-from airflow_provider_emnify.api.values import parse_ids
+from airflow_provider_emnify.api.values import parse_ids, parse_literal
 from airflow_provider_emnify.arguments import (
     Argument,
     is_known,
     is_nothing,
     parse_bool,
-    parse_literal,
     shorten,
 )
 from airflow_provider_emnify.hooks.selection import NOT_GIVEN

@@ -253,15 +253,10 @@ def operation(
     method: str,
     path: str,
     *,
-    paged: bool = False,
-    secret: bool = False,
-    idempotent: bool | None = None,
-    secret_arguments: tuple[str, ...] = (),
-    secret_fields: tuple[str, ...] = (),
     answer: Kind | None = None,
     ids: type[int] | type[str] | None = None,
     holds: Mapping[str, type] | None = None,
-    may_be_empty: bool = False,
+    **facts: Any,
 ) -> Callable[[Callable[Concatenate[S, Call, P], R]], Callable[Concatenate[S, P], R]]:
     """Declare a method of a resource as a REST operation, and hand it the :class:`Call` for it.
 
@@ -271,15 +266,13 @@ def operation(
         :class:`~airflow_provider_emnify.api.transport.answers.Shape`; by default what the method returns.
     :param ids: The type of the ``id`` in that answer; None where it has none.
     :param holds: Fields that the object in that answer always has, or each in its list, and their types.
-    :param may_be_empty: See :class:`Operation`.
+    :param facts: The others of an :class:`Operation`.
     """
 
     def decorate(function: Callable[Concatenate[S, Call, P], R]) -> Callable[Concatenate[S, P], R]:
         returned = str(function.__annotations__.get("return"))
         shape = Shape(answer or _PROMISED.get(returned, "json"), ids, holds or {})
-        declared = Operation(
-            method, path, paged, secret, idempotent, secret_arguments, secret_fields, shape, may_be_empty
-        )
+        declared = Operation(method, path, shape=shape, **facts)
 
         signature = inspect.signature(function)
         visible = [parameter for name, parameter in signature.parameters.items() if name != "call"]

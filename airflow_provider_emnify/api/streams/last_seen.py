@@ -14,7 +14,7 @@ from airflow_provider_emnify.api.secrets.one_line_log import one_line_log
 from airflow_provider_emnify.api.streams.columns import to_timestamp
 from airflow_provider_emnify.api.streams.readers import Interval, Reading, events, listed
 from airflow_provider_emnify.api.types import Row
-from airflow_provider_emnify.api.waits.event_filter import endpoint_id_of
+from airflow_provider_emnify.api.waits.event_filter import endpoint_id_of, event_time
 
 if TYPE_CHECKING:
     from airflow_provider_emnify.api.client import EmnifyClient
@@ -104,11 +104,7 @@ def _has_event(client: EmnifyClient, endpoint_id: int, since: datetime) -> bool:
 
 
 def _note(row: Row, seen: dict[int, float]) -> None:
-    key = endpoint_id_of(row)
-    try:
-        moment = to_timestamp(row.get("timestamp")).timestamp()
-    except ValueError:
-        return  # it says not when
+    key, moment = endpoint_id_of(row), event_time(row)
     if key is not None and moment > seen.get(key, 0.0):
         seen[key] = moment
 

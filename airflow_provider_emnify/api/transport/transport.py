@@ -27,7 +27,7 @@ from airflow_provider_emnify.api.transport.answers import JSON, Shape, created_i
 from airflow_provider_emnify.api.transport.auth import AUTHENTICATE, TokenSource
 from airflow_provider_emnify.api.transport.paging import Listing, Page
 from airflow_provider_emnify.api.transport.recover import recover
-from airflow_provider_emnify.api.transport.sending import ClientStats, Sender
+from airflow_provider_emnify.api.transport.sending import Sender
 from airflow_provider_emnify.api.transport.urls import DEFAULT_BASE_URL, Route, check_base_url
 from airflow_provider_emnify.api.types import Row
 
@@ -102,6 +102,7 @@ class Transport:
             on_metric=on_metric or (lambda _name, _amount: None),
             sleep=sleep,
         )
+        self.stats, self.close, self.abort = self._sender.stats, self._sender.close, self._sender.abort
         self.tokens = TokenSource(
             credentials, self._exchange, clock, self.learn_secret, token_cache, sleep=sleep
         )
@@ -219,19 +220,6 @@ class Transport:
         self._learn(secret)
         if self._on_secret is not None:
             self._on_secret(secret)
-
-    @property
-    def stats(self) -> ClientStats:
-        """What was done so far."""
-        return self._sender.stats
-
-    def close(self) -> None:
-        """End what is under way in other threads, and close the connections. It sends no more."""
-        self._sender.close()
-
-    def abort(self) -> None:
-        """End what is under way in other threads, without waiting for anything. It sends no more."""
-        self._sender.abort()
 
     def after_fork(self) -> None:
         """Let go, in a child process, of connections, locks and files, which are the parent's."""

@@ -155,12 +155,8 @@ def _plain(word: str) -> str:
 
 def _tags_of(row: Row) -> set[str]:
     tags = part(row, "endpoint").get("tags") or ()
-    names = tags.split(",") if isinstance(tags, str) else [_tag_name(tag) for tag in tags]
-    return {name.strip() for name in names}
-
-
-def _tag_name(tag: Any) -> str:
-    return str(tag.get("name")) if isinstance(tag, dict) else str(tag)
+    several = tags.split(",") if isinstance(tags, str) else tags
+    return {str(tag.get("name") if isinstance(tag, dict) else tag).strip() for tag in several}
 
 
 def _is_one_of(part: Any, kind: type[EventSeverity | EventSource], wanted: tuple[Any, ...]) -> bool:
@@ -177,10 +173,6 @@ def _several(value: Any) -> list[Any]:
     if value is None or value == "":
         return []
     return list(value) if isinstance(value, (list, tuple, set, frozenset)) else [value]
-
-
-def _event_types(value: Any, field: str) -> tuple[int | str, ...]:
-    return tuple(_event_type(item, field) for item in _several(value))
 
 
 def _event_type(value: Any, field: str) -> int | str:
@@ -216,7 +208,7 @@ def _tags(value: Any, field: str) -> tuple[str, ...]:
 
 
 FIELDS: dict[str, Callable[[Any, str], tuple[Any, ...]]] = {
-    "event_type": _event_types,
+    "event_type": lambda value, field: tuple(_event_type(item, field) for item in _several(value)),
     "severity": lambda value, field: parse_states(EventSeverity, _several(value), field),
     "source": lambda value, field: parse_states(EventSource, _several(value), field),
     "endpoint_ids": lambda value, field: tuple(parse_ids(value, field)),

@@ -211,16 +211,6 @@ def _count(row: Row, name: str) -> int:
     return int(decimal(row, name) or 0)
 
 
-def _read_sms(client: EmnifyClient, key: Id) -> Row:
-    endpoint_id, sms_id = _parts(key)
-    return client.sms.get(int(endpoint_id), sms_id)
-
-
-def _read_euicc_operation(client: EmnifyClient, key: Id) -> Row:
-    euicc_id, operation_id = _parts(key)
-    return client.euiccs.get_operation(int(euicc_id), operation_id)
-
-
 def _read_cloud_connect(client: EmnifyClient, key: Id) -> Row:
     found: Any = client.cloud_connect.get(key)
     if isinstance(found, list):  # so the API's own description; one attachment all the same
@@ -277,7 +267,7 @@ STATE_WAITS: dict[str, WaitKind] = {
     "sms_delivery": WaitKind(
         noun="SMS",
         states=SmsStatus,
-        read_one=_read_sms,
+        read_one=lambda client, key: client.sms.get(*_parts(key)),
         reason_of=lambda row: str(row.get("gsm_map_error") or ""),
         failures=(SmsStatus.FAILED, SmsStatus.EXPIRED, SmsStatus.CANCELED),
         parse=parse_pairs,
@@ -304,7 +294,7 @@ STATE_WAITS: dict[str, WaitKind] = {
     "euicc_operation": WaitKind(
         noun="eUICC operation",
         states=OperationState,
-        read_one=_read_euicc_operation,
+        read_one=lambda client, key: client.euiccs.get_operation(*_parts(key)),
         state_of=_operation_state,
         reason_of=_operation_errors,
         failures=(OperationState.FAILED,),

@@ -12,7 +12,8 @@ from airflow_provider_emnify.api.resources.bulk import read_ref
 from airflow_provider_emnify.api.resources.endpoint_body import is_deleted
 from airflow_provider_emnify.api.resources.few import FEW, read_rows
 from airflow_provider_emnify.api.transport.answers import part
-from airflow_provider_emnify.arguments import is_nothing, parse_literal, shorten, status_in
+from airflow_provider_emnify.api.values import parse_literal
+from airflow_provider_emnify.arguments import is_nothing, shorten, status_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence

@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any, Literal
 
 from airflow_provider_emnify.api.streams.columns import timestamp
-from airflow_provider_emnify.arguments import parse_literal
+from airflow_provider_emnify.api.values import parse_literal
 
 Deletions = Literal["keep", "mark", "delete"]
 DELETIONS: tuple[Deletions, ...] = ("keep", "mark", "delete")
