@@ -49,14 +49,8 @@ class Redactor:
 
         Short ones are left: they could as well be a number or a word.
         """
-        if isinstance(value, str):
-            for secret in sorted(self._secrets, key=len, reverse=True):
-                if len(secret) >= _LONG_ENOUGH:
-                    value = value.replace(secret, "***")
-            return value
-        if isinstance(value, dict):
-            return {self.value(key): self.value(item) for key, item in value.items()}
-        return [self.value(item) for item in value] if isinstance(value, list) else value
+        secrets = sorted(self._secrets, key=len, reverse=True)
+        return _without(value, [secret for secret in secrets if len(secret) >= _LONG_ENOUGH])
 
     def body(self, content: bytes) -> str:
         """Return the body of an answer without secrets, also those that its JSON writes in escapes."""
@@ -77,6 +71,16 @@ class Redactor:
         if isinstance(value, list):
             return [self._values(item, depth + 1) for item in value]
         return value
+
+
+def _without(value: Any, secrets: list[str]) -> Any:
+    if isinstance(value, str):
+        for secret in secrets:
+            value = value.replace(secret, "***")
+        return value
+    if isinstance(value, dict):
+        return {_without(key, secrets): _without(item, secrets) for key, item in value.items()}
+    return [_without(item, secrets) for item in value] if isinstance(value, list) else value
 
 
 def _forms(secret: str) -> set[str]:
