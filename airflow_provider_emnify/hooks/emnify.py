@@ -153,10 +153,8 @@ class EmnifyHook(BaseHook):
         from airflow_provider_emnify.api import EmnifyClient, Limits
 
         sleep = sleep or time.sleep
-        if token_cache is None and settings.token_cache != DEFAULT_TOKEN_CACHE:
-            from airflow_provider_emnify.api.transport.token_cache import TokenCache
-
-            token_cache = TokenCache(settings.credentials, settings.base_url)
+        if token_cache is None:
+            token_cache = shared_cache(settings)
         retries = settings.max_retries if max_retries is None else min(settings.max_retries, max_retries)
         return EmnifyClient(
             settings.credentials,
@@ -221,6 +219,21 @@ _TLS_ADVICE = (
     "The server's TLS certificate was not accepted. Check the host; behind a proxy that opens TLS, set "
     "REQUESTS_CA_BUNDLE to its certificate."
 )
+
+
+def shared_cache(settings: ConnectionSettings) -> TokenCache | None:
+    """Return through what the processes of this host hear of each other's authentications; None for nothing.
+
+    They share tokens where the connection says so. Else those with a user's password tell each other at least
+    what could lock the account: rejections, and logins whose answers were lost.
+    """
+    from airflow_provider_emnify.api.transport.token_cache import AcceptanceCache, TokenCache
+
+    if settings.token_cache != DEFAULT_TOKEN_CACHE:
+        return TokenCache(settings.credentials, settings.base_url)
+    if settings.credentials.password is None or settings.rate_limit_store == "memory":
+        return None
+    return AcceptanceCache(settings.credentials, settings.base_url, waits=True)
 
 
 def _advice(error: EmnifyError, base_url: str) -> str:

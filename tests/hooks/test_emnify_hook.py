@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from airflow_provider_emnify.airflow_names import BaseHook
+from airflow_provider_emnify.api.transport.token_cache import AcceptanceCache, TokenCache
 from airflow_provider_emnify.hooks import emnify as module
-from airflow_provider_emnify.hooks.connection import EmnifyConnectionConfigError
+from airflow_provider_emnify.hooks.connection import ConnectionSettings, EmnifyConnectionConfigError
 from airflow_provider_emnify.hooks.emnify import EmnifyHook
 from airflow_provider_emnify.hooks.form import FIELDS
 from airflow_provider_emnify.provider_info import PROVIDER_INFO
+from tests.hooks.test_connection_secrets import Stored
 
 if TYPE_CHECKING:
     from airflow_provider_emnify.sandbox import Sandbox
@@ -80,6 +82,24 @@ def test_the_connection_s_settings_reach_the_client(
     with EmnifyHook() as hook:
         hook.get_conn()
     assert (seen["max_retries"], seen["timeout"], seen["base_url"]) == (0, 7, sandbox.url)
+
+
+@pytest.mark.parametrize(
+    ("fields", "extra", "expected"),
+    [
+        ({}, {}, None),
+        ({}, {"token_cache": "host"}, TokenCache),
+        ({"login": "ann@example.org"}, {}, AcceptanceCache),
+        ({"login": "ann@example.org"}, {"rate_limit_store": "memory"}, None),
+        ({"login": "ann@example.org"}, {"token_cache": "host"}, TokenCache),
+    ],
+)
+def test_tasks_with_a_user_s_password_tell_each_other_what_could_lock_the_account(
+    fields: dict[str, str], extra: dict[str, str], expected: type | None
+) -> None:
+    conn: Any = Stored(password="secret", extra=json.dumps(extra), **fields)
+    cache = module.shared_cache(ConnectionSettings.from_airflow(conn, on_secret=lambda _: None))
+    assert cache is None if expected is None else type(cache) is expected
 
 
 def test_a_bad_connection_is_told_on_first_use(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -81,6 +81,7 @@ class TokenSource:
         self._rejection: EmnifyError | None = None
         self._lost = 0  # logins of a user, one after another, whose outcome is unknown
         self._lost_at = 0.0
+        self._lost_elsewhere = False
         self._was_accepted = False
         for secret in credentials.secrets:
             on_secret(secret)
@@ -136,6 +137,9 @@ class TokenSource:
         """Take the token that another process has left, or get one and leave it for the others."""
         with cache.lock():
             left = cache.load()
+            if left is not None and left.lost > self._lost:
+                self._lost, self._lost_at = left.lost, self._clock() - left.age
+                self._lost_elsewhere = True
             if left is not None and left.rejection:
                 raise _error(
                     EmnifyAuthenticationError,
@@ -189,7 +193,9 @@ class TokenSource:
                 answer = self._exchange(request, None)
             except EmnifyUnknownOutcomeError as error:
                 self._lost += 1
-                self._lost_at = self._clock()
+                self._lost_at, self._lost_elsewhere = self._clock(), False
+                if self._cache is not None:
+                    self._cache.store(lost=self._lost)
                 log.info("%s (try %d of %d)", error, self._lost, _MOST_LOST)
                 if self._lost < _MOST_LOST:
                     self._sleep(random.uniform(*_PAUSE))  # noqa: S311 - spreads callers, hides nothing
@@ -205,13 +211,15 @@ class TokenSource:
     def _refuse_a_third_try(self) -> None:
         """Keep a user's account from being locked by tries of which nobody knows whether they count.
 
-        Credentials that were accepted before get new tries after the time of a lock; others do not.
+        Credentials that were accepted before get new tries after the time of a lock, and so does who has sent
+        none of those that were lost; others do not.
 
         :raises EmnifyServerError: after the second one.
         """
         if self._lost < _MOST_LOST:
             return
-        if self._was_accepted and self._clock() >= self._lost_at + _LOCKED_FOR:
+        may_try_later = self._was_accepted or self._lost_elsewhere
+        if may_try_later and self._clock() >= self._lost_at + _LOCKED_FOR:
             self._lost = 0
             return
         error = _error(
@@ -222,7 +230,7 @@ class TokenSource:
             "portal, then clear the task after five minutes; an application token has no such lock",
         )
         error.retry_after = _LOCKED_FOR
-        error.transient = self._was_accepted  # else each Airflow retry would send two more
+        error.transient = may_try_later  # else each Airflow retry would send two more
         raise error
 
     def _take(self, answer: Any) -> AuthToken:

@@ -44,11 +44,13 @@ class Cached:
     :param age: Seconds since it arrived.
     :param token: An auth token.
     :param rejection: Or why the credential was rejected.
+    :param lost: Or how many logins of a user were sent, one after another, whose outcome is unknown.
     """
 
     age: float
     token: str | None = field(default=None, repr=False)
     rejection: str | None = None
+    lost: int = 0
 
 
 class TokenCache:
@@ -98,16 +100,17 @@ class TokenCache:
 
         try:
             said = json.loads(self._fernet.decrypt(self._folder.read(self._name)))
-            age = time.time() - float(said["at"])
+            age, lost = time.time() - float(said["at"]), int(said.get("lost", 0))
         except (OSError, InvalidToken, ValueError, KeyError, TypeError):
             return None
-        if age < 0 or (said.get("rejection") and age > _LOCKED_OUT):
+        if age < 0 or ((said.get("rejection") or lost) and age > _LOCKED_OUT):
             return None
-        return Cached(age, said.get("token"), said.get("rejection"))
+        return Cached(age, said.get("token"), said.get("rejection"), lost)
 
-    def store(self, *, token: str | None = None, rejection: str | None = None) -> None:
-        """Leave a token, or a rejection, for other processes."""
-        said = json.dumps({"at": time.time(), "token": token, "rejection": rejection}).encode()
+    def store(self, *, token: str | None = None, rejection: str | None = None, lost: int = 0) -> None:
+        """Leave a token, a rejection, or the number of lost logins for other processes."""
+        what = {"at": time.time(), "token": token, "rejection": rejection, "lost": lost}
+        said = json.dumps(what).encode()
         try:
             self._folder.write(self._name, self._fernet.encrypt(said))
         except OSError as error:
@@ -120,33 +123,39 @@ class TokenCache:
 
 
 class AcceptanceCache(TokenCache):
-    """Whether one credential was accepted lately, and no token: for who can do without authenticating.
+    """Whether one credential was accepted lately, and no token.
 
-    A credential of which nothing is known is tried by one process; the others do without meanwhile.
+    A credential of which nothing is known is tried by one process at a time.
 
     :param credentials: The credential.
     :param host: The API.
     :param directory: Where it lies; by default a directory of this user's in the temporary one.
+    :param waits: Whether to wait for a process that tries the credential. Who can do without authenticating
+        does not.
     """
 
-    def __init__(self, credentials: Credentials, host: str, directory: Path | None = None) -> None:
+    def __init__(
+        self, credentials: Credentials, host: str, directory: Path | None = None, *, waits: bool = False
+    ) -> None:
         super().__init__(credentials, host, directory)
         self._name += "-accepted"
+        self._waits = waits
 
     @contextlib.contextmanager
     def lock(self) -> Iterator[None]:
         """Hold the file while a credential is tried of which nothing is known.
 
-        :raises OSError: when another process tries it, or the file cannot be used.
+        :raises OSError: when another process tries it, or the file cannot be used; not for who waits.
         """
         known = self.load()
-        if known is not None and (known.rejection or known.age < _ACCEPTED):
+        if known is not None and (known.rejection or (known.age < _ACCEPTED and not known.lost)):
             yield
             return
-        with self._folder.lock(f"{self._name}.lock", _BRIEF_LOCK_WAIT):
+        held = self._folder.lock(f"{self._name}.lock", _BRIEF_LOCK_WAIT)
+        with super().lock() if self._waits else held:
             yield
 
-    def store(self, *, token: str | None = None, rejection: str | None = None) -> None:
-        """Leave word that the credential was accepted, or why it was rejected."""
+    def store(self, *, token: str | None = None, rejection: str | None = None, lost: int = 0) -> None:
+        """Leave word that the credential was accepted, why it was rejected, or how many logins were lost."""
         del token
-        super().store(rejection=rejection)
+        super().store(rejection=rejection, lost=lost)

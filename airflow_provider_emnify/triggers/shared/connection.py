@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 from airflow_provider_emnify.airflow_names import AirflowNotFoundException, get_async_connection
 from airflow_provider_emnify.api import EmnifyAuthenticationError, EmnifyConnectionError
 from airflow_provider_emnify.api.secrets.one_line_log import one_line_log
-from airflow_provider_emnify.api.transport.auth import AUTHENTICATE
 from airflow_provider_emnify.hooks.connection import ConnectionSettings, EmnifyConnectionConfigError
 from airflow_provider_emnify.hooks.emnify import EmnifyHook
 from airflow_provider_emnify.hooks.masking import mask_from
@@ -64,7 +63,6 @@ class SharedConnection:
         self._client: EmnifyClient | None = None
         self._users_of: dict[EmnifyClient, int] = {}
         self._fetched = float("-inf")
-        self._rejected: EmnifyAuthenticationError | None = None
         self._is_shut_down = threading.Event()
         self._warned = float("-inf")
 
@@ -85,10 +83,8 @@ class SharedConnection:
         settings, client = await self._connect()
         try:
             return await self._do(work, client)
-        except EmnifyAuthenticationError as error:
+        except EmnifyAuthenticationError:
             if not await self._has_new_credentials(settings):
-                if error.path == AUTHENTICATE:
-                    self._rejected = error
                 raise
         _, client = await self._connect()
         return await self._do(work, client)
@@ -144,9 +140,6 @@ class SharedConnection:
             now = asyncio.get_running_loop().time()
             if self._client is None or self._settings is None:
                 await self._use(await self._fetch())
-            elif self._rejected is not None:
-                if not await self._use_if_changed(await self._fetch()):
-                    raise self._rejected.with_traceback(None)
             elif now - self._fetched >= _FETCH_EVERY:
                 await self._fetch_again()
             assert self._client is not None  # noqa: S101 - for the type checker
@@ -179,7 +172,6 @@ class SharedConnection:
         before, self._client = self._client, await self.in_thread(self._make_client, settings)
         self._users_of[self._client] = 0
         self._settings = settings
-        self._rejected = None
         self._fetched = asyncio.get_running_loop().time()
         if before is not None:
             self._close_if_replaced(before)

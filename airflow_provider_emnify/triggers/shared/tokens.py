@@ -14,7 +14,7 @@ from collections import OrderedDict
 from typing import TYPE_CHECKING
 
 from airflow_provider_emnify.api.transport.token_cache import Cached, TokenCache
-from airflow_provider_emnify.hooks.form import DEFAULT_TOKEN_CACHE
+from airflow_provider_emnify.hooks.emnify import shared_cache
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -39,6 +39,7 @@ class HeldToken(TokenCache):
         self._at = 0.0
         self._token: str | None = None
         self._rejection: str | None = None
+        self._lost = 0
 
     @contextlib.contextmanager
     def lock(self) -> Iterator[None]:
@@ -50,15 +51,16 @@ class HeldToken(TokenCache):
         """Return what is held, or what another process has left after that."""
         age = time.monotonic() - self._at
         found = [] if self._shared is None else [self._shared.load()]
-        if self._token is not None or (self._rejection is not None and age < _LOCKED_OUT):
-            found.append(Cached(age, self._token, self._rejection))
-        return min((one for one in found if one is not None), key=lambda one: one.age, default=None)
+        if self._token is not None or age < _LOCKED_OUT:
+            found.append(Cached(age, self._token, self._rejection, self._lost))
+        told = (one for one in found if one is not None and (one.token or one.rejection or one.lost))
+        return min(told, key=lambda one: one.age, default=None)
 
-    def store(self, *, token: str | None = None, rejection: str | None = None) -> None:
-        """Hold a token or a rejection, and leave it for other processes."""
-        self._at, self._token, self._rejection = time.monotonic(), token, rejection
+    def store(self, *, token: str | None = None, rejection: str | None = None, lost: int = 0) -> None:
+        """Hold a token, a rejection or the number of lost logins, and leave it for other processes."""
+        self._at, self._token, self._rejection, self._lost = time.monotonic(), token, rejection, lost
         if self._shared is not None:
-            self._shared.store(token=token, rejection=rejection)
+            self._shared.store(token=token, rejection=rejection, lost=lost)
 
 
 _held: OrderedDict[tuple[object, ...], HeldToken] = OrderedDict()
@@ -73,8 +75,7 @@ def held_token(settings: ConnectionSettings) -> HeldToken:
     key = (settings.conn_id, settings.base_url, settings.credentials, settings.token_cache)
     with _lock:
         if key not in _held:
-            shared = settings.token_cache != DEFAULT_TOKEN_CACHE
-            _held[key] = HeldToken(TokenCache(settings.credentials, settings.base_url) if shared else None)
+            _held[key] = HeldToken(shared_cache(settings))
         _held.move_to_end(key)
         while len(_held) > _MOST:
             _held.popitem(last=False)

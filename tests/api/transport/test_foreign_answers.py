@@ -11,11 +11,12 @@ from urllib.parse import quote
 import jwt
 import pytest
 import requests
+import time_machine
 
 from airflow_provider_emnify.api import EmnifyAuthenticationError, EmnifyError, EmnifyServerError
 from airflow_provider_emnify.api.secrets.redaction import Redactor
 from airflow_provider_emnify.api.transport.auth_token import AuthToken
-from airflow_provider_emnify.api.transport.token_cache import TokenCache
+from airflow_provider_emnify.api.transport.token_cache import AcceptanceCache, TokenCache
 from tests.api.support import (
     AUTHENTICATE,
     THING,
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     import requests_mock as rm
+
+    from airflow_provider_emnify.api import EmnifyClient
 
 HTML = {"Content-Type": "text/html"}
 GOOD = {"json": {"auth_token": make_token()}}
@@ -93,6 +96,37 @@ def test_a_users_password_is_sent_twice_at_most_while_answers_are_lost(
     with pytest.raises(EmnifyAuthenticationError, match="rejected"):
         make_client(user_credentials()).authenticate()
     assert logins(requests_mock) == 4
+
+
+def telling(directory: Path) -> EmnifyClient:
+    cache = AcceptanceCache(user_credentials(), URL, directory, waits=True)
+    return make_client(user_credentials(), token_cache=cache, sleep=Sleeps())
+
+
+def test_lost_logins_of_a_user_count_for_all_tasks_of_a_host(
+    requests_mock: rm.Mocker, tmp_path: Path
+) -> None:
+    requests_mock.get(URL + THING, json={"id": 7})
+    requests_mock.post(AUTHENTICATE, exc=requests.ReadTimeout)
+    with time_machine.travel(1_800_000_000, tick=False) as clock:
+        for expected in (False, True, True):  # who has sent none may try again later
+            with pytest.raises(EmnifyServerError, match="not sent a third time") as caught:
+                telling(tmp_path).request("GET", THING)
+            assert caught.value.transient is expected
+        assert logins(requests_mock) == 2
+        requests_mock.post(AUTHENTICATE, [GOOD, {"exc": requests.ReadTimeout}, GOOD])
+        clock.shift(301)
+        assert telling(tmp_path).request("GET", THING) == {"id": 7}
+        assert telling(tmp_path).request("GET", THING) == {"id": 7}  # of a right password none counts
+        assert logins(requests_mock) == 5
+
+
+def test_a_login_that_a_killed_task_has_lost_counts(requests_mock: rm.Mocker, tmp_path: Path) -> None:
+    requests_mock.post(AUTHENTICATE, exc=requests.ReadTimeout)
+    AcceptanceCache(user_credentials(), URL, tmp_path).store(lost=1)
+    with pytest.raises(EmnifyServerError, match="not sent a third time"):
+        telling(tmp_path).request("GET", THING)
+    assert logins(requests_mock) == 1
 
 
 @pytest.mark.parametrize("accepted", [False, True], ids=["never accepted", "accepted before"])

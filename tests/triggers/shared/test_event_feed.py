@@ -32,7 +32,7 @@ def test_a_watcher_that_comes_after_the_last_read_failed_is_read_for(fleet: Sand
         fleet.faults.add(path="/api/v1/event", status=503)
         with feed.subscribe(time.time(), 20):
             await until(lambda: bool(feed.error))
-        with feed.subscribe(time.time(), 0.02):
+        with feed_for("emnify_default").subscribe(time.time(), 0.02):
             await batch
         await batches.aclose()  # type: ignore[attr-defined]
 

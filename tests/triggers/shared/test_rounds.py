@@ -1,0 +1,67 @@
+"""When who is read for: the loop of rounds by itself."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_emnify.api.waits.wait import Wait
+from airflow_provider_emnify.triggers.shared.members import StatusWatcher
+from airflow_provider_emnify.triggers.shared.order import with_joined
+from airflow_provider_emnify.triggers.shared.rounds import Rounds
+from tests.triggers.waiting import move_clock
+
+if TYPE_CHECKING:
+    from airflow_provider_emnify.triggers.shared.members import Member
+
+
+def watcher(interval: float) -> Member:
+    return StatusWatcher(Wait("endpoint_status", 1, "enabled"), interval)
+
+
+def test_a_round_that_jitter_makes_early_reads_for_those_whose_turn_it_is() -> None:
+    async def test() -> None:
+        rounds, often, seldom = Rounds(), watcher(60), watcher(600)
+        rounds.join(often)
+        rounds.join(seldom)
+        assert set(rounds.due(regular=True)) == {often, seldom}
+        move_clock(54)
+        assert rounds.due(regular=True) == [often]
+
+    asyncio.run(test())
+
+
+def test_who_asks_for_an_early_read_gets_it_after_a_round_that_is_not_its_own() -> None:
+    async def test() -> None:
+        rounds, often, seldom = Rounds(), watcher(60), watcher(600)
+        rounds.join(often)
+        rounds.join(seldom)
+        rounds.due(regular=True)
+        move_clock(60)
+        rounds.join(seldom)
+        assert rounds.due(regular=True) == [often]
+        assert rounds.due(regular=False) == [seldom]
+
+    asyncio.run(test())
+
+
+def test_who_joins_between_two_rounds_is_read_for_in_the_next_one_too() -> None:
+    async def test() -> None:
+        rounds, first, second = Rounds(), watcher(60), watcher(60)
+        rounds.join(first)
+        rounds.due(regular=True)
+        move_clock(50)
+        rounds.join(second)
+        assert rounds.due(regular=False) == [second]
+        move_clock(10)
+        assert set(rounds.due(regular=True)) == {first, second}
+
+    asyncio.run(test())
+
+
+def test_one_whose_last_read_failed_is_not_first_however_little_time_it_has() -> None:
+    failed: Any = SimpleNamespace(error="no answer", deadline=time.time())
+    joined: Any = SimpleNamespace(error="", deadline=time.time() + 3600)
+    assert with_joined([[failed]], [[joined]])[-1] == [joined]  # the last one is read first
