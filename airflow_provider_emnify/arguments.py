@@ -30,7 +30,14 @@ T = TypeVar("T")
 Status = TypeVar("Status", bound=Lookup)
 
 _TEMPLATE = re.compile(r"\{\{|\{%|\{#")
-_PLAIN = {bool, float, int, type(None)}
+_PLAIN = {bool, bytes, float, int, range, type(None)}
+
+
+class _NotGiven:
+    """What stands for an argument that a task was not given: None is given, and means nothing."""
+
+
+NOT_GIVEN: Any = _NotGiven()
 
 
 def is_known(value: Any) -> bool:
@@ -38,31 +45,32 @@ def is_known(value: Any) -> bool:
     if type(value) in _PLAIN:
         return True
     if isinstance(value, str):
-        return _TEMPLATE.search(value) is None
-    if isinstance(value, Mapping):
-        return all(is_known(key) and is_known(item) for key, item in value.items())
+        return "{" not in value or _TEMPLATE.search(value) is None
     if isinstance(value, (list, tuple, set, frozenset)):
-        return all(is_known(item) for item in value)
-    if isinstance(value, (range, bytes)):
-        return True
+        return all(map(is_known, value))
+    if isinstance(value, Mapping):
+        return all(map(is_known, value)) and all(map(is_known, value.values()))
     return not any(hasattr(value, name) for name in ("__iter__", "iter_references", "template_fields"))
 
 
 class Argument(Generic[T]):
     """An argument of a task, declared in its class: ``endpoint_ids = Argument(parse_ids)``.
 
-    What ``__init__`` is given is checked at once, as far as it is known when the DAG is parsed. The attribute
+    What a task is given is checked at once, as far as it is known when the DAG is parsed. The attribute
     holds it as it was given, for Airflow to render and to store. ``execute`` finds it parsed: its wrapper
-    calls :func:`parse_arguments`.
+    calls :meth:`parse_in`.
 
     :param parse: Returns what a value means, of the value and the argument's name; raises ``ValueError``. It
         takes what it has returned, too.
     :param field: Name of the argument, where Airflow has taken the attribute's name for something else.
+    :param default: What the attribute is where a task was given nothing. An argument with a default need not
+        be in an ``__init__``, nor one of a class that has none of its own.
     """
 
-    def __init__(self, parse: Callable[[Any, str], T], field: str | None = None) -> None:
+    def __init__(self, parse: Callable[[Any, str], T], field: str = "", *, default: Any = NOT_GIVEN) -> None:
         self.parse = parse
         self.field = field
+        self.default = default
 
     def __set_name__(self, owner: type, name: str) -> None:
         self.name = name
@@ -75,28 +83,26 @@ class Argument(Generic[T]):
     def __get__(self, instance: object | None, owner: type | None = None) -> Any:
         if instance is None:
             return self
-        try:
-            return instance.__dict__[self.name]
-        except KeyError:
-            raise AttributeError(self.name) from None
+        value = instance.__dict__.get(self.name, self.default)
+        if value is NOT_GIVEN:
+            raise AttributeError(self.name)
+        return value
 
-    def __set__(self, instance: object, value: Any) -> None:
-        if self.name not in instance.__dict__:  # later it is Airflow that sets what it has rendered
-            templated = self.name in getattr(instance, "template_fields", ())
-            if not templated or is_known(value):
-                self.parse(value, self.field or self.name)
+    def __set__(self, instance: Any, value: Any) -> None:
+        if self.name not in instance.__dict__ and (  # later it is Airflow that sets what it has rendered
+            is_known(value) or self.name not in instance.template_fields
+        ):
+            self.parse(value, self.field)
         instance.__dict__[self.name] = value
 
+    def parse_in(self, instance: object) -> None:
+        """Parse what a task was given, its templates being rendered.
 
-def parse_arguments(task: object) -> None:
-    """Parse what a task was given, its templates being rendered.
-
-    :raises ValueError: naming the argument and the value.
-    """
-    for name in [*task.__dict__]:
-        argument = getattr(type(task), name, None)
-        if isinstance(argument, Argument):
-            task.__dict__[name] = argument.parse(task.__dict__[name], argument.field or name)
+        :raises ValueError: naming the argument and the value.
+        """
+        value = instance.__dict__.get(self.name, self.default)
+        if value is not NOT_GIVEN:
+            instance.__dict__[self.name] = self.parse(value, self.field)
 
 
 def unknown_argument(name: str, allowed: Iterable[str]) -> str:

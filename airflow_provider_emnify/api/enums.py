@@ -9,11 +9,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from enum import Enum, IntEnum, StrEnum
+from functools import lru_cache
 from typing import Any, Self
 
 _PROPER = {"Sim": "SIM", "Sms": "SMS", "Cloud": "Cloud", "Connect": "Connect"}
 
 
+@lru_cache(1024)
 def _plain(name: str) -> str:
     return re.sub(r"[\s_-]+", "_", name.strip()).upper()
 

@@ -21,6 +21,8 @@ GSM_7BIT = frozenset(
 GSM_7BIT_EXTENSION = frozenset("\f^{}\\[~]|€")
 """The characters of its extension table: an escape and one more septet each."""
 
+_GSM = GSM_7BIT | GSM_7BIT_EXTENSION
+
 MOST_PARTS = 255
 DCS_GSM_7BIT = 0
 DCS_UCS2 = 8
@@ -119,10 +121,11 @@ def split_text(text: str, reference: int = 0) -> list[SmsPart]:
         raise ValueError(f"text: {text!r} is not a valid text; give one that is not empty")
     if not 0 <= reference <= 0xFF:  # noqa: PLR2004 - one octet
         raise ValueError(f"reference: {reference!r} is not from 0 to 255")
-    if any(0xD800 <= ord(character) <= 0xDFFF for character in text):  # noqa: PLR2004 - Unicode's own numbers
-        raise ValueError("text: it holds half of a surrogate pair, which is not a character")
     if is_gsm(text):
-        sizes, dcs, whole, part = [septets(character) for character in text], DCS_GSM_7BIT, 160, 153
+        sizes = [2 if character in GSM_7BIT_EXTENSION else 1 for character in text]
+        dcs, whole, part = DCS_GSM_7BIT, 160, 153
+    elif any(0xD800 <= ord(character) <= 0xDFFF for character in text):  # noqa: PLR2004 - Unicode's own numbers
+        raise ValueError("text: it holds half of a surrogate pair, which is not a character")
     else:
         sizes, dcs, whole, part = [_units(character) for character in text], DCS_UCS2, 70, 67
     if sum(sizes) <= whole:
@@ -138,12 +141,12 @@ def split_text(text: str, reference: int = 0) -> list[SmsPart]:
 
 def is_gsm(text: str) -> bool:
     """Tell whether the GSM 7 bit alphabet and its extension table have all characters of a text."""
-    return all(character in GSM_7BIT or character in GSM_7BIT_EXTENSION for character in text)
+    return _GSM.issuperset(text)
 
 
 def septets(text: str) -> int:
     """Return how many septets a text of the GSM 7 bit alphabet takes."""
-    return sum(2 if character in GSM_7BIT_EXTENSION else 1 for character in text)
+    return len(text) + sum(map(text.count, GSM_7BIT_EXTENSION))
 
 
 def parse_sender(value: Any, field: str = "source_address") -> Sender | None:

@@ -155,7 +155,8 @@ def _items(value: Any, field: str) -> list[Any]:
 
 
 def _is_list(value: Any) -> bool:
-    return hasattr(value, "__iter__") and not isinstance(value, (str, bytes, Mapping))
+    is_plain = type(value) in _PLAIN
+    return not is_plain and hasattr(value, "__iter__") and not isinstance(value, (str, bytes, Mapping))
 
 
 def _plain(item: Any) -> Any:

@@ -224,22 +224,6 @@ def sims_by_iccid(client: EmnifyClient, iccids: Sequence[str]) -> dict[str, Row]
     return {iccid: row for iccid in iccids for row in client.sims.list(iccid=iccid)}
 
 
-class _NotGiven:
-    """What stands for ids that a task was not given: None is given, and means nothing."""
-
-
-NOT_GIVEN: Any = _NotGiven()
-
-
-class Selectable(Argument[list[int]]):
-    """An argument of ids beside which a task has ``select``: one of the two is given."""
-
-    def __set__(self, instance: Any, value: Any) -> None:
-        if self.name not in instance.__dict__ and (value is NOT_GIVEN) == (instance.select is None):
-            raise ValueError(f"{self.name}, select: give one of them")
-        super().__set__(instance, None if value is NOT_GIVEN else value)
-
-
 class SelectsEndpoints(EmnifyTask, BaseOperator):
     """Base of tasks that act on endpoints, which can be selected by a filter instead of by ids.
 
@@ -257,22 +241,16 @@ class SelectsEndpoints(EmnifyTask, BaseOperator):
     selected_kind: ClassVar[Kind] = ENDPOINTS
     selected_rows: Mapping[int, Row] | None = None
 
-    select = Argument(optional(selection_of(ENDPOINTS)))
-    max_selected = Argument(parse_count)
-    fail_if_empty = Argument(parse_bool)
+    select = Argument(optional(selection_of(ENDPOINTS)), default=None)
+    max_selected = Argument(parse_count, default=MOST_SELECTED)
+    fail_if_empty = Argument(parse_bool, default=False)
 
-    def __init__(
-        self,
-        *,
-        select: Mapping[str, Any] | str | None = None,
-        max_selected: int = MOST_SELECTED,
-        fail_if_empty: bool = False,
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(**kwargs)
-        self.select = select
-        self.max_selected = max_selected
-        self.fail_if_empty = fail_if_empty
+    def check_arguments(self) -> None:
+        """Check that either ids or a selection are given, where ids have no other way to be left out."""
+        super().check_arguments()
+        is_either = self.declared[self.selects].default is None
+        if is_either and (self.selects in vars(self)) == (self.select is not None):
+            raise ValueError(f"{self.selects}, select: give one of them")
 
     def keeps_rows(self) -> bool:
         """Tell whether the rows of what is selected are needed, in ``selected_rows``."""
@@ -307,7 +285,7 @@ class SelectsSims(SelectsEndpoints):
     selects = "sim_ids"
     selected_kind = SIMS
 
-    select = Argument(optional(selection_of(SIMS)))
+    select = Argument(optional(selection_of(SIMS)), default=None)
 
 
 class SelectsEuiccs(SelectsEndpoints):
@@ -322,4 +300,4 @@ class SelectsEuiccs(SelectsEndpoints):
     selects = "euicc_ids"
     selected_kind = EUICCS
 
-    select = Argument(optional(selection_of(EUICCS)))
+    select = Argument(optional(selection_of(EUICCS)), default=None)

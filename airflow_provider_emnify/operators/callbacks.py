@@ -125,15 +125,17 @@ class EmnifySetUpCallbacksOperator(EmnifyBaseOperator):
         data_stream_size: int | str = 1,
         **kwargs: Any,
     ) -> None:
-        super().__init__(**kwargs)
-        self.api_server_url = api_server_url
-        self.callbacks_conn_id = callbacks_conn_id
-        self.purpose = purpose
-        self.service_profile_ids = service_profile_ids
-        self.data_stream_name = data_stream_name
-        self.data_stream_type = data_stream_type
-        self.data_stream_filters = data_stream_filters
-        self.data_stream_size = data_stream_size
+        self.init_task(
+            api_server_url=api_server_url,
+            callbacks_conn_id=callbacks_conn_id,
+            purpose=purpose,
+            service_profile_ids=service_profile_ids,
+            data_stream_name=data_stream_name,
+            data_stream_type=data_stream_type,
+            data_stream_filters=data_stream_filters,
+            data_stream_size=data_stream_size,
+            **kwargs,
+        )
 
     def execute(self, context: Context) -> Row:
         """Find or create each of them, in the order in which one needs the other."""

@@ -190,19 +190,23 @@ class EmnifyCreateCloudConnectOperator(EmnifyWaitingOperator):
         timeout: float | timedelta = timedelta(days=8),
         **kwargs: Any,
     ) -> None:
-        super().__init__(wait_for_completion=wait_for_completion, timeout=timeout, **kwargs)
-        self.name = name
-        self.type = type
-        self.region = region
-        self.aws_account_id = aws_account_id
-        self.vpc_cidr = vpc_cidr
-        self.public_ip = public_ip
-        self.on_prem_cidr = on_prem_cidr
-        self.asn = asn
-        self.inside_cidr = inside_cidr
-        self.psk_conn_id = psk_conn_id
-        self.description = description
-        self.if_exists = if_exists
+        self.init_task(
+            wait_for_completion=wait_for_completion,
+            timeout=timeout,
+            name=name,
+            type=type,
+            region=region,
+            aws_account_id=aws_account_id,
+            vpc_cidr=vpc_cidr,
+            public_ip=public_ip,
+            on_prem_cidr=on_prem_cidr,
+            asn=asn,
+            inside_cidr=inside_cidr,
+            psk_conn_id=psk_conn_id,
+            description=description,
+            if_exists=if_exists,
+            **kwargs,
+        )
         self._fields()
 
     def execute(self, context: Context) -> Any:
@@ -300,9 +304,7 @@ class EmnifyDeleteCloudConnectOperator(EmnifyBaseOperator):
     confirm = Argument(confirmed("deleting a Cloud Connect attachment"))
 
     def __init__(self, *, attachment_id: OneId, confirm: bool = False, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.attachment_id = attachment_id
-        self.confirm = confirm
+        self.init_task(attachment_id=attachment_id, confirm=confirm, **kwargs)
 
     def execute(self, context: Context) -> list[int]:
         """Look for the attachment, and delete it."""

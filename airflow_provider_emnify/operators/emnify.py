@@ -34,6 +34,12 @@ if TYPE_CHECKING:
 _MAX_ROWS = 10_000
 
 
+def _parse_call(value: Any, field: str) -> str:
+    del field
+    find_method(value)
+    return str(value)
+
+
 class EmnifyOperator(EmnifyBaseOperator):
     """Make any call of the emnify API.
 
@@ -78,6 +84,7 @@ class EmnifyOperator(EmnifyBaseOperator):
 
     template_fields: Sequence[str] = ("emnify_conn_id", "arguments")
     template_fields_renderers = {"arguments": "json"}  # noqa: RUF012 - as Airflow's own operators do
+    call = Argument(_parse_call)
     arguments = MaskedArguments(as_given)
     max_rows = Argument(parse_count)
     is_idempotent = Argument(optional(parse_bool), "idempotent")
@@ -91,15 +98,15 @@ class EmnifyOperator(EmnifyBaseOperator):
         idempotent: bool | None = None,
         **kwargs: Any,
     ) -> None:
-        super().__init__(**kwargs)
-        method = find_method(call)
-        if arguments is None or isinstance(arguments, Mapping) or is_known(arguments):
-            _check(call, {} if arguments is None else arguments)
-        self.call = call
-        self.secret_arguments = _operation(method).secret_arguments
-        self.arguments = {} if arguments is None else arguments
-        self.max_rows = max_rows
-        self.is_idempotent = idempotent
+        given = {} if arguments is None else arguments
+        self.init_task(call=call, arguments=given, max_rows=max_rows, idempotent=idempotent, **kwargs)
+        if isinstance(given, Mapping) or is_known(given):
+            _check(call, given)
+
+    @property
+    def secret_arguments(self) -> Sequence[str]:
+        """Where the call's arguments hold secrets."""
+        return _operation(find_method(self.call)).secret_arguments
 
     def execute(self, context: Context) -> Any:
         """Make the call."""
@@ -182,17 +189,9 @@ def check_arguments(call: str, method: Callable[..., Any], arguments: Mapping[st
     :raises ValueError: naming every argument that is unknown (with what is near) or missing.
     """
     parameters = _parameters(method)
-    if any(p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters.values()):
-        unknown = []
-    else:
-        unknown = [str(name) for name in arguments if name not in parameters]
-    missing = [
-        name
-        for name, p in parameters.items()
-        if p.default is inspect.Parameter.empty
-        and p.kind not in {inspect.Parameter.VAR_KEYWORD, inspect.Parameter.VAR_POSITIONAL}
-        and name not in arguments
-    ]
+    takes_any, required = _rules(method)
+    unknown = [] if takes_any else [str(name) for name in arguments if name not in parameters]
+    missing = [name for name in required if name not in arguments]
     complaints = [unknown_argument(name, parameters) for name in unknown]
     complaints += [f"argument {name!r} is missing" for name in missing]
     if complaints:
@@ -242,6 +241,19 @@ def _parameters(method: Callable[..., Any]) -> Mapping[str, inspect.Parameter]:
     parameters = dict(inspect.signature(method).parameters)
     parameters.pop("self", None)
     return parameters
+
+
+@functools.cache
+def _rules(method: Callable[..., Any]) -> tuple[bool, Sequence[str]]:
+    """Return whether a method takes arguments of any name, and the names of those that it needs."""
+    kinds = {name: parameter.kind for name, parameter in _parameters(method).items()}
+    free = {inspect.Parameter.VAR_KEYWORD, inspect.Parameter.VAR_POSITIONAL}
+    needed = [
+        name
+        for name, parameter in _parameters(method).items()
+        if parameter.default is inspect.Parameter.empty and kinds[name] not in free
+    ]
+    return inspect.Parameter.VAR_KEYWORD in kinds.values(), needed
 
 
 def _typed(method: Callable[..., Any], arguments: Mapping[str, Any]) -> dict[str, Any]:

@@ -121,13 +121,15 @@ class EmnifyGraphqlOperator(EmnifyBaseOperator):
         max_rows: int = MOST_ROWS,
         **kwargs: Any,
     ) -> None:
-        super().__init__(**kwargs)
-        self.query = query
-        self.variables = variables
-        self.is_idempotent = idempotent
-        self.allow_partial = allow_partial
-        self.all_pages = all_pages
-        self.max_rows = max_rows
+        self.init_task(
+            query=query,
+            variables=variables,
+            idempotent=idempotent,
+            allow_partial=allow_partial,
+            all_pages=all_pages,
+            max_rows=max_rows,
+            **kwargs,
+        )
         if all_pages is not None and is_known(query) and not query.endswith(tuple(self.template_ext)):
             check_all_pages(query, variables if isinstance(variables, Mapping) else {}, all_pages)
 

@@ -12,8 +12,8 @@ from airflow_provider_emnify.api.resources.sms import is_same_sms, submitted_at
 from airflow_provider_emnify.api.sms_text import parse_sender, split_text
 from airflow_provider_emnify.api.values import parse_ids, parse_pairs
 from airflow_provider_emnify.api.waits.wait import Wait
-from airflow_provider_emnify.arguments import Argument, optional, parse_label, shorten
-from airflow_provider_emnify.hooks.selection import NOT_GIVEN, Selectable, SelectsEndpoints
+from airflow_provider_emnify.arguments import NOT_GIVEN, Argument, optional, parse_label, shorten
+from airflow_provider_emnify.hooks.selection import SelectsEndpoints
 from airflow_provider_emnify.links import EmnifyDevicesLink
 from airflow_provider_emnify.operators.base import EmnifyBaseOperator
 from airflow_provider_emnify.operators.base.waiting import EmnifyCancellingOperator
@@ -99,7 +99,7 @@ class EmnifySendSmsOperator(SelectsEndpoints, EmnifyCancellingOperator):
     operator_extra_links = (EmnifyDevicesLink(),)
     idempotent: ClassVar[bool] = True
 
-    endpoint_ids = Selectable(parse_ids)
+    endpoint_ids = Argument(parse_ids, default=None)
     text = Argument(_parse_sms_text)
     source_address = Argument(parse_sender)
     dest_address = Argument(optional(parse_label))
@@ -116,12 +116,15 @@ class EmnifySendSmsOperator(SelectsEndpoints, EmnifyCancellingOperator):
         wait_for_completion: bool = False,
         **kwargs: Any,
     ) -> None:
-        super().__init__(wait_for_completion=wait_for_completion, **kwargs)
-        self.endpoint_ids = endpoint_ids
-        self.text = text
-        self.source_address = source_address
-        self.dest_address = dest_address
-        self.expiry_date = expiry_date
+        self.init_task(
+            wait_for_completion=wait_for_completion,
+            endpoint_ids=endpoint_ids,
+            text=text,
+            source_address=source_address,
+            dest_address=dest_address,
+            expiry_date=expiry_date,
+            **kwargs,
+        )
 
     def execute(self, context: Context) -> dict[str, list[int]]:
         """Look for what was sent, send the rest, and wait."""
@@ -205,8 +208,7 @@ class EmnifyCancelSmsOperator(EmnifyBaseOperator):
     def __init__(
         self, *, sms_ids: str | Iterable[Any] | Mapping[int | str, Ids] | XComArg, **kwargs: Any
     ) -> None:
-        super().__init__(**kwargs)
-        self.sms_ids = sms_ids
+        self.init_task(sms_ids=sms_ids, **kwargs)
 
     def execute(self, context: Context) -> dict[str, str]:
         """Look at each, and cancel it if it is not over."""

@@ -15,13 +15,13 @@ from airflow_provider_emnify.api.resources.few import FEW
 from airflow_provider_emnify.api.resources.tags import assigned_tags
 from airflow_provider_emnify.api.values import parse_ids, parse_literal
 from airflow_provider_emnify.arguments import (
+    NOT_GIVEN,
     Argument,
     is_known,
     is_nothing,
     parse_bool,
     shorten,
 )
-from airflow_provider_emnify.hooks.selection import NOT_GIVEN
 from airflow_provider_emnify.operators.base import EndpointsOperator
 from airflow_provider_emnify.operators.idempotency.create_once import Attempt, create_once
 
@@ -73,11 +73,13 @@ class _TagOperator(EndpointsOperator):
         tag_ids: Ids | None = None,
         **kwargs: Any,
     ) -> None:
-        super().__init__(endpoint_ids=endpoint_ids, **kwargs)
-        self.tags = tags
-        self.tag_ids = tag_ids
-        known = is_known(tags) and is_known(tag_ids)
-        if known and not parse_tags(tags, "tags") and not parse_ids(tag_ids, "tag_ids"):
+        self.init_task(endpoint_ids=endpoint_ids, tags=tags, tag_ids=tag_ids, **kwargs)
+
+    def check_arguments(self) -> None:
+        """Check that there is a tag."""
+        super().check_arguments()
+        tags, ids = self.tags, self.tag_ids
+        if is_known(tags) and is_known(ids) and not parse_tags(tags, "tags") and not parse_ids(ids):
             raise ValueError("tags, tag_ids: give at least one tag")
 
     def execute(self, context: Context) -> list[int]:
@@ -167,8 +169,9 @@ class EmnifyAddTagsOperator(_TagOperator):
         create_missing: bool = False,
         **kwargs: Any,
     ) -> None:
-        super().__init__(endpoint_ids=endpoint_ids, tags=tags, tag_ids=tag_ids, **kwargs)
-        self.create_missing = create_missing
+        self.init_task(
+            endpoint_ids=endpoint_ids, tags=tags, tag_ids=tag_ids, create_missing=create_missing, **kwargs
+        )
 
     def _change(self, context: Context) -> None:
         ids, names = self.endpoint_ids, self.tags

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from enum import Enum
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, NoReturn, TypeAlias, TypeVar
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, TypeAlias, TypeVar
 
 from airflow_provider_emnify.airflow_names import (
     AirflowFailException,
@@ -12,11 +13,9 @@ from airflow_provider_emnify.airflow_names import (
     AirflowSkipException,
     BaseSensorOperator,
     PokeReturnValue,
-    conf,
 )
 from airflow_provider_emnify.api.waits.wait import Id, Reading, State, Wait, look, parse_target
 from airflow_provider_emnify.arguments import Argument, one_of
-from airflow_provider_emnify.hooks.emnify import EmnifyHook
 from airflow_provider_emnify.sensors.first_look import first_look
 from airflow_provider_emnify.triggers.task import WaitingTask
 
@@ -66,25 +65,14 @@ class EmnifyWaitSensor(WaitingTask, BaseSensorOperator):
     kind: ClassVar[str]
     target_status: Any
 
-    wait_for = Argument(one_of("all", "any"))
+    wait_for = Argument(one_of("all", "any"), default="all")
 
-    def __init__(
-        self,
-        *,
-        wait_for: Literal["all", "any"] = "all",
-        deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
-        on_timeout: Literal["fail", "return"] = "fail",
-        emnify_conn_id: str = EmnifyHook.default_conn_name,
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(**kwargs)
-        self.wait_for = wait_for
-        self.deferrable = deferrable
-        self.on_timeout = on_timeout
-        self.emnify_conn_id = emnify_conn_id
-        self._readings: dict[Id, Reading] = {}
-        self._seen: dict[str, str] = {}
-        self._gave_up = False
+    _seen: Mapping[str, str] = {}
+    _gave_up = False
+
+    @cached_property
+    def _readings(self) -> dict[Id, Reading]:
+        return {}
 
     def wait(self) -> Wait:
         """Return what to wait for, of arguments whose templates are rendered.
@@ -120,7 +108,7 @@ class EmnifyWaitSensor(WaitingTask, BaseSensorOperator):
         except (AirflowSensorTimeout, AirflowSkipException) as end:
             if self._gave_up:
                 raise
-            return self.states_at_timeout(f"{end} {self._last}".strip(), self._seen)
+            return self.states_at_timeout(f"{end} {self._last}".strip(), dict(self._seen))
 
     def poke(self, context: Context) -> PokeReturnValue:
         """Look once. Called by Airflow in poke and reschedule modes."""

@@ -38,6 +38,4 @@ class EmnifyCloudConnectSensor(EmnifyWaitSensor):
     def __init__(
         self, *, attachment_ids: Ids, target_status: Target[CloudConnectStatus] = "active", **kwargs: Any
     ) -> None:
-        super().__init__(**kwargs)
-        self.attachment_ids = attachment_ids
-        self.target_status = target_status
+        self.init_task(attachment_ids=attachment_ids, target_status=target_status, **kwargs)

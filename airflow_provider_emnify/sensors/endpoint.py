@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_emnify.api.enums import Connectivity, EndpointStatus, Silence
 from airflow_provider_emnify.api.values import parse_ids
 from airflow_provider_emnify.api.waits.events import parse_hours
-from airflow_provider_emnify.arguments import Argument, Ids, optional, parse_bool
-from airflow_provider_emnify.hooks.selection import NOT_GIVEN, Selectable, SelectsEndpoints
+from airflow_provider_emnify.arguments import NOT_GIVEN, Argument, Ids, optional, parse_bool
+from airflow_provider_emnify.hooks.selection import SelectsEndpoints
 from airflow_provider_emnify.links import EmnifyDevicesLink
 from airflow_provider_emnify.sensors.base import EmnifyWaitSensor, Target, states
 
@@ -43,7 +43,7 @@ class EmnifyEndpointStatusSensor(SelectsEndpoints, EmnifyWaitSensor):
     operator_extra_links = (EmnifyDevicesLink(),)
 
     kind = "endpoint_status"
-    endpoint_ids = Selectable(parse_ids)
+    endpoint_ids = Argument(parse_ids, default=None)
     target_status = Argument(states(EndpointStatus))
 
     def __init__(
@@ -53,9 +53,7 @@ class EmnifyEndpointStatusSensor(SelectsEndpoints, EmnifyWaitSensor):
         target_status: Target[EndpointStatus] = "enabled",
         **kwargs: Any,
     ) -> None:
-        super().__init__(**kwargs)
-        self.endpoint_ids = endpoint_ids
-        self.target_status = target_status
+        self.init_task(endpoint_ids=endpoint_ids, target_status=target_status, **kwargs)
 
 
 class EmnifyEndpointConnectivitySensor(SelectsEndpoints, EmnifyWaitSensor):
@@ -92,7 +90,7 @@ class EmnifyEndpointConnectivitySensor(SelectsEndpoints, EmnifyWaitSensor):
     template_fields = ("emnify_conn_id", "endpoint_ids", "target_status", "select")
     operator_extra_links = (EmnifyDevicesLink(),)
 
-    endpoint_ids = Selectable(parse_ids)
+    endpoint_ids = Argument(parse_ids, default=None)
     target_status = Argument(states(Connectivity))
     fail_on_blocked = Argument(parse_bool)
     not_online_for = Argument(optional(parse_hours))
@@ -106,11 +104,13 @@ class EmnifyEndpointConnectivitySensor(SelectsEndpoints, EmnifyWaitSensor):
         not_online_for: float | timedelta | None = None,
         **kwargs: Any,
     ) -> None:
-        super().__init__(**kwargs)
-        self.endpoint_ids = endpoint_ids
-        self.target_status = target_status
-        self.fail_on_blocked = fail_on_blocked
-        self.not_online_for = not_online_for
+        self.init_task(
+            endpoint_ids=endpoint_ids,
+            target_status=target_status,
+            fail_on_blocked=fail_on_blocked,
+            not_online_for=not_online_for,
+            **kwargs,
+        )
 
     def wait(self) -> Wait:
         """Return the wait."""

@@ -38,8 +38,7 @@ class EmnifyEuiccOperationSensor(EmnifyWaitSensor):
     target_status = OperationState.SUCCEEDED
 
     def __init__(self, *, operation_ids: Ids, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.operation_ids = operation_ids
+        self.init_task(operation_ids=operation_ids, **kwargs)
 
 
 class EmnifySimOperationSensor(EmnifyWaitSensor):
@@ -71,6 +70,4 @@ class EmnifySimOperationSensor(EmnifyWaitSensor):
     def __init__(
         self, *, operation_ids: Ids, target_status: Target[OperationState] = "succeeded", **kwargs: Any
     ) -> None:
-        super().__init__(**kwargs)
-        self.operation_ids = operation_ids
-        self.target_status = target_status
+        self.init_task(operation_ids=operation_ids, target_status=target_status, **kwargs)

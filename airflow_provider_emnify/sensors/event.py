@@ -62,6 +62,8 @@ class EmnifyEventSensor(SelectsEndpoints, EmnifyWaitSensor):
     tags = Argument(FIELDS["tags"])
     since = Argument(optional(parse_moment))
 
+    _start: Any = None
+
     def __init__(
         self,
         *,
@@ -73,16 +75,17 @@ class EmnifyEventSensor(SelectsEndpoints, EmnifyWaitSensor):
         since: datetime | str | None = None,
         **kwargs: Any,
     ) -> None:
-        super().__init__(**kwargs)
+        self.init_task(
+            endpoint_ids=endpoint_ids,
+            event_type=event_type,
+            severity=severity,
+            source=source,
+            tags=tags,
+            since=since,
+            **kwargs,
+        )
         if endpoint_ids is not None and self.select is not None:
             raise ValueError("endpoint_ids, select: give one of them, or none")
-        self.endpoint_ids = endpoint_ids
-        self.event_type = event_type
-        self.severity = severity
-        self.source = source
-        self.tags = tags
-        self.since = since
-        self._start: Any = None
 
     def execute(self, context: Context) -> Any:
         """Wait: here in the worker, or by deferring at once."""

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from airflow_provider_emnify.api.enums import QuotaStatus
 from airflow_provider_emnify.api.values import parse_ids
-from airflow_provider_emnify.arguments import Argument, Ids, one_of
-from airflow_provider_emnify.hooks.selection import NOT_GIVEN, Selectable, SelectsEndpoints
+from airflow_provider_emnify.arguments import NOT_GIVEN, Argument, Ids, one_of
+from airflow_provider_emnify.hooks.selection import SelectsEndpoints
 from airflow_provider_emnify.links import EmnifyDevicesLink
 from airflow_provider_emnify.sensors.base import EmnifyWaitSensor, Target, states
 
@@ -40,7 +40,7 @@ class EmnifyQuotaSensor(SelectsEndpoints, EmnifyWaitSensor):
     template_fields = ("emnify_conn_id", "endpoint_ids", "target_status", "select")
     operator_extra_links = (EmnifyDevicesLink(),)
 
-    endpoint_ids = Selectable(parse_ids)
+    endpoint_ids = Argument(parse_ids, default=None)
     target_status = Argument(states(QuotaStatus))
     quota_type = Argument(one_of("data", "sms"))
 
@@ -52,10 +52,9 @@ class EmnifyQuotaSensor(SelectsEndpoints, EmnifyWaitSensor):
         quota_type: Literal["data", "sms"] = "data",
         **kwargs: Any,
     ) -> None:
-        super().__init__(**kwargs)
-        self.endpoint_ids = endpoint_ids
-        self.target_status = target_status
-        self.quota_type = quota_type
+        self.init_task(
+            endpoint_ids=endpoint_ids, target_status=target_status, quota_type=quota_type, **kwargs
+        )
 
     def wait(self) -> Wait:
         """Return the wait."""

@@ -6,8 +6,8 @@ from typing import Any
 
 from airflow_provider_emnify.api.enums import SimBatchState, SimStatus
 from airflow_provider_emnify.api.values import parse_ids, parse_texts
-from airflow_provider_emnify.arguments import Argument, Ids
-from airflow_provider_emnify.hooks.selection import NOT_GIVEN, Selectable, SelectsSims
+from airflow_provider_emnify.arguments import NOT_GIVEN, Argument, Ids
+from airflow_provider_emnify.hooks.selection import SelectsSims
 from airflow_provider_emnify.links import EmnifySimsLink
 from airflow_provider_emnify.sensors.base import EmnifyWaitSensor, Target, states
 
@@ -37,7 +37,7 @@ class EmnifySimStatusSensor(SelectsSims, EmnifyWaitSensor):
     operator_extra_links = (EmnifySimsLink(),)
 
     kind = "sim_status"
-    sim_ids = Selectable(parse_ids)
+    sim_ids = Argument(parse_ids, default=None)
     target_status = Argument(states(SimStatus))
 
     def __init__(
@@ -47,9 +47,7 @@ class EmnifySimStatusSensor(SelectsSims, EmnifyWaitSensor):
         target_status: Target[SimStatus] = "activated",
         **kwargs: Any,
     ) -> None:
-        super().__init__(**kwargs)
-        self.sim_ids = sim_ids
-        self.target_status = target_status
+        self.init_task(sim_ids=sim_ids, target_status=target_status, **kwargs)
 
 
 class EmnifySimBatchSensor(EmnifyWaitSensor):
@@ -81,6 +79,4 @@ class EmnifySimBatchSensor(EmnifyWaitSensor):
     def __init__(
         self, *, bics: Ids, target_status: Target[SimBatchState] = "registrable", **kwargs: Any
     ) -> None:
-        super().__init__(**kwargs)
-        self.bics = bics
-        self.target_status = target_status
+        self.init_task(bics=bics, target_status=target_status, **kwargs)

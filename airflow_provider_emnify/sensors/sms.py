@@ -8,8 +8,8 @@ from airflow_provider_emnify.api.enums import SmsReply, SmsStatus
 from airflow_provider_emnify.api.resources.fields import parse_moment
 from airflow_provider_emnify.api.values import parse_ids, parse_pairs
 from airflow_provider_emnify.api.waits.sms_replies import parse_pattern
-from airflow_provider_emnify.arguments import Argument, Ids, optional
-from airflow_provider_emnify.hooks.selection import NOT_GIVEN, Selectable, SelectsEndpoints
+from airflow_provider_emnify.arguments import NOT_GIVEN, Argument, Ids, optional
+from airflow_provider_emnify.hooks.selection import SelectsEndpoints
 from airflow_provider_emnify.links import EmnifyDevicesLink
 from airflow_provider_emnify.sensors.base import EmnifyWaitSensor, Target, states
 
@@ -52,9 +52,7 @@ class EmnifySmsDeliverySensor(EmnifyWaitSensor):
     def __init__(
         self, *, sms_ids: Ids, target_status: Target[SmsStatus] = "delivered", **kwargs: Any
     ) -> None:
-        super().__init__(**kwargs)
-        self.sms_ids = sms_ids
-        self.target_status = target_status
+        self.init_task(sms_ids=sms_ids, target_status=target_status, **kwargs)
 
 
 class EmnifySmsReplySensor(SelectsEndpoints, EmnifyWaitSensor):
@@ -84,9 +82,11 @@ class EmnifySmsReplySensor(SelectsEndpoints, EmnifyWaitSensor):
     template_fields = ("emnify_conn_id", "endpoint_ids", "since", "matches", "select")
     operator_extra_links = (EmnifyDevicesLink(),)
 
-    endpoint_ids = Selectable(parse_ids)
+    endpoint_ids = Argument(parse_ids, default=None)
     since = Argument(optional(parse_moment))
     matches = Argument(optional(parse_pattern))
+
+    _start: Any = None
 
     def __init__(
         self,
@@ -96,11 +96,7 @@ class EmnifySmsReplySensor(SelectsEndpoints, EmnifyWaitSensor):
         matches: str | None = None,
         **kwargs: Any,
     ) -> None:
-        super().__init__(**kwargs)
-        self.endpoint_ids = endpoint_ids
-        self.since = since
-        self.matches = matches
-        self._start: Any = None
+        self.init_task(endpoint_ids=endpoint_ids, since=since, matches=matches, **kwargs)
 
     def execute(self, context: Context) -> Any:
         """Wait: here in the worker, or by deferring."""

@@ -38,6 +38,4 @@ class EmnifyUserStatusSensor(EmnifyWaitSensor):
     target_status = Argument(states(UserStatus))
 
     def __init__(self, *, user_ids: Ids, target_status: Target[UserStatus] = "active", **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.user_ids = user_ids
-        self.target_status = target_status
+        self.init_task(user_ids=user_ids, target_status=target_status, **kwargs)

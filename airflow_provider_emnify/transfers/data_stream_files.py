@@ -54,6 +54,9 @@ class EmnifyDataStreamFilesToSqlOperator(ToSql, FromDataStreamFiles):
 
     template_fields: Sequence[str] = (*FromDataStreamFiles.template_fields, *ToSql.template_fields)
 
+    def __init__(self, *, path: str, sql_conn_id: str, **kwargs: Any) -> None:
+        self.init_task(path=path, sql_conn_id=sql_conn_id, **kwargs)
+
 
 class EmnifyDataStreamFilesToObjectStorageOperator(ToFiles, FromDataStreamFiles):
     """Bring files of the Data Streamer into another form in an object storage, each file once.
@@ -93,11 +96,17 @@ class EmnifyDataStreamFilesToObjectStorageOperator(ToFiles, FromDataStreamFiles)
     target_conn_id = Argument(optional(parse_text))
 
     def __init__(
-        self, *, target_path: str, format: str = "parquet", target_conn_id: str | None = None, **kwargs: Any
+        self,
+        *,
+        path: str,
+        target_path: str,
+        format: str = "parquet",
+        target_conn_id: str | None = None,
+        **kwargs: Any,
     ) -> None:
-        super().__init__(format=format, **kwargs)
-        self.target_path = target_path
-        self.target_conn_id = target_conn_id
+        self.init_task(
+            path=path, format=format, target_path=target_path, target_conn_id=target_conn_id, **kwargs
+        )
 
     def target(self) -> tuple[str, str | None, str | None]:
         """Return the directory, the connection to its storage, and how names begin, as they were given."""

@@ -59,16 +59,16 @@ class EmnifyToObjectStorageOperator(ToFiles, FromStream):
     def __init__(
         self,
         *,
+        stream: str,
         path: str,
         format: str = "jsonl",
         name: str | None = None,
         storage_conn_id: str | None = None,
         **kwargs: Any,
     ) -> None:
-        super().__init__(format=format, **kwargs)
-        self.path = path
-        self.name = name
-        self.storage_conn_id = storage_conn_id
+        self.init_task(
+            stream=stream, format=format, path=path, name=name, storage_conn_id=storage_conn_id, **kwargs
+        )
 
     def target(self) -> tuple[str, str | None, str | None]:
         """Return the directory, the connection to its storage, and how names begin, as they were given."""

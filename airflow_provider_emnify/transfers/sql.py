@@ -80,17 +80,23 @@ class EmnifyToSqlOperator(ToSql, FromStream):
     def __init__(
         self,
         *,
+        stream: str,
+        sql_conn_id: str,
         mode: Mode | str = "merge",
         deletions: Deletions | str = "keep",
         max_shrink: float | str | None = None,
         min_rows: int | str | None = None,
         **kwargs: Any,
     ) -> None:
-        super().__init__(**kwargs)
-        self.mode = mode
-        self.deletions = deletions
-        self.max_shrink = max_shrink
-        self.min_rows = min_rows
+        self.init_task(
+            stream=stream,
+            sql_conn_id=sql_conn_id,
+            mode=mode,
+            deletions=deletions,
+            max_shrink=max_shrink,
+            min_rows=min_rows,
+            **kwargs,
+        )
         self._check_losses()
 
     def losses(self) -> Losses:

@@ -7,7 +7,7 @@ from datetime import timedelta
 from time import time
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from airflow_provider_emnify.airflow_names import AirflowFailException, AirflowTaskTimeout
+from airflow_provider_emnify.airflow_names import AirflowFailException, AirflowTaskTimeout, conf
 from airflow_provider_emnify.api.errors import EmnifyError, one_line
 from airflow_provider_emnify.arguments import Argument, one_of, parse_bool
 from airflow_provider_emnify.hooks.task import EmnifyTask
@@ -27,8 +27,10 @@ class WaitingTask(EmnifyTask):
         when nothing could be read, and when the task's ``execution_timeout`` ends the wait.
     """
 
-    deferrable = Argument(parse_bool)
-    on_timeout = Argument(one_of("fail", "return"))
+    deferrable = Argument(
+        parse_bool, default=conf.getboolean("operators", "default_deferrable", fallback=False)
+    )
+    on_timeout = Argument(one_of("fail", "return"), default="fail")
 
     _last = ""
 

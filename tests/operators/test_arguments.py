@@ -90,6 +90,7 @@ BAD: dict[str, tuple[list[Any], str]] = {
     "ip_address_space_id": ONE_ID,
     "location": FLAG,
     "max_selected": ([0, -1, "many", True, None], "; give one above 0"),
+    "only_if": (["asleep", 9, True, ["enabled"]], "; allowed: "),
     "operator_ids": IDS,
     "organisation_id": ONE_ID,
     "pdp_context": FLAG,
@@ -200,11 +201,13 @@ def test_each_argument_is_declared(name: str) -> None:
 @pytest.mark.parametrize(("name", "field", "value", "says"), CASES)
 def test_a_bad_value_is_refused_when_the_dag_is_parsed(name: str, field: str, value: Any, says: str) -> None:
     given = {**GOOD[name], **({} if field in {"endpoint_ids", "endpoints"} else BESIDE.get(name, {}))}
+    if field == "select":
+        given = {key: item for key, item in given.items() if key not in ALONE}
     with pytest.raises(ValueError, match=f"^{field}: ") as caught:
         KINDS[name](task_id="t", **{**given, field: value})
     assert says in str(caught.value)
     shown = value[-1] if isinstance(value, list) else value
-    assert field == "confirm" or repr(shown).strip("'") in str(caught.value)
+    assert field in {"confirm", "select"} or repr(shown).strip("'") in str(caught.value)
 
 
 @pytest.mark.parametrize(("name", "row", "says"), ROWS)
@@ -232,6 +235,8 @@ def test_what_is_known_later_is_taken_where_airflow_renders_it(name: str, field:
         given |= {} if field in ALONE else {"endpoint_ids": 7}
     if name == "EmnifyMigrateSimsOperator" and field not in ALONE:
         given["sim_ids"] = 7
+    if field == "select":
+        given = {key: item for key, item in given.items() if key not in ALONE}
     with DAG("fleet", schedule=None, start_date=datetime(2025, 1, 1, tzinfo=UTC)):
         output = BaseOperator(task_id="first").output
         for number, later in enumerate((output, "{{ params.x }}")):

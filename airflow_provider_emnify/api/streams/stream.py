@@ -107,13 +107,14 @@ class Stream:
 
         :raises ValueError: for a filter that there is not, or a value that it cannot have.
         """
-        filters = dict(filters or {})
+        if not filters:
+            return {}
         if unknown := sorted(set(filters) - set(self.filters)):
             allowed = ", ".join(self.filters) or "none"
             raise ValueError(f"filters: {self.name} has no {', '.join(unknown)}; allowed: {allowed}")
-        if filters and self.filters_of is not None:
+        if self.filters_of is not None:
             call_of(_Nothing(), self.filters_of)(**filters)
-        return filters
+        return dict(filters)
 
     def check_interval(self, interval: Interval, now: datetime | None = None) -> None:
         """Refuse an interval that cannot be read as a whole.

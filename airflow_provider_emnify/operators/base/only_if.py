@@ -55,14 +55,10 @@ class OnlyIf(SelectsEndpoints):
         ``"activated"``, ``"suspended"``, ``"factory_test"``). Default: whatever it is.
     """
 
-    only_if = Argument(optional(condition_in(*_OF_ENDPOINTS)))
+    only_if = Argument(optional(condition_in(*_OF_ENDPOINTS)), default=None)
 
     #: What the look has read of those that are in the state, where that was their record.
     looked_at: Mapping[int, Row] | None = None
-
-    def __init__(self, *, only_if: str | None = None, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.only_if = only_if
 
     def keeps_rows(self) -> bool:
         """Tell whether the list of what is selected says what the state is."""
@@ -134,4 +130,4 @@ class OnlyIfSims(OnlyIf, SelectsSims):
         whatever it is.
     """
 
-    only_if = Argument(optional(condition_in(*_OF_SIMS)))
+    only_if = Argument(optional(condition_in(*_OF_SIMS)), default=None)

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from airflow_provider_emnify.airflow_names import BaseOperator
 from airflow_provider_emnify.api.values import parse_ids
-from airflow_provider_emnify.arguments import shorten
-from airflow_provider_emnify.hooks.emnify import EmnifyHook
-from airflow_provider_emnify.hooks.selection import NOT_GIVEN, Selectable
+from airflow_provider_emnify.arguments import Argument, shorten
 from airflow_provider_emnify.hooks.task import EmnifyTask
 from airflow_provider_emnify.links import EmnifyDevicesLink
 from airflow_provider_emnify.operators.base.only_if import OnlyIf
@@ -17,7 +15,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from airflow_provider_emnify.airflow_names import BaseOperatorLink
-    from airflow_provider_emnify.arguments import Ids
 
 
 class EmnifyBaseOperator(EmnifyTask, BaseOperator):
@@ -32,10 +29,6 @@ class EmnifyBaseOperator(EmnifyTask, BaseOperator):
 
     template_fields: Sequence[str] = ("emnify_conn_id",)
     ui_color = "#d8f3ec"
-
-    def __init__(self, *, emnify_conn_id: str = EmnifyHook.default_conn_name, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.emnify_conn_id = emnify_conn_id
 
     def log_change(self, doing: str, change: Sequence[object], total: int, rest: str) -> None:
         """Log what is about to be changed, and how many of those that were given need no change.
@@ -60,8 +53,4 @@ class EndpointsOperator(OnlyIf, EmnifyBaseOperator):
     template_fields: Sequence[str] = ("emnify_conn_id", "endpoint_ids", "select")
     operator_extra_links: Sequence[BaseOperatorLink] = (EmnifyDevicesLink(),)
 
-    endpoint_ids = Selectable(parse_ids)
-
-    def __init__(self, *, endpoint_ids: Ids | None = NOT_GIVEN, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.endpoint_ids = endpoint_ids
+    endpoint_ids = Argument(parse_ids, default=None)

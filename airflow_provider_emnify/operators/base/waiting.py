@@ -5,9 +5,8 @@ from __future__ import annotations
 import threading
 import time
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
-from airflow_provider_emnify.airflow_names import conf
 from airflow_provider_emnify.api.waits.wait import look
 from airflow_provider_emnify.arguments import Argument, parse_bool, parse_seconds
 from airflow_provider_emnify.hooks.emnify import EmnifyHook
@@ -44,27 +43,11 @@ class EmnifyWaitingOperator(WaitingTask, EmnifyBaseOperator):
     :param emnify_conn_id: The connection to emnify.
     """
 
-    wait_for_completion = Argument(parse_bool)
-    poll_interval = Argument(parse_seconds)
-    timeout = Argument(parse_seconds)
+    wait_for_completion = Argument(parse_bool, default=True)
+    poll_interval = Argument(parse_seconds, default=60.0)
+    timeout = Argument(parse_seconds, default=timedelta(days=1))
 
-    def __init__(
-        self,
-        *,
-        wait_for_completion: bool = True,
-        deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
-        poll_interval: float | timedelta = 60.0,
-        timeout: float | timedelta = timedelta(days=1),
-        on_timeout: Literal["fail", "return"] = "fail",
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(**kwargs)
-        self.wait_for_completion = wait_for_completion
-        self.deferrable = deferrable
-        self.poll_interval = poll_interval
-        self.timeout = timeout
-        self.on_timeout = on_timeout
-        self._begun: list[dict[str, Any]] = []
+    _begun: Sequence[dict[str, Any]] = ()
 
     def wait_until(self, wait: Wait, result: Any) -> Any:
         """Wait for the end of what was begun, if ``wait_for_completion`` says so.
@@ -135,11 +118,7 @@ class EmnifyCancellingOperator(EmnifyWaitingOperator):
         goes on with what was begun. In a triggerer that shuts down, nothing is cancelled.
     """
 
-    cancel_on_kill = Argument(parse_bool)
-
-    def __init__(self, *, cancel_on_kill: bool = True, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.cancel_on_kill = cancel_on_kill
+    cancel_on_kill = Argument(parse_bool, default=True)
 
     def pre_execute(self, context: Context) -> None:
         """Forget what an earlier try has begun. Called by Airflow before each try."""
@@ -153,7 +132,7 @@ class EmnifyCancellingOperator(EmnifyWaitingOperator):
         :param arguments: Its arguments, plain values.
         """
         if self.cancel_on_kill:
-            self._begun.append({"call": call, "arguments": arguments})
+            self._begun = [*self._begun, {"call": call, "arguments": arguments}]
 
     def on_kill(self) -> None:
         """Cancel what was begun. Called by Airflow when the task is killed in a worker."""

@@ -107,11 +107,9 @@ class EmnifyCreateDataStreamOperator(DataStreamSettingsOperator):
         if_exists: Literal["skip", "fail", "update"] = "skip",
         **kwargs: Any,
     ) -> None:
-        super().__init__(destination=destination, **kwargs)
+        self.init_task(destination=destination, name=name, if_exists=if_exists, **kwargs)
         if not destination:
             raise ValueError("destination: give one, with a connection_type")
-        self.name = name
-        self.if_exists = if_exists
 
     def execute(self, context: Context) -> Any:
         """Look for the stream, then create it or do what ``if_exists`` says."""
@@ -190,13 +188,11 @@ class EmnifyUpdateDataStreamOperator(DataStreamSettingsOperator):
     name = Argument(optional(parse_text))
 
     def __init__(self, *, data_stream_id: OneId, name: str | None = None, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
+        self.init_task(data_stream_id=data_stream_id, name=name, **kwargs)
         if is_nothing(name) and all(is_nothing(getattr(self, setting)) for setting in SETTINGS):
             raise ValueError(f"name, {', '.join(SETTINGS)}: give at least one of them to change")
         if self.credentials_conn_id is not None and self.destination is None:
             raise ValueError("credentials_conn_id: give the destination too; emnify takes it as a whole")
-        self.data_stream_id = data_stream_id
-        self.name = name
 
     def execute(self, context: Context) -> Any:
         """Read the stream, and send what differs."""
@@ -239,8 +235,7 @@ class EmnifyRestartDataStreamOperator(DataStreamOperator):
     data_stream_id = Argument(parse_id_or_name)
 
     def __init__(self, *, data_stream_id: OneId, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.data_stream_id = data_stream_id
+        self.init_task(data_stream_id=data_stream_id, **kwargs)
 
     def execute(self, context: Context) -> Any:
         """Read the stream, and restart it if it has stopped."""
@@ -289,9 +284,7 @@ class EmnifyDeleteDataStreamOperator(EmnifyBaseOperator):
     confirm = Argument(confirmed("deleting a data stream"))
 
     def __init__(self, *, data_stream_id: OneId, confirm: bool = False, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.data_stream_id = data_stream_id
-        self.confirm = confirm
+        self.init_task(data_stream_id=data_stream_id, confirm=confirm, **kwargs)
 
     def execute(self, context: Context) -> list[int]:
         """Look for the stream, and delete it."""

@@ -19,9 +19,11 @@ from airflow_provider_emnify.arguments import (
     as_given,
     is_known,
     optional,
+    parse_bool,
     parse_choice,
     parse_mapping,
     parse_optional_id,
+    parse_seconds,
     parse_text,
     refuse_secrets,
     status_in,
@@ -31,9 +33,7 @@ from airflow_provider_emnify.operators.base.waiting import EmnifyWaitingOperator
 from airflow_provider_emnify.operators.endpoint.rows import parse_rows
 
 if TYPE_CHECKING:
-    from airflow_provider_emnify.airflow_names import XComArg
-    from airflow_provider_emnify.api.types import Row, Rows
-    from airflow_provider_emnify.arguments import OneId
+    from airflow_provider_emnify.api.types import Row
 
 SETTINGS = ("destination", "data_stream_type_id", "filters", "relation_resolution", "status")
 
@@ -79,14 +79,8 @@ class DataStreamOperator(EmnifyWaitingOperator):
 
     idempotent: ClassVar[bool] = True
 
-    def __init__(
-        self,
-        *,
-        wait_for_completion: bool = False,
-        timeout: float | timedelta = timedelta(minutes=15),
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(wait_for_completion=wait_for_completion, timeout=timeout, **kwargs)
+    wait_for_completion = Argument(parse_bool, default=False)
+    timeout = Argument(parse_seconds, default=timedelta(minutes=15))
 
     def leave(self, stream_id: int | str, before: Row | None = None) -> Any:
         """Return the stream's id, once it is running if that is asked for.
@@ -105,33 +99,19 @@ class DataStreamSettingsOperator(DataStreamOperator):
     secret_arguments: ClassVar[tuple[str, ...]] = tuple(
         f"credentials.{name}" for name in sorted({*SECRETS, "url"})
     )
-    destination = MaskedArguments(as_given)  # checked by check_destination, as far as it is known
-    credentials_conn_id = Argument(optional(parse_text))
-    data_stream_type_id = Argument(parse_optional_id)
-    filters = Argument(optional(parse_filters))
-    relation_resolution = Argument(_plain)
-    status = Argument(parse_status)
+    destination = MaskedArguments(as_given, default=None)  # checked below, as far as it is known
+    credentials_conn_id = Argument(optional(parse_text), default=None)
+    data_stream_type_id = Argument(parse_optional_id, default=None)
+    filters = Argument(optional(parse_filters), default=None)
+    relation_resolution = Argument(_plain, default=None)
+    status = Argument(parse_status, default=None)
 
-    def __init__(
-        self,
-        *,
-        destination: Mapping[str, Any] | str | XComArg | None = None,
-        credentials_conn_id: str | None = None,
-        data_stream_type_id: OneId | None = None,
-        filters: Rows | Row | str | XComArg | None = None,
-        relation_resolution: Any = None,
-        status: DataStreamStatus | int | str | None = None,
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(**kwargs)
-        if isinstance(destination, Mapping) or is_known(destination):
-            check_destination(destination)
-        self.destination = destination
-        self.credentials_conn_id = credentials_conn_id
-        self.data_stream_type_id = data_stream_type_id
-        self.filters = filters
-        self.relation_resolution = relation_resolution
-        self.status = status
+    def check_arguments(self) -> None:
+        """Check the destination, and that what is waited for can come."""
+        super().check_arguments()
+        if isinstance(self.destination, Mapping) or is_known(self.destination):
+            check_destination(self.destination)
+        status: Any = self.status
         if (
             self.wait_for_completion
             and is_known(status)

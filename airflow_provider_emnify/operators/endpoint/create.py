@@ -143,14 +143,16 @@ class EmnifyCreateEndpointsOperator(EmnifyBaseOperator):
         if_exists: Literal["skip", "fail"] = "skip",
         **kwargs: Any,
     ) -> None:
-        super().__init__(**kwargs)
-        self.endpoints = endpoints
-        self.service_profile_id = service_profile_id
-        self.tariff_profile_id = tariff_profile_id
-        self.status = status
-        self.organisation_id = organisation_id
-        self.ip_address_space_id = ip_address_space_id
-        self.if_exists = if_exists
+        self.init_task(
+            endpoints=endpoints,
+            service_profile_id=service_profile_id,
+            tariff_profile_id=tariff_profile_id,
+            status=status,
+            organisation_id=organisation_id,
+            ip_address_space_id=ip_address_space_id,
+            if_exists=if_exists,
+            **kwargs,
+        )
 
     def resolve(self) -> None:
         """Find the SIMs that rows name by ICCID."""

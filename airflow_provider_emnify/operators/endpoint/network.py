@@ -13,8 +13,7 @@ from airflow_provider_emnify.api import (
 from airflow_provider_emnify.api.resources.bulk import status_of
 from airflow_provider_emnify.api.transport.answers import part
 from airflow_provider_emnify.api.values import parse_ids
-from airflow_provider_emnify.arguments import Argument, parse_bool, shorten
-from airflow_provider_emnify.hooks.selection import NOT_GIVEN
+from airflow_provider_emnify.arguments import NOT_GIVEN, Argument, parse_bool, shorten
 from airflow_provider_emnify.operators.base import EndpointsOperator
 from airflow_provider_emnify.operators.endpoint.rows import read_all_endpoints
 from airflow_provider_emnify.operators.idempotency.batch import for_each
@@ -71,12 +70,15 @@ class EmnifyResetConnectivityOperator(EndpointsOperator):
         fail_on_error: bool = True,
         **kwargs: Any,
     ) -> None:
-        super().__init__(endpoint_ids=endpoint_ids, **kwargs)
+        self.init_task(
+            endpoint_ids=endpoint_ids,
+            location=location,
+            pdp_context=pdp_context,
+            fail_on_error=fail_on_error,
+            **kwargs,
+        )
         if not location and not pdp_context:
             raise ValueError("location, pdp_context: reset one of them, or both")
-        self.location = location
-        self.pdp_context = pdp_context
-        self.fail_on_error = fail_on_error
 
     def execute(self, context: Context) -> dict[str, str]:
         """Read them, say what it will cost, and reset one after another."""
@@ -142,8 +144,7 @@ class EmnifyLocateEndpointsOperator(EndpointsOperator):
     def __init__(
         self, *, endpoint_ids: Ids | None = NOT_GIVEN, fail_on_error: bool = False, **kwargs: Any
     ) -> None:
-        super().__init__(endpoint_ids=endpoint_ids, **kwargs)
-        self.fail_on_error = fail_on_error
+        self.init_task(endpoint_ids=endpoint_ids, fail_on_error=fail_on_error, **kwargs)
 
     def execute(self, context: Context) -> dict[str, Row]:
         """Ask for one after another."""
@@ -175,8 +176,7 @@ class _OperatorList(EndpointsOperator):
     operator_ids = Argument(parse_ids)
 
     def __init__(self, *, endpoint_ids: Ids | None = NOT_GIVEN, operator_ids: Ids, **kwargs: Any) -> None:
-        super().__init__(endpoint_ids=endpoint_ids, **kwargs)
-        self.operator_ids = operator_ids
+        self.init_task(endpoint_ids=endpoint_ids, operator_ids=operator_ids, **kwargs)
 
     def execute(self, context: Context) -> list[int]:
         """Change the list of one endpoint after another."""

@@ -56,10 +56,7 @@ class EmnifyAssignSimOperator(EmnifyBaseOperator):
     replace = Argument(parse_bool)
 
     def __init__(self, *, endpoint_ids: Ids, sim_ids: Ids, replace: bool = False, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.endpoint_ids = endpoint_ids
-        self.sim_ids = sim_ids
-        self.replace = replace
+        self.init_task(endpoint_ids=endpoint_ids, sim_ids=sim_ids, replace=replace, **kwargs)
         if is_known(endpoint_ids) and is_known(sim_ids):
             _pairs(parse_ids(endpoint_ids), parse_ids(sim_ids))
 
@@ -129,9 +126,7 @@ class EmnifyReleaseSimOperator(OnlyIf, EmnifyBaseOperator):
     sim_ids = Argument(parse_ids)
 
     def __init__(self, *, endpoint_ids: Ids | None = None, sim_ids: Ids | None = None, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.endpoint_ids = endpoint_ids
-        self.sim_ids = sim_ids
+        self.init_task(endpoint_ids=endpoint_ids, sim_ids=sim_ids, **kwargs)
         if sum(given is not None for given in (endpoint_ids, self.select, sim_ids)) != 1:
             raise ValueError("endpoint_ids, select, sim_ids: give one of them")
         if sim_ids is not None and self.only_if is not None:

@@ -9,6 +9,7 @@ from airflow_provider_emnify.api.resources.bulk import read_ref, read_status, st
 from airflow_provider_emnify.api.transport.answers import part
 from airflow_provider_emnify.api.values import parse_id, parse_ids
 from airflow_provider_emnify.arguments import (
+    NOT_GIVEN,
     Argument,
     confirmed,
     is_nothing,
@@ -19,7 +20,6 @@ from airflow_provider_emnify.arguments import (
     parse_optional_id,
     shorten,
 )
-from airflow_provider_emnify.hooks.selection import NOT_GIVEN
 from airflow_provider_emnify.links import EmnifyDevicesLink, EmnifySimsLink
 from airflow_provider_emnify.operators.base import EmnifyBaseOperator, EndpointsOperator
 from airflow_provider_emnify.operators.base.only_if import OnlyIf
@@ -133,15 +133,17 @@ class EmnifyUpdateEndpointsOperator(OnlyIf, EmnifyBaseOperator):
         ip_address_space_id: OneId | None = None,
         **kwargs: Any,
     ) -> None:
-        super().__init__(**kwargs)
-        self.endpoint_ids = endpoint_ids
-        self.endpoints = endpoints
-        self.status = status
-        self.service_profile_id = service_profile_id
-        self.tariff_profile_id = tariff_profile_id
-        self.tags = tags
-        self.imei_lock = imei_lock
-        self.ip_address_space_id = ip_address_space_id
+        self.init_task(
+            endpoint_ids=endpoint_ids,
+            endpoints=endpoints,
+            status=status,
+            service_profile_id=service_profile_id,
+            tariff_profile_id=tariff_profile_id,
+            tags=tags,
+            imei_lock=imei_lock,
+            ip_address_space_id=ip_address_space_id,
+            **kwargs,
+        )
         shared = self._shared()
         if sum(given is not None for given in (endpoint_ids, self.select, endpoints)) != 1:
             raise ValueError("endpoint_ids, select, endpoints: give one of them")
@@ -207,9 +209,7 @@ class EmnifyDeleteEndpointsOperator(EndpointsOperator):
         confirm: bool = False,
         **kwargs: Any,
     ) -> None:
-        super().__init__(endpoint_ids=endpoint_ids, **kwargs)
-        self.sims = sims
-        self.confirm = confirm
+        self.init_task(endpoint_ids=endpoint_ids, sims=sims, confirm=confirm, **kwargs)
         if sims == "release":
             self.restrict_only_if("sims='release'", EndpointStatus.ENABLED, EndpointStatus.DISABLED)
 
@@ -272,9 +272,7 @@ class EmnifySetEndpointStatusOperator(EndpointsOperator):
         sim_status: SimStatus | int | str | XComArg | None = None,
         **kwargs: Any,
     ) -> None:
-        super().__init__(endpoint_ids=endpoint_ids, **kwargs)
-        self.status = status
-        self.sim_status = sim_status
+        self.init_task(endpoint_ids=endpoint_ids, status=status, sim_status=sim_status, **kwargs)
         if not is_nothing(sim_status):
             self.restrict_only_if("sim_status", SimStatus.ISSUED, SimStatus.ACTIVATED, SimStatus.SUSPENDED)
 

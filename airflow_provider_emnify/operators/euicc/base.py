@@ -11,7 +11,7 @@ from airflow_provider_emnify.api import EmnifyPartialError, EmnifyServerError
 from airflow_provider_emnify.api.enums import OperationState
 from airflow_provider_emnify.api.transport.answers import number
 from airflow_provider_emnify.api.waits.wait import WAITS, Wait
-from airflow_provider_emnify.arguments import Argument, parse_bool, shorten
+from airflow_provider_emnify.arguments import Argument, parse_bool, parse_seconds, shorten
 from airflow_provider_emnify.operators.base.waiting import EmnifyCancellingOperator
 
 if TYPE_CHECKING:
@@ -52,19 +52,8 @@ class EmnifyOperationOperator(EmnifyCancellingOperator):
     idempotent: ClassVar[bool] = True
 
     action = Argument(parse_action)
-    fail_on_error = Argument(parse_bool)
-
-    def __init__(
-        self,
-        *,
-        action: int | str,
-        fail_on_error: bool = True,
-        timeout: float | timedelta = timedelta(days=2),
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(timeout=timeout, **kwargs)
-        self.action = action
-        self.fail_on_error = fail_on_error
+    fail_on_error = Argument(parse_bool, default=True)
+    timeout = Argument(parse_seconds, default=timedelta(days=2))
 
     def follow(
         self,

@@ -14,6 +14,7 @@ from airflow_provider_emnify.api.transport.answers import part
 from airflow_provider_emnify.api.transport.recover import BEGINNING
 from airflow_provider_emnify.api.values import parse_ids
 from airflow_provider_emnify.arguments import (
+    NOT_GIVEN,
     Argument,
     MaskedArgument,
     optional,
@@ -21,7 +22,7 @@ from airflow_provider_emnify.arguments import (
     parse_text,
     shorten,
 )
-from airflow_provider_emnify.hooks.selection import NOT_GIVEN, Selectable, SelectsEuiccs
+from airflow_provider_emnify.hooks.selection import SelectsEuiccs
 from airflow_provider_emnify.links import EmnifySimsLink
 from airflow_provider_emnify.operators.euicc.base import EmnifyOperationOperator, find_action, state_of
 from airflow_provider_emnify.operators.idempotency.batch import for_each
@@ -116,7 +117,7 @@ class EmnifyEuiccOperationOperator(SelectsEuiccs, EmnifyOperationOperator):
     operator_extra_links = (EmnifySimsLink(),)
     kind: ClassVar[str] = "euicc_operation"
 
-    euicc_ids = Selectable(parse_ids)
+    euicc_ids = Argument(parse_ids, default=None)
     iccid_with_luhn = Argument(optional(_iccid))
     activation_code = MaskedArgument(optional(parse_text))
     enable = Argument(optional(parse_bool))
@@ -126,6 +127,7 @@ class EmnifyEuiccOperationOperator(SelectsEuiccs, EmnifyOperationOperator):
     def __init__(
         self,
         *,
+        action: int | str,
         euicc_ids: Ids | None = NOT_GIVEN,
         iccid_with_luhn: str | None = None,
         activation_code: str | None = None,
@@ -134,13 +136,16 @@ class EmnifyEuiccOperationOperator(SelectsEuiccs, EmnifyOperationOperator):
         validity_period: float | timedelta | str | None = None,
         **kwargs: Any,
     ) -> None:
-        super().__init__(**kwargs)
-        self.euicc_ids = euicc_ids
-        self.iccid_with_luhn = iccid_with_luhn
-        self.activation_code = activation_code
-        self.enable = enable
-        self.rollback = rollback
-        self.validity_period = validity_period
+        self.init_task(
+            action=action,
+            euicc_ids=euicc_ids,
+            iccid_with_luhn=iccid_with_luhn,
+            activation_code=activation_code,
+            enable=enable,
+            rollback=rollback,
+            validity_period=validity_period,
+            **kwargs,
+        )
 
     def execute(self, context: Context) -> Any:
         """Look for what is under way, schedule the rest, and wait."""

@@ -97,22 +97,21 @@ class EmnifySimOperationOperator(SelectsSims, EmnifyOperationOperator):
     eids = Argument(_eids)
     product_id = Argument(parse_optional_id)
 
+    _running: Sequence[str] = ()
+
     def __init__(
         self,
         *,
+        action: int | str,
         sim_ids: Ids | None = None,
         eids: Ids | None = None,
         product_id: OneId | None = None,
         **kwargs: Any,
     ) -> None:
-        super().__init__(**kwargs)
+        self.init_task(action=action, sim_ids=sim_ids, eids=eids, product_id=product_id, **kwargs)
         sims = [given for given in (sim_ids, self.select) if given is not None]
         if len(sims) > 1 or (not sims and eids is None):
             raise ValueError("sim_ids, select, eids: give one of the first two, or eids, or both")
-        self.sim_ids = sim_ids
-        self.eids = eids
-        self.product_id = product_id
-        self._running: list[str] = []
 
     def execute(self, context: Context) -> Any:
         """Look for what is under way, begin the rest, and wait."""

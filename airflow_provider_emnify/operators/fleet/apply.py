@@ -94,12 +94,14 @@ class EmnifyApplyFleetOperator(EmnifyBaseOperator):
         result_path: str | None = None,
         **kwargs: Any,
     ) -> None:
-        super().__init__(**kwargs)
-        self.plan = plan
-        self.storage_conn_id = storage_conn_id
-        self.on_drift = on_drift
-        self.fail_on_error = fail_on_error
-        self.result_path = result_path
+        self.init_task(
+            plan=plan,
+            storage_conn_id=storage_conn_id,
+            on_drift=on_drift,
+            fail_on_error=fail_on_error,
+            result_path=result_path,
+            **kwargs,
+        )
 
     def execute(self, context: Context) -> Row:
         """Read the devices, do what is left, and say what became of each."""

@@ -155,23 +155,25 @@ class EmnifyPlanFleetOperator(EmnifyBaseOperator):
         today: date | str | None = None,
         **kwargs: Any,
     ) -> None:
-        super().__init__(**kwargs)
+        self.init_task(
+            plan_path=plan_path,
+            devices=devices,
+            sql_conn_id=sql_conn_id,
+            sql=sql,
+            path=path,
+            storage_conn_id=storage_conn_id,
+            key=key,
+            tags=tags,
+            prune=prune,
+            max_prune=max_prune,
+            on_bad_rows=on_bad_rows,
+            today=today,
+            **kwargs,
+        )
         if sum(given is not None for given in (devices, sql, path)) != 1:
             raise ValueError("devices, sql, path: give one of them")
         if (sql is None) != (sql_conn_id is None):
             raise ValueError("sql_conn_id, sql: give both of them")
-        self.plan_path = plan_path
-        self.devices = devices
-        self.sql_conn_id = sql_conn_id
-        self.sql = sql
-        self.path = path
-        self.storage_conn_id = storage_conn_id
-        self.key = key
-        self.tags = tags
-        self.prune = prune
-        self.max_prune = max_prune
-        self.on_bad_rows = on_bad_rows
-        self.today = today
 
     def execute(self, context: Context) -> Row:
         """Read the source and the fleet, compare them, and write the plan."""

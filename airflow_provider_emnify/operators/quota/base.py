@@ -8,8 +8,7 @@ from airflow_provider_emnify.api import EmnifyConflictError, EmnifyNotFoundError
 from airflow_provider_emnify.api.resources.bulk import read_status
 from airflow_provider_emnify.api.resources.fields import moment, parse_moment
 from airflow_provider_emnify.api.transport.answers import decimal
-from airflow_provider_emnify.arguments import Argument, one_of, optional, parse_amount, parse_bool
-from airflow_provider_emnify.hooks.selection import NOT_GIVEN
+from airflow_provider_emnify.arguments import NOT_GIVEN, Argument, one_of, optional, parse_amount, parse_bool
 from airflow_provider_emnify.operators.base import EndpointsOperator
 
 if TYPE_CHECKING:
@@ -66,13 +65,16 @@ class QuotaOperator(EndpointsOperator):
         auto_refill: bool | None = None,
         **kwargs: Any,
     ) -> None:
-        super().__init__(endpoint_ids=endpoint_ids, **kwargs)
-        self.volume = volume
-        self.quota_type = quota_type
-        self.expiry_date = expiry_date
-        self.threshold_percentage = threshold_percentage
-        self.threshold_volume = threshold_volume
-        self.auto_refill = auto_refill
+        self.init_task(
+            endpoint_ids=endpoint_ids,
+            volume=volume,
+            quota_type=quota_type,
+            expiry_date=expiry_date,
+            threshold_percentage=threshold_percentage,
+            threshold_volume=threshold_volume,
+            auto_refill=auto_refill,
+            **kwargs,
+        )
         if self.needs_all and quota_type == "sms" and threshold_percentage is None:
             raise ValueError("threshold_percentage: emnify needs it for an SMS quota; give one up to 100")
 

@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_emnify.api import EmnifyNotFoundError
 from airflow_provider_emnify.api.resources.fields import parse_moment
-from airflow_provider_emnify.arguments import Argument, shorten
-from airflow_provider_emnify.hooks.selection import NOT_GIVEN
+from airflow_provider_emnify.arguments import NOT_GIVEN, Argument, shorten
 from airflow_provider_emnify.operators.base import EndpointsOperator
 from airflow_provider_emnify.operators.idempotency.batch import for_each
 from airflow_provider_emnify.operators.idempotency.create_once import Attempt, create_once
@@ -113,8 +112,7 @@ class EmnifyClearQuotaOperator(EndpointsOperator):
     def __init__(
         self, *, endpoint_ids: Ids | None = NOT_GIVEN, quota_type: QuotaType = "data", **kwargs: Any
     ) -> None:
-        super().__init__(endpoint_ids=endpoint_ids, **kwargs)
-        self.quota_type = quota_type
+        self.init_task(endpoint_ids=endpoint_ids, quota_type=quota_type, **kwargs)
 
     def execute(self, context: Context) -> list[int]:
         """Remove one after another."""

@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_emnify.api.transport.answers import decimal, number
-from airflow_provider_emnify.arguments import Argument, parse_amount, parse_optional_id, shorten
-from airflow_provider_emnify.hooks.selection import NOT_GIVEN
+from airflow_provider_emnify.arguments import NOT_GIVEN, Argument, parse_amount, parse_optional_id, shorten
 from airflow_provider_emnify.operators.base import EndpointsOperator
 from airflow_provider_emnify.operators.idempotency.batch import for_each
 from airflow_provider_emnify.operators.idempotency.create_once import Attempt, create_once
@@ -59,9 +58,7 @@ class EmnifyExtendTrafficLimitOperator(EndpointsOperator):
         traffic_limit_id: OneId | None = None,
         **kwargs: Any,
     ) -> None:
-        super().__init__(endpoint_ids=endpoint_ids, **kwargs)
-        self.volume = volume
-        self.traffic_limit_id = traffic_limit_id
+        self.init_task(endpoint_ids=endpoint_ids, volume=volume, traffic_limit_id=traffic_limit_id, **kwargs)
 
     def execute(self, context: Context) -> dict[str, int]:
         """Extend one after another."""

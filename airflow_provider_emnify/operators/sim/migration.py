@@ -126,14 +126,16 @@ class EmnifyMigrateSimsOperator(SelectsSims, EmnifyBaseOperator):
         dry_run: bool = True,
         **kwargs: Any,
     ) -> None:
-        super().__init__(**kwargs)
-        self.target_workspace_id = target_workspace_id
-        self.sim_ids = sim_ids
-        self.iccids = iccids
-        self.iccid_range = iccid_range
-        self.allowed_sim_statuses = allowed_sim_statuses
-        self.auto_detach_devices = auto_detach_devices
-        self.is_dry_run = dry_run
+        self.init_task(
+            target_workspace_id=target_workspace_id,
+            sim_ids=sim_ids,
+            iccids=iccids,
+            iccid_range=iccid_range,
+            allowed_sim_statuses=allowed_sim_statuses,
+            auto_detach_devices=auto_detach_devices,
+            dry_run=dry_run,
+            **kwargs,
+        )
         if sum(value is not None for value in (sim_ids, self.select, iccids, iccid_range)) != 1:
             raise ValueError(f"select, {', '.join(_WAYS)}: give one of them")
 

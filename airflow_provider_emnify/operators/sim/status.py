@@ -15,8 +15,15 @@ from airflow_provider_emnify.api import (
 from airflow_provider_emnify.api.resources.bulk import read_ref, read_status, status_of
 from airflow_provider_emnify.api.transport.answers import number, parts
 from airflow_provider_emnify.api.values import parse_ids
-from airflow_provider_emnify.arguments import Argument, confirmed, one_of, parse_text, shorten, status_in
-from airflow_provider_emnify.hooks.selection import NOT_GIVEN, Selectable
+from airflow_provider_emnify.arguments import (
+    NOT_GIVEN,
+    Argument,
+    confirmed,
+    one_of,
+    parse_text,
+    shorten,
+    status_in,
+)
 from airflow_provider_emnify.links import EmnifySimsLink
 from airflow_provider_emnify.operators.base import EmnifyBaseOperator
 from airflow_provider_emnify.operators.base.only_if import OnlyIfSims
@@ -77,15 +84,13 @@ class EmnifySetSimStatusOperator(OnlyIfSims, EmnifyBaseOperator):
     operator_extra_links = (EmnifySimsLink(),)
     idempotent: ClassVar[bool] = True
 
-    sim_ids = Selectable(parse_ids)
+    sim_ids = Argument(parse_ids, default=None)
     status = Argument(parse_sim_status)
 
     def __init__(
         self, *, sim_ids: Ids | None = NOT_GIVEN, status: SimStatus | int | str | XComArg, **kwargs: Any
     ) -> None:
-        super().__init__(**kwargs)
-        self.sim_ids = sim_ids
-        self.status = status
+        self.init_task(sim_ids=sim_ids, status=status, **kwargs)
 
     def execute(self, context: Context) -> list[int]:
         """Read everything, then change what differs."""
@@ -143,10 +148,7 @@ class EmnifyRegisterSimBatchOperator(EmnifyBaseOperator):
         if_exists: Literal["skip", "fail"] = "skip",
         **kwargs: Any,
     ) -> None:
-        super().__init__(**kwargs)
-        self.bic = bic
-        self.sim_status = sim_status
-        self.if_exists = if_exists
+        self.init_task(bic=bic, sim_status=sim_status, if_exists=if_exists, **kwargs)
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Validate the batch, then register it."""
@@ -221,13 +223,11 @@ class EmnifyDeleteSimsOperator(OnlyIfSims, EmnifyBaseOperator):
     operator_extra_links = (EmnifySimsLink(),)
     idempotent: ClassVar[bool] = True
 
-    sim_ids = Selectable(parse_ids)
+    sim_ids = Argument(parse_ids, default=None)
     confirm = Argument(confirmed("deleting SIMs"))
 
     def __init__(self, *, sim_ids: Ids | None = NOT_GIVEN, confirm: bool = False, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.sim_ids = sim_ids
-        self.confirm = confirm
+        self.init_task(sim_ids=sim_ids, confirm=confirm, **kwargs)
 
     def execute(self, context: Context) -> list[int]:
         """Look for those that exist, and delete them."""

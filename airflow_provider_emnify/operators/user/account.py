@@ -51,11 +51,9 @@ class _NewUserOperator(EmnifyBaseOperator):
         role_ids: Ids | None = None,
         **kwargs: Any,
     ) -> None:
-        super().__init__(**kwargs)
-        self.username = username
-        self.name = name
-        self.organisation_id = organisation_id
-        self.role_ids = role_ids
+        self.init_task(
+            username=username, name=name, organisation_id=organisation_id, role_ids=role_ids, **kwargs
+        )
 
     def _about(self) -> Row:
         """Return what emnify is told of the user."""
@@ -105,10 +103,14 @@ class EmnifyCreateUserOperator(_NewUserOperator):
         if_exists: Literal["skip", "fail", "update"] = "skip",
         **kwargs: Any,
     ) -> None:
-        super().__init__(
-            username=username, name=name, organisation_id=organisation_id, role_ids=role_ids, **kwargs
+        self.init_task(
+            username=username,
+            name=name,
+            organisation_id=organisation_id,
+            role_ids=role_ids,
+            if_exists=if_exists,
+            **kwargs,
         )
-        self.if_exists = if_exists
 
     def execute(self, context: Context) -> int:
         """Look for the user, then create it or do what ``if_exists`` says."""
@@ -222,13 +224,9 @@ class EmnifyUpdateUserOperator(EmnifyBaseOperator):
         status: UserStatus | int | str | None = None,
         **kwargs: Any,
     ) -> None:
-        super().__init__(**kwargs)
+        self.init_task(user_id=user_id, name=name, username=username, status=status, **kwargs)
         if is_nothing(name) and is_nothing(username) and is_nothing(status):
             raise ValueError("name, username, status: give at least one of them to change")
-        self.user_id = user_id
-        self.name = name
-        self.username = username
-        self.status = status
 
     def execute(self, context: Context) -> int:
         """Read the user, and send what differs."""
@@ -273,9 +271,7 @@ class EmnifyDeleteUserOperator(EmnifyBaseOperator):
     confirm = Argument(confirmed("deleting a user"))
 
     def __init__(self, *, user_id: OneId, confirm: bool = False, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.user_id = user_id
-        self.confirm = confirm
+        self.init_task(user_id=user_id, confirm=confirm, **kwargs)
 
     def execute(self, context: Context) -> list[int]:
         """Look for the user, and delete it."""

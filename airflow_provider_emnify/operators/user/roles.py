@@ -58,10 +58,7 @@ class EmnifyAssignUserRolesOperator(EmnifyBaseOperator):
     replace = Argument(parse_bool)
 
     def __init__(self, *, user_id: OneId, role_ids: Ids, replace: bool = False, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.user_id = user_id
-        self.role_ids = role_ids
-        self.replace = replace
+        self.init_task(user_id=user_id, role_ids=role_ids, replace=replace, **kwargs)
 
     def execute(self, context: Context) -> list[int]:
         """Read the user's roles, and change what differs."""

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_emnify import __version__
-from airflow_provider_emnify.arguments import Argument, is_known, optional, parse_count
+from airflow_provider_emnify.arguments import Argument, as_given, is_known, optional, parse_count
 from airflow_provider_emnify.transfers.base import Dataset, EmnifyTransferOperator
 from airflow_provider_emnify.transfers.lineage import Output, output_of_path
 from airflow_provider_emnify.transfers.load_columns import with_values
@@ -37,25 +37,17 @@ class ToFiles(EmnifyTransferOperator):
     :param max_rows_per_file: Rows that a file may hold; by default all.
     """
 
-    max_rows_per_file = Argument(optional(parse_count))
+    format = Argument(as_given)
+    compression = Argument(as_given, default=None)
+    partition_by = Argument(as_given, default=None)
+    max_rows_per_file = Argument(optional(parse_count), default=None)
 
-    def __init__(
-        self,
-        *,
-        format: str,
-        compression: str | None = None,
-        partition_by: str | Sequence[str] | None = None,
-        max_rows_per_file: int | None = None,
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(**kwargs)
-        self.format = format
-        self.compression = compression
-        self.partition_by = partition_by
-        self.max_rows_per_file = max_rows_per_file
-        check_format(format, compression)
-        if is_known(getattr(self, self.dataset_field)) and is_known(partition_by):
-            Partitions(partition_by, self.columns)
+    def check_arguments(self) -> None:
+        """Check the format, and the columns that make directories."""
+        super().check_arguments()
+        check_format(self.format, self.compression)
+        if is_known(getattr(self, self.dataset_field)) and is_known(self.partition_by):
+            Partitions(self.partition_by, self.columns)
 
     def target(self) -> tuple[str, str | None, str | None]:
         """Return the directory, the connection to its storage, and how names begin, as they were given."""

@@ -73,27 +73,10 @@ class ToSql(EmnifyTransferOperator):
     mode: Any = "merge"
 
     sql_conn_id = Argument(parse_text)
-    table = Argument(optional(parse_text))
-    schema = Argument(optional(parse_text))
-    create_table = Argument(parse_bool)
-    add_columns = Argument(parse_bool)
-
-    def __init__(
-        self,
-        *,
-        sql_conn_id: str,
-        table: str | None = None,
-        schema: str | None = None,
-        create_table: bool = True,
-        add_columns: bool = False,
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(**kwargs)
-        self.sql_conn_id = sql_conn_id
-        self.table = table
-        self.schema = schema
-        self.create_table = create_table
-        self.add_columns = add_columns
+    table = Argument(optional(parse_text), default=None)
+    schema = Argument(optional(parse_text), default=None)
+    create_table = Argument(parse_bool, default=True)
+    add_columns = Argument(parse_bool, default=False)
 
     def losses(self) -> Losses:
         """Return what a run may take away from the table."""

@@ -57,27 +57,10 @@ class FromDataStreamFiles(EmnifyTransferOperator):
     idempotent: ClassVar[bool] = True
 
     path = Argument(parse_text)
-    records = Argument(_kind_of_records)
-    pattern = Argument(parse_text)
-    storage_conn_id = Argument(optional(parse_text))
-    rejected_path = Argument(optional(parse_text))
-
-    def __init__(
-        self,
-        *,
-        path: str,
-        records: str = "usage",
-        pattern: str = "*",
-        storage_conn_id: str | None = None,
-        rejected_path: str | None = None,
-        **kwargs: Any,
-    ) -> None:
-        self.records = records
-        super().__init__(**kwargs)
-        self.path = path
-        self.pattern = pattern
-        self.storage_conn_id = storage_conn_id
-        self.rejected_path = rejected_path
+    records = Argument(_kind_of_records, default="usage")
+    pattern = Argument(parse_text, default="*")
+    storage_conn_id = Argument(optional(parse_text), default=None)
+    rejected_path = Argument(optional(parse_text), default=None)
 
     @property
     def dataset(self) -> Dataset:

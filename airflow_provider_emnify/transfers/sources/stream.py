@@ -83,52 +83,28 @@ class FromStream(EmnifyTransferOperator):
     dataset_field = "stream"
 
     stream = Argument(_name_of_stream)
-    filters = Argument(parse_mapping)
-    interval_start = Argument(parse_moment)
-    interval_end = Argument(parse_moment)
-    first_interval = Argument(parse_span)
-    late_by = Argument(optional(parse_span))
-    threads = Argument(parse_count)
-    max_calls = Argument(parse_count)
-    last_seen = Argument(parse_bool)
-    deferrable = Argument(parse_bool)
+    filters = Argument(parse_mapping, default=None)
+    interval_start = Argument(parse_moment, default=None)
+    interval_end = Argument(parse_moment, default=None)
+    first_interval = Argument(parse_span, default=timedelta(days=1))
+    late_by = Argument(optional(parse_span), default=None)
+    threads = Argument(parse_count, default=4)
+    max_calls = Argument(parse_count, default=10_000)
+    last_seen = Argument(parse_bool, default=False)
+    deferrable = Argument(
+        parse_bool, default=conf.getboolean("operators", "default_deferrable", fallback=False)
+    )
 
-    def __init__(
-        self,
-        *,
-        stream: str,
-        filters: dict[str, Any] | None = None,
-        interval_start: datetime | str | None = None,
-        interval_end: datetime | str | None = None,
-        first_interval: timedelta | float = timedelta(days=1),
-        late_by: timedelta | float | None = None,
-        threads: int = 4,
-        max_calls: int | str = 10_000,
-        last_seen: bool = False,
-        deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
-        **kwargs: Any,
-    ) -> None:
-        self.stream = stream
-        self.last_seen = last_seen
-        super().__init__(**kwargs)
-        self.filters = filters
-        self.interval_start = interval_start
-        self.interval_end = interval_end
-        self.first_interval = first_interval
-        self.late_by = late_by
-        self.threads = threads
-        self.max_calls = max_calls
-        self.deferrable = deferrable
-        if is_known(stream):
-            get_stream(stream, last_seen=parse_bool(last_seen, "last_seen"))
-        if is_known(stream) and is_known(filters):
-            get_stream(stream).check_filters(parse_mapping(filters, "filters"))
-        given = (interval_start, interval_end)
-        if all(map(is_known, given)):
-            start, end = (
-                parse_moment(interval_start, "interval_start"),
-                parse_moment(interval_end, "interval_end"),
-            )
+    def check_arguments(self) -> None:
+        """Check the stream with its filters, and the order of the interval, as far as they are known."""
+        if is_known(self.stream):
+            stream = self._stream
+            if is_known(self.filters):
+                stream.check_filters(parse_mapping(self.filters, "filters"))
+        super().check_arguments()
+        given = (self.interval_start, self.interval_end)
+        if None not in given and all(map(is_known, given)):
+            start, end = (parse_moment(moment, "interval") for moment in given)
             if start is not None and end is not None and start >= end:
                 check_order(start, end)
 
