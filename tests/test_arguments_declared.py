@@ -10,11 +10,13 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_emnify.airflow_names import AirflowFailException
+from airflow_provider_emnify.airflow_names import DAG, AirflowException, AirflowFailException
 from airflow_provider_emnify.api import EndpointStatus
 from airflow_provider_emnify.api.values import parse_ids
 from airflow_provider_emnify.arguments import Argument, one_of, optional, parse_bool, parse_text, status_in
 from airflow_provider_emnify.operators.base import EmnifyBaseOperator
+from airflow_provider_emnify.operators.base.waiting import EmnifyWaitingOperator
+from airflow_provider_emnify.operators.sms import EmnifySendSmsOperator
 
 
 class Tidy(EmnifyBaseOperator):
@@ -152,3 +154,62 @@ def test_a_template_where_none_is_rendered_is_refused_when_the_dag_is_parsed() -
 def test_values_of_a_wrong_type_are_refused_when_the_dag_is_parsed(ids: Any) -> None:
     with pytest.raises(ValueError, match=r"^ids: .* is not a valid id; give"):
         Tidy(task_id="t", ids=ids)
+
+
+class Bare(EmnifyWaitingOperator):
+    """An operator whose ``__init__`` is made of what it declares."""
+
+    template_fields = ("emnify_conn_id", "ids")
+
+    ids = Argument(parse_ids)
+    mode = Argument(one_of("fast", "slow"), default="fast")
+
+    def execute(self, context: Any) -> Any:
+        del context
+        return self.ids, self.mode, self.timeout, self.emnify_conn_id
+
+
+GIVEN = {"mode": "slow", "timeout": 5, "emnify_conn_id": "other", "deferrable": True}
+
+
+@pytest.mark.parametrize("kind", [Bare, type("Child", (Bare,), {"mode": Argument(one_of("slow"))})])
+def test_a_class_without_an_init_takes_what_it_and_its_bases_declare(kind: type[Bare]) -> None:
+    assert Bare(task_id="t", ids=7).execute({}) == ([7], "fast", 86400.0, "emnify_default")
+    assert kind(task_id="t", ids=7, **GIVEN).execute({}) == ([7], "slow", 5.0, "other")
+    with pytest.raises((TypeError, AirflowException), match="missing keyword argument 'ids'"):
+        kind(task_id="t")
+    with pytest.raises(TypeError, match=r"unknown argument 'timeot' \(did you mean 'timeout'\?\)"):
+        kind(task_id="t", ids=7, timeot=5)
+    with pytest.raises(ValueError, match="timeout: -1 is not"):
+        kind(task_id="t", ids=7, timeout=-1)
+
+
+@pytest.mark.parametrize("kind", [Bare, EmnifySendSmsOperator])
+def test_default_args_are_for_each_argument_also_of_bases(kind: Any) -> None:
+    needed = {"ids": 7} if kind is Bare else {"text": "reboot", "endpoint_ids": 7}
+    given = GIVEN if kind is Bare else {**GIVEN, "source_address": "pump"}
+    with DAG(
+        "d", schedule=None, start_date=datetime(2024, 1, 1, tzinfo=UTC), default_args={**given, **needed}
+    ):
+        task = kind(task_id="t")
+        assert (task.timeout, task.emnify_conn_id, task.deferrable) == (5, "other", True)
+        assert kind(task_id="u", timeout=6, emnify_conn_id="mine").timeout == 6
+        assert kind is Bare or task.source_address == "pump"
+
+
+@pytest.mark.parametrize("kind", [Bare, EmnifySendSmsOperator])
+def test_a_mapped_task_takes_each_argument_also_of_bases(kind: Any) -> None:
+    several, needed = ("ids", {}) if kind is Bare else ("endpoint_ids", {"text": "reboot"})
+    with DAG("d", schedule=None, start_date=datetime(2024, 1, 1, tzinfo=UTC)):
+        known = {name: item for name, item in GIVEN.items() if kind is Bare or name != "mode"}
+        mapped = kind.partial(task_id="t", **known, **needed).expand(**{several: [7, 8]})
+        task = mapped.operator_class(**{**mapped.partial_kwargs, "task_id": "one", several: 7})
+        assert (task.timeout, getattr(task, several)) == (5, 7)
+        with pytest.raises(TypeError, match="unexpected keyword argument 'timeot'"):
+            kind.partial(task_id="u", timeot=5).expand(**{several: [7]})
+
+
+def test_a_result_of_another_task_makes_it_run_first() -> None:
+    with DAG("d", schedule=None, start_date=datetime(2024, 1, 1, tzinfo=UTC)):
+        first = Bare(task_id="first", ids=7)
+        assert Bare(task_id="then", ids=first.output).upstream_task_ids == {"first"}
