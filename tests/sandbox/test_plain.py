@@ -253,3 +253,17 @@ def test_what_an_id_means_is_found_or_not(api: Api) -> None:
     ):
         answer = api.get(path)
         assert (answer.status_code, answer.json()["error_code"]) == (404, 1201), path
+
+
+def test_an_id_that_is_no_number_is_a_bad_request_as_recorded(api: Api) -> None:
+    for path in ("endpoint/x", "sim/1.5", f"sim/{2**63}", "service_profile/%20", "data_stream/-"):
+        answer = api.get(f"/api/{'v2' if path.startswith('data') else 'v1'}/{path}")
+        assert (answer.status_code, answer.json()["error_token"]) == (400, "BadRequest"), path
+        assert "id as Long" in answer.json()["message"]
+
+
+def test_a_missing_endpoint_has_the_recorded_form_where_there_is_one(api: Api) -> None:
+    answer = api.patch("/api/v1/endpoint/-1", {"name": "x"})
+    assert (answer.status_code, answer.json()["error_token"]) == (404, "InvalidReference")
+    assert answer.json()["message"] == "Endpoint with Id '-1' not found."
+    assert api.get("/api/v1/endpoint/-1").json()["error_token"] == "NotFound"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import pytest
 from requests import get
@@ -82,6 +82,9 @@ def test_its_buttons_do_what_they_say(home: Page, sandbox: Sandbox) -> None:
     home.get_by_role("button", name="Unblock").click()
     said(home, "Unblock: ")
     assert home.get_by_role("status").get_attribute("class") == "bad"
+    home.get_by_label("Endpoint").fill("pump 7")
+    home.get_by_role("button", name="Raise an event").click()
+    said(home, "Raise an event: Endpoint is a number")
 
 
 def test_it_works_with_the_keyboard_alone(home: Page) -> None:
@@ -101,6 +104,20 @@ def test_it_works_with_the_keyboard_alone(home: Page) -> None:
     home.keyboard.press("Tab")
     home.keyboard.press("Space")
     said(home, "Done: Switch on.")
+
+
+@pytest.mark.allow_openapi_violations
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_what_others_name_things_is_text_and_fits_a_narrow_window(
+    home: Page, sandbox: Sandbox, scheme: Literal["light", "dark"]
+) -> None:
+    home.emulate_media(color_scheme=scheme)
+    home.set_viewport_size({"width": 320, "height": 600})
+    get(f"{sandbox.url}/<img src=x onerror=window.ran=1>/{'x' * 3000}", timeout=10)
+    home.get_by_role("cell", name="onerror").wait_for()
+    assert home.evaluate("() => window.ran") is None
+    assert home.evaluate("() => document.documentElement.scrollWidth") == 320
+    assert home.get_by_role("cell", name="onerror").evaluate("(cell) => cell.offsetHeight") < 600
 
 
 def test_a_token_in_what_a_window_has_received_is_found(window: Window, sandbox: Sandbox) -> None:

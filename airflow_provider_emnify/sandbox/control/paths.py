@@ -76,13 +76,13 @@ class ControlPaths:
             return Answer(405 if known else 404, {"detail": f"there is no {method} {raw_path}"})
         template, values = match
         control = _CONTROLS[method, template]
-        numbers = {name: int(value) if value.isdecimal() else value for name, value in values.items()}
         try:
+            numbers = {name: int(value) if value.isdecimal() else value for name, value in values.items()}
             body = _checked(content, control.fields, f"{method} {template}")
             return Answer(body=control.handler(self._engine, **numbers, **body))
         except (KeyError, ApiError) as error:
             return Answer(404, {"detail": f"there is no {error}"})
-        except (TypeError, ValueError) as error:
+        except (TypeError, ValueError, RecursionError) as error:  # the last for a thousand brackets
             return Answer(400, {"detail": str(error)})
 
 

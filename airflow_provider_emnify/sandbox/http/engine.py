@@ -156,7 +156,7 @@ class Engine:
             self._limit("organisation", who, request.method, template, self.state.now)
             self.state.caller = self.accounts.user_of(caller)
         body = _parse(request.content)
-        if isinstance(body, ValueError):
+        if isinstance(body, (ValueError, RecursionError)):
             raise ApiError("BadRequest", "The body is not valid JSON.")
         return route.answer(
             Call(
@@ -185,7 +185,7 @@ def _parse(content: bytes, *, shown: bool = False) -> Any:
         return None if shown else MISSING
     try:
         return json.loads(content)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:  # the latter for a thousand brackets
         return content[:_SHOWN_TEXT].decode(errors="replace") if shown else error
 
 

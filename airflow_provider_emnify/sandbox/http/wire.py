@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -47,10 +48,10 @@ class Call:
         return self.state.caller
 
     def id(self, name: str, resource: str) -> int:
-        """Return the path parameter ``name`` as a number; what is none is not found."""
+        """Return the path parameter ``name``, a number of 64 bits, or answer 400 as recorded."""
         text = self.path[name]
-        if not (text.isascii() and text.isdecimal()):
-            raise not_found(resource, text)
+        if not re.fullmatch(r"-?[0-9]{1,19}", text) or abs(int(text)) >= 2**63:
+            raise ApiError("BadRequest", f"Cannot parse parameter {resource.lower()} id as Long")
         return int(text)
 
     def one(self, table: Mapping[int, T], name: str, resource: str) -> T:

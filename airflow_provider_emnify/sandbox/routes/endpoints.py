@@ -100,6 +100,8 @@ def create_endpoint(call: Call) -> Answer:
 @serves("PATCH", "/api/v1/endpoint/{endpoint_id}")
 def update_endpoint(call: Call) -> None:
     """Change an endpoint."""
+    if (number := call.id("endpoint_id", "Endpoint")) not in call.state.endpoints:  # 404, as recorded
+        raise ApiError("InvalidReference", f"Endpoint with Id '{number}' not found.", status=404)
     state, endpoint = call.state, the_endpoint(call)
     body = call.checked(provisioning.UPDATE, "Endpoint", partial=True)
     provisioning.check_shared(state, body)
