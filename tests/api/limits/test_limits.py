@@ -254,9 +254,8 @@ def test_a_store_that_fails_costs_a_warning_and_a_share(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     (tmp_path / "limits.sqlite").mkdir()
-    limits = Limits("host", limits=(LIMITS[0],), directory=tmp_path)
     waits: list[float] = []
-    limits._sleep = waits.append  # type: ignore[assignment]
+    limits = Limits("host", limits=(LIMITS[0],), directory=tmp_path, sleep=waits.append)
     with caplog.at_level(logging.WARNING):
         for _ in range(500):
             limits.acquire("GET", LIST, host=HOST, organisation="acme")

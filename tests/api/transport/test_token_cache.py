@@ -206,7 +206,7 @@ def test_a_folder_or_file_that_others_prepared_is_not_used(
 def test_a_guess_at_a_password_is_slow_and_a_token_is_not_slowed(tmp_path: Path) -> None:
     def takes(credentials: Credentials) -> float:
         began = time.process_time()
-        TokenCache(credentials, URL, tmp_path)._fernet  # noqa: B018 - makes the key
+        TokenCache(credentials, URL, tmp_path).store(token="x")
         return time.process_time() - began
 
     assert takes(user_credentials()) > 0.02
