@@ -105,10 +105,10 @@ class Argument(Generic[T]):
             instance.__dict__[self.name] = self.parse(value, self.field)
 
 
-def unknown_argument(name: str, allowed: Iterable[str]) -> str:
-    """Return a complaint about an argument that there is not, with what may be meant."""
+def unknown_name(what: str, name: str, allowed: Iterable[str]) -> str:
+    """Return a complaint about a name that there is not, with what may be meant."""
     near = get_close_matches(name, allowed, n=1)
-    return f"unknown argument {name!r}" + (f" (did you mean {near[0]!r}?)" if near else "")
+    return f"unknown {what} {name!r}" + (f" (did you mean {near[0]!r}?)" if near else "")
 
 
 def one_of(*allowed: str) -> Callable[[Any, str], str]:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_emnify.airflow_names import BaseOperator
 from airflow_provider_emnify.api.secrets.one_line_log import one_line_log
-from airflow_provider_emnify.arguments import NOT_GIVEN, Argument, parse_text, unknown_argument
+from airflow_provider_emnify.arguments import NOT_GIVEN, Argument, parse_text, unknown_name
 from airflow_provider_emnify.hooks.emnify import EmnifyHook
 from airflow_provider_emnify.retry import fail_without_retry
 
@@ -82,7 +82,7 @@ class EmnifyTask:
                 given.append((argument, defaults[name]))
         kind: Any = type(self)
         allowed = _names_of_arguments(kind)
-        if unknown := [unknown_argument(name, allowed) for name in kwargs if name not in allowed]:
+        if unknown := [unknown_name("argument", name, allowed) for name in kwargs if name not in allowed]:
             raise TypeError(f"{type(self).__name__}: {', '.join(unknown)}")
         super().__init__(**kwargs)
         for argument, value in given:

@@ -22,7 +22,7 @@ from airflow_provider_emnify.arguments import (
     parse_bool,
     parse_count,
     refuse_secrets,
-    unknown_argument,
+    unknown_name,
 )
 from airflow_provider_emnify.operators.base import EmnifyBaseOperator
 from airflow_provider_emnify.operators.idempotency.create_once import Attempt, at_most_once
@@ -192,7 +192,7 @@ def check_arguments(call: str, method: Callable[..., Any], arguments: Mapping[st
     takes_any, required = _rules(method)
     unknown = [] if takes_any else [str(name) for name in arguments if name not in parameters]
     missing = [name for name in required if name not in arguments]
-    complaints = [unknown_argument(name, parameters) for name in unknown]
+    complaints = [unknown_name("argument", name, parameters) for name in unknown]
     complaints += [f"argument {name!r} is missing" for name in missing]
     if complaints:
         signature = ", ".join(parameters)

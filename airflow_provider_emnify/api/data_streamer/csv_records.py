@@ -14,14 +14,19 @@ class CsvRecords:
     """The rows of a file.
 
     :param source: The text of the file.
+    :param delimiters: What may stand between values: the first of these that is in the header.
     """
 
-    def __init__(self, source: RecordText) -> None:
+    def __init__(self, source: RecordText, delimiters: str = ",") -> None:
         self._lines = _Lines(source)
         if csv.field_size_limit() < LONGEST:
             csv.field_size_limit(LONGEST)
-        self._reader = csv.reader(self._lines)
-        self.header = [name.strip().removeprefix("\ufeff") for name in self._next() or []]
+        head = source.peek().lstrip().partition("\n")[0]
+        self._reader = csv.reader(
+            self._lines, delimiter=next((one for one in delimiters if one in head), ",")
+        )
+        header = next((row for row in iter(self._next, None) if row), [])
+        self.header = [name.strip().removeprefix("\ufeff") for name in header]
 
     def _next(self) -> list[str] | None:
         self._lines.begin_row()
@@ -38,7 +43,7 @@ class CsvRecords:
                 continue
             if values is None:
                 return
-            if not values or [value.strip("\ufeff ") for value in values] == self.header:
+            if not any(map(str.strip, values)) or [value.strip("\ufeff ") for value in values] == self.header:
                 continue  # nothing; or the header again, where files were joined
             if len(values) != width:
                 yield self._give_up(f"{len(values)} values for {width} columns", values)

@@ -17,6 +17,7 @@ from airflow_provider_emnify.arguments import (
 from airflow_provider_emnify.links import EmnifyDevicesLink, EmnifySimsLink
 from airflow_provider_emnify.operators.base import EmnifyBaseOperator
 from airflow_provider_emnify.operators.fleet.carry_out import Work
+from airflow_provider_emnify.operators.fleet.plan import cut
 from airflow_provider_emnify.operators.fleet.plan_file import read_plan, write_lines
 from airflow_provider_emnify.operators.idempotency.attempt import Attempt
 from airflow_provider_emnify.operators.idempotency.batch import for_each
@@ -112,6 +113,9 @@ class EmnifyApplyFleetOperator(EmnifyBaseOperator):
         self.log.info("Plan of %s: %s", about.get("made_at"), about.get("summary"))
         work = Work(self.client, Attempt(self, context), entries, str(about.get("key")))
         if entries:
+            there, here = about.get("organisation_id"), self.client.token_info().get("organisation_id")
+            if None not in {there, here} and there != here:
+                raise ValueError(f"plan: {path} is of organisation {there}, and the connection of {here}")
             work.look()
         self._judge(work.items)
         try:
@@ -151,7 +155,7 @@ class EmnifyApplyFleetOperator(EmnifyBaseOperator):
             ", ".join(f"{count} {name}" for name, count in result.items()),
             target,
         )
-        first = [str(item) for item in items if item.result in {"refused", "unknown"}][:_FIRST]
+        first = [cut(str(item)) for item in items if item.result in {"refused", "unknown"}][:_FIRST]
         for text in first:
             self.log.warning("%s", text)
         return {**result, "path": target, "first": first}

@@ -95,7 +95,8 @@ class EmnifyPlanFleetOperator(EmnifyBaseOperator):
     :param tags: ``"add"`` (default): devices get the tags that their rows name; ``"exact"``: and lose others.
     :param prune: What becomes of devices that are not in the source: by default nothing; ``"suspend"``:
         their SIMs are suspended; ``"delete"``: they are deleted and their SIMs suspended.
-    :param max_prune: The most devices that may be pruned; more refuse the plan (templated; default 0).
+    :param max_prune: The most devices that may be pruned; more refuse the plan (templated; default 0), and
+        so does a source without rows.
     :param on_bad_rows: ``"fail"`` (default): rows that are wrong refuse the plan, which lists them;
         ``"skip"``: the plan goes on without them.
     :param today: The day on which dates are due, ``"2030-12-31"``; by default it is today in UTC (templated).
@@ -188,6 +189,8 @@ class EmnifyPlanFleetOperator(EmnifyBaseOperator):
             prune=self.prune,
         )
         pruned = [entry for entry in plan.entries if entry.is_pruned]
+        if pruned and not plan.rows:
+            raise ValueError(f"prune: the source has no rows, so all {len(pruned)} devices would be pruned")
         if len(pruned) > self.max_prune:
             named = shorten([f"endpoint {entry.endpoint_id}" for entry in pruned])
             raise ValueError(
@@ -235,6 +238,7 @@ class EmnifyPlanFleetOperator(EmnifyBaseOperator):
             "made_at": datetime.now(UTC).isoformat(timespec="seconds"),
             "valid": is_valid,
             "key": self.key,
+            "organisation_id": self.client.token_info().get("organisation_id"),
             "summary": summary,
             "rows": plan.rows,
             "devices": plan.devices,
@@ -255,5 +259,5 @@ class EmnifyPlanFleetOperator(EmnifyBaseOperator):
                 f"{counts['refuse']} rows are wrong, so the plan is refused: {shorten(first['refuse'], 3)}; "
                 f"all of them are in {self.plan_path}. Correct them, or set on_bad_rows='skip'"
             )
-        del about["made_at"], about["valid"], about["key"]
+        del about["made_at"], about["valid"], about["key"], about["organisation_id"]
         return {"path": self.plan_path, "digest": digest, **about, "first": first}

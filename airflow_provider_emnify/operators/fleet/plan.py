@@ -26,6 +26,7 @@ KINDS = ("create", "change", "activate", "suspend", "tag", "delete", "refuse")
 
 
 _PLAIN = re.compile(r"[\w.:-]+")
+_LONGEST = 400  # characters of an entry as text
 
 
 @dataclass(slots=True)
@@ -100,7 +101,7 @@ class Plan:
 
     def first(self, kind: str, most: int) -> list[str]:
         """Return the first entries of a kind as a person reads them."""
-        return [str(entry) for entry in islice((one for one in self.entries if kind in one.kinds), most)]
+        return [cut(str(entry)) for entry in islice((one for one in self.entries if kind in one.kinds), most)]
 
 
 def make_plan(
@@ -255,7 +256,8 @@ class _Planner:
         """
         values = wanted.values
         after = {name: value for name, value in values.items() if not is_so(name, state, value)}
-        after.pop("id", None)
+        if after.pop("id", None) is not None:
+            raise ValueError(f"id: it is not endpoint {values['id']}, but {shown(state.get('id'))}")
         if "iccid" in after and state.get("iccid") is not None:
             raise ValueError(f"iccid: it has SIM {state['iccid']}; release that first")
         space = values.get("ip_address_space_id", state.get("ip_address_space_id"))
@@ -321,6 +323,11 @@ def _free(sim: Row | None, iccid: str) -> Row:
     if (holder := read_ref(sim, "endpoint")) is not None:
         raise ValueError(f"iccid: SIM {iccid} is in endpoint {holder}")
     return sim
+
+
+def cut(text: str) -> str:
+    """Return the beginning of a text that is too long for a log and an XCom."""
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
 
 
 def shown(value: Any) -> str:

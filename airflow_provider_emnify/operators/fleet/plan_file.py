@@ -7,6 +7,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_emnify.operators.fleet.plan import Entry
+from airflow_provider_emnify.operators.fleet.rows import COLUMNS
 from airflow_provider_emnify.operators.fleet.sources import file_at
 
 if TYPE_CHECKING:
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
 _MARK = "emnify_fleet_plan"
 _VERSION = 1
+_ACTIONS = ("create", "change", "delete")
 _NAMES = {"before": "from", "after": "to"}
 
 
@@ -70,12 +72,16 @@ def read_plan(path: str, conn_id: str | None, digest: str | None = None) -> tupl
                     about = said if said[_MARK] == _VERSION else None
                 elif said["action"] != "refuse":
                     entries.append(_entry(said))
-            except (ValueError, TypeError, KeyError) as error:
+            except (ValueError, TypeError, KeyError, AttributeError) as error:
                 raise ValueError(f"plan: {path} is not a plan of a fleet ({error!r})") from None
     if about is None:
         raise ValueError(f"plan: {path} is not a plan of a fleet")
     if digest is not None and found.hexdigest() != digest:
         raise ValueError(f"plan: {path} has changed since it was made, and approved; make another plan")
+    if len(entries) != about.get("changes"):
+        raise ValueError(
+            f"plan: {path} has {len(entries)} changes, and was made with {about.get('changes')}; make another"
+        )
     return about, entries
 
 
@@ -85,4 +91,8 @@ def _entry(said: Row) -> Entry:
         said[name] = {
             key: tuple(value) if isinstance(value, list) else value for key, value in values.items()
         }
+    if said["action"] not in _ACTIONS:
+        raise ValueError(f"action: {said['action']!r} is not valid; allowed: {', '.join(_ACTIONS)}")
+    for name, value in said["after"].items():
+        COLUMNS[name](value, name)
     return Entry(**said)

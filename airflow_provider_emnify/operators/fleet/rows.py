@@ -11,7 +11,7 @@ from typing import Any
 
 from airflow_provider_emnify.api.enums import EndpointStatus, SimStatus
 from airflow_provider_emnify.api.values import parse_iccid, parse_id
-from airflow_provider_emnify.arguments import parse_bool, parse_text, status_in
+from airflow_provider_emnify.arguments import parse_bool, parse_text, status_in, unknown_name
 from airflow_provider_emnify.operators.tag import parse_tags
 
 KEYS = ("iccid", "imei", "id", "name")
@@ -192,15 +192,17 @@ COLUMNS: dict[str, Callable[[Any, str], Any]] = {
 """The columns that a source can have, and how a value of each is read."""
 
 
-def check_columns(names: Any, key: str) -> None:
+def check_columns(names: Any, key: str | None) -> None:
     """Refuse a source with a column that is none, or without the key's.
 
+    :param key: The key's column; None where a row may lack it.
     :raises ValueError: naming them, and what is allowed.
     """
     unknown = sorted({str(name) for name in names} - COLUMNS.keys())
     if unknown:
-        raise ValueError(f"unknown column {', '.join(map(repr, unknown))}; allowed: {', '.join(COLUMNS)}")
+        said = ", ".join(unknown_name("column", name, COLUMNS) for name in unknown)
+        raise ValueError(f"{said}; allowed: {', '.join(COLUMNS)}")
     if len({*names}) < len(names):
         raise ValueError(f"a column is there twice: {', '.join(map(str, names))}")
-    if key not in names:
+    if key is not None and key not in names:
         raise ValueError(f"there is no column {key!r}, by which devices are known; key= names another one")

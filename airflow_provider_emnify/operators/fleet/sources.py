@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import csv
 from importlib import import_module
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
@@ -66,7 +67,7 @@ def file_at(path: str, conn_id: str | None) -> tuple[Store, str]:
 def _csv(file: IO[bytes], key: str) -> Iterator[tuple[int, Given]]:
     text = RecordText(file)
     try:
-        records = CsvRecords(text)
+        records = CsvRecords(text, ",;\t")
         names = [name.lower() for name in records.header]
         check_columns(names, key)
         for number, values in records:
@@ -75,6 +76,8 @@ def _csv(file: IO[bytes], key: str) -> Iterator[tuple[int, Given]]:
             else:
                 yield number, dict(zip(names, values, strict=True))
         _refuse_damage(text)
+    except csv.Error as error:
+        raise ValueError(f"path: it is no CSV ({error})") from None
     finally:
         text.detach()
 
@@ -82,9 +85,11 @@ def _csv(file: IO[bytes], key: str) -> Iterator[tuple[int, Given]]:
 def _json(file: IO[bytes], key: str) -> Iterator[tuple[int, Given]]:
     text = RecordText(file)
     try:
-        for number, row in json_records(text, lambda row: isinstance(row, dict) and key in row):
-            if isinstance(row, dict):
-                check_columns({*row, key}, key)
+        for number, given in json_records(text, lambda row: isinstance(row, dict)):
+            row = given
+            if isinstance(given, dict):
+                check_columns([*map(str.lower, given)], None)
+                row = {name.lower(): value for name, value in given.items()}
             yield number, row if isinstance(row, dict | Broken) else Broken("no object", row)
         _refuse_damage(text)
     finally:
@@ -93,10 +98,12 @@ def _json(file: IO[bytes], key: str) -> Iterator[tuple[int, Given]]:
 
 def _parquet(file: IO[bytes], key: str) -> Iterator[tuple[int, Given]]:
     table: Any = import_module("pyarrow.parquet").ParquetFile(file)
-    check_columns(table.schema_arrow.names, key)
+    names = [name.lower() for name in table.schema_arrow.names]
+    check_columns(names, key)
     number = 0
     for batch in table.iter_batches(batch_size=_AT_ONCE):
-        for number, row in enumerate(batch.to_pylist(), number + 1):  # noqa: B020 - it goes on where it was
+        rows = batch.rename_columns(names).to_pylist()
+        for number, row in enumerate(rows, number + 1):  # noqa: B020 - it goes on where it was
             yield number, row
 
 

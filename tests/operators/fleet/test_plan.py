@@ -220,6 +220,13 @@ class TestBadRows:
             f"iccid: it has SIM {iccid(1)}; release that first"
         )
 
+    def test_an_id_that_is_another_device_s_is_refused(self) -> None:
+        source = [{"iccid": iccid(1), "id": 8, "name": "x"}, {"iccid": iccid(2), "id": 8, "name": "x"}]
+        plan = plan_of(source, [endpoint(7, sim(1)), endpoint(8, sim(2))])
+        (refused,) = (entry for entry in plan.entries if entry.action == "refuse")
+        assert refused.reason == "id: it is not endpoint 8, but 7"
+        assert plan.counts["change"] == 1
+
     @pytest.mark.parametrize(
         ("columns", "says"),
         [(["iccid", "sim_staus"], "'sim_staus'"), (["name"], "there is no column 'iccid'")],

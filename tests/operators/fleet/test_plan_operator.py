@@ -7,6 +7,8 @@ import json
 import sqlite3
 from typing import TYPE_CHECKING, Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from airflow_provider_emnify.airflow_names import AirflowFailException
@@ -153,10 +155,40 @@ class TestSources:
                 plan(path=str(other), prune="delete", max_prune=10)
             path = other
 
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "{0},{1}\n{2},Pump\n",
+            "\ufeff{0};{1}\r\n{2};Pump\r\n",
+            "{0}\t{1}\n{2}\tPump\n",
+            "\n\n{0},{1}\n{2},Pump\n,\n  \n,\n",
+            '"{0}";"{1}"\n"{2}";"Pump"\n;\n',
+        ],
+    )
+    def test_csv_as_spreadsheets_write_it(
+        self, fleet: Sandbox, plan: Plan, tmp_path: Path, text: str
+    ) -> None:
+        path = tmp_path / "fleet.csv"
+        path.write_text(text.format("iccid", "Name", rows_of(fleet)[0]["iccid"]))
+        assert plan(path=str(path))["first"]["change"][0].endswith("name 'Device 1' -> Pump")
+
+    def test_names_of_columns_come_in_any_case(self, fleet: Sandbox, plan: Plan, tmp_path: Path) -> None:
+        row = {"ICCID": rows_of(fleet)[0]["iccid"], "Name": "Pump"}
+        (tmp_path / "a.jsonl").write_text(json.dumps(row))
+        pq.write_table(pa.Table.from_pylist([row]), tmp_path / "a.parquet")
+        for name in ("a.jsonl", "a.parquet"):
+            assert plan(path=str(tmp_path / name))["counts"]["change"] == 1
+
+    def test_what_is_no_csv_is_refused(self, plan: Plan, tmp_path: Path) -> None:
+        path = tmp_path / "fleet.csv"
+        path.write_text("iccid,name\r8988303000000000001,A\r")
+        with pytest.raises(AirflowFailException, match="path: it is no CSV"):
+            plan(path=str(path))
+
     def test_odd_columns_are_named(self, fleet: Sandbox, plan: Plan, tmp_path: Path) -> None:
         path = tmp_path / "fleet.jsonl"
         path.write_text('{"iccid": "8988303000000000001", "sim_staus": 1}\n')
-        with pytest.raises(AirflowFailException, match="unknown column 'sim_staus'"):
+        with pytest.raises(AirflowFailException, match=r"column 'sim_staus' \(did you mean 'sim_status'\?\)"):
             plan(path=str(path))
         path = tmp_path / "fleet.csv"
         path.write_text("imei,name\n")
@@ -186,6 +218,12 @@ class TestBadRows:
         assert (result["changes"], result["counts"]["refuse"], len(result["first"]["refuse"])) == (9, 1, 1)
 
 
+def test_a_long_value_does_not_make_a_long_result(fleet: Sandbox, plan: Plan) -> None:
+    rows = [{**row, "name": "é" * 4000} for row in rows_of(fleet)]
+    result = plan(devices=[*rows, *[{"iccid": "x" * 10_000}] * 20], on_bad_rows="skip")
+    assert len(json.dumps(result, ensure_ascii=False)) < 10_000
+
+
 class TestPrune:
     def test_more_than_allowed_refuse_the_plan(self, fleet: Sandbox, plan: Plan, tmp_path: Path) -> None:
         rows = rows_of(fleet)
@@ -196,8 +234,9 @@ class TestPrune:
 
     def test_an_empty_source_prunes_no_fleet(self, fleet: Sandbox, plan: Plan) -> None:
         assert plan(devices=[])["changes"] == 0
-        with pytest.raises(AirflowFailException, match="max_prune: 10 devices"):
-            plan(devices=[], prune="suspend")
+        for prune in ("suspend", "delete"):
+            with pytest.raises(AirflowFailException, match="the source has no rows, so all 10 devices would"):
+                plan(devices=[], prune=prune, max_prune=100)
 
 
 def test_names_are_read_only_where_rows_have_some(fleet: Sandbox, plan: Plan) -> None:
