@@ -9,5 +9,6 @@ from typing import Any
 Row = dict[str, Any]
 Rows = list[Row]
 Numbers = list[int]
-Ids = int | str | Sequence[int | str]
+Id = int | str
+Ids = Id | Sequence[Id]
 Moment = datetime | date | str

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from airflow_provider_emnify.api.resources.operation import Call, Listing, Resource, operation
 from airflow_provider_emnify.api.transport.recover import created_since, having
-from airflow_provider_emnify.api.types import Row
+from airflow_provider_emnify.api.types import Id, Row
 
 
 class ApiCallbacks(Resource):
@@ -33,7 +33,7 @@ class ApiCallbacks(Resource):
         return call.create(json=call.fields(), find=created_since(self.list, having(url=url)))
 
     @operation("GET", "/api/v1/api_callback/{api_callback_id}", secret_fields=("url", "callback_url"))
-    def get(self, call: Call, api_callback_id: int | str) -> Row:
+    def get(self, call: Call, api_callback_id: Id) -> Row:
         """Return a callback URL.
 
         See https://docs.emnify.com/developers/api/integrations/get-callback-ur-lby-id
@@ -43,7 +43,7 @@ class ApiCallbacks(Resource):
         return call.row()
 
     @operation("DELETE", "/api/v1/api_callback/{api_callback_id}", answer="acknowledgement")
-    def delete(self, call: Call, api_callback_id: int | str) -> None:
+    def delete(self, call: Call, api_callback_id: Id) -> None:
         """Delete a callback URL.
 
         See https://docs.emnify.com/developers/api/integrations/delete-callback-url

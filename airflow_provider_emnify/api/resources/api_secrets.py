@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from airflow_provider_emnify.api.resources.fields import given
 from airflow_provider_emnify.api.resources.operation import Call, Listing, Resource, operation
-from airflow_provider_emnify.api.types import Row
+from airflow_provider_emnify.api.types import Id, Row
 
 
 class ApiSecrets(Resource):
@@ -25,7 +25,7 @@ class ApiSecrets(Resource):
         *,
         purpose: str | None = None,
         secret: str | None = None,
-        organisation_id: int | str | None = None,
+        organisation_id: Id | None = None,
     ) -> Row:
         """Create a callback secret, to be used in a service profile together with a callback URL.
 
@@ -46,7 +46,7 @@ class ApiSecrets(Resource):
         return call.create(json=body)
 
     @operation("GET", "/api/v1/api_secret/{api_secret_id}", secret=True, ids=int)
-    def get(self, call: Call, api_secret_id: int | str) -> Row:
+    def get(self, call: Call, api_secret_id: Id) -> Row:
         """Return a callback secret.
 
         See https://docs.emnify.com/developers/api/integrations/get-callback-secretby-id
@@ -56,7 +56,7 @@ class ApiSecrets(Resource):
         return call.row()
 
     @operation("DELETE", "/api/v1/api_secret/{api_secret_id}", answer="acknowledgement")
-    def delete(self, call: Call, api_secret_id: int | str) -> None:
+    def delete(self, call: Call, api_secret_id: Id) -> None:
         """Delete a callback secret.
 
         See https://docs.emnify.com/developers/api/integrations/delete-callback-secret

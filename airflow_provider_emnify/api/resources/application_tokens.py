@@ -5,7 +5,7 @@ from __future__ import annotations
 from airflow_provider_emnify.api.enums import ApplicationTokenStatus
 from airflow_provider_emnify.api.resources.fields import moment
 from airflow_provider_emnify.api.resources.operation import Call, Listing, Resource, operation
-from airflow_provider_emnify.api.types import Moment, Row
+from airflow_provider_emnify.api.types import Id, Moment, Row
 
 
 class ApplicationTokens(Resource):
@@ -43,7 +43,7 @@ class ApplicationTokens(Resource):
     def update(
         self,
         call: Call,
-        application_token_id: int | str,
+        application_token_id: Id,
         *,
         description: str | None = None,
         status: ApplicationTokenStatus | str | int | None = None,

@@ -8,7 +8,7 @@ from typing import Any
 from airflow_provider_emnify.api.resources.fields import given
 from airflow_provider_emnify.api.resources.operation import Call, Listing, Resource, operation
 from airflow_provider_emnify.api.transport.recover import created_since, having
-from airflow_provider_emnify.api.types import Row, Rows
+from airflow_provider_emnify.api.types import Id, Row, Rows
 
 _TRANSIT_GATEWAY = "1"
 
@@ -23,7 +23,7 @@ class CloudConnect(Resource):
         *,
         status: int | str | None = None,
         type: int | str | None = None,
-        organisation_id: int | str | None = None,
+        organisation_id: Id | None = None,
     ) -> Listing:
         """List the attachments of an enterprise, or those of a master organisation's direct children.
 
@@ -80,7 +80,7 @@ class CloudConnect(Resource):
         name: str,
         public_ip: str,
         on_prem_cidr: Sequence[str],
-        type_id: int | str = 2,
+        type_id: Id = 2,
         region: str | None = None,
         psk: str | None = None,
         asn: int | None = None,
@@ -109,7 +109,7 @@ class CloudConnect(Resource):
         return call.create(json=body, find=created_since(self.list, having(name=name)))
 
     @operation("GET", "/api/v1/cnc/breakout/{cloudconnect_attachment_id}", secret=True, ids=int)
-    def get(self, call: Call, attachment_id: int | str) -> Any:
+    def get(self, call: Call, attachment_id: Id) -> Any:
         """Return an attachment; an active VPN with its tunnels, their metrics and the pre-shared key.
 
         See https://docs.emnify.com/developers/api/cloud-connect/get-cloud-connect-attachment-by-id
@@ -120,7 +120,7 @@ class CloudConnect(Resource):
         return call.request(cloudconnect_attachment_id=attachment_id)
 
     @operation("DELETE", "/api/v1/cnc/breakout/{cloudconnect_attachment_id}", answer="acknowledgement")
-    def delete(self, call: Call, attachment_id: int | str) -> None:
+    def delete(self, call: Call, attachment_id: Id) -> None:
         """Delete an attachment that is neither deactivated nor rolling back nor classic.
 
         See https://docs.emnify.com/developers/api/cloud-connect/delete-cloud-connect-attachment
@@ -135,7 +135,7 @@ class CloudConnect(Resource):
         idempotent=False,
         answer="acknowledgement",
     )
-    def retry(self, call: Call, attachment_id: int | str) -> None:
+    def retry(self, call: Call, attachment_id: Id) -> None:
         """Offer a transit gateway once more that was not accepted within seven days.
 
         See https://docs.emnify.com/developers/api/cloud-connect/retry-cloud-connect-attachment
@@ -153,7 +153,7 @@ class CloudConnect(Resource):
         return call.rows()
 
     @operation("GET", "/api/v1/cnc/breakout_type/{breakout_type_id}/available_region")
-    def available_regions(self, call: Call, breakout_type_id: int | str) -> Rows:
+    def available_regions(self, call: Call, breakout_type_id: Id) -> Rows:
         """Return the regions where attachments of a type can be created.
 
         See https://docs.emnify.com/developers/api/cloud-connect/get-cloud-connect-available-regions-by-breakout-type

@@ -8,7 +8,7 @@ from typing import Any
 from airflow_provider_emnify.api.resources.fields import as_dicts, as_it_is
 from airflow_provider_emnify.api.resources.operation import Call, Listing, Resource, operation
 from airflow_provider_emnify.api.transport.recover import created_since, having
-from airflow_provider_emnify.api.types import Row
+from airflow_provider_emnify.api.types import Id, Row
 
 
 class CustomEvents(Resource):
@@ -28,8 +28,8 @@ class CustomEvents(Resource):
         call: Call,
         *,
         name: str,
-        organisation_id: int | str,
-        template_id: int | str,
+        organisation_id: Id,
+        template_id: Id,
         configuration_properties: Sequence[Mapping[str, Any]],
     ) -> Row:
         """Deploy a custom event.

@@ -9,7 +9,7 @@ from airflow_provider_emnify.api.enums import DataStreamStatus
 from airflow_provider_emnify.api.resources.fields import as_dicts
 from airflow_provider_emnify.api.resources.operation import Call, Listing, Resource, operation
 from airflow_provider_emnify.api.transport.recover import created_since, having
-from airflow_provider_emnify.api.types import Row, Rows
+from airflow_provider_emnify.api.types import Id, Row, Rows
 
 SECRETS = frozenset({"write_key", "api_key", "connection_string", "headers"})
 """Credentials of a destination that are secret."""
@@ -48,7 +48,7 @@ class DataStreams(Resource):
         *,
         name: str,
         destination: Mapping[str, Any],
-        data_stream_type_id: int | str | None = None,
+        data_stream_type_id: Id | None = None,
         filters: Sequence[Mapping[str, Any]] | None = None,
         relation_resolution: Any = None,
         status: DataStreamStatus | str | int | None = None,
@@ -72,7 +72,7 @@ class DataStreams(Resource):
         return call.create(json=call.fields(**_PARSE), find=created_since(self.list, having(name=name)))
 
     @operation("GET", "/api/v2/data_stream/{data_stream_id}", secret=True, ids=str)
-    def get(self, call: Call, data_stream_id: int | str) -> Row:
+    def get(self, call: Call, data_stream_id: Id) -> Row:
         """Return a data stream with its status, and with the credentials of its destination.
 
         See https://docs.emnify.com/developers/api/integrations/get-data-streamer-by-id-v-2
@@ -90,11 +90,11 @@ class DataStreams(Resource):
     def update(
         self,
         call: Call,
-        data_stream_id: int | str,
+        data_stream_id: Id,
         *,
         name: str | None = None,
         destination: Mapping[str, Any] | None = None,
-        data_stream_type_id: int | str | None = None,
+        data_stream_type_id: Id | None = None,
         filters: Sequence[Mapping[str, Any]] | None = None,
         relation_resolution: Any = None,
         status: DataStreamStatus | str | int | None = None,
@@ -115,7 +115,7 @@ class DataStreams(Resource):
         call.request(json=call.fields(**_PARSE))
 
     @operation("DELETE", "/api/v2/data_stream/{data_stream_id}", answer="acknowledgement")
-    def delete(self, call: Call, data_stream_id: int | str) -> None:
+    def delete(self, call: Call, data_stream_id: Id) -> None:
         """Delete a data stream. It takes effect a little later.
 
         See https://docs.emnify.com/developers/api/integrations/delete-data-streamer-v-2
@@ -127,7 +127,7 @@ class DataStreams(Resource):
     @operation(
         "POST", "/api/v2/data_stream/{data_stream_id}/restart", idempotent=True, answer="acknowledgement"
     )
-    def restart(self, call: Call, data_stream_id: int | str) -> None:
+    def restart(self, call: Call, data_stream_id: Id) -> None:
         """Start a data stream again that stopped with an error. It takes effect a little later.
 
         See https://docs.emnify.com/developers/api/integrations/data-streamer-v-2-by-id-restart

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from airflow_provider_emnify.api.resources.operation import Call, Listing, Resource, operation
 from airflow_provider_emnify.api.transport.recover import created_since, having
-from airflow_provider_emnify.api.types import Row
+from airflow_provider_emnify.api.types import Id, Row
 
 
 class Dns(Resource):
@@ -33,7 +33,7 @@ class Dns(Resource):
         return call.create(json=body, find=created_since(self.list, having(**body)))
 
     @operation("DELETE", "/api/v1/dns/{dns_id}")
-    def delete(self, call: Call, dns_id: int | str) -> None:
+    def delete(self, call: Call, dns_id: Id) -> None:
         """Delete a DNS configuration that no service profile uses.
 
         See https://docs.emnify.com/developers/api/service-lookups-and-configuration/dns-by-id-delete

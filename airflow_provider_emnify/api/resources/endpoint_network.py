@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from airflow_provider_emnify.api.resources.events import list_events
 from airflow_provider_emnify.api.resources.fields import day, ref
 from airflow_provider_emnify.api.resources.operation import Call, Listing, Resource, operation
-from airflow_provider_emnify.api.types import Moment, Row
+from airflow_provider_emnify.api.types import Id, Moment, Row
 
 if TYPE_CHECKING:
     from airflow_provider_emnify.api.enums import EventSeverity, EventSource
@@ -18,7 +18,7 @@ class EndpointNetwork(Resource):
     """What ``client.endpoints`` can do with an endpoint beyond its record."""
 
     @operation("GET", "/api/v1/endpoint/{endpoint_id}/connectivity")
-    def connectivity(self, call: Call, endpoint_id: int | str) -> Row:
+    def connectivity(self, call: Call, endpoint_id: Id) -> Row:
         """Return whether an endpoint is attached or online, and where.
 
         ``status.description`` is a :class:`~airflow_provider_emnify.api.Connectivity`; an offline endpoint
@@ -32,7 +32,7 @@ class EndpointNetwork(Resource):
 
     @operation("PATCH", "/api/v1/endpoint/{endpoint_id}/connectivity")
     def reset_connectivity(
-        self, call: Call, endpoint_id: int | str, *, location: bool = True, pdp_context: bool = True
+        self, call: Call, endpoint_id: Id, *, location: bool = True, pdp_context: bool = True
     ) -> None:
         """Make an endpoint reconnect. It returns when the message is on its way.
 
@@ -51,7 +51,7 @@ class EndpointNetwork(Resource):
         call.request(json=body)
 
     @operation("GET", "/api/v1/endpoint/{endpoint_id}/connectivity_info")
-    def connectivity_info(self, call: Call, endpoint_id: int | str) -> Row:
+    def connectivity_info(self, call: Call, endpoint_id: Id) -> Row:
         """Ask the network where an endpoint is: the cell that it is in.
 
         A failure comes as an answer too: look at ``subscriber_info.success`` and ``.error``.
@@ -63,7 +63,7 @@ class EndpointNetwork(Resource):
         return call.row()
 
     @operation("GET", "/api/v1/endpoint/{endpoint_id}/operator_blacklist", ids=int)
-    def blocked_operators(self, call: Call, endpoint_id: int | str) -> Listing:
+    def blocked_operators(self, call: Call, endpoint_id: Id) -> Listing:
         """List the network operators that an endpoint may not use.
 
         See https://docs.emnify.com/developers/api/endpoint/endpoint-operator-blacklist-by-endpoint-id-get
@@ -73,7 +73,7 @@ class EndpointNetwork(Resource):
         return call.list()
 
     @operation("PUT", "/api/v1/endpoint/{endpoint_id}/operator_blacklist/{operator_id}")
-    def block_operator(self, call: Call, endpoint_id: int | str, operator_id: int | str) -> None:
+    def block_operator(self, call: Call, endpoint_id: Id, operator_id: Id) -> None:
         """Keep an endpoint from a network operator.
 
         See https://docs.emnify.com/developers/api/endpoint/endpoint-operator-blacklist-by-ep-id-and-operator-id-put
@@ -85,7 +85,7 @@ class EndpointNetwork(Resource):
         call.request()
 
     @operation("DELETE", "/api/v1/endpoint/{endpoint_id}/operator_blacklist/{operator_id}")
-    def unblock_operator(self, call: Call, endpoint_id: int | str, operator_id: int | str) -> None:
+    def unblock_operator(self, call: Call, endpoint_id: Id, operator_id: Id) -> None:
         """Let an endpoint use a network operator again.
 
         See https://docs.emnify.com/developers/api/endpoint/endpoint-operator-blacklist-by-ep-id-and-operator-id-delete
@@ -100,7 +100,7 @@ class EndpointNetwork(Resource):
     def events(
         self,
         call: Call,
-        endpoint_id: int | str,
+        endpoint_id: Id,
         *,
         from_: Moment | None = None,
         until: Moment | None = None,
@@ -132,7 +132,7 @@ class EndpointNetwork(Resource):
         return list_events(call)
 
     @operation("GET", "/api/v1/endpoint/{endpoint_id}/stats")
-    def stats(self, call: Call, endpoint_id: int | str) -> Row:
+    def stats(self, call: Call, endpoint_id: Id) -> Row:
         """Return the usage and cost of an endpoint: last month, this month, and the last hour by minute.
 
         See https://docs.emnify.com/developers/api/endpoint/endpoint-stats-by-id-get
@@ -145,7 +145,7 @@ class EndpointNetwork(Resource):
     def daily_stats(
         self,
         call: Call,
-        endpoint_id: int | str,
+        endpoint_id: Id,
         *,
         start_date: Moment | None = None,
         end_date: Moment | None = None,
@@ -161,7 +161,7 @@ class EndpointNetwork(Resource):
         return call.list(params=call.fields(start_date=day, end_date=day))
 
     @operation("GET", "/api/v2/endpoint/{endpoint_id}/tags", ids=int)
-    def tags(self, call: Call, endpoint_id: int | str) -> Listing:
+    def tags(self, call: Call, endpoint_id: Id) -> Listing:
         """List the tags of an endpoint.
 
         See https://docs.emnify.com/developers/api/tag-management/list-endpoint-tags
@@ -171,7 +171,7 @@ class EndpointNetwork(Resource):
         return call.list()
 
     @operation("POST", "/api/v2/endpoint/{endpoint_id}/tags", answer="acknowledgement")
-    def assign_tag(self, call: Call, endpoint_id: int | str, tag_id: int | str) -> None:
+    def assign_tag(self, call: Call, endpoint_id: Id, tag_id: Id) -> None:
         """Give an endpoint a tag. For many endpoints see ``client.tags.assign_many``.
 
         See https://docs.emnify.com/developers/api/tag-management/assign-tag-to-endpoint
@@ -183,7 +183,7 @@ class EndpointNetwork(Resource):
         call.request(json=ref(tag_id, "tag_id"))
 
     @operation("DELETE", "/api/v2/endpoint/{endpoint_id}/tags/{tag_id}", answer="acknowledgement")
-    def unassign_tag(self, call: Call, endpoint_id: int | str, tag_id: int | str) -> None:
+    def unassign_tag(self, call: Call, endpoint_id: Id, tag_id: Id) -> None:
         """Take a tag from an endpoint. For many endpoints see ``client.tags.unassign_many``.
 
         See https://docs.emnify.com/developers/api/tag-management/unassign-endpoint-tag

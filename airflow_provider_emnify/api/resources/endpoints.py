@@ -22,7 +22,7 @@ from airflow_provider_emnify.api.resources.few import read_rows
 from airflow_provider_emnify.api.resources.fields import UNSET, Unset, ref, refs
 from airflow_provider_emnify.api.resources.operation import Call, operation
 from airflow_provider_emnify.api.resources.sims import Sims
-from airflow_provider_emnify.api.types import Ids, Moment, Numbers, Row, Rows
+from airflow_provider_emnify.api.types import Id, Ids, Moment, Numbers, Row, Rows
 from airflow_provider_emnify.api.values import parse_ids
 
 if TYPE_CHECKING:
@@ -40,12 +40,12 @@ class Endpoints(EndpointNetwork):
         self,
         call: Call,
         *,
-        id: int | str | None = None,
+        id: Id | None = None,
         name: str | None = None,
         status: EndpointStatus | str | int | None = None,
         sim_status: SimStatus | str | int | None = None,
-        service_profile_id: int | str | None = None,
-        tariff_profile_id: int | str | None = None,
+        service_profile_id: Id | None = None,
+        tariff_profile_id: Id | None = None,
         tags: str | None = None,
         ip_address: str | None = None,
         imei: str | None = None,
@@ -87,19 +87,19 @@ class Endpoints(EndpointNetwork):
         self,
         call: Call,
         *,
-        service_profile_id: int | str,
-        tariff_profile_id: int | str,
+        service_profile_id: Id,
+        tariff_profile_id: Id,
         status: EndpointStatus | str | int = EndpointStatus.ENABLED,
         name: str | None = None,
-        sim_id: int | str | None = None,
+        sim_id: Id | None = None,
         activate_sim: bool = False,
         sim_status: SimStatus | str | int | None = None,
         tags: str | None = None,
         imei: str | None = None,
         imei_lock: bool | None = None,
         ip_address: str | None = None,
-        ip_address_space_id: int | str | None = None,
-        organisation_id: int | str | None = None,
+        ip_address_space_id: Id | None = None,
+        organisation_id: Id | None = None,
     ) -> Row:
         """Create an endpoint. For more than a few, see :meth:`create_many`.
 
@@ -134,7 +134,7 @@ class Endpoints(EndpointNetwork):
         return call.create(json=body, find=find, unique=sim_id is not None)
 
     @operation("GET", "/api/v1/endpoint/{endpoint_id}", ids=int)
-    def get(self, call: Call, endpoint_id: int | str) -> Row:
+    def get(self, call: Call, endpoint_id: Id) -> Row:
         """Return an endpoint with its SIM and profiles.
 
         See https://docs.emnify.com/developers/api/endpoint/endpoint-by-id-get
@@ -147,19 +147,19 @@ class Endpoints(EndpointNetwork):
     def update(
         self,
         call: Call,
-        endpoint_id: int | str,
+        endpoint_id: Id,
         *,
         name: str | None = None,
         status: EndpointStatus | str | int | None = None,
-        sim_id: int | str | Unset | None = UNSET,
+        sim_id: Id | Unset | None = UNSET,
         sim_status: SimStatus | str | int | None = None,
-        service_profile_id: int | str | None = None,
-        tariff_profile_id: int | str | None = None,
+        service_profile_id: Id | None = None,
+        tariff_profile_id: Id | None = None,
         tags: str | None = None,
         imei: str | None = None,
         imei_lock: bool | None = None,
         ip_address: str | None = None,
-        ip_address_space_id: int | str | None = None,
+        ip_address_space_id: Id | None = None,
     ) -> None:
         """Change an endpoint; only what is given is changed. For more than a few, see :meth:`update_many`.
 
@@ -181,7 +181,7 @@ class Endpoints(EndpointNetwork):
         call.request(json=changes(call.keywords))
 
     @operation("DELETE", "/api/v1/endpoint/{endpoint_id}")
-    def delete(self, call: Call, endpoint_id: int | str) -> None:
+    def delete(self, call: Call, endpoint_id: Id) -> None:
         """Delete an endpoint that has no SIM. :meth:`delete_many` takes the SIM away itself.
 
         See https://docs.emnify.com/developers/api/endpoint/endpoint-by-id-delete
@@ -205,11 +205,11 @@ class Endpoints(EndpointNetwork):
         call: Call,
         endpoints: Sequence[Mapping[str, Any]],
         *,
-        service_profile_id: int | str,
-        tariff_profile_id: int | str,
+        service_profile_id: Id,
+        tariff_profile_id: Id,
         status: EndpointStatus | str | int = EndpointStatus.ENABLED,
-        ip_address_space_id: int | str | None = None,
-        organisation_id: int | str | None = None,
+        ip_address_space_id: Id | None = None,
+        organisation_id: Id | None = None,
     ) -> Rows:
         """Create endpoints, 2,000 a request, one request after another.
 
@@ -315,7 +315,7 @@ class Endpoints(EndpointNetwork):
     def _read(self, ids: Sequence[int]) -> dict[int, Row]:
         return read_rows(ids, get=self.get, list_all=self.list)
 
-    def _finder_by_sim(self, sim_id: int | str, name: str | None) -> Callable[[], Row | None]:
+    def _finder_by_sim(self, sim_id: Id, name: str | None) -> Callable[[], Row | None]:
         def find() -> Row | None:
             sim = Sims(self._transport).get(sim_id)
             found = read_ref(sim, "endpoint")

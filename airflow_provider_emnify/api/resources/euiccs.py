@@ -10,7 +10,7 @@ from airflow_provider_emnify.api.resources.fields import given, ref
 from airflow_provider_emnify.api.resources.operation import Call, Listing, Resource, operation
 from airflow_provider_emnify.api.transport.answers import part
 from airflow_provider_emnify.api.transport.recover import BEGINNING, created_since, recover
-from airflow_provider_emnify.api.types import Row, Rows
+from airflow_provider_emnify.api.types import Id, Row, Rows
 
 
 class Euiccs(Resource):
@@ -24,7 +24,7 @@ class Euiccs(Resource):
         self,
         call: Call,
         *,
-        id: int | str | None = None,
+        id: Id | None = None,
         eid: str | None = None,
         supported_profile_type: int | str | None = None,
         status: int | str | None = None,
@@ -50,7 +50,7 @@ class Euiccs(Resource):
         return call.filtered()
 
     @operation("GET", "/api/v1/euicc/{euicc_id}", ids=int)
-    def get(self, call: Call, euicc_id: int | str) -> Row:
+    def get(self, call: Call, euicc_id: Id) -> Row:
         """Return an eUICC with its profiles.
 
         See https://docs.emnify.com/developers/api/euicc/get-euicc
@@ -89,7 +89,7 @@ class Euiccs(Resource):
     def operations(
         self,
         call: Call,
-        euicc_id: int | str,
+        euicc_id: Id,
         *,
         id: str | None = None,
         action: int | str | None = None,
@@ -125,9 +125,9 @@ class Euiccs(Resource):
     def schedule_operation(
         self,
         call: Call,
-        euicc_id: int | str,
+        euicc_id: Id,
         *,
-        action_id: int | str,
+        action_id: Id,
         validity_period: int | None = None,
         iccid_with_luhn: str | None = None,
         activation_code: str | None = None,
@@ -173,9 +173,7 @@ class Euiccs(Resource):
         return dict(scheduled[0])
 
     @operation("POST", "/api/v1/euicc/{euicc_id}/operation", ids=str, secret_arguments=("activation_code",))
-    def schedule_operations(
-        self, call: Call, euicc_id: int | str, operations: Sequence[Mapping[str, Any]]
-    ) -> Rows:
+    def schedule_operations(self, call: Call, euicc_id: Id, operations: Sequence[Mapping[str, Any]]) -> Rows:
         """Schedule several operations on an eUICC in one request.
 
         See https://docs.emnify.com/developers/api/euicc-operation/schedule-operations
@@ -188,7 +186,7 @@ class Euiccs(Resource):
         return call.rows(json=body)
 
     @operation("GET", "/api/v1/euicc/{euicc_id}/operation/{operation_id}", ids=str)
-    def get_operation(self, call: Call, euicc_id: int | str, operation_id: str) -> Row:
+    def get_operation(self, call: Call, euicc_id: Id, operation_id: str) -> Row:
         """Return an operation on an eUICC. It is over when ``finalization_date`` is set; see ``error`` then.
 
         See https://docs.emnify.com/developers/api/euicc-operation/get-operation
@@ -199,7 +197,7 @@ class Euiccs(Resource):
         return call.row()
 
     @operation("DELETE", "/api/v1/euicc/{euicc_id}/operation/{operation_id}")
-    def cancel_operation(self, call: Call, euicc_id: int | str, operation_id: str) -> None:
+    def cancel_operation(self, call: Call, euicc_id: Id, operation_id: str) -> None:
         """Cancel an operation on an eUICC. emnify reserves this for later.
 
         See https://docs.emnify.com/developers/api/euicc-operation/cancel-operation

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from airflow_provider_emnify.api.resources.operation import Call, Listing, Resource, operation
 from airflow_provider_emnify.api.transport.recover import created_since, having
-from airflow_provider_emnify.api.types import Row, Rows
+from airflow_provider_emnify.api.types import Id, Row, Rows
 
 
 class IpAddressSpaces(Resource):
@@ -42,7 +42,7 @@ class IpAddressSpaces(Resource):
         return call.create(json=call.fields(), find=find, unique=True)
 
     @operation("PUT", "/api/v1/ip_address_space/{address_space_id}")
-    def assign(self, call: Call, address_space_id: int | str) -> None:
+    def assign(self, call: Call, address_space_id: Id) -> None:
         """Assign an address space to the own organisation. Deprecated by emnify: use :meth:`create`.
 
         See https://docs.emnify.com/developers/api/ip-address-spaces/ip-address-space-by-id-put
@@ -52,7 +52,7 @@ class IpAddressSpaces(Resource):
         call.request()
 
     @operation("DELETE", "/api/v1/ip_address_space/{address_space_id}")
-    def release(self, call: Call, address_space_id: int | str) -> None:
+    def release(self, call: Call, address_space_id: Id) -> None:
         """Give back an address space that no endpoint uses.
 
         See https://docs.emnify.com/developers/api/ip-address-spaces/ip-address-space-by-id-delete

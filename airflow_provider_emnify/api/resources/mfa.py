@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from airflow_provider_emnify.api.resources.operation import Call, Listing, Resource, operation
-from airflow_provider_emnify.api.types import Row, Rows
+from airflow_provider_emnify.api.types import Id, Row, Rows
 
 _ACTIVE = 1
 
@@ -12,7 +12,7 @@ class Mfa(Resource):
     """Multi-factor authentication of users, as ``client.mfa``."""
 
     @operation("POST", "/api/v1/user/mfa", secret=True, ids=int)
-    def create_key(self, call: Call, *, type_id: int | str, password: str) -> Row:
+    def create_key(self, call: Call, *, type_id: Id, password: str) -> Row:
         """Create an MFA key for the client's user, to be activated with :meth:`activate_key`.
 
         See https://docs.emnify.com/developers/api/authentication/post-mfa
@@ -25,7 +25,7 @@ class Mfa(Resource):
         return call.create(json=call.fields())
 
     @operation("PATCH", "/api/v1/user/mfa/{key_id}", secret=True, idempotent=False)
-    def activate_key(self, call: Call, key_id: int | str, *, code: str) -> None:
+    def activate_key(self, call: Call, key_id: Id, *, code: str) -> None:
         """Activate an MFA key of the client's user, who then needs it at each login.
 
         See https://docs.emnify.com/developers/api/authentication/user-mfa-by-id-patch
@@ -36,7 +36,7 @@ class Mfa(Resource):
         call.request(json={"status": {"id": _ACTIVE}, "code": code})
 
     @operation("DELETE", "/api/v1/user/{user_id}/mfa/{key_id}")
-    def delete_key(self, call: Call, user_id: int | str, key_id: int | str) -> None:
+    def delete_key(self, call: Call, user_id: Id, key_id: Id) -> None:
         """Delete an MFA key of a user.
 
         See https://docs.emnify.com/developers/api/authentication/user-mfa-by-user-id-and-key-id-delete
@@ -63,7 +63,7 @@ class Mfa(Resource):
         return call.rows()
 
     @operation("GET", "/api/v1/user/{user_id}/mfa/trusted_device", ids=int)
-    def trusted_devices(self, call: Call, user_id: int | str = "my") -> Listing:
+    def trusted_devices(self, call: Call, user_id: Id = "my") -> Listing:
         """List the devices from which a user logs in without MFA.
 
         See https://docs.emnify.com/developers/api/authentication/user-mfa-trusted-device-by-user-id-get
@@ -73,7 +73,7 @@ class Mfa(Resource):
         return call.list()
 
     @operation("DELETE", "/api/v1/user/{user_id}/mfa/trusted_device/{device_id}")
-    def delete_trusted_device(self, call: Call, user_id: int | str, device_id: int | str) -> None:
+    def delete_trusted_device(self, call: Call, user_id: Id, device_id: Id) -> None:
         """Trust a device no longer.
 
         See https://docs.emnify.com/developers/api/authentication/user-mfa-trusted-device-by-user-id-and-device-id-delete

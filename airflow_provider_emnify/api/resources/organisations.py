@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from airflow_provider_emnify.api.resources.fields import day, given, moment, ref
 from airflow_provider_emnify.api.resources.operation import Call, Listing, Resource, operation
-from airflow_provider_emnify.api.types import Moment, Row, Rows
+from airflow_provider_emnify.api.types import Id, Moment, Row, Rows
 
 
 class Organisations(Resource):
@@ -30,7 +30,7 @@ class Organisations(Resource):
         return call.rows()
 
     @operation("GET", "/api/v1/organisation/{org_id_or_my}/stats")
-    def monthly_stats(self, call: Call, organisation_id: int | str = "my") -> Row:
+    def monthly_stats(self, call: Call, organisation_id: Id = "my") -> Row:
         """Return traffic and cost of this and the last month, with counts of SIMs, profiles and users.
 
         Traffic includes child organisations, the counts do not.
@@ -45,7 +45,7 @@ class Organisations(Resource):
     def daily_stats(
         self,
         call: Call,
-        organisation_id: int | str = "my",
+        organisation_id: Id = "my",
         *,
         start_date: Moment | None = None,
         end_date: Moment | None = None,
@@ -64,7 +64,7 @@ class Organisations(Resource):
     def hourly_stats(
         self,
         call: Call,
-        organisation_id: int | str = "my",
+        organisation_id: Id = "my",
         *,
         start_date: Moment | None = None,
         end_date: Moment | None = None,
@@ -83,7 +83,7 @@ class Organisations(Resource):
         )
 
     @operation("GET", "/api/v1/organisation/{org_id_or_my}/inclusive_volume/active", ids=int)
-    def active_inclusive_volumes(self, call: Call, organisation_id: int | str = "my") -> Listing:
+    def active_inclusive_volumes(self, call: Call, organisation_id: Id = "my") -> Listing:
         """List the inclusive volumes that are active in this billing period.
 
         See https://docs.emnify.com/developers/api/organization/get-active-organisation-inclusive-volume
@@ -96,9 +96,9 @@ class Organisations(Resource):
     def assign_inclusive_volume(
         self,
         call: Call,
-        inclusive_volume_id: int | str,
+        inclusive_volume_id: Id,
         *,
-        organisation_id: int | str = "my",
+        organisation_id: Id = "my",
         start_date: Moment | None = None,
         end_date: Moment | None = None,
         pooled: bool | None = None,
@@ -118,7 +118,7 @@ class Organisations(Resource):
         return call.row(json=body, org_id_or_my=organisation_id, inclusive_volume_id=inclusive_volume_id)
 
     @operation("PATCH", "/api/v1/organisation/{org_id}/tariff", answer="acknowledgement")
-    def change_tariff(self, call: Call, organisation_id: int | str, *, tariff_id: int | str) -> None:
+    def change_tariff(self, call: Call, organisation_id: Id, *, tariff_id: Id) -> None:
         """Change the tariff of an organisation. Its tariff profiles go along; inclusive volumes expire.
 
         See https://docs.emnify.com/developers/api/organization/update-organisation-tariff

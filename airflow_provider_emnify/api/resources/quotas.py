@@ -8,7 +8,7 @@ from typing import Any
 from airflow_provider_emnify.api.enums import QuotaStatus
 from airflow_provider_emnify.api.resources.fields import moment
 from airflow_provider_emnify.api.resources.operation import Call, Resource, operation
-from airflow_provider_emnify.api.types import Moment, Row
+from airflow_provider_emnify.api.types import Id, Moment, Row
 
 _PARSE: dict[str, Callable[[Any], Any]] = {
     "expiry_date": moment,
@@ -25,7 +25,7 @@ class Quotas(Resource):
     """
 
     @operation("GET", "/api/v1/endpoint/{endpoint_id}/quota/data")
-    def get_data(self, call: Call, endpoint_id: int | str) -> Row:
+    def get_data(self, call: Call, endpoint_id: Id) -> Row:
         """Return the data quota of an endpoint; ``volume`` is what is left of it, in MB.
 
         See https://docs.emnify.com/developers/api/endpoint/endpoint-quota-data-by-endpoint-id-get
@@ -38,12 +38,12 @@ class Quotas(Resource):
     def set_data(
         self,
         call: Call,
-        endpoint_id: int | str,
+        endpoint_id: Id,
         *,
         volume: float,
         expiry_date: Moment,
         status: QuotaStatus | str | int = QuotaStatus.ACTIVE,
-        action_on_exhaustion_id: int | str = 1,
+        action_on_exhaustion_id: Id = 1,
         auto_refill: bool | None = None,
         threshold_percentage: float | None = None,
         threshold_volume: float | None = None,
@@ -66,7 +66,7 @@ class Quotas(Resource):
         call.request(json=call.fields(**_PARSE, auto_refill=int))
 
     @operation("DELETE", "/api/v1/endpoint/{endpoint_id}/quota/data")
-    def delete_data(self, call: Call, endpoint_id: int | str) -> None:
+    def delete_data(self, call: Call, endpoint_id: Id) -> None:
         """Remove the data quota of an endpoint, which is blocked where its service profile applies quotas.
 
         See https://docs.emnify.com/developers/api/endpoint/delete-endpoint-data-quota-by-id
@@ -76,7 +76,7 @@ class Quotas(Resource):
         call.request()
 
     @operation("GET", "/api/v1/endpoint/{endpoint_id}/quota/sms")
-    def get_sms(self, call: Call, endpoint_id: int | str) -> Row:
+    def get_sms(self, call: Call, endpoint_id: Id) -> Row:
         """Return the SMS quota of an endpoint; ``volume`` is the number of SMS left.
 
         See https://docs.emnify.com/developers/api/endpoint/endpoint-quota-sms-by-endpoint-id-get
@@ -89,13 +89,13 @@ class Quotas(Resource):
     def set_sms(
         self,
         call: Call,
-        endpoint_id: int | str,
+        endpoint_id: Id,
         *,
         volume: float,
         expiry_date: Moment,
         threshold_percentage: float,
         status: QuotaStatus | str | int = QuotaStatus.ACTIVE,
-        action_on_exhaustion_id: int | str = 1,
+        action_on_exhaustion_id: Id = 1,
         auto_refill: bool | None = None,
         threshold_volume: float | None = None,
         last_volume_added: float | None = None,
@@ -117,7 +117,7 @@ class Quotas(Resource):
         call.request(json=call.fields(**_PARSE))
 
     @operation("DELETE", "/api/v1/endpoint/{endpoint_id}/quota/sms")
-    def delete_sms(self, call: Call, endpoint_id: int | str) -> None:
+    def delete_sms(self, call: Call, endpoint_id: Id) -> None:
         """Remove the SMS quota of an endpoint, which is blocked where its service profile applies quotas.
 
         See https://docs.emnify.com/developers/api/endpoint/delete-endpoint-sms-quota-by-id

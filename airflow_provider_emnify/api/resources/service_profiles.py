@@ -7,7 +7,7 @@ from typing import Literal
 from airflow_provider_emnify.api.resources.fields import UNSET, Unset
 from airflow_provider_emnify.api.resources.operation import Call, Listing, Resource, operation
 from airflow_provider_emnify.api.transport.recover import created_since, having
-from airflow_provider_emnify.api.types import Row
+from airflow_provider_emnify.api.types import Id, Row
 
 
 class ServiceProfiles(Resource):
@@ -39,12 +39,12 @@ class ServiceProfiles(Resource):
         sms_p2p_ext: bool | None = None,
         prepaid: bool | None = None,
         nipdp: bool | None = None,
-        api_callback_id: int | str | None = None,
-        api_secret_id: int | str | None = None,
-        moc_callback_id: int | str | None = None,
-        esme_interface_type_id: int | str | None = None,
-        breakout_region_id: int | str | None = None,
-        dns_id: int | str | None = None,
+        api_callback_id: Id | None = None,
+        api_secret_id: Id | None = None,
+        moc_callback_id: Id | None = None,
+        esme_interface_type_id: Id | None = None,
+        breakout_region_id: Id | None = None,
+        dns_id: Id | None = None,
     ) -> Row:
         """Create a service profile. Its services come with :meth:`add_service`.
 
@@ -74,7 +74,7 @@ class ServiceProfiles(Resource):
         return call.create(json=call.fields(), find=created_since(self.list, having(name=name)))
 
     @operation("GET", "/api/v1/service_profile/{profile_id}", ids=int, secret_fields=("secret", "url"))
-    def get(self, call: Call, profile_id: int | str) -> Row:
+    def get(self, call: Call, profile_id: Id) -> Row:
         """Return a service profile with its services.
 
         See https://docs.emnify.com/developers/api/service-profiles/service-profile-by-profile-id-get
@@ -92,7 +92,7 @@ class ServiceProfiles(Resource):
     def update(
         self,
         call: Call,
-        profile_id: int | str,
+        profile_id: Id,
         *,
         name: str | None = None,
         description: str | None = None,
@@ -107,12 +107,12 @@ class ServiceProfiles(Resource):
         sms_p2p_ext: bool | None = None,
         prepaid: bool | None = None,
         nipdp: bool | None = None,
-        api_callback_id: int | str | Unset | None = UNSET,
-        api_secret_id: int | str | Unset | None = UNSET,
-        moc_callback_id: int | str | Unset | None = UNSET,
-        esme_interface_type_id: int | str | None = None,
-        breakout_region_id: int | str | None = None,
-        dns_id: int | str | None = None,
+        api_callback_id: Id | Unset | None = UNSET,
+        api_secret_id: Id | Unset | None = UNSET,
+        moc_callback_id: Id | Unset | None = UNSET,
+        esme_interface_type_id: Id | None = None,
+        breakout_region_id: Id | None = None,
+        dns_id: Id | None = None,
     ) -> None:
         """Change a service profile; only what is given is changed. See :meth:`create` for the arguments.
 
@@ -142,7 +142,7 @@ class ServiceProfiles(Resource):
         call.request(json=call.fields())
 
     @operation("DELETE", "/api/v1/service_profile/{profile_id}")
-    def delete(self, call: Call, profile_id: int | str) -> None:
+    def delete(self, call: Call, profile_id: Id) -> None:
         """Delete a service profile that no endpoint uses.
 
         See https://docs.emnify.com/developers/api/service-profiles/service-profile-by-profile-id-delete
@@ -152,9 +152,7 @@ class ServiceProfiles(Resource):
         call.request()
 
     @operation("DELETE", "/api/v1/service_profile/{profile_id}/quota/{quota_type}")
-    def remove_quotas(
-        self, call: Call, profile_id: int | str, quota_type: Literal["data", "sms"] | str
-    ) -> None:
+    def remove_quotas(self, call: Call, profile_id: Id, quota_type: Literal["data", "sms"] | str) -> None:
         """Remove the quotas of all endpoints of a profile.
 
         Set ``apply_data_quota`` or ``apply_sms_quota`` to False before, or the endpoints are blocked.
@@ -167,7 +165,7 @@ class ServiceProfiles(Resource):
         call.request()
 
     @operation("PUT", "/api/v1/service_profile/{profile_id}/service/{service_id}")
-    def add_service(self, call: Call, profile_id: int | str, service_id: int | str) -> None:
+    def add_service(self, call: Call, profile_id: Id, service_id: Id) -> None:
         """Let the endpoints of a profile use a service.
 
         See https://docs.emnify.com/developers/api/service-profiles/service-profile-service-by-profile-and-service-put
@@ -178,7 +176,7 @@ class ServiceProfiles(Resource):
         call.request()
 
     @operation("DELETE", "/api/v1/service_profile/{profile_id}/service/{service_id}")
-    def remove_service(self, call: Call, profile_id: int | str, service_id: int | str) -> None:
+    def remove_service(self, call: Call, profile_id: Id, service_id: Id) -> None:
         """Take a service without limits from a profile.
 
         See https://docs.emnify.com/developers/api/service-profiles/service-profile-service-by-profile-and-service-delete
@@ -193,9 +191,7 @@ class ServiceProfiles(Resource):
         "/api/v1/service_profile/{profile_id}/service/{service_id}/traffic_limit/{limit_id}",
         answer="acknowledgement",
     )
-    def add_sms_limit(
-        self, call: Call, profile_id: int | str, service_id: int | str, limit_id: int | str
-    ) -> None:
+    def add_sms_limit(self, call: Call, profile_id: Id, service_id: Id, limit_id: Id) -> None:
         """Limit the SMS of a profile's endpoints.
 
         See https://docs.emnify.com/developers/api/service-profiles/add-traffic-limit
@@ -211,9 +207,7 @@ class ServiceProfiles(Resource):
         "/api/v1/service_profile/{profile_id}/service/{service_id}/traffic_limit/{limit_id}",
         answer="acknowledgement",
     )
-    def remove_sms_limit(
-        self, call: Call, profile_id: int | str, service_id: int | str, limit_id: int | str
-    ) -> None:
+    def remove_sms_limit(self, call: Call, profile_id: Id, service_id: Id, limit_id: Id) -> None:
         """Limit the SMS of a profile's endpoints no longer.
 
         See https://docs.emnify.com/developers/api/service-profiles/remove-traffic-limit
@@ -225,7 +219,7 @@ class ServiceProfiles(Resource):
         call.request()
 
     @operation("GET", "/api/v1/service_profile/{profile_id}/traffic_limit", ids=int)
-    def data_limits(self, call: Call, profile_id: int | str) -> Listing:
+    def data_limits(self, call: Call, profile_id: Id) -> Listing:
         """List the data limits of a profile.
 
         See https://docs.emnify.com/developers/api/service-profiles/list-service-profile-traffic-limits
@@ -238,11 +232,11 @@ class ServiceProfiles(Resource):
     def add_data_limit(
         self,
         call: Call,
-        profile_id: int | str,
+        profile_id: Id,
         *,
         volume: int,
-        service_id: int | str = 38,
-        period_id: int | str | None = None,
+        service_id: Id = 38,
+        period_id: Id | None = None,
         satellite_only: bool | None = None,
         warning_percent: int | None = None,
     ) -> Row:
@@ -263,7 +257,7 @@ class ServiceProfiles(Resource):
         return call.create(json=body, find=find, unique=True)
 
     @operation("DELETE", "/api/v1/service_profile/{profile_id}/traffic_limit/{limit_id}")
-    def remove_data_limit(self, call: Call, profile_id: int | str, limit_id: int | str) -> None:
+    def remove_data_limit(self, call: Call, profile_id: Id, limit_id: Id) -> None:
         """Remove a data limit of a profile.
 
         See https://docs.emnify.com/developers/api/service-profiles/delete-service-profile-traffic-limit
@@ -274,7 +268,7 @@ class ServiceProfiles(Resource):
         call.request()
 
     @operation("DELETE", "/api/v1/service_profile/{profile_id}/traffic_limit")
-    def remove_data_limits(self, call: Call, profile_id: int | str) -> None:
+    def remove_data_limits(self, call: Call, profile_id: Id) -> None:
         """Remove all data limits of a profile.
 
         See https://docs.emnify.com/developers/api/service-profiles/remove-service-profile-traffic-limits

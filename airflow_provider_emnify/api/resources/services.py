@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from airflow_provider_emnify.api.resources.operation import Call, Listing, Resource, operation
-from airflow_provider_emnify.api.types import Rows
+from airflow_provider_emnify.api.types import Id, Rows
 
 
 class Services(Resource):
@@ -18,7 +18,7 @@ class Services(Resource):
         return call.list()
 
     @operation("GET", "/api/v1/service/{service_id}/traffic_limit", ids=int)
-    def traffic_limits(self, call: Call, service_id: int | str) -> Rows:
+    def traffic_limits(self, call: Call, service_id: Id) -> Rows:
         """Return the limits that a service can have in a service profile.
 
         See https://docs.emnify.com/developers/api/service-lookups-and-configuration/service-traffic-limit-by-id-get

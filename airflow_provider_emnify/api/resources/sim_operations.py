@@ -8,7 +8,7 @@ from airflow_provider_emnify.api.resources.fields import given, ref, refs
 from airflow_provider_emnify.api.resources.operation import Call, Listing, Resource, operation
 from airflow_provider_emnify.api.transport.answers import part, parts
 from airflow_provider_emnify.api.transport.recover import BEGINNING, created_since
-from airflow_provider_emnify.api.types import Ids, Row, Rows
+from airflow_provider_emnify.api.types import Id, Ids, Row, Rows
 
 
 class SimOperations(Resource):
@@ -45,10 +45,10 @@ class SimOperations(Resource):
         self,
         call: Call,
         *,
-        action_id: int | str,
+        action_id: Id,
         sim_ids: Ids | None = None,
         eids: Sequence[str] | None = None,
-        product_id: int | str | None = None,
+        product_id: Id | None = None,
     ) -> Row:
         """Start a SIM operation.
 

@@ -16,7 +16,7 @@ from airflow_provider_emnify.api.resources.fields import (
     refs,
 )
 from airflow_provider_emnify.api.resources.operation import Call, Listing, Resource, operation
-from airflow_provider_emnify.api.types import Ids, Moment, Numbers, Row, Rows
+from airflow_provider_emnify.api.types import Id, Ids, Moment, Numbers, Row, Rows
 from airflow_provider_emnify.api.values import parse_ids
 
 MOST_MIGRATED = 500
@@ -34,14 +34,14 @@ class Sims(Resource):
         self,
         call: Call,
         *,
-        id: int | str | None = None,
+        id: Id | None = None,
         status: SimStatus | str | int | None = None,
         iccid: str | None = None,
         iccid_with_luhn: str | None = None,
         imsi: str | None = None,
         msisdn: str | None = None,
         eid: str | None = None,
-        endpoint_id: int | str | None = None,
+        endpoint_id: Id | None = None,
         assigned: bool | None = None,
         model: int | str | None = None,
         production_date: Moment | None = None,
@@ -85,7 +85,7 @@ class Sims(Resource):
         return call.filtered(status=SimStatus.parse)
 
     @operation("GET", "/api/v1/sim/{sim_id}", ids=int)
-    def get(self, call: Call, sim_id: int | str) -> Row:
+    def get(self, call: Call, sim_id: Id) -> Row:
         """Return a SIM.
 
         See https://docs.emnify.com/developers/api/sim/sim-by-id-get
@@ -98,12 +98,12 @@ class Sims(Resource):
     def update(
         self,
         call: Call,
-        sim_id: int | str,
+        sim_id: Id,
         *,
         status: SimStatus | str | int | None = None,
-        issuer_org_id: int | str | None = None,
-        reseller_org_id: int | str | Unset | None = UNSET,
-        customer_org_id: int | str | Unset | None = UNSET,
+        issuer_org_id: Id | None = None,
+        reseller_org_id: Id | Unset | None = UNSET,
+        customer_org_id: Id | Unset | None = UNSET,
     ) -> None:
         """Change a SIM; only what is given is changed. **An activated SIM bills.**
 
@@ -119,7 +119,7 @@ class Sims(Resource):
         call.request(json=call.fields(status=SimStatus.parse))
 
     @operation("DELETE", "/api/v1/sim/{sim_id}")
-    def delete(self, call: Call, sim_id: int | str) -> None:
+    def delete(self, call: Call, sim_id: Id) -> None:
         """Delete a SIM that no endpoint has. **A deleted SIM cannot be recovered.**
 
         See https://docs.emnify.com/developers/api/sim/sim-by-id-delete
@@ -165,7 +165,7 @@ class Sims(Resource):
     def events(
         self,
         call: Call,
-        sim_id: int | str,
+        sim_id: Id,
         *,
         from_: Moment | None = None,
         until: Moment | None = None,
@@ -197,7 +197,7 @@ class Sims(Resource):
         return list_events(call)
 
     @operation("GET", "/api/v1/sim/{sim_id}/stats")
-    def stats(self, call: Call, sim_id: int | str) -> Any:
+    def stats(self, call: Call, sim_id: Id) -> Any:
         """Return the usage and cost of a SIM: last month, this month, and the last hour by minute.
 
         See https://docs.emnify.com/developers/api/sim/sim-stats-by-id-get
@@ -210,7 +210,7 @@ class Sims(Resource):
     def daily_stats(
         self,
         call: Call,
-        sim_id: int | str,
+        sim_id: Id,
         *,
         start_date: Moment | None = None,
         end_date: Moment | None = None,
@@ -230,7 +230,7 @@ class Sims(Resource):
         self,
         call: Call,
         *,
-        target_workspace_id: int | str,
+        target_workspace_id: Id,
         sim_ids: Ids | None = None,
         iccids: Sequence[str] | None = None,
         iccid_range: tuple[str, str] | None = None,

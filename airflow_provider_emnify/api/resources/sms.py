@@ -13,7 +13,7 @@ from airflow_provider_emnify.api.resources.operation import Call, Listing, Resou
 from airflow_provider_emnify.api.transport.answers import Shape
 from airflow_provider_emnify.api.transport.recover import nothing_found, recovers
 from airflow_provider_emnify.api.transport.request import Request
-from airflow_provider_emnify.api.types import Moment, Row, Rows
+from airflow_provider_emnify.api.types import Id, Moment, Row, Rows
 
 if TYPE_CHECKING:
     from airflow_provider_emnify.api.transport.transport import Transport
@@ -27,7 +27,7 @@ class Sms(Resource):
     """The SMS of endpoints, as ``client.sms``."""
 
     @operation("GET", "/api/v1/endpoint/{endpoint_id}/sms", ids=int)
-    def list(self, call: Call, endpoint_id: int | str) -> Listing:
+    def list(self, call: Call, endpoint_id: Id) -> Listing:
         """List the SMS that an endpoint sent and received.
 
         See https://docs.emnify.com/developers/api/endpoint/endpoint-sms-by-id-get
@@ -37,7 +37,7 @@ class Sms(Resource):
         return call.list()
 
     @operation("GET", "/api/v1/endpoint/{endpoint_id}/sms/{sms_id}", ids=int)
-    def get(self, call: Call, endpoint_id: int | str, sms_id: int | str) -> Row:
+    def get(self, call: Call, endpoint_id: Id, sms_id: Id) -> Row:
         """Return an SMS; ``status.id`` is a :class:`~airflow_provider_emnify.api.SmsStatus`.
 
         See https://docs.emnify.com/developers/api/endpoint/endpoint-sms-by-endpoint-id-and-sms-id-get
@@ -51,11 +51,11 @@ class Sms(Resource):
     def send(
         self,
         call: Call,
-        endpoint_id: int | str,
+        endpoint_id: Id,
         *,
         payload: str,
         source_address: str | None = None,
-        source_address_type_id: int | str | None = None,
+        source_address_type_id: Id | None = None,
         dest_address: str | None = None,
         udh: str | None = None,
         dcs: int | None = None,
@@ -85,7 +85,7 @@ class Sms(Resource):
         return call.create(json=body, find=self._finder(endpoint_id, body))
 
     @operation("DELETE", "/api/v1/endpoint/{endpoint_id}/sms/{sms_id}", answer="acknowledgement")
-    def cancel(self, call: Call, endpoint_id: int | str, sms_id: int | str) -> None:
+    def cancel(self, call: Call, endpoint_id: Id, sms_id: Id) -> None:
         """Cancel an SMS that is not delivered yet.
 
         See https://docs.emnify.com/developers/api/endpoint/endpoint-sms-by-endpoint-id-and-sms-id-delete
@@ -95,7 +95,7 @@ class Sms(Resource):
         """
         call.request()
 
-    def _finder(self, endpoint_id: int | str, body: Row) -> Callable[[], Row | None]:
+    def _finder(self, endpoint_id: Id, body: Row) -> Callable[[], Row | None]:
         """Return what finds an SMS that is sent from now on, by emnify's clock: a worker's may be wrong."""
         if not recovers():
             return nothing_found
@@ -113,7 +113,7 @@ class Sms(Resource):
         return find
 
 
-def read_sms(transport: Transport, endpoint_id: int | str) -> tuple[Rows, datetime | None]:
+def read_sms(transport: Transport, endpoint_id: Id) -> tuple[Rows, datetime | None]:
     """Return the SMS of an endpoint, and the time at emnify, in whole seconds; None where it does not say."""
     values, shape = {"endpoint_id": endpoint_id}, Shape("list", int)
     answer = transport.send(Request("GET", "/api/v1/endpoint/{endpoint_id}/sms", values, shape=shape))

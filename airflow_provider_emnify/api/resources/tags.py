@@ -12,7 +12,7 @@ from airflow_provider_emnify.api.resources.fields import ref, refs
 from airflow_provider_emnify.api.resources.operation import Call, Listing, Resource, operation
 from airflow_provider_emnify.api.transport.answers import is_id, parts
 from airflow_provider_emnify.api.transport.recover import created_since, having
-from airflow_provider_emnify.api.types import Ids, Numbers, Row, Rows
+from airflow_provider_emnify.api.types import Id, Ids, Numbers, Row, Rows
 from airflow_provider_emnify.api.values import parse_ids
 
 
@@ -34,7 +34,7 @@ class Tags(Resource):
         return call.list(params={"name": name}, per_page=per_page, envelope=True)
 
     @operation("POST", "/api/v2/tags", ids=int)
-    def create(self, call: Call, *, name: str, color_id: int | str | None = None) -> Row:
+    def create(self, call: Call, *, name: str, color_id: Id | None = None) -> Row:
         """Create a tag. emnify refuses a second one of the same name.
 
         See https://docs.emnify.com/developers/api/tag-management/create-tag
@@ -50,10 +50,10 @@ class Tags(Resource):
     def update(
         self,
         call: Call,
-        tag_id: int | str,
+        tag_id: Id,
         *,
         name: str | None = None,
-        color_id: int | str | None = None,
+        color_id: Id | None = None,
     ) -> None:
         """Change a tag; only what is given is changed.
 
@@ -66,7 +66,7 @@ class Tags(Resource):
         call.request(json=call.fields())
 
     @operation("DELETE", "/api/v2/tags/{tag_id}")
-    def delete(self, call: Call, tag_id: int | str) -> None:
+    def delete(self, call: Call, tag_id: Id) -> None:
         """Delete a tag. Endpoints and automations lose it.
 
         See https://docs.emnify.com/developers/api/tag-management/delete-tag

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from airflow_provider_emnify.api.resources.operation import Call, Listing, Resource, operation
-from airflow_provider_emnify.api.types import Row
+from airflow_provider_emnify.api.types import Id, Row
 
 
 class TariffPlans(Resource):
@@ -18,7 +18,7 @@ class TariffPlans(Resource):
         return call.row()
 
     @operation("GET", "/api/v1/organisation/{org_id_or_my}/tariff_plan/active", ids=int)
-    def active_of_organisation(self, call: Call, organisation_id: int | str) -> Row:
+    def active_of_organisation(self, call: Call, organisation_id: Id) -> Row:
         """Return the active tariff plan of an organisation.
 
         See https://docs.emnify.com/developers/api/tariff-plans/get-organisation-active-tariff-plan
@@ -28,7 +28,7 @@ class TariffPlans(Resource):
         return call.row(org_id_or_my=organisation_id)
 
     @operation("GET", "/api/v1/organisation/{org_id}/tariff_plan", ids=int)
-    def list(self, call: Call, organisation_id: int | str = "my") -> Listing:
+    def list(self, call: Call, organisation_id: Id = "my") -> Listing:
         """List the tariff plans that an organisation can have.
 
         See https://docs.emnify.com/developers/api/tariff-plans/organisation-tariff-plan-by-org-id-get

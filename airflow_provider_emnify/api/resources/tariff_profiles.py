@@ -6,7 +6,7 @@ from typing import Any
 
 from airflow_provider_emnify.api.resources.operation import Call, Listing, Resource, operation
 from airflow_provider_emnify.api.transport.recover import created_since, having
-from airflow_provider_emnify.api.types import Ids, Row
+from airflow_provider_emnify.api.types import Id, Ids, Row
 
 
 class TariffProfiles(Resource):
@@ -21,7 +21,7 @@ class TariffProfiles(Resource):
         return call.list()
 
     @operation("POST", "/api/v1/tariff_profile", ids=int)
-    def create(self, call: Call, *, name: str, tariff_id: int | str, description: str = "") -> Row:
+    def create(self, call: Call, *, name: str, tariff_id: Id, description: str = "") -> Row:
         """Create a tariff profile.
 
         See https://docs.emnify.com/developers/api/tariff-profiles/tariff-profile-post
@@ -34,7 +34,7 @@ class TariffProfiles(Resource):
         return call.create(json=call.fields(), find=created_since(self.list, having(name=name)))
 
     @operation("GET", "/api/v1/tariff_profile/{tariff_profile_id}", ids=int)
-    def get(self, call: Call, tariff_profile_id: int | str) -> Row:
+    def get(self, call: Call, tariff_profile_id: Id) -> Row:
         """Return a tariff profile with its ratezones and rates.
 
         See https://docs.emnify.com/developers/api/tariff-profiles/tariff-profile-by-id-get
@@ -47,11 +47,11 @@ class TariffProfiles(Resource):
     def update(
         self,
         call: Call,
-        tariff_profile_id: int | str,
+        tariff_profile_id: Id,
         *,
         name: str | None = None,
         description: str | None = None,
-        tariff_id: int | str | None = None,
+        tariff_id: Id | None = None,
     ) -> None:
         """Change a tariff profile; only what is given is changed.
 
@@ -65,7 +65,7 @@ class TariffProfiles(Resource):
         call.request(json=call.fields())
 
     @operation("DELETE", "/api/v1/tariff_profile/{tariff_profile_id}")
-    def delete(self, call: Call, tariff_profile_id: int | str) -> None:
+    def delete(self, call: Call, tariff_profile_id: Id) -> None:
         """Delete a tariff profile that no endpoint uses.
 
         See https://docs.emnify.com/developers/api/tariff-profiles/tariff-profile-by-id-delete
@@ -75,7 +75,7 @@ class TariffProfiles(Resource):
         call.request()
 
     @operation("GET", "/api/v1/tariff_profile/{tariff_profile_id}/coverage")
-    def coverage(self, call: Call, tariff_profile_id: int | str) -> Listing:
+    def coverage(self, call: Call, tariff_profile_id: Id) -> Listing:
         """List the countries where a tariff profile can be used.
 
         See https://docs.emnify.com/developers/api/tariff-profiles/tariff-profile-coverage-by-tp-id-get
@@ -85,9 +85,7 @@ class TariffProfiles(Resource):
         return call.list()
 
     @operation("PUT", "/api/v1/tariff_profile/{tariff_profile_id}/inclusive_volume/{inclusive_volume_id}")
-    def assign_inclusive_volume(
-        self, call: Call, tariff_profile_id: int | str, inclusive_volume_id: int | str
-    ) -> None:
+    def assign_inclusive_volume(self, call: Call, tariff_profile_id: Id, inclusive_volume_id: Id) -> None:
         """Have the traffic of a tariff profile counted against an inclusive volume.
 
         See https://docs.emnify.com/developers/api/tariff-profiles/tariff-profile-inclusive-volume-assignment
@@ -98,9 +96,7 @@ class TariffProfiles(Resource):
         call.request()
 
     @operation("DELETE", "/api/v1/tariff_profile/{tariff_profile_id}/inclusive_volume/{inclusive_volume_id}")
-    def unassign_inclusive_volume(
-        self, call: Call, tariff_profile_id: int | str, inclusive_volume_id: int | str
-    ) -> None:
+    def unassign_inclusive_volume(self, call: Call, tariff_profile_id: Id, inclusive_volume_id: Id) -> None:
         """Have the traffic of a tariff profile counted against an inclusive volume no longer.
 
         See https://docs.emnify.com/developers/api/tariff-profiles/tariff-profile-inclusive-volume-remove-assignment
@@ -111,7 +107,7 @@ class TariffProfiles(Resource):
         call.request()
 
     @operation("PUT", "/api/v1/tariff_profile/{tariff_profile_id}/ratezone_selection/{ratezone_id}")
-    def assign_ratezone(self, call: Call, tariff_profile_id: int | str, ratezone_id: int | str) -> None:
+    def assign_ratezone(self, call: Call, tariff_profile_id: Id, ratezone_id: Id) -> None:
         """Let the endpoints of a tariff profile roam in a ratezone.
 
         See https://docs.emnify.com/developers/api/tariff-profiles/tariff-profile-ratezone-selection-by-tp-id-and-rz-id-put
@@ -122,7 +118,7 @@ class TariffProfiles(Resource):
         call.request()
 
     @operation("DELETE", "/api/v1/tariff_profile/{tariff_profile_id}/ratezone_selection/{ratezone_id}")
-    def remove_ratezone(self, call: Call, tariff_profile_id: int | str, ratezone_id: int | str) -> None:
+    def remove_ratezone(self, call: Call, tariff_profile_id: Id, ratezone_id: Id) -> None:
         """Let the endpoints of a tariff profile roam in a ratezone no longer.
 
         See https://docs.emnify.com/developers/api/tariff-profiles/tariff-profile-ratezone-selection-by-tp-id-and-rz-id-delete
@@ -133,7 +129,7 @@ class TariffProfiles(Resource):
         call.request()
 
     @operation("GET", "/api/v2/tariff_profile/{tariff_profile_id}/operator_blocklist/operator")
-    def blocked_operators(self, call: Call, tariff_profile_id: int | str) -> Any:
+    def blocked_operators(self, call: Call, tariff_profile_id: Id) -> Any:
         """Return the network operators that are blocked for a tariff profile, wholly or by technology.
 
         See https://docs.emnify.com/developers/api/tariff-profiles/tariff-profile-operator-block-list-operator-get
@@ -143,7 +139,7 @@ class TariffProfiles(Resource):
         return call.request()
 
     @operation("GET", "/api/v2/tariff_profile/{tariff_profile_id}/operator_blocklist/operator/{operator_id}")
-    def blocked_operator(self, call: Call, tariff_profile_id: int | str, operator_id: int | str) -> Row:
+    def blocked_operator(self, call: Call, tariff_profile_id: Id, operator_id: Id) -> Row:
         """Return what of one network operator is blocked for a tariff profile.
 
         See https://docs.emnify.com/developers/api/tariff-profiles/tariff-profile-operator-block-operator-by-id-get
@@ -154,7 +150,7 @@ class TariffProfiles(Resource):
         return call.row()
 
     @operation("PUT", "/api/v2/tariff_profile/{tariff_profile_id}/operator_blocklist/operator/{operator_id}")
-    def block_operator(self, call: Call, tariff_profile_id: int | str, operator_id: int | str) -> None:
+    def block_operator(self, call: Call, tariff_profile_id: Id, operator_id: Id) -> None:
         """Keep the endpoints of a tariff profile from a network operator.
 
         See https://docs.emnify.com/developers/api/tariff-profiles/tariff-profile-operator-block-operator-by-id-put
@@ -167,7 +163,7 @@ class TariffProfiles(Resource):
     @operation(
         "DELETE", "/api/v2/tariff_profile/{tariff_profile_id}/operator_blocklist/operator/{operator_id}"
     )
-    def unblock_operator(self, call: Call, tariff_profile_id: int | str, operator_id: int | str) -> None:
+    def unblock_operator(self, call: Call, tariff_profile_id: Id, operator_id: Id) -> None:
         """Let the endpoints of a tariff profile use a network operator, but for its blocked technologies.
 
         See https://docs.emnify.com/developers/api/tariff-profiles/tariff-profile-operator-block-operator-by-id-delete
@@ -182,7 +178,7 @@ class TariffProfiles(Resource):
         "/api/v2/tariff_profile/{tariff_profile_id}/operator_blocklist/operator/{operator_id}/rat_type",
     )
     def block_rat_types(
-        self, call: Call, tariff_profile_id: int | str, operator_id: int | str, *, rat_type_ids: Ids
+        self, call: Call, tariff_profile_id: Id, operator_id: Id, *, rat_type_ids: Ids
     ) -> None:
         """Keep the endpoints of a tariff profile from some technologies of a network operator.
 
@@ -198,9 +194,7 @@ class TariffProfiles(Resource):
         "DELETE",
         "/api/v2/tariff_profile/{tariff_profile_id}/operator_blocklist/operator/{operator_id}/rat_type/{rate_type_id}",
     )
-    def unblock_rat_type(
-        self, call: Call, tariff_profile_id: int | str, operator_id: int | str, rat_type_id: int | str
-    ) -> None:
+    def unblock_rat_type(self, call: Call, tariff_profile_id: Id, operator_id: Id, rat_type_id: Id) -> None:
         """Let the endpoints of a tariff profile use a technology of a network operator again.
 
         See https://docs.emnify.com/developers/api/tariff-profiles/tariff-profile-operator-block-operator-by-id-rat-type-by-id-delete

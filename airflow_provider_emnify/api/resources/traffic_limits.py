@@ -5,7 +5,7 @@ from __future__ import annotations
 from airflow_provider_emnify.api.resources.fields import given
 from airflow_provider_emnify.api.resources.operation import Call, Listing, Resource, operation
 from airflow_provider_emnify.api.transport.recover import created_since, having
-from airflow_provider_emnify.api.types import Row
+from airflow_provider_emnify.api.types import Id, Row
 
 
 class TrafficLimits(Resource):
@@ -23,7 +23,7 @@ class TrafficLimits(Resource):
         return call.list()
 
     @operation("GET", "/api/v1/endpoint/{endpoint_id}/traffic_limit_extension", ids=int)
-    def extensions(self, call: Call, endpoint_id: int | str) -> Listing:
+    def extensions(self, call: Call, endpoint_id: Id) -> Listing:
         """List the active extensions of an endpoint's traffic limit.
 
         See https://docs.emnify.com/developers/api/endpoint/get-endpoint-traffic-limit-extensions
@@ -34,7 +34,7 @@ class TrafficLimits(Resource):
 
     @operation("POST", "/api/v1/endpoint/{endpoint_id}/traffic_limit_extension", ids=int)
     def extend(
-        self, call: Call, endpoint_id: int | str, *, volume: float, traffic_limit_id: int | str | None = None
+        self, call: Call, endpoint_id: Id, *, volume: float, traffic_limit_id: Id | None = None
     ) -> Row:
         """Let an endpoint use more than its traffic limit, until the limit's period ends.
 
@@ -50,7 +50,7 @@ class TrafficLimits(Resource):
         return call.create(json=given(volume=volume, traffic_limit_id=limit), find=find)
 
     @operation("DELETE", "/api/v1/endpoint/{endpoint_id}/traffic_limit_extension")
-    def clear_extensions(self, call: Call, endpoint_id: int | str) -> None:
+    def clear_extensions(self, call: Call, endpoint_id: Id) -> None:
         """Remove all extensions: the endpoint has the limits of its service profile again.
 
         See https://docs.emnify.com/developers/api/endpoint/delete-endpoint-traffic-limit-extensions

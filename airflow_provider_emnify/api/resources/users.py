@@ -9,7 +9,7 @@ from airflow_provider_emnify.api.errors import EmnifyNotFoundError
 from airflow_provider_emnify.api.resources.events import list_events
 from airflow_provider_emnify.api.resources.fields import given
 from airflow_provider_emnify.api.resources.operation import Call, Listing, Resource, operation
-from airflow_provider_emnify.api.types import Ids, Moment, Row, Rows
+from airflow_provider_emnify.api.types import Id, Ids, Moment, Row, Rows
 
 
 class Users(Resource):
@@ -20,7 +20,7 @@ class Users(Resource):
         self,
         call: Call,
         *,
-        id: int | str | None = None,
+        id: Id | None = None,
         status: UserStatus | str | int | None = None,
         name: str | None = None,
         username: str | None = None,
@@ -52,7 +52,7 @@ class Users(Resource):
         *,
         username: str,
         name: str,
-        organisation_id: int | str | None = None,
+        organisation_id: Id | None = None,
         role_ids: Ids | None = None,
     ) -> Row:
         """Create a user, who then gets an email with an activation link.
@@ -76,7 +76,7 @@ class Users(Resource):
             return None
 
     @operation("GET", "/api/v1/user/{user_id}", ids=int)
-    def get(self, call: Call, user_id: int | str) -> Row:
+    def get(self, call: Call, user_id: Id) -> Row:
         """Return a user with its roles.
 
         See https://docs.emnify.com/developers/api/user-management/user-by-id-get
@@ -89,7 +89,7 @@ class Users(Resource):
     def update(
         self,
         call: Call,
-        user_id: int | str,
+        user_id: Id,
         *,
         username: str | None = None,
         name: str | None = None,
@@ -107,7 +107,7 @@ class Users(Resource):
         call.request(json=call.fields(status=UserStatus.parse))
 
     @operation("DELETE", "/api/v1/user/{user_id}")
-    def delete(self, call: Call, user_id: int | str) -> None:
+    def delete(self, call: Call, user_id: Id) -> None:
         """Delete a user of the own organisation or of a direct child.
 
         emnify calls this path deprecated in favour of one that its API description does not contain. To take
@@ -136,7 +136,7 @@ class Users(Resource):
         return call.rows()
 
     @operation("PUT", "/api/v1/user/{user_id}/role/{role_id}")
-    def assign_role(self, call: Call, user_id: int | str, role_id: int | str) -> None:
+    def assign_role(self, call: Call, user_id: Id, role_id: Id) -> None:
         """Give a user a role.
 
         See https://docs.emnify.com/developers/api/user-management/user-role-by-id-and-role-id-put
@@ -148,7 +148,7 @@ class Users(Resource):
         call.request()
 
     @operation("DELETE", "/api/v1/user/{user_id}/role/{role_id}")
-    def remove_role(self, call: Call, user_id: int | str, role_id: int | str) -> None:
+    def remove_role(self, call: Call, user_id: Id, role_id: Id) -> None:
         """Take a role from a user.
 
         See https://docs.emnify.com/developers/api/user-management/user-role-by-id-and-role-id-delete
@@ -160,7 +160,7 @@ class Users(Resource):
         call.request()
 
     @operation("GET", "/api/v1/user/{user_id}/role/permission", answer="either")
-    def permissions(self, call: Call, user_id: int | str = "my") -> Row:
+    def permissions(self, call: Call, user_id: Id = "my") -> Row:
         """Return what a user's roles permit.
 
         See https://docs.emnify.com/developers/api/user-management/user-role-permission-by-id-get
@@ -173,7 +173,7 @@ class Users(Resource):
     def events(
         self,
         call: Call,
-        user_id: int | str,
+        user_id: Id,
         *,
         from_: Moment | None = None,
         until: Moment | None = None,
@@ -205,9 +205,7 @@ class Users(Resource):
         return list_events(call)
 
     @operation("POST", "/api/v2/user/{user_id}/support_token", secret=True)
-    def create_support_token(
-        self, call: Call, user_id: int | str, *, role_id: int | str | None = None
-    ) -> Row:
+    def create_support_token(self, call: Call, user_id: Id, *, role_id: Id | None = None) -> Row:
         """Return a bearer token to use the portal as that user. It leaves an event in their organisation.
 
         See https://docs.emnify.com/developers/api/user-management/user-by-id-v-2-create-support-token
@@ -225,7 +223,7 @@ class Users(Resource):
         *,
         username: str,
         name: str,
-        organisation_id: int | str | None = None,
+        organisation_id: Id | None = None,
         role_ids: Ids | None = None,
     ) -> Row:
         """Invite a user to a Workspace; a user who does not exist yet is created. No email is sent.

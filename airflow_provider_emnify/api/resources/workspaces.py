@@ -7,7 +7,7 @@ from typing import Any
 from airflow_provider_emnify.api.enums import UserStatus
 from airflow_provider_emnify.api.resources.fields import day, ref
 from airflow_provider_emnify.api.resources.operation import Call, Listing, Resource, operation
-from airflow_provider_emnify.api.types import Ids, Moment, Row
+from airflow_provider_emnify.api.types import Id, Ids, Moment, Row
 from airflow_provider_emnify.api.values import parse_ids
 
 
@@ -18,7 +18,7 @@ class Workspaces(Resource):
     """
 
     @operation("GET", "/api/v2/user/{user_id}/workspace", ids=int)
-    def list(self, call: Call, user_id: int | str) -> Listing:
+    def list(self, call: Call, user_id: Id) -> Listing:
         """List the Workspaces of a user, with the user's status and roles in each.
 
         See https://docs.emnify.com/developers/api/workspaces/get-assigned-workspaces
@@ -28,7 +28,7 @@ class Workspaces(Resource):
         return call.list()
 
     @operation("POST", "/api/v1/authenticate/workspace", secret=True)
-    def switch(self, call: Call, workspace_id: int | str) -> Row:
+    def switch(self, call: Call, workspace_id: Id) -> Row:
         """Return an auth token for another Workspace. This needs user credentials.
 
         The client keeps its own token. To work in another Workspace, give its credentials ``workspace_id``.
@@ -41,7 +41,7 @@ class Workspaces(Resource):
         return call.row(json={"target_organisation": ref(workspace_id, "workspace_id")})
 
     @operation("PUT", "/api/v2/user/{user_id}/default_organisation/{workspace_id}", answer="acknowledgement")
-    def set_default(self, call: Call, user_id: int | str, workspace_id: int | str) -> None:
+    def set_default(self, call: Call, user_id: Id, workspace_id: Id) -> None:
         """Make a Workspace the default one of a user.
 
         See https://docs.emnify.com/developers/api/workspaces/update-default-workspace
@@ -52,7 +52,7 @@ class Workspaces(Resource):
         call.request()
 
     @operation("DELETE", "/api/v2/user/{user_id}/workspace/{workspace_id}")
-    def remove_user(self, call: Call, user_id: int | str, workspace_id: int | str) -> None:
+    def remove_user(self, call: Call, user_id: Id, workspace_id: Id) -> None:
         """Take a user out of a Workspace.
 
         See https://docs.emnify.com/developers/api/workspaces/unassign-workspaces
@@ -64,7 +64,7 @@ class Workspaces(Resource):
 
     @operation("PATCH", "/api/v2/user/{user_id}/workspace/{workspace_id}")
     def set_user_status(
-        self, call: Call, user_id: int | str, workspace_id: int | str, *, status: UserStatus | str | int
+        self, call: Call, user_id: Id, workspace_id: Id, *, status: UserStatus | str | int
     ) -> None:
         """Suspend a user in a Workspace, or let them in again.
 
@@ -77,9 +77,7 @@ class Workspaces(Resource):
         call.request(json=call.fields(status=UserStatus.parse))
 
     @operation("PUT", "/api/v2/user/{user_id}/workspace/{workspace_id}/role/{role_id}")
-    def assign_role(
-        self, call: Call, user_id: int | str, workspace_id: int | str, role_id: int | str
-    ) -> None:
+    def assign_role(self, call: Call, user_id: Id, workspace_id: Id, role_id: Id) -> None:
         """Give a user a role in a Workspace.
 
         See https://docs.emnify.com/developers/api/workspaces/assign-user-role-by-id
@@ -91,9 +89,7 @@ class Workspaces(Resource):
         call.request()
 
     @operation("DELETE", "/api/v2/user/{user_id}/workspace/{workspace_id}/role/{role_id}")
-    def remove_role(
-        self, call: Call, user_id: int | str, workspace_id: int | str, role_id: int | str
-    ) -> None:
+    def remove_role(self, call: Call, user_id: Id, workspace_id: Id, role_id: Id) -> None:
         """Take a role in a Workspace from a user.
 
         See https://docs.emnify.com/developers/api/workspaces/remove-user-role-by-id

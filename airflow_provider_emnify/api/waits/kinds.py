@@ -34,7 +34,7 @@ from airflow_provider_emnify.api.errors import (
 )
 from airflow_provider_emnify.api.transport.answers import decimal, part, parts
 from airflow_provider_emnify.api.transport.request import Request
-from airflow_provider_emnify.api.types import Row
+from airflow_provider_emnify.api.types import Id, Row
 from airflow_provider_emnify.api.values import parse_ids, parse_pairs, parse_texts, parse_user_ids
 
 if TYPE_CHECKING:
@@ -43,7 +43,6 @@ if TYPE_CHECKING:
     from airflow_provider_emnify.api.client import EmnifyClient
     from airflow_provider_emnify.api.transport.paging import Listing
 
-Id = int | str
 State = Lookup | Word
 
 

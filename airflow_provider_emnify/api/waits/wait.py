@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_emnify.api.errors import one_line
 from airflow_provider_emnify.api.resources.few import find_in_list
+from airflow_provider_emnify.api.types import Id
 from airflow_provider_emnify.api.waits.events import EVENT_WAITS
-from airflow_provider_emnify.api.waits.kinds import STATE_WAITS, Id, Reading, State, WaitKind, parse_states
+from airflow_provider_emnify.api.waits.kinds import STATE_WAITS, Reading, State, WaitKind, parse_states
 from airflow_provider_emnify.api.waits.sms_replies import SMS_WAITS
 
 if TYPE_CHECKING:

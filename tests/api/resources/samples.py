@@ -99,6 +99,7 @@ def _sample(call: str, parameter: inspect.Parameter, numbers: itertools.count[in
     by_kind = {
         "bool": (True, False),
         "float": (first + 0.5, second + 0.5),
+        "Id": (first, second),
         "Ids": ([first, second], [second]),
         "int": (first, second),
         "Moment": (datetime(2026, 3, first % 28 + 1, tzinfo=UTC), datetime(2026, 4, 1, tzinfo=UTC)),
