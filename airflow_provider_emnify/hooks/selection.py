@@ -21,10 +21,12 @@ from airflow_provider_emnify.arguments import (
     optional,
     parse_bool,
     parse_count,
+    parse_id_or_name,
     parse_mapping,
     parse_text,
     shorten,
     status_in,
+    unknown_name,
 )
 from airflow_provider_emnify.hooks.task import EmnifyTask
 
@@ -74,16 +76,16 @@ ENDPOINTS = Kind(
     "endpoints",
     {
         "id": (parse_id, lambda row: int(row["id"])),
-        "name": (parse_text, lambda row: row.get("name")),
+        "name": (parse_id_or_name, lambda row: row.get("name")),
         "status": (status_in(*EndpointStatus), status_of),
         "sim_status": (status_in(*SimStatus), lambda row: status_of(part(row, "sim"))),
         "service_profile_id": (parse_id, lambda row: read_ref(row, "service_profile")),
         "tariff_profile_id": (parse_id, lambda row: read_ref(row, "tariff_profile")),
         "tags": (parse_text, _tags_of),
         "ip_address": (parse_text, lambda row: row.get("ip_address")),
-        "imei": (parse_text, lambda row: row.get("imei")),
+        "imei": (parse_id_or_name, lambda row: row.get("imei")),
         "iccid": (parse_iccid, _in_sim("iccid")),
-        "eid": (parse_text, _in_sim("eid")),
+        "eid": (parse_id_or_name, _in_sim("eid")),
         _NOT_SEEN_FOR: (parse_days, lambda row: None),
     },
     EndpointStatus.DELETED,
@@ -95,9 +97,9 @@ SIMS = Kind(
         "id": (parse_id, lambda row: int(row["id"])),
         "status": (status_in(*SimStatus), status_of),
         "iccid": (parse_iccid, lambda row: row.get("iccid")),
-        "imsi": (parse_text, lambda row: row.get("imsi")),
-        "msisdn": (parse_text, lambda row: row.get("msisdn")),
-        "eid": (parse_text, lambda row: row.get("eid")),
+        "imsi": (parse_id_or_name, lambda row: row.get("imsi")),
+        "msisdn": (parse_id_or_name, lambda row: row.get("msisdn")),
+        "eid": (parse_id_or_name, lambda row: row.get("eid")),
         "endpoint_id": (parse_id, lambda row: read_ref(row, "endpoint")),
         "assigned": (parse_bool, lambda row: read_ref(row, "endpoint") is not None),
     },
@@ -110,7 +112,7 @@ EUICCS = Kind(
     "euiccs",
     {
         "id": (parse_id, lambda row: int(row["id"])),
-        "eid": (parse_text, lambda row: row.get("eid")),
+        "eid": (parse_id_or_name, lambda row: row.get("eid")),
     },
     gone=-1,  # their statuses are reserved for later
 )
@@ -124,11 +126,13 @@ def selection_of(kind: Kind) -> Callable[[Any, str], Selection]:
         unknown = sorted(given.keys() - kind.fields.keys())
         if unknown or not given:
             raise ValueError(
-                f"{field}: {', '.join(map(repr, unknown)) or 'nothing'} is not valid for {kind.name}; "
-                f"allowed: {', '.join(kind.fields)}"
+                f"{field}: {', '.join(unknown_name('field', name, kind.fields) for name in unknown) or 'nothing'}"
+                f" is not valid for {kind.name}; allowed: {', '.join(kind.fields)}"
             )
         return {
-            name: [kind.fields[name][0](item, f"{field}: {name}") for item in _several(wanted)]
+            name: [
+                *dict.fromkeys(kind.fields[name][0](item, f"{field}: {name}") for item in _several(wanted))
+            ]
             for name, wanted in given.items()
         }
 
@@ -260,6 +264,8 @@ class SelectsEndpoints(EmnifyTask, BaseOperator):
         """Put the ids of what is selected in their place. Called once the arguments are parsed."""
         self.selected_rows = None
         if self.select is None:
+            if self.fail_if_empty and not getattr(self, self.selects):
+                raise ValueError(f"select: it is empty, and so is {self.selects}")
             return
         kind, selection, keep = self.selected_kind, self.select, self.keeps_rows()
         rows = select_rows(self.client, kind, selection, self.max_selected, keep=keep)

@@ -76,6 +76,7 @@ def selected(select: Any, **more: Any) -> list[int]:
         ({"imei": [f"35{number:012d}01" for number in (0, 4)]}, [0, 4]),
         ({"id": [FIRST, Decimal(FIRST + 1)]}, [0, 1]),
         ({"sim_status": "activated", "tags": "tracker"}, [0, 1, 2, 3]),
+        ({"imei": int("35" + "0" * 12 + "01")}, [0]),
         ({"ip_address": "1.2.3.4"}, []),
         ({"name": []}, []),
         ('{"tags": "tracker", "status": ["disabled"]}', [1]),
@@ -109,6 +110,23 @@ def test_it_is_resolved_once_and_logged_with_its_count(
     assert operator.execute(context()) == [FIRST, FIRST + 1, FIRST + 2, FIRST + 3]
     assert lines[0] == "Selected 4 endpoints by tags tracker: 1000001, 1000002, 1000003, 1000004"
     assert fleet.counts["GET /api/v1/endpoint"] == 1
+
+
+def test_a_value_that_comes_twice_is_asked_for_once(fleet: Sandbox) -> None:
+    assert selected({"id": [FIRST, str(FIRST), Decimal(FIRST)]}) == [0]
+    assert fleet.counts["GET /api/v1/endpoint"] == 1
+
+
+def test_a_field_that_is_misspelt_is_named_with_the_right_one() -> None:
+    with pytest.raises(ValueError, match=r"unknown field 'sim_staus' \(did you mean 'sim_status'\?\)"):
+        EmnifySendSmsOperator(task_id="t", select={"sim_staus": "activated"}, text="on")
+
+
+def test_a_template_that_renders_to_nothing_selects_nothing(fleet: Sandbox) -> None:
+    assert selected("") == []
+    with pytest.raises(AirflowFailException, match="select: it is empty, and so is endpoint_ids"):
+        selected("None", fail_if_empty=True)
+    assert fleet.requests == 0
 
 
 def test_nothing_selected_does_nothing_or_fails_as_asked(fleet: Sandbox) -> None:
