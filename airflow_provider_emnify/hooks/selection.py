@@ -123,27 +123,25 @@ def selection_of(kind: Kind) -> Callable[[Any, str], Selection]:
 
     def parse_selection(value: Any, field: str) -> Selection:
         given = parse_mapping(value, field)
-        unknown = sorted(given.keys() - kind.fields.keys())
+        unknown = [unknown_name("field", name, kind.fields) for name in given if name not in kind.fields]
         if unknown or not given:
             raise ValueError(
-                f"{field}: {', '.join(unknown_name('field', name, kind.fields) for name in unknown) or 'nothing'}"
-                f" is not valid for {kind.name}; allowed: {', '.join(kind.fields)}"
+                f"{field}: {', '.join(unknown) or 'nothing'} is not valid for {kind.name}; "
+                f"allowed: {', '.join(kind.fields)}"
             )
         return {
-            name: [
-                *dict.fromkeys(kind.fields[name][0](item, f"{field}: {name}") for item in _several(wanted))
-            ]
-            for name, wanted in given.items()
+            name: _parsed(kind.fields[name][0], wanted, f"{field}: {name}") for name, wanted in given.items()
         }
 
     return parse_selection
 
 
-def _several(value: Any) -> list[Any]:
-    """Return the values in a field of a selection; of rows with one column, as SQL gives them, that."""
+def _parsed(parse: Parse, value: Any, field: str) -> list[Any]:
+    """Return the values in a field of a selection, each once; of rows with one column, as of SQL, that."""
     if isinstance(value, (str, Mapping)) or not isinstance(value, Iterable):
-        return [value]
-    return [item[0] if isinstance(item, (list, tuple)) and len(item) == 1 else item for item in value]
+        return [parse(value, field)]
+    items = (item[0] if isinstance(item, (list, tuple)) and len(item) == 1 else item for item in value)
+    return [*dict.fromkeys(parse(item, field) for item in items)]
 
 
 def select_rows(

@@ -112,5 +112,5 @@ def test_what_nobody_can_know_is_refused_when_the_dag_is_parsed(days: Any) -> No
 
 
 def test_sims_have_no_such_field() -> None:
-    with pytest.raises(ValueError, match="select: 'not_seen_for' is not valid for SIMs"):
+    with pytest.raises(ValueError, match="select: unknown field 'not_seen_for' is not valid for SIMs"):
         EmnifySetSimStatusOperator(task_id="t", select={"not_seen_for": 7}, status="suspended")
