@@ -128,12 +128,9 @@ class Locks:
     def hold(self, name: str, key: object, *, scope: str, timeout: float = LOCK_TIMEOUT) -> Iterator[Lock]:
         """Hold a lock. When the store fails, it is one of this process alone; a warning says so.
 
-        :param name: What is done under it, in a few words.
-        :param key: What it is done to; each has a lock of its own.
+        See :meth:`~airflow_provider_emnify.api.client.EmnifyClient.lock` for what it takes and raises.
+
         :param scope: Who shares it: host and organisation.
-        :param timeout: Seconds to wait for it, at most.
-        :raises EmnifyLockTimeoutError: when another one holds it for longer.
-        :raises RuntimeError: when this thread holds a lock already: it could wait for itself.
         """
         if (other := getattr(_held, "name", None)) is not None:
             raise RuntimeError(f"{name}: this thread holds the lock '{other}' already; release that first")

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import UTC, date, datetime
 from enum import Enum
-from types import MappingProxyType
 from typing import Any, Final
 
 from airflow_provider_emnify.api.enums import Lookup
@@ -52,7 +51,7 @@ def refs(values: Any, field: str) -> Rows | None:
 
 def as_fields(
     arguments: Mapping[str, Any],
-    parse: Mapping[str, Callable[[Any], Any]] = MappingProxyType({}),
+    parse: Mapping[str, Callable[[Any], Any]],
     nullable: Collection[str] = (),
 ) -> Row:
     """Return the fields of a body that arguments stand for; what is UNSET or None is left out.

@@ -217,14 +217,13 @@ class HeldFile:
 
     def release(self) -> None:
         """End the lock, also where a child that was forked meanwhile has the file open."""
-        descriptor, self._descriptor = self._descriptor, None
-        if descriptor is not None:
+        if self._descriptor is not None:
             with contextlib.suppress(OSError):
-                fcntl.flock(descriptor, fcntl.LOCK_UN)
-            os.close(descriptor)
+                fcntl.flock(self._descriptor, fcntl.LOCK_UN)
+        self.leave()
 
     def leave(self) -> None:
-        """Leave the lock to the process that this one was forked from."""
+        """Close the file, and leave the lock to the process that this one was forked from."""
         descriptor, self._descriptor = self._descriptor, None
         if descriptor is not None:
             os.close(descriptor)

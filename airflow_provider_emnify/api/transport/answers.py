@@ -49,14 +49,10 @@ class Shape:
         if self.kind == "json":
             return _not(body, "something") if body is None else None
         if self.kind == "created":
-            there = body is None or isinstance(body, dict)
-            if not there:
+            if body is not None and not isinstance(body, dict):
                 return _not(body, "an object")
-            return (
-                None
-                if created_id(headers, body, self.ids) is not None
-                else "it holds no id of what was created"
-            )
+            is_known = created_id(headers, body, self.ids) is not None
+            return None if is_known else "it holds no id of what was created"
         return self._content_complaint(body)
 
     def _content_complaint(self, body: Any) -> str | None:

@@ -101,15 +101,8 @@ class ClientStats:
 class Sender:
     """Sends requests over one session and counts what it does. Safe to use from several threads.
 
-    :param base_url: Scheme and host of the API.
-    :param timeout: Seconds to wait for an answer.
-    :param max_retries: How often a request is sent again, at most.
-    :param limits: The rate limits to keep.
-    :param user_agent: Value of the header.
-    :param route: Proxy, certificates and headers.
-    :param redactor: Takes secrets out of what is shown.
-    :param on_metric: Told what is counted, and by how much it grew.
-    :param sleep: How to wait, in seconds.
+    :param redactor: Takes secrets out of what is shown. The others are those of
+        :class:`~airflow_provider_emnify.api.client.EmnifyClient`.
     """
 
     def __init__(
