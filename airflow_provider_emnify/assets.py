@@ -14,11 +14,9 @@ from __future__ import annotations
 import re
 from functools import cache
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 if TYPE_CHECKING:
-    from urllib.parse import SplitResult
-
     from airflow_provider_emnify.airflow_names import Asset
 
 SCHEME = "emnify"

@@ -23,8 +23,9 @@ Two ways to the same end:
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from airflow_provider_emnify.airflow_names import AirflowException, AirflowFailException
 from airflow_provider_emnify.api.errors import (
@@ -34,9 +35,6 @@ from airflow_provider_emnify.api.errors import (
     one_line,
 )
 from airflow_provider_emnify.api.transport.backoff import LONGEST_RETRY_AFTER
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 
 def is_permanent(error: BaseException) -> bool:

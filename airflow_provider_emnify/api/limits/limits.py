@@ -92,10 +92,8 @@ class Limits:
         :param organisation: What stands for the organisation: calls with the same name count together.
         :returns: The seconds that were waited.
         """
-        wanted: deque[tuple[Limit, str]] = deque()
-        for limit in self._limits:
-            if limit.covers(method, path):
-                wanted.append((limit, _key(limit, host, organisation)))
+        covering = (limit for limit in self._limits if limit.covers(method, path))
+        wanted = deque((limit, _key(limit, host, organisation)) for limit in covering)
         waited = 0.0
         while (wait := self._take(wanted)) > 0:
             if waited + wait > _LONG_WAIT:

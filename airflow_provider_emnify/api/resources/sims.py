@@ -145,13 +145,11 @@ class Sims(Resource):
             return ids
 
         def look(ids: Numbers) -> tuple[Numbers, Numbers]:
-            left = {id for id, sim in self._read(ids).items() if status_of(sim) != SimStatus.DELETED}
+            rows = read_rows(ids, get=self.get, list_all=self.list)
+            left = {id for id, sim in rows.items() if status_of(sim) != SimStatus.DELETED}
             return split(ids, lambda id: id not in left)
 
         return send_in_chunks(parse_ids(sim_ids, "sim_ids"), send=send, look=look, what="delete SIMs")
-
-    def _read(self, ids: Sequence[int]) -> dict[int, Row]:
-        return read_rows(ids, get=self.get, list_all=self.list)
 
     @operation("GET", "/api/v1/sim/status", ids=int)
     def statuses(self, call: Call) -> Rows:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from airflow_provider_emnify.api.resources.bulk import send_in_chunks, split
@@ -115,11 +115,7 @@ class Tags(Resource):
         :raises EmnifyPartialError: if a request failed and some tags are not assigned: emnify refuses a
             request in which one is assigned already. With the rows that are done and those that are not.
         """
-
-        def is_done(has: set[int], tags: set[int]) -> bool:
-            return tags <= has
-
-        return self._send(call, items, is_done, "assign tags")
+        return self._send(call, items, lambda has, tags: tags <= has, "assign tags")
 
     @operation("POST", "/api/v2/bulk-operations/endpoint/remove-tags", answer="acknowledgement")
     def unassign_many(self, call: Call, items: Sequence[Mapping[str, Any]]) -> Rows:
@@ -132,11 +128,7 @@ class Tags(Resource):
         :raises EmnifyPartialError: if a request failed and some tags are still assigned; with the rows that
             are done and those that are not.
         """
-
-        def is_done(has: set[int], tags: set[int]) -> bool:
-            return not tags & has
-
-        return self._send(call, items, is_done, "unassign tags")
+        return self._send(call, items, lambda has, tags: not tags & has, "unassign tags")
 
     def _send(self, call: Call, items: Sequence[Mapping[str, Any]], is_done: Any, what: str) -> Rows:
         rows: Rows = [dict(item) for item in items]
@@ -167,11 +159,10 @@ def assigned_tags(endpoints: Endpoints, endpoint_ids: Sequence[int]) -> dict[int
         get=lambda endpoint_id: {"tag_assignments": [*endpoints.tags(endpoint_id)]},
         list_all=endpoints.list,
     )
-    return {key: _ids(parts(row, "tag_assignments")) for key, row in rows.items()}
-
-
-def _ids(tags: Iterable[Row]) -> set[int]:
-    return {int(tag["id"]) for tag in tags if is_id(tag.get("id"), int)}
+    return {
+        key: {int(tag["id"]) for tag in parts(row, "tag_assignments") if is_id(tag.get("id"), int)}
+        for key, row in rows.items()
+    }
 
 
 def _item(row: Mapping[str, Any]) -> Row:

@@ -98,12 +98,11 @@ def read_events(client: EmnifyClient, ids: Sequence[Id], filters: Mapping[str, A
     def list_all() -> Listing:
         return client.events.list(**query)
 
-    found: dict[Id, Reading] = {}
     listing = list_all() if ANY in ids else listing_if_cheaper(ids, list_all)
     if listing is not None:
         with listing:
-            _sort_in((row for row in valid_events(listing) if wanted.matches(row)), ids, found)
-        return {key: found.get(key, _NOT_YET) for key in ids}
+            return _seen((row for row in valid_events(listing) if wanted.matches(row)), ids)
+    found = dict.fromkeys(ids, _NOT_YET)
     for key in ids:
         try:
             with client.endpoints.events(int(key), **query) as listing:
@@ -112,7 +111,7 @@ def read_events(client: EmnifyClient, ids: Sequence[Id], filters: Mapping[str, A
             row = None  # as the documented answer for an id that does not exist: no events
         if row is not None:
             found[key] = _reading(row)
-    return {key: found.get(key, _NOT_YET) for key in ids}
+    return found
 
 
 def event_query(filters: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -140,23 +139,22 @@ def find_events(rows: Iterable[Row], ids: Sequence[Id], filters: Mapping[str, An
     :param filters: Those of the wait; what happened before its ``since`` does not count.
     """
     wanted, since = _filter(filters), event_time({"timestamp": filters["since"]})
-    found: dict[Id, Reading] = {}
-    _sort_in((row for row in rows if event_time(row) >= since and wanted.matches(row)), ids, found)
-    return {key: found.get(key, _NOT_YET) for key in ids}
+    return _seen((row for row in rows if event_time(row) >= since and wanted.matches(row)), ids)
 
 
 def _filter(filters: Mapping[str, Any]) -> EventFilter:
     return EventFilter.make(**{name: value for name, value in filters.items() if name != "since"})
 
 
-def _sort_in(rows: Iterable[Row], ids: Sequence[Id], found: dict[Id, Reading]) -> None:
-    left = set(ids)
+def _seen(rows: Iterable[Row], ids: Sequence[Id]) -> dict[Id, Reading]:
+    found, left = dict.fromkeys(ids, _NOT_YET), set(ids)
     for row in rows:
         for key in left & {ANY, endpoint_id_of(row)}:
             found[key] = _reading(row)
             left.discard(key)
         if not left:
-            return
+            break
+    return found
 
 
 def _reading(row: Row) -> Reading:
