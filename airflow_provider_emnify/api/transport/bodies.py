@@ -77,6 +77,18 @@ _DIGITS = bytes.maketrans(b"123456789,[-+ \t\r\n", b"000000000::::::::")
 _LARGE = b":" + b"0" * 19  # outside of a text, as those are in quotes
 
 
+def error_in(body: Any) -> str | None:
+    """Return what is wrong with a success that holds emnify's form of an error; None where it does not."""
+    if not isinstance(body, dict) or not {"error_code", "error_token"} <= body.keys():
+        return None
+    name = body["error_token"]
+    return f"it is an error, {name if _is_name(name) else 'unnamed'}"
+
+
+def _is_name(value: Any) -> bool:
+    return isinstance(value, str) and re.fullmatch(r"[A-Za-z]{3,40}", value) is not None
+
+
 def error_body_without_values(content: bytes) -> str:
     """Return what may be shown of an error that could hold a token: its code and its name."""
     said = parse_body(content[:_WORTH_READING])
@@ -86,6 +98,6 @@ def error_body_without_values(content: bytes) -> str:
     code, name = said.get("error_code"), said.get("error_token")
     if isinstance(code, int) and 0 <= code < 10_000:  # noqa: PLR2004 - as emnify's codes are
         shown["error_code"] = code
-    if isinstance(name, str) and re.fullmatch(r"[A-Za-z]{3,40}", name):
+    if _is_name(name):
         shown["error_token"] = shown["message"] = name
     return json.dumps(shown) if shown else ""

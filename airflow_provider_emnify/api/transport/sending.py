@@ -51,6 +51,7 @@ from airflow_provider_emnify.api.transport.bodies import (
     Answer,
     Unreadable,
     error_body_without_values,
+    error_in,
     parse_body,
 )
 from airflow_provider_emnify.api.transport.connections import (
@@ -272,7 +273,8 @@ class Sender:
         if isinstance(body, Unreadable):
             shown = "it is not shown" if _SECRET_ANSWER.fullmatch(request.path) else self._shown(body.text)
             raise _unusable(f"the answer is not JSON (is the host right?): {shown}", status, request)
-        if (wrong := request.promised.complaint(status, response.headers, body)) is not None:
+        wrong = error_in(body) or request.promised.complaint(status, response.headers, body)
+        if wrong is not None:
             why = f"unexpected answer: {wrong}"
             raise (
                 _unusable(why, status, request)

@@ -54,6 +54,7 @@ WRONG = {
     "cut": '{"id": 4',
     "page": "<html>Welcome to the hotel</html>",
     "deep": DEEP,
+    "error": '{"error_code": 1201, "error_token": "NotFound", "message": "gone"}',
 }
 OBJECT, LIST = {"object": "{}"}, {"list": "[]"}
 
@@ -89,7 +90,7 @@ def call(client: EmnifyClient, name: str) -> Any:
 
 def wrong_for(shape: Shape) -> dict[str, str]:
     if shape.kind == "nothing":
-        return {name: WRONG[name] for name in ("cut", "page", "deep")}
+        return {name: WRONG[name] for name in ("cut", "page", "deep", "error")}
     wrong = dict(WRONG)
     if shape.kind == "acknowledgement":
         del wrong["list of numbers"], wrong["list of lists"]
