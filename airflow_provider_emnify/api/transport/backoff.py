@@ -39,12 +39,20 @@ def backoff(state: tenacity.RetryCallState) -> float:
 
 def retry_after(headers: Mapping[str, str]) -> float | None:
     """Return the seconds that the answer asks to wait; a date is held against the answer's own clock."""
-    value = (headers.get("Retry-After") or "").strip()
+    said = {part.strip() for part in (headers.get("Retry-After") or "").split(", ")}
+    value = said.pop() if len(said) == 1 else (headers.get("Retry-After") or "").strip()
     if re.fullmatch(r"[+-]?\d+(\.\d*)?", value, re.ASCII):
         return min(max(float(value), 0.0), _LONGEST_TOLD)
+    until, now = _moment(value), _moment(headers.get("Date") or "")
+    if until is None:
+        return None
+    return min(max((until - (now or datetime.now(UTC))).total_seconds(), 0.0), _LONGEST_TOLD)
+
+
+def _moment(text: str) -> datetime | None:
+    """Return the moment of a date as HTTP writes them; without a zone it is UTC, as ``GMT`` and ``-0000`` are."""
     try:
-        until = parsedate_to_datetime(value)
-        now = parsedate_to_datetime(headers["Date"]) if "Date" in headers else datetime.now(UTC)
-        return min(max((until - now).total_seconds(), 0.0), _LONGEST_TOLD)
+        moment = parsedate_to_datetime(text)
+        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
     except (ValueError, TypeError, OverflowError):
         return None

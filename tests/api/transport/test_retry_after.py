@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_emnify.api import EmnifyError
-from airflow_provider_emnify.api.transport.backoff import LONGEST_RETRY_AFTER
+from airflow_provider_emnify.api.transport.backoff import LONGEST_RETRY_AFTER, retry_after
 from tests.api.support import AUTHENTICATE, THING, URL, Sleeps, make_client, make_token
 
 NUMBERS = st.one_of(
@@ -69,3 +69,18 @@ def test_what_is_asked_is_waited_for_and_no_longer_in_all(asked: str) -> None:
     assert sleeps
     assert all(seconds >= int(asked) for seconds in sleeps)
     assert sum(sleeps) <= LONGEST_RETRY_AFTER
+
+
+@pytest.mark.parametrize(
+    "own", ["garbage", "", "Mon, 30 Nov 2026 16:55:00", "Mon, 30 Nov 2026 16:55:00 -0000"]
+)
+@pytest.mark.parametrize("zone", [" GMT", "", " -0000"])
+def test_a_date_is_a_date_beside_an_absurd_clock(own: str, zone: str) -> None:
+    now = datetime.now(UTC) if own in {"garbage", ""} else datetime(2026, 11, 30, 16, 55, tzinfo=UTC)
+    until = f"{now + timedelta(seconds=240):%a, %d %b %Y %H:%M:%S}{zone}"
+    assert retry_after({"Retry-After": until, "Date": own}) == pytest.approx(240, abs=5)
+
+
+@pytest.mark.parametrize(("said", "seconds"), [("5, 5", 5), ("5,  5", 5), ("5, 6", None), ("5, five", None)])
+def test_a_wait_that_is_said_twice_is_that_wait(said: str, seconds: float | None) -> None:
+    assert retry_after({"Retry-After": said}) == seconds
