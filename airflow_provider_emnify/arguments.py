@@ -245,7 +245,7 @@ def parse_seconds(value: float | timedelta, field: str) -> float:
     """
     if isinstance(value, timedelta):
         value = value.total_seconds()
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or value < 0:
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < math.inf:
         raise ValueError(
             f"{field}: {value!r} is not a valid number of seconds; give 0 or more, or a timedelta"
         )

@@ -1,8 +1,9 @@
 """Ids as a DAG gives them: numbers and texts, as XCom, SQL results and templates hand them over.
 
 What is taken as ids, everywhere: one or several of them, in any iterable; the text that a template renders
-such a value to; one list within the list (what mapped tasks and SQL rows with one column give); objects with
-an ``id``; whole numbers of any type (``Decimal``, ``7.0``, NumPy).
+such a value to; one list within the list (what mapped tasks and SQL rows with one column give); objects and
+named rows with an ``id``; whole numbers of any type (``Decimal``, ``7.0``, NumPy). A tuple within the list is
+a row: of several columns, of which none is named ``id``, nobody knows which one is meant.
 """
 
 from __future__ import annotations
@@ -14,14 +15,19 @@ from collections.abc import Iterable, Iterator, Mapping
 from decimal import Decimal
 from numbers import Integral
 from typing import Any
+from uuid import UUID
+
+from airflow_provider_emnify.api.errors import one_line
 
 _TEXT = re.compile(r"[\w./:@+-]+")
 _LONGEST = 40  # digits; more than any number that could be taken for an id
 _WHOLE = re.compile(rf"(\d{{1,{_LONGEST}}})(\.0+)?", re.ASCII)
-_DECIMAL = re.compile(r"Decimal\('([^']*)'\)")
+# As Python shows values that are no literals: Decimal('7'), np.int64(7), UUID('...').
+_TYPED = re.compile(r"\b(?:Decimal|UUID|np\.u?int\d+|np\.float\d+)\(((?:'[^']*'|[\d.]+))\)")
 _MOST = 2**63 - 1  # ids of emnify are of 64 bits
 _ICCIDS = range(89 * 10**17, 90 * 10**17)  # without the check digit
 _PLAIN = {int, str}
+_NO_LISTS = (str, bytes, bytearray, memoryview, Mapping)
 _ICCID_DIGITS = 19  # without the check digit
 _SHOWN = 200  # characters of a value in a message
 
@@ -151,12 +157,27 @@ def _items(value: Any, field: str) -> list[Any]:
             return [part.strip() for part in value.split(",")]
     if not _is_list(value):
         return [_plain(value)]
-    return [_plain(item) for outer in value for item in (outer if _is_list(outer) else (outer,))]
+    if hasattr(value, "_fields"):
+        value = [value]
+    return [_plain(item) for outer in value for item in _within(outer, value, field)]
+
+
+def _within(outer: Any, value: Any, field: str) -> Iterable[Any]:
+    """Return the ids in an item of a list, which may be a list or a row."""
+    if type(outer) in _PLAIN:
+        return (outer,)
+    if "id" in getattr(outer, "_fields", ()):
+        return (outer.id,)
+    if isinstance(outer, tuple) and len(outer) > 1:
+        raise ValueError(
+            f"{field}: {_shown(outer)} in {_shown(value)} is a row of several columns; select the id alone"
+        )
+    return outer if _is_list(outer) else (outer,)
 
 
 def _is_list(value: Any) -> bool:
     is_plain = type(value) in _PLAIN
-    return not is_plain and hasattr(value, "__iter__") and not isinstance(value, (str, bytes, Mapping))
+    return not is_plain and hasattr(value, "__iter__") and not isinstance(value, _NO_LISTS)
 
 
 def _plain(item: Any) -> Any:
@@ -167,6 +188,8 @@ def _plain(item: Any) -> Any:
         item = item["id"]
     if isinstance(item, bool):
         return item
+    if isinstance(item, UUID):
+        return str(item)
     if isinstance(item, Integral):
         return int(item)
     if isinstance(item, Decimal) and item.is_finite() and item.adjusted() < _LONGEST and item % 1 == 0:
@@ -181,7 +204,7 @@ def _literal(text: str, field: str) -> Any:
         return ""
     if text[0] not in "[({":
         return text
-    plain = _DECIMAL.sub(r"\1", text)
+    plain = _TYPED.sub(r"\1", text)
     if (found := parse_literal(plain)) == plain:  # it says nothing
         raise _refuse(text, text, field)
     return found
@@ -225,5 +248,5 @@ def _refuse(item: Any, value: Any, field: str) -> ValueError:
 
 
 def _shown(value: Any) -> str:
-    text = repr(value)
+    text = one_line(repr(value))
     return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."

@@ -6,7 +6,8 @@ import contextlib
 import json
 from decimal import Decimal
 from numbers import Integral
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
+from uuid import UUID
 
 import pytest
 from hypothesis import given
@@ -36,6 +37,21 @@ class Int64:
 Integral.register(Int64)
 
 
+class Named(NamedTuple):
+    """A row of several columns with their names, as databases' drivers and data frames give them."""
+
+    id: Any
+    status: str
+    profile_id: int
+
+
+class Unnamed(NamedTuple):
+    """A row of several columns, of which none says that it is the id."""
+
+    endpoint: int
+    status: int
+
+
 def as_it_comes(one: int) -> st.SearchStrategy[Any]:
     """Give an id in a form in which XCom, SQL or a template may hand it over."""
     forms: list[Any] = [one, str(one), f" {one} ", Decimal(one), Int64(one), {"id": one, "name": "x"}]
@@ -56,7 +72,8 @@ def test_ids_are_taken_in_every_form(data: st.DataObject, ids: list[int]) -> Non
         iter(given_ids),
         [(one,) for one in given_ids],  # rows of a SQL operator
         parts,  # the results of mapped tasks
-        [tuple(part) for part in parts],
+        [iter(part) for part in parts],
+        [Named(one, "enabled", 4) for one in given_ids],
         (part for part in parts),
     ):
         assert parse_ids(value, "endpoint_ids") == wanted
@@ -70,6 +87,24 @@ def test_ids_are_taken_from_what_templates_render_to(ids: list[int], nested: boo
         rows = [(one,) for one in value] if nested else value
         assert parse_ids(str(rows)) == wanted
     assert parse_ids(json.dumps([{"id": one, "sim": None, "lock": True} for one in ids])) == wanted
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["[np.int64(7), np.uint8(8)]", "[(np.int32(7),), (np.int32(8),)]", "[np.float64(7.0), Decimal('8')]"],
+)
+def test_ids_are_taken_from_numbers_of_other_types_in_a_text(text: str) -> None:
+    assert parse_ids(text) == [7, 8]
+
+
+def test_a_message_is_one_line_whatever_shows_itself_in_several() -> None:
+    class Frame:
+        def __repr__(self) -> str:
+            return "   id\n0   7\n\x1b[31m1   8"
+
+    with pytest.raises(ValueError, match="is not a valid id") as caught:
+        parse_ids(Frame())
+    assert str(caught.value).isprintable()
 
 
 @pytest.mark.parametrize(
@@ -93,7 +128,19 @@ def test_ids_are_taken_from_what_templates_render_to(ids: list[int], nested: boo
         (Decimal("NaN"), "is not a valid id"),
         (Decimal("7.5"), "is not a valid id"),
         ([True], "is not a valid id"),
-        ([(7, None)], "is not a valid id"),
+        ([(7, None)], "several columns"),
+        ([(7, 1), (8, 2)], "several columns"),
+        (((7, 1), (8, 2)), "several columns"),
+        ("[(7, 1), (8, 2)]", "several columns"),
+        ([(7, "enabled")], "several columns"),
+        ([Unnamed(7, 1)], "several columns"),
+        (Unnamed(7, 1), "several columns"),
+        (Named("x", "enabled", 4), "is not a valid id"),
+        (bytearray(b"7"), "is not a valid id"),
+        (memoryview(b"7"), "is not a valid id"),
+        (UUID(int=7), "is not a valid id"),
+        ("[np.datetime64(7)]", "is not a valid id"),
+        ("[np.int64(7.5)]", "is not a valid id"),
         ([[[7]]], "is not a valid id"),
         ({"name": "x"}, "is not a valid id"),
         ([{"id": None}], "is not a valid id"),
@@ -120,6 +167,8 @@ def test_nothing_but_a_value_error_comes_of_anything(value: Any) -> None:
 def test_users_and_texts_are_taken_in_the_same_forms() -> None:
     assert parse_user_ids([["ada@example.org"], [{"id": 7}], (Decimal(8),)]) == ["ada@example.org", 7, 8]
     assert parse_texts([["a1b2-c3"], [{"id": "x9"}], (7.0,), "7"]) == ["a1b2-c3", "x9", "7"]
+    assert parse_texts([UUID(int=7), (UUID(int=8),)]) == [str(UUID(int=7)), str(UUID(int=8))]
+    assert parse_texts(str([(UUID(int=7),)])) == [str(UUID(int=7))]
     for value in ("../admin@example.org", "a@b/../c", "@", "a b@c"):
         with pytest.raises(ValueError, match="is not a valid id"):
             parse_user_ids(value)

@@ -90,6 +90,8 @@ class TestSend:
             ({"text": "a" * 40000}, "255 is the most"),
             ({"source_address": "TwelveLetter"}, "source_address"),
             ({"poll_interval": -1}, "poll_interval"),
+            ({"poll_interval": float("nan")}, "poll_interval"),
+            ({"poll_interval": float("inf")}, "poll_interval"),
             ({"timeout": "1h"}, "timeout"),
         ],
     )

@@ -55,6 +55,8 @@ def test_what_it_keeps_is_no_secret(sandbox_connection: Sandbox) -> None:
         ({"wait": {**WAIT, "ids": ["x"]}}, "endpoint_ids"),
         ({"poll_interval": "often"}, "poll_interval"),
         ({"poll_interval": -1}, "poll_interval"),
+        ({"poll_interval": float("nan")}, "poll_interval"),
+        ({"poll_interval": float("inf")}, "poll_interval"),
         ({"deadline": "soon"}, "deadline"),
         ({"deadline": None}, "deadline"),
     ],

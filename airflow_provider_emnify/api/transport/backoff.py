@@ -50,7 +50,7 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
 
 
 def _moment(text: str) -> datetime | None:
-    """Return the moment of a date as HTTP writes them; without a zone it is UTC, as ``GMT`` and ``-0000`` are."""
+    """Return the moment of a date as HTTP writes them; one without a zone, or with ``-0000``, is in UTC."""
     try:
         moment = parsedate_to_datetime(text)
         return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
