@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from airflow_provider_emnify.api.resources.fields import as_dicts, as_it_is
+from airflow_provider_emnify.api.resources.fields import as_dicts
 from airflow_provider_emnify.api.resources.operation import Call, Listing, Resource, operation
 from airflow_provider_emnify.api.transport.recover import created_since, having
 from airflow_provider_emnify.api.types import Id, Row
@@ -43,7 +43,7 @@ class CustomEvents(Resource):
             "value_array": [...]}``.
         :returns: The event, with at least its ``id``.
         """
-        body = call.fields(template_id=as_it_is, configuration_properties=as_dicts)
+        body = call.fields(template_id=lambda template: template, configuration_properties=as_dicts)
         return call.create(json=body, find=created_since(self.list, having(name=name)))
 
     @operation("GET", "/api/v1/event/custom/configuration/{custom_event_id}", ids=str)

@@ -79,11 +79,6 @@ def _as_field(name: str, value: Any, parse: Callable[[Any], Any] | None) -> tupl
     return name, {"id": int(parsed)} if isinstance(parsed, Lookup) else parsed
 
 
-def as_it_is(value: Any) -> Any:
-    """Return the value."""
-    return value
-
-
 def as_dicts(rows: Iterable[Mapping[str, Any]]) -> Rows:
     """Return rows as they go into a body."""
     return [dict(row) for row in rows]

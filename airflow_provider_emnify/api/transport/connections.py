@@ -99,7 +99,11 @@ class Exchange:
         return min(self.timeout, left)
 
 
-_current = threading.local()
+class _Current(threading.local):
+    exchange: Exchange | None = None
+
+
+_current = _Current()
 
 
 @contextlib.contextmanager
@@ -110,11 +114,6 @@ def exchanging(exchange: Exchange) -> Iterator[None]:
         yield
     finally:
         _current.exchange = None
-
-
-def _exchange() -> Exchange | None:
-    found: Exchange | None = getattr(_current, "exchange", None)
-    return found
 
 
 class _BoundedReader(io.RawIOBase):
@@ -144,8 +143,7 @@ class _Answer(http.client.HTTPResponse):
 
     def __init__(self, sock: socket.socket, *args: Any, **kwargs: Any) -> None:
         super().__init__(sock, *args, **kwargs)
-        exchange = _exchange()
-        if exchange is not None:
+        if (exchange := _current.exchange) is not None:
             self.fp = io.BufferedReader(_BoundedReader(self.fp, sock, exchange))
 
     def begin(self) -> None:
@@ -175,8 +173,7 @@ class _Noticing:
     def send(self, data: Any) -> None:
         if self.sock is None:
             self.connect()
-        exchange = _exchange()
-        if exchange is not None:
+        if (exchange := _current.exchange) is not None:
             exchange.use(self.sock)
             if not self._connecting:  # else it is a proxy that is asked for a tunnel
                 exchange.began = True
@@ -210,8 +207,7 @@ class _Adapter(HTTPAdapter):
         return manager
 
     def send(self, *args: Any, **kwargs: Any) -> requests.Response:
-        exchange = _exchange()
-        if exchange is not None:
+        if (exchange := _current.exchange) is not None:
             exchange.began = False
         return super().send(*args, **kwargs)
 
