@@ -7,6 +7,7 @@ https://docs.emnify.com/developers/integrations for emnify's own description.
 from __future__ import annotations
 
 import hmac
+import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -143,7 +144,7 @@ def parse_records(content: bytes) -> Message | None:
     kind = next(filter(None, map(_kind_of, records)), None)
     if found and kind is None:
         raise NotEmnifyError("no item of the list is an event or a usage record")
-    ids = ",".join(sorted(str(one.get("id")) for one in records))
+    ids = ",".join(sorted(str(one.get("id") or json.dumps(one, sort_keys=True)) for one in records))
     if kind is None:
         return None
     body = {"kind": kind, "count": len(found)}

@@ -206,6 +206,13 @@ def test_bulk_records_are_one_file_and_one_event(door_with_files: Door, tmp_path
 
 
 @known
+def test_lists_of_records_without_ids_are_told_apart_by_what_they_say(door_with_files: Door) -> None:
+    for text in ("one", "another", "one"):
+        door_with_files.stream([{**event(), "id": None, "description": text}])
+    assert len({extra["path"] for extra in kept("events")}) == len(kept("events")) == 2
+
+
+@known
 def test_a_list_that_comes_again_on_the_next_day_makes_no_second_file(
     door_with_files: Door, tmp_path: Path
 ) -> None:
