@@ -131,6 +131,8 @@ class EmnifyClient(Resources):
         :raises EmnifyError: the kind that says what went wrong.
         """
         request = Request(method, path, path_params, params, json, idempotent, shape)
+        if self.transport.on_call is not None:
+            self.transport.on_call(str(request))
         return self.transport.send(request).body
 
     def graphql(
@@ -159,6 +161,8 @@ class EmnifyClient(Resources):
         :raises EmnifyServerError: when a query's answer holds neither; a mutation's is of unknown outcome.
         """
         idempotent = not is_mutation(query)
+        if self.transport.on_call is not None:
+            self.transport.on_call(f"graphql with {', '.join(variables or ()) or 'no'} variables")
 
         def ask(values: Mapping[str, Any]) -> Any:
             json = {"query": query, "variables": dict(values)}

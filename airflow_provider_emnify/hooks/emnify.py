@@ -23,6 +23,7 @@ from airflow_provider_emnify.api import (
     EmnifyServerError,
 )
 from airflow_provider_emnify.api.secrets.one_line_log import one_line_log
+from airflow_provider_emnify.hooks.call_log import CallLog
 from airflow_provider_emnify.hooks.connection import ConnectionSettings, EmnifyConnectionConfigError
 from airflow_provider_emnify.hooks.form import DEFAULT_TOKEN_CACHE, form_widgets, ui_field_behaviour
 from airflow_provider_emnify.hooks.masking import mask
@@ -57,6 +58,7 @@ class EmnifyHook(BaseHook):
 
     :param emnify_conn_id: The connection. Its password is an application token; with a login it is that
         user's password. Its host is the base URL, by default ``https://cdn.emnify.net``.
+    :param log_calls: Log each call with its arguments, secrets masked; from the 21st on one in ten seconds.
     :raises EmnifyConnectionConfigError: from the first use on, when the connection cannot work.
 
     Vendor page: https://docs.emnify.com/developers/auth
@@ -67,9 +69,12 @@ class EmnifyHook(BaseHook):
     conn_type = "emnify"
     hook_name = "emnify"
 
-    def __init__(self, emnify_conn_id: str = default_conn_name, **kwargs: Any) -> None:
+    def __init__(
+        self, emnify_conn_id: str = default_conn_name, *, log_calls: bool = True, **kwargs: Any
+    ) -> None:
         super().__init__(**kwargs)
         self.emnify_conn_id = emnify_conn_id
+        self._calls = CallLog() if log_calls else None
         self._client: EmnifyClient | None = None
         self._lock = threading.Lock()
 
@@ -87,6 +92,7 @@ class EmnifyHook(BaseHook):
         with self._lock:
             if self._client is None:
                 self._client = self.client_from_connection(self.get_connection(self.emnify_conn_id))
+                self._client.transport.on_call = self._calls
             return self._client
 
     def redact(self, value: Any) -> Any:
@@ -100,6 +106,8 @@ class EmnifyHook(BaseHook):
             client, self._client = self._client, None
         if client is not None:
             client.close()
+            if self._calls is not None:
+                self._calls.close(client.stats)
 
     def token_info(self) -> dict[str, Any]:
         """Return what the current auth token says, free of secrets; authenticate first if there is none.

@@ -111,7 +111,7 @@ class EmnifyTask:
     @cached_property
     def hook(self) -> EmnifyHook:
         """The hook, one for an execution."""
-        return EmnifyHook(self.emnify_conn_id)
+        return EmnifyHook(self.emnify_conn_id, log_calls=False)
 
     @property
     def client(self) -> EmnifyClient:

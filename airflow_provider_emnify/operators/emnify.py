@@ -11,7 +11,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_emnify.api.errors import EmnifyNotFoundError
-from airflow_provider_emnify.api.secrets.names import hide_secrets
+from airflow_provider_emnify.api.secrets.names import hide_secrets, show
 from airflow_provider_emnify.api.values import parse_ids
 from airflow_provider_emnify.arguments import (
     Argument,
@@ -113,7 +113,7 @@ class EmnifyOperator(EmnifyBaseOperator):
         arguments = self.arguments
         method = _check(self.call, arguments)
         resource, name = self.call.split(".")
-        self.log.info("Calling %s(%s)", self.call, ", ".join(arguments))
+        self.log.info("Calling %s(%s)", self.call, show(arguments, self.secret_arguments))
         make = getattr(getattr(self.client, resource), name)
         typed = _typed(method, arguments)
         if self.is_idempotent or (self.is_idempotent is None and _may_be_repeated(method)):

@@ -138,7 +138,8 @@ class EmnifySendSmsOperator(SelectsEndpoints, EmnifyCancellingOperator):
             sent[str(endpoint_id)] = [self._send(attempt, endpoint_id, part) for part in parts]
 
         for_each(ids, send, what="send the SMS to endpoint")
-        self.log.info("Sent %s", sent)
+        told = [f"{endpoint_id} {sms_ids}" for endpoint_id, sms_ids in sent.items()]
+        self.log.info("Sent, by endpoint: %s", shorten(told))
         pairs = [f"{endpoint_id}/{sms_id}" for endpoint_id, found in sent.items() for sms_id in found]
         delivered: dict[str, list[int]] = self.wait_until(
             Wait("sms_delivery", pairs, SmsStatus.DELIVERED), sent

@@ -43,7 +43,11 @@ def test_every_example_says_what_it_is_for_and_is_retried(examples: Any) -> None
         assert "emnify" in dag.tags
         assert dag.default_args["retries"] >= 1, dag.dag_id
         assert all(dag.params.get_param(name).description for name in dag.params), dag.dag_id
-        unnamed = [task.task_id for task in dag.tasks if hasattr(task, "expand_input") and not task.map_index_template]
+        unnamed = [
+            task.task_id
+            for task in dag.tasks
+            if hasattr(task, "expand_input") and not task.map_index_template
+        ]
         assert not unnamed, dag.dag_id
 
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 from airflow_provider_emnify.api.resources.fields import UNSET, as_fields, filters, given
+from airflow_provider_emnify.api.secrets.names import show
 from airflow_provider_emnify.api.transport.answers import Kind, Shape
 from airflow_provider_emnify.api.transport.paging import Listing
 from airflow_provider_emnify.api.transport.request import Request
@@ -51,6 +52,14 @@ class Operation:
     secret_fields: tuple[str, ...] = ()
     shape: Shape = field(default_factory=Shape)
     may_be_empty: bool = False
+
+
+def shown(name: str, operation: Operation, arguments: Mapping[str, Any]) -> str:
+    """Return a call as a log shows it: long values are cut, secrets masked; of a secret write, names only."""
+    if operation.secret and operation.method != "GET":
+        return f"{name}({', '.join(arguments)})"
+    given = {key: value for key, value in arguments.items() if value is not UNSET}
+    return f"{name}({show(given, operation.secret_arguments)})"
 
 
 class Call:
@@ -233,6 +242,11 @@ class Resource:
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
 
+    @property
+    def name(self) -> str:
+        """The name of its attribute on the client."""
+        return re.sub(r"(?<!^)(?=[A-Z])", "_", type(self).__name__).lower()
+
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -281,6 +295,9 @@ def operation(
         @functools.wraps(function)
         def send(self: S, /, *args: P.args, **kwargs: P.kwargs) -> R:
             call = Call(self._transport, declared, lambda: signature.bind(self, *args, **kwargs))
+            if self._transport.on_call is not None:
+                given = dict(list(signature.bind(self, *args, **kwargs).arguments.items())[1:])
+                self._transport.on_call(shown(f"{self.name}.{function.__name__}", declared, given))
             return function(self, call, *args, **kwargs)
 
         send.__dict__["__signature__"] = signature

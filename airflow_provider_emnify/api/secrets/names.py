@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import re
+import reprlib
 from collections.abc import Collection, Iterator, Mapping
 from functools import lru_cache
 from typing import Any
 
 HIDDEN = "***"
+
+_SHORT = reprlib.Repr()
+_SHORT.maxlist = _SHORT.maxtuple = _SHORT.maxdict = 10
+_SHORT.maxstring = _SHORT.maxother = 100
 
 _SECRET_NAME = re.compile(
     r"(?i)(^|_)(\w*token|\w*secret|\w*password|passwd|passphrase|psk|jwt|credentials?|authorization|headers|"
@@ -107,3 +112,12 @@ def _shown(name: str, value: Any, names: Collection[str], *, inside: bool) -> An
     if isinstance(value, (list, tuple)):
         return [_shown(name, item, names, inside=inside) for item in value]
     return HIDDEN if inside or looks_secret(name, value) else value
+
+
+def show(fields: Mapping[str, Any], places: Collection[str] = ()) -> str:
+    """Return fields as a log shows them, ``name='Eve', status=1``: long values are cut, secrets are ``***``.
+
+    :param places: Places that hold secrets whatever they are called, as for :func:`secrets_in`.
+    """
+    told = hide_secrets(fields, {place.rpartition(".")[2] for place in places})
+    return ", ".join(f"{name}={_SHORT.repr(value)[:300]}" for name, value in told.items())

@@ -89,6 +89,7 @@ class Transport:
         redactor = Redactor()
         self._learn, self.redact, self.redact_value = redactor.learn, redactor.text, redactor.value
         self._on_secret = on_secret
+        self.on_call: Callable[[str], None] | None = None
         self._organisation = credentials.identity
         self._limits = Limits(sleep=sleep) if limits is None else limits
         self._sender = Sender(

@@ -8,6 +8,7 @@ poke, reschedule and deferrable modes come to the same verdict.
 from __future__ import annotations
 
 import json
+import reprlib
 from collections.abc import Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -112,7 +113,7 @@ class Wait:
         return hash((self.kind, self.ids, self.target))
 
     def __repr__(self) -> str:
-        return f"Wait({self.subject}, {self.wait_for} of {list(self.ids)} {self._goal()})"
+        return f"Wait({self.subject}, {self.wait_for} of {reprlib.repr(list(self.ids))} {self._goal()})"
 
     def to_dict(self) -> dict[str, Any]:
         """Return the wait as plain values, from which :meth:`from_dict` makes it again."""

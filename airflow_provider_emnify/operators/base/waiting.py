@@ -152,5 +152,5 @@ class EmnifyCancellingOperator(EmnifyWaitingOperator):
         if hook is not None:
             cancel(hook.get_conn(), calls)
             return
-        with EmnifyHook(self.emnify_conn_id) as own:
+        with EmnifyHook(self.emnify_conn_id, log_calls=False) as own:
             cancel(own.get_conn(), calls)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from airflow_provider_emnify.api.enums import DataStreamStatus
 from airflow_provider_emnify.api.resources.bulk import status_of
 from airflow_provider_emnify.api.resources.data_streams import SECRETS
+from airflow_provider_emnify.api.secrets.names import show
 from airflow_provider_emnify.api.transport.answers import part
 from airflow_provider_emnify.api.waits.wait import Wait
 from airflow_provider_emnify.arguments import (
@@ -132,7 +133,8 @@ class DataStreamSettingsOperator(DataStreamOperator):
         differing = {name: value for name, value in wanted.items() if not is_so(stream, name, value)}
         if differing:
             self.log.info(
-                "Data stream %s (%s): changing %s", stream["id"], stream.get("name"), ", ".join(differing)
+                "Data stream %s (%s): changing %s",
+                *(stream["id"], stream.get("name"), show(differing, self.secret_arguments)),
             )
             self.client.data_streams.update(stream["id"], **differing)
         else:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from airflow_provider_emnify.api import EndpointStatus, SimStatus
 from airflow_provider_emnify.api.resources.bulk import read_ref, read_status, status_of
+from airflow_provider_emnify.api.secrets.names import show
 from airflow_provider_emnify.api.transport.answers import part
 from airflow_provider_emnify.api.values import parse_id, parse_ids
 from airflow_provider_emnify.arguments import (
@@ -167,7 +168,8 @@ class EmnifyUpdateEndpointsOperator(OnlyIf, EmnifyBaseOperator):
         ids = [row["id"] for row in rows]
         if rows and not fields:
             raise ValueError(_NOTHING)
-        self.log.info("Changing %s of %d endpoints: %s", shorten(fields), len(rows), shorten(ids))
+        told = shorten(fields) if self.endpoints else show(self._shared())
+        self.log.info("Changing %s of %d endpoints: %s", told, len(rows), shorten(ids))
         self.client.endpoints.update_many(rows)
         return ids
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from airflow_provider_emnify.api import EmnifyConflictError, EmnifyNotFoundError, UserStatus
+from airflow_provider_emnify.api.secrets.names import show
 from airflow_provider_emnify.api.transport.answers import number, part
 from airflow_provider_emnify.api.values import parse_ids
 from airflow_provider_emnify.arguments import (
@@ -239,7 +240,7 @@ class EmnifyUpdateUserOperator(EmnifyBaseOperator):
             field: value for field, value in asked.items() if value is not None and value != there[field]
         }
         if wanted:
-            self.log.info("User %s: changing %s", user["id"], ", ".join(wanted))
+            self.log.info("User %s: changing %s", user["id"], show(wanted))
             users.update(int(user["id"]), **wanted)
         else:
             self.log.info("User %s is as asked: nothing to do", user["id"])

@@ -32,6 +32,8 @@ class Recorder(Resources):
     :param answer: What every request is answered with.
     """
 
+    on_call = None
+
     def __init__(self, answer: Any = None) -> None:
         self.sent: list[Sent] = []
         self.answer = answer
