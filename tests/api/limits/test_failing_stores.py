@@ -13,6 +13,7 @@ import sqlite3
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -60,9 +61,8 @@ def rows(directory: Path) -> int:
 
 
 def recovered(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(limit_fallback, "_COOLDOWN", 0.0)
-    for fallback in limit_fallback._fallbacks.values():
-        fallback._again_at = 0.0
+    real = time.monotonic
+    monkeypatch.setattr(time, "monotonic", lambda: real() + 120)  # the cooldown is over
     use(directory, 1)
 
 
