@@ -13,6 +13,7 @@ import functools
 import inspect
 import time
 from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -23,8 +24,6 @@ from airflow_provider_emnify.hooks.emnify import EmnifyHook
 from airflow_provider_emnify.retry import fail_without_retry
 
 if TYPE_CHECKING:
-    from datetime import datetime, timedelta
-
     from airflow_provider_emnify.airflow_names import Context
     from airflow_provider_emnify.api import EmnifyClient
 

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from datetime import timedelta
+from typing import Any
 
 from airflow_provider_emnify.api.enums import Connectivity, EndpointStatus, Silence
 from airflow_provider_emnify.api.values import parse_ids
 from airflow_provider_emnify.api.waits.events import parse_hours
+from airflow_provider_emnify.api.waits.wait import Wait
 from airflow_provider_emnify.arguments import NOT_GIVEN, Argument, Ids, optional, parse_bool
 from airflow_provider_emnify.hooks.selection import SelectsEndpoints
 from airflow_provider_emnify.links import EmnifyDevicesLink
 from airflow_provider_emnify.sensors.base import EmnifyWaitSensor, Target, states
-
-if TYPE_CHECKING:
-    from datetime import timedelta
-
-    from airflow_provider_emnify.api.waits.wait import Wait
 
 
 class EmnifyEndpointStatusSensor(SelectsEndpoints, EmnifyWaitSensor):

@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_emnify.api.enums import EventPresence, EventSeverity, EventSource
 from airflow_provider_emnify.api.resources.fields import parse_moment
 from airflow_provider_emnify.api.waits.event_filter import FIELDS
 from airflow_provider_emnify.api.waits.events import ANY, parse_endpoints
+from airflow_provider_emnify.api.waits.wait import Wait
 from airflow_provider_emnify.arguments import Argument, Ids, optional
 from airflow_provider_emnify.hooks.selection import SelectsEndpoints
 from airflow_provider_emnify.links import EmnifyDevicesLink
 from airflow_provider_emnify.sensors.base import EmnifyWaitSensor, Target
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     from airflow_provider_emnify.airflow_names import Context
-    from airflow_provider_emnify.api.waits.wait import Wait
 
 _FILTERS = ("event_type", "severity", "source", "tags")
 

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from airflow_provider_emnify.api.enums import QuotaStatus
 from airflow_provider_emnify.api.values import parse_ids
+from airflow_provider_emnify.api.waits.wait import Wait
 from airflow_provider_emnify.arguments import NOT_GIVEN, Argument, Ids, one_of
 from airflow_provider_emnify.hooks.selection import SelectsEndpoints
 from airflow_provider_emnify.links import EmnifyDevicesLink
 from airflow_provider_emnify.sensors.base import EmnifyWaitSensor, Target, states
-
-if TYPE_CHECKING:
-    from airflow_provider_emnify.api.waits.wait import Wait
 
 
 class EmnifyQuotaSensor(SelectsEndpoints, EmnifyWaitSensor):

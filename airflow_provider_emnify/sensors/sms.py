@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_emnify.api.enums import SmsReply, SmsStatus
 from airflow_provider_emnify.api.resources.fields import parse_moment
 from airflow_provider_emnify.api.values import parse_ids, parse_pairs
 from airflow_provider_emnify.api.waits.sms_replies import parse_pattern
+from airflow_provider_emnify.api.waits.wait import Wait
 from airflow_provider_emnify.arguments import NOT_GIVEN, Argument, Ids, optional
 from airflow_provider_emnify.hooks.selection import SelectsEndpoints
 from airflow_provider_emnify.links import EmnifyDevicesLink
 from airflow_provider_emnify.sensors.base import EmnifyWaitSensor, Target, states
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     from airflow_provider_emnify.airflow_names import Context
-    from airflow_provider_emnify.api.waits.wait import Wait
 
 
 class EmnifySmsDeliverySensor(EmnifyWaitSensor):

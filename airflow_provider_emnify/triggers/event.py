@@ -6,20 +6,17 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from airflow.triggers.base import TriggerEvent
 
+from airflow_provider_emnify.api.enums import EventSeverity, EventSource
 from airflow_provider_emnify.api.waits.event_filter import LATE_BY, EventFilter, event_time, number_of
 from airflow_provider_emnify.arguments import Ids, parse_seconds
 from airflow_provider_emnify.triggers.base import EmnifyWatchingTrigger
 from airflow_provider_emnify.triggers.shared.event_feed import EventBatch, feed_for
-
-if TYPE_CHECKING:
-    from datetime import timedelta
-
-    from airflow_provider_emnify.api.enums import EventSeverity, EventSource
 
 Row = dict[str, Any]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow.triggers.base import TriggerEvent
@@ -13,7 +14,6 @@ from airflow_provider_emnify.triggers.base import EmnifyWatchingTrigger
 from airflow_provider_emnify.triggers.shared.poller import poller_for
 
 if TYPE_CHECKING:
-    from datetime import timedelta
     from enum import Enum
 
     from airflow_provider_emnify.arguments import Ids

@@ -5,16 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from time import time
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import Any, NoReturn
 
 from airflow_provider_emnify.airflow_names import AirflowFailException, AirflowTaskTimeout, conf
 from airflow_provider_emnify.api.errors import EmnifyError, one_line
+from airflow_provider_emnify.api.waits.wait import Verdict, Wait
 from airflow_provider_emnify.arguments import Argument, one_of, parse_bool
 from airflow_provider_emnify.hooks.task import EmnifyTask
 from airflow_provider_emnify.retry import is_permanent
-
-if TYPE_CHECKING:
-    from airflow_provider_emnify.api.waits.wait import Verdict, Wait
 
 _TRIGGERER_MAY_LAG = 300.0  # seconds after the deadline at which Airflow itself ends the wait
 

@@ -17,7 +17,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from pyrate_limiter import Rate
 
@@ -28,10 +28,6 @@ from airflow_provider_emnify.api.limits.fallback import fallback_of
 from airflow_provider_emnify.api.limits.stores import make_store
 from airflow_provider_emnify.api.locks import Locks
 from airflow_provider_emnify.api.secrets.one_line_log import one_line_log
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
 
 log = one_line_log(__name__)
 

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
+from airflow_provider_emnify.api.enums import EventSeverity, EventSource
 from airflow_provider_emnify.api.resources.events import list_events
 from airflow_provider_emnify.api.resources.fields import day, ref
 from airflow_provider_emnify.api.resources.operation import Call, Listing, Resource, operation
 from airflow_provider_emnify.api.types import Id, Moment, Row
-
-if TYPE_CHECKING:
-    from airflow_provider_emnify.api.enums import EventSeverity, EventSource
 
 
 class EndpointNetwork(Resource):

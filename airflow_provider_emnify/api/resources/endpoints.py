@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from airflow_provider_emnify.api.enums import EndpointStatus, SimStatus
 from airflow_provider_emnify.api.errors import EmnifyUnknownOutcomeError
@@ -22,11 +22,9 @@ from airflow_provider_emnify.api.resources.few import read_rows
 from airflow_provider_emnify.api.resources.fields import UNSET, Unset, ref, refs
 from airflow_provider_emnify.api.resources.operation import Call, operation
 from airflow_provider_emnify.api.resources.sims import Sims
+from airflow_provider_emnify.api.transport.paging import Listing
 from airflow_provider_emnify.api.types import Id, Ids, Moment, Numbers, Row, Rows
 from airflow_provider_emnify.api.values import parse_ids
-
-if TYPE_CHECKING:
-    from airflow_provider_emnify.api.transport.paging import Listing
 
 
 class Endpoints(EndpointNetwork):

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
 from airflow_provider_emnify.api.errors import EmnifyNotFoundError, EmnifyServerError, one_line
 from airflow_provider_emnify.api.transport.answers import is_id
+from airflow_provider_emnify.api.transport.paging import Listing
 from airflow_provider_emnify.api.types import Row
-
-if TYPE_CHECKING:
-    from airflow_provider_emnify.api.transport.paging import Listing
 
 Key = TypeVar("Key", int, str, int | str)
 

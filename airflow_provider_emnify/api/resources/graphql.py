@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from airflow_provider_emnify.api.errors import (
     EmnifyServerError,
@@ -12,9 +12,7 @@ from airflow_provider_emnify.api.errors import (
     EmnifyValidationError,
 )
 from airflow_provider_emnify.api.secrets.one_line_log import one_line_log
-
-if TYPE_CHECKING:
-    from airflow_provider_emnify.api.transport.bodies import Answer
+from airflow_provider_emnify.api.transport.bodies import Answer
 
 log = one_line_log(__name__)
 

@@ -66,6 +66,9 @@ class Column:
     convert: Convert | None = None
 
 
+Columns = tuple[Column, ...]
+
+
 def to_integer(value: Any) -> int:
     """Return a whole number, also from a float or a string.
 

@@ -7,16 +7,13 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from airflow_provider_emnify.api.errors import EmnifyNetworkStateError, EmnifyNotFoundError
 from airflow_provider_emnify.api.limits.documented import LIMITS
 from airflow_provider_emnify.api.secrets.one_line_log import one_line_log
 from airflow_provider_emnify.api.streams.readers import Reader, Reading, call_of, filled, of_days, path_of
+from airflow_provider_emnify.api.transport.paging import Listing
 from airflow_provider_emnify.api.types import Row
-
-if TYPE_CHECKING:
-    from airflow_provider_emnify.api.transport.paging import Listing
 
 log = one_line_log(__name__)
 

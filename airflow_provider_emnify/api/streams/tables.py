@@ -5,6 +5,7 @@ from __future__ import annotations
 from airflow_provider_emnify.api.streams.columns import (
     DEVICE,
     Column,
+    Columns,
     ColumnType,
     boolean,
     decimal,
@@ -17,8 +18,6 @@ from airflow_provider_emnify.api.streams.columns import (
     timestamp,
     to_severity,
 )
-
-Columns = tuple[Column, ...]
 
 ENDPOINTS: Columns = (
     integer("id"),

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from airflow_provider_emnify.api.streams.columns import (
     DEVICE,
+    Columns,
     boolean,
     day,
     decimal,
@@ -16,9 +15,6 @@ from airflow_provider_emnify.api.streams.columns import (
     text,
     timestamp,
 )
-
-if TYPE_CHECKING:
-    from airflow_provider_emnify.api.streams.tables import Columns
 
 
 def _volumes(name: str, path: str | None = None) -> Columns:

@@ -29,10 +29,10 @@ from airflow_provider_emnify.api.errors import (
 )
 from airflow_provider_emnify.api.secrets.one_line_log import one_line_log
 from airflow_provider_emnify.api.transport.auth_token import AuthToken
+from airflow_provider_emnify.api.transport.bodies import Answer
 from airflow_provider_emnify.api.transport.request import Request
 
 if TYPE_CHECKING:
-    from airflow_provider_emnify.api.transport.bodies import Answer
     from airflow_provider_emnify.api.transport.credentials import Credentials
     from airflow_provider_emnify.api.transport.token_cache import TokenCache
 

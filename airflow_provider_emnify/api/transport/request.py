@@ -6,11 +6,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_emnify.api.errors import EmnifyError, ErrorKind
 from airflow_provider_emnify.api.transport.answers import ANYTHING, JSON, Shape
 from airflow_provider_emnify.api.transport.urls import fill_path
 
 if TYPE_CHECKING:
-    from airflow_provider_emnify.api.errors import EmnifyError, ErrorKind
     from airflow_provider_emnify.api.transport.bodies import Answer, Pick
 
 

@@ -17,14 +17,13 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from airflow_provider_emnify.api.secrets.one_line_log import one_line_log
 from airflow_provider_emnify.api.secrets.private_folder import PrivateFolder
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from cryptography.fernet import Fernet
 
     from airflow_provider_emnify.api.transport.credentials import Credentials

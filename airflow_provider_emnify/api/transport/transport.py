@@ -25,6 +25,7 @@ from airflow_provider_emnify.api.secrets.one_line_log import one_line_log
 from airflow_provider_emnify.api.secrets.redaction import Redactor
 from airflow_provider_emnify.api.transport.answers import JSON, Shape, created_id
 from airflow_provider_emnify.api.transport.auth import AUTHENTICATE, TokenSource
+from airflow_provider_emnify.api.transport.bodies import Answer
 from airflow_provider_emnify.api.transport.paging import Listing, Page
 from airflow_provider_emnify.api.transport.recover import recover
 from airflow_provider_emnify.api.transport.sending import Sender
@@ -36,7 +37,6 @@ if TYPE_CHECKING:
 
     from airflow_provider_emnify.api.limits.documented import Limit
     from airflow_provider_emnify.api.transport.auth_token import AuthToken
-    from airflow_provider_emnify.api.transport.bodies import Answer
     from airflow_provider_emnify.api.transport.credentials import Credentials
     from airflow_provider_emnify.api.transport.request import Request
     from airflow_provider_emnify.api.transport.token_cache import TokenCache

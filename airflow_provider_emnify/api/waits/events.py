@@ -16,6 +16,7 @@ from airflow_provider_emnify.api.errors import EmnifyNetworkStateError, EmnifyNo
 from airflow_provider_emnify.api.resources.few import listing_if_cheaper
 from airflow_provider_emnify.api.resources.fields import parse_moment
 from airflow_provider_emnify.api.transport.answers import part
+from airflow_provider_emnify.api.transport.paging import Listing
 from airflow_provider_emnify.api.types import Id, Row
 from airflow_provider_emnify.api.values import parse_ids
 from airflow_provider_emnify.api.waits.event_filter import (
@@ -29,7 +30,6 @@ from airflow_provider_emnify.api.waits.kinds import Reading, WaitKind
 
 if TYPE_CHECKING:
     from airflow_provider_emnify.api.client import EmnifyClient
-    from airflow_provider_emnify.api.transport.paging import Listing
 
 
 ANY = "any"

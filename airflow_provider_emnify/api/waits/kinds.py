@@ -33,6 +33,7 @@ from airflow_provider_emnify.api.errors import (
     EmnifyValidationError,
 )
 from airflow_provider_emnify.api.transport.answers import decimal, part, parts
+from airflow_provider_emnify.api.transport.paging import Listing
 from airflow_provider_emnify.api.transport.request import Request
 from airflow_provider_emnify.api.types import Id, Row
 from airflow_provider_emnify.api.values import parse_ids, parse_pairs, parse_texts, parse_user_ids
@@ -41,7 +42,6 @@ if TYPE_CHECKING:
     from enum import Enum
 
     from airflow_provider_emnify.api.client import EmnifyClient
-    from airflow_provider_emnify.api.transport.paging import Listing
 
 State = Lookup | Word
 
