@@ -98,7 +98,7 @@ class Fleet:
             for name, change in (("endpoints", self._change_endpoints), ("sims", self._change_sims)):
                 due = (time.perf_counter() - began) * CHANGING - self.changes[name]
                 third = int(due * self.size(name) / 3)
-                with self._sandbox._engine.lock:  # no page is made in between
+                with self._sandbox.engine.lock:  # no page is made in between
                     change(third)
                 self.changes[name] += 3 * third / self.size(name)
 

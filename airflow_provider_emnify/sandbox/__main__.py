@@ -165,7 +165,7 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _options(argv: Sequence[str] | None) -> argparse.Namespace:
+def parse_options(argv: Sequence[str] | None) -> argparse.Namespace:
     """Parse arguments; what a scenario sets is the default of what is not given."""
     parser = _parser()
     options = parser.parse_args(argv)
@@ -181,7 +181,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     :param argv: Arguments; those of the process by default.
     :return: 0, or 1 if the sandbox could not be started.
     """
-    options = _options(argv)
+    options = parse_options(argv)
     settings = vars(options)
     ready_file: Path | None = settings.pop("ready_file")
     scenario, quiet = settings.pop("scenario"), settings.pop("quiet")

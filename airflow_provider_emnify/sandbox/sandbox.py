@@ -97,18 +97,18 @@ class Sandbox(Settings, Controls):
 
         self._server = Server(self.host, self.port)
         self.port = self._server.port
-        self._engine.connection = self.airflow_connection
-        self._engine.state.outbox.start(self._engine.settle)
+        self.engine.connection = self.airflow_connection
+        self.engine.state.outbox.start(self.engine.settle)
         allowed = {name.lower() for name in self.allow_hosts}
         hosts = LOOPBACK | allowed if self.host in LOOPBACK else None
         controls = hosts_of(self.host) | allowed
-        self._server.start(build_app(self._engine, self._server.transports, hosts, controls))
+        self._server.start(build_app(self.engine, self._server.transports, hosts, controls))
         return self
 
     def stop(self) -> None:
         """Close every connection and stop to serve."""
-        self._engine.state.outbox.stop()
-        self._engine.state.endpoints.release()
+        self.engine.state.outbox.stop()
+        self.engine.state.endpoints.release()
         if self._server is not None:
             self._server.stop()
             self._server = None
@@ -164,7 +164,7 @@ class Sandbox(Settings, Controls):
     @property
     def callbacks(self) -> list[Delivery]:
         """What was sent to URLs of the user's, and how each attempt was answered."""
-        return list(self._engine.state.outbox.deliveries)
+        return list(self.engine.state.outbox.deliveries)
 
     @property
     def requests(self) -> int:
@@ -184,7 +184,7 @@ class Sandbox(Settings, Controls):
     @property
     def failures(self) -> list[BaseException]:
         """Errors of the sandbox itself."""
-        return self._engine.failures
+        return self.engine.failures
 
     def revoke_tokens(self, *, refresh: bool = False) -> int:
         """Make every issued auth token invalid, and the refresh tokens too if asked; return how many."""

@@ -65,7 +65,7 @@ class InProcess(Sandbox):
         """Let the sandbox act on a request."""
         url = urlsplit(str(sent.url))
         content = sent.body.encode() if isinstance(sent.body, str) else sent.body or b""
-        visit = self._engine.arrive(
+        visit = self.engine.arrive(
             Request(
                 method=str(sent.method),
                 raw_path=url.path,
@@ -80,9 +80,9 @@ class InProcess(Sandbox):
         with self._counting:
             number = len(self.seen)
             self.seen.append(call)
-        answer = self.instead(number) or self.twist(number, self._engine.act(visit))
+        answer = self.instead(number) or self.twist(number, self.engine.act(visit))
         self.answers[number] = answer
-        self._engine.leave(visit, answer.status)
+        self.engine.leave(visit, answer.status)
         return answer
 
     def reach(self, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,7 +14,7 @@ import requests
 
 from airflow_provider_emnify.api.enums import Connectivity
 from airflow_provider_emnify.sandbox import Sandbox
-from airflow_provider_emnify.sandbox.__main__ import DEFAULT_PORT, _options, main
+from airflow_provider_emnify.sandbox.__main__ import DEFAULT_PORT, main, parse_options
 from airflow_provider_emnify.sandbox.control.scenarios import SCENARIOS
 
 if TYPE_CHECKING:
@@ -126,10 +126,10 @@ def test_the_help_names_every_option_and_scenario(capsys: pytest.CaptureFixture[
 
 
 def test_what_is_given_goes_before_what_a_scenario_sets() -> None:
-    assert _options(["--scenario", "small"]).endpoints == 10
-    options = _options(["--events", "7", "--scenario", "small"])
+    assert parse_options(["--scenario", "small"]).endpoints == 10
+    options = parse_options(["--events", "7", "--scenario", "small"])
     assert (options.endpoints, options.events, options.port) == (10, 7, DEFAULT_PORT)
-    assert _options([]).endpoints == 0
+    assert parse_options([]).endpoints == 0
 
 
 @pytest.mark.parametrize("name", SCENARIOS)

@@ -68,11 +68,11 @@ def test_a_name_that_is_allowed_controls_it_and_serves_the_api(address: str) -> 
 
 
 def test_the_command_takes_names() -> None:
-    from airflow_provider_emnify.sandbox.__main__ import _parser
+    from airflow_provider_emnify.sandbox.__main__ import parse_options
 
-    options = _parser().parse_args(["--host", "0.0.0.0", "--allow-host", "a", "--allow-host", "b"])
+    options = parse_options(["--host", "0.0.0.0", "--allow-host", "a", "--allow-host", "b"])
     assert (options.host, options.allow_hosts) == ("0.0.0.0", ["a", "b"])
-    assert _parser().parse_args([]).allow_hosts == []
+    assert parse_options([]).allow_hosts == []
 
 
 def test_the_name_that_it_listens_on_controls_it() -> None:

@@ -170,7 +170,7 @@ def test_no_request_makes_the_sandbox_fail(
     route: tuple[str, str], value: str, query: dict[str, str], body: Any
 ) -> None:
     sandbox = Sandbox(3, spare_sims=3, events=5, euiccs=1, limits=False)
-    engine, (method, template) = sandbox._engine, route
+    engine, (method, template) = sandbox.engine, route
     token = sandbox.accounts.issue(Identity("user", 1001, 100))
     path = "/".join(quote(value, safe="") if part.startswith("{") else part for part in template.split("/"))
     request = Request(

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_emnify.airflow_names import AirflowFailException
+from airflow_provider_emnify.airflow_names import AirflowFailException, Context
 from airflow_provider_emnify.api import EmnifyUnknownOutcomeError
 from airflow_provider_emnify.operators.idempotency.journal import Journal
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from airflow_provider_emnify.airflow_names import Context
     from airflow_provider_emnify.operators.base import EmnifyBaseOperator
 
 CLOCKS_MAY_DIFFER = timedelta(minutes=1)
@@ -45,9 +43,11 @@ class Attempt:
         self._retries = int(operator.retries or 0)
         #: Clearing a task raises this number, and nothing else does.
         self.max_tries = int(getattr(instance, "max_tries", self._retries))
-        self._noted = parse_moment(self.journal.get(_ACTS_SINCE)) if self._number > 1 else None
+        #: Whether this is not the first attempt.
+        self.is_later = self._number > 1
+        self._noted = parse_moment(self.journal.get(_ACTS_SINCE)) if self.is_later else None
         #: Since when an earlier attempt may have acted; None when there was none.
-        self.since = self._noted or _earlier_attempts_since(context)
+        self.since = self._noted or (_run_began(context) if self.is_later else None)
 
     @property
     def is_retry(self) -> bool:
@@ -93,6 +93,7 @@ def unknown_outcome(message: str) -> AirflowFailException:
 
 
 def _run_began(context: Context) -> datetime | None:
+    """Return since when an earlier attempt may have acted, without a journal."""
     run: Any = context.get("dag_run")
     began = [getattr(run, "start_date", None)]
     if int(getattr(run, "clear_number", 0) or 0) > 0:
@@ -100,9 +101,3 @@ def _run_began(context: Context) -> datetime | None:
         began += [due or getattr(run, "logical_date", None)]
     known = [moment for moment in began if isinstance(moment, datetime)]
     return min(known) - CLOCKS_MAY_DIFFER if known else None
-
-
-def _earlier_attempts_since(context: Context) -> datetime | None:
-    """Return since when an earlier attempt may have acted, without a journal; None for the first attempt."""
-    number = int(getattr(context.get("ti"), "try_number", 1) or 1)
-    return _run_began(context) if number > 1 else None

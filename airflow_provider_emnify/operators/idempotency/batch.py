@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeVar
+from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 from airflow_provider_emnify.api import (
     EmnifyAuthenticationError,
@@ -13,22 +14,20 @@ from airflow_provider_emnify.api import (
     EmnifyUnknownOutcomeError,
 )
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
 Item = TypeVar("Item")
+Result = TypeVar("Result")
 
 _ENDS_IT = (EmnifyAuthenticationError, EmnifyPermissionError, EmnifyUnknownOutcomeError)
 
 
 def for_each(
     items: Sequence[Item],
-    act: Callable[[Item], None],
+    act: Callable[[Item], Result],
     *,
     what: str,
     label: Callable[[Item], str] = str,
     fail_on_error: bool = True,
-) -> dict[Item, EmnifyError]:
+) -> tuple[dict[Item, Result], dict[Item, EmnifyError]]:
     """Do something to one after another; one that emnify refuses keeps no other from it.
 
     What concerns all of them (no access, no connection) ends it, and so does one of which nobody knows
@@ -37,13 +36,14 @@ def for_each(
     :param what: What is being done, for messages: ``set the quota of endpoint``.
     :param label: How a message names one.
     :param fail_on_error: Whether one that emnify refuses is an error when all others are done.
-    :returns: Those that emnify refused, with its reason.
+    :returns: What came of those that were done, and those that emnify refused, with its reason.
     :raises EmnifyPartialError: with what was done and what was not.
     """
+    done: dict[Item, Result] = {}
     refused: dict[Item, EmnifyError] = {}
     for number, item in enumerate(items):
         try:
-            act(item)
+            done[item] = act(item)
         except EmnifyError as error:
             of_it_alone = isinstance(error, EmnifyNetworkStateError)
             if (error.transient and not of_it_alone) or isinstance(error, _ENDS_IT):
@@ -52,7 +52,7 @@ def for_each(
             refused[item] = error
     if refused and fail_on_error:
         raise _partial(items, refused, label, what, [*refused.values()])
-    return refused
+    return done, refused
 
 
 def _partial(

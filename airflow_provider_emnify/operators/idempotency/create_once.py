@@ -28,12 +28,14 @@ What cannot be recognised at all is called with :func:`at_most_once`.
 
 from __future__ import annotations
 
-from contextlib import nullcontext
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from airflow_provider_emnify.airflow_names import AirflowException, AirflowFailException
 from airflow_provider_emnify.api import EmnifyError, EmnifyPartialError, EmnifyUnknownOutcomeError
 from airflow_provider_emnify.api.transport.recover import recover, without_recovery
+from airflow_provider_emnify.api.types import Row, Rows
 from airflow_provider_emnify.operators.idempotency.attempt import (
     CLOCKS_MAY_DIFFER,
     Attempt,
@@ -42,11 +44,7 @@ from airflow_provider_emnify.operators.idempotency.attempt import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-    from contextlib import AbstractContextManager
-
     from airflow_provider_emnify.api.locks import Lock
-    from airflow_provider_emnify.api.types import Row, Rows
 
 __all__ = ["Attempt", "at_most_once", "create_once", "unknown_outcome"]
 
@@ -80,7 +78,9 @@ def create_once(
     :returns: What is there now, and whether it was created just now.
     :raises EmnifyUnknownOutcomeError: when the answer was lost and another look does not find it.
     """
-    with _locked(attempt, lock) as held:
+    locked: AbstractContextManager[Lock | None]
+    locked = nullcontext() if lock is None else attempt.operator.client.lock(*lock)
+    with locked as held:
         overlapped = not each_run and held is not None and held.held_since(attempt.begun)
         # Of a task that has just ended, an SMS like this one can be there: a lost one is not taken for it.
         a_while_ago = attempt.begun - CLOCKS_MAY_DIFFER.total_seconds()
@@ -168,7 +168,3 @@ def at_most_once(
                 "keeps none), so there is none: clear this task to try again"
             ) from error
         raise
-
-
-def _locked(attempt: Attempt, lock: tuple[str, object] | None) -> AbstractContextManager[Lock | None]:
-    return nullcontext() if lock is None else attempt.operator.client.lock(*lock)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from airflow_provider_emnify.airflow_names import Context
+from airflow_provider_emnify.airflow_names import Context
 
 
 class Journal:

@@ -20,22 +20,22 @@ class Controls:
     """
 
     def __init__(self, engine: Engine) -> None:
-        self._engine = engine
+        self.engine = engine
 
     @property
     def state(self) -> State:
         """The tables, once everything has happened that is due."""
-        return self._engine.settle()
+        return self.engine.settle()
 
     @property
     def outcomes(self) -> Outcomes:
         """What will not succeed; ``outcomes.add("sms", endpoint_id)`` lets an SMS fail."""
-        return self._engine.state.outcomes
+        return self.engine.state.outcomes
 
     @contextmanager
     def _at_rest(self) -> Iterator[State]:
         """Give the tables, once all has happened that is due; nobody else acts on them."""
-        with self._engine.lock:
+        with self.engine.lock:
             yield self.state
 
     def add_endpoints(self, number: int = 1, *, activate: bool = False) -> list[int]:

@@ -35,14 +35,8 @@ ERRORS: dict[str, tuple[int, int]] = {
 _ESIM_PATHS = ("/api/v1/euicc", "/api/v1/sim/operation", "/api/v1/sim/unlinked_product_stats")
 
 
-class _Missing:
-    """Stands for a body that was not sent."""
-
-    def __bool__(self) -> bool:
-        return False
-
-
-MISSING = _Missing()
+MISSING: Any = object()
+"""Stands for a body that was not sent."""
 
 
 @dataclass(frozen=True, slots=True)

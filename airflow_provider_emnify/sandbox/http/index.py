@@ -17,9 +17,9 @@ from airflow_provider_emnify.sandbox.world.records.table import Record, Table
 T = TypeVar("T", bound=Record)
 Key = tuple[Any, ...]
 
-_MOST_WRITTEN, _MOST_PLACES = 1000, 20_000
+MOST_WRITTEN, MOST_PLACES = 1000, 20_000
 """With more written records, or more places to look for them in, an index is built anew."""
-_MOST_GROUPS = 10_000
+MOST_GROUPS = 10_000
 _ID = attrgetter("id")
 
 
@@ -48,19 +48,19 @@ class Groups(_Index[T]):
         self._groups.clear()
         for record in self._table.values():
             self._groups.setdefault(self._key(record), []).append(record)
-            if len(self._groups) > _MOST_GROUPS:
+            if len(self._groups) > MOST_GROUPS:
                 break
 
     def find(self, fits: Callable[[Key], bool]) -> list[T] | None:
         """Return the records whose key fits, by ascending id; None where the keys are too many."""
         self._update()
-        if len(self._groups) > _MOST_GROUPS:
+        if len(self._groups) > MOST_GROUPS:
             return None
         found = [records for key, records in self._groups.items() if fits(key)]
         return found[0] if len(found) == 1 else sorted(chain.from_iterable(found), key=_ID)
 
     def _update(self) -> None:
-        if len(self.written) * len(self._groups) > _MOST_PLACES:
+        if len(self.written) * len(self._groups) > MOST_PLACES:
             self._build()
         written, self.written = self.written, set()
         for number in written:
@@ -96,7 +96,7 @@ class Texts(_Index[T]):
 
         Where they are many, the rest of the table is not searched but told.
         """
-        if len(self.written) > _MOST_WRITTEN:
+        if len(self.written) > MOST_WRITTEN:
             self._build()
         place, left = self._all.find(wanted), len(self._records) // 8
         while place >= 0:

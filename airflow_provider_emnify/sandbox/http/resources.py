@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Container, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from airflow_provider_emnify.sandbox.http.answers import Answer, ApiError, not_found, present
+from airflow_provider_emnify.sandbox.http.answers import Answer, ApiError, present
 from airflow_provider_emnify.sandbox.http.fields import Field
 from airflow_provider_emnify.sandbox.http.query import Listing
 from airflow_provider_emnify.sandbox.http.wire import Body, Call, serves
@@ -175,18 +175,15 @@ def serve_members(
     """
 
     def add(call: Call) -> Body:
-        members, number = held(call), call.id(parameter, name)
-        if number not in known(call):
-            raise not_found(name, number)
+        members, number = held(call), call.known(known(call), parameter, name)
         if number in members:
             raise ApiError("Duplicated", f"{name} {number} is assigned already.")
         members.append(number)
         return answer
 
     def remove(call: Call) -> Body:
-        members, number = held(call), call.id(parameter, name)
-        if number not in members:
-            raise not_found(name, number)
+        members = held(call)
+        number = call.known(members, parameter, name)
         if keeps(call, number):
             raise ApiError("NotAllowed", f"{name} {number} is in use.", status=409)
         members.remove(number)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -54,12 +54,16 @@ class Call:
             raise ApiError("BadRequest", f"Cannot parse parameter {resource.lower()} id as Long")
         return int(text)
 
+    def known(self, numbers: Container[int], name: str, resource: str) -> int:
+        """Return the path parameter ``name``, one of some numbers, or answer 404."""
+        number = self.id(name, resource)
+        if number not in numbers:
+            raise not_found(resource, number)
+        return number
+
     def one(self, table: Mapping[int, T], name: str, resource: str) -> T:
         """Return what the path parameter ``name`` means in a table, or answer 404."""
-        number = self.id(name, resource)
-        if number not in table:
-            raise not_found(resource, number)
-        return table[number]
+        return table[self.known(table, name, resource)]
 
     def named(self, table: Mapping[str, T], name: str, resource: str) -> T:
         """Return what the path parameter ``name`` means where ids are texts, or answer 404."""

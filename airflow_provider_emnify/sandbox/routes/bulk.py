@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
-from airflow_provider_emnify.sandbox.http.answers import Answer, ApiError, finding, invalid
-from airflow_provider_emnify.sandbox.http.fields import array, integer, record, validate_items
+from airflow_provider_emnify.sandbox.http.answers import Answer, ApiError, wrong
+from airflow_provider_emnify.sandbox.http.fields import Field, array, integer, record, validate_items
 from airflow_provider_emnify.sandbox.http.wire import Call, serves
 from airflow_provider_emnify.sandbox.routes.render import created_endpoint
 from airflow_provider_emnify.sandbox.world import devices, provisioning
@@ -23,7 +23,6 @@ _UPDATE = {
     "sim": provisioning.CHANGED_SIM,
     "id": integer(required=True),
 }
-_DELETION = {"id": integer(required=True)}
 
 
 def applied(call: Call, items: list[Any]) -> Iterator[Any]:
@@ -40,14 +39,20 @@ def finished(call: Call) -> None:
 def check_size(items: list[Any], most: int | None = MOST) -> None:
     """Answer 422 unless the number of items is within bounds."""
     if not items or (most is not None and len(items) > most):
-        raise invalid(
-            finding("InvalidFormat", f"Expecting 1 to {most or 'any number of'} items, not {len(items)}.")
-        )
+        raise wrong(f"Expecting 1 to {most or 'any number of'} items, not {len(items)}.")
 
 
 def _check_unique(numbers: list[int], resource: str) -> None:
     if len(set(numbers)) < len(numbers):
         raise ApiError("Duplicated", f"A {resource} is named more than once.")
+
+
+def _items(call: Call, fields: Mapping[str, Field]) -> list[Any]:
+    items = call.array()
+    check_size(items)
+    validate_items(items, fields, "Endpoint")
+    _check_unique([item["id"] for item in items], "endpoint")
+    return items
 
 
 @serves("POST", _PATH)
@@ -74,15 +79,12 @@ def create_endpoints(call: Call) -> Answer:
 @serves("PATCH", _PATH)
 def update_endpoints(call: Call) -> None:
     """Change endpoints, each in its own way."""
-    state, items = call.state, call.array()
-    check_size(items)
-    validate_items(items, _UPDATE, "Endpoint")
-    _check_unique([item["id"] for item in items], "endpoint")
+    state, items = call.state, _items(call, _UPDATE)
     changes = []
     for item in items:
         endpoint = state.endpoint(item["id"])
         if "ip_address" in item and "ip_address_space" not in item:
-            raise invalid(finding("Required", "Endpoint - ip_address_space is required with ip_address."))
+            raise wrong("Endpoint - ip_address_space is required with ip_address.", "Required")
         provisioning.check_shared(state, item)
         provisioning.check_address(state, item, endpoint)
         changes.append((endpoint, item, provisioning.changed_sim(state, endpoint, item, bulk=True)))
@@ -95,10 +97,7 @@ def update_endpoints(call: Call) -> None:
 @serves("DELETE", _PATH)
 def delete_endpoints(call: Call) -> None:
     """Delete endpoints; their SIMs are released and suspended, or deleted if asked."""
-    state, items = call.state, call.array()
-    check_size(items)
-    validate_items(items, _DELETION, "Endpoint")
-    _check_unique([item["id"] for item in items], "endpoint")
+    state, items = call.state, _items(call, {"id": integer(required=True)})
     doomed = [state.endpoint(item["id"]) for item in items]
     delete_sims = call.query.get("delete_sims", "false").lower() == "true"
     for endpoint in applied(call, doomed):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from airflow_provider_emnify.sandbox.http.answers import Answer, ApiError, not_found, present, wrong
+from airflow_provider_emnify.sandbox.http.answers import Answer, ApiError, present, wrong
 from airflow_provider_emnify.sandbox.http.fields import (
     address,
     address_range,
@@ -103,10 +103,8 @@ def delete_attachment(call: Call) -> Body:
     attachment = _the_attachment(call)
     over = attachment.status in {records.DEACTIVATED, records.ROLLING_BACK}
     if over or attachment.type in connect.CLASSIC:
-        raise ApiError(
-            "BadRequest",
-            f"Attachment {attachment.id} cannot be deleted: it is {records.STATUSES[attachment.status]}.",
-        )
+        status = records.STATUSES[attachment.status]
+        raise ApiError("BadRequest", f"Attachment {attachment.id} cannot be deleted: it is {status}.")
     if attachment.status != records.DEACTIVATING:
         connect.deactivate(call.state, attachment)
     return {}
@@ -126,9 +124,7 @@ def retry_attachment(call: Call) -> Body:
 @serves("GET", "/api/v1/cnc/breakout_type/{breakout_type_id}/available_region")
 def available_regions(call: Call) -> Body:
     """List the regions for attachments of a type."""
-    number = call.id("breakout_type_id", "BreakoutType")
-    if number not in TYPES:
-        raise not_found("BreakoutType", number)
+    call.known(TYPES, "breakout_type_id", "BreakoutType")
     return [{"attachment_region": region, "device_breakout_region": region} for region in REGIONS]
 
 

@@ -114,9 +114,8 @@ def _check(state: State, body: dict[str, Any]) -> None:
             raise wrong(f"DataStream - connection_type is one of {', '.join(CREDENTIALS)}, not {kind}.")
         missing = [name for name in CREDENTIALS[kind] if not isinstance(given.get(name), str)]
         if missing:
-            raise invalid(
-                *(finding("Required", f"DataStream - credentials - {name} is required.") for name in missing)
-            )
+            texts = (f"DataStream - credentials - {name} is required." for name in missing)
+            raise invalid(*(finding("Required", text) for text in texts))
     for one in body.get("filters", ()):
         _check_filter(one)
     if "data_stream_type" in body:
@@ -131,7 +130,7 @@ def _check_filter(one: dict[str, Any]) -> None:
         return
     for key in ("field", "value"):
         if key not in one:
-            raise invalid(finding("Required", f"DataStream - filters - {key} is required."))
+            raise wrong(f"DataStream - filters - {key} is required.", "Required")
     if one["field"].removesuffix("_id") not in _FILTERS:
         raise wrong(f"DataStream - there is no filter field {one['field']}.")
 

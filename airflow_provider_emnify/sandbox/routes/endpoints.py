@@ -41,16 +41,12 @@ def _of_profile(name: str) -> Getter[Endpoint]:
     return get
 
 
-def _tags(state: State, endpoint: Endpoint) -> object:
-    return endpoint.tags, *(state.tags[number].name for number in endpoint.tag_ids)
-
-
 def _of_card(state: State, iccid: str) -> int | None:
     sim = state.sims.get(number_after(ICCID, iccid) or 0)
     return sim.endpoint_id if sim else None
 
 
-_LISTING = Listing[Endpoint](
+LISTING = Listing[Endpoint](
     endpoint_row,
     {
         **attributes("id", "name", "ip_address", "imei"),
@@ -60,7 +56,7 @@ _LISTING = Listing[Endpoint](
         **{name: _of_profile(name) for name in ("service_profile", "tariff_profile")},
         "created": lambda state, endpoint: date(endpoint.created),
         "last_updated": lambda state, endpoint: date(endpoint.last_updated),
-        "tags": _tags,
+        "tags": lambda state, endpoint: (endpoint.tags, *(state.tags[one].name for one in endpoint.tag_ids)),
     },
     default=1000,
     maximum=1000,
@@ -80,7 +76,7 @@ def the_endpoint(call: Call) -> Endpoint:
     return call.state.endpoint(call.id("endpoint_id", "Endpoint"))
 
 
-serve_records("/api/v1/endpoint", "endpoint_id", _LISTING, lambda call: call.state.endpoints, the_endpoint)
+serve_records("/api/v1/endpoint", "endpoint_id", LISTING, lambda call: call.state.endpoints, the_endpoint)
 
 
 @serves("POST", "/api/v1/endpoint")

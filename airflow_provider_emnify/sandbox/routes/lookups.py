@@ -5,12 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from airflow_provider_emnify.api.enums import DataStreamStatus, EndpointStatus, SimStatus, UserStatus
+from airflow_provider_emnify.api.enums import (
+    DataStreamStatus,
+    EndpointStatus,
+    EventType,
+    SimStatus,
+    UserStatus,
+)
 from airflow_provider_emnify.sandbox.http.wire import Body, Call, serves
 from airflow_provider_emnify.sandbox.routes import catalogue
 from airflow_provider_emnify.sandbox.world import cloud_connect, data_streams
 from airflow_provider_emnify.sandbox.world.lookups import (
-    EVENT_TYPES,
     MFA_KEY_STATUSES,
     MFA_KEY_TYPES,
     ROLES,
@@ -57,7 +62,7 @@ _LISTS: dict[str, Iterable[Json]] = {
     "/api/v1/data_throttle": catalogue.THROTTLES.values(),
     "/api/v1/endpoint/status": map(described, EndpointStatus),
     "/api/v1/esme_interface_type": entries(catalogue.ESME_INTERFACE_TYPES),
-    "/api/v1/event/type": EVENT_TYPES.values(),
+    "/api/v1/event/type": map(described, EventType),
     "/api/v1/operator": catalogue.OPERATORS.values(),
     "/api/v1/organisation/status": entries(catalogue.ORGANISATION_STATUSES),
     "/api/v1/rat_type": entries(catalogue.RAT_TYPES),

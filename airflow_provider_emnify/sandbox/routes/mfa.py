@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 
 from airflow_provider_emnify.api.enums import EventType
-from airflow_provider_emnify.sandbox.http.answers import ApiError, not_found
+from airflow_provider_emnify.sandbox.http.answers import ApiError
 from airflow_provider_emnify.sandbox.http.fields import reference, text
 from airflow_provider_emnify.sandbox.http.wire import Body, Call, serves
 from airflow_provider_emnify.sandbox.routes.render import mfa_key
@@ -36,9 +36,7 @@ def create_key(call: Call) -> Body:
 def activate_key(call: Call) -> None:
     """Activate an MFA key of the caller with a code; the sandbox takes its one code."""
     user, body = _caller(call), call.checked({**STATUS, "code": text(required=True)}, "MfaKey")
-    key = user.mfa_keys.get(call.id("key_id", "MfaKey"))
-    if key is None:
-        raise not_found("MfaKey", call.path["key_id"])
+    key = call.one(user.mfa_keys, "key_id", "MfaKey")
     if key.active:
         raise ApiError("Duplicated", "The MFA key is active already.")
     if body["code"] != call.state.settings.mfa_code:
@@ -49,9 +47,9 @@ def activate_key(call: Call) -> None:
 @serves("DELETE", "/api/v1/user/{user_id}/mfa/{key_id}")
 def delete_key(call: Call) -> None:
     """Delete an MFA key of a user."""
-    user, number = the_user(call), call.id("key_id", "MfaKey")
-    if user.mfa_keys.pop(number, None) is None:
-        raise not_found("MfaKey", number)
+    user = the_user(call)
+    number = call.known(user.mfa_keys, "key_id", "MfaKey")
+    del user.mfa_keys[number]
     text = f"MFA key with Id '{number}' deleted for user '{user.username}'"
     call.state.emit(EventType.MULTI_FACTOR_AUTHENTICATION, text, user=user)
 
@@ -73,9 +71,8 @@ def list_trusted_devices(call: Call) -> Body:
 @serves("DELETE", "/api/v1/user/{user_id}/mfa/trusted_device/{device_id}")
 def delete_trusted_device(call: Call) -> None:
     """Trust a device no more."""
-    number = call.id("device_id", "TrustedDevice")
-    if the_user(call).trusted_devices.pop(number, None) is None:
-        raise not_found("TrustedDevice", number)
+    devices = the_user(call).trusted_devices
+    del devices[call.known(devices, "device_id", "TrustedDevice")]
 
 
 def _caller(call: Call) -> User:

@@ -11,7 +11,7 @@ from airflow_provider_emnify.sandbox.http.fields import array, boolean, record, 
 from airflow_provider_emnify.sandbox.http.wire import Call, serves
 from airflow_provider_emnify.sandbox.routes.render import organisation_in, sim_card
 from airflow_provider_emnify.sandbox.world import devices
-from airflow_provider_emnify.sandbox.world.lookups import SIM_STATUSES
+from airflow_provider_emnify.sandbox.world.lookups import described
 from airflow_provider_emnify.sandbox.world.records.fleet import Sim
 from airflow_provider_emnify.sandbox.world.state import State
 
@@ -53,7 +53,7 @@ def migrate_sims(call: Call) -> Answer:
     summary = {
         "sim_count": len(sims),
         "dry_run": dry,
-        "allowed_sim_statuses": [SIM_STATUSES[status] for status in allowed],
+        "allowed_sim_statuses": [described(status) for status in allowed],
         "target_workspace": organisation_in(state, target),
         "auto_detach_devices": detach,
         "sims": [_row(state, sim) for sim in sims],

@@ -105,7 +105,7 @@ def active_inclusive_volumes(call: Call) -> Body:
 def assign_inclusive_volume(call: Call) -> Answer:
     """Give an organisation an inclusive volume, from this month on unless a start is told."""
     the_organisation(call, "org_id_or_my")
-    number = call.one({key: key for key in _MEGABYTES}, "inclusive_volume_id", "InclusiveVolume")
+    number = call.known(_MEGABYTES, "inclusive_volume_id", "InclusiveVolume")
     body = {} if call.body is MISSING else call.checked(_ASSIGNMENT, "InclusiveVolume", status=400)
     start, end = parse_date(body.get("start_date")), parse_date(body.get("end_date"))
     if end is not None and end < (start or call.now):

@@ -9,6 +9,7 @@ from airflow_provider_emnify.sandbox.http.answers import present
 from airflow_provider_emnify.sandbox.world import lookups
 from airflow_provider_emnify.sandbox.world.clock import date, event_date
 from airflow_provider_emnify.sandbox.world.devices import connectivity
+from airflow_provider_emnify.sandbox.world.lookups import described
 from airflow_provider_emnify.sandbox.world.records.accounts import MfaKey, User
 from airflow_provider_emnify.sandbox.world.records.fleet import Endpoint, Event, Sim, with_luhn
 from airflow_provider_emnify.sandbox.world.state import State
@@ -40,7 +41,7 @@ def endpoint_row(state: State, endpoint: Endpoint) -> Json:
         "tags": endpoint.tags,
         "created": date(endpoint.created),
         "last_updated": date(endpoint.last_updated),
-        "status": lookups.ENDPOINT_STATUSES[endpoint.status],
+        "status": described(endpoint.status),
         "service_profile": _profile(state.service_profiles, endpoint.service_profile_id),
         "tariff_profile": _profile(state.tariff_profiles, endpoint.tariff_profile_id),
         "ip_address": endpoint.ip_address,
@@ -80,7 +81,7 @@ def sim_card(sim: Sim) -> Json:
         "id": sim.id,
         "iccid": sim.iccid,
         "iccid_with_luhn": sim.iccid_with_luhn,
-        "status": lookups.SIM_STATUSES[sim.status],
+        "status": described(sim.status),
         "eid": sim.eid,
     }
     return present(row)
@@ -116,7 +117,7 @@ def user_row(state: State, user: User) -> Json:
         "username": user.username,
         "name": user.name,
         "created": date(user.created),
-        "status": lookups.USER_STATUSES[user.status],
+        "status": described(user.status),
         "organisation": organisation_in(state, user.organisation_id),
     }
 
@@ -152,9 +153,9 @@ def plain_event(state: State, event: Event) -> Json:
         "timestamp": event_date(event.timestamp),
         "alert": event.alert,
         "description": event.description,
-        "event_type": lookups.EVENT_TYPES[event.type],
-        "event_source": lookups.EVENT_SOURCES[event.source],
-        "event_severity": lookups.EVENT_SEVERITIES[event.severity],
+        "event_type": described(event.type),
+        "event_source": described(event.source),
+        "event_severity": described(event.severity),
         "organisation": organisation_in(state, event.organisation_id),
     }
 

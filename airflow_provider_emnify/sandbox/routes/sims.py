@@ -38,7 +38,7 @@ def _in_endpoint(state: State, wanted: str) -> int | None:
     return endpoint.sim_id if endpoint else None
 
 
-_LISTING = Listing[
+LISTING = Listing[
     Sim
 ](
     sim_row,
@@ -72,7 +72,7 @@ def the_sim(call: Call) -> Sim:
     return _visible(call, call.id("sim_id", "Sim"))
 
 
-serve_records("/api/v1/sim", "sim_id", _LISTING, lambda call: call.state.sims, the_sim)
+serve_records("/api/v1/sim", "sim_id", LISTING, lambda call: call.state.sims, the_sim)
 serve_events("sim", lambda call: call.id("sim_id", "Sim"))
 
 

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
-from airflow_provider_emnify.sandbox.http.answers import Answer, ApiError, not_found, wrong
+from airflow_provider_emnify.sandbox.http.answers import Answer, ApiError, wrong
 from airflow_provider_emnify.sandbox.http.fields import array, integer, record, reference, text
 from airflow_provider_emnify.sandbox.http.query import number_in
 from airflow_provider_emnify.sandbox.http.wire import Body, Call, serves
@@ -106,9 +106,8 @@ def assign_tag(call: Call) -> Answer:
 @serves("DELETE", _OF_ENDPOINT + "/{tag_id}")
 def unassign_tag(call: Call) -> Body:
     """Take a tag from an endpoint."""
-    endpoint, number = the_endpoint(call), call.id("tag_id", "Tag")
-    if number not in endpoint.tag_ids:
-        raise not_found("Tag", number)
+    endpoint = the_endpoint(call)
+    number = call.known(endpoint.tag_ids, "tag_id", "Tag")
     endpoint.tag_ids = tuple(other for other in endpoint.tag_ids if other != number)
     return {}
 

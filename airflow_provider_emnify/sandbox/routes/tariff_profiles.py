@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from airflow_provider_emnify.sandbox.http.answers import ApiError, not_found
+from airflow_provider_emnify.sandbox.http.answers import ApiError
 from airflow_provider_emnify.sandbox.http.fields import array, reference, text
 from airflow_provider_emnify.sandbox.http.resources import Render, Resource, Row, in_endpoints, serve_members
 from airflow_provider_emnify.sandbox.http.wire import Body, Call, serves
@@ -131,7 +131,7 @@ def list_blocked(call: Call) -> Body:
 @serves("GET", _OPERATOR)
 def get_blocked(call: Call) -> Body:
     """Give what a profile blocks of an operator."""
-    return _blocked(_PROFILES.one(call), call.one(OPERATORS, "operator_id", "Operator")["id"])
+    return _blocked(_PROFILES.one(call), call.known(OPERATORS, "operator_id", "Operator"))
 
 
 @serves("POST", _OPERATOR + "/rat_type")
@@ -145,15 +145,13 @@ def block_technologies(call: Call) -> None:
 @serves("DELETE", _OPERATOR + "/rat_type/{rate_type_id}")
 def unblock_technology(call: Call) -> None:
     """Block a technology of an operator no more."""
-    kinds, kind = _kinds(call), call.id("rate_type_id", "RatType")
-    if kind not in kinds:
-        raise not_found("RatType", kind)
-    kinds.remove(kind)
+    kinds = _kinds(call)
+    kinds.remove(call.known(kinds, "rate_type_id", "RatType"))
 
 
 def _kinds(call: Call) -> set[int]:
     kinds: dict[int, set[int]] = _PROFILES.one(call)["blocked_kinds"]
-    return kinds.setdefault(call.one(OPERATORS, "operator_id", "Operator")["id"], set())
+    return kinds.setdefault(call.known(OPERATORS, "operator_id", "Operator"), set())
 
 
 def _blocked(profile: Row, number: int) -> Row:

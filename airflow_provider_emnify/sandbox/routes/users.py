@@ -218,10 +218,7 @@ def change_password(call: Call) -> None:
 
 def the_role(call: Call) -> int:
     """Return the role that the path means."""
-    role_id = call.id("role_id", "Role")
-    if role_id not in ROLES:
-        raise not_found("Role", role_id)
-    return role_id
+    return call.known(ROLES, "role_id", "Role")
 
 
 INVITATION = {

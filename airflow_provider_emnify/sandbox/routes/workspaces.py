@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from airflow_provider_emnify.api.enums import EventSeverity, EventType, UserStatus
-from airflow_provider_emnify.sandbox.http.answers import Answer, ApiError, not_found
+from airflow_provider_emnify.sandbox.http.answers import Answer, ApiError
 from airflow_provider_emnify.sandbox.http.wire import Body, Call, serves
 from airflow_provider_emnify.sandbox.routes.render import roles
 from airflow_provider_emnify.sandbox.routes.users import (
@@ -120,8 +120,6 @@ def create_support_token(call: Call) -> Answer:
 
 
 def _membership(call: Call) -> tuple[int, Membership]:
-    workspace_id = call.id("workspace_id", "Workspace")
-    membership = the_user(call).memberships.get(workspace_id)
-    if membership is None:
-        raise not_found("Workspace", workspace_id)
-    return workspace_id, membership
+    memberships = the_user(call).memberships
+    workspace_id = call.known(memberships, "workspace_id", "Workspace")
+    return workspace_id, memberships[workspace_id]

@@ -3,20 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
-from airflow_provider_emnify.api.enums import (
-    EndpointStatus,
-    EventSeverity,
-    EventSource,
-    EventType,
-    SimStatus,
-    UserStatus,
-)
 
-
+@lru_cache(typed=True)
 def described(member: Any) -> dict[str, Any]:
-    """An entry of a lookup as it stands in an object."""
+    """An entry of a lookup as it stands in an object. All have the same: it must not be changed."""
     return {"id": int(member), "description": member.label}
 
 
@@ -29,12 +22,6 @@ def entry(lookup: Mapping[int, str], name: str) -> dict[str, Any]:
     """The entry of a lookup that has this name."""
     return next(row for row in entries(lookup) if row["description"] == name)
 
-
-ENDPOINT_STATUSES = {status: described(status) for status in EndpointStatus}
-SIM_STATUSES = {status: described(status) for status in SimStatus}
-USER_STATUSES = {status: described(status) for status in UserStatus}
-EVENT_SEVERITIES = {severity: described(severity) for severity in EventSeverity}
-EVENT_SOURCES = {source: described(source) for source in EventSource}
 
 ROLES: dict[int, str] = {1: "Administrator", 2: "User", 3: "Observer"}
 """User roles by id."""
@@ -58,6 +45,3 @@ GERMANY: dict[str, Any] = {
     "latitude": 51.0,
     "longitude": 9.0,
 }
-
-
-EVENT_TYPES = {kind: described(kind) for kind in EventType}

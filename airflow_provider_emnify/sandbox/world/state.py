@@ -71,9 +71,11 @@ class State:
         }
         self.service_profiles: Rows = plain.service_profiles()
         self.tariff_profiles: Rows = plain.tariff_profiles()
-        self.inclusive_volumes: Rows = plain.inclusive_volumes(born)
-        self.ip_address_spaces: Rows = plain.ip_address_spaces()
-        self.dns: Rows = plain.name_servers()
+        self.inclusive_volumes: Rows = {1: {"id": 1, "start": born, "end": None, "pooled": True}}
+        space = {"id": 1, "ip_address_space": "10.0.0.0/8", "ip_address_version": 4}
+        self.ip_address_spaces: Rows = {1: space}
+        servers = {"primary": "192.0.2.53", "secondary": "192.0.2.54"}
+        self.dns: Rows = {1: {"id": 1, **servers, "ip_address_version": 4}}
         self.api_callbacks: Rows = {}
         self.api_secrets: Rows = {}
         self.custom_events: Rows = {}

@@ -54,20 +54,5 @@ def tariff_profiles() -> Rows:
     }
 
 
-def ip_address_spaces() -> Rows:
-    """The one address space from the start."""
-    return {1: {"id": 1, "ip_address_space": "10.0.0.0/8", "ip_address_version": 4}}
-
-
-def name_servers() -> Rows:
-    """The one pair of name servers from the start."""
-    return {1: {"id": 1, "primary": "192.0.2.53", "secondary": "192.0.2.54", "ip_address_version": 4}}
-
-
-def inclusive_volumes(start: float) -> Rows:
-    """The inclusive volume that an organisation has from the start."""
-    return {1: {"id": 1, "start": start, "end": None, "pooled": True}}
-
-
 def _named(name: str) -> dict[str, str]:
     return {"name": name, "description": f"{name} of the sandbox"}
