@@ -63,19 +63,22 @@ class EmnifyTask:
             setattr(cls, "__init__", _init_of(cls))  # noqa: B010 - a type checker takes no other
 
     def __init__(self, **kwargs: Any) -> None:
-        self.init_task(**kwargs)
+        self.init_task(locals())
 
-    def init_task(self, **kwargs: Any) -> None:
+    def init_task(self, passed: Mapping[str, Any]) -> None:
         """Hand Airflow's arguments to Airflow, and check and keep those that are declared.
 
-        :param kwargs: What ``__init__`` was given. What it was not given is in ``default_args`` or has the
-            default that was declared.
+        :param passed: What ``__init__`` was given: its ``locals()``. What it was not given is in
+            ``default_args`` or has the default that was declared.
         :raises TypeError: for names that there are not.
         :raises ValueError: for values that cannot be.
         """
-        defaults, given = kwargs.get("default_args") or {}, []
+        kwargs, given = passed["kwargs"], []
+        defaults = kwargs.get("default_args") or {}
         for name, argument in self.declared.items():
-            if name in kwargs:
+            if name in passed:
+                given.append((argument, passed[name]))
+            elif name in kwargs:
                 given.append((argument, kwargs.pop(name)))
             elif name in defaults and argument.default is not NOT_GIVEN:
                 given.append((argument, defaults[name]))

@@ -125,17 +125,7 @@ class EmnifySetUpCallbacksOperator(EmnifyBaseOperator):
         data_stream_size: int | str = 1,
         **kwargs: Any,
     ) -> None:
-        self.init_task(
-            api_server_url=api_server_url,
-            callbacks_conn_id=callbacks_conn_id,
-            purpose=purpose,
-            service_profile_ids=service_profile_ids,
-            data_stream_name=data_stream_name,
-            data_stream_type=data_stream_type,
-            data_stream_filters=data_stream_filters,
-            data_stream_size=data_stream_size,
-            **kwargs,
-        )
+        self.init_task(locals())
 
     def execute(self, context: Context) -> Row:
         """Find or create each of them, in the order in which one needs the other."""

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
-from airflow_provider_emnify.api import EmnifyNotFoundError
+from airflow_provider_emnify.airflow_names import Context, XComArg
 from airflow_provider_emnify.api.enums import CloudConnectStatus
 from airflow_provider_emnify.api.resources.bulk import status_of
-from airflow_provider_emnify.api.resources.few import find_by_id_or_name, find_by_name
+from airflow_provider_emnify.api.resources.few import find_by_name
 from airflow_provider_emnify.api.transport.answers import number, part
+from airflow_provider_emnify.api.types import Row, Rows
 from airflow_provider_emnify.api.waits.wait import Wait
 from airflow_provider_emnify.arguments import (
     Argument,
+    OneId,
     confirmed,
     one_of,
     optional,
@@ -28,14 +31,7 @@ from airflow_provider_emnify.operators.base.waiting import EmnifyWaitingOperator
 from airflow_provider_emnify.operators.idempotency.attempt import parse_moment
 from airflow_provider_emnify.operators.idempotency.create_once import Attempt, create_once
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-
-    from airflow_provider_emnify.airflow_names import Context, XComArg
-    from airflow_provider_emnify.api.types import Row, Rows
-    from airflow_provider_emnify.arguments import OneId
-
-    Networks = str | Iterable[str] | XComArg
+Networks = str | Iterable[str] | XComArg
 
 _WHAT = "attachment"
 _TYPES = {"tgw": 1, "vpn": 2, "vpn_bgp": 3}
@@ -190,23 +186,7 @@ class EmnifyCreateCloudConnectOperator(EmnifyWaitingOperator):
         timeout: float | timedelta = timedelta(days=8),
         **kwargs: Any,
     ) -> None:
-        self.init_task(
-            wait_for_completion=wait_for_completion,
-            timeout=timeout,
-            name=name,
-            type=type,
-            region=region,
-            aws_account_id=aws_account_id,
-            vpc_cidr=vpc_cidr,
-            public_ip=public_ip,
-            on_prem_cidr=on_prem_cidr,
-            asn=asn,
-            inside_cidr=inside_cidr,
-            psk_conn_id=psk_conn_id,
-            description=description,
-            if_exists=if_exists,
-            **kwargs,
-        )
+        self.init_task(locals())
         self._fields()
 
     def execute(self, context: Context) -> Any:
@@ -304,22 +284,13 @@ class EmnifyDeleteCloudConnectOperator(EmnifyBaseOperator):
     confirm = Argument(confirmed("deleting a Cloud Connect attachment"))
 
     def __init__(self, *, attachment_id: OneId, confirm: bool = False, **kwargs: Any) -> None:
-        self.init_task(attachment_id=attachment_id, confirm=confirm, **kwargs)
+        self.init_task(locals())
 
     def execute(self, context: Context) -> list[int]:
         """Look for the attachment, and delete it."""
         del context
-        wanted = self.attachment_id
-        attachment = find_by_id_or_name(_alive(self.client.cloud_connect.list()), wanted, _WHAT)
-        if attachment is None:
-            self.log.info("There is no attachment %s: nothing to delete", wanted)
-            return [int(wanted)] if wanted.isdigit() else []
-        self.log.info("Deleting attachment %s (%s)", attachment["id"], attachment.get("name"))
-        try:
-            self.client.cloud_connect.delete(attachment["id"])
-        except EmnifyNotFoundError:
-            self.log.info("Attachment %s exists no more", attachment["id"])
-        return [int(attachment["id"])]
+        connect = self.client.cloud_connect
+        return self.delete_one(_alive(connect.list()), self.attachment_id, _WHAT, connect.delete)
 
 
 def _alive(rows: Iterable[Row]) -> Rows:
@@ -330,11 +301,8 @@ def _alive(rows: Iterable[Row]) -> Rows:
 def _has_expired(row: Row) -> bool:
     """Tell whether a transit gateway was not accepted in time, so that it has to be offered again."""
     until = parse_moment(row.get("accept_attachment_expiry_date"))
-    return (
-        status_of(row) == CloudConnectStatus.PENDING_AWS_ACTIVATION
-        and until is not None
-        and until < datetime.now(UTC)
-    )
+    is_pending = status_of(row) == CloudConnectStatus.PENDING_AWS_ACTIVATION
+    return is_pending and until is not None and until < datetime.now(UTC)
 
 
 def _psk(conn_id: str) -> str:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_emnify.airflow_names import Context
 from airflow_provider_emnify.api.errors import EmnifyNotFoundError
 from airflow_provider_emnify.api.secrets.names import hide_secrets, show
 from airflow_provider_emnify.api.values import parse_ids
@@ -28,7 +29,6 @@ from airflow_provider_emnify.operators.base import EmnifyBaseOperator
 from airflow_provider_emnify.operators.idempotency.create_once import Attempt, at_most_once
 
 if TYPE_CHECKING:
-    from airflow_provider_emnify.airflow_names import Context
     from airflow_provider_emnify.api.resources.operation import Operation
 
 _MAX_ROWS = 10_000
@@ -98,10 +98,10 @@ class EmnifyOperator(EmnifyBaseOperator):
         idempotent: bool | None = None,
         **kwargs: Any,
     ) -> None:
-        given = {} if arguments is None else arguments
-        self.init_task(call=call, arguments=given, max_rows=max_rows, idempotent=idempotent, **kwargs)
-        if isinstance(given, Mapping) or is_known(given):
-            _check(call, given)
+        arguments = {} if arguments is None else arguments
+        self.init_task(locals())
+        if isinstance(arguments, Mapping) or is_known(arguments):
+            _check(call, arguments)
 
     @property
     def secret_arguments(self) -> Sequence[str]:
@@ -112,15 +112,17 @@ class EmnifyOperator(EmnifyBaseOperator):
         """Make the call."""
         arguments = self.arguments
         method = _check(self.call, arguments)
+        operation = _operation(method)
         resource, name = self.call.split(".")
         self.log.info("Calling %s(%s)", self.call, show(arguments, self.secret_arguments))
         make = getattr(getattr(self.client, resource), name)
         typed = _typed(method, arguments)
-        if self.is_idempotent or (self.is_idempotent is None and _may_be_repeated(method)):
+        may_be_repeated = operation.method != "POST" if operation.idempotent is None else operation.idempotent
+        if self.is_idempotent or (self.is_idempotent is None and may_be_repeated):
             try:
                 return self._small(make(**typed))
             except EmnifyNotFoundError as gone:
-                if method.__dict__["operation"].method != "DELETE" or not _is_later_try(context):
+                if operation.method != "DELETE" or not Attempt(self, context).is_later:
                     raise
                 self.log.info("%s: an earlier try has done it (%s)", self.call, gone.message)
                 return None
@@ -210,12 +212,6 @@ def _methods(resource: str) -> Mapping[str, Callable[..., Any]]:
     }
 
 
-def _may_be_repeated(method: Callable[..., Any]) -> bool:
-    """Tell whether a call does the same when it is made twice."""
-    operation = _operation(method)
-    return operation.method != "POST" if operation.idempotent is None else operation.idempotent
-
-
 def _operation(method: Callable[..., Any]) -> Operation:
     operation: Operation = method.__dict__["operation"]
     return operation
@@ -230,10 +226,6 @@ def _check(call: str, arguments: Any) -> Callable[..., Any]:
     mend = f"Make the call inside a task, EmnifyHook().get_conn().{call}(...)"
     refuse_secrets(f"arguments: {call}", arguments, mend, _operation(method).secret_arguments)
     return method
-
-
-def _is_later_try(context: Context) -> bool:
-    return int(getattr(context.get("ti"), "try_number", 1) or 1) > 1
 
 
 @functools.cache

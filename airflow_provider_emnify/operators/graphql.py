@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, ClassVar
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
 
+from airflow_provider_emnify.airflow_names import Context
 from airflow_provider_emnify.api.resources.graphql import is_mutation
 from airflow_provider_emnify.api.resources.graphql_pages import MOST_ROWS, check_all_pages
 from airflow_provider_emnify.api.secrets.names import hide_secrets
@@ -22,11 +23,6 @@ from airflow_provider_emnify.arguments import (
 )
 from airflow_provider_emnify.operators.base import EmnifyBaseOperator
 from airflow_provider_emnify.operators.idempotency.create_once import Attempt, at_most_once
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from airflow_provider_emnify.airflow_names import Context
 
 _MEND = "Send the query inside a task, EmnifyHook().get_conn().graphql(...)"
 _LITERAL = re.compile(r'(?:(\w+)\s*:\s*)?(?:"""(.*?)"""|"((?:[^"\\]|\\.)*)")', re.DOTALL)
@@ -121,15 +117,7 @@ class EmnifyGraphqlOperator(EmnifyBaseOperator):
         max_rows: int = MOST_ROWS,
         **kwargs: Any,
     ) -> None:
-        self.init_task(
-            query=query,
-            variables=variables,
-            idempotent=idempotent,
-            allow_partial=allow_partial,
-            all_pages=all_pages,
-            max_rows=max_rows,
-            **kwargs,
-        )
+        self.init_task(locals())
         if all_pages is not None and is_known(query) and not query.endswith(tuple(self.template_ext)):
             check_all_pages(query, variables if isinstance(variables, Mapping) else {}, all_pages)
 

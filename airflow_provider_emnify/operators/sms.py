@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import zlib
-from typing import TYPE_CHECKING, Any, ClassVar
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
+from functools import partial
+from typing import Any, ClassVar
 
+from airflow_provider_emnify.airflow_names import Context, XComArg
 from airflow_provider_emnify.api import EmnifyError, SmsStatus
 from airflow_provider_emnify.api.resources.bulk import status_of
 from airflow_provider_emnify.api.resources.fields import given, parse_moment
 from airflow_provider_emnify.api.resources.sms import is_same_sms, submitted_at
-from airflow_provider_emnify.api.sms_text import parse_sender, split_text
+from airflow_provider_emnify.api.sms_text import SmsPart, parse_sender, split_text
+from airflow_provider_emnify.api.types import Row, Rows
 from airflow_provider_emnify.api.values import parse_ids, parse_pairs
 from airflow_provider_emnify.api.waits.wait import Wait
-from airflow_provider_emnify.arguments import NOT_GIVEN, Argument, optional, parse_label, shorten
+from airflow_provider_emnify.arguments import NOT_GIVEN, Argument, Ids, optional, parse_label, shorten
 from airflow_provider_emnify.hooks.selection import SelectsEndpoints
 from airflow_provider_emnify.links import EmnifyDevicesLink
 from airflow_provider_emnify.operators.base import EmnifyBaseOperator
@@ -20,22 +25,12 @@ from airflow_provider_emnify.operators.base.waiting import EmnifyCancellingOpera
 from airflow_provider_emnify.operators.idempotency.batch import for_each
 from airflow_provider_emnify.operators.idempotency.create_once import Attempt, create_once
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
-    from datetime import datetime
-
-    from airflow_provider_emnify.airflow_names import Context, XComArg
-    from airflow_provider_emnify.api.sms_text import SmsPart
-    from airflow_provider_emnify.api.types import Row, Rows
-    from airflow_provider_emnify.arguments import Ids
-
 _NOT_SENT = frozenset({SmsStatus.FAILED, SmsStatus.EXPIRED, SmsStatus.CANCELED})
 _OVER = frozenset({SmsStatus.DELIVERED, *_NOT_SENT})
 
 
-def _parse_sms_text(value: Any, field: str) -> str:
-    del field  # the message says that it is the text
-    split_text(value)
+def _parse_sms_text(value: Any, _: str) -> str:
+    split_text(value)  # its message says that it is the text
     return str(value)
 
 
@@ -116,15 +111,7 @@ class EmnifySendSmsOperator(SelectsEndpoints, EmnifyCancellingOperator):
         wait_for_completion: bool = False,
         **kwargs: Any,
     ) -> None:
-        self.init_task(
-            wait_for_completion=wait_for_completion,
-            endpoint_ids=endpoint_ids,
-            text=text,
-            source_address=source_address,
-            dest_address=dest_address,
-            expiry_date=expiry_date,
-            **kwargs,
-        )
+        self.init_task(locals())
 
     def execute(self, context: Context) -> dict[str, list[int]]:
         """Look for what was sent, send the rest, and wait."""
@@ -132,12 +119,13 @@ class EmnifySendSmsOperator(SelectsEndpoints, EmnifyCancellingOperator):
         what = f"{len(self.text)} characters as {len(parts)} SMS ({parts[0].alphabet})"
         number = len(parts) * len(ids)
         self.log.info("Sending %s to endpoints %s: %d SMS, which emnify bills", what, shorten(ids), number)
-        attempt, sent = Attempt(self, context), dict[str, list[int]]()
-
-        def send(endpoint_id: int) -> None:
-            sent[str(endpoint_id)] = [self._send(attempt, endpoint_id, part) for part in parts]
-
-        for_each(ids, send, what="send the SMS to endpoint")
+        attempt = Attempt(self, context)
+        done, _ = for_each(
+            ids,
+            lambda endpoint_id: [self._send(attempt, endpoint_id, part) for part in parts],
+            what="send the SMS to endpoint",
+        )
+        sent = {str(endpoint_id): found for endpoint_id, found in done.items()}
         told = [f"{endpoint_id} {sms_ids}" for endpoint_id, sms_ids in sent.items()]
         self.log.info("Sent, by endpoint: %s", shorten(told))
         pairs = [f"{endpoint_id}/{sms_id}" for endpoint_id, found in sent.items() for sms_id in found]
@@ -157,23 +145,21 @@ class EmnifySendSmsOperator(SelectsEndpoints, EmnifyCancellingOperator):
             same = [row for row in rows if may_be_ours(row) and is_same_sms(row, told)]
             return max((row for row in same if _status(row) not in _NOT_SENT), key=submitted_at, default=None)
 
-        def create(rows: Rows) -> Row:
-            del rows
-            return self.client.sms.send(
-                endpoint_id,
-                **told,
-                dcs=part.dcs,
-                source_address_type_id=None if sender is None else sender.type_id,
-                dest_address=self.dest_address,
-                expiry_date=self.expiry_date,
-            )
-
+        send = partial(
+            self.client.sms.send,
+            endpoint_id,
+            **told,
+            dcs=part.dcs,
+            source_address_type_id=None if sender is None else sender.type_id,
+            dest_address=self.dest_address,
+            expiry_date=self.expiry_date,
+        )
         sms, created = create_once(
             attempt,
             lock=("SMS", f"{endpoint_id} {told}"),
             look=lambda: [*self.client.sms.list(endpoint_id)],
             decide=decide,
-            create=create,
+            create=lambda _: send(),
         )
         if created or attempt.created(sms):
             self.began("sms.cancel", endpoint_id=endpoint_id, sms_id=sms["id"])
@@ -209,19 +195,14 @@ class EmnifyCancelSmsOperator(EmnifyBaseOperator):
     def __init__(
         self, *, sms_ids: str | Iterable[Any] | Mapping[int | str, Ids] | XComArg, **kwargs: Any
     ) -> None:
-        self.init_task(sms_ids=sms_ids, **kwargs)
+        self.init_task(locals())
 
     def execute(self, context: Context) -> dict[str, str]:
         """Look at each, and cancel it if it is not over."""
         del context
         pairs = self.sms_ids
         self.log.info("Cancelling %d SMS: %s", len(pairs), shorten(pairs))
-        seen: dict[str, str] = {}
-
-        def cancel(pair: str) -> None:
-            seen[pair] = self._cancel(*map(int, pair.split("/")))
-
-        for_each(pairs, cancel, what="cancel SMS")
+        seen, _ = for_each(pairs, lambda pair: self._cancel(*map(int, pair.split("/"))), what="cancel SMS")
         self.log.info("Status of the SMS: %s", shorten([f"{pair} {label}" for pair, label in seen.items()]))
         return seen
 

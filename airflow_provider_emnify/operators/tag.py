@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, ClassVar
 
+from airflow_provider_emnify.airflow_names import Context, XComArg
 from airflow_provider_emnify.api import (
     EmnifyConflictError,
     EmnifyNotFoundError,
@@ -13,10 +15,12 @@ from airflow_provider_emnify.api import (
 )
 from airflow_provider_emnify.api.resources.few import FEW
 from airflow_provider_emnify.api.resources.tags import assigned_tags
+from airflow_provider_emnify.api.types import Row, Rows
 from airflow_provider_emnify.api.values import parse_ids, parse_literal
 from airflow_provider_emnify.arguments import (
     NOT_GIVEN,
     Argument,
+    Ids,
     is_known,
     is_nothing,
     parse_bool,
@@ -25,14 +29,7 @@ from airflow_provider_emnify.arguments import (
 from airflow_provider_emnify.operators.base import EndpointsOperator
 from airflow_provider_emnify.operators.idempotency.create_once import Attempt, create_once
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
-
-    from airflow_provider_emnify.airflow_names import Context, XComArg
-    from airflow_provider_emnify.api.types import Row, Rows
-    from airflow_provider_emnify.arguments import Ids
-
-    Names = str | Iterable[str] | XComArg
+Names = str | Iterable[str] | XComArg
 
 _CHANGED_MEANWHILE = (EmnifyConflictError, EmnifyNotFoundError, EmnifyValidationError)
 
@@ -73,7 +70,7 @@ class _TagOperator(EndpointsOperator):
         tag_ids: Ids | None = None,
         **kwargs: Any,
     ) -> None:
-        self.init_task(endpoint_ids=endpoint_ids, tags=tags, tag_ids=tag_ids, **kwargs)
+        self.init_task(locals())
 
     def check_arguments(self) -> None:
         """Check that there is a tag."""
@@ -169,9 +166,7 @@ class EmnifyAddTagsOperator(_TagOperator):
         create_missing: bool = False,
         **kwargs: Any,
     ) -> None:
-        self.init_task(
-            endpoint_ids=endpoint_ids, tags=tags, tag_ids=tag_ids, create_missing=create_missing, **kwargs
-        )
+        self.init_task(locals())
 
     def _change(self, context: Context) -> None:
         ids, names = self.endpoint_ids, self.tags

@@ -38,4 +38,4 @@ class EmnifyCloudConnectSensor(EmnifyWaitSensor):
     def __init__(
         self, *, attachment_ids: Ids, target_status: Target[CloudConnectStatus] = "active", **kwargs: Any
     ) -> None:
-        self.init_task(attachment_ids=attachment_ids, target_status=target_status, **kwargs)
+        self.init_task(locals())

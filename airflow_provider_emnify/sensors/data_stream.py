@@ -38,4 +38,4 @@ class EmnifyDataStreamSensor(EmnifyWaitSensor):
     def __init__(
         self, *, data_stream_ids: Ids, target_status: Target[DataStreamStatus] = "running", **kwargs: Any
     ) -> None:
-        self.init_task(data_stream_ids=data_stream_ids, target_status=target_status, **kwargs)
+        self.init_task(locals())

@@ -50,7 +50,7 @@ class EmnifyEndpointStatusSensor(SelectsEndpoints, EmnifyWaitSensor):
         target_status: Target[EndpointStatus] = "enabled",
         **kwargs: Any,
     ) -> None:
-        self.init_task(endpoint_ids=endpoint_ids, target_status=target_status, **kwargs)
+        self.init_task(locals())
 
 
 class EmnifyEndpointConnectivitySensor(SelectsEndpoints, EmnifyWaitSensor):
@@ -101,13 +101,7 @@ class EmnifyEndpointConnectivitySensor(SelectsEndpoints, EmnifyWaitSensor):
         not_online_for: float | timedelta | None = None,
         **kwargs: Any,
     ) -> None:
-        self.init_task(
-            endpoint_ids=endpoint_ids,
-            target_status=target_status,
-            fail_on_blocked=fail_on_blocked,
-            not_online_for=not_online_for,
-            **kwargs,
-        )
+        self.init_task(locals())
 
     def wait(self) -> Wait:
         """Return the wait."""

@@ -38,7 +38,7 @@ class EmnifyEuiccOperationSensor(EmnifyWaitSensor):
     target_status = OperationState.SUCCEEDED
 
     def __init__(self, *, operation_ids: Ids, **kwargs: Any) -> None:
-        self.init_task(operation_ids=operation_ids, **kwargs)
+        self.init_task(locals())
 
 
 class EmnifySimOperationSensor(EmnifyWaitSensor):
@@ -70,4 +70,4 @@ class EmnifySimOperationSensor(EmnifyWaitSensor):
     def __init__(
         self, *, operation_ids: Ids, target_status: Target[OperationState] = "succeeded", **kwargs: Any
     ) -> None:
-        self.init_task(operation_ids=operation_ids, target_status=target_status, **kwargs)
+        self.init_task(locals())

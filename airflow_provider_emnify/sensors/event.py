@@ -74,15 +74,7 @@ class EmnifyEventSensor(SelectsEndpoints, EmnifyWaitSensor):
         since: datetime | str | None = None,
         **kwargs: Any,
     ) -> None:
-        self.init_task(
-            endpoint_ids=endpoint_ids,
-            event_type=event_type,
-            severity=severity,
-            source=source,
-            tags=tags,
-            since=since,
-            **kwargs,
-        )
+        self.init_task(locals())
         if endpoint_ids is not None and self.select is not None:
             raise ValueError("endpoint_ids, select: give one of them, or none")
 

@@ -50,9 +50,7 @@ class EmnifyQuotaSensor(SelectsEndpoints, EmnifyWaitSensor):
         quota_type: Literal["data", "sms"] = "data",
         **kwargs: Any,
     ) -> None:
-        self.init_task(
-            endpoint_ids=endpoint_ids, target_status=target_status, quota_type=quota_type, **kwargs
-        )
+        self.init_task(locals())
 
     def wait(self) -> Wait:
         """Return the wait."""

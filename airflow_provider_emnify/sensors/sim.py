@@ -47,7 +47,7 @@ class EmnifySimStatusSensor(SelectsSims, EmnifyWaitSensor):
         target_status: Target[SimStatus] = "activated",
         **kwargs: Any,
     ) -> None:
-        self.init_task(sim_ids=sim_ids, target_status=target_status, **kwargs)
+        self.init_task(locals())
 
 
 class EmnifySimBatchSensor(EmnifyWaitSensor):
@@ -79,4 +79,4 @@ class EmnifySimBatchSensor(EmnifyWaitSensor):
     def __init__(
         self, *, bics: Ids, target_status: Target[SimBatchState] = "registrable", **kwargs: Any
     ) -> None:
-        self.init_task(bics=bics, target_status=target_status, **kwargs)
+        self.init_task(locals())

@@ -51,7 +51,7 @@ class EmnifySmsDeliverySensor(EmnifyWaitSensor):
     def __init__(
         self, *, sms_ids: Ids, target_status: Target[SmsStatus] = "delivered", **kwargs: Any
     ) -> None:
-        self.init_task(sms_ids=sms_ids, target_status=target_status, **kwargs)
+        self.init_task(locals())
 
 
 class EmnifySmsReplySensor(SelectsEndpoints, EmnifyWaitSensor):
@@ -95,7 +95,7 @@ class EmnifySmsReplySensor(SelectsEndpoints, EmnifyWaitSensor):
         matches: str | None = None,
         **kwargs: Any,
     ) -> None:
-        self.init_task(endpoint_ids=endpoint_ids, since=since, matches=matches, **kwargs)
+        self.init_task(locals())
 
     def execute(self, context: Context) -> Any:
         """Wait: here in the worker, or by deferring."""

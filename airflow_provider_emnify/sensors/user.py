@@ -38,4 +38,4 @@ class EmnifyUserStatusSensor(EmnifyWaitSensor):
     target_status = Argument(states(UserStatus))
 
     def __init__(self, *, user_ids: Ids, target_status: Target[UserStatus] = "active", **kwargs: Any) -> None:
-        self.init_task(user_ids=user_ids, target_status=target_status, **kwargs)
+        self.init_task(locals())

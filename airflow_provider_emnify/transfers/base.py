@@ -11,22 +11,19 @@ import functools
 import hashlib
 import re
 from abc import ABC, abstractmethod
+from collections.abc import Generator, Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+from typing import Any, ClassVar, Protocol
 
+from airflow_provider_emnify.airflow_names import Asset, Context
+from airflow_provider_emnify.api.streams.columns import Batch, Column
 from airflow_provider_emnify.arguments import Argument, is_known, optional, parse_bool, parse_id_or_name
 from airflow_provider_emnify.assets import asset_uri, emnify_asset
 from airflow_provider_emnify.operators.base import EmnifyBaseOperator
 from airflow_provider_emnify.transfers.lineage import Output, openlineage, report
 from airflow_provider_emnify.transfers.load_columns import LOAD_COLUMNS, load_values
-
-if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable, Sequence
-    from datetime import datetime
-
-    from airflow_provider_emnify.airflow_names import Asset, Context
-    from airflow_provider_emnify.api.streams.columns import Batch, Column
 
 Row = dict[str, Any]
 
@@ -72,15 +69,10 @@ class SourceFile:
 class Part(ABC):
     """What a sink loads as a whole or not at all: a run of a stream, or some files."""
 
-    @property
-    @abstractmethod
-    def name(self) -> str:
-        """Its name in the files that are made of it."""
-
-    @property
-    @abstractmethod
-    def end(self) -> datetime:
-        """The moment that it is for."""
+    name: str
+    """Its name in the files that are made of it."""
+    end: datetime
+    """The moment that it is for."""
 
     @abstractmethod
     def batches(self) -> Generator[Batch, None, None]:
@@ -103,14 +95,10 @@ class Sink(Protocol):
 
     at_once: int
     """Files of the Data Streamer that one part may hold."""
-
-    @property
-    def merges(self) -> bool:
-        """A row that comes twice is changed, and not added again."""
-
-    @property
-    def about(self) -> Row:
-        """What the task's result says of it."""
+    merges: bool
+    """A row that comes twice is changed, and not added again."""
+    about: Row
+    """What the task's result says of it."""
 
     def new_files(self, files: Sequence[SourceFile], root: str) -> list[SourceFile]:
         """Return the files that were not loaded yet, or have changed since; all lie below ``root``."""

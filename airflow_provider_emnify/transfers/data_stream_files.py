@@ -7,15 +7,13 @@ aside with its reason, and counted.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import Any
 
 from airflow_provider_emnify.arguments import Argument, optional, parse_text
 from airflow_provider_emnify.transfers.sinks.files import ToFiles
 from airflow_provider_emnify.transfers.sinks.sql import ToSql
 from airflow_provider_emnify.transfers.sources.data_stream_files import FromDataStreamFiles
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 
 class EmnifyDataStreamFilesToSqlOperator(ToSql, FromDataStreamFiles):
@@ -55,7 +53,7 @@ class EmnifyDataStreamFilesToSqlOperator(ToSql, FromDataStreamFiles):
     template_fields: Sequence[str] = (*FromDataStreamFiles.template_fields, *ToSql.template_fields)
 
     def __init__(self, *, path: str, sql_conn_id: str, **kwargs: Any) -> None:
-        self.init_task(path=path, sql_conn_id=sql_conn_id, **kwargs)
+        self.init_task(locals())
 
 
 class EmnifyDataStreamFilesToObjectStorageOperator(ToFiles, FromDataStreamFiles):
@@ -104,9 +102,7 @@ class EmnifyDataStreamFilesToObjectStorageOperator(ToFiles, FromDataStreamFiles)
         target_conn_id: str | None = None,
         **kwargs: Any,
     ) -> None:
-        self.init_task(
-            path=path, format=format, target_path=target_path, target_conn_id=target_conn_id, **kwargs
-        )
+        self.init_task(locals())
 
     def target(self) -> tuple[str, str | None, str | None]:
         """Return the directory, the connection to its storage, and how names begin, as they were given."""

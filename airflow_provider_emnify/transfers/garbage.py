@@ -11,10 +11,7 @@ from __future__ import annotations
 import contextlib
 import gc
 import threading
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from collections.abc import Iterator
 
 _RARELY = (100_000, 20, 100)  # objects, collections of the youngest, and of the middle ones
 

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import quote, urlsplit
 
 from airflow_provider_emnify.api.secrets.one_line_log import one_line_log
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-
-    from airflow_provider_emnify.api.streams.columns import Column
+from airflow_provider_emnify.api.streams.columns import Column
 
 log = one_line_log(__name__)
 

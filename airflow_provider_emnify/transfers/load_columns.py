@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from airflow_provider_emnify.api.streams.columns import text, timestamp
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
-
-    from airflow_provider_emnify.airflow_names import Context
-    from airflow_provider_emnify.api.streams.columns import Batch, Column
+from airflow_provider_emnify.airflow_names import Context
+from airflow_provider_emnify.api.streams.columns import Batch, Column, text, timestamp
 
 LOADED_AT, RUN_ID = timestamp("_loaded_at"), text("_run_id")
 LOAD_COLUMNS = (LOADED_AT, RUN_ID)

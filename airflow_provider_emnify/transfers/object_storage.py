@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import Any
 
 from airflow_provider_emnify.arguments import Argument, optional, parse_text
 from airflow_provider_emnify.transfers.sinks.files import ToFiles, check_name
 from airflow_provider_emnify.transfers.sources.stream import FromStream
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 
 class EmnifyToObjectStorageOperator(ToFiles, FromStream):
@@ -66,9 +64,7 @@ class EmnifyToObjectStorageOperator(ToFiles, FromStream):
         storage_conn_id: str | None = None,
         **kwargs: Any,
     ) -> None:
-        self.init_task(
-            stream=stream, format=format, path=path, name=name, storage_conn_id=storage_conn_id, **kwargs
-        )
+        self.init_task(locals())
 
     def target(self) -> tuple[str, str | None, str | None]:
         """Return the directory, the connection to its storage, and how names begin, as they were given."""

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
+from logging import Logger
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from logging import Logger
-
     from airflow_provider_emnify.api.transport.sending import ClientStats
 
 EVERY = 10.0

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import Any
 
 from airflow_provider_emnify.api.streams.catalogue import get_stream
 from airflow_provider_emnify.arguments import (
@@ -18,9 +19,6 @@ from airflow_provider_emnify.transfers.sinks.losses import DELETIONS, Deletions,
 from airflow_provider_emnify.transfers.sinks.modes import MODES, Mode
 from airflow_provider_emnify.transfers.sinks.sql import ToSql, sql_hook
 from airflow_provider_emnify.transfers.sources.stream import FromStream
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 __all__ = ["EmnifyToSqlOperator", "sql_hook"]
 
@@ -88,15 +86,7 @@ class EmnifyToSqlOperator(ToSql, FromStream):
         min_rows: int | str | None = None,
         **kwargs: Any,
     ) -> None:
-        self.init_task(
-            stream=stream,
-            sql_conn_id=sql_conn_id,
-            mode=mode,
-            deletions=deletions,
-            max_shrink=max_shrink,
-            min_rows=min_rows,
-            **kwargs,
-        )
+        self.init_task(locals())
         self._check_losses()
 
     def losses(self) -> Losses:

@@ -57,9 +57,9 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Store:
 
 def files(store: Store) -> dict[str, bytes]:
     """Return everything below the directory."""
-    store._fs.invalidate_cache()
+    store.base.fs.invalidate_cache()
     root = store.path("")
-    return {path.removeprefix(root): store._fs.cat_file(path) for path in store._fs.find(root)}
+    return {path.removeprefix(root): store.base.fs.cat_file(path) for path in store.base.fs.find(root)}
 
 
 def transfer(store: Store, stream: str = "sims", **options: Any) -> EmnifyToObjectStorageOperator:

@@ -104,9 +104,7 @@ def test_files_and_tables_say_it_alike(
         if kind == "files"
         else EmnifyToSqlOperator(task_id="sync", stream=stream, sql_conn_id="warehouse")
     )
-    run(operator)
+    rows = run(operator)["rows"]
     assert line in caplog.text
     sent = r"\d+ requests, 0 of them retries, [\d.]+ s throttled by the rate limits"
-    assert re.search(
-        rf"{stream}: {operator._outputs[0].rows} rows read in \d+ s, into \S+; {sent}", caplog.text
-    )
+    assert re.search(rf"{stream}: {rows} rows read in \d+ s, into \S+; {sent}", caplog.text)

@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from airflow_provider_emnify.api.enums import Connectivity, EndpointStatus, SimStatus
 from airflow_provider_emnify.api.resources.bulk import status_of
 from airflow_provider_emnify.api.resources.few import read_rows
 from airflow_provider_emnify.api.transport.answers import part
+from airflow_provider_emnify.api.types import Row
 from airflow_provider_emnify.api.waits.kinds import STATE_WAITS, Reading
 from airflow_provider_emnify.api.waits.wait import read
 from airflow_provider_emnify.arguments import Argument, optional, shorten
 from airflow_provider_emnify.hooks.selection import SelectsEndpoints, SelectsSims
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-
-    from airflow_provider_emnify.api.types import Row
-
-    Condition = Connectivity | EndpointStatus | SimStatus
+Condition = Connectivity | EndpointStatus | SimStatus
 
 _OF_SIMS = (SimStatus.ISSUED, SimStatus.ACTIVATED, SimStatus.SUSPENDED, SimStatus.FACTORY_TEST)
 _OF_ENDPOINTS = (*Connectivity, EndpointStatus.ENABLED, EndpointStatus.DISABLED, *_OF_SIMS)

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable, Sequence
 
-from airflow_provider_emnify.airflow_names import BaseOperator
+from airflow_provider_emnify.airflow_names import BaseOperator, BaseOperatorLink
+from airflow_provider_emnify.api.errors import EmnifyNotFoundError
+from airflow_provider_emnify.api.resources.few import find_by_id_or_name
+from airflow_provider_emnify.api.types import Row
 from airflow_provider_emnify.api.values import parse_ids
 from airflow_provider_emnify.arguments import Argument, shorten
 from airflow_provider_emnify.hooks.task import EmnifyTask
 from airflow_provider_emnify.links import EmnifyDevicesLink
 from airflow_provider_emnify.operators.base.only_if import OnlyIf
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from airflow_provider_emnify.airflow_names import BaseOperatorLink
 
 
 class EmnifyBaseOperator(EmnifyTask, BaseOperator):
@@ -40,6 +38,27 @@ class EmnifyBaseOperator(EmnifyTask, BaseOperator):
         """
         left = total - len(change)
         self.log.info("%s: %d of %d (%s), %d %s", doing, len(change), total, shorten(change), left, rest)
+
+    def delete_one(
+        self, rows: Iterable[Row], wanted: str, what: str, delete: Callable[[int], object]
+    ) -> list[int]:
+        """Delete what an id or a name means; what does not exist (any more) is done.
+
+        :param rows: What there is.
+        :param what: What it is, for messages.
+        :param delete: Deletes it, by its id.
+        :returns: The id of what is gone, in a list; an empty one for a name that none has.
+        """
+        row = find_by_id_or_name([*rows], wanted, what)
+        if row is None:
+            self.log.info("There is no %s %s: nothing to delete", what, wanted)
+            return [int(wanted)] if wanted.isdigit() else []
+        self.log.info("Deleting %s %s (%s)", what, row["id"], row.get("name"))
+        try:
+            delete(row["id"])
+        except EmnifyNotFoundError:
+            self.log.info("%s %s exists no more", what.capitalize(), row["id"])
+        return [int(row["id"])]
 
 
 class EndpointsOperator(OnlyIf, EmnifyBaseOperator):

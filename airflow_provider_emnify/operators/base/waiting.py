@@ -4,21 +4,17 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from airflow_provider_emnify.api.waits.wait import look
+from airflow_provider_emnify.airflow_names import Context
+from airflow_provider_emnify.api.waits.wait import Id, Reading, Wait, look
 from airflow_provider_emnify.arguments import Argument, parse_bool, parse_seconds
 from airflow_provider_emnify.hooks.emnify import EmnifyHook
 from airflow_provider_emnify.operators.base import EmnifyBaseOperator
 from airflow_provider_emnify.triggers.shared.cancel import cancel
 from airflow_provider_emnify.triggers.task import WaitingTask
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from airflow_provider_emnify.airflow_names import Context
-    from airflow_provider_emnify.api.waits.wait import Id, Reading, Wait
 
 _CANCEL_MAY_TAKE = 30.0  # seconds; Airflow kills a task that takes longer to end
 

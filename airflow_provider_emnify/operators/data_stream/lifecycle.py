@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, Literal
 
-from airflow_provider_emnify.api import EmnifyError, EmnifyNotFoundError
+from airflow_provider_emnify.airflow_names import Context, XComArg
+from airflow_provider_emnify.api import EmnifyError
 from airflow_provider_emnify.api.enums import DataStreamStatus
 from airflow_provider_emnify.api.resources.bulk import read_status
-from airflow_provider_emnify.api.resources.few import find_by_id_or_name, find_by_name
+from airflow_provider_emnify.api.resources.few import find_by_name
+from airflow_provider_emnify.api.types import Row
 from airflow_provider_emnify.arguments import (
     Argument,
+    OneId,
     confirmed,
     is_nothing,
     one_of,
@@ -20,20 +24,12 @@ from airflow_provider_emnify.arguments import (
 from airflow_provider_emnify.operators.base import EmnifyBaseOperator
 from airflow_provider_emnify.operators.data_stream.settings import (
     SETTINGS,
+    WHAT,
     DataStreamOperator,
     DataStreamSettingsOperator,
     is_so,
 )
 from airflow_provider_emnify.operators.idempotency.create_once import Attempt, create_once
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from airflow_provider_emnify.airflow_names import Context, XComArg
-    from airflow_provider_emnify.api.types import Row
-    from airflow_provider_emnify.arguments import OneId
-
-_WHAT = "data stream"
 
 
 class EmnifyCreateDataStreamOperator(DataStreamSettingsOperator):
@@ -94,7 +90,6 @@ class EmnifyCreateDataStreamOperator(DataStreamSettingsOperator):
     """
 
     template_fields: Sequence[str] = ("emnify_conn_id", "name", "credentials_conn_id", *SETTINGS)
-    template_fields_renderers: ClassVar[dict[str, str]] = {"destination": "json", "filters": "json"}
 
     name = Argument(parse_text)
     if_exists = Argument(one_of("skip", "fail", "update"))
@@ -107,7 +102,7 @@ class EmnifyCreateDataStreamOperator(DataStreamSettingsOperator):
         if_exists: Literal["skip", "fail", "update"] = "skip",
         **kwargs: Any,
     ) -> None:
-        self.init_task(destination=destination, name=name, if_exists=if_exists, **kwargs)
+        self.init_task(locals())
         if not destination:
             raise ValueError("destination: give one, with a connection_type")
 
@@ -121,7 +116,7 @@ class EmnifyCreateDataStreamOperator(DataStreamSettingsOperator):
             attempt,
             lock=("data streams", name),
             look=lambda: [*self.client.data_streams.list()],
-            decide=lambda rows, _: find_by_name(rows, name, _WHAT),
+            decide=lambda rows, _: find_by_name(rows, name, WHAT),
             create=lambda _: self._create(name, settings),
             always_look=True,
         )
@@ -182,13 +177,12 @@ class EmnifyUpdateDataStreamOperator(DataStreamSettingsOperator):
         "credentials_conn_id",
         *SETTINGS,
     )
-    template_fields_renderers: ClassVar[dict[str, str]] = {"destination": "json", "filters": "json"}
 
     data_stream_id = Argument(parse_id_or_name)
     name = Argument(optional(parse_text))
 
     def __init__(self, *, data_stream_id: OneId, name: str | None = None, **kwargs: Any) -> None:
-        self.init_task(data_stream_id=data_stream_id, name=name, **kwargs)
+        self.init_task(locals())
         if is_nothing(name) and all(is_nothing(getattr(self, setting)) for setting in SETTINGS):
             raise ValueError(f"name, {', '.join(SETTINGS)}: give at least one of them to change")
         if self.credentials_conn_id is not None and self.destination is None:
@@ -198,11 +192,7 @@ class EmnifyUpdateDataStreamOperator(DataStreamSettingsOperator):
         """Read the stream, and send what differs."""
         del context
         wanted = {**({} if self.name is None else {"name": self.name}), **self.settings()}
-        streams = [*self.client.data_streams.list()]
-        stream = find_by_id_or_name(streams, self.data_stream_id, _WHAT, also=self.name)
-        if stream is None:
-            raise ValueError(f"data_stream_id: there is no data stream {self.data_stream_id!r}")
-        return self.change(stream, wanted)
+        return self.change(self.find(self.data_stream_id, also=self.name), wanted)
 
 
 class EmnifyRestartDataStreamOperator(DataStreamOperator):
@@ -235,14 +225,12 @@ class EmnifyRestartDataStreamOperator(DataStreamOperator):
     data_stream_id = Argument(parse_id_or_name)
 
     def __init__(self, *, data_stream_id: OneId, **kwargs: Any) -> None:
-        self.init_task(data_stream_id=data_stream_id, **kwargs)
+        self.init_task(locals())
 
     def execute(self, context: Context) -> Any:
         """Read the stream, and restart it if it has stopped."""
         del context
-        stream = find_by_id_or_name([*self.client.data_streams.list()], self.data_stream_id, _WHAT)
-        if stream is None:
-            raise ValueError(f"data_stream_id: there is no data stream {self.data_stream_id!r}")
+        stream = self.find(self.data_stream_id)
         status = read_status(DataStreamStatus, stream)
         if status == DataStreamStatus.PAUSED:
             raise ValueError(
@@ -284,23 +272,19 @@ class EmnifyDeleteDataStreamOperator(EmnifyBaseOperator):
     confirm = Argument(confirmed("deleting a data stream"))
 
     def __init__(self, *, data_stream_id: OneId, confirm: bool = False, **kwargs: Any) -> None:
-        self.init_task(data_stream_id=data_stream_id, confirm=confirm, **kwargs)
+        self.init_task(locals())
 
     def execute(self, context: Context) -> list[int]:
         """Look for the stream, and delete it."""
         del context
-        wanted = self.data_stream_id
-        stream = find_by_id_or_name([*self.client.data_streams.list()], wanted, _WHAT)
-        if stream is None:
-            self.log.info("There is no data stream %s: nothing to delete", wanted)
-            return [int(wanted)] if wanted.isdigit() else []
-        self.log.info("Deleting data stream %s (%s)", stream["id"], stream.get("name"))
-        try:
-            self.client.data_streams.delete(stream["id"])
-        except EmnifyNotFoundError:
-            self.log.info("Data stream %s exists no more", stream["id"])
-        except EmnifyError as error:
-            if error.status != 409:  # noqa: PLR2004 - HTTP's own number, whatever code comes with it
-                raise
-            self.log.info("Data stream %s is being deleted already (%s)", stream["id"], error.message)
-        return [int(stream["id"])]
+        streams = self.client.data_streams
+
+        def delete(stream_id: int) -> None:
+            try:
+                streams.delete(stream_id)
+            except EmnifyError as error:
+                if error.status != 409:  # noqa: PLR2004 - HTTP's own number, whatever code comes with it
+                    raise
+                self.log.info("Data stream %s is being deleted already (%s)", stream_id, error.message)
+
+        return self.delete_one(streams.list(), self.data_stream_id, WHAT, delete)

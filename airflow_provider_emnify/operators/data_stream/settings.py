@@ -6,13 +6,15 @@ import json
 import re
 from collections.abc import Mapping
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 from airflow_provider_emnify.api.enums import DataStreamStatus
 from airflow_provider_emnify.api.resources.bulk import status_of
 from airflow_provider_emnify.api.resources.data_streams import SECRETS
 from airflow_provider_emnify.api.secrets.names import show
+from airflow_provider_emnify.api.resources.few import find_by_id_or_name
 from airflow_provider_emnify.api.transport.answers import part
+from airflow_provider_emnify.api.types import Row
 from airflow_provider_emnify.api.waits.wait import Wait
 from airflow_provider_emnify.arguments import (
     Argument,
@@ -33,9 +35,7 @@ from airflow_provider_emnify.hooks.masking import masked_connection
 from airflow_provider_emnify.operators.base.waiting import EmnifyWaitingOperator
 from airflow_provider_emnify.operators.endpoint.rows import parse_rows
 
-if TYPE_CHECKING:
-    from airflow_provider_emnify.api.types import Row
-
+WHAT = "data stream"
 SETTINGS = ("destination", "data_stream_type_id", "filters", "relation_resolution", "status")
 
 _TYPES = ("AwsKinesis", "S3", "RestAPI", "KeenIO", "Datadog", "EventHubs", "PubSub")
@@ -83,6 +83,16 @@ class DataStreamOperator(EmnifyWaitingOperator):
     wait_for_completion = Argument(parse_bool, default=False)
     timeout = Argument(parse_seconds, default=timedelta(minutes=15))
 
+    def find(self, wanted: str, also: str | None = None) -> Row:
+        """Return the stream of an id, else of a name, else of ``also``: an earlier try may have renamed it.
+
+        :raises ValueError: when there is none.
+        """
+        stream = find_by_id_or_name([*self.client.data_streams.list()], wanted, WHAT, also)
+        if stream is None:
+            raise ValueError(f"data_stream_id: there is no data stream {wanted!r}")
+        return stream
+
     def leave(self, stream_id: int | str, before: Row | None = None) -> Any:
         """Return the stream's id, once it is running if that is asked for.
 
@@ -97,6 +107,7 @@ class DataStreamOperator(EmnifyWaitingOperator):
 class DataStreamSettingsOperator(DataStreamOperator):
     """Base of the operators that say how a data stream is to be."""
 
+    template_fields_renderers: ClassVar[dict[str, str]] = {"destination": "json", "filters": "json"}
     secret_arguments: ClassVar[tuple[str, ...]] = tuple(
         f"credentials.{name}" for name in sorted({*SECRETS, "url"})
     )

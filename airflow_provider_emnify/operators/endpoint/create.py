@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
+from airflow_provider_emnify.airflow_names import Context, XComArg
 from airflow_provider_emnify.api import EmnifyPartialError, SimStatus
 from airflow_provider_emnify.api.resources.endpoint_body import match_created
+from airflow_provider_emnify.api.types import Row, Rows
 from airflow_provider_emnify.api.values import parse_iccid, parse_id
 from airflow_provider_emnify.arguments import (
     Argument,
+    GivenRows,
+    OneId,
     one_of,
     optional,
     parse_bool,
@@ -31,12 +36,7 @@ from airflow_provider_emnify.operators.endpoint.rows import (
 from airflow_provider_emnify.operators.idempotency.create_once import Attempt, create_once
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-    from airflow_provider_emnify.airflow_names import Context, XComArg
     from airflow_provider_emnify.api import EndpointStatus
-    from airflow_provider_emnify.api.types import Row, Rows
-    from airflow_provider_emnify.arguments import GivenRows, OneId
 
 _FIELDS: dict[str, Callable[[Any, str], Any]] = {
     **dict.fromkeys(("name", "tags", "imei", "ip_address"), parse_label),
@@ -45,6 +45,7 @@ _FIELDS: dict[str, Callable[[Any, str], Any]] = {
     "iccid": optional(parse_iccid),
     "sim_status": optional(status_in(SimStatus.ACTIVATED, SimStatus.FACTORY_TEST)),
 }
+_SHARED = ("service_profile_id", "tariff_profile_id", "status", "organisation_id", "ip_address_space_id")
 
 
 def parse_new(value: Any, field: str) -> list[Row]:
@@ -110,15 +111,7 @@ class EmnifyCreateEndpointsOperator(EmnifyBaseOperator):
     Vendor page: https://docs.emnify.com/developers/api/endpoint/bulk-create-endpoint
     """
 
-    template_fields: Sequence[str] = (
-        "emnify_conn_id",
-        "endpoints",
-        "service_profile_id",
-        "tariff_profile_id",
-        "status",
-        "organisation_id",
-        "ip_address_space_id",
-    )
+    template_fields: Sequence[str] = ("emnify_conn_id", "endpoints", *_SHARED)
     template_fields_renderers: ClassVar[dict[str, str]] = {"endpoints": "json"}
     operator_extra_links = (EmnifyDevicesLink(), EmnifySimsLink())
     idempotent: ClassVar[bool] = True
@@ -143,16 +136,7 @@ class EmnifyCreateEndpointsOperator(EmnifyBaseOperator):
         if_exists: Literal["skip", "fail"] = "skip",
         **kwargs: Any,
     ) -> None:
-        self.init_task(
-            endpoints=endpoints,
-            service_profile_id=service_profile_id,
-            tariff_profile_id=tariff_profile_id,
-            status=status,
-            organisation_id=organisation_id,
-            ip_address_space_id=ip_address_space_id,
-            if_exists=if_exists,
-            **kwargs,
-        )
+        self.init_task(locals())
 
     def resolve(self) -> None:
         """Find the SIMs that rows name by ICCID."""
@@ -197,9 +181,8 @@ class EmnifyCreateEndpointsOperator(EmnifyBaseOperator):
     def _judge(self, found: Sequence[Row | None], attempt: Attempt) -> None:
         there = [row for row in found if row is not None]
         if there:
-            self.log.info(
-                "%d of %d endpoints exist: %s", len(there), len(found), shorten([row["id"] for row in there])
-            )
+            ids = shorten([row["id"] for row in there])
+            self.log.info("%d of %d endpoints exist: %s", len(there), len(found), ids)
         foreign = [row for row in there if not attempt.created(row)]
         if self.if_exists == "fail" and foreign:
             named = shorten([f"{row['id']} {row.get('name')!r}" for row in foreign])
@@ -210,20 +193,11 @@ class EmnifyCreateEndpointsOperator(EmnifyBaseOperator):
 
     def _create(self, rows: list[Row]) -> list[int]:
         activated = sum(1 for row in rows if row.get("activate_sim") or "sim_status" in row)
-        self.log.info(
-            "Creating %d endpoints%s",
-            len(rows),
-            f"; {activated} SIMs get activated, which emnify bills" if activated else "",
-        )
+        bills = f"; {activated} SIMs get activated, which emnify bills" if activated else ""
+        self.log.info("Creating %d endpoints%s", len(rows), bills)
+        shared = {name: getattr(self, name) for name in _SHARED}
         try:
-            created = self.client.endpoints.create_many(
-                rows,
-                service_profile_id=self.service_profile_id,
-                tariff_profile_id=self.tariff_profile_id,
-                status=self.status,
-                organisation_id=self.organisation_id,
-                ip_address_space_id=self.ip_address_space_id,
-            )
+            created = self.client.endpoints.create_many(rows, **shared)
         except EmnifyPartialError as error:
             error.done = [row["id"] for row in error.done]
             error.not_done = [row_label(row) for row in error.not_done]

@@ -2,28 +2,25 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from collections.abc import Iterable, Sequence
+from typing import Any, ClassVar
 
+from airflow_provider_emnify.airflow_names import Context
 from airflow_provider_emnify.api import (
     EmnifyConflictError,
+    EmnifyError,
     EmnifyNetworkStateError,
     EmnifyNotFoundError,
     SimStatus,
 )
 from airflow_provider_emnify.api.resources.bulk import status_of
 from airflow_provider_emnify.api.transport.answers import part
+from airflow_provider_emnify.api.types import Row
 from airflow_provider_emnify.api.values import parse_ids
-from airflow_provider_emnify.arguments import NOT_GIVEN, Argument, parse_bool, shorten
+from airflow_provider_emnify.arguments import NOT_GIVEN, Argument, Ids, parse_bool, shorten
 from airflow_provider_emnify.operators.base import EndpointsOperator
 from airflow_provider_emnify.operators.endpoint.rows import read_all_endpoints
 from airflow_provider_emnify.operators.idempotency.batch import for_each
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-
-    from airflow_provider_emnify.airflow_names import Context
-    from airflow_provider_emnify.api.types import Row
-    from airflow_provider_emnify.arguments import Ids
 
 
 class EmnifyResetConnectivityOperator(EndpointsOperator):
@@ -70,13 +67,7 @@ class EmnifyResetConnectivityOperator(EndpointsOperator):
         fail_on_error: bool = True,
         **kwargs: Any,
     ) -> None:
-        self.init_task(
-            endpoint_ids=endpoint_ids,
-            location=location,
-            pdp_context=pdp_context,
-            fail_on_error=fail_on_error,
-            **kwargs,
-        )
+        self.init_task(locals())
         if not location and not pdp_context:
             raise ValueError("location, pdp_context: reset one of them, or both")
 
@@ -91,13 +82,12 @@ class EmnifyResetConnectivityOperator(EndpointsOperator):
         )
         self.log.info("Resetting %s of %d endpoints: %s", what, len(ids), shorten(ids))
 
-        def reset(endpoint_id: int) -> None:
-            client.endpoints.reset_connectivity(
-                endpoint_id, location=self.location, pdp_context=self.pdp_context
-            )
-
-        refused = for_each(
-            ids, reset, what="reset the connectivity of endpoint", fail_on_error=self.fail_on_error
+        how = {"location": self.location, "pdp_context": self.pdp_context}
+        _, refused = for_each(
+            ids,
+            lambda key: client.endpoints.reset_connectivity(key, **how),
+            what="reset the connectivity of endpoint",
+            fail_on_error=self.fail_on_error,
         )
         self.log.info("Reset %d of %d endpoints", len(ids) - len(refused), len(ids))
         return {str(key): f"not reset: {refused[key]}" if key in refused else "reset" for key in ids}
@@ -144,19 +134,19 @@ class EmnifyLocateEndpointsOperator(EndpointsOperator):
     def __init__(
         self, *, endpoint_ids: Ids | None = NOT_GIVEN, fail_on_error: bool = False, **kwargs: Any
     ) -> None:
-        self.init_task(endpoint_ids=endpoint_ids, fail_on_error=fail_on_error, **kwargs)
+        self.init_task(locals())
 
     def execute(self, context: Context) -> dict[str, Row]:
         """Ask for one after another."""
         del context
         ids = self.endpoint_ids
         self.log.info("Locating %d endpoints: %s", len(ids), shorten(ids))
-        found: dict[int, Row] = {}
-
-        def locate(endpoint_id: int) -> None:
-            found[endpoint_id] = _cell(self.client.endpoints.connectivity_info(endpoint_id))
-
-        unknown = for_each(ids, locate, what="locate endpoint", fail_on_error=self.fail_on_error)
+        found, unknown = for_each(
+            ids,
+            lambda key: _cell(self.client.endpoints.connectivity_info(key)),
+            what="locate endpoint",
+            fail_on_error=self.fail_on_error,
+        )
         failed = shorten([f"{key} ({why})" for key, why in unknown.items()])
         self.log.info("Located %d of %d endpoints; not: %s", len(found), len(ids), failed)
         return {
@@ -172,11 +162,13 @@ class _OperatorList(EndpointsOperator):
     idempotent: ClassVar[bool] = True
 
     what: ClassVar[str]
+    #: What emnify answers when it is so already, and what that means.
+    done: ClassVar[tuple[type[EmnifyError], str]]
 
     operator_ids = Argument(parse_ids)
 
     def __init__(self, *, endpoint_ids: Ids | None = NOT_GIVEN, operator_ids: Ids, **kwargs: Any) -> None:
-        self.init_task(endpoint_ids=endpoint_ids, operator_ids=operator_ids, **kwargs)
+        self.init_task(locals())
 
     def execute(self, context: Context) -> list[int]:
         """Change the list of one endpoint after another."""
@@ -189,7 +181,11 @@ class _OperatorList(EndpointsOperator):
         return ids
 
     def _change(self, pair: tuple[int, int]) -> None:
-        raise NotImplementedError
+        kind, meaning = self.done
+        try:
+            getattr(self.client.endpoints, f"{self.what}_operator")(*pair)
+        except kind as error:
+            self.log.info("%s %s (%s)", _pair(pair), meaning, error.message)
 
 
 class EmnifyBlockNetworkOperator(_OperatorList):
@@ -213,13 +209,7 @@ class EmnifyBlockNetworkOperator(_OperatorList):
     Vendor page: https://docs.emnify.com/developers/api/endpoint/endpoint-operator-blacklist-by-ep-id-and-operator-id-put
     """
 
-    what = "block"
-
-    def _change(self, pair: tuple[int, int]) -> None:
-        try:
-            self.client.endpoints.block_operator(*pair)
-        except EmnifyConflictError as conflict:
-            self.log.info("%s is blocked already (%s)", _pair(pair), conflict.message)
+    what, done = "block", (EmnifyConflictError, "is blocked already")
 
 
 class EmnifyUnblockNetworkOperator(_OperatorList):
@@ -242,13 +232,7 @@ class EmnifyUnblockNetworkOperator(_OperatorList):
     Vendor page: https://docs.emnify.com/developers/api/endpoint/endpoint-operator-blacklist-by-ep-id-and-operator-id-delete
     """
 
-    what = "unblock"
-
-    def _change(self, pair: tuple[int, int]) -> None:
-        try:
-            self.client.endpoints.unblock_operator(*pair)
-        except EmnifyNotFoundError as missing:
-            self.log.info("%s is not blocked (%s)", _pair(pair), missing.message)
+    what, done = "unblock", (EmnifyNotFoundError, "is not blocked")
 
 
 def _cell(info: Row) -> Row:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_emnify.api.enums import EndpointStatus
@@ -12,14 +12,12 @@ from airflow_provider_emnify.api.resources.bulk import read_ref
 from airflow_provider_emnify.api.resources.endpoint_body import is_deleted
 from airflow_provider_emnify.api.resources.few import FEW, read_rows
 from airflow_provider_emnify.api.transport.answers import part
+from airflow_provider_emnify.api.types import Row, Rows
 from airflow_provider_emnify.api.values import parse_literal
 from airflow_provider_emnify.arguments import is_nothing, shorten, status_in
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Sequence
-
     from airflow_provider_emnify.api import EmnifyClient
-    from airflow_provider_emnify.api.types import Row, Rows
 
 parse_status = status_in(EndpointStatus.ENABLED, EndpointStatus.DISABLED)
 """Return the status that an endpoint can be given."""
@@ -82,7 +80,8 @@ def read_existing(client: EmnifyClient, rows: Sequence[Row]) -> Rows:
     """
     sims = [row["sim_id"] for row in rows if "sim_id" in row]
     names = {row["name"] for row in rows if "sim_id" not in row}
-    few_sims, few_names = len(sims) <= FEW, _can_be_filtered_by(names)
+    few_sims = len(sims) <= FEW
+    few_names = len(names) <= FEW and not any("," in name for name in names)  # which no filter can hold
     found = [row for sim_id in sims for row in _of_sim(client, sim_id)] if few_sims else []
     if not few_sims or not few_names:
         wanted = set(sims)
@@ -128,11 +127,6 @@ def _of_sim(client: EmnifyClient, sim_id: int) -> Rows:
     except EmnifyNotFoundError:
         raise ValueError(f"endpoints: there is no SIM {sim_id}; nothing was created") from None
     return [] if endpoint_id is None else [client.endpoints.get(endpoint_id)]
-
-
-def _can_be_filtered_by(names: Collection[str]) -> bool:
-    """Tell whether endpoints of these names are had with less than a list of all."""
-    return len(names) <= FEW and not any("," in name for name in names)
 
 
 def row_label(row: Mapping[str, Any]) -> str:

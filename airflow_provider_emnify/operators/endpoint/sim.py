@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
 
+from airflow_provider_emnify.airflow_names import Context
 from airflow_provider_emnify.api import SimStatus
 from airflow_provider_emnify.api.resources.bulk import read_ref, status_of
+from airflow_provider_emnify.api.types import Row
 from airflow_provider_emnify.api.values import parse_ids
-from airflow_provider_emnify.arguments import Argument, is_known, parse_bool, shorten
+from airflow_provider_emnify.arguments import Argument, Ids, is_known, parse_bool, shorten
 from airflow_provider_emnify.links import EmnifyDevicesLink, EmnifySimsLink
 from airflow_provider_emnify.operators.base import EmnifyBaseOperator
 from airflow_provider_emnify.operators.base.only_if import OnlyIf
 from airflow_provider_emnify.operators.endpoint.rows import read_all_endpoints, read_endpoints
 from airflow_provider_emnify.operators.sim.transitions import read_sims
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from airflow_provider_emnify.airflow_names import Context
-    from airflow_provider_emnify.api.types import Row
-    from airflow_provider_emnify.arguments import Ids
 
 
 class EmnifyAssignSimOperator(EmnifyBaseOperator):
@@ -56,7 +52,7 @@ class EmnifyAssignSimOperator(EmnifyBaseOperator):
     replace = Argument(parse_bool)
 
     def __init__(self, *, endpoint_ids: Ids, sim_ids: Ids, replace: bool = False, **kwargs: Any) -> None:
-        self.init_task(endpoint_ids=endpoint_ids, sim_ids=sim_ids, replace=replace, **kwargs)
+        self.init_task(locals())
         if is_known(endpoint_ids) and is_known(sim_ids):
             _pairs(parse_ids(endpoint_ids), parse_ids(sim_ids))
 
@@ -126,7 +122,7 @@ class EmnifyReleaseSimOperator(OnlyIf, EmnifyBaseOperator):
     sim_ids = Argument(parse_ids)
 
     def __init__(self, *, endpoint_ids: Ids | None = None, sim_ids: Ids | None = None, **kwargs: Any) -> None:
-        self.init_task(endpoint_ids=endpoint_ids, sim_ids=sim_ids, **kwargs)
+        self.init_task(locals())
         if sum(given is not None for given in (endpoint_ids, self.select, sim_ids)) != 1:
             raise ValueError("endpoint_ids, select, sim_ids: give one of them")
         if sim_ids is not None and self.only_if is not None:

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, ClassVar, Literal
 
+from airflow_provider_emnify.airflow_names import Context, XComArg
 from airflow_provider_emnify.api import EndpointStatus, SimStatus
 from airflow_provider_emnify.api.resources.bulk import read_ref, read_status, status_of
 from airflow_provider_emnify.api.secrets.names import show
 from airflow_provider_emnify.api.transport.answers import part
+from airflow_provider_emnify.api.types import Row, Rows
 from airflow_provider_emnify.api.values import parse_id, parse_ids
 from airflow_provider_emnify.arguments import (
     NOT_GIVEN,
     Argument,
+    GivenRows,
+    Ids,
+    OneId,
     confirmed,
     is_nothing,
     one_of,
@@ -31,13 +37,6 @@ from airflow_provider_emnify.operators.endpoint.rows import (
     read_endpoints,
 )
 from airflow_provider_emnify.operators.sim.transitions import parse_sim_status, set_sims, sims_to_change
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-
-    from airflow_provider_emnify.airflow_names import Context, XComArg
-    from airflow_provider_emnify.api.types import Row, Rows
-    from airflow_provider_emnify.arguments import GivenRows, Ids, OneId
 
 _SHARED_CHANGES: dict[str, Callable[[Any, str], Any]] = {
     "status": parse_status,
@@ -134,17 +133,7 @@ class EmnifyUpdateEndpointsOperator(OnlyIf, EmnifyBaseOperator):
         ip_address_space_id: OneId | None = None,
         **kwargs: Any,
     ) -> None:
-        self.init_task(
-            endpoint_ids=endpoint_ids,
-            endpoints=endpoints,
-            status=status,
-            service_profile_id=service_profile_id,
-            tariff_profile_id=tariff_profile_id,
-            tags=tags,
-            imei_lock=imei_lock,
-            ip_address_space_id=ip_address_space_id,
-            **kwargs,
-        )
+        self.init_task(locals())
         shared = self._shared()
         if sum(given is not None for given in (endpoint_ids, self.select, endpoints)) != 1:
             raise ValueError("endpoint_ids, select, endpoints: give one of them")
@@ -211,7 +200,7 @@ class EmnifyDeleteEndpointsOperator(EndpointsOperator):
         confirm: bool = False,
         **kwargs: Any,
     ) -> None:
-        self.init_task(endpoint_ids=endpoint_ids, sims=sims, confirm=confirm, **kwargs)
+        self.init_task(locals())
         if sims == "release":
             self.restrict_only_if("sims='release'", EndpointStatus.ENABLED, EndpointStatus.DISABLED)
 
@@ -274,7 +263,7 @@ class EmnifySetEndpointStatusOperator(EndpointsOperator):
         sim_status: SimStatus | int | str | XComArg | None = None,
         **kwargs: Any,
     ) -> None:
-        self.init_task(endpoint_ids=endpoint_ids, status=status, sim_status=sim_status, **kwargs)
+        self.init_task(locals())
         if not is_nothing(sim_status):
             self.restrict_only_if("sim_status", SimStatus.ISSUED, SimStatus.ACTIVATED, SimStatus.SUSPENDED)
 

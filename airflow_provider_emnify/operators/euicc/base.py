@@ -4,21 +4,17 @@ from __future__ import annotations
 
 import re
 from abc import abstractmethod
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 from airflow_provider_emnify.api import EmnifyPartialError, EmnifyServerError
 from airflow_provider_emnify.api.enums import OperationState
 from airflow_provider_emnify.api.transport.answers import number
+from airflow_provider_emnify.api.types import Row, Rows
 from airflow_provider_emnify.api.waits.wait import WAITS, Wait
 from airflow_provider_emnify.arguments import Argument, parse_bool, parse_seconds, shorten
 from airflow_provider_emnify.operators.base.waiting import EmnifyCancellingOperator
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from airflow_provider_emnify.airflow_names import Context
-    from airflow_provider_emnify.api.types import Row, Rows
 
 _OVER = (OperationState.SUCCEEDED, OperationState.PARTLY_FAILED, OperationState.FAILED)
 
@@ -117,10 +113,6 @@ class EmnifyOperationOperator(EmnifyCancellingOperator):
         :param state: How it ended, an :class:`~airflow_provider_emnify.api.enums.OperationState`.
         :param reason: What emnify says about it.
         """
-
-    def execute_complete(self, context: Context, event: Mapping[str, Any] | None = None) -> Any:
-        """Take the trigger's event, and report."""
-        return super().execute_complete(context, event)
 
     def _failure(self, result: Mapping[str, Any], *, transient: bool) -> EmnifyPartialError:
         failed = result["failed"]

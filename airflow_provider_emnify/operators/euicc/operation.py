@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from itertools import islice
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
+from airflow_provider_emnify.airflow_names import Context
 from airflow_provider_emnify.api import EmnifyNotFoundError
 from airflow_provider_emnify.api.enums import OperationState
 from airflow_provider_emnify.api.resources.few import read_rows
 from airflow_provider_emnify.api.transport.answers import part
 from airflow_provider_emnify.api.transport.recover import BEGINNING
+from airflow_provider_emnify.api.types import Row, Rows
 from airflow_provider_emnify.api.values import parse_ids
 from airflow_provider_emnify.arguments import (
     NOT_GIVEN,
     Argument,
+    Ids,
     MaskedArgument,
     optional,
     parse_bool,
@@ -27,13 +31,6 @@ from airflow_provider_emnify.links import EmnifySimsLink
 from airflow_provider_emnify.operators.euicc.base import EmnifyOperationOperator, find_action, state_of
 from airflow_provider_emnify.operators.idempotency.batch import for_each
 from airflow_provider_emnify.operators.idempotency.create_once import Attempt, create_once
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-    from airflow_provider_emnify.airflow_names import Context
-    from airflow_provider_emnify.api.types import Row, Rows
-    from airflow_provider_emnify.arguments import Ids
 
 _ICCID = re.compile(r"\d{18,22}")
 _HOW = ("iccid_with_luhn", "activation_code", "enable", "rollback", "validity_period")
@@ -136,16 +133,7 @@ class EmnifyEuiccOperationOperator(SelectsEuiccs, EmnifyOperationOperator):
         validity_period: float | timedelta | str | None = None,
         **kwargs: Any,
     ) -> None:
-        self.init_task(
-            action=action,
-            euicc_ids=euicc_ids,
-            iccid_with_luhn=iccid_with_luhn,
-            activation_code=activation_code,
-            enable=enable,
-            rollback=rollback,
-            validity_period=validity_period,
-            **kwargs,
-        )
+        self.init_task(locals())
 
     def execute(self, context: Context) -> Any:
         """Look for what is under way, schedule the rest, and wait."""
@@ -155,11 +143,11 @@ class EmnifyEuiccOperationOperator(SelectsEuiccs, EmnifyOperationOperator):
             return self.follow(self.action, {}, [], {})
         attempt = Attempt(self, context)
         action_id, action = find_action(self.client.euiccs.operation_actions(), self.action)
-        names = self._names(ids)
-        found: dict[int, Row] = {}
+        # Reports name each eUICC by its eID. A single one is read only when something failed.
+        names = {ids[0]: f"{_UNREAD}{ids[0]}"} if len(ids) == 1 else self._read_eids(ids)
 
-        def schedule(euicc_id: int) -> None:
-            found[euicc_id], is_new = create_once(
+        def schedule(euicc_id: int) -> Row:
+            row, is_new = create_once(
                 attempt,
                 lock=("eUICC operations", euicc_id),
                 look=lambda: self._latest(euicc_id),
@@ -169,7 +157,8 @@ class EmnifyEuiccOperationOperator(SelectsEuiccs, EmnifyOperationOperator):
                 each_run=bool(self.activation_code),  # what another run downloads is not known
             )
             if not is_new:
-                self.log.info("%s: operation %s is under way or done", names[euicc_id], found[euicc_id]["id"])
+                self.log.info("%s: operation %s is under way or done", names[euicc_id], row["id"])
+            return row
 
         what = f"schedule {action!r} on eUICC"
         self.log.info(
@@ -179,7 +168,7 @@ class EmnifyEuiccOperationOperator(SelectsEuiccs, EmnifyOperationOperator):
             shorten([*names.values()]),
         )
         shown = {key: name.removeprefix(_UNREAD) for key, name in names.items()}
-        refused = for_each(ids, schedule, label=shown.__getitem__, what=what, fail_on_error=False)
+        found, refused = for_each(ids, schedule, label=shown.__getitem__, what=what, fail_on_error=False)
         done = [key for key, row in found.items() if state_of(self.kind, row) == OperationState.SUCCEEDED]
         return self.follow(
             action,
@@ -197,10 +186,6 @@ class EmnifyEuiccOperationOperator(SelectsEuiccs, EmnifyOperationOperator):
         """Return the eID, also of an eUICC that was not read before."""
         key = name.removeprefix(_UNREAD)
         return name if key == name else self._read_eids([int(key)])[int(key)]
-
-    def _names(self, ids: Sequence[int]) -> dict[int, str]:
-        """Return how reports name each eUICC: by eID. A single one is read only when something failed."""
-        return {ids[0]: f"{_UNREAD}{ids[0]}"} if len(ids) == 1 else self._read_eids(ids)
 
     def _read_eids(self, ids: Sequence[int]) -> dict[int, str]:
         """Return the eID of each eUICC.

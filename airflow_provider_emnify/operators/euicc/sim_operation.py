@@ -3,27 +3,23 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
+from airflow_provider_emnify.airflow_names import Context
 from airflow_provider_emnify.api.enums import OperationState
 from airflow_provider_emnify.api.resources.few import read_rows
 from airflow_provider_emnify.api.transport.answers import part, parts
 from airflow_provider_emnify.api.transport.recover import BEGINNING
+from airflow_provider_emnify.api.types import Row, Rows
 from airflow_provider_emnify.api.values import parse_ids, parse_texts
-from airflow_provider_emnify.arguments import Argument, parse_optional_id, shorten
+from airflow_provider_emnify.arguments import Argument, Ids, OneId, parse_optional_id, shorten
 from airflow_provider_emnify.hooks.selection import SelectsSims
 from airflow_provider_emnify.links import EmnifySimsLink
 from airflow_provider_emnify.operators.euicc.base import EmnifyOperationOperator, find_action, state_of
 from airflow_provider_emnify.operators.idempotency.attempt import parse_moment
 from airflow_provider_emnify.operators.idempotency.create_once import Attempt, create_once
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping, Sequence
-
-    from airflow_provider_emnify.airflow_names import Context
-    from airflow_provider_emnify.api.types import Row, Rows
-    from airflow_provider_emnify.arguments import Ids, OneId
 
 Target = tuple[str, int | str]
 Earlier = dict[Target, tuple[str, bool]]
@@ -108,7 +104,7 @@ class EmnifySimOperationOperator(SelectsSims, EmnifyOperationOperator):
         product_id: OneId | None = None,
         **kwargs: Any,
     ) -> None:
-        self.init_task(action=action, sim_ids=sim_ids, eids=eids, product_id=product_id, **kwargs)
+        self.init_task(locals())
         sims = [given for given in (sim_ids, self.select) if given is not None]
         if len(sims) > 1 or (not sims and eids is None):
             raise ValueError("sim_ids, select, eids: give one of the first two, or eids, or both")

@@ -95,14 +95,7 @@ class EmnifyApplyFleetOperator(EmnifyBaseOperator):
         result_path: str | None = None,
         **kwargs: Any,
     ) -> None:
-        self.init_task(
-            plan=plan,
-            storage_conn_id=storage_conn_id,
-            on_drift=on_drift,
-            fail_on_error=fail_on_error,
-            result_path=result_path,
-            **kwargs,
-        )
+        self.init_task(locals())
 
     def execute(self, context: Context) -> Row:
         """Read the devices, do what is left, and say what became of each."""

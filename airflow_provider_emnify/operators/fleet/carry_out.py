@@ -202,7 +202,7 @@ class Work:
 
         for item in items:
             try:
-                refused = for_each([item], set_one, what="set the SIM of", fail_on_error=False)
+                _, refused = for_each([item], set_one, what="set the SIM of", fail_on_error=False)
             except EmnifyPartialError as error:
                 item.result, item.reason = "unknown", error.message
                 raise

@@ -156,21 +156,7 @@ class EmnifyPlanFleetOperator(EmnifyBaseOperator):
         today: date | str | None = None,
         **kwargs: Any,
     ) -> None:
-        self.init_task(
-            plan_path=plan_path,
-            devices=devices,
-            sql_conn_id=sql_conn_id,
-            sql=sql,
-            path=path,
-            storage_conn_id=storage_conn_id,
-            key=key,
-            tags=tags,
-            prune=prune,
-            max_prune=max_prune,
-            on_bad_rows=on_bad_rows,
-            today=today,
-            **kwargs,
-        )
+        self.init_task(locals())
         if sum(given is not None for given in (devices, sql, path)) != 1:
             raise ValueError("devices, sql, path: give one of them")
         if (sql is None) != (sql_conn_id is None):

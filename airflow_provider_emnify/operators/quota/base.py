@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, ClassVar, Literal
 
+from airflow_provider_emnify.airflow_names import XComArg
 from airflow_provider_emnify.api import EmnifyConflictError, EmnifyNotFoundError, QuotaStatus
 from airflow_provider_emnify.api.resources.bulk import read_status
 from airflow_provider_emnify.api.resources.fields import moment, parse_moment
 from airflow_provider_emnify.api.transport.answers import decimal
-from airflow_provider_emnify.arguments import NOT_GIVEN, Argument, one_of, optional, parse_amount, parse_bool
+from airflow_provider_emnify.api.types import Row
+from airflow_provider_emnify.arguments import (
+    NOT_GIVEN,
+    Argument,
+    Ids,
+    one_of,
+    optional,
+    parse_amount,
+    parse_bool,
+)
 from airflow_provider_emnify.operators.base import EndpointsOperator
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from datetime import datetime
-
-    from airflow_provider_emnify.airflow_names import XComArg
-    from airflow_provider_emnify.api.types import Row
-    from airflow_provider_emnify.arguments import Ids
 
 QuotaType = Literal["data", "sms"]
 
@@ -65,16 +69,7 @@ class QuotaOperator(EndpointsOperator):
         auto_refill: bool | None = None,
         **kwargs: Any,
     ) -> None:
-        self.init_task(
-            endpoint_ids=endpoint_ids,
-            volume=volume,
-            quota_type=quota_type,
-            expiry_date=expiry_date,
-            threshold_percentage=threshold_percentage,
-            threshold_volume=threshold_volume,
-            auto_refill=auto_refill,
-            **kwargs,
-        )
+        self.init_task(locals())
         if self.needs_all and quota_type == "sms" and threshold_percentage is None:
             raise ValueError("threshold_percentage: emnify needs it for an SMS quota; give one up to 100")
 
@@ -89,17 +84,9 @@ class QuotaOperator(EndpointsOperator):
 
     def write_quota(self, endpoint_id: int, volume: float, added: float, old: Row) -> None:
         """Set the quota. What is not given stays as it is in ``old``."""
-        given = {
-            "threshold_percentage": self.threshold_percentage,
-            "threshold_volume": self.threshold_volume,
-            "auto_refill": self.auto_refill,
-        }
-        kept = {
-            "threshold_percentage": decimal(old, "threshold_percentage"),
-            "threshold_volume": decimal(old, "threshold_volume"),
-            "auto_refill": None if old.get("auto_refill") is None else bool(decimal(old, "auto_refill")),
-        }
-        fields: Row = {name: kept[name] if value is None else value for name, value in given.items()}
+        fields: Row = {name: decimal(old, name) for name in ("threshold_percentage", "threshold_volume")}
+        fields["auto_refill"] = None if old.get("auto_refill") is None else bool(decimal(old, "auto_refill"))
+        fields |= {name: value for name in fields if (value := getattr(self, name)) is not None}
         until = old.get("expiry_date") if isinstance(old.get("expiry_date"), str) else None
         fields["expiry_date"] = self.expiry_date or moment(until)
         in_force = bool(old) and read_status(QuotaStatus, old) is not QuotaStatus.EXPIRED

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_emnify.api.transport.answers import decimal
 from airflow_provider_emnify.api.transport.recover import BEGINNING
+from airflow_provider_emnify.api.types import Row, Rows
 
 if TYPE_CHECKING:
     from airflow_provider_emnify.api import EmnifyClient
-    from airflow_provider_emnify.api.types import Row, Rows
 
 _ASSIGNED = {"data": 56, "sms": 58}  # emnify's event types
 _AHEAD = timedelta(days=1)  # of a worker's clock that is slow

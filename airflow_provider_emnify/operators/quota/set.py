@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from collections.abc import Callable
+from typing import Any, ClassVar
 
+from airflow_provider_emnify.airflow_names import Context
 from airflow_provider_emnify.api import EmnifyNotFoundError
 from airflow_provider_emnify.api.resources.fields import parse_moment
-from airflow_provider_emnify.arguments import NOT_GIVEN, Argument, shorten
+from airflow_provider_emnify.api.types import Row, Rows
+from airflow_provider_emnify.arguments import NOT_GIVEN, Argument, Ids, shorten
 from airflow_provider_emnify.operators.base import EndpointsOperator
 from airflow_provider_emnify.operators.idempotency.batch import for_each
 from airflow_provider_emnify.operators.idempotency.create_once import Attempt, create_once
 from airflow_provider_emnify.operators.quota.base import UNITS, QuotaOperator, QuotaType, parse_quota_type
 from airflow_provider_emnify.operators.quota.history import read_assigned, volumes_of
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from airflow_provider_emnify.airflow_names import Context
-    from airflow_provider_emnify.api.types import Row, Rows
-    from airflow_provider_emnify.arguments import Ids
 
 
 class EmnifySetQuotaOperator(QuotaOperator):
@@ -112,7 +108,7 @@ class EmnifyClearQuotaOperator(EndpointsOperator):
     def __init__(
         self, *, endpoint_ids: Ids | None = NOT_GIVEN, quota_type: QuotaType = "data", **kwargs: Any
     ) -> None:
-        self.init_task(endpoint_ids=endpoint_ids, quota_type=quota_type, **kwargs)
+        self.init_task(locals())
 
     def execute(self, context: Context) -> list[int]:
         """Remove one after another."""

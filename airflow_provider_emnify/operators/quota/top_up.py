@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
+from airflow_provider_emnify.airflow_names import Context
 from airflow_provider_emnify.api import EmnifyServerError
+from airflow_provider_emnify.api.types import Row, Rows
 from airflow_provider_emnify.arguments import shorten
 from airflow_provider_emnify.operators.idempotency.batch import for_each
 from airflow_provider_emnify.operators.idempotency.create_once import Attempt, create_once, unknown_outcome
 from airflow_provider_emnify.operators.quota.base import UNITS, QuotaOperator
 from airflow_provider_emnify.operators.quota.history import read_assigned, volumes_of
-
-if TYPE_CHECKING:
-    from airflow_provider_emnify.airflow_names import Context
-    from airflow_provider_emnify.api.types import Row, Rows
 
 
 class EmnifyTopUpQuotaOperator(QuotaOperator):

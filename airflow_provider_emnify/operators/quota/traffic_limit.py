@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from collections.abc import Callable, Sequence
+from typing import Any, ClassVar
 
+from airflow_provider_emnify.airflow_names import Context, XComArg
 from airflow_provider_emnify.api.transport.answers import decimal, number
-from airflow_provider_emnify.arguments import NOT_GIVEN, Argument, parse_amount, parse_optional_id, shorten
+from airflow_provider_emnify.api.types import Row, Rows
+from airflow_provider_emnify.arguments import (
+    NOT_GIVEN,
+    Argument,
+    Ids,
+    OneId,
+    parse_amount,
+    parse_optional_id,
+    shorten,
+)
 from airflow_provider_emnify.operators.base import EndpointsOperator
 from airflow_provider_emnify.operators.idempotency.batch import for_each
 from airflow_provider_emnify.operators.idempotency.create_once import Attempt, create_once
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-    from airflow_provider_emnify.airflow_names import Context, XComArg
-    from airflow_provider_emnify.api.types import Row, Rows
-    from airflow_provider_emnify.arguments import Ids, OneId
 
 
 class EmnifyExtendTrafficLimitOperator(EndpointsOperator):
@@ -58,23 +62,20 @@ class EmnifyExtendTrafficLimitOperator(EndpointsOperator):
         traffic_limit_id: OneId | None = None,
         **kwargs: Any,
     ) -> None:
-        self.init_task(endpoint_ids=endpoint_ids, volume=volume, traffic_limit_id=traffic_limit_id, **kwargs)
+        self.init_task(locals())
 
     def execute(self, context: Context) -> dict[str, int]:
         """Extend one after another."""
         ids, volume, limit_id = self.endpoint_ids, self.volume, self.traffic_limit_id
         attempt, limits = Attempt(self, context), self.client.traffic_limits
-        what = f"traffic limit of {len(ids)} endpoints"
-        self.log.info(
-            "Extending the %s (%s) by %.0f bytes, until its period ends", what, shorten(ids), volume
-        )
-        extensions: dict[str, int] = {}
+        what = f"traffic limit of {len(ids)} endpoints ({shorten(ids)})"
+        self.log.info("Extending the %s by %.0f bytes, until its period ends", what, volume)
 
         def decide(rows: Rows, may_be_ours: Callable[[Row], bool]) -> Row | None:
             same = (row for row in rows if may_be_ours(row) and decimal(row, "volume") == volume)
             return next((row for row in same if limit_id in {None, number(row, "traffic_limit_id")}), None)
 
-        def extend(endpoint_id: int) -> None:
+        def extend(endpoint_id: int) -> int:
             extension, is_new = create_once(
                 attempt,
                 lock=("traffic limit extensions", endpoint_id),
@@ -85,10 +86,10 @@ class EmnifyExtendTrafficLimitOperator(EndpointsOperator):
             )
             if not is_new:
                 self.log.info("An earlier attempt has extended endpoint %s: %s", endpoint_id, extension["id"])
-            extensions[str(endpoint_id)] = int(extension["id"])
+            return int(extension["id"])
 
-        for_each(ids, extend, what="extend the traffic limit of endpoint")
-        return extensions
+        extensions, _ = for_each(ids, extend, what="extend the traffic limit of endpoint")
+        return {str(endpoint_id): number for endpoint_id, number in extensions.items()}
 
 
 class EmnifyClearTrafficLimitExtensionsOperator(EndpointsOperator):

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from collections.abc import Iterable, Sequence
+from typing import Any, ClassVar
 
+from airflow_provider_emnify.airflow_names import Context, XComArg
 from airflow_provider_emnify.api import (
     EmnifyConflictError,
     EmnifyError,
@@ -13,21 +15,15 @@ from airflow_provider_emnify.api import (
 )
 from airflow_provider_emnify.api.resources.sims import MOST_MIGRATED
 from airflow_provider_emnify.api.transport.answers import number, part, parts
+from airflow_provider_emnify.api.types import Row
 from airflow_provider_emnify.api.values import parse_id, parse_ids, parse_texts
-from airflow_provider_emnify.arguments import Argument, parse_bool, shorten
+from airflow_provider_emnify.arguments import Argument, Ids, OneId, parse_bool, shorten
 from airflow_provider_emnify.hooks.selection import SelectsSims
 from airflow_provider_emnify.links import EmnifySimsLink
 from airflow_provider_emnify.operators.base import EmnifyBaseOperator
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-
-    from airflow_provider_emnify.airflow_names import Context, XComArg
-    from airflow_provider_emnify.api.types import Row
-    from airflow_provider_emnify.arguments import Ids, OneId
-
-    Iccids = Iterable[str] | str | XComArg
-    Statuses = Iterable[SimStatus | int | str] | SimStatus | int | str | XComArg
+Iccids = Iterable[str] | str | XComArg
+Statuses = Iterable[SimStatus | int | str] | SimStatus | int | str | XComArg
 
 _ICCID_LENGTHS = (19, 20)
 _WAYS = ("sim_ids", "iccids", "iccid_range")
@@ -126,16 +122,7 @@ class EmnifyMigrateSimsOperator(SelectsSims, EmnifyBaseOperator):
         dry_run: bool = True,
         **kwargs: Any,
     ) -> None:
-        self.init_task(
-            target_workspace_id=target_workspace_id,
-            sim_ids=sim_ids,
-            iccids=iccids,
-            iccid_range=iccid_range,
-            allowed_sim_statuses=allowed_sim_statuses,
-            auto_detach_devices=auto_detach_devices,
-            dry_run=dry_run,
-            **kwargs,
-        )
+        self.init_task(locals())
         if sum(value is not None for value in (sim_ids, self.select, iccids, iccid_range)) != 1:
             raise ValueError(f"select, {', '.join(_WAYS)}: give one of them")
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from collections.abc import Sequence
+from typing import Any, ClassVar, Literal
 
+from airflow_provider_emnify.airflow_names import Context, XComArg
 from airflow_provider_emnify.api import (
     EmnifyConflictError,
     EmnifyError,
@@ -14,10 +16,12 @@ from airflow_provider_emnify.api import (
 )
 from airflow_provider_emnify.api.resources.bulk import read_ref, read_status, status_of
 from airflow_provider_emnify.api.transport.answers import number, parts
+from airflow_provider_emnify.api.types import Row
 from airflow_provider_emnify.api.values import parse_ids
 from airflow_provider_emnify.arguments import (
     NOT_GIVEN,
     Argument,
+    Ids,
     confirmed,
     one_of,
     parse_text,
@@ -34,13 +38,6 @@ from airflow_provider_emnify.operators.sim.transitions import (
     set_sims,
     sims_to_change,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from airflow_provider_emnify.airflow_names import Context, XComArg
-    from airflow_provider_emnify.api.types import Row
-    from airflow_provider_emnify.arguments import Ids
 
 _MAYBE_REGISTERED = (
     EmnifyUnknownOutcomeError,
@@ -90,7 +87,7 @@ class EmnifySetSimStatusOperator(OnlyIfSims, EmnifyBaseOperator):
     def __init__(
         self, *, sim_ids: Ids | None = NOT_GIVEN, status: SimStatus | int | str | XComArg, **kwargs: Any
     ) -> None:
-        self.init_task(sim_ids=sim_ids, status=status, **kwargs)
+        self.init_task(locals())
 
     def execute(self, context: Context) -> list[int]:
         """Read everything, then change what differs."""
@@ -148,7 +145,7 @@ class EmnifyRegisterSimBatchOperator(EmnifyBaseOperator):
         if_exists: Literal["skip", "fail"] = "skip",
         **kwargs: Any,
     ) -> None:
-        self.init_task(bic=bic, sim_status=sim_status, if_exists=if_exists, **kwargs)
+        self.init_task(locals())
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Validate the batch, then register it."""
@@ -227,7 +224,7 @@ class EmnifyDeleteSimsOperator(OnlyIfSims, EmnifyBaseOperator):
     confirm = Argument(confirmed("deleting SIMs"))
 
     def __init__(self, *, sim_ids: Ids | None = NOT_GIVEN, confirm: bool = False, **kwargs: Any) -> None:
-        self.init_task(sim_ids=sim_ids, confirm=confirm, **kwargs)
+        self.init_task(locals())
 
     def execute(self, context: Context) -> list[int]:
         """Look for those that exist, and delete them."""

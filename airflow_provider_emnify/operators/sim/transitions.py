@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from airflow_provider_emnify.api import SimStatus
 from airflow_provider_emnify.api.resources.few import read_rows
+from airflow_provider_emnify.api.types import Row
 from airflow_provider_emnify.arguments import shorten, status_in
 from airflow_provider_emnify.operators.idempotency.batch import for_each
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
     from airflow_provider_emnify.api import EmnifyClient
-    from airflow_provider_emnify.api.types import Row
     from airflow_provider_emnify.operators.base import EmnifyBaseOperator
 
 parse_sim_status = status_in(SimStatus.ACTIVATED, SimStatus.SUSPENDED, SimStatus.FACTORY_TEST)
@@ -53,8 +52,9 @@ def set_sims(operator: EmnifyBaseOperator, sim_ids: Sequence[int], status: SimSt
     bills = ", which emnify bills from now on" if status is SimStatus.ACTIVATED and sim_ids else ""
     operator.log.info("Setting %d SIMs to %s (%s)%s", len(sim_ids), status.label, shorten(sim_ids), bills)
     sims = operator.client.sims
-
-    def change(sim_id: int) -> None:
-        sims.update(sim_id, status=status)
-
-    for_each(sim_ids, change, what=f"set to {status.label}:", label=lambda sim_id: f"SIM {sim_id}")
+    for_each(
+        sim_ids,
+        lambda sim_id: sims.update(sim_id, status=status),
+        what=f"set to {status.label}:",
+        label=lambda sim_id: f"SIM {sim_id}",
+    )

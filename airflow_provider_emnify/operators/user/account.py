@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, Literal
 
+from airflow_provider_emnify.airflow_names import Context
 from airflow_provider_emnify.api import EmnifyConflictError, EmnifyNotFoundError, UserStatus
 from airflow_provider_emnify.api.secrets.names import show
 from airflow_provider_emnify.api.transport.answers import number, part
+from airflow_provider_emnify.api.types import Row
 from airflow_provider_emnify.api.values import parse_ids
 from airflow_provider_emnify.arguments import (
     Argument,
+    Ids,
+    OneId,
     confirmed,
     is_nothing,
     one_of,
@@ -22,13 +27,6 @@ from airflow_provider_emnify.links import EmnifyUsersLink
 from airflow_provider_emnify.operators.base import EmnifyBaseOperator
 from airflow_provider_emnify.operators.idempotency.attempt import Attempt
 from airflow_provider_emnify.operators.user.roles import get_user, give_roles, one_user
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from airflow_provider_emnify.airflow_names import Context
-    from airflow_provider_emnify.api.types import Row
-    from airflow_provider_emnify.arguments import Ids, OneId
 
 
 class _NewUserOperator(EmnifyBaseOperator):
@@ -52,18 +50,12 @@ class _NewUserOperator(EmnifyBaseOperator):
         role_ids: Ids | None = None,
         **kwargs: Any,
     ) -> None:
-        self.init_task(
-            username=username, name=name, organisation_id=organisation_id, role_ids=role_ids, **kwargs
-        )
+        self.init_task(locals())
 
     def _about(self) -> Row:
         """Return what emnify is told of the user."""
-        return {
-            "username": self.username,
-            "name": self.name,
-            "organisation_id": self.organisation_id,
-            "role_ids": self.role_ids or None,
-        }
+        about = {name: getattr(self, name) for name in ("username", "name", "organisation_id")}
+        return {**about, "role_ids": self.role_ids or None}
 
 
 class EmnifyCreateUserOperator(_NewUserOperator):
@@ -104,14 +96,7 @@ class EmnifyCreateUserOperator(_NewUserOperator):
         if_exists: Literal["skip", "fail", "update"] = "skip",
         **kwargs: Any,
     ) -> None:
-        self.init_task(
-            username=username,
-            name=name,
-            organisation_id=organisation_id,
-            role_ids=role_ids,
-            if_exists=if_exists,
-            **kwargs,
-        )
+        self.init_task(locals())
 
     def execute(self, context: Context) -> int:
         """Look for the user, then create it or do what ``if_exists`` says."""
@@ -225,7 +210,7 @@ class EmnifyUpdateUserOperator(EmnifyBaseOperator):
         status: UserStatus | int | str | None = None,
         **kwargs: Any,
     ) -> None:
-        self.init_task(user_id=user_id, name=name, username=username, status=status, **kwargs)
+        self.init_task(locals())
         if is_nothing(name) and is_nothing(username) and is_nothing(status):
             raise ValueError("name, username, status: give at least one of them to change")
 
@@ -272,7 +257,7 @@ class EmnifyDeleteUserOperator(EmnifyBaseOperator):
     confirm = Argument(confirmed("deleting a user"))
 
     def __init__(self, *, user_id: OneId, confirm: bool = False, **kwargs: Any) -> None:
-        self.init_task(user_id=user_id, confirm=confirm, **kwargs)
+        self.init_task(locals())
 
     def execute(self, context: Context) -> list[int]:
         """Look for the user, and delete it."""

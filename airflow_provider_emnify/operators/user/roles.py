@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from airflow_provider_emnify.airflow_names import Context
 from airflow_provider_emnify.api import EmnifyConflictError, EmnifyNotFoundError, EmnifyServerError
 from airflow_provider_emnify.api.transport.answers import number, parts
+from airflow_provider_emnify.api.types import Row
 from airflow_provider_emnify.api.values import parse_ids, parse_user_ids
-from airflow_provider_emnify.arguments import Argument, parse_bool, shorten
+from airflow_provider_emnify.arguments import Argument, Ids, OneId, parse_bool, shorten
 from airflow_provider_emnify.links import EmnifyUsersLink
 from airflow_provider_emnify.operators.base import EmnifyBaseOperator
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from airflow_provider_emnify.airflow_names import Context
     from airflow_provider_emnify.api.resources.users import Users
-    from airflow_provider_emnify.api.types import Row
-    from airflow_provider_emnify.arguments import Ids, OneId
 
 
 def one_user(value: Any, field: str) -> int | str:
@@ -58,7 +56,7 @@ class EmnifyAssignUserRolesOperator(EmnifyBaseOperator):
     replace = Argument(parse_bool)
 
     def __init__(self, *, user_id: OneId, role_ids: Ids, replace: bool = False, **kwargs: Any) -> None:
-        self.init_task(user_id=user_id, role_ids=role_ids, replace=replace, **kwargs)
+        self.init_task(locals())
 
     def execute(self, context: Context) -> list[int]:
         """Read the user's roles, and change what differs."""

@@ -14,12 +14,10 @@ from dataclasses import dataclass
 from decimal import Context, Decimal
 from importlib import import_module
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any, Protocol
+from pathlib import Path
+from typing import Any, Protocol
 
 from airflow_provider_emnify.api.streams.columns import Batch, Column, ColumnType, iso
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 Form = Callable[[Any], Any]
 
@@ -194,12 +192,8 @@ class Parquet:
         try:
             return self._pa.array(values, type=kind)
         except UnicodeEncodeError:  # halves of characters
-            (values,) = formed([_whole], [values])
+            (values,) = formed([lambda text: text.encode("utf-8", "replace").decode()], [values])
             return self._pa.array(values, type=kind)
-
-
-def _whole(text: str) -> str:
-    return text.encode("utf-8", "replace").decode()
 
 
 _PARQUET_FORMS: dict[ColumnType, Form] = {

@@ -4,23 +4,21 @@ from __future__ import annotations
 
 import contextlib
 import re
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_emnify import __version__
+from airflow_provider_emnify.airflow_names import Context
 from airflow_provider_emnify.arguments import Argument, as_given, is_known, optional, parse_count
-from airflow_provider_emnify.transfers.base import Dataset, EmnifyTransferOperator
+from airflow_provider_emnify.transfers.base import Dataset, EmnifyTransferOperator, Part, Row, SourceFile
 from airflow_provider_emnify.transfers.lineage import Output, output_of_path
 from airflow_provider_emnify.transfers.load_columns import with_values
 from airflow_provider_emnify.transfers.sinks.file_formats import check_format
 from airflow_provider_emnify.transfers.sinks.partitions import Partitions
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from airflow_provider_emnify.airflow_names import Context
-    from airflow_provider_emnify.transfers.base import Part, Row, SourceFile
     from airflow_provider_emnify.transfers.sinks.object_store import Store
 
 _NAME = re.compile(r"[A-Za-z0-9][\w.-]*", re.ASCII)
@@ -100,11 +98,7 @@ class FilesSink:
         self._format = format
         self._form, self._compression = check_format(format, compression)
         self._bytes = 0
-
-    @property
-    def about(self) -> Row:
-        """The directory."""
-        return {"path": str(self._store.base)}
+        self.about = {"path": str(store.base)}
 
     def new_files(self, files: Sequence[SourceFile], root: str) -> list[SourceFile]:
         """Return the files without a manifest of what they are now."""

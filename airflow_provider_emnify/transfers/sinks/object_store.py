@@ -13,17 +13,16 @@ import os
 import shutil
 import tempfile
 import uuid
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_emnify.api.streams.columns import Batch, Column
 from airflow_provider_emnify.transfers.sinks.partitions import Partitions
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
-
     from airflow_provider_emnify.airflow_names import ObjectStoragePath
-    from airflow_provider_emnify.api.streams.columns import Batch, Column
     from airflow_provider_emnify.transfers.sinks.file_formats import Format, Writer
 
 Row = dict[str, Any]

@@ -4,21 +4,19 @@ from __future__ import annotations
 
 import contextlib
 import re
+from collections.abc import Sequence
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_emnify.airflow_names import Context
 from airflow_provider_emnify.api.streams.columns import batch_of, integer, text, timestamp
 from airflow_provider_emnify.arguments import Argument, optional, parse_bool, parse_text
-from airflow_provider_emnify.transfers.base import Dataset, EmnifyTransferOperator
+from airflow_provider_emnify.transfers.base import Dataset, EmnifyTransferOperator, Part, Row, SourceFile
 from airflow_provider_emnify.transfers.lineage import Output, output_of_table
 from airflow_provider_emnify.transfers.sinks.losses import Losses
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from airflow.providers.common.sql.hooks.sql import DbApiHook
-
-    from airflow_provider_emnify.airflow_names import Context
-    from airflow_provider_emnify.transfers.base import Part, Row, SourceFile
 
 FILES_TABLE = "emnify_loaded_files"
 FILES_AT_ONCE = 100
@@ -115,17 +113,8 @@ class SqlSink:
         self._table = SqlTable(hook, name, schema, dataset.columns, dataset.key, **options)
         self._ledger = SqlTable(hook, FILES_TABLE, schema, _FILES_COLUMNS, ("path_sha256", "target"))
         self.at_once = FILES_AT_ONCE
-
-    @property
-    def merges(self) -> bool:
-        """Whether a row that comes twice is changed, and not added again."""
-        return self._table.mode == "merge"
-
-    @property
-    def about(self) -> Row:
-        """The table and how rows get into it."""
-        name, schema = self._table.name, self._table.schema
-        return {"table": name if schema is None else f"{schema}.{name}", "mode": self._table.mode}
+        self.merges = self._table.mode == "merge"
+        self.about = {"table": name if schema is None else f"{schema}.{name}", "mode": self._table.mode}
 
     def new_files(self, files: Sequence[SourceFile], root: str) -> list[SourceFile]:
         """Return the files of a directory that the table has not, or not as they are now."""
@@ -143,28 +132,27 @@ class SqlSink:
 
     def load(self, part: Part) -> Row:
         """Load rows, and what is remembered of their files, in one transaction."""
-        missing, missing_in_ledger = self._table.missing(), None  # before anything is read
-        if part.files():
-            missing_in_ledger = self._ledger.missing()
+        missing = self._table.missing()  # before anything is read
+        missing_in_ledger = self._ledger.missing() if part.files() else None
         with self._table.transaction() as cursor:
             with contextlib.closing(part.batches()) as batches:
                 loaded = self._table.load_within(cursor, batches, part.end, missing)
             part.commit()
-            if entries := [self._entry(file, count, part) for file, count in part.files()]:
+            entries = [
+                {
+                    "path": file.path,
+                    "target": self._table.name,
+                    "fingerprint": file.fingerprint,
+                    "rows": count.rows,
+                    "rejected": count.rejected,
+                    "loaded_at": part.end,
+                    "path_sha256": file.digest,
+                }
+                for file, count in part.files()
+            ]
+            if entries:
                 self._ledger.load_within(cursor, [batch_of(entries)], part.end, missing_in_ledger)
-        said = {"rows": loaded.rows, "changed": loaded.changed, "repeated": loaded.repeated}
-        return said if loaded.deleted is None else {**said, "deleted": loaded.deleted}
-
-    def _entry(self, file: SourceFile, count: Any, part: Part) -> Row:
-        return {
-            "path": file.path,
-            "target": self._table.name,
-            "fingerprint": file.fingerprint,
-            "rows": count.rows,
-            "rejected": count.rejected,
-            "loaded_at": part.end,
-            "path_sha256": file.digest,
-        }
+        return {name: count for name, count in asdict(loaded).items() if count is not None}
 
     def output(self, rows: int) -> Output:
         """Return the table, for lineage."""

@@ -3,45 +3,29 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import date
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from airflow_provider_emnify.api.streams.columns import ColumnType, iso
+from airflow_provider_emnify.api.streams.columns import Batch, Column, ColumnType, iso
 from airflow_provider_emnify.transfers.sinks.file_formats import formed
-from airflow_provider_emnify.transfers.sinks.sql_dialects import to_json_text
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
-
-    from airflow_provider_emnify.api.streams.columns import Batch, Column
-    from airflow_provider_emnify.transfers.sinks.sql_dialects import Dialect
+from airflow_provider_emnify.transfers.sinks.sql_dialects import Dialect, to_json_text
 
 _CHUNK = 1000  # rows
 _BATCHES = 20  # that one COPY takes
 _ESCAPES = str.maketrans({"\\": r"\\", "\t": r"\t", "\n": r"\n", "\r": r"\r", "\x00": "\ufffd"})
 
 
-def _text(value: str) -> str:
-    return value if value.isalnum() else value.translate(_ESCAPES)  # most are numbers and names
-
-
-def _json(value: Any) -> str:
-    return to_json_text(value).translate(_ESCAPES)
-
-
-def _boolean(value: bool) -> str:
-    return "t" if value else "f"
-
-
 _FORMATS: dict[ColumnType, Callable[[Any], str]] = {
     ColumnType.INTEGER: str,
     ColumnType.DECIMAL: str,
-    ColumnType.BOOLEAN: _boolean,
-    ColumnType.TEXT: _text,
+    ColumnType.BOOLEAN: lambda yes: "t" if yes else "f",
+    # Most are numbers and names.
+    ColumnType.TEXT: lambda text: text if text.isalnum() else text.translate(_ESCAPES),
     ColumnType.TIMESTAMP: iso,
     ColumnType.DATE: date.isoformat,
-    ColumnType.JSON: _json,
+    ColumnType.JSON: lambda value: to_json_text(value).translate(_ESCAPES),
 }
 
 

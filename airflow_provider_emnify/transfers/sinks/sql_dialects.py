@@ -43,10 +43,6 @@ def _clean(text: str) -> str:
     return text.replace("\x00", "\ufffd").encode("utf-8", "replace").decode()
 
 
-def _iso(moment: datetime) -> str:
-    return moment.isoformat(" ", "microseconds")  # so that text sorts as time
-
-
 def _naive(moment: datetime) -> datetime:
     return moment.replace(tzinfo=None)
 
@@ -150,7 +146,8 @@ DIALECTS: dict[str, Dialect] = {
             **_BINDS,
             ColumnType.DECIMAL: str,
             ColumnType.BOOLEAN: int,
-            ColumnType.TIMESTAMP: _iso,
+            # So that text sorts as time.
+            ColumnType.TIMESTAMP: lambda moment: moment.isoformat(" ", "microseconds"),
             ColumnType.DATE: date.isoformat,
         },
         upsert="conflict",

@@ -6,14 +6,12 @@ is refused here, with the name of the column.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_emnify.api.streams.columns import DECIMALS, DIGITS, ColumnType
+from airflow_provider_emnify.api.streams.columns import DECIMALS, DIGITS, Column, ColumnType
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from airflow_provider_emnify.api.streams.columns import Column
     from airflow_provider_emnify.transfers.sinks.sql_dialects import Dialect
 
 _LONG = 19  # digits of a number of 64 bits

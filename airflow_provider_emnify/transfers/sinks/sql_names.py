@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from airflow_provider_emnify.transfers.sinks.sql_dialects import Dialect
 
 _UNLIMITED = 9999  # what SQLAlchemy says of a dialect that it has no limit for

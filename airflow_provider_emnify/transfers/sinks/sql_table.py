@@ -7,6 +7,7 @@ adds columns, where that was asked for, and merges, appends or replaces. Names a
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -22,8 +23,6 @@ from airflow_provider_emnify.transfers.sinks.sql_inspect import inspector_of
 from airflow_provider_emnify.transfers.sinks.sql_names import check_names, check_table_name
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-
     from airflow.providers.common.sql.hooks.sql import DbApiHook
     from sqlalchemy.engine import Inspector
 
@@ -108,11 +107,7 @@ class SqlTable:
         self._check_names()
 
     def load_within(
-        self,
-        cursor: Any,
-        batches: Iterable[Batch],
-        run: datetime,
-        missing: list[Column] | None,
+        self, cursor: Any, batches: Iterable[Batch], run: datetime, missing: list[Column] | None
     ) -> Loaded:
         """Bring rows into the table, in a transaction: of several with the same key the last one counts.
 
@@ -294,8 +289,9 @@ class SqlTable:
         changed = 0
         if self.mode == "replace":
             cursor.execute(f"DELETE FROM {self.full_name}")  # noqa: S608 - quoted
-        elif self.mode == "append":
-            self._remove(cursor, run)
+        elif self.mode == "append":  # what the same run has appended before
+            statement = f"DELETE FROM {self._beside_place(self.full_name)} WHERE {self._equals(RUN)}"  # noqa: S608
+            cursor.execute(statement, (self._bound(RUN, run),))
         elif self.dialect.upsert is None:
             exists = f"EXISTS (SELECT 1 FROM {self._stage} {_SOURCE} WHERE {self._same})"  # noqa: S608
             cursor.execute(f"DELETE FROM {self.full_name} WHERE {exists}")  # noqa: S608
@@ -305,11 +301,6 @@ class SqlTable:
             changed = max(int(cursor.rowcount), 0)
         cursor.execute(self._insertion(source))
         return changed + max(int(cursor.rowcount), 0)
-
-    def _remove(self, cursor: Any, run: datetime) -> None:
-        """Remove what the same run has appended before."""
-        statement = f"DELETE FROM {self._beside_place(self.full_name)} WHERE {self._equals(RUN)}"  # noqa: S608
-        cursor.execute(statement, (self._bound(RUN, run),))
 
     def _remove_gone(self, cursor: Any) -> int:
         """Mark or delete the rows of the table that are not in the temporary one; return how many."""

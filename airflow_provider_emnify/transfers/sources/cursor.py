@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from datetime import datetime
+from typing import Any
 
 from airflow_provider_emnify.api.secrets.one_line_log import one_line_log
 from airflow_provider_emnify.transfers.sources.interval import parse_moment
-
-if TYPE_CHECKING:
-    from datetime import datetime
 
 log = one_line_log(__name__)
 

@@ -6,13 +6,16 @@ import contextlib
 import fnmatch
 import json
 from collections import Counter
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import islice
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from airflow_provider_emnify.airflow_names import Context
 from airflow_provider_emnify.api.data_streamer.files import OtherKind, Rejected, get_record_kind, read_records
-from airflow_provider_emnify.api.streams.columns import batch_of
+from airflow_provider_emnify.api.streams.columns import Batch, batch_of
 from airflow_provider_emnify.arguments import Argument, optional, parse_text
 from airflow_provider_emnify.transfers.base import Dataset, EmnifyTransferOperator, Part, Row, SourceFile
 from airflow_provider_emnify.transfers.garbage import rare_collections
@@ -20,21 +23,11 @@ from airflow_provider_emnify.transfers.lineage import output_of_path
 from airflow_provider_emnify.transfers.progress import Progress
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterator, Sequence
-    from pathlib import Path
-
-    from airflow_provider_emnify.airflow_names import Context
-    from airflow_provider_emnify.api.streams.columns import Batch
     from airflow_provider_emnify.transfers.sinks.object_store import Store
 
 _AT_ONCE = 1000  # records
 _COUNTED = ("rows", "changed", "repeated")  # of what a sink says
-
-
-def _kind_of_records(value: Any, field: str) -> str:
-    del field
-    get_record_kind(value)
-    return str(value)
+_NOT_LOADED = ("rejected", "other_kind", "repeated")
 
 
 class FromDataStreamFiles(EmnifyTransferOperator):
@@ -57,7 +50,7 @@ class FromDataStreamFiles(EmnifyTransferOperator):
     idempotent: ClassVar[bool] = True
 
     path = Argument(parse_text)
-    records = Argument(_kind_of_records, default="usage")
+    records = Argument(lambda value, _: get_record_kind(value).name, default="usage")
     pattern = Argument(parse_text, default="*")
     storage_conn_id = Argument(optional(parse_text), default=None)
     rejected_path = Argument(optional(parse_text), default=None)
@@ -90,9 +83,7 @@ class FromDataStreamFiles(EmnifyTransferOperator):
                     loaded = sink.load(part)
                 total.update({name: loaded[name] for name in _COUNTED if name in loaded})
                 for count in part.counts:
-                    total.update(
-                        rejected=count.rejected, other_kind=count.other_kind, repeated=count.repeated
-                    )
+                    total.update({name: getattr(count, name) for name in _NOT_LOADED})
         output = sink.output(total["rows"])
         progress.finish(output.uri)
         said = {name: total[name] for name in ("files", "rows", "rejected")}
@@ -123,6 +114,7 @@ class Count:
     repeated: int = 0
 
 
+@dataclass
 class FilesPart(Part):
     """Some files of the Data Streamer: their good records, and the others set aside.
 
@@ -135,70 +127,58 @@ class FilesPart(Part):
     :param progress: Told what was read.
     """
 
-    def __init__(
-        self,
-        records: str,
-        source: Store,
-        rejected: Store,
-        batch: list[SourceFile],
-        directory: Path,
-        is_new: Callable[[Row], bool],
-        progress: Progress,
-    ) -> None:
-        self._kind, self._source, self._rejected = get_record_kind(records), source, rejected
-        self._batch, self._directory, self._is_new = batch, directory, is_new
-        self._progress = progress
-        self._end = datetime.now(UTC)
-        self.counts = [Count() for _ in batch]
+    records: str
+    source: Store
+    rejected: Store
+    batch: list[SourceFile]
+    directory: Path
+    is_new: Callable[[Row], bool]
+    progress: Progress
 
-    @property
-    def name(self) -> str:
-        """What stands for the path of its first file."""
-        return self._batch[0].name_in_files
-
-    @property
-    def end(self) -> datetime:
-        """When it was begun."""
-        return self._end
+    def __post_init__(self) -> None:
+        self.name, self.end = self.batch[0].name_in_files, datetime.now(UTC)
+        self.counts = [Count() for _ in self.batch]
 
     def batches(self) -> Generator[Batch, None, None]:
         """Yield the good records; write the others to the local disk, and count all of them."""
         with contextlib.closing(self._records()) as records:
             while some := list(islice(records, _AT_ONCE)):
                 yield batch_of(some)
-                self._progress.add(len(some))
+                self.progress.add(len(some))
 
     def _records(self) -> Generator[Row, None, None]:
-        for number, (file, count) in enumerate(zip(self._batch, self.counts, strict=True)):
-            with self._source.open(file.path) as opened, contextlib.ExitStack() as stack:
+        for number, (file, count) in enumerate(zip(self.batch, self.counts, strict=True)):
+            with self.source.open(file.path) as opened, contextlib.ExitStack() as stack:
                 aside: Any = None
-                for record in read_records(opened, self._kind):
+                for record in read_records(opened, get_record_kind(self.records)):
                     if isinstance(record, OtherKind):
                         count.other_kind += 1
                     elif isinstance(record, Rejected):
                         if not count.rejected:
-                            aside = self._directory / f"rejected-{number}"
+                            aside = self.directory / f"rejected-{number}"
                             aside = stack.enter_context(aside.open("w", encoding="utf-8", errors="replace"))
                         count.rejected += 1
-                        aside.write(_rejected_line(file, record))
-                    elif self._is_new(record):
+                        said = {name: getattr(record, name) for name in ("line", "reason", "row")}
+                        line = json.dumps({"source": file.path, **said}, ensure_ascii=False, default=str)
+                        aside.write(f"{line}\n")
+                    elif self.is_new(record):
                         count.rows += 1
                         yield record
                     else:
                         count.repeated += 1
-            self._progress.add(parts=1)
+            self.progress.add(parts=1)
 
     def commit(self) -> None:
         """Put what was rejected into its place, before the files count as loaded."""
-        for number, (file, count) in enumerate(zip(self._batch, self.counts, strict=True)):
+        for number, (file, count) in enumerate(zip(self.batch, self.counts, strict=True)):
             if count.rejected:
-                self._rejected.put(self._directory / f"rejected-{number}", f"{file.name}.jsonl")
+                self.rejected.put(self.directory / f"rejected-{number}", f"{file.name}.jsonl")
 
     def about(self) -> Row:
         """Return where the records come from."""
-        (file,), (count,) = self._batch, self.counts
+        (file,), (count,) = self.batch, self.counts
         return {
-            "records": self._kind.name,
+            "records": self.records,
             "source": file.path,
             "fingerprint": file.fingerprint,
             "rejected": count.rejected,
@@ -206,12 +186,7 @@ class FilesPart(Part):
 
     def files(self) -> list[tuple[SourceFile, Count]]:
         """Return the files and what came out of each."""
-        return list(zip(self._batch, self.counts, strict=True))
-
-
-def _rejected_line(file: SourceFile, record: Rejected) -> str:
-    said = {"source": file.path, "line": record.line, "reason": record.reason, "row": record.row}
-    return json.dumps(said, ensure_ascii=False, default=str) + "\n"
+        return list(zip(self.batch, self.counts, strict=True))
 
 
 def _check_rejected_path(path: str, source: Store, rejected: Store) -> None:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from time import sleep
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
-from airflow_provider_emnify.airflow_names import conf
+from airflow_provider_emnify.airflow_names import Context, conf
 from airflow_provider_emnify.api.streams.catalogue import Estimate, Interval, Stream, get_stream
+from airflow_provider_emnify.api.streams.columns import Batch
 from airflow_provider_emnify.api.streams.readers import Reading
 from airflow_provider_emnify.arguments import (
     Argument,
@@ -31,17 +33,6 @@ from airflow_provider_emnify.transfers.sources.interval import (
     run_of,
     window_of,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Generator, Sequence
-
-    from airflow_provider_emnify.airflow_names import Context
-    from airflow_provider_emnify.api.streams.columns import Batch
-
-
-def _name_of_stream(value: Any, field: str) -> str:
-    del field
-    return get_stream(value).name
 
 
 class FromStream(EmnifyTransferOperator):
@@ -82,7 +73,7 @@ class FromStream(EmnifyTransferOperator):
     template_fields_renderers: ClassVar[dict[str, str]] = {"filters": "json"}
     dataset_field = "stream"
 
-    stream = Argument(_name_of_stream)
+    stream = Argument(lambda value, _: get_stream(value).name)
     filters = Argument(parse_mapping, default=None)
     interval_start = Argument(parse_moment, default=None)
     interval_end = Argument(parse_moment, default=None)
@@ -105,8 +96,7 @@ class FromStream(EmnifyTransferOperator):
         given = (self.interval_start, self.interval_end)
         if None not in given and all(map(is_known, given)):
             start, end = (parse_moment(moment, "interval") for moment in given)
-            if start is not None and end is not None and start >= end:
-                check_order(start, end)
+            check_order(start, end, now=None)
 
     @property
     def _stream(self) -> Stream:
@@ -162,9 +152,9 @@ class FromStream(EmnifyTransferOperator):
         self.defer(trigger=TimeDeltaTrigger(timedelta(seconds=seconds)), method_name="execute_complete")
 
 
-@dataclass(frozen=True)
+@dataclass
 class StreamPart(Part):
-    """What one run reads of a stream."""
+    """What one run reads of a stream: its name is the same for the same interval, whose end is its own."""
 
     task: FromStream
     stream: Stream
@@ -172,22 +162,17 @@ class StreamPart(Part):
     window: Interval | None
     progress: Progress
 
-    @property
-    def name(self) -> str:
-        """The run's name, which is the same for the same interval."""
-        return self.run.name
-
-    @property
-    def end(self) -> datetime:
-        """The end of its interval."""
-        return self.run.end
+    def __post_init__(self) -> None:
+        self.name, self.end = self.run.name, self.run.end
 
     def batches(self) -> Generator[Batch, None, None]:
         """Read the stream."""
         task = self.task
-        reading = Reading(
-            task.client, self.window, task.filters, task.threads, task.max_calls, self._log_cost
-        )
+
+        def log_cost(cost: Estimate) -> None:
+            task.log.info("%s: %s", self.stream.name, cost)
+
+        reading = Reading(task.client, self.window, task.filters, task.threads, task.max_calls, log_cost)
         batches: Any = self.stream.batches(reading)
         with contextlib.closing(batches):
             for batch in batches:
@@ -198,6 +183,3 @@ class StreamPart(Part):
     def about(self) -> Row:
         """Return the stream and the interval."""
         return {"stream": self.stream.name, **self.run.to_json()}
-
-    def _log_cost(self, cost: Estimate) -> None:
-        self.task.log.info("%s: %s", self.stream.name, cost)
