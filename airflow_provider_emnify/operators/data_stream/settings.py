@@ -11,8 +11,8 @@ from typing import Any, ClassVar
 from airflow_provider_emnify.api.enums import DataStreamStatus
 from airflow_provider_emnify.api.resources.bulk import status_of
 from airflow_provider_emnify.api.resources.data_streams import SECRETS
-from airflow_provider_emnify.api.secrets.names import show
 from airflow_provider_emnify.api.resources.few import find_by_id_or_name
+from airflow_provider_emnify.api.secrets.names import show
 from airflow_provider_emnify.api.transport.answers import part
 from airflow_provider_emnify.api.types import Row
 from airflow_provider_emnify.api.waits.wait import Wait
