@@ -67,35 +67,31 @@ class Call:
 
     :param transport: Sends it.
     :param operation: The operation.
-    :param bind: Returns what its method was called with.
+    :param parameters: What its method takes.
+    :param given: What its method was given.
     """
 
     def __init__(
-        self, transport: Transport, operation: Operation, bind: Callable[[], inspect.BoundArguments]
+        self,
+        transport: Transport,
+        operation: Operation,
+        parameters: Mapping[str, inspect.Parameter],
+        given: Row,
     ) -> None:
         self._transport = transport
         self._operation = operation
-        self._bind = bind
-
-    @functools.cached_property
-    def _bound(self) -> inspect.BoundArguments:
-        bound = self._bind()
-        bound.apply_defaults()
-        return bound
-
-    @property
-    def arguments(self) -> Row:
-        """What its method was called with, by name, with its defaults; a method may change it."""
-        return self._bound.arguments
+        self._parameters = parameters
+        #: What its method was called with, by name, with its defaults; a method may change it.
+        self.arguments = {name: given.get(name, parameter.default) for name, parameter in parameters.items()}
 
     @property
     def keywords(self) -> Row:
         """Those of the arguments that are given by keyword, but for what the path takes."""
-        parameters, in_path = self._bound.signature.parameters, names_in(self._operation.path)
+        in_path = names_in(self._operation.path)
         return {
             name: value
             for name, value in self.arguments.items()
-            if parameters[name].kind is inspect.Parameter.KEYWORD_ONLY and name not in in_path
+            if self._parameters[name].kind is inspect.Parameter.KEYWORD_ONLY and name not in in_path
         }
 
     def request(
@@ -186,8 +182,7 @@ class Call:
 
         :param parse: Parses the value of a keyword.
         """
-        parameters = self._bound.signature.parameters.items()
-        nullable = {name for name, parameter in parameters if parameter.default is UNSET}
+        nullable = {name for name, parameter in self._parameters.items() if parameter.default is UNSET}
         return as_fields(self.keywords, parse, nullable)
 
     def _made(self, path_values: Row, query: Row | None, body: Any = None, idempotent: Any = None) -> Request:
@@ -290,17 +285,17 @@ def operation(
 
         signature = inspect.signature(function)
         visible = [parameter for name, parameter in signature.parameters.items() if name != "call"]
-        signature = signature.replace(parameters=visible)
+        parameters = {parameter.name: parameter for parameter in visible[1:]}
 
         @functools.wraps(function)
         def send(self: S, /, *args: P.args, **kwargs: P.kwargs) -> R:
-            call = Call(self._transport, declared, lambda: signature.bind(self, *args, **kwargs))
+            given = {**dict(zip(parameters, args, strict=False)), **kwargs}
+            call = Call(self._transport, declared, parameters, given)
             if self._transport.on_call is not None:
-                given = dict(list(signature.bind(self, *args, **kwargs).arguments.items())[1:])
                 self._transport.on_call(shown(f"{self.name}.{function.__name__}", declared, given))
             return function(self, call, *args, **kwargs)
 
-        send.__dict__["__signature__"] = signature
+        send.__dict__["__signature__"] = signature.replace(parameters=visible)
         send.__dict__["operation"] = declared
         return send
 
