@@ -4,24 +4,22 @@ from __future__ import annotations
 
 import json
 import secrets
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import quote, unquote, urlsplit
 
 from airflow_provider_emnify.api.resources.few import find_by_name
 from airflow_provider_emnify.api.transport.answers import part
+from airflow_provider_emnify.api.types import Row, Rows
 from airflow_provider_emnify.api.values import parse_ids
-from airflow_provider_emnify.arguments import Argument, one_of, optional, parse_text
+from airflow_provider_emnify.arguments import Argument, Ids, one_of, optional, parse_text
 from airflow_provider_emnify.hooks.masking import mask, masked_connection
 from airflow_provider_emnify.operators.base import EmnifyBaseOperator
 from airflow_provider_emnify.operators.data_stream.settings import parse_filters
 from airflow_provider_emnify.operators.idempotency.create_once import Attempt, create_once
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-
     from airflow_provider_emnify.airflow_names import Context
-    from airflow_provider_emnify.api.types import Row, Rows
-    from airflow_provider_emnify.arguments import Ids
 
 _API_SECRET, _STREAM_SECRET = "api_secret", "stream_secret"
 _STREAM_TYPES = {"events": 2, "usage": 1}

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
+from airflow_provider_emnify.api.types import Row
 from airflow_provider_emnify.arguments import (
     Argument,
     one_of,
@@ -16,18 +18,14 @@ from airflow_provider_emnify.arguments import (
 )
 from airflow_provider_emnify.links import EmnifyDevicesLink, EmnifySimsLink
 from airflow_provider_emnify.operators.base import EmnifyBaseOperator
-from airflow_provider_emnify.operators.fleet.carry_out import Work
+from airflow_provider_emnify.operators.fleet.carry_out import Item, Work
 from airflow_provider_emnify.operators.fleet.plan import cut
 from airflow_provider_emnify.operators.fleet.plan_file import read_plan, write_lines
 from airflow_provider_emnify.operators.idempotency.attempt import Attempt
 from airflow_provider_emnify.operators.idempotency.batch import for_each
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
     from airflow_provider_emnify.airflow_names import Context
-    from airflow_provider_emnify.api.types import Row
-    from airflow_provider_emnify.operators.fleet.carry_out import Item
 
 _RESULTS = ("done", "skipped", "refused", "unknown")
 _FIRST = 10  # refused and unknown ones that the XCom shows

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial as bind
 from typing import TYPE_CHECKING, Any
@@ -16,19 +17,16 @@ from airflow_provider_emnify.api import (
 )
 from airflow_provider_emnify.api.resources.bulk import CHUNK
 from airflow_provider_emnify.api.transport.answers import number, part
+from airflow_provider_emnify.api.types import Row, Rows
 from airflow_provider_emnify.arguments import shorten
 from airflow_provider_emnify.operators.fleet.device import Device, State
 from airflow_provider_emnify.operators.fleet.drift import DriftError, find_rows, left_to_do, mark, marks
-from airflow_provider_emnify.operators.fleet.plan import shown
+from airflow_provider_emnify.operators.fleet.plan import Entry, shown
 from airflow_provider_emnify.operators.idempotency.batch import for_each
 from airflow_provider_emnify.operators.idempotency.create_once import Attempt, create_once
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
-
     from airflow_provider_emnify.api import EmnifyClient, EmnifyError
-    from airflow_provider_emnify.api.types import Row, Rows
-    from airflow_provider_emnify.operators.fleet.plan import Entry
 
 _REFUSALS = (EmnifyConflictError, EmnifyNotFoundError, EmnifyValidationError)
 _MOST_SPLITS = 30  # bulk calls that are spent on finding out which devices emnify refuses

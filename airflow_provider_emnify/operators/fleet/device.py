@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from sys import intern
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from airflow_provider_emnify.api.enums import EndpointStatus, SimStatus
 from airflow_provider_emnify.api.errors import EmnifyServerError
 from airflow_provider_emnify.api.resources.bulk import read_ref, read_status
 from airflow_provider_emnify.api.transport.answers import part, parts
+from airflow_provider_emnify.api.types import Row
 from airflow_provider_emnify.operators.fleet.rows import IMEI_DIGITS, key_of
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from airflow_provider_emnify.api.types import Row
 
 State = dict[str, Any]
 """Fields with their values, as the source of a plan has them."""

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime
 from functools import cache
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from airflow_provider_emnify.api.data_streamer.json_records import Broken
+from airflow_provider_emnify.api.types import Row, Rows
 from airflow_provider_emnify.arguments import (
     Argument,
     as_given,
@@ -22,15 +24,11 @@ from airflow_provider_emnify.operators.base import EmnifyBaseOperator
 from airflow_provider_emnify.operators.endpoint.rows import parse_rows
 from airflow_provider_emnify.operators.fleet.plan import Plan, make_plan
 from airflow_provider_emnify.operators.fleet.plan_file import write_plan
-from airflow_provider_emnify.operators.fleet.rows import COLUMNS, KEYS, Meaning, Refused, Wanted
+from airflow_provider_emnify.operators.fleet.rows import COLUMNS, KEYS, Meaning, Names, Refused, Wanted
 from airflow_provider_emnify.operators.fleet.sources import reader_of, rows_of_file, rows_of_query
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
-
     from airflow_provider_emnify.airflow_names import Context
-    from airflow_provider_emnify.api.types import Row, Rows
-    from airflow_provider_emnify.operators.fleet.rows import Names
 
 _FIRST = 10  # entries of each kind that the log and the XCom show
 _WORDS = {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import TYPE_CHECKING, Any
@@ -11,14 +12,11 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_emnify.api.enums import SimStatus
 from airflow_provider_emnify.api.resources.bulk import read_ref
 from airflow_provider_emnify.api.resources.endpoint_body import is_deleted
+from airflow_provider_emnify.api.types import Row
 from airflow_provider_emnify.operators.fleet.device import Device, State, is_so, sim_status_of
 from airflow_provider_emnify.operators.fleet.rows import Refused, Wanted
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
-
-    from airflow_provider_emnify.api.types import Row
-
     FindSims = Callable[[Sequence[str]], Mapping[str, Row]]
 
 KINDS = ("create", "change", "activate", "suspend", "tag", "delete", "refuse")

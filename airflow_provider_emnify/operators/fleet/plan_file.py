@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable
+from typing import Any
 
+from airflow_provider_emnify.api.types import Row
 from airflow_provider_emnify.operators.fleet.plan import Entry
 from airflow_provider_emnify.operators.fleet.rows import COLUMNS
 from airflow_provider_emnify.operators.fleet.sources import file_at
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from airflow_provider_emnify.api.types import Row
 
 _MARK = "emnify_fleet_plan"
 _VERSION = 1

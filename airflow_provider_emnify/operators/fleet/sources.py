@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import csv
+from collections.abc import Callable, Iterator
 from importlib import import_module
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from airflow_provider_emnify.api.data_streamer.csv_records import CsvRecords
 from airflow_provider_emnify.api.data_streamer.json_records import Broken, json_records
@@ -14,9 +15,6 @@ from airflow_provider_emnify.api.data_streamer.record_text import RecordText
 from airflow_provider_emnify.operators.fleet.rows import check_columns
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from typing import IO
-
     from airflow_provider_emnify.transfers.sinks.object_store import Store
 
     Given = dict[str, Any] | Broken
