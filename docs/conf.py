@@ -31,7 +31,8 @@ nitpicky = False
 autodoc_typehints = "none"  # the types stand in the signatures of the source; the parameters say the rest
 autodoc_class_signature = "mixed"
 autodoc_member_order = "bysource"
-autodoc_default_options = {"members": True, "show-inheritance": True}
+inner = "declared, idempotent, restrict_only_if, resolve, check_arguments, init_task"  # not for DAGs
+autodoc_default_options = {"members": True, "show-inheritance": True, "exclude-members": inner}
 autodoc_mock_imports: list[str] = []
 
 html_theme = "furo"

@@ -22,6 +22,7 @@ DIRECTIVES = {
     "include",
     "literalinclude",
     "image",
+    "index",
     "figure",
     "grid",
     "tip",

@@ -86,3 +86,15 @@ def test_every_picture_is_shown_and_small() -> None:
 @pytest.mark.parametrize("path", [*DIAGRAMS.glob("*.dot")], ids=lambda path: path.name)
 def test_a_diagram_is_drawn_from_its_text(path: Path) -> None:
     assert path.with_suffix(".svg").read_text().startswith(source(path)), "run `make diagrams`"
+
+
+@pytest.mark.parametrize(
+    "word",
+    ["backoff", "jitter", "rerun", "cursor", "watermark", "deferred", "duplicates", "self-signed", "429"],
+)
+def test_what_users_search_for_is_found(word: str) -> None:
+    """The search takes no numbers but those of an index entry."""
+    found = [path for path in DOCS.glob("*.md") if re.search(rf"\b{word}\b", path.read_text())]
+    if word.isdecimal():
+        found = [path for path in found if re.search(rf"{{index}}.*\b{word}\b", path.read_text())]
+    assert found
