@@ -43,11 +43,11 @@ class Lookup(IntEnum):
         :param allowed: The members that can be given; all without.
         :raises ValueError: for anything else; the message lists what is allowed.
         """
-        allowed = allowed or tuple(cls)
         text = _plain(value) if isinstance(value, str) else str(value)
         named = value if isinstance(value, cls) else cls.__members__.get(text)
-        if named is not None and named in allowed:
+        if named is not None and (not allowed or named in allowed):
             return named
+        allowed = allowed or tuple(cls)
         for member in allowed:
             if text == str(member.value) and not isinstance(value, (bool, float)):
                 return member

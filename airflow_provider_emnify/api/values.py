@@ -176,8 +176,9 @@ def _within(outer: Any, value: Any, field: str) -> Iterable[Any]:
 
 
 def _is_list(value: Any) -> bool:
-    is_plain = type(value) in _PLAIN
-    return not is_plain and hasattr(value, "__iter__") and not isinstance(value, _NO_LISTS)
+    if type(value) in _PLAIN or type(value) is list:
+        return type(value) is list
+    return hasattr(value, "__iter__") and not isinstance(value, _NO_LISTS)
 
 
 def _plain(item: Any) -> Any:
@@ -222,6 +223,8 @@ def parse_literal(text: str) -> Any:
 
 
 def _number(item: Any, value: Any, field: str) -> int:
+    if type(item) is int and 0 <= item < _ICCIDS.start:
+        return item
     if isinstance(item, str) and (whole := _WHOLE.fullmatch(item.strip())):
         item = int(whole[1])
     if not isinstance(item, int) or isinstance(item, bool) or item < 0:

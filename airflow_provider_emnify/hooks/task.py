@@ -84,7 +84,8 @@ class EmnifyTask:
                 given.append((argument, defaults[name]))
         kind: Any = type(self)
         allowed = _names_of_arguments(kind)
-        if unknown := [unknown_name("argument", name, allowed) for name in kwargs if name not in allowed]:
+        if not kwargs.keys() <= allowed:
+            unknown = [unknown_name("argument", name, allowed) for name in kwargs if name not in allowed]
             raise TypeError(f"{type(self).__name__}: {', '.join(unknown)}")
         super().__init__(**kwargs)
         for argument, value in given:

@@ -36,7 +36,7 @@ _MAX_ROWS = 10_000
 
 def _parse_call(value: Any, field: str) -> str:
     del field
-    find_method(value)
+    find_method(str(value))
     return str(value)
 
 
@@ -157,6 +157,7 @@ class EmnifyOperator(EmnifyBaseOperator):
         return hide_secrets(answer, _operation(find_method(self.call)).secret_fields)
 
 
+@functools.cache
 def find_method(call: str) -> Callable[..., Any]:
     """Return the method of a resource class that ``resource.method`` names. No client is made.
 
@@ -164,11 +165,11 @@ def find_method(call: str) -> Callable[..., Any]:
     """
     from airflow_provider_emnify.api.resources import RESOURCES
 
-    resource, dot, name = call.partition(".") if isinstance(call, str) else ("", "", "")
+    resource, dot, name = call.partition(".")
     methods = _methods(resource) if resource in RESOURCES else {}
     if not dot or name not in methods:
         every = [f"{key}.{method}" for key in RESOURCES for method in _methods(key)]
-        near = difflib.get_close_matches(str(call), every, n=3, cutoff=0.6)
+        near = difflib.get_close_matches(call, every, n=3, cutoff=0.6)
         if near:
             mend = f"did you mean {' or '.join(near)}?"
         elif methods:
