@@ -3,14 +3,15 @@
     python benchmarks/imports.py
 
 Each module is imported in processes of its own that have loaded Airflow's own base class, in turn with the
-module of the HTTP provider that does the same. Then tasks are made in a DAG. Writes
-``benchmarks/results/imports.md``, and fails when a target is missed.
+module of the HTTP provider that does the same; then once more in forks of a process that has loaded what
+``airflow dag-processor`` has. Then tasks are made in a DAG. Writes ``benchmarks/results/imports.md``.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import statistics
 import subprocess
 import sys
@@ -18,6 +19,7 @@ import time
 from compileall import compile_dir
 from datetime import UTC, datetime
 from importlib import import_module
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +30,7 @@ from machine import checks, heading, table  # noqa: E402 - it lies beside this f
 
 PACKAGE = ROOT / "airflow_provider_emnify"
 RESULTS = ROOT / "benchmarks" / "results" / "imports.md"
+MAJOR = int(version("apache-airflow").partition(".")[0])
 MOST = 50.0  # milliseconds
 TASKS = 500
 HTTP_OPERATOR, HTTP_SENSOR = "airflow.providers.http.operators.http", "airflow.providers.http.sensors.http"
@@ -100,6 +103,47 @@ def measure_imports(room: str, rounds: int) -> dict[str, float]:
         for module in every:
             times[module].append(measured("--room", room, "--module", module))
     return {module: statistics.median(taken) for module, taken in times.items()}
+
+
+def load_dag_processor() -> None:
+    """Load what ``airflow dag-processor`` has loaded when it forks the process that parses a file.
+
+    That is its command, on Airflow 3 the API that it serves to its children, and what a child imports first.
+    """
+    import_module("airflow.cli.commands.dag_processor_command")
+    if MAJOR >= 3:  # noqa: PLR2004 - the release that has the API
+        api = import_module("airflow.api_fastapi.execution_api.app").InProcessExecutionAPI()
+        _ = api.transport
+        import_module("airflow.sdk.execution_time.task_runner")
+    import_module("airflow.dag_processing.processor")
+    for base, name in {room[0] for room in ROOMS.values()}:
+        getattr(import_module(base), name)
+
+
+def measure_in_forks(rounds: int) -> dict[str, float]:
+    """Return the milliseconds of each module and each peer in a fork of a DAG processor: the medians."""
+    load_dag_processor()
+    every = [module for room, (_, peer) in ROOMS.items() for module in (peer, *modules(room))]
+    times: dict[str, list[float]] = {module: [] for module in every}
+    for _ in range(3 * rounds):  # they are quick
+        for module in times:
+            times[module].append(measure_in_fork(module))
+    return {module: statistics.median(taken) for module, taken in times.items()}
+
+
+def measure_in_fork(module: str) -> float:
+    """Return the milliseconds that all names of a module take in a fork of this process."""
+    reading, writing = os.pipe()
+    if (child := os.fork()) == 0:
+        began = time.process_time()
+        exec(f"from {module} import *", {})
+        os.write(writing, str((time.process_time() - began) * 1000).encode())
+        os._exit(0)
+    os.close(writing)
+    with os.fdopen(reading) as pipe:
+        taken = pipe.read()
+    os.waitpid(child, 0)
+    return float(taken)
 
 
 def measure_tasks(rounds: int) -> dict[str, float]:
@@ -183,10 +227,14 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=3, help="how often each is measured; medians are shown")
     parser.add_argument("--room", choices=ROOMS, help=argparse.SUPPRESS)
     parser.add_argument("--module", help=argparse.SUPPRESS)
+    parser.add_argument("--forks", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("--tasks", action="store_true", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.module:
         print(json.dumps(measure_import(arguments.room, arguments.module)))
+        return 0
+    if arguments.forks:
+        print(json.dumps(measure_in_forks(arguments.rounds)))
         return 0
     if arguments.tasks:
         print(json.dumps(measure_tasks(arguments.rounds)))
