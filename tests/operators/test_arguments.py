@@ -14,6 +14,7 @@ from airflow_provider_emnify import operators
 from airflow_provider_emnify.airflow_names import DAG, AirflowException, BaseOperator
 from airflow_provider_emnify.arguments import Argument
 from airflow_provider_emnify.operators.base import EmnifyBaseOperator
+from airflow_provider_emnify.operators.base.endpoints import EndpointsOperator
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,7 +22,11 @@ if TYPE_CHECKING:
 PACKAGES = ("endpoint", "quota", "sim", "sms", "tag")
 """Modules and packages of ``operators`` whose operators stand here."""
 
-HERE = (EmnifyBaseOperator.__module__, *(f"{operators.__name__}.{name}" for name in PACKAGES))
+HERE = (
+    EmnifyBaseOperator.__module__,
+    EndpointsOperator.__module__,
+    *(f"{operators.__name__}.{name}" for name in PACKAGES),
+)
 
 GOOD: dict[str, dict[str, Any]] = {
     "EmnifyAddTagsOperator": {"endpoint_ids": 7, "tags": "a"},

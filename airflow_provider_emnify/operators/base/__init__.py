@@ -1,7 +1,10 @@
-"""What all operators have in common, and in ``waiting`` those that wait."""
+"""What all operators have in common.
+
+In ``endpoints`` is the base of those that act on devices, in ``waiting`` that of those that wait.
+"""
 
 from __future__ import annotations
 
-from airflow_provider_emnify.operators.base.operator import EmnifyBaseOperator, EndpointsOperator
+from airflow_provider_emnify.operators.base.operator import EmnifyBaseOperator
 
-__all__ = ["EmnifyBaseOperator", "EndpointsOperator"]
+__all__ = ["EmnifyBaseOperator"]

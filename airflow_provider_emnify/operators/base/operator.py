@@ -1,18 +1,15 @@
-"""The base of all operators, and that of operators that act on endpoints."""
+"""The base of all operators."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 
-from airflow_provider_emnify.airflow_names import BaseOperator, BaseOperatorLink
+from airflow_provider_emnify.airflow_names import BaseOperator
 from airflow_provider_emnify.api.errors import EmnifyNotFoundError
 from airflow_provider_emnify.api.resources.few import find_by_id_or_name
 from airflow_provider_emnify.api.types import Row
-from airflow_provider_emnify.api.values import parse_ids
-from airflow_provider_emnify.arguments import Argument, shorten
+from airflow_provider_emnify.arguments import shorten
 from airflow_provider_emnify.hooks.task import EmnifyTask
-from airflow_provider_emnify.links import EmnifyDevicesLink
-from airflow_provider_emnify.operators.base.only_if import OnlyIf
 
 
 class EmnifyBaseOperator(EmnifyTask, BaseOperator):
@@ -59,17 +56,3 @@ class EmnifyBaseOperator(EmnifyTask, BaseOperator):
         except EmnifyNotFoundError:
             self.log.info("%s %s exists no more", what.capitalize(), row["id"])
         return [int(row["id"])]
-
-
-class EndpointsOperator(OnlyIf, EmnifyBaseOperator):
-    """Base of operators that act on endpoints (devices).
-
-    :param endpoint_ids: One id or many (templated); or else ``select``, with ``max_selected`` and
-        ``fail_if_empty``, see :class:`~airflow_provider_emnify.hooks.selection.SelectsEndpoints`.
-        ``only_if`` is that of :class:`~airflow_provider_emnify.operators.base.only_if.OnlyIf`.
-    """
-
-    template_fields: Sequence[str] = ("emnify_conn_id", "endpoint_ids", "select")
-    operator_extra_links: Sequence[BaseOperatorLink] = (EmnifyDevicesLink(),)
-
-    endpoint_ids = Argument(parse_ids, default=None)

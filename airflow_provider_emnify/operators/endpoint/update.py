@@ -28,7 +28,8 @@ from airflow_provider_emnify.arguments import (
     shorten,
 )
 from airflow_provider_emnify.links import EmnifyDevicesLink, EmnifySimsLink
-from airflow_provider_emnify.operators.base import EmnifyBaseOperator, EndpointsOperator
+from airflow_provider_emnify.operators.base import EmnifyBaseOperator
+from airflow_provider_emnify.operators.base.endpoints import EndpointsOperator
 from airflow_provider_emnify.operators.base.only_if import OnlyIf
 from airflow_provider_emnify.operators.endpoint.rows import (
     parse_rows,

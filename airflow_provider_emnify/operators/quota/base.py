@@ -21,7 +21,7 @@ from airflow_provider_emnify.arguments import (
     parse_amount,
     parse_bool,
 )
-from airflow_provider_emnify.operators.base import EndpointsOperator
+from airflow_provider_emnify.operators.base.endpoints import EndpointsOperator
 
 QuotaType = Literal["data", "sms"]
 

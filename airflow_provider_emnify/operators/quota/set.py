@@ -10,7 +10,7 @@ from airflow_provider_emnify.api import EmnifyNotFoundError
 from airflow_provider_emnify.api.resources.fields import parse_moment
 from airflow_provider_emnify.api.types import Row, Rows
 from airflow_provider_emnify.arguments import NOT_GIVEN, Argument, Ids, shorten
-from airflow_provider_emnify.operators.base import EndpointsOperator
+from airflow_provider_emnify.operators.base.endpoints import EndpointsOperator
 from airflow_provider_emnify.operators.idempotency.batch import for_each
 from airflow_provider_emnify.operators.idempotency.create_once import Attempt, create_once
 from airflow_provider_emnify.operators.quota.base import UNITS, QuotaOperator, QuotaType, parse_quota_type
