@@ -10,6 +10,7 @@ module of the HTTP provider that does the same; then once more in forks of a pro
 from __future__ import annotations
 
 import argparse
+import gc
 import json
 import os
 import statistics
@@ -63,16 +64,16 @@ MADE = {
 }
 
 
-EXPLAINED = """A task of this provider goes through one `__init__` that Airflow wraps, as `HttpOperator` does. What it takes
-beyond that:
+EXPLAINED = """A task of this provider goes through one `__init__` that Airflow wraps, as `HttpOperator` does. What it
+takes beyond that:
 
-* Its classes. `BaseOperator` looks for a converter (`_convert_<name>`) of each of the 55 attributes that it sets, by a
-  name that is put together anew, so that Python walks through all classes of the task each time. `HttpOperator` is one
-  class; an operator of this provider has three to seven, a transfer six.
-* Its template fields. Airflow looks into each for results of other tasks. `HttpOperator` has 4, `EmnifySendSmsOperator`
-  7, `EmnifyToSqlOperator` 13: what can be a template is one.
-* Its checks, 0.2 µs (a flag) to 3 (a list of ids, a text of an SMS): that is what a mistake costs that is found when the
-  file is parsed, and not at night. `HttpOperator` checks nothing.
+* Its classes. `BaseOperator` looks for a converter (`_convert_<name>`) of each of the 55 attributes that it
+  sets, by a name that is put together anew, so that Python walks through all classes of the task each time.
+  `HttpOperator` is one class; an operator of this provider is three to seven, a transfer six.
+* Its template fields. Airflow looks into each for results of other tasks. `HttpOperator` has 4,
+  `EmnifySendSmsOperator` 7, `EmnifyToSqlOperator` 13: what can be a template is one.
+* Its checks, 0.2 µs (a flag) to 3 (a list of ids, the text of an SMS): a mistake is found when the file is
+  parsed, and not at night. `HttpOperator` checks nothing.
 * A transfer's asset, which is put into its `outlets`."""
 
 
@@ -194,6 +195,7 @@ def measure_tasks(rounds: int) -> dict[str, float]:
     for _ in range(6 * rounds + 1):  # they are quick
         for name in kinds:
             arguments = MADE.get(name, ("", {}))[1]
+            gc.collect()  # of the tasks before
             with DAG("fleet", schedule=None, start_date=datetime(2024, 1, 1, tzinfo=UTC)):
                 began = time.process_time()
                 for number in range(TASKS):
@@ -252,9 +254,9 @@ def report(rounds: int) -> str:
     return f"""{heading("Importing and parsing", "imports.py")}
 ## Importing a module, in milliseconds
 
-First beyond Airflow's own base operator, sensor or trigger, which is loaded before; then in a fork of a process
-that has loaded what `airflow dag-processor` has. The peer is the module of `apache-airflow-providers-http` of the
-same kind.
+First beyond Airflow's own base operator, sensor or trigger, which is loaded before; then in a fork of a
+process that has loaded what `airflow dag-processor` has. The peer is the module of
+`apache-airflow-providers-http` of the same kind.
 
 {table(["module", *head[1:], "in a DAG processor", "peer", "ratio"], rows)}
 
