@@ -64,8 +64,8 @@ MADE = {
 }
 
 
-EXPLAINED = """A task of this provider goes through one `__init__` that Airflow wraps, as `HttpOperator` does. What it
-takes beyond that:
+EXPLAINED = """A task of this provider goes through one `__init__` that Airflow wraps, as `HttpOperator` does.
+What it takes beyond that:
 
 * Its classes. `BaseOperator` looks for a converter (`_convert_<name>`) of each of the 55 attributes that it
   sets, by a name that is put together anew, so that Python walks through all classes of the task each time.
