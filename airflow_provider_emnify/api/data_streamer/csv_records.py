@@ -26,7 +26,7 @@ class CsvRecords:
             self._lines, delimiter=next((one for one in delimiters if one in head), ",")
         )
         header = next((row for row in iter(self._next, None) if row), [])
-        self.header = [name.strip().removeprefix("\ufeff") for name in header]
+        self.header = [shown(name.strip().removeprefix("\ufeff")) for name in header]
 
     def _next(self) -> list[str] | None:
         self._lines.begin_row()

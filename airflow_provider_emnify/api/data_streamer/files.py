@@ -9,6 +9,7 @@ See https://docs.emnify.com/developers/reference/data-streamer.
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -200,7 +201,11 @@ def _of(number: int, raw: Any, kind: RecordKind) -> Record:
 
 
 def _csv_rows(source: RecordText, kind: RecordKind) -> Iterator[tuple[int, Record]]:
-    records = CsvRecords(source)
+    try:
+        records = CsvRecords(source)
+    except csv.Error as error:
+        yield 1, Rejected(1, f"no CSV ({error})", None)
+        return
     if not records.header:
         return
     if not any(kind.path_of(name) for name in records.header):

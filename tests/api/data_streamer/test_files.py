@@ -6,6 +6,7 @@ import gzip
 import io
 import json
 import tracemalloc
+import zlib
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -19,6 +20,7 @@ from airflow_provider_emnify.api.data_streamer.files import (
     get_record_kind,
     read_records,
 )
+from airflow_provider_emnify.api.data_streamer.record_text import LONGEST
 
 USAGE = {
     "id": 333333333333333,
@@ -132,6 +134,11 @@ def test_a_column_that_is_missing_is_null() -> None:
         (b"id,start_timestamp,session_id\n1,2024-05-01,\xff\n", 2, "not in UTF-8"),
         (b'{"id": 1, "start_timestamp": "\xff"}\n', 1, "no JSON"),
         (b"colour,shape\nred,round\n", 1, "no column of the header is known"),
+        (b"id,start_timestamp\r1,2024-05-01\r", 1, "no CSV"),
+        (b"id,start_timestamp\rx\n1,2024-05-01\n", 1, "no CSV"),
+        (b'id,"' + b"x" * LONGEST + b'"\n1,2\n', 1, "no CSV"),
+        (gzip.compress(gzip.compress(bytes(range(256)) * 9)), 1, "no C"),
+        (zlib.compress(b"id,start_timestamp\n" * 9), 1, "no column of the header is known"),
         (
             gzip.compress(b'{"id": 1, "start_timestamp": "2024-05-01"}\n' * 9, mtime=0)[:-12],
             1,
@@ -144,6 +151,13 @@ def test_what_is_no_record_is_handed_out_with_its_reason(body: bytes, line: int,
     assert len(rejected) == 1
     assert reason in rejected[0].reason
     assert line == 1 or rejected[0].line == line
+    json.dumps(rejected[0].row, ensure_ascii=False).encode()  # it can be written and logged
+
+
+def test_a_header_that_is_not_in_utf_8_can_be_written() -> None:
+    (record,) = read("id,start_timestamp,größe\n1,2024-05-01,7\n".encode("latin-1"))
+    assert record["_extra"] == {"gr\ufffd\ufffde": "7"}
+    json.dumps(record["_extra"], ensure_ascii=False).encode()
 
 
 def test_a_bad_row_does_not_keep_the_others_back() -> None:
