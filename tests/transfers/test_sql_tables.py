@@ -97,14 +97,17 @@ def test_a_column_that_someone_made_wide_enough_is_taken(column: str, kind: str,
         pytest.skip("DuckDB's numbers have 38 digits")
     kinds = {"id": "BIGINT", column: kind}
     columns = ", ".join(f"{name} {kind}" for name, kind in kinds.items())
-    database.run(f"CREATE TABLE {database.name('things')} ({columns}, PRIMARY KEY (id))")
+    more = " CHARACTER SET utf8mb4" if database.kind == "mysql" else ""
+    database.run(f"CREATE TABLE {database.name('things')} ({columns}, PRIMARY KEY (id)){more}")
     rows = [row(2**62, "x" * 9_000, cost="12.5", tags={"a": [1]}, more={"b": 1})]
     things = table(database, add_columns=True)
     assert [things.load(rows, RUN).changed for _ in range(2)] == [1, 0]
     assert [int(number) for (number,) in database.rows("things", "id")] == [2**62]
 
 
-@pytest.mark.parametrize("kind", ["BOOLEAN", "INTEGER", "UUID", "BYTEA", "TIMESTAMP", "INET", "TEXT[]"])
+@pytest.mark.parametrize(
+    "kind", ["BOOLEAN", "INTEGER", "UUID", "BYTEA", "TIMESTAMP", "INET", "TEXT[]", "NAME", '"char"']
+)
 def test_wrong_kinds_of_postgresql_are_named(
     kind: str, postgres: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -119,6 +122,79 @@ def test_wrong_kinds_of_postgresql_are_named(
             things.load([row(1, alert=True, cost=2, at="2024-01-01")], RUN)
             continue
         with pytest.raises(TableMismatchError, match=f"{column} is"):
+            things.load([row(1)], RUN)
+
+
+@pytest.mark.parametrize(
+    ("column", "kind", "fits"),
+    [
+        ("name", "VARCHAR(3)", False),
+        ("name", "VARCHAR", False),
+        ("name", "CHAR(3)", False),
+        ("name", "TEXT", True),
+        ("name", "TEXT CHECK (value <> '')", True),
+        ("cost", "NUMERIC(5, 2)", False),
+        ("cost", "NUMERIC", False),
+        ("cost", "DOUBLE PRECISION", True),
+        ("id", "INT", False),
+        ("id", "BIGINT", True),
+    ],
+)
+def test_a_domain_of_postgresql_is_known_to_be_wide_enough_or_named(
+    column: str, kind: str, fits: bool, postgres: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AIRFLOW_CONN_WAREHOUSE", postgres.airflow_connection)
+    database = Database("postgresql", f"s{uuid.uuid4().hex}")
+    database.run(f"CREATE SCHEMA {database.schema}")
+    database.run(f"CREATE DOMAIN {database.schema}.own AS {kind}")
+    columns = {"id": "BIGINT", column: f"{database.schema}.own"}
+    shown = ", ".join(f"{name} {kind}" for name, kind in columns.items())
+    database.run(f"CREATE TABLE {database.name('things')} ({shown}, PRIMARY KEY (id))")
+    things = table(database, add_columns=True)
+    if fits:
+        assert things.load([row(2**62, "x" * 9_000, cost="12.5")], RUN).changed == 1
+    else:
+        with pytest.raises(TableMismatchError, match=rf"{column} is .*too narrow.*does"):
+            things.load([row(1)], RUN)
+
+
+@pytest.mark.parametrize("where", ["id > 0", "name IS NOT NULL"])
+def test_an_index_over_some_rows_is_no_key(where: str, database: Database) -> None:
+    if database.kind in {"mysql", "duckdb"}:
+        pytest.skip("it has no such index")
+    database.run(f"CREATE TABLE {database.name('things')} (id BIGINT, name TEXT)")
+    database.run(f"CREATE UNIQUE INDEX i{uuid.uuid4().hex} ON {database.name('things')} (id) WHERE {where}")
+    with pytest.raises(TableMismatchError, match="no primary key or unique index over id"):
+        table(database, add_columns=True).load([row(1)], RUN)
+
+
+@pytest.mark.parametrize("of", ["table", "column"])
+@pytest.mark.parametrize(
+    ("characters", "holds_all"),
+    [
+        ("latin1", False),
+        ("utf8mb3", False),
+        ("ascii", False),
+        ("ucs2", False),
+        ("utf8mb4", True),
+        ("utf32", True),
+    ],
+)
+@pytest.mark.parametrize("column", ["name", "tags", "_extra"])
+def test_a_column_that_holds_some_characters_alone_is_named(
+    of: str, characters: str, holds_all: bool, column: str, mariadb: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AIRFLOW_CONN_WAREHOUSE", mariadb.airflow_connection)
+    database = Database("mysql", f"s{uuid.uuid4().hex}")
+    database.run(f"CREATE SCHEMA {database.schema}")
+    own, default = (f"CHARACTER SET {characters}", "latin1") if of == "column" else ("", characters)
+    columns = f"id BIGINT PRIMARY KEY, `{column}` LONGTEXT {own}"
+    database.run(f"CREATE TABLE {database.name('things')} ({columns}) CHARACTER SET {default}")
+    things = table(database, add_columns=True)
+    if holds_all:
+        assert things.load([row(1, "😀", tags={"a": "😀"}, more="😀")], RUN).changed == 1
+    else:
+        with pytest.raises(TableMismatchError, match=f"{column} holds the characters of {characters}"):
             things.load([row(1)], RUN)
 
 

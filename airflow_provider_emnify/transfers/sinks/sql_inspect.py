@@ -42,6 +42,31 @@ def inspector_of(
         engine.dispose()
 
 
+def columns_of(inspector: Any, name: str, schema: str | None) -> list[Found]:
+    """Return the columns of a table; on MySQL with the character set that they have from it."""
+    columns: list[Found] = inspector.get_columns(name, schema=schema)
+    brand = getattr(getattr(inspector, "dialect", None), "name", None)
+    if brand in {"mysql", "mariadb"}:
+        default = inspector.get_table_options(name, schema=schema).get(f"{brand}_default charset")
+        for column in columns:
+            column["charset"] = getattr(column["type"], "charset", None) or default
+    return columns
+
+
+def keys_of(inspector: Any, name: str, schema: str | None) -> list[list[str | None]]:
+    """Return the columns of each key of a table; an index over some of its rows is none."""
+    indexes = (
+        index
+        for index in inspector.get_indexes(name, schema)
+        if index["unique"] and not any(key.endswith("_where") for key in index.get("dialect_options") or ())
+    )
+    return [
+        inspector.get_pk_constraint(name, schema).get("constrained_columns") or [],
+        *(unique["column_names"] for unique in inspector.get_unique_constraints(name, schema)),
+        *(index["column_names"] for index in indexes),
+    ]
+
+
 class DuckDbInspector:
     """Answers of DuckDB, in the form of those of SQLAlchemy's inspector.
 

@@ -19,7 +19,7 @@ from airflow_provider_emnify.transfers.sinks.losses import DELETED_AT, Losses
 from airflow_provider_emnify.transfers.sinks.sql_copy import Counted, can_copy, copy, insert
 from airflow_provider_emnify.transfers.sinks.sql_dialects import dialect_of
 from airflow_provider_emnify.transfers.sinks.sql_fit import fills_itself, misfit
-from airflow_provider_emnify.transfers.sinks.sql_inspect import inspector_of
+from airflow_provider_emnify.transfers.sinks.sql_inspect import columns_of, inspector_of, keys_of
 from airflow_provider_emnify.transfers.sinks.sql_names import check_names, check_table_name
 
 if TYPE_CHECKING:
@@ -187,7 +187,7 @@ class SqlTable:
         if not self.dialect.folds:
             check_table_name(inspector, self.name, self.schema)
         fold: Callable[[str], str] = str.casefold if self.dialect.folds_columns else str
-        there = {fold(found["name"]): found for found in inspector.get_columns(self.name, schema=self.schema)}
+        there = {fold(found["name"]): found for found in columns_of(inspector, self.name, self.schema)}
         missing = [column for column in self.columns if column.name not in there]
         if missing and not self.add_columns:
             names = ", ".join(column.name for column in missing)
@@ -214,12 +214,7 @@ class SqlTable:
                 raise TableMismatchError(f"table: {self.full_name}.{name} {why}")
 
     def _check_key(self, inspector: Inspector, fold: Callable[[str], str]) -> None:
-        name, schema = self.name, self.schema
-        found: list[Sequence[str | None]] = [
-            inspector.get_pk_constraint(name, schema).get("constrained_columns") or [],
-            *(unique["column_names"] for unique in inspector.get_unique_constraints(name, schema)),
-            *(index["column_names"] for index in inspector.get_indexes(name, schema) if index["unique"]),
-        ]
+        found = keys_of(inspector, self.name, self.schema)
         keys = [{fold(column or "") for column in columns} for columns in found if columns]
         if self.mode == "merge" and self.dialect.upsert is not None and set(self.key) not in keys:
             raise TableMismatchError(
