@@ -110,6 +110,12 @@ class Sink(Protocol):
         """Return what was written to, for lineage."""
 
 
+def started_by(context: Any) -> set[str]:
+    """Return the URIs of the assets whose events have started the run."""
+    events = context.get("triggering_asset_events") or context.get("triggering_dataset_events") or ()
+    return {getattr(one, "uri", one) for one in events}
+
+
 _asset = functools.cache(emnify_asset)  # 40 µs each; Airflow does not change them
 
 
@@ -184,7 +190,11 @@ class EmnifyTransferOperator(EmnifyBaseOperator):
         """
         self._inputs, self._outputs = list(read), [output]
         if self._asset in self.outlets:
-            context["outlet_events"][self._asset].extra = {**extra, "written": [output.uri]}
+            if self._asset.uri in started_by(context):
+                self.log.info("%s has started this run, which emits no event of it", self._asset.uri)
+                self.outlets = [one for one in self.outlets if one != self._asset]
+            else:
+                context["outlet_events"][self._asset].extra = {**extra, "written": [output.uri]}
         read_uris = [one.uri for one in self._inputs] or [asset_uri(self.dataset.name, self._organisation)]
         report(self.hook, read_uris, [output.uri])
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import os
 import socket
+import sqlite3
 import sys
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.airflow, pytest.mark.system, pytest.mark.filterwarnings("default")]
 
+UP = "Application startup complete"
 DAGS = """
 import json
 from datetime import datetime
@@ -45,7 +47,9 @@ with DAG("use", schedule=[emnify_asset("sims", organisation=100)], start_date=da
         (FOLDER / "part").write_text(json.dumps(extras))
         (FOLDER / "part").rename(FOLDER / "told.json")
 
-    tell()
+    tell() >> EmnifyToObjectStorageOperator(
+        task_id="again", stream="sims", path=str(FOLDER / "copy"), organisation=100
+    )
 """
 
 
@@ -77,6 +81,15 @@ def settings(folder: Path) -> dict[str, str]:
     }
 
 
+def read(folder: Path, statement: str) -> list[Any]:
+    with closing(sqlite3.connect(folder / "airflow.db")) as connection:
+        return [value for (value,) in connection.execute(statement)]
+
+
+def runs_of_use(folder: Path) -> list[str]:
+    return read(folder, "SELECT state FROM dag_run WHERE dag_id = 'use'")
+
+
 def is_airflow_3() -> bool:
     return find_spec("airflow.sdk") is not None
 
@@ -91,13 +104,17 @@ def test_a_sync_starts_what_is_scheduled_on_its_asset_and_tells_it_the_row_count
     env = settings(tmp_path)
     with Component(tmp_path / "migrate.log", "db", "migrate", **env) as migration:
         until(lambda: migration.ended, "the metadata database", seconds=120)
-    parts = [["scheduler", "--skip-serve-logs"]]
-    parts += [["api-server"], ["dag-processor"]] if is_airflow_3() else []
+    parts = [["api-server"], ["dag-processor"]] if is_airflow_3() else []
+    components: list[Component] = []
     with ExitStack() as stack:
-        components = [
-            stack.enter_context(Component(tmp_path / f"{part[0]}.log", *part, **env)) for part in parts
-        ]
+        for part in [*parts, ["scheduler", "--skip-serve-logs"]]:
+            components.append(stack.enter_context(Component(tmp_path / f"{part[0]}.log", *part, **env)))
+            if part == ["api-server"]:  # a task that does not find it fails
+                until(lambda: UP in components[0].log, "the API server", components[0], seconds=120)
         until((tmp_path / "told.json").exists, "the DAG that is scheduled on it", *components, seconds=120)
+        until(lambda: "success" in runs_of_use(tmp_path), "its end", *components, seconds=120)
+        assert runs_of_use(tmp_path) == ["success"], "it starts no other one, though it emits the same asset"
+        assert read(tmp_path, f"SELECT count(*) FROM {'asset' if is_airflow_3() else 'dataset'}_event") == [1]
     told: list[dict[str, Any]] = json.loads((tmp_path / "told.json").read_text())
     assert [(one["rows"], one["written"]) for one in told] == [(7, [f"file://{tmp_path}/lake"])]
     assert {"interval_start", "interval_end"} < set(told[0])

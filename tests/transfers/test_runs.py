@@ -162,6 +162,26 @@ def test_the_asset_event_says_what_was_written(fleet: Sandbox, tmp_path: Path) -
     }
 
 
+@pytest.mark.parametrize("key", ["triggering_asset_events", "triggering_dataset_events"])
+def test_a_run_that_the_asset_has_started_emits_no_event_of_it(
+    fleet: Sandbox, tmp_path: Path, key: str
+) -> None:
+    from airflow_provider_emnify.assets import emnify_asset
+
+    mine = emnify_asset("tags", 7)
+    started = {mine: ["event"]}  # another asset: it emits
+    for expected in ([mine.uri, "emnify://emnify_default/sims"], [mine.uri]):
+        operator = to_files(tmp_path, "sims", outlets=[mine])
+        said = {**make_context(operator, NOW - HOUR, NOW), key: started}
+        operator.execute(said)
+        assert [asset.uri for asset in operator.outlets] == expected
+        started = {operator.outlets[-1]: ["event"]}
+    started = {"emnify://emnify_default/sims": ["event"]}  # Airflow 2.11 has URIs
+    operator = to_files(tmp_path, "sims")
+    operator.execute({**make_context(operator, NOW - HOUR, NOW), key: started})
+    assert operator.outlets == []
+
+
 def test_assets_of_one_s_own_are_kept() -> None:
     from airflow_provider_emnify.assets import emnify_asset
 
