@@ -15,6 +15,10 @@ from requests.adapters import BaseAdapter
 from airflow_provider_emnify.airflow_names import TaskDeferred
 from airflow_provider_emnify.api.transport.connections import Session
 from airflow_provider_emnify.hooks.emnify import EmnifyHook
+from airflow_provider_emnify.transfers.data_stream_files import (
+    EmnifyDataStreamFilesToObjectStorageOperator,
+    EmnifyDataStreamFilesToSqlOperator,
+)
 from airflow_provider_emnify.transfers.object_storage import EmnifyToObjectStorageOperator
 from airflow_provider_emnify.transfers.sql import EmnifyToSqlOperator
 from tests.faults.each import CASES
@@ -171,3 +175,40 @@ def test_a_token_among_emnify_s_names_is_in_no_log_and_no_result(case: Case, see
         lines = [masked(line) for line in [*seen.lines, *told[1:]]]
     assert [line for line in lines if token in line] == []
     assert token not in told[0]
+
+
+def forged_files(token: str) -> dict[str, bytes]:
+    """Files of the Data Streamer with a token wherever a text can stand, good ones and bad."""
+    event: dict[str, Any] = {"id": 1, "timestamp": "2024-05-01T10:00:00Z", "description": f"seen {token}"}
+    event |= {"event_type": {"id": 11, "description": token}, "endpoint": {"id": 7, "name": token}}
+    return {
+        "good.json": json.dumps(event).encode(),
+        "bad.json": json.dumps({**event, "id": token, "timestamp": token}).encode() + b"\n{" + token.encode(),
+        "bad.csv": f"id,timestamp,{token}\n{token},{token},{token}\n".encode(),
+        "header.csv": f"{token}\n{token}".encode(),
+    }
+
+
+@pytest.mark.parametrize("name", ["files", "table"])
+def test_a_token_in_files_of_the_data_streamer_is_in_no_log_and_no_result(
+    name: str, tmp_path: Path, seen: Seen, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    token = TOKENS["jwt"]
+    (tmp_path / "in").mkdir()
+    for file, content in forged_files(token).items():
+        (tmp_path / "in" / file).write_bytes(content)
+    options: dict[str, Any] = {"task_id": "t", "path": str(tmp_path / "in"), "records": "events"}
+    if name == "table":
+        pytest.importorskip("airflow.providers.sqlite")
+        warehouse = {"conn_type": "sqlite", "host": str(tmp_path / "warehouse.db")}
+        monkeypatch.setenv("AIRFLOW_CONN_WAREHOUSE", json.dumps(warehouse))
+        made: Any = EmnifyDataStreamFilesToSqlOperator(sql_conn_id="warehouse", **options)
+    else:
+        made = EmnifyDataStreamFilesToObjectStorageOperator(
+            target_path=f"file://{tmp_path}/out", format="jsonl", **options
+        )
+    told = shown_by(made, make_context(made, None, NOW))
+    assert '"rows": 1' in told[0]
+    assert '"rejected": 0' not in told[0]
+    assert seen.lines
+    assert [line for line in [*told, *seen.lines] if token in line] == []
