@@ -224,10 +224,10 @@ def _read_sim_batch(client: EmnifyClient, key: Id) -> Row:
         registered = error.status == 400  # noqa: PLR2004 - a batch that is registered already answers so
         state = SimBatchState.REGISTERED if registered else SimBatchState.INVALID
         return {"state": state, "reason": error.message}
-    if not isinstance(batch, dict) or not isinstance(batch.get("bic"), str):
+    if not isinstance(batch, dict) or str(batch.get("bic")).strip().casefold() != str(key).casefold():
         raise EmnifyServerError(
-            f"The answer to the validation of SIM batch {key} names no batch (bic): whether it can be "
-            "registered is unknown",
+            f"The answer to the validation of SIM batch {key} does not name that batch (bic): whether it can "
+            "be registered is unknown",
             status=200,
             method="GET",
             path=f"/api/v1/sim_batch/bic/{key}",

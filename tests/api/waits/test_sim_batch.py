@@ -17,11 +17,25 @@ def read(body: Any) -> Any:
     return WAITS["sim_batch"].read(client, "4423")
 
 
-def test_the_documented_answer_says_registrable() -> None:
-    assert read({"id": 7, "bic": "4423"}).value == SimBatchState.REGISTRABLE.value
+@pytest.mark.parametrize("bic", ["4423", 4423, " 4423 "])
+def test_the_documented_answer_says_registrable(bic: Any) -> None:
+    assert read({"id": 7, "bic": bic}).value == SimBatchState.REGISTRABLE.value
 
 
-@pytest.mark.parametrize("body", [{}, [], None, "4423", {"sim": []}, {"bic": 5}, {"message": "maintenance"}])
+@pytest.mark.parametrize(
+    "body",
+    [
+        {},
+        [],
+        None,
+        "4423",
+        {"sim": []},
+        {"bic": 5},
+        {"bic": "4424"},
+        {"bic": None},
+        {"message": "maintenance"},
+    ],
+)
 def test_any_other_answer_is_a_server_error(body: Any) -> None:
-    with pytest.raises(EmnifyServerError, match="4423 names no batch"):
+    with pytest.raises(EmnifyServerError, match="4423 does not name that batch"):
         read(body)

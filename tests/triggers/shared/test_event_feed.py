@@ -86,3 +86,18 @@ def test_those_who_ask_for_other_events_share_a_read_that_holds_them_all(fleet: 
     assert run(test) == ["success", "success"]
     together = [entry for entry in fleet.log if entry.template == "/api/v1/event"][:4]
     assert not [entry for entry in together if "type" in str(entry.query)]
+
+
+def test_a_read_that_is_shared_goes_back_as_far_as_any_of_them_needs(fleet: Sandbox) -> None:
+    (key,) = ids_of(fleet)
+
+    async def test() -> str:
+        wait = Wait("event", key, "event_seen", (), filters={"since": "2020-01-01", "event_type": 11})
+        waiting = asyncio.create_task(poller_for("emnify_default", wait).join(wait, 0.02, time.time() + 15))
+        with feed_for("emnify_default").subscribe(time.time(), 0.02):
+            await until(lambda: fleet.counts["GET /api/v1/event"] >= 4)
+            ago = time.time() - 1800  # it comes to be known that late
+            fleet.state.emit(EventType.ENDPOINT_BLOCKED, "", ago, endpoint=fleet.state.endpoints[key])
+            return (await waiting).status
+
+    assert run(test) == "success"

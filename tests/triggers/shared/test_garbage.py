@@ -6,14 +6,17 @@ import asyncio
 import gc
 import time
 import weakref
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from airflow.triggers.base import BaseTrigger
 
 from airflow_provider_emnify.api import EndpointStatus, Limits
 from airflow_provider_emnify.api.waits.wait import Wait
 from airflow_provider_emnify.triggers import wait as wait_module
 from airflow_provider_emnify.triggers.shared.garbage import Waits
+from airflow_provider_emnify.triggers.shared.members import WaitMember
 from airflow_provider_emnify.triggers.shared.poller import poller_for
 from airflow_provider_emnify.triggers.wait import EmnifyWaitTrigger
 from tests.fleets import disabled
@@ -98,6 +101,63 @@ def test_only_a_triggerer_is_treated_so(
     asyncio.run(event(trigger(fleet, left=0.1, in_triggerer=True)))
     assert frozen == ["freeze"]
     assert wait_module.WAITS.number == 0
+
+
+class Bare(BaseTrigger):
+    """The least that waits."""
+
+    def serialize(self) -> tuple[str, dict[str, Any]]:
+        return "", {}
+
+    async def run(self) -> Any:
+        await asyncio.get_running_loop().create_future()
+        yield
+
+
+def test_a_wait_has_few_objects_more_than_the_least_that_waits(
+    fleet: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A full collection looks at each of them, while the event loop stands still."""
+    number, judged = 300, Counter[str]()
+    keys = sorted(fleet.state.endpoints)
+    take = WaitMember.take
+
+    def count(self: WaitMember, verdict: Any) -> None:
+        take(self, verdict)
+        judged["waits"] += 1
+
+    monkeypatch.setattr(WaitMember, "take", count)
+
+    def wait(key: int) -> EmnifyWaitTrigger:
+        wanted = Wait("endpoint_status", key, "enabled").to_dict()
+        return EmnifyWaitTrigger("emnify_default", wait=wanted, poll_interval=1, deadline=time.time() + 3600)
+
+    async def held(make: Any, settled: Any) -> int:
+        gc.collect()
+        before = len(gc.get_objects())
+        tasks = [asyncio.create_task(event(make(keys[n % len(keys)]))) for n in range(number)]
+        await asyncio.sleep(0)
+        while not settled():  # noqa: ASYNC110 - requests are made in another thread
+            await asyncio.sleep(0.005)
+        gc.collect()
+        objects = len(gc.get_objects()) - before
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        return objects
+
+    async def test() -> tuple[int, int]:
+        bare = await held(lambda _: Bare(), lambda: True)
+        one = asyncio.create_task(event(wait(keys[0])))  # what one makes for all of them
+        while not judged:  # noqa: ASYNC110 - requests are made in another thread
+            await asyncio.sleep(0.005)
+        ours = await held(wait, lambda: judged["waits"] > number)
+        one.cancel()
+        await asyncio.gather(one, return_exceptions=True)
+        return ours, bare
+
+    ours, bare = asyncio.run(test())
+    assert (ours - bare) / number < 4.5  # the wait, its member, its log's context, and who awaits its end
 
 
 @pytest.mark.usefixtures("no_collector")
