@@ -148,7 +148,7 @@ class WaitMember:
     error: str = ""
     readings: dict[Id, Reading] | None = None
     seen: dict[str, str] = field(default_factory=dict)
-    counts: dict[str, int] | None = None
+    counts: str | None = None
     logged: float = float("-inf")
 
     def __post_init__(self) -> None:
@@ -226,7 +226,7 @@ class WaitMember:
         now = self.outcome.get_loop().time()
         if now - self.logged < _PROGRESS:
             return
-        counts = dict(Counter(self.seen.values()))
+        counts = str(sorted(Counter(self.seen.values()).items()))  # no dict: one a wait is much to collect
         first, before, self.counts = self.counts is None, self.counts, counts
         # What thousands of waits on one id each find at first is no news.
         if counts != before and not (first and len(self.wait.ids) == 1):

@@ -47,7 +47,7 @@ EVENTS = "event"
 _NO_ACCESS = (EmnifyAuthenticationError, EmnifyPermissionError)
 _FIRST_READ = 30.0  # seconds that a wait may overrun its deadline to be read once
 _PORTION = 25  # members that take what was found before others have the event loop
-_JUDGED_AT_ONCE = 500  # members; what is made for them is gone before the garbage collector takes it for old
+_JUDGED_AT_ONCE = 100  # members; what is made for them is gone before the garbage collector takes it for old
 _ENOUGH = 2  # reads in a row that fail before the rest of a round is abandoned
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import gc
 import time
 import weakref
@@ -13,7 +14,7 @@ import pytest
 from airflow.triggers.base import BaseTrigger
 
 from airflow_provider_emnify.api import EndpointStatus, Limits
-from airflow_provider_emnify.api.waits.wait import Wait
+from airflow_provider_emnify.api.waits.wait import Reading, Wait
 from airflow_provider_emnify.triggers import wait as wait_module
 from airflow_provider_emnify.triggers.shared.garbage import Waits
 from airflow_provider_emnify.triggers.shared.members import WaitMember
@@ -158,6 +159,21 @@ def test_a_wait_has_few_objects_more_than_the_least_that_waits(
 
     ours, bare = asyncio.run(test())
     assert (ours - bare) / number < 4.5  # the wait, its member, its log's context, and who awaits its end
+
+
+def test_a_read_leaves_nothing_more_to_look_at() -> None:
+    """Ten thousand objects a round would make a full collection due every few rounds."""
+
+    async def test() -> set[str]:
+        loop, context = asyncio.get_running_loop(), contextvars.copy_context()
+        wait = Wait("endpoint_status", 7, "enabled")
+        member = WaitMember(wait, 60, time.time() + 60, loop.create_future(), context, wait.ids)
+        for _ in range(2):
+            member.take(member.judge({7: Reading(EndpointStatus.DISABLED.value, "Disabled")}))
+        gc.collect(1)  # after which the collector does not look at tuples of texts and numbers
+        return {name for name in member.__slots__ if gc.is_tracked(getattr(member, name))}
+
+    assert asyncio.run(test()) == {"wait", "outcome", "context"}
 
 
 @pytest.mark.usefixtures("no_collector")
