@@ -11,7 +11,7 @@ import pytest
 
 from airflow_provider_emnify.api.enums import EventType
 from airflow_provider_emnify.api.waits.wait import Wait
-from airflow_provider_emnify.triggers.shared.event_feed import feed_for
+from airflow_provider_emnify.triggers.shared.event_feed import EventBatch, feed_for
 from airflow_provider_emnify.triggers.shared.poller import poller_for
 from tests.fleets import ids_of
 from tests.triggers.waiting import run, until
@@ -101,3 +101,34 @@ def test_a_read_that_is_shared_goes_back_as_far_as_any_of_them_needs(fleet: Sand
             return (await waiting).status
 
     assert run(test) == "success"
+
+
+def test_one_watcher_that_leaves_takes_the_read_from_no_other(fleet: Sandbox) -> None:
+    del fleet
+
+    async def test() -> None:
+        feed = feed_for("emnify_default")
+        batches = feed.batches()
+        with feed.subscribe(time.time(), 0.02):
+            with feed.subscribe(time.time(), 0.02):
+                await anext(batches)
+            for _ in range(3):
+                await anext(batches)
+        await batches.aclose()  # type: ignore[attr-defined]
+
+    run(test)
+
+
+def test_a_batch_is_committed_once() -> None:
+    saved: list[int] = []
+
+    async def save() -> None:
+        saved.append(1)
+
+    async def test() -> None:
+        batch = EventBatch(0.0, 0.0, [], [save])
+        await batch.commit()
+        await batch.commit()
+
+    asyncio.run(test())
+    assert saved == [1]

@@ -14,6 +14,8 @@ from airflow_provider_emnify.triggers.shared.rounds import Rounds
 from tests.triggers.waiting import move_clock
 
 if TYPE_CHECKING:
+    import pytest
+
     from airflow_provider_emnify.triggers.shared.members import Member
 
 
@@ -65,3 +67,27 @@ def test_one_whose_last_read_failed_is_not_first_however_little_time_it_has() ->
     failed: Any = SimpleNamespace(error="no answer", deadline=time.time())
     joined: Any = SimpleNamespace(error="", deadline=time.time() + 3600)
     assert with_joined([[failed]], [[joined]])[-1] == [joined]  # the last one is read first
+
+
+def test_rounds_in_which_nothing_can_be_read_come_less_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("random.uniform", lambda low, high: (low + high) / 2)
+
+    async def test() -> list[int]:
+        rounds, pauses = Rounds(), list[float]()
+        rounds.join(watcher(60))
+
+        async def now() -> bool:
+            return True
+
+        async def read(due: list[Member]) -> bool:
+            del due
+            pauses.append(rounds._next_round - asyncio.get_running_loop().time())
+            if len(pauses) == 7:
+                raise asyncio.CancelledError
+            return len(pauses) < 5
+
+        monkeypatch.setattr(rounds, "_pause", now)
+        await asyncio.gather(rounds.run(read), return_exceptions=True)
+        return [round(pause) for pause in pauses[1:]]
+
+    assert asyncio.run(test()) == [60, 120, 240, 240, 60, 60]
