@@ -73,5 +73,6 @@ def database(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest
     server: DatabaseServer = request.getfixturevalue(fixture)
     monkeypatch.setenv("AIRFLOW_CONN_WAREHOUSE", server.airflow_connection)
     database = Database(request.param, f"s{uuid.uuid4().hex}")
-    database.run(f"CREATE SCHEMA {database.schema}")
+    more = " CHARACTER SET utf8mb4" if request.param == "mysql" else ""  # what is made here says it itself
+    database.run(f"CREATE SCHEMA {database.schema}{more}")
     return database

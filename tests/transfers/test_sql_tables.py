@@ -97,8 +97,7 @@ def test_a_column_that_someone_made_wide_enough_is_taken(column: str, kind: str,
         pytest.skip("DuckDB's numbers have 38 digits")
     kinds = {"id": "BIGINT", column: kind}
     columns = ", ".join(f"{name} {kind}" for name, kind in kinds.items())
-    more = " CHARACTER SET utf8mb4" if database.kind == "mysql" else ""
-    database.run(f"CREATE TABLE {database.name('things')} ({columns}, PRIMARY KEY (id)){more}")
+    database.run(f"CREATE TABLE {database.name('things')} ({columns}, PRIMARY KEY (id))")
     rows = [row(2**62, "x" * 9_000, cost="12.5", tags={"a": [1]}, more={"b": 1})]
     things = table(database, add_columns=True)
     assert [things.load(rows, RUN).changed for _ in range(2)] == [1, 0]
@@ -196,6 +195,16 @@ def test_a_column_that_holds_some_characters_alone_is_named(
     else:
         with pytest.raises(TableMismatchError, match=f"{column} holds the characters of {characters}"):
             things.load([row(1)], RUN)
+
+
+def test_a_table_that_is_made_holds_all_characters_whatever_its_schema_does(
+    mariadb: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AIRFLOW_CONN_WAREHOUSE", mariadb.airflow_connection)
+    database = Database("mysql", f"s{uuid.uuid4().hex}")
+    database.run(f"CREATE SCHEMA {database.schema} CHARACTER SET latin1")
+    rows = [row(1, "😀", tags={"a": "😀"}, more="😀")]
+    assert [table(database).load(rows, RUN).changed for _ in range(2)] == [1, 0]
 
 
 def test_what_the_database_fills_itself_is_left_to_it(postgres: Any, monkeypatch: pytest.MonkeyPatch) -> None:
