@@ -205,6 +205,8 @@ class Stream:
 class _Nothing(Resources):
     """A client whose lists are read by nobody: it lets the arguments of a list be checked."""
 
+    on_call = None  # nobody is told of what is not sent
+
     def __init__(self) -> None:
         nothing: Any = self
         super().__init__(nothing)
