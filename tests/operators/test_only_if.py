@@ -191,8 +191,18 @@ def test_the_log_counts_what_is_left_out(fleet: Sandbox, monkeypatch: pytest.Mon
     )
 
 
+WITHOUT = {
+    "EmnifySendSmsOperator": "an SMS does not depend on a state: it waits at emnify for the device",
+    "EmnifyMigrateSimsOperator": "its dry run says which SIMs can go",
+    "EmnifySimOperationOperator": "emnify carries it out when the device is there",
+    "EmnifyEuiccOperationOperator": "emnify carries it out when the device is there",
+}
+
+
 def test_there_are_many_that_take_it() -> None:
     assert len(TAKERS) > 15
+    selecting = {name for name, kind in KINDS.items() if hasattr(kind, "select") and "Sensor" not in name}
+    assert selecting - {*TAKERS} == WITHOUT.keys()
     assert {name for name in TAKERS if KINDS[name].selects == "sim_ids"} == {*OF_SIMS}
 
 

@@ -54,17 +54,17 @@ class OnlyIf(SelectsEndpoints):
 
     only_if = Argument(optional(condition_in(*_OF_ENDPOINTS)), default=None)
 
-    #: What the look has read of those that are in the state, where that was their record.
+    #: The records of those that are acted on, where the look or the selection has read them.
     looked_at: Mapping[int, Row] | None = None
 
     def keeps_rows(self) -> bool:
-        """Tell whether the list of what is selected says what the state is."""
-        return isinstance(self.only_if, (EndpointStatus, SimStatus))
+        """Tell whether the list of what is selected says all: it is not read again."""
+        return not isinstance(self.only_if, Connectivity)
 
     def resolve(self) -> None:
         """Leave those ids that are in the state. Called once the arguments are parsed."""
         super().resolve()
-        self.looked_at, state = None, self.only_if
+        self.looked_at, state = self.selected_rows, self.only_if
         if state is None:
             return
         ids, kind = getattr(self, self.selects), self.selected_kind
