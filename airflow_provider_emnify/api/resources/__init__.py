@@ -9,7 +9,6 @@ from collections.abc import Iterator, Mapping
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_emnify.api.resources.fields import UNSET
 from airflow_provider_emnify.api.resources.operation import Operation, Resource, operations_of
 
 if TYPE_CHECKING:
@@ -116,11 +115,4 @@ class _Registry(Mapping[str, "type[Resource]"]):
 RESOURCES: Mapping[str, type[Resource]] = _Registry()
 """Every resource by the name of its attribute on the client."""
 
-__all__ = [
-    "RESOURCES",
-    "UNSET",
-    "Operation",
-    "Resource",
-    "Resources",
-    "operations_of",
-]
+__all__ = ["RESOURCES", "Operation", "Resources", "operations_of"]

@@ -23,19 +23,7 @@ from airflow_provider_emnify.api.waits.sms_replies import SMS_WAITS
 if TYPE_CHECKING:
     from airflow_provider_emnify.api.client import EmnifyClient
 
-__all__ = [
-    "WAITS",
-    "Id",
-    "Reading",
-    "State",
-    "Verdict",
-    "Wait",
-    "WaitKind",
-    "look",
-    "parse_states",
-    "parse_target",
-    "read",
-]
+__all__ = ["WAITS", "Id", "Reading", "State", "Verdict", "Wait", "look", "parse_target", "read"]
 
 WAITS: dict[str, WaitKind] = {**STATE_WAITS, **EVENT_WAITS, **SMS_WAITS}
 
