@@ -5,12 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 
 from airflow_provider_emnify.api.resources.fields import moment
 from airflow_provider_emnify.api.resources.operation import Call, Listing, Resource, operation
-from airflow_provider_emnify.api.transport.answers import Shape
+from airflow_provider_emnify.api.transport.answers import Shape, moment_in
+from airflow_provider_emnify.api.transport.backoff import http_date
 from airflow_provider_emnify.api.transport.recover import nothing_found, recovers
 from airflow_provider_emnify.api.transport.request import Request
 from airflow_provider_emnify.api.types import Id, Moment, Row, Rows
@@ -117,16 +117,7 @@ def read_sms(transport: Transport, endpoint_id: Id) -> tuple[Rows, datetime | No
     """Return the SMS of an endpoint, and the time at emnify, in whole seconds; None where it does not say."""
     values, shape = {"endpoint_id": endpoint_id}, Shape("list", int)
     answer = transport.send(Request("GET", "/api/v1/endpoint/{endpoint_id}/sms", values, shape=shape))
-    return answer.body, _time_of(answer.headers.get("Date"))
-
-
-def _time_of(date: str | None) -> datetime | None:
-    """Return what a ``Date`` says, in UTC; None where it is missing or none."""
-    try:
-        moment = parsedate_to_datetime(date or "")
-    except (TypeError, ValueError, OverflowError):
-        return None
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
+    return answer.body, http_date(answer.headers.get("Date") or "")
 
 
 def is_same_sms(row: Row, told: Row) -> bool:
@@ -142,11 +133,7 @@ def is_same_sms(row: Row, told: Row) -> bool:
 
 def submitted_at(row: Row) -> datetime:
     """Return when an SMS was sent; long ago where emnify does not say so."""
-    try:
-        submitted = datetime.fromisoformat(str(row.get("submit_date")))
-    except ValueError:
-        return _LONG_AGO
-    return submitted.replace(tzinfo=UTC) if submitted.tzinfo is None else submitted
+    return moment_in(row, "submit_date") or _LONG_AGO
 
 
 def may_be_parts_of_one(sms: Row, other: Row) -> bool:

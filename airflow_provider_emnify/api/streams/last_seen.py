@@ -11,8 +11,8 @@ from airflow_provider_emnify.api.enums import EventType
 from airflow_provider_emnify.api.errors import EmnifyNotFoundError
 from airflow_provider_emnify.api.resources.few import FEW
 from airflow_provider_emnify.api.secrets.one_line_log import one_line_log
-from airflow_provider_emnify.api.streams.columns import to_timestamp
 from airflow_provider_emnify.api.streams.readers import Interval, Reading, events, listed
+from airflow_provider_emnify.api.transport.answers import moment_in
 from airflow_provider_emnify.api.types import Row
 from airflow_provider_emnify.api.waits.event_filter import endpoint_id_of, event_time
 
@@ -86,10 +86,8 @@ def not_seen(client: EmnifyClient, rows: Iterable[Row], days: float) -> Iterator
 
 def _is_older(row: Row, since: datetime) -> bool:
     """Tell whether an endpoint was there before; one that does not say so could be new."""
-    try:
-        return to_timestamp(row.get("created")) < since
-    except ValueError:
-        return False
+    created = moment_in(row, "created")
+    return created is not None and created < since
 
 
 def _has_event(client: EmnifyClient, endpoint_id: int, since: datetime) -> bool:

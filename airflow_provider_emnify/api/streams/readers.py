@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_emnify.api.errors import EmnifyServerError, IncompleteListError
 from airflow_provider_emnify.api.resources import RESOURCES, Operation
 from airflow_provider_emnify.api.secrets.one_line_log import one_line_log
-from airflow_provider_emnify.api.streams.columns import to_date, to_timestamp
+from airflow_provider_emnify.api.streams.columns import to_date
+from airflow_provider_emnify.api.transport.answers import moment_in
 from airflow_provider_emnify.api.types import Row
 
 if TYPE_CHECKING:
@@ -203,10 +204,8 @@ def _events(reading: Reading, span: Interval) -> Iterator[list[Row]]:
 
 
 def _lies_in(row: Row, span: Interval) -> bool:
-    try:
-        return span.start <= to_timestamp(row.get("timestamp")) < span.end
-    except ValueError:
-        return True  # better in one run too many than in none: its key tells
+    moment = moment_in(row, "timestamp")
+    return moment is None or span.start <= moment < span.end  # better in one run too many: its key tells
 
 
 def filled(answer: Row, call: str) -> Row:

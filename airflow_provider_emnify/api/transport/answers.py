@@ -10,6 +10,7 @@ import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any, Literal
 from urllib.parse import unquote, urlsplit
 
@@ -147,6 +148,15 @@ def decimal(row: Any, name: str) -> float | None:
     except (TypeError, ValueError, OverflowError):
         return None
     return value if math.isfinite(value) else None
+
+
+def moment_in(row: Any, name: str) -> datetime | None:
+    """Return a point in time in an object, in UTC, which is meant without a zone too; None without one."""
+    try:
+        found = datetime.fromisoformat(str(row.get(name)).strip())
+        return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
 
 
 def _not(body: Any, wanted: str) -> str:

@@ -43,13 +43,13 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
     value = said.pop() if len(said) == 1 else (headers.get("Retry-After") or "").strip()
     if re.fullmatch(r"[+-]?\d+(\.\d*)?", value, re.ASCII):
         return min(max(float(value), 0.0), _LONGEST_TOLD)
-    until, now = _moment(value), _moment(headers.get("Date") or "")
+    until, now = http_date(value), http_date(headers.get("Date") or "")
     if until is None:
         return None
     return min(max((until - (now or datetime.now(UTC))).total_seconds(), 0.0), _LONGEST_TOLD)
 
 
-def _moment(text: str) -> datetime | None:
+def http_date(text: str) -> datetime | None:
     """Return the moment of a date as HTTP writes them; one without a zone, or with ``-0000``, is in UTC."""
     try:
         moment = parsedate_to_datetime(text)

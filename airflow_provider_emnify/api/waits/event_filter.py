@@ -9,7 +9,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from difflib import get_close_matches
 from functools import cache
 from typing import Any
@@ -17,7 +17,7 @@ from typing import Any
 from airflow_provider_emnify.api.enums import EventSeverity, EventSource, EventType
 from airflow_provider_emnify.api.resources.fields import MOST_VALUES
 from airflow_provider_emnify.api.secrets.one_line_log import one_line_log
-from airflow_provider_emnify.api.transport.answers import part
+from airflow_provider_emnify.api.transport.answers import moment_in, part
 from airflow_provider_emnify.api.types import Row
 from airflow_provider_emnify.api.values import parse_ids
 from airflow_provider_emnify.api.waits.kinds import parse_states
@@ -125,11 +125,8 @@ def _is_valid(row: Any) -> bool:
 
 def event_time(row: Row) -> float:
     """Return when an event happened, in seconds since 1970; 0 where it does not say so."""
-    try:
-        moment = datetime.fromisoformat(str(row.get("timestamp")).strip())
-    except ValueError:
-        return 0.0
-    return (moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment).timestamp()
+    moment = moment_in(row, "timestamp")
+    return 0.0 if moment is None else moment.timestamp()
 
 
 def endpoint_id_of(row: Row) -> int | None:
