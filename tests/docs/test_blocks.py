@@ -51,3 +51,9 @@ def test_every_block_runs(
 def test_every_block_has_a_language_that_is_run_or_only_shown(page: Path) -> None:
     text = re.sub(r"```+\s*$", "", page.read_text(), flags=re.MULTILINE)
     assert {language for language in FENCE.findall(text) if language not in DIRECTIVES} <= KNOWN
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_an_example_is_shown_with_all_that_it_takes_to_copy_it(page: Path) -> None:
+    shown = re.findall(r"^```\{literalinclude\} .*\n((?::.*\n)*)", page.read_text(), re.MULTILINE)
+    assert all(':start-at: "from __future__"' in options for options in shown)
