@@ -214,3 +214,18 @@ def test_progress_is_logged_once_a_minute_at_most(fleet: Sandbox, monkeypatch: p
 
     run(test)
     assert len(lines) == 1
+
+
+def test_a_wait_that_was_cancelled_before_it_was_read_is_not_late(fleet: Sandbox) -> None:
+    async def test() -> bool:
+        poller = poller_for("emnify_default", Wait("endpoint_connectivity", 1, ONLINE, ()))
+        waiting = asyncio.create_task(connectivity(ids_of(fleet)[0], 50))
+        await until(lambda: bool(poller._rounds.members))
+        (member,) = poller._rounds.members
+        waiting.cancel()
+        await asyncio.gather(waiting, return_exceptions=True)
+        for _ in range(2):
+            poller._expire(member)  # type: ignore[arg-type]
+        return poller._warned_slow
+
+    assert run(test) is False
