@@ -292,7 +292,7 @@ def error_from_answer(
     token = said.get("error_token") or None
     errors = said.get("errors")
     message = said.get("message") or said.get("error") or _describe(body, text, headers, reason)
-    told = _told(message)
+    told = redact(_told(message))
     kind = _kind_of(path, status, code, f"{_told(token)} {told}")
     error = kind(
         _cut(told),

@@ -11,6 +11,8 @@ from urllib.parse import quote, quote_plus
 
 # An auth token that is not known yet, whole or cut: what every JWT begins with.
 _JWT = re.compile(r"eyJ[A-Za-z0-9_-]{10,}(?:\.[A-Za-z0-9_=-]*)*")
+_SIGNS = re.compile(r"\\[rnt]|[\W_]+")  # what may come between the letters of a secret that is split
+_BEGINNING, _WORTH_IT = 12, 20  # letters that a cut secret is known by, and how many a secret has for that
 _LONG_ENOUGH = 8  # bytes, from which on a part of a base64 text is told from any other
 _DEEPEST = 50  # levels of an answer that are looked through
 
@@ -31,10 +33,17 @@ class Redactor:
             self._secrets[secret] = None
 
     def text(self, text: str) -> str:
-        """Return a text without secrets."""
+        """Return a text without secrets; nothing of one that holds a part of one, or one in pieces."""
+        text = _JWT.sub("***", text)
         for form in self._forms():
             text = text.replace(form, "***")
-        return _JWT.sub("***", text)
+        letters = _SIGNS.sub("", text)
+        is_left = _JWT.search(letters) is not None or any(part in letters for part in self._beginnings())
+        return "***" if is_left else text
+
+    def _beginnings(self) -> list[str]:
+        letters = (_SIGNS.sub("", secret) for secret in self._secrets)
+        return [one[:_BEGINNING] for one in letters if len(one) >= _WORTH_IT]
 
     def _forms(self) -> list[str]:
         """Return all secrets in all forms, the longest first: one may hold another."""
@@ -95,6 +104,8 @@ def _forms(secret: str) -> set[str]:
         json.dumps(secret)[1:-1],
         json.dumps(secret)[1:-1].replace("/", "\\/"),
         html.escape(secret),
+        raw.hex(),
+        raw.hex().upper(),
     }
     if len(raw) >= _LONG_ENOUGH:
         for offset in range(3):  # where in what was encoded it begins

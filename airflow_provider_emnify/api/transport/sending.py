@@ -263,7 +263,7 @@ class Sender:
         if response.is_redirect:
             raise request.error(
                 EmnifyError,
-                f"a redirect to {_host_of(response.headers['Location'])}, which is "
+                f"a redirect to {self._redactor.text(_host_of(response.headers['Location']))}, which is "
                 "not followed: a token goes to no other host. Check the connection's host",
                 status,
             )
