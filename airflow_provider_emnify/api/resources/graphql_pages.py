@@ -8,6 +8,7 @@ from typing import Any
 
 from airflow_provider_emnify.api.errors import IncompleteListError
 from airflow_provider_emnify.api.resources.graphql import GRAPHQL, is_mutation
+from airflow_provider_emnify.api.transport.page import count_of
 from airflow_provider_emnify.api.types import Row
 
 MOST_ROWS = 10_000
@@ -111,7 +112,6 @@ def _number(found: Row, field: str, name: str) -> int:
     meta = found.get("meta")
     if not isinstance(meta, dict) or field not in meta:
         raise ValueError(f"all_pages: the query does not ask for meta {{ {field} }}; write {name}{_ASKED}")
-    text = str(meta[field]).strip()
-    if not (text.isascii() and text.isdecimal() and len(text) < 10):  # noqa: PLR2004 - more digits than rows can be
-        raise _ChangedError(f"its {field} is {text[:20]!r}")
-    return int(text)
+    if (number := count_of(meta[field])) is None:
+        raise _ChangedError(f"its {field} is {str(meta[field]).strip()[:20]!r}")
+    return number

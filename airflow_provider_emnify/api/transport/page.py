@@ -40,7 +40,7 @@ class Page:
         if not isinstance(rows, list):
             raise TypeError(f"a list was expected, not {type(rows).__name__}")
         names = ("X-Current-Page", "X-Total-Pages", "X-Total-Count", "X-Count-Per-Page")
-        return cls(rows, *(_number(headers.get(name)) for name in names))
+        return cls(rows, *(count_of(headers.get(name)) for name in names))
 
     @classmethod
     def from_envelope(cls, answer: Any) -> Page:
@@ -51,7 +51,7 @@ class Page:
         if not isinstance(answer, dict) or not isinstance(answer.get("data"), list):
             raise TypeError("an object with data was expected")
         names = ("page", "last_page", "total", "page_size")
-        return cls(answer["data"], *(_number(answer.get(name)) for name in names))
+        return cls(answer["data"], *(count_of(answer.get(name)) for name in names))
 
     def last_number(self, asked: int) -> int | None:
         """Return the number of the last page, if this answer to page ``asked`` says it."""
@@ -100,7 +100,7 @@ class Page:
         return f"it has {count} rows, but is the last of {last} pages with {self.total} rows"
 
 
-def _number(value: Any) -> int | None:
+def count_of(value: Any) -> int | None:
     """Return a number of rows or pages that can be; None for anything else.
 
     ``230.0`` is one, and so is ``230, 230``: a header that the API and a gateway both sent.

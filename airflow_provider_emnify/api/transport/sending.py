@@ -23,6 +23,7 @@ import time
 import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -194,16 +195,12 @@ class Sender:
                 request.check(answer)
             return answer
 
-        def note(state: tenacity.RetryCallState) -> None:
-            self.count("retries")
-            self._note_retry(request, state)
-
         retrying = tenacity.Retrying(
             retry=tenacity.retry_if_exception(lambda error: not self._closed and is_worth_repeating(error)),
             stop=self._is_enough,
             wait=backoff,
             sleep=self._sleep,
-            before_sleep=note,
+            before_sleep=partial(self._note_retry, request),
             reraise=True,
         )
         with self._limits.serial(method, path, host=self._host, organisation=organisation):
@@ -216,6 +213,7 @@ class Sender:
         return state.attempt_number > self._max_retries or left <= 0 or (asked is not None and asked > left)
 
     def _note_retry(self, request: Request, state: tenacity.RetryCallState) -> None:
+        self.count("retries")
         error = state.outcome.exception() if state.outcome else None
         shown = "".join(letter if letter.isprintable() else " " for letter in str(error))
         why = " ".join(self._redactor.text(shown).split())
@@ -276,11 +274,7 @@ class Sender:
         wrong = error_in(body) or request.promised.complaint(status, response.headers, body)
         if wrong is not None:
             why = f"unexpected answer: {wrong}"
-            raise (
-                _unusable(why, status, request)
-                if request.may_be_repeated
-                else _unknown_outcome(why, request, status)
-            )
+            raise (_unusable if request.may_be_repeated else _unknown_outcome)(why, status, request)
         return Answer(status, response.headers, body)
 
     def _shown(self, text: str) -> str:
@@ -302,7 +296,7 @@ class Sender:
             if error.status == _NOT_IMPLEMENTED:
                 error.transient = False
             elif not request.may_be_repeated:
-                return _unknown_outcome(error.message, request, error.status)
+                return _unknown_outcome(error.message, error.status, request)
         if isinstance(error, (EmnifyRateLimitError, EmnifyServerError)):
             error.retry_after = retry_after(response.headers)
         return error
@@ -311,7 +305,7 @@ class Sender:
         was_sent = not was_never_sent(error) if exchange.began is None else exchange.began
         why = self._redactor.text(reason(error, self._host, exchange, was_sent=was_sent))
         if was_sent and not request.may_be_repeated:
-            return _unknown_outcome(why, request)
+            return _unknown_outcome(why, None, request)
         lost = request.error(EmnifyConnectionError, why)
         lost.may_have_acted = was_sent
         # A certificate that is not trusted does not get better by itself, nor does an URL.
@@ -342,7 +336,7 @@ def _unusable(why: str, status: int | None, request: Request) -> EmnifyError:
     return request.error(kind, why, status)
 
 
-def _unknown_outcome(why: str, request: Request, status: int | None = None) -> EmnifyUnknownOutcomeError:
+def _unknown_outcome(why: str, status: int | None, request: Request) -> EmnifyUnknownOutcomeError:
     message = f"the outcome is unknown ({why}). It is not sent again: check first whether it was done"
     return request.error(EmnifyUnknownOutcomeError, message, status)
 

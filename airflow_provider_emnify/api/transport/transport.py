@@ -180,8 +180,9 @@ class Transport:
         :param paged: It comes in pages; else in one answer, and one thing is a list of it.
         :param may_be_empty: It is just empty, without a word on pages, where an id in its path is unknown.
         """
+        name = f"GET {request.template}"
         if not paged:
-            return Listing(lambda _: _page_of(self.send(request), request), paged=False, name=_name(request))
+            return Listing(lambda _: _page_of(self.send(request), request), paged=False, name=name)
         in_id_order = sort in {None, "id", "+id"} and not envelope
         listed = replace(request.promised, kind="page" if envelope else "list")
         shape = listed if request.pick is None else JSON
@@ -199,7 +200,7 @@ class Transport:
             per_page=per_page,
             fetch_sized=fetch,
             may_be_empty=may_be_empty,
-            name=_name(request),
+            name=name,
         )
 
     def lock(
@@ -249,10 +250,6 @@ def _page_of(answer: Answer, request: Request, *, envelope: bool = False) -> Pag
         raise EmnifyServerError(
             str(error), status=answer.status, method=request.method, path=request.template
         ) from None
-
-
-def _name(request: Request) -> str:
-    return f"GET {request.template}"
 
 
 def _after_fork() -> None:
