@@ -90,6 +90,5 @@ def _entry(said: Row) -> Entry:
         }
     if said["action"] not in _ACTIONS:
         raise ValueError(f"action: {said['action']!r} is not valid; allowed: {', '.join(_ACTIONS)}")
-    for name, value in said["after"].items():
-        COLUMNS[name](value, name)
+    said["after"] = {name: COLUMNS[name](value, name) for name, value in said["after"].items()}
     return Entry(**said)

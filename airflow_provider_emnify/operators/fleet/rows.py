@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
+from decimal import Decimal
 from typing import Any
 
 from airflow_provider_emnify.api.enums import EndpointStatus, SimStatus
@@ -149,6 +150,12 @@ def _named(*allowed: EndpointStatus | SimStatus) -> Callable[[Any, str], str]:
     return lambda value, name: parse(value, name).name.lower()
 
 
+def _flag(value: Any, name: str) -> bool:
+    """Return a yes or no; databases without a type of their own have 1 and 0."""
+    is_number = isinstance(value, (int, float, Decimal)) and value in {0, 1}
+    return parse_bool(str(int(value)) if is_number else value, name)
+
+
 def _tags(value: Any, name: str) -> tuple[str, ...]:
     return tuple(sorted(parse_tags(value, name)))
 
@@ -183,7 +190,7 @@ COLUMNS: dict[str, Callable[[Any, str], Any]] = {
     "tariff_profile": parse_text,
     "tariff_profile_id": parse_id,
     "tags": _tags,
-    "imei_lock": parse_bool,
+    "imei_lock": _flag,
     "ip_address": _address,
     "ip_address_space_id": parse_id,
     "activate_on": _day,

@@ -220,6 +220,12 @@ class TestBadRows:
             f"iccid: it has SIM {iccid(1)}; release that first"
         )
 
+    @pytest.mark.parametrize("flag", [True, 1, Decimal(1), 1.0, "true", "1"])
+    def test_values_come_as_databases_have_them(self, flag: Any) -> None:
+        source = [{"id": Decimal(7), "imei_lock": flag, "sim_status": Decimal(2)}]
+        entry = only(plan_of(source, [endpoint(7, sim(1, "activated"))], key="id"))
+        assert entry.after == {"imei_lock": True, "sim_status": "suspended"}
+
     def test_an_id_that_is_another_device_s_is_refused(self) -> None:
         source = [{"iccid": iccid(1), "id": 8, "name": "x"}, {"iccid": iccid(2), "id": 8, "name": "x"}]
         plan = plan_of(source, [endpoint(7, sim(1)), endpoint(8, sim(2))])
