@@ -105,14 +105,13 @@ def main() -> int:
         "| --- | ---: | ---: | ---: | ---: | ---: | ---: |",
     ]
     figures: dict[str, dict[str, Any]] = {}
-    sync.PARTS = Path(__file__)
     with tempfile.TemporaryDirectory(prefix="emnify-fleet-") as folder:
         run = sync.Run(Path(folder))
         write_source(Path(folder, "fleet.csv"), devices, new)
         with run.emnify(new, "--no-limits", "--endpoints", str(devices)) as (url, _):
             for task, what in TASKS:
                 before = counts(url)
-                measured = run.child("--child", what, folder)
+                measured = run.child("--child", what, folder, parts=Path(__file__))
                 sent = {name: count - before.get(name, 0) for name, count in counts(url).items()}
                 lists = sum(count for name, count in sent.items() if name.startswith("GET"))
                 bulk = sum(count for name, count in sent.items() if name.endswith(MULTI) and count)
