@@ -19,7 +19,7 @@ class Credentials:
     """
 
     application_token: str | None = field(default=None, repr=False)
-    username: str | None = None
+    username: str | None = field(default=None, repr=False)  # it can be a token in the wrong field
     password: str | None = field(default=None, repr=False)
     fingerprint: str | None = field(default=None, repr=False)
     workspace_id: int | None = None
