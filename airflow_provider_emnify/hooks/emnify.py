@@ -235,12 +235,13 @@ def shared_cache(settings: ConnectionSettings) -> TokenCache | None:
     They share tokens where the connection says so. Else those with a user's password tell each other at least
     what could lock the account: rejections, and logins whose answers were lost.
     """
+    shares = settings.token_cache != DEFAULT_TOKEN_CACHE
+    if not shares and (settings.credentials.password is None or settings.rate_limit_store == "memory"):
+        return None
     from airflow_provider_emnify.api.transport.token_cache import AcceptanceCache, TokenCache
 
-    if settings.token_cache != DEFAULT_TOKEN_CACHE:
+    if shares:
         return TokenCache(settings.credentials, settings.base_url)
-    if settings.credentials.password is None or settings.rate_limit_store == "memory":
-        return None
     return AcceptanceCache(settings.credentials, settings.base_url, waits=True)
 
 
