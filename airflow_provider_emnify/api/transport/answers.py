@@ -19,7 +19,7 @@ Kind = Literal[
 ]
 
 _CREATED, _NO_CONTENT = 201, 204
-_DIGITS = 18  # of a 64-bit number, all of which fit
+_DIGITS, _MOST = 18, 2**63  # of a 64-bit number: digits that all fit, and the first number that does not
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ class Shape:
         if (
             self.ids is int
             and not self.holds
-            and all(type(row) is dict and type(row.get("id")) is int for row in rows)
+            and all(type(row) is dict and type(row.get("id")) is int and row["id"] < _MOST for row in rows)
         ):
             return None  # thousands of them, a page
         return next((wrong for wrong in map(self._row_complaint, rows) if wrong is not None), None)
@@ -90,9 +90,9 @@ JSON, ANYTHING = Shape("json"), Shape("anything")
 
 
 def is_id(value: Any, kind: type[int] | type[str]) -> bool:
-    """Tell whether a value can be the id of something: a number, also as text, or else a text."""
+    """Tell whether a value can be the id of something: a number of 64 bits, also as text, or else a text."""
     if isinstance(value, int):
-        return not isinstance(value, bool)
+        return not isinstance(value, bool) and abs(value) < _MOST
     if not isinstance(value, str) or not value.strip():
         return False
     return kind is str or (value.isascii() and value.isdecimal() and len(value) <= _DIGITS)

@@ -59,7 +59,14 @@ WRONG = {
 OBJECT, LIST = {"object": "{}"}, {"list": "[]"}
 
 
-NO_ID = {"no id": '{"name": 5}', "id null": '{"id": null}', "id {}": '{"id": {}}', "id true": '{"id": true}'}
+NO_ID = {
+    "no id": '{"name": 5}',
+    "id null": '{"id": null}',
+    "id {}": '{"id": {}}',
+    "id true": '{"id": true}',
+    "id 2**63": '{"id": 9223372036854775808}',
+    "id 10**23": '{"id": 100000000000000000000000}',
+}
 # Wrong below the top: what is an object or a text elsewhere is something else here.
 
 
