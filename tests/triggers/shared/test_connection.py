@@ -10,6 +10,7 @@ import pytest
 
 from airflow_provider_emnify.hooks.emnify import EmnifyHook
 from airflow_provider_emnify.triggers.shared.connection import connection_for
+from airflow_provider_emnify.triggers.shared.threads import Threads
 from tests.fleets import ids_of
 from tests.triggers.waiting import connect, revoke, run, until
 
@@ -92,3 +93,13 @@ def test_those_who_come_first_at_once_share_one_client(
 
     run(test)
     assert made == [1]
+
+
+def test_a_thread_that_is_free_is_used_before_another_one_begins() -> None:
+    threads = Threads(4, "emnify-test")
+    for _ in range(3):
+        threads.submit(int).result(9)
+        assert threads._free.acquire(timeout=9)  # it is free a moment after its work is done
+        threads._free.release()
+    assert threads._begun == 1
+    threads.shutdown()
