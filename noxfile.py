@@ -76,8 +76,12 @@ def pytest(session: nox.Session, *arguments: str) -> None:
     if "CI" not in os.environ:
         session.run("pytest", *arguments)
         return
-    session.run("pytest", *arguments, success_codes=[0, 1])
-    session.run("pytest", "--last-failed", "--last-failed-no-failures=none", success_codes=[0, 5])
+    cache = (
+        "-o",
+        f"cache_dir={Path(session.virtualenv.location).resolve() / 'pytest'}",
+    )  # of this session alone
+    session.run("pytest", *cache, *arguments, success_codes=[0, 1])
+    session.run("pytest", *cache, "--last-failed", "--last-failed-no-failures=none", success_codes=[0, 5])
 
 
 def system(session: nox.Session, airflow: str) -> None:
