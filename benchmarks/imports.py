@@ -170,7 +170,7 @@ def parts_of_a_task() -> dict[str, Any]:
         super(found["init"], self).__init__(**kwargs)
 
     def own(self: Any, **kwargs: Any) -> None:
-        self.init_task(**kwargs)
+        self.init_task(locals())
 
     names = ("a", "b", "c", "d", "e")
     found: dict[str, Any] = {"init": type("Init", (BaseOperator,), {"__init__": init})}
