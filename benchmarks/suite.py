@@ -92,7 +92,7 @@ def measure(every: int) -> tuple[float, list[float], list[tuple[str, float, floa
         _of_children() - before,
         [part["begun"] for part in parts],
         taken,
-        (lines or ["nothing passed"])[-1],
+        last,
     )
 
 
