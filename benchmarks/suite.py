@@ -86,6 +86,7 @@ def measure(every: int) -> tuple[float, list[float], list[tuple[str, float, floa
             check=False,
         )
         parts = [json.loads(path.read_text()) for path in Path(folder).iterdir()]
+    print(*(line for line in done.stdout.splitlines() if line.startswith(("FAILED", "ERROR"))), sep="\n")
     last = ([line for line in done.stdout.splitlines() if " passed" in line] or ["nothing passed"])[-1]
     taken = [tuple(test) for part in parts for test in part["taken"]]
     return (
@@ -101,7 +102,8 @@ def report(every: int) -> str:
 
     head = heading("The tests", "suite.py")
     total, begun, taken, last = measure(every)
-    whole = (total - sum(begun)) * every + sum(begun)
+    tested = sum(own + started for _, own, started in taken)
+    whole = total + tested * (every - 1)  # the rest is there once
     folders, files = Counter[str](), Counter[str]()
     children, tests = Counter[str](), Counter[str]()
     for name, own, started in taken:
