@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlsplit
@@ -109,16 +107,6 @@ def test_it_survives_serialization(kind: Any, shared: Any, field: str, template:
     again = serialization.from_dict(serialization.to_dict(made))
     assert set(again.task_ids) == {"t", "m"}
     assert list(again.get_task("t").template_fields) == list(kind.template_fields)
-
-
-def test_importing_the_transfers_imports_nothing_heavy() -> None:
-    code = (
-        "import sys, airflow_provider_emnify.transfers.sql, airflow_provider_emnify.transfers.object_storage,"
-        "airflow_provider_emnify.transfers.data_stream_files;"
-        "print([name for name in ('pyarrow', 'pandas', 's3fs', 'psycopg') if name in sys.modules])"
-    )
-    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
-    assert done.stdout.splitlines()[-1] == "[]"
 
 
 # -- assets -----------------------------------------------------------------------------------------------
