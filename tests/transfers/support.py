@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_emnify.api.streams.columns import batch_of
 from airflow_provider_emnify.transfers.sinks.sql_table import SqlTable
 from airflow_provider_emnify.transfers.sql import sql_hook
+from tests.masker import forget_secrets
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -57,7 +58,8 @@ def make_context(operator: Any, start: datetime | None, end: datetime | None, **
 
 
 def run(operator: Any, hours: float = 48, end: datetime = NOW - timedelta(hours=1), **more: Any) -> Any:
-    """Execute a transfer over the hours before ``end``."""
+    """Execute a transfer over the hours before ``end``, as if no other had told Airflow its secrets."""
+    forget_secrets()
     return operator.execute(make_context(operator, end - timedelta(hours=hours), end, **more))
 
 
