@@ -111,10 +111,15 @@ class Sink(Protocol):
 
 
 def started_by(context: Any) -> set[str]:
-    """Return the URIs of the assets whose events have started the run."""
+    """Return the URIs of the assets whose events have started the run. Airflow reads these when asked."""
+    run_type = getattr(context.get("dag_run"), "run_type", None)
+    if getattr(run_type, "value", run_type) not in _STARTED_BY_ASSETS:
+        return set()
     events = context.get("triggering_asset_events") or context.get("triggering_dataset_events") or ()
     return {getattr(one, "uri", one) for one in events}
 
+
+_STARTED_BY_ASSETS = ("asset_triggered", "dataset_triggered")  # the latter on Airflow 2
 
 _asset = functools.cache(emnify_asset)  # 40 µs each; Airflow does not change them
 

@@ -46,12 +46,14 @@ class Stores(dict[Any, Store]):
         return self[asset.uri]
 
 
-def make_context(operator: Any, start: datetime | None, end: datetime | None, **more: Any) -> Row:
+def make_context(
+    operator: Any, start: datetime | None, end: datetime | None, run_type: str = "scheduled", **more: Any
+) -> Row:
     """Return the context of a run over this interval."""
     return {
         "data_interval_start": start,
         "data_interval_end": end,
-        "dag_run": SimpleNamespace(logical_date=end, run_after=end, start_date=end),
+        "dag_run": SimpleNamespace(logical_date=end, run_after=end, start_date=end, run_type=run_type),
         "outlet_events": {asset: SimpleNamespace(extra=None) for asset in operator.outlets},
         **more,
     }

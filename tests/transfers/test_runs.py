@@ -162,9 +162,9 @@ def test_the_asset_event_says_what_was_written(fleet: Sandbox, tmp_path: Path) -
     }
 
 
-@pytest.mark.parametrize("key", ["triggering_asset_events", "triggering_dataset_events"])
+@pytest.mark.parametrize("kind", ["asset", "dataset"])
 def test_a_run_that_the_asset_has_started_emits_no_event_of_it(
-    fleet: Sandbox, tmp_path: Path, key: str
+    fleet: Sandbox, tmp_path: Path, kind: str
 ) -> None:
     from airflow_provider_emnify.assets import emnify_asset
 
@@ -172,14 +172,33 @@ def test_a_run_that_the_asset_has_started_emits_no_event_of_it(
     started = {mine: ["event"]}  # another asset: it emits
     for expected in ([mine.uri, "emnify://emnify_default/sims"], [mine.uri]):
         operator = to_files(tmp_path, "sims", outlets=[mine])
-        said = {**make_context(operator, NOW - HOUR, NOW), key: started}
-        operator.execute(said)
+        operator.execute(
+            make_context(
+                operator, NOW - HOUR, NOW, f"{kind}_triggered", **{f"triggering_{kind}_events": started}
+            )
+        )
         assert [asset.uri for asset in operator.outlets] == expected
         started = {operator.outlets[-1]: ["event"]}
     started = {"emnify://emnify_default/sims": ["event"]}  # Airflow 2.11 has URIs
     operator = to_files(tmp_path, "sims")
-    operator.execute({**make_context(operator, NOW - HOUR, NOW), key: started})
+    operator.execute(
+        make_context(operator, NOW - HOUR, NOW, f"{kind}_triggered", **{f"triggering_{kind}_events": started})
+    )
     assert operator.outlets == []
+
+
+@pytest.mark.parametrize("run_type", ["scheduled", "manual", "backfill"])
+def test_no_other_run_is_asked_what_has_started_it(fleet: Sandbox, tmp_path: Path, run_type: str) -> None:
+    class Context(dict[str, Any]):
+        """On Airflow 2.11 a look reads the database, and fails where the run has changed meanwhile."""
+
+        def get(self, key: str, default: Any = None) -> Any:
+            assert not key.startswith("triggering_")
+            return super().get(key, default)
+
+    operator = to_files(tmp_path, "sims")
+    operator.execute(Context(make_context(operator, NOW - HOUR, NOW, run_type)))
+    assert [asset.uri for asset in operator.outlets] == ["emnify://emnify_default/sims"]
 
 
 def test_assets_of_one_s_own_are_kept() -> None:
