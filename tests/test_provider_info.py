@@ -19,9 +19,12 @@ PACKAGE = Path(__file__).parent.parent / "airflow_provider_emnify"
 KINDS = ("hooks", "operators", "sensors", "triggers")
 # What the public modules are built on; users import from those that are declared.
 INSIDE = {
+    "hooks.call_log",
     "hooks.connection",
+    "hooks.doctor",
     "hooks.form",
     "hooks.masking",
+    "hooks.route",
     "hooks.selection",
     "hooks.task",
     "operators.base",
@@ -29,8 +32,6 @@ INSIDE = {
     "sensors.base",
     "sensors.first_look",
     "triggers.base",
-    "hooks.doctor",
-    "hooks.route",
     "triggers.shared",
     "triggers.task",
 }
