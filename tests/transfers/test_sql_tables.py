@@ -128,18 +128,18 @@ def test_wrong_kinds_of_postgresql_are_named(
     ("column", "kind", "fits"),
     [
         ("name", "VARCHAR(3)", False),
-        ("name", "VARCHAR", False),
+        ("name", "VARCHAR", True),
         ("name", "CHAR(3)", False),
         ("name", "TEXT", True),
         ("name", "TEXT CHECK (value <> '')", True),
         ("cost", "NUMERIC(5, 2)", False),
-        ("cost", "NUMERIC", False),
+        ("cost", "NUMERIC", True),
         ("cost", "DOUBLE PRECISION", True),
         ("id", "INT", False),
         ("id", "BIGINT", True),
     ],
 )
-def test_a_domain_of_postgresql_is_known_to_be_wide_enough_or_named(
+def test_a_domain_of_postgresql_is_as_wide_as_what_it_is_made_of(
     column: str, kind: str, fits: bool, postgres: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("AIRFLOW_CONN_WAREHOUSE", postgres.airflow_connection)

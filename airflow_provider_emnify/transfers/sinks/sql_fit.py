@@ -34,7 +34,6 @@ _UNFIT = frozenset(
     {"Enum", "ENUM", "SET", "LargeBinary", "_Binary", "Uuid", "UUID", "Time", "Interval", "INTERVAL", "ARRAY"}
 )
 
-_OF_ANY_WIDTH = {"VARCHAR", "CHAR", "NUMERIC"}  # SQLAlchemy loses the widths of domains
 _ALL_CHARACTERS = {None, "utf8mb4", "utf16", "utf16le", "utf32", "gb18030"}
 
 
@@ -50,11 +49,10 @@ def misfit(
     :param in_key: It is part of the key, whose values are never null.
     """
     kind = found["type"]
-    kind = getattr(kind, "data_type", kind)  # what a domain of PostgreSQL is made of
     if not _is_kind(name, column.type, kind):
         return f"is {kind}, which holds no {column.type}; {dialect.types[column.type]} does"
-    if name != "sqlite" and (why := _too_narrow(column.type, found, kind, in_key=in_key)):
-        return f"is {kind}, which {why}; {dialect.types[column.type]} does"
+    if name != "sqlite" and not _is_wide_enough(column.type, kind, in_key=in_key):
+        return f"is {kind}, which is too narrow for {_needed(column.type)}; {dialect.types[column.type]} does"
     is_free_text = column.type in {ColumnType.TEXT, ColumnType.JSON} and not in_key  # keys are ids
     if is_free_text and found.get("charset") not in _ALL_CHARACTERS:
         return f"holds the characters of {found['charset']} alone; CHARACTER SET utf8mb4 holds all"
@@ -92,12 +90,6 @@ def _is_kind(dialect: str, wanted: ColumnType, kind: Any) -> bool:
             return False
         fitting = frozenset({"Boolean"}) if wanted is ColumnType.BOOLEAN else fitting
     return bool(names & fitting)
-
-
-def _too_narrow(wanted: ColumnType, found: Mapping[str, Any], kind: Any, *, in_key: bool) -> str | None:
-    if found["type"] is not kind and type(kind).__name__ in _OF_ANY_WIDTH:
-        return f"may be too narrow for {_needed(wanted)}: the domain {found['type'].name} does not say"
-    return None if _is_wide_enough(wanted, kind, in_key=in_key) else f"is too narrow for {_needed(wanted)}"
 
 
 def _is_wide_enough(wanted: ColumnType, kind: Any, *, in_key: bool) -> bool:

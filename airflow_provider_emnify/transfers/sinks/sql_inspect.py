@@ -43,14 +43,39 @@ def inspector_of(
 
 
 def columns_of(inspector: Any, name: str, schema: str | None) -> list[Found]:
-    """Return the columns of a table; on MySQL with the character set that they have from it."""
+    """Return the columns of a table; on MySQL with the character set that they have from it.
+
+    A column whose type is a domain of PostgreSQL comes with the type that this is made of, and its width,
+    which SQLAlchemy does not read.
+    """
     columns: list[Found] = inspector.get_columns(name, schema=schema)
     brand = getattr(getattr(inspector, "dialect", None), "name", None)
+    if brand == "postgresql":
+        widths = _widths_of_domains(inspector, name, schema)
+        for column in columns:
+            column["type"] = kind = getattr(column["type"], "data_type", column["type"])
+            for attribute, width in widths.get(column["name"], {}).items():
+                if hasattr(kind, attribute):
+                    setattr(kind, attribute, width)
     if brand in {"mysql", "mariadb"}:
         default = inspector.get_table_options(name, schema=schema).get(f"{brand}_default charset")
         for column in columns:
             column["charset"] = getattr(column["type"], "charset", None) or default
     return columns
+
+
+def _widths_of_domains(inspector: Any, name: str, schema: str | None) -> dict[str, dict[str, int | None]]:
+    from sqlalchemy import text
+
+    query = text(
+        "SELECT column_name, character_maximum_length, numeric_precision, numeric_scale"
+        " FROM information_schema.columns"
+        " WHERE domain_name IS NOT NULL AND table_name = :name AND table_schema = :schema"
+    )
+    of = {"name": name, "schema": schema or inspector.default_schema_name}
+    with inspector.engine.connect() as connection:
+        rows = connection.execute(query, of)
+        return {row[0]: dict(zip(("length", "precision", "scale"), row[1:], strict=True)) for row in rows}
 
 
 def keys_of(inspector: Any, name: str, schema: str | None) -> list[list[str | None]]:
