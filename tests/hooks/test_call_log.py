@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from airflow_provider_emnify.api.resources.operation import Operation, shown
 from airflow_provider_emnify.hooks.call_log import CallLog
 from airflow_provider_emnify.hooks.emnify import EmnifyHook
+from airflow_provider_emnify.operators.emnify import EmnifyOperator
 from tests.api.resources.recorder import Recorder
 
 if TYPE_CHECKING:
@@ -75,3 +77,13 @@ def test_no_secret_is_in_a_line() -> None:
     assert len(said) >= 4
     assert "S3CRET" not in "".join(said)
     assert "psk='***'" in said[1]
+
+
+def test_of_a_write_that_is_secret_as_a_whole_the_names_are_shown() -> None:
+    operation = Operation("POST", "/api/v1/things", secret=True)
+    assert shown("things.create", operation, {"some": "value-7", "other": 8}) == "things.create(some, other)"
+
+
+def test_an_operator_says_itself_what_it_does(fleet: Sandbox, lines: Any) -> None:
+    EmnifyOperator(task_id="t", call="endpoints.get", arguments={"endpoint_id": 1_000_001}).execute({})
+    assert lines() == []
