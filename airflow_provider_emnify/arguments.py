@@ -65,12 +65,22 @@ class Argument(Generic[T]):
     :param field: Name of the argument, where Airflow has taken the attribute's name for something else.
     :param default: What the attribute is where a task was given nothing. An argument with a default need not
         be in an ``__init__``, nor one of a class that has none of its own.
+    :param templated: Whether it may hold templates: it is one of the class's ``template_fields``, unless the
+        class lists these itself.
     """
 
-    def __init__(self, parse: Callable[[Any, str], T], field: str = "", *, default: Any = NOT_GIVEN) -> None:
+    def __init__(
+        self,
+        parse: Callable[[Any, str], T],
+        field: str = "",
+        *,
+        default: Any = NOT_GIVEN,
+        templated: bool = True,
+    ) -> None:
         self.parse = parse
         self.field = field
         self.default = default
+        self.templated = templated
 
     def __set_name__(self, owner: type, name: str) -> None:
         self.name = name

@@ -111,8 +111,8 @@ def test_a_subclass_inherits_and_replaces_arguments() -> None:
 class Named(EmnifyBaseOperator):
     """An operator with an argument whose name Airflow uses for something else."""
 
-    is_dry_run = Argument(parse_bool, "dry_run")
-    status = Argument(status_in(EndpointStatus.ENABLED, EndpointStatus.DISABLED))
+    is_dry_run = Argument(parse_bool, "dry_run", templated=False)
+    status = Argument(status_in(EndpointStatus.ENABLED, EndpointStatus.DISABLED), templated=False)
 
     def __init__(self, *, dry_run: Any = True, status: Any = "enabled", **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -148,6 +148,25 @@ def test_a_status_that_cannot_be_given_is_refused_with_those_that_can(status: An
 def test_a_template_where_none_is_rendered_is_refused_when_the_dag_is_parsed() -> None:
     with pytest.raises(ValueError, match=r"dry_run_only: '{{ params.x }}'"):
         Tidy(task_id="t", ids=7, dry_run_only="{{ params.x }}")
+
+
+def test_what_is_declared_is_templated_unless_it_says_otherwise_or_the_class_lists_other_fields() -> None:
+    assert Named.template_fields == ("emnify_conn_id",)
+    assert {"emnify_conn_id", "text"} <= {*EmnifySendSmsOperator.template_fields}
+    assert not {"timeout", "max_selected"} & {*EmnifySendSmsOperator.template_fields}
+
+    class Deeper(Tidy):
+        """Inherits what its base lists, beside an argument that is not in it."""
+
+        depth = Argument(parse_text, default="1")
+
+    class Sms(EmnifySendSmsOperator):
+        """Inherits what its base declares, and adds to it."""
+
+        priority = Argument(parse_text, default="1")
+
+    assert Deeper.template_fields == Tidy.template_fields
+    assert {*Sms.template_fields} == {*EmnifySendSmsOperator.template_fields, "priority"}
 
 
 @pytest.mark.parametrize("ids", [b"7", Decimal("7.5"), datetime(2026, 1, 1, tzinfo=UTC), timedelta(days=1)])

@@ -244,8 +244,8 @@ class SelectsEndpoints(EmnifyTask, BaseOperator):
     selected_rows: Mapping[int, Row] | None = None
 
     select = Argument(optional(selection_of(ENDPOINTS)), default=None)
-    max_selected = Argument(parse_count, default=MOST_SELECTED)
-    fail_if_empty = Argument(parse_bool, default=False)
+    max_selected = Argument(parse_count, default=MOST_SELECTED, templated=False)
+    fail_if_empty = Argument(parse_bool, default=False, templated=False)
 
     def check_arguments(self) -> None:
         """Check that either ids or a selection are given, where ids have no other way to be left out."""

@@ -12,7 +12,7 @@ from __future__ import annotations
 import functools
 import inspect
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from datetime import datetime, timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -45,6 +45,10 @@ class EmnifyTask:
     idempotent: ClassVar[bool] = False
     #: The arguments that a class and its bases have declared, by their names in ``__init__``.
     declared: ClassVar[Mapping[str, Argument[Any]]] = {"emnify_conn_id": emnify_conn_id}
+    #: The names of those that may hold templates.
+    templated: ClassVar[tuple[str, ...]] = ("emnify_conn_id",)
+    #: The same, unless a class or a base of it lists others.
+    template_fields: Collection[str] = templated
 
     _deadline: float | None = None
     _runs = False
@@ -56,8 +60,11 @@ class EmnifyTask:
                 setattr(cls, name, _ending_well(cls.__dict__[name]))
         tasks = [base for base in reversed(cls.__mro__) if issubclass(base, EmnifyTask)]
         values = [value for base in tasks for value in vars(base).values()]
-        inherits = cls.declared
+        inherits, lists_others = cls.declared, cls.template_fields is not cls.templated
         cls.declared = {value.field: value for value in values if isinstance(value, Argument)}
+        cls.templated = tuple(argument.name for argument in cls.declared.values() if argument.templated)
+        if not lists_others:
+            cls.template_fields = cls.templated
         is_new = inherits.keys() < cls.declared.keys() or cls.__init__ is EmnifyTask.__init__
         if is_new and issubclass(cls, BaseOperator) and "__init__" not in vars(cls):
             setattr(cls, "__init__", _init_of(cls))  # noqa: B010 - a type checker takes no other

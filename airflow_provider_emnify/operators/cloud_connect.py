@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar, Literal
 
@@ -151,11 +151,10 @@ class EmnifyCreateCloudConnectOperator(EmnifyWaitingOperator):
     Vendor page: https://docs.emnify.com/developers/api/cloud-connect/create-cloud-connect-attachment-vpn
     """
 
-    template_fields: Sequence[str] = ("emnify_conn_id", "name", *_FIELDS, "description")
     idempotent: ClassVar[bool] = True
 
     name = Argument(parse_text)
-    type = Argument(one_of(*_TYPES))
+    type = Argument(one_of(*_TYPES), templated=False)
     region = Argument(optional(parse_text))
     aws_account_id = Argument(optional(_account))
     vpc_cidr = Argument(optional(_all_networks))
@@ -165,7 +164,7 @@ class EmnifyCreateCloudConnectOperator(EmnifyWaitingOperator):
     inside_cidr = Argument(optional(_networks))
     psk_conn_id = Argument(optional(parse_text))
     description = Argument(optional(parse_text))
-    if_exists = Argument(one_of("skip", "fail"))
+    if_exists = Argument(one_of("skip", "fail"), templated=False)
 
     def __init__(
         self,
@@ -277,18 +276,16 @@ class EmnifyDeleteCloudConnectOperator(EmnifyBaseOperator):
     Vendor page: https://docs.emnify.com/developers/api/cloud-connect/delete-cloud-connect-attachment
     """
 
-    template_fields: Sequence[str] = ("emnify_conn_id", "attachment_id")
     idempotent: ClassVar[bool] = True
 
     attachment_id = Argument(parse_id_or_name)
-    confirm = Argument(confirmed("deleting a Cloud Connect attachment"))
+    confirm = Argument(confirmed("deleting a Cloud Connect attachment"), templated=False)
 
     def __init__(self, *, attachment_id: OneId, confirm: bool = False, **kwargs: Any) -> None:
         self.init_task(locals())
 
     def execute(self, context: Context) -> list[int]:
         """Look for the attachment, and delete it."""
-        del context
         connect = self.client.cloud_connect
         return self.delete_one(_alive(connect.list()), self.attachment_id, _WHAT, connect.delete)
 

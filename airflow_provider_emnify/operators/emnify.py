@@ -82,12 +82,11 @@ class EmnifyOperator(EmnifyBaseOperator):
     Vendor page: https://docs.emnify.com/developers/api
     """
 
-    template_fields: Sequence[str] = ("emnify_conn_id", "arguments")
     template_fields_renderers = {"arguments": "json"}  # noqa: RUF012 - as Airflow's own operators do
-    call = Argument(_parse_call)
+    call = Argument(_parse_call, templated=False)
     arguments = MaskedArguments(as_given)
-    max_rows = Argument(parse_count)
-    is_idempotent = Argument(optional(parse_bool), "idempotent")
+    max_rows = Argument(parse_count, templated=False)
+    is_idempotent = Argument(optional(parse_bool), "idempotent", templated=False)
 
     def __init__(
         self,

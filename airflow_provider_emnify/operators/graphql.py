@@ -95,16 +95,15 @@ class EmnifyGraphqlOperator(EmnifyBaseOperator):
     Vendor page: https://docs.emnify.com/developers/api
     """
 
-    template_fields: Sequence[str] = ("emnify_conn_id", "query", "variables")
     template_ext: Sequence[str] = (".graphql", ".gql")
     template_fields_renderers: ClassVar[dict[str, str]] = {"variables": "json"}
 
     query = Argument(_query)
     variables = MaskedArguments(_variables)
-    is_idempotent = Argument(optional(parse_bool), "idempotent")
-    allow_partial = Argument(parse_bool)
-    all_pages = Argument(optional(parse_text))
-    max_rows = Argument(parse_count)
+    is_idempotent = Argument(optional(parse_bool), "idempotent", templated=False)
+    allow_partial = Argument(parse_bool, templated=False)
+    all_pages = Argument(optional(parse_text), templated=False)
+    max_rows = Argument(parse_count, templated=False)
 
     def __init__(
         self,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from functools import partial
 from typing import Any, ClassVar
@@ -82,15 +82,6 @@ class EmnifySendSmsOperator(SelectsEndpoints, EmnifyCancellingOperator):
     Vendor page: https://docs.emnify.com/developers/api/endpoint/endpoint-sms-by-id-post
     """
 
-    template_fields: Sequence[str] = (
-        "emnify_conn_id",
-        "endpoint_ids",
-        "select",
-        "text",
-        "source_address",
-        "dest_address",
-        "expiry_date",
-    )
     operator_extra_links = (EmnifyDevicesLink(),)
     idempotent: ClassVar[bool] = True
 
@@ -186,7 +177,6 @@ class EmnifyCancelSmsOperator(EmnifyBaseOperator):
     Vendor page: https://docs.emnify.com/developers/api/endpoint/endpoint-sms-by-endpoint-id-and-sms-id-delete
     """
 
-    template_fields: Sequence[str] = ("emnify_conn_id", "sms_ids")
     operator_extra_links = (EmnifyDevicesLink(),)
     idempotent: ClassVar[bool] = True
 
@@ -199,7 +189,6 @@ class EmnifyCancelSmsOperator(EmnifyBaseOperator):
 
     def execute(self, context: Context) -> dict[str, str]:
         """Look at each, and cancel it if it is not over."""
-        del context
         pairs = self.sms_ids
         self.log.info("Cancelling %d SMS: %s", len(pairs), shorten(pairs))
         seen, _ = for_each(pairs, lambda pair: self._cancel(*map(int, pair.split("/"))), what="cancel SMS")

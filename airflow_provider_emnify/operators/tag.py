@@ -56,7 +56,6 @@ def parse_tags(value: Any, field: str) -> list[str]:
 class _TagOperator(EndpointsOperator):
     """Base of the two that give and take tags."""
 
-    template_fields: Sequence[str] = (*EndpointsOperator.template_fields, "tags", "tag_ids")
     idempotent: ClassVar[bool] = True
 
     tags = Argument(parse_tags)
@@ -155,7 +154,7 @@ class EmnifyAddTagsOperator(_TagOperator):
     Vendor page: https://docs.emnify.com/developers/api/tag-management/assign-tag-to-endpoints-in-bulk
     """
 
-    create_missing = Argument(parse_bool)
+    create_missing = Argument(parse_bool, templated=False)
 
     def __init__(
         self,
@@ -237,7 +236,6 @@ class EmnifyRemoveTagsOperator(_TagOperator):
     """
 
     def _change(self, context: Context) -> None:
-        del context
         unwanted = {*self.tag_ids, *_ids_by_name(self._list(self.tags)).values()}
         # emnify does not name an endpoint that is missing here, so that each is looked at first.
         has = self._read(self.endpoint_ids)

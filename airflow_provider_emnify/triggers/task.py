@@ -26,9 +26,11 @@ class WaitingTask(EmnifyTask):
     """
 
     deferrable = Argument(
-        parse_bool, default=conf.getboolean("operators", "default_deferrable", fallback=False)
+        parse_bool,
+        default=conf.getboolean("operators", "default_deferrable", fallback=False),
+        templated=False,
     )
-    on_timeout = Argument(one_of("fail", "return"), default="fail")
+    on_timeout = Argument(one_of("fail", "return"), default="fail", templated=False)
 
     _last = ""
 

@@ -20,7 +20,6 @@ class EndpointsOperator(OnlyIf, EmnifyBaseOperator):
         ``only_if`` is that of :class:`~airflow_provider_emnify.operators.base.only_if.OnlyIf`.
     """
 
-    template_fields: Sequence[str] = ("emnify_conn_id", "endpoint_ids", "select")
     operator_extra_links: Sequence[BaseOperatorLink] = (EmnifyDevicesLink(),)
 
     endpoint_ids = Argument(parse_ids, default=None)

@@ -52,7 +52,7 @@ class OnlyIf(SelectsEndpoints):
         ``"activated"``, ``"suspended"``, ``"factory_test"``). Default: whatever it is.
     """
 
-    only_if = Argument(optional(condition_in(*_OF_ENDPOINTS)), default=None)
+    only_if = Argument(optional(condition_in(*_OF_ENDPOINTS)), default=None, templated=False)
 
     #: The records of those that are acted on, where the look or the selection has read them.
     looked_at: Mapping[int, Row] | None = None
@@ -127,4 +127,4 @@ class OnlyIfSims(OnlyIf, SelectsSims):
         whatever it is.
     """
 
-    only_if = Argument(optional(condition_in(*_OF_SIMS)), default=None)
+    only_if = Argument(optional(condition_in(*_OF_SIMS)), default=None, templated=False)

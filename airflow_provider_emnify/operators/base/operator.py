@@ -15,14 +15,12 @@ from airflow_provider_emnify.hooks.task import EmnifyTask
 class EmnifyBaseOperator(EmnifyTask, BaseOperator):
     """Base of all operators of this provider.
 
-    A subclass lists its ``template_fields``, declares its arguments
-    (:mod:`~airflow_provider_emnify.arguments`), and does its work in ``execute``. A permanent error fails the
-    task at once; the rest is left to the task's retries.
+    A subclass declares its arguments (:mod:`~airflow_provider_emnify.arguments`), and does its work in
+    ``execute``. A permanent error fails the task at once; the rest is left to the task's retries.
 
     :param emnify_conn_id: The connection to emnify.
     """
 
-    template_fields: Sequence[str] = ("emnify_conn_id",)
     ui_color = "#d8f3ec"
 
     def log_change(self, doing: str, change: Sequence[object], total: int, rest: str) -> None:

@@ -39,9 +39,9 @@ class EmnifyWaitingOperator(WaitingTask, EmnifyBaseOperator):
     :param emnify_conn_id: The connection to emnify.
     """
 
-    wait_for_completion = Argument(parse_bool, default=True)
-    poll_interval = Argument(parse_seconds, default=60.0)
-    timeout = Argument(parse_seconds, default=timedelta(days=1))
+    wait_for_completion = Argument(parse_bool, default=True, templated=False)
+    poll_interval = Argument(parse_seconds, default=60.0, templated=False)
+    timeout = Argument(parse_seconds, default=timedelta(days=1), templated=False)
 
     _begun: Sequence[dict[str, Any]] = ()
 
@@ -67,7 +67,6 @@ class EmnifyWaitingOperator(WaitingTask, EmnifyBaseOperator):
 
     def execute_complete(self, context: Context, event: Mapping[str, Any] | None = None) -> Any:
         """Take the trigger's event. Called by Airflow when the wait in the triggerer is over."""
-        del context
         seen, late = self.states_in(event)
         result = (event or {}).get("result")
         return self.finish_late(result, seen) if late else self.finish(result, seen)
@@ -114,7 +113,7 @@ class EmnifyCancellingOperator(EmnifyWaitingOperator):
         goes on with what was begun. In a triggerer that shuts down, nothing is cancelled.
     """
 
-    cancel_on_kill = Argument(parse_bool, default=True)
+    cancel_on_kill = Argument(parse_bool, default=True, templated=False)
 
     def pre_execute(self, context: Context) -> None:
         """Forget what an earlier try has begun. Called by Airflow before each try."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, ClassVar, Literal
 
 from airflow_provider_emnify.airflow_names import Context, XComArg
@@ -89,10 +89,8 @@ class EmnifyCreateDataStreamOperator(DataStreamSettingsOperator):
     Vendor page: https://docs.emnify.com/developers/api/integrations/create-data-streamer
     """
 
-    template_fields: Sequence[str] = ("emnify_conn_id", "name", "credentials_conn_id", *SETTINGS)
-
     name = Argument(parse_text)
-    if_exists = Argument(one_of("skip", "fail", "update"))
+    if_exists = Argument(one_of("skip", "fail", "update"), templated=False)
 
     def __init__(
         self,
@@ -170,14 +168,6 @@ class EmnifyUpdateDataStreamOperator(DataStreamSettingsOperator):
     Vendor page: https://docs.emnify.com/developers/api/integrations/patch-v-2-data-stream
     """
 
-    template_fields: Sequence[str] = (
-        "emnify_conn_id",
-        "data_stream_id",
-        "name",
-        "credentials_conn_id",
-        *SETTINGS,
-    )
-
     data_stream_id = Argument(parse_id_or_name)
     name = Argument(optional(parse_text))
 
@@ -190,7 +180,6 @@ class EmnifyUpdateDataStreamOperator(DataStreamSettingsOperator):
 
     def execute(self, context: Context) -> Any:
         """Read the stream, and send what differs."""
-        del context
         wanted = {**({} if self.name is None else {"name": self.name}), **self.settings()}
         return self.change(self.find(self.data_stream_id, also=self.name), wanted)
 
@@ -220,8 +209,6 @@ class EmnifyRestartDataStreamOperator(DataStreamOperator):
     Vendor page: https://docs.emnify.com/developers/api/integrations/data-streamer-v-2-by-id-restart
     """
 
-    template_fields: Sequence[str] = ("emnify_conn_id", "data_stream_id")
-
     data_stream_id = Argument(parse_id_or_name)
 
     def __init__(self, *, data_stream_id: OneId, **kwargs: Any) -> None:
@@ -229,7 +216,6 @@ class EmnifyRestartDataStreamOperator(DataStreamOperator):
 
     def execute(self, context: Context) -> Any:
         """Read the stream, and restart it if it has stopped."""
-        del context
         stream = self.find(self.data_stream_id)
         status = read_status(DataStreamStatus, stream)
         if status == DataStreamStatus.PAUSED:
@@ -265,18 +251,16 @@ class EmnifyDeleteDataStreamOperator(EmnifyBaseOperator):
     Vendor page: https://docs.emnify.com/developers/api/integrations/delete-data-streamer-v-2
     """
 
-    template_fields: Sequence[str] = ("emnify_conn_id", "data_stream_id")
     idempotent: ClassVar[bool] = True
 
     data_stream_id = Argument(parse_id_or_name)
-    confirm = Argument(confirmed("deleting a data stream"))
+    confirm = Argument(confirmed("deleting a data stream"), templated=False)
 
     def __init__(self, *, data_stream_id: OneId, confirm: bool = False, **kwargs: Any) -> None:
         self.init_task(locals())
 
     def execute(self, context: Context) -> list[int]:
         """Look for the stream, and delete it."""
-        del context
         streams = self.client.data_streams
 
         def delete(stream_id: int) -> None:

@@ -80,8 +80,8 @@ class DataStreamOperator(EmnifyWaitingOperator):
 
     idempotent: ClassVar[bool] = True
 
-    wait_for_completion = Argument(parse_bool, default=False)
-    timeout = Argument(parse_seconds, default=timedelta(minutes=15))
+    wait_for_completion = Argument(parse_bool, default=False, templated=False)
+    timeout = Argument(parse_seconds, default=timedelta(minutes=15), templated=False)
 
     def find(self, wanted: str, also: str | None = None) -> Row:
         """Return the stream of an id, else of a name, else of ``also``: an earlier try may have renamed it.

@@ -111,7 +111,6 @@ class EmnifyCreateEndpointsOperator(EmnifyBaseOperator):
     Vendor page: https://docs.emnify.com/developers/api/endpoint/bulk-create-endpoint
     """
 
-    template_fields: Sequence[str] = ("emnify_conn_id", "endpoints", *_SHARED)
     template_fields_renderers: ClassVar[dict[str, str]] = {"endpoints": "json"}
     operator_extra_links = (EmnifyDevicesLink(), EmnifySimsLink())
     idempotent: ClassVar[bool] = True
@@ -122,7 +121,7 @@ class EmnifyCreateEndpointsOperator(EmnifyBaseOperator):
     status = Argument(parse_status)
     organisation_id = Argument(parse_optional_id)
     ip_address_space_id = Argument(parse_optional_id)
-    if_exists = Argument(one_of("skip", "fail"))
+    if_exists = Argument(one_of("skip", "fail"), templated=False)
 
     def __init__(
         self,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any, ClassVar
 
 from airflow_provider_emnify.airflow_names import Context
@@ -54,9 +54,9 @@ class EmnifyResetConnectivityOperator(EndpointsOperator):
     Vendor page: https://docs.emnify.com/developers/api/endpoint/update-endpoint-connectivity-by-id
     """
 
-    location = Argument(parse_bool)
-    pdp_context = Argument(parse_bool)
-    fail_on_error = Argument(parse_bool)
+    location = Argument(parse_bool, templated=False)
+    pdp_context = Argument(parse_bool, templated=False)
+    fail_on_error = Argument(parse_bool, templated=False)
 
     def __init__(
         self,
@@ -73,7 +73,6 @@ class EmnifyResetConnectivityOperator(EndpointsOperator):
 
     def execute(self, context: Context) -> dict[str, str]:
         """Read them, say what it will cost, and reset one after another."""
-        del context
         client, ids = self.client, self.endpoint_ids
         rows = read_all_endpoints(client, ids) if self.looked_at is None else self.looked_at
         self._say_what_bills(rows.values())
@@ -129,7 +128,7 @@ class EmnifyLocateEndpointsOperator(EndpointsOperator):
     Vendor page: https://docs.emnify.com/developers/api/endpoint/get-connectivity-info-by-endpoint-id
     """
 
-    fail_on_error = Argument(parse_bool)
+    fail_on_error = Argument(parse_bool, templated=False)
 
     def __init__(
         self, *, endpoint_ids: Ids | None = NOT_GIVEN, fail_on_error: bool = False, **kwargs: Any
@@ -138,7 +137,6 @@ class EmnifyLocateEndpointsOperator(EndpointsOperator):
 
     def execute(self, context: Context) -> dict[str, Row]:
         """Ask for one after another."""
-        del context
         ids = self.endpoint_ids
         self.log.info("Locating %d endpoints: %s", len(ids), shorten(ids))
         found, unknown = for_each(
@@ -158,7 +156,6 @@ class EmnifyLocateEndpointsOperator(EndpointsOperator):
 class _OperatorList(EndpointsOperator):
     """Base of the two that change which network operators endpoints may use."""
 
-    template_fields: Sequence[str] = (*EndpointsOperator.template_fields, "operator_ids")
     idempotent: ClassVar[bool] = True
 
     what: ClassVar[str]
@@ -172,7 +169,6 @@ class _OperatorList(EndpointsOperator):
 
     def execute(self, context: Context) -> list[int]:
         """Change the list of one endpoint after another."""
-        del context
         ids, operators = self.endpoint_ids, self.operator_ids
         pairs = [(endpoint_id, operator_id) for endpoint_id in ids for operator_id in operators]
         doing = f"{self.what.capitalize()}ing operators"

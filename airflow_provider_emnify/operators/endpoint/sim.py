@@ -43,13 +43,12 @@ class EmnifyAssignSimOperator(EmnifyBaseOperator):
     Vendor page: https://docs.emnify.com/developers/api/endpoint/bulk-update-endpoint
     """
 
-    template_fields: Sequence[str] = ("emnify_conn_id", "endpoint_ids", "sim_ids")
     operator_extra_links = (EmnifyDevicesLink(), EmnifySimsLink())
     idempotent: ClassVar[bool] = True
 
     endpoint_ids = Argument(parse_ids)
     sim_ids = Argument(parse_ids)
-    replace = Argument(parse_bool)
+    replace = Argument(parse_bool, templated=False)
 
     def __init__(self, *, endpoint_ids: Ids, sim_ids: Ids, replace: bool = False, **kwargs: Any) -> None:
         self.init_task(locals())
@@ -58,7 +57,6 @@ class EmnifyAssignSimOperator(EmnifyBaseOperator):
 
     def execute(self, context: Context) -> list[int]:
         """Read everything, then change what differs."""
-        del context
         client, pairs = self.client, _pairs(self.endpoint_ids, self.sim_ids)
         endpoints = read_all_endpoints(client, [*pairs])
         sims = read_sims(client, [*pairs.values()])
@@ -114,7 +112,6 @@ class EmnifyReleaseSimOperator(OnlyIf, EmnifyBaseOperator):
     Vendor page: https://docs.emnify.com/developers/api/endpoint/bulk-update-endpoint
     """
 
-    template_fields: Sequence[str] = ("emnify_conn_id", "endpoint_ids", "select", "sim_ids")
     operator_extra_links = (EmnifyDevicesLink(), EmnifySimsLink())
     idempotent: ClassVar[bool] = True
 
@@ -130,7 +127,6 @@ class EmnifyReleaseSimOperator(OnlyIf, EmnifyBaseOperator):
 
     def execute(self, context: Context) -> list[int]:
         """Look for endpoints that have a SIM, and take it out."""
-        del context
         if self.sim_ids:
             held = self._holders(self.sim_ids)
         else:

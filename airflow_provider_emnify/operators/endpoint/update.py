@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, Literal
 
 from airflow_provider_emnify.airflow_names import Context, XComArg
@@ -101,13 +101,6 @@ class EmnifyUpdateEndpointsOperator(OnlyIf, EmnifyBaseOperator):
     Vendor page: https://docs.emnify.com/developers/api/endpoint/bulk-update-endpoint
     """
 
-    template_fields: Sequence[str] = (
-        "emnify_conn_id",
-        "endpoint_ids",
-        "select",
-        "endpoints",
-        *_SHARED_CHANGES,
-    )
     template_fields_renderers: ClassVar[dict[str, str]] = {"endpoints": "json"}
     operator_extra_links = (EmnifyDevicesLink(),)
     idempotent: ClassVar[bool] = True
@@ -152,7 +145,6 @@ class EmnifyUpdateEndpointsOperator(OnlyIf, EmnifyBaseOperator):
 
     def execute(self, context: Context) -> list[int]:
         """Send the changes."""
-        del context
         rows: Rows = self.endpoints or [{"id": key, **self._shared()} for key in self.endpoint_ids]
         fields = sorted({name for row in rows for name in row} - {"id"})
         ids = [row["id"] for row in rows]
@@ -190,8 +182,8 @@ class EmnifyDeleteEndpointsOperator(EndpointsOperator):
     operator_extra_links = (EmnifyDevicesLink(), EmnifySimsLink())
     idempotent: ClassVar[bool] = True
 
-    sims = Argument(one_of("suspend", "delete", "release"))
-    confirm = Argument(confirmed("deleting endpoints"))
+    sims = Argument(one_of("suspend", "delete", "release"), templated=False)
+    confirm = Argument(confirmed("deleting endpoints"), templated=False)
 
     def __init__(
         self,
@@ -207,7 +199,6 @@ class EmnifyDeleteEndpointsOperator(EndpointsOperator):
 
     def execute(self, context: Context) -> list[int]:
         """Look for those that exist, and delete them."""
-        del context
         ids = self.endpoint_ids
         found = read_endpoints(self.client, ids) if self.looked_at is None else self.looked_at
         there = [key for key in ids if key in found]
@@ -249,7 +240,6 @@ class EmnifySetEndpointStatusOperator(EndpointsOperator):
     Vendor page: https://docs.emnify.com/developers/api/endpoint/bulk-update-endpoint
     """
 
-    template_fields: Sequence[str] = (*EndpointsOperator.template_fields, "status", "sim_status")
     operator_extra_links = (EmnifyDevicesLink(), EmnifySimsLink())
     idempotent: ClassVar[bool] = True
 
@@ -270,7 +260,6 @@ class EmnifySetEndpointStatusOperator(EndpointsOperator):
 
     def execute(self, context: Context) -> list[int]:
         """Read everything, then change what differs."""
-        del context
         ids, status = self.endpoint_ids, self.status
         rows = read_all_endpoints(self.client, ids) if self.looked_at is None else self.looked_at
         change = [key for key in ids if status_of(rows[key]) != status]

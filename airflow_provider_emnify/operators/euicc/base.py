@@ -48,8 +48,8 @@ class EmnifyOperationOperator(EmnifyCancellingOperator):
     idempotent: ClassVar[bool] = True
 
     action = Argument(parse_action)
-    fail_on_error = Argument(parse_bool, default=True)
-    timeout = Argument(parse_seconds, default=timedelta(days=2))
+    fail_on_error = Argument(parse_bool, default=True, templated=False)
+    timeout = Argument(parse_seconds, default=timedelta(days=2), templated=False)
 
     def follow(
         self,

@@ -110,7 +110,6 @@ class EmnifyEuiccOperationOperator(SelectsEuiccs, EmnifyOperationOperator):
     Vendor page: https://docs.emnify.com/developers/api/euicc-operation/schedule-operations
     """
 
-    template_fields: Sequence[str] = ("emnify_conn_id", "euicc_ids", "select", "action", *_HOW)
     operator_extra_links = (EmnifySimsLink(),)
     kind: ClassVar[str] = "euicc_operation"
 

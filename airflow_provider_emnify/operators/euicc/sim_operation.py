@@ -85,7 +85,6 @@ class EmnifySimOperationOperator(SelectsSims, EmnifyOperationOperator):
     Vendor page: https://docs.emnify.com/developers/api/sim-operation/trigger-sim-operation
     """
 
-    template_fields: Sequence[str] = ("emnify_conn_id", "action", "sim_ids", "select", "eids", "product_id")
     operator_extra_links = (EmnifySimsLink(),)
     kind: ClassVar[str] = "sim_operation"
 

@@ -73,14 +73,13 @@ class EmnifyApplyFleetOperator(EmnifyBaseOperator):
     Vendor page: https://docs.emnify.com/developers/api/endpoint/bulk-update-endpoint
     """
 
-    template_fields: Sequence[str] = ("emnify_conn_id", "plan", "storage_conn_id", "result_path")
     operator_extra_links = (EmnifyDevicesLink(), EmnifySimsLink())
     idempotent: ClassVar[bool] = True
 
     plan = Argument(_plan)
     storage_conn_id = Argument(optional(parse_text))
-    on_drift = Argument(one_of("fail", "skip"))
-    fail_on_error = Argument(parse_bool)
+    on_drift = Argument(one_of("fail", "skip"), templated=False)
+    fail_on_error = Argument(parse_bool, templated=False)
     result_path = Argument(optional(parse_text))
 
     def __init__(

@@ -108,17 +108,6 @@ class EmnifyPlanFleetOperator(EmnifyBaseOperator):
     Vendor page: https://docs.emnify.com/developers/api/endpoint/get-endpoints
     """
 
-    template_fields: Sequence[str] = (
-        "emnify_conn_id",
-        "plan_path",
-        "devices",
-        "sql_conn_id",
-        "sql",
-        "path",
-        "storage_conn_id",
-        "max_prune",
-        "today",
-    )
     template_ext: Sequence[str] = (".sql",)
     template_fields_renderers: ClassVar[dict[str, str]] = {"sql": "sql", "devices": "json"}
     operator_extra_links = (EmnifyDevicesLink(), EmnifySimsLink())
@@ -130,11 +119,11 @@ class EmnifyPlanFleetOperator(EmnifyBaseOperator):
     sql = Argument(optional(parse_text))
     path = Argument(optional(_path))
     storage_conn_id = Argument(optional(parse_text))
-    key = Argument(one_of(*KEYS))
-    tags = Argument(one_of("add", "exact"))
-    prune = Argument(optional(one_of("suspend", "delete")))
+    key = Argument(one_of(*KEYS), templated=False)
+    tags = Argument(one_of("add", "exact"), templated=False)
+    prune = Argument(optional(one_of("suspend", "delete")), templated=False)
     max_prune = Argument(_count)
-    on_bad_rows = Argument(one_of("fail", "skip"))
+    on_bad_rows = Argument(one_of("fail", "skip"), templated=False)
     today = Argument(optional(COLUMNS["activate_on"]))
 
     def __init__(
@@ -162,7 +151,6 @@ class EmnifyPlanFleetOperator(EmnifyBaseOperator):
 
     def execute(self, context: Context) -> Row:
         """Read the source and the fleet, compare them, and write the plan."""
-        del context
         meaning = Meaning(self.key, self.today or datetime.now(UTC).date(), cache(self._names))
         plan = make_plan(
             self._source(meaning),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, ClassVar, Literal
 
@@ -39,23 +38,16 @@ def _parse_percentage(value: Any, field: str) -> float:
 class QuotaOperator(EndpointsOperator):
     """Base of the two that give endpoints volume."""
 
-    template_fields: Sequence[str] = (
-        *EndpointsOperator.template_fields,
-        "volume",
-        "expiry_date",
-        "threshold_percentage",
-        "threshold_volume",
-    )
     idempotent: ClassVar[bool] = True
     #: Whether what emnify needs has to be given, since no quota that there is would say it.
     needs_all: ClassVar[bool] = False
 
     volume = Argument(parse_amount)
-    quota_type = Argument(parse_quota_type)
+    quota_type = Argument(parse_quota_type, templated=False)
     expiry_date = Argument(optional(parse_moment))
     threshold_percentage = Argument(optional(_parse_percentage))
     threshold_volume = Argument(optional(parse_amount))
-    auto_refill = Argument(optional(parse_bool))
+    auto_refill = Argument(optional(parse_bool), templated=False)
 
     def __init__(
         self,

@@ -103,7 +103,7 @@ class EmnifyClearQuotaOperator(EndpointsOperator):
 
     idempotent: ClassVar[bool] = True
 
-    quota_type = Argument(parse_quota_type)
+    quota_type = Argument(parse_quota_type, templated=False)
 
     def __init__(
         self, *, endpoint_ids: Ids | None = NOT_GIVEN, quota_type: QuotaType = "data", **kwargs: Any
@@ -112,7 +112,6 @@ class EmnifyClearQuotaOperator(EndpointsOperator):
 
     def execute(self, context: Context) -> list[int]:
         """Remove one after another."""
-        del context
         ids = self.endpoint_ids
         self.log.info("Removing the %s quota of %d endpoints: %s", self.quota_type, len(ids), shorten(ids))
 

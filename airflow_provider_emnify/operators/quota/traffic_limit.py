@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 from airflow_provider_emnify.airflow_names import Context, XComArg
@@ -48,7 +48,6 @@ class EmnifyExtendTrafficLimitOperator(EndpointsOperator):
     Vendor page: https://docs.emnify.com/developers/api/endpoint/create-endpoint-traffic-limit-extension
     """
 
-    template_fields: Sequence[str] = (*EndpointsOperator.template_fields, "volume", "traffic_limit_id")
     idempotent: ClassVar[bool] = True
 
     volume = Argument(parse_amount)
@@ -114,7 +113,6 @@ class EmnifyClearTrafficLimitExtensionsOperator(EndpointsOperator):
 
     def execute(self, context: Context) -> list[int]:
         """Remove them, one endpoint after another."""
-        del context
         ids, limits = self.endpoint_ids, self.client.traffic_limits
         self.log.info("Removing the traffic limit extensions of %d endpoints: %s", len(ids), shorten(ids))
         for_each(ids, limits.clear_extensions, what="remove the traffic limit extensions of endpoint")

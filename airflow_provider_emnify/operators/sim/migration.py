@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any, ClassVar
 
 from airflow_provider_emnify.airflow_names import Context, XComArg
@@ -90,15 +90,6 @@ class EmnifyMigrateSimsOperator(SelectsSims, EmnifyBaseOperator):
     Vendor page: https://docs.emnify.com/developers/api/sim/sim-migration-workspace
     """
 
-    template_fields: Sequence[str] = (
-        "emnify_conn_id",
-        "target_workspace_id",
-        "sim_ids",
-        "select",
-        "iccids",
-        "iccid_range",
-        "allowed_sim_statuses",
-    )
     operator_extra_links = (EmnifySimsLink(),)
     idempotent: ClassVar[bool] = True
 
@@ -107,8 +98,8 @@ class EmnifyMigrateSimsOperator(SelectsSims, EmnifyBaseOperator):
     iccids = Argument(parse_iccids)
     iccid_range = Argument(_parse_range)
     allowed_sim_statuses = Argument(_parse_statuses)
-    auto_detach_devices = Argument(parse_bool)
-    is_dry_run = Argument(parse_bool, "dry_run")  # an operator has a method dry_run()
+    auto_detach_devices = Argument(parse_bool, templated=False)
+    is_dry_run = Argument(parse_bool, "dry_run", templated=False)  # an operator has a method dry_run()
 
     def __init__(
         self,
@@ -128,7 +119,6 @@ class EmnifyMigrateSimsOperator(SelectsSims, EmnifyBaseOperator):
 
     def execute(self, context: Context) -> Row:
         """Move them, 500 at a time, or say what would be moved."""
-        del context
         target = self.target_workspace_id
         way = next((name for name in _WAYS if getattr(self, name)), _WAYS[0])
         what: list[Any] = getattr(self, way)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any, ClassVar, Literal
 
 from airflow_provider_emnify.airflow_names import Context, XComArg
@@ -77,7 +76,6 @@ class EmnifySetSimStatusOperator(OnlyIfSims, EmnifyBaseOperator):
     Vendor page: https://docs.emnify.com/developers/api/sim/sim-by-id-patch
     """
 
-    template_fields: Sequence[str] = ("emnify_conn_id", "sim_ids", "select", "status")
     operator_extra_links = (EmnifySimsLink(),)
     idempotent: ClassVar[bool] = True
 
@@ -91,7 +89,6 @@ class EmnifySetSimStatusOperator(OnlyIfSims, EmnifyBaseOperator):
 
     def execute(self, context: Context) -> list[int]:
         """Read everything, then change what differs."""
-        del context
         ids = self.sim_ids
         sims = read_sims(self.client, ids) if self.looked_at is None else self.looked_at
         there = {f"SIM {key}": (key, read_status(SimStatus, sims[key])) for key in ids if key in sims}
@@ -127,7 +124,6 @@ class EmnifyRegisterSimBatchOperator(EmnifyBaseOperator):
     Vendor page: https://docs.emnify.com/developers/api/sim/register-sim-batch-by-bic
     """
 
-    template_fields: Sequence[str] = ("emnify_conn_id", "bic", "sim_status")
     operator_extra_links = (EmnifySimsLink(),)
     idempotent: ClassVar[bool] = True
 
@@ -135,7 +131,7 @@ class EmnifyRegisterSimBatchOperator(EmnifyBaseOperator):
     sim_status = Argument(
         status_in(SimStatus.ISSUED, SimStatus.ACTIVATED, SimStatus.SUSPENDED, SimStatus.FACTORY_TEST)
     )
-    if_exists = Argument(one_of("skip", "fail"))
+    if_exists = Argument(one_of("skip", "fail"), templated=False)
 
     def __init__(
         self,
@@ -216,19 +212,17 @@ class EmnifyDeleteSimsOperator(OnlyIfSims, EmnifyBaseOperator):
     Vendor page: https://docs.emnify.com/developers/api/sim/bulk-sim-delete
     """
 
-    template_fields: Sequence[str] = ("emnify_conn_id", "sim_ids", "select")
     operator_extra_links = (EmnifySimsLink(),)
     idempotent: ClassVar[bool] = True
 
     sim_ids = Argument(parse_ids, default=None)
-    confirm = Argument(confirmed("deleting SIMs"))
+    confirm = Argument(confirmed("deleting SIMs"), templated=False)
 
     def __init__(self, *, sim_ids: Ids | None = NOT_GIVEN, confirm: bool = False, **kwargs: Any) -> None:
         self.init_task(locals())
 
     def execute(self, context: Context) -> list[int]:
         """Look for those that exist, and delete them."""
-        del context
         ids = self.sim_ids
         sims = read_sims(self.client, ids) if self.looked_at is None else self.looked_at
         there = [key for key in ids if key in sims and status_of(sims[key]) != SimStatus.DELETED]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, ClassVar, Literal
 
 from airflow_provider_emnify.airflow_names import Context
@@ -32,7 +32,6 @@ from airflow_provider_emnify.operators.user.roles import get_user, give_roles, o
 class _NewUserOperator(EmnifyBaseOperator):
     """Base of the two that bring in a user."""
 
-    template_fields: Sequence[str] = ("emnify_conn_id", "username", "name", "organisation_id", "role_ids")
     operator_extra_links = (EmnifyUsersLink(),)
     idempotent: ClassVar[bool] = True
 
@@ -84,7 +83,7 @@ class EmnifyCreateUserOperator(_NewUserOperator):
     Vendor page: https://docs.emnify.com/developers/api/user-management/user-per-page-sort-by-q-and-page-post
     """
 
-    if_exists = Argument(one_of("fail", "skip", "update"))
+    if_exists = Argument(one_of("fail", "skip", "update"), templated=False)
 
     def __init__(
         self,
@@ -162,7 +161,6 @@ class EmnifyInviteUserOperator(_NewUserOperator):
 
     def execute(self, context: Context) -> int:
         """Send the invitation, or find the user whom an earlier one brought in."""
-        del context
         username, users = self.username, self.client.users
         self.log.info("Inviting %s", username)
         try:
@@ -193,7 +191,6 @@ class EmnifyUpdateUserOperator(EmnifyBaseOperator):
     Vendor page: https://docs.emnify.com/developers/api/user-management/user-by-id-patch
     """
 
-    template_fields: Sequence[str] = ("emnify_conn_id", "user_id", "name", "username", "status")
     operator_extra_links = (EmnifyUsersLink(),)
 
     user_id = Argument(one_user)
@@ -216,7 +213,6 @@ class EmnifyUpdateUserOperator(EmnifyBaseOperator):
 
     def execute(self, context: Context) -> int:
         """Read the user, and send what differs."""
-        del context
         users = self.client.users
         user = get_user(users, self.user_id, also=self.username)
         there = {"name": user.get("name"), "username": user.get("username"), "status": _status_of(user)}
@@ -249,19 +245,17 @@ class EmnifyDeleteUserOperator(EmnifyBaseOperator):
     Vendor page: https://docs.emnify.com/developers/api/user-management/user-by-id-delete
     """
 
-    template_fields: Sequence[str] = ("emnify_conn_id", "user_id")
     operator_extra_links = (EmnifyUsersLink(),)
     idempotent: ClassVar[bool] = True
 
     user_id = Argument(one_user)
-    confirm = Argument(confirmed("deleting a user"))
+    confirm = Argument(confirmed("deleting a user"), templated=False)
 
     def __init__(self, *, user_id: OneId, confirm: bool = False, **kwargs: Any) -> None:
         self.init_task(locals())
 
     def execute(self, context: Context) -> list[int]:
         """Look for the user, and delete it."""
-        del context
         users, wanted = self.client.users, self.user_id
         gone = [wanted] if isinstance(wanted, int) else []
         try:

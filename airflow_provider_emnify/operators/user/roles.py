@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_emnify.airflow_names import Context
@@ -47,20 +46,18 @@ class EmnifyAssignUserRolesOperator(EmnifyBaseOperator):
     Vendor page: https://docs.emnify.com/developers/api/user-management/user-role-by-id-and-role-id-put
     """
 
-    template_fields: Sequence[str] = ("emnify_conn_id", "user_id", "role_ids")
     operator_extra_links = (EmnifyUsersLink(),)
     idempotent: ClassVar[bool] = True
 
     user_id = Argument(one_user)
     role_ids = Argument(parse_ids)
-    replace = Argument(parse_bool)
+    replace = Argument(parse_bool, templated=False)
 
     def __init__(self, *, user_id: OneId, role_ids: Ids, replace: bool = False, **kwargs: Any) -> None:
         self.init_task(locals())
 
     def execute(self, context: Context) -> list[int]:
         """Read the user's roles, and change what differs."""
-        del context
         if not self.role_ids:
             self.log.info("No roles given: nothing to do")
             return []
