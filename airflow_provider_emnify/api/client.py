@@ -42,8 +42,7 @@ class EmnifyClient(Resources):
     """
 
     def __init__(self, credentials: Credentials, **options: Unpack[Options]) -> None:
-        self.transport = Transport(credentials, **options)
-        super().__init__(self.transport)
+        super().__init__(Transport(credentials, **options))
 
     def __enter__(self) -> Self:
         return self

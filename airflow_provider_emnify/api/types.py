@@ -11,4 +11,9 @@ Rows = list[Row]
 Numbers = list[int]
 Id = int | str
 Ids = Id | Sequence[Id]
+TextId = int | str
+"""An id that emnify takes as a text, or may: a UUID, a username, ``my``."""
 Moment = datetime | date | str
+"""A point in time, in UTC where it has no time zone."""
+Day = datetime | date | str
+"""A date; of a point in time, its date in UTC."""

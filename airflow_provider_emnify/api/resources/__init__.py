@@ -87,14 +87,14 @@ class Resources:
     workspaces: Workspaces
 
     def __init__(self, transport: Transport) -> None:
-        self._transport = transport
+        self.transport = transport
 
     if not TYPE_CHECKING:  # else any name would be an attribute
 
         def __getattr__(self, name: str) -> Any:
             if name not in RESOURCES:
                 raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
-            return self.__dict__.setdefault(name, RESOURCES[name](self._transport))
+            return self.__dict__.setdefault(name, RESOURCES[name](self.transport))
 
 
 class _Registry(Mapping[str, "type[Resource]"]):

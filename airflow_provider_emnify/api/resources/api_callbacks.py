@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from airflow_provider_emnify.api.resources.operation import Call, Listing, Resource, operation
-from airflow_provider_emnify.api.transport.recover import created_since, having
+from airflow_provider_emnify.api.resources.operation import Listing, Resource, operation
 from airflow_provider_emnify.api.types import Id, Row
 
 
@@ -11,17 +10,20 @@ class ApiCallbacks(Resource):
     """The callback URLs of an organisation, as ``client.api_callbacks``."""
 
     @operation("GET", "/api/v1/api_callback", secret_fields=("url", "callback_url"))
-    def list(self, call: Call) -> Listing:
+    def list(self) -> Listing:
         """List the callback URLs.
 
         See https://docs.emnify.com/developers/api/integrations/get-api-callback-ur-ls
         """
-        return call.list()
 
     @operation(
-        "POST", "/api/v1/api_callback", secret_arguments=("url",), secret_fields=("url", "callback_url")
+        "POST",
+        "/api/v1/api_callback",
+        known_by=("url",),
+        secret_arguments=("url",),
+        secret_fields=("url", "callback_url"),
     )
-    def create(self, call: Call, *, url: str, purpose: str | None = None) -> Row:
+    def create(self, *, url: str, purpose: str | None = None) -> Row:
         """Create a callback URL, to be used in a service profile.
 
         See https://docs.emnify.com/developers/api/integrations/create-callback-url
@@ -30,24 +32,21 @@ class ApiCallbacks(Resource):
         :param purpose: What it is for.
         :returns: The callback, with at least its ``id``.
         """
-        return call.create(json=call.fields(), find=created_since(self.list, having(url=url)))
 
     @operation("GET", "/api/v1/api_callback/{api_callback_id}", secret_fields=("url", "callback_url"))
-    def get(self, call: Call, api_callback_id: Id) -> Row:
+    def get(self, api_callback_id: Id) -> Row:
         """Return a callback URL.
 
         See https://docs.emnify.com/developers/api/integrations/get-callback-ur-lby-id
 
         :param api_callback_id: Id of the callback.
         """
-        return call.row()
 
     @operation("DELETE", "/api/v1/api_callback/{api_callback_id}", answer="acknowledgement")
-    def delete(self, call: Call, api_callback_id: Id) -> None:
+    def delete(self, api_callback_id: Id) -> None:
         """Delete a callback URL.
 
         See https://docs.emnify.com/developers/api/integrations/delete-callback-url
 
         :param api_callback_id: Id of the callback.
         """
-        call.request()

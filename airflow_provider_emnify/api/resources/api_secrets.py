@@ -11,12 +11,11 @@ class ApiSecrets(Resource):
     """The callback secrets of an organisation, as ``client.api_secrets``."""
 
     @operation("GET", "/api/v1/api_secret", secret=True, ids=int)
-    def list(self, call: Call) -> Listing:
+    def list(self) -> Listing:
         """List the callback secrets, by purpose.
 
         See https://docs.emnify.com/developers/api/integrations/get-api-callback-secret
         """
-        return call.list()
 
     @operation("POST", "/api/v1/api_secret", secret=True)
     def create(
@@ -46,21 +45,19 @@ class ApiSecrets(Resource):
         return call.create(json=body)
 
     @operation("GET", "/api/v1/api_secret/{api_secret_id}", secret=True, ids=int)
-    def get(self, call: Call, api_secret_id: Id) -> Row:
+    def get(self, api_secret_id: Id) -> Row:
         """Return a callback secret.
 
         See https://docs.emnify.com/developers/api/integrations/get-callback-secretby-id
 
         :param api_secret_id: Id of the secret.
         """
-        return call.row()
 
     @operation("DELETE", "/api/v1/api_secret/{api_secret_id}", answer="acknowledgement")
-    def delete(self, call: Call, api_secret_id: Id) -> None:
+    def delete(self, api_secret_id: Id) -> None:
         """Delete a callback secret.
 
         See https://docs.emnify.com/developers/api/integrations/delete-callback-secret
 
         :param api_secret_id: Id of the secret.
         """
-        call.request()

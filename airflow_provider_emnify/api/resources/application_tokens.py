@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from airflow_provider_emnify.api.enums import ApplicationTokenStatus
-from airflow_provider_emnify.api.resources.fields import moment
-from airflow_provider_emnify.api.resources.operation import Call, Listing, Resource, operation
+from airflow_provider_emnify.api.resources.operation import Listing, Resource, operation
 from airflow_provider_emnify.api.types import Id, Moment, Row
 
 
@@ -12,17 +11,15 @@ class ApplicationTokens(Resource):
     """The application tokens of an organisation, as ``client.application_tokens``."""
 
     @operation("GET", "/api/v1/application_token", ids=int)
-    def list(self, call: Call) -> Listing:
+    def list(self) -> Listing:
         """List the application tokens: description, status, expiry, creator, but not the tokens themselves.
 
         See https://docs.emnify.com/developers/api/application-tokens/application-token-get
         """
-        return call.list()
 
     @operation("POST", "/api/v1/application_token", secret=True)
     def create(
         self,
-        call: Call,
         *,
         description: str | None = None,
         expiry_date: Moment | None = None,
@@ -37,12 +34,10 @@ class ApplicationTokens(Resource):
         :param ip: Addresses that it may be used from, in CIDR notation.
         :returns: ``{"application_token": ...}``, a secret.
         """
-        return call.row(json=call.fields(expiry_date=moment))
 
     @operation("PATCH", "/api/v1/application_token/{app_token_id}")
     def update(
         self,
-        call: Call,
         application_token_id: Id,
         *,
         description: str | None = None,
@@ -56,4 +51,3 @@ class ApplicationTokens(Resource):
         :param description: What it is for.
         :param status: ``activated`` or ``revoked``.
         """
-        call.request(json=call.fields(status=ApplicationTokenStatus.parse), app_token_id=application_token_id)

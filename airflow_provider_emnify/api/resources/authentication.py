@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from airflow_provider_emnify.api.resources.operation import Call, Resource, operation
+from airflow_provider_emnify.api.resources.operation import Resource, operation
 from airflow_provider_emnify.api.types import Row
 
 
@@ -15,7 +15,6 @@ class Authentication(Resource):
     @operation("POST", "/api/v1/authenticate", secret=True)
     def authenticate(
         self,
-        call: Call,
         *,
         application_token: str | None = None,
         username: str | None = None,
@@ -44,4 +43,3 @@ class Authentication(Resource):
             ``browser``, ``name``.
         :returns: ``auth_token`` and ``refresh_token``, or ``mfa_token``; all are secrets.
         """
-        return call.row(json=call.fields(trusted_device=dict))

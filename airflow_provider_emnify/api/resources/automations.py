@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from airflow_provider_emnify.api.resources.fields import as_dicts, given
+from airflow_provider_emnify.api.resources.fields import given
 from airflow_provider_emnify.api.resources.operation import Call, Listing, Resource, operation
-from airflow_provider_emnify.api.transport.recover import created_since, having
 from airflow_provider_emnify.api.types import Row
 
 
@@ -15,14 +14,13 @@ class Automations(Resource):
     """The automations of an organisation, as ``client.automations``."""
 
     @operation("GET", "/api/v1/automation", ids=str)
-    def list(self, call: Call) -> Listing:
+    def list(self) -> Listing:
         """List the automations.
 
         See https://docs.emnify.com/developers/api/automations/list-automations
         """
-        return call.list()
 
-    @operation("POST", "/api/v1/automation", ids=str)
+    @operation("POST", "/api/v1/automation", ids=str, known_by=("name",))
     def create(
         self,
         call: Call,
@@ -57,30 +55,21 @@ class Automations(Resource):
         )
         if not event:
             raise ValueError("give the custom_event_id or the system_event_id that starts the automation")
-        body = {
-            "name": name,
-            "description": description,
-            "status": status,
-            "actionable_event": event,
-            "configured_actions": as_dicts(configured_actions),
-            "targeting_properties": as_dicts(targeting_properties),
-        }
-        return call.create(json=body, find=created_since(self.list, having(name=name)))
+        del call.arguments["custom_event_id"], call.arguments["system_event_id"]
+        return call.create(json={**call.fields(), "actionable_event": event})
 
     @operation("GET", "/api/v1/automation/{id}", ids=str)
-    def get(self, call: Call, automation_id: str) -> Row:
+    def get(self, automation_id: str) -> Row:
         """Return an automation.
 
         See https://docs.emnify.com/developers/api/automations/get-automation
 
         :param automation_id: Id of the automation.
         """
-        return call.row(id=automation_id)
 
     @operation("PATCH", "/api/v1/automation/{id}", ids=str)
     def update(
         self,
-        call: Call,
         automation_id: str,
         *,
         name: str | None = None,
@@ -101,36 +90,31 @@ class Automations(Resource):
         :param targeting_properties: Whom it is for, as in :meth:`create`.
         :returns: The automation.
         """
-        body = call.fields(configured_actions=as_dicts, targeting_properties=as_dicts)
-        return call.row(json=body, id=automation_id)
 
     @operation("DELETE", "/api/v1/automation/{id}")
-    def delete(self, call: Call, automation_id: str) -> None:
+    def delete(self, automation_id: str) -> None:
         """Delete an automation.
 
         See https://docs.emnify.com/developers/api/automations/delete-automation
 
         :param automation_id: Id of the automation.
         """
-        call.request(id=automation_id)
 
     @operation("GET", "/api/v1/automation/action", ids=str)
-    def actions(self, call: Call) -> Listing:
+    def actions(self) -> Listing:
         """List the actions that automations can take, with the properties that they need.
 
         See https://docs.emnify.com/developers/api/automations/list-action
         """
-        return call.list()
 
     @operation("GET", "/api/v1/automation/action/{id}", ids=str)
-    def action(self, call: Call, action_id: str) -> Row:
+    def action(self, action_id: str) -> Row:
         """Return an action that automations can take.
 
         See https://docs.emnify.com/developers/api/automations/get-action-by-id
 
         :param action_id: Id of the action.
         """
-        return call.row(id=action_id)
 
     @operation("GET", "/api/v1/automation/log", ids=str)
     def logs(self, call: Call, automation_id: str, execution_number: int | str) -> Listing:
@@ -147,11 +131,10 @@ class Automations(Resource):
     @operation(
         "POST", "/api/v1/automation/recipient/email/verification", secret=True, answer="acknowledgement"
     )
-    def verify_email(self, call: Call, *, token: str) -> None:
+    def verify_email(self, *, token: str) -> None:
         """Verify the email address of a recipient of an automation's messages.
 
         See https://docs.emnify.com/developers/api/automations/verify-automation-recipient-email
 
         :param token: The verification token that was sent to that address, a secret.
         """
-        call.request(json={"token": token})

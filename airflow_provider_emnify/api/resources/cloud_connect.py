@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from airflow_provider_emnify.api.resources.fields import given
 from airflow_provider_emnify.api.resources.operation import Call, Listing, Resource, operation
-from airflow_provider_emnify.api.transport.recover import created_since, having
-from airflow_provider_emnify.api.types import Id, Row, Rows
+from airflow_provider_emnify.api.types import Id, Row, Rows, TextId
 
 _TRANSIT_GATEWAY = "1"
 
@@ -19,7 +17,6 @@ class CloudConnect(Resource):
     @operation("GET", "/api/v1/cnc/breakout", ids=int)
     def list(
         self,
-        call: Call,
         *,
         status: int | str | None = None,
         type: int | str | None = None,
@@ -35,9 +32,8 @@ class CloudConnect(Resource):
             5 direct connect, 6 shared, 7 transit gateway (classic), 8 IPSec VPN (classic).
         :param organisation_id: Only those of this child organisation.
         """
-        return call.list(params={"status": status, "type": type, "organisation": organisation_id})
 
-    @operation("POST", "/api/v1/cnc/breakout/tgw")
+    @operation("POST", "/api/v1/cnc/breakout/tgw", known_by=("name",))
     def create_transit_gateway(
         self,
         call: Call,
@@ -62,17 +58,16 @@ class CloudConnect(Resource):
         :param description: What it is for.
         :returns: The attachment, with at least its ``id``.
         """
-        body = given(
-            type=_TRANSIT_GATEWAY,
-            name=name,
-            description=description,
-            vpc_cidr=[*vpc_cidr],
-            region=region,
-            aws_account_id=aws_account_id,
-        )
-        return call.create(json=body, find=created_since(self.list, having(name=name)))
+        account = call.arguments.pop("aws_account_id")
+        return call.create(json={"type": _TRANSIT_GATEWAY, "aws_account_id": account, **call.fields()})
 
-    @operation("POST", "/api/v1/cnc/breakout/vpn", secret_arguments=("psk",), secret_fields=("psk",))
+    @operation(
+        "POST",
+        "/api/v1/cnc/breakout/vpn",
+        known_by=("name",),
+        secret_arguments=("psk",),
+        secret_fields=("psk",),
+    )
     def create_vpn(
         self,
         call: Call,
@@ -80,7 +75,7 @@ class CloudConnect(Resource):
         name: str,
         public_ip: str,
         on_prem_cidr: Sequence[str],
-        type_id: Id = 2,
+        type_id: TextId = 2,
         region: str | None = None,
         psk: str | None = None,
         asn: int | None = None,
@@ -104,12 +99,11 @@ class CloudConnect(Resource):
         :returns: The attachment, with at least its ``id``.
         """
         if psk:
-            self._transport.learn_secret(psk)
-        body = call.fields(type_id=str, on_prem_cidr=list, inside_cidr=list)
-        return call.create(json=body, find=created_since(self.list, having(name=name)))
+            self.transport.learn_secret(psk)
+        return call.create(json=call.fields())
 
     @operation("GET", "/api/v1/cnc/breakout/{cloudconnect_attachment_id}", secret=True, ids=int)
-    def get(self, call: Call, attachment_id: Id) -> Any:
+    def get(self, attachment_id: TextId) -> Any:
         """Return an attachment; an active VPN with its tunnels, their metrics and the pre-shared key.
 
         See https://docs.emnify.com/developers/api/cloud-connect/get-cloud-connect-attachment-by-id
@@ -117,17 +111,15 @@ class CloudConnect(Resource):
         :param attachment_id: Id of the attachment.
         :returns: The attachment, as emnify says in a list of one; it holds a secret.
         """
-        return call.request(cloudconnect_attachment_id=attachment_id)
 
     @operation("DELETE", "/api/v1/cnc/breakout/{cloudconnect_attachment_id}", answer="acknowledgement")
-    def delete(self, call: Call, attachment_id: Id) -> None:
+    def delete(self, attachment_id: TextId) -> None:
         """Delete an attachment that is neither deactivated nor rolling back nor classic.
 
         See https://docs.emnify.com/developers/api/cloud-connect/delete-cloud-connect-attachment
 
         :param attachment_id: Id of the attachment.
         """
-        call.request(cloudconnect_attachment_id=attachment_id)
 
     @operation(
         "PATCH",
@@ -135,37 +127,33 @@ class CloudConnect(Resource):
         idempotent=False,
         answer="acknowledgement",
     )
-    def retry(self, call: Call, attachment_id: Id) -> None:
+    def retry(self, attachment_id: TextId) -> None:
         """Offer a transit gateway once more that was not accepted within seven days.
 
         See https://docs.emnify.com/developers/api/cloud-connect/retry-cloud-connect-attachment
 
         :param attachment_id: Id of the attachment, which is pending AWS activation (2).
         """
-        call.request(cloudconnect_attachment_id=attachment_id)
 
     @operation("GET", "/api/v1/cnc/breakout_type", ids=int)
-    def breakout_types(self, call: Call) -> Rows:
+    def breakout_types(self) -> Rows:
         """Return the types of attachments.
 
         See https://docs.emnify.com/developers/api/cloud-connect/get-cloud-connect-breakout-types
         """
-        return call.rows()
 
     @operation("GET", "/api/v1/cnc/breakout_type/{breakout_type_id}/available_region")
-    def available_regions(self, call: Call, breakout_type_id: Id) -> Rows:
+    def available_regions(self, breakout_type_id: Id) -> Rows:
         """Return the regions where attachments of a type can be created.
 
         See https://docs.emnify.com/developers/api/cloud-connect/get-cloud-connect-available-regions-by-breakout-type
 
         :param breakout_type_id: Id of the type, see :meth:`breakout_types`.
         """
-        return call.rows()
 
     @operation("GET", "/api/v1/cnc/pricing", ids=int)
-    def prices(self, call: Call) -> Rows:
+    def prices(self) -> Rows:
         """Return the monthly prices of attachments.
 
         See https://docs.emnify.com/developers/api/cloud-connect/list-cloud-connect-custom-prices
         """
-        return call.rows()

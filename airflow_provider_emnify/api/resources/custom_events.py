@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from airflow_provider_emnify.api.resources.fields import as_dicts
 from airflow_provider_emnify.api.resources.operation import Call, Listing, Resource, operation
-from airflow_provider_emnify.api.transport.recover import created_since, having
 from airflow_provider_emnify.api.types import Id, Row
 
 
@@ -15,14 +13,13 @@ class CustomEvents(Resource):
     """The custom events of an organisation, as ``client.custom_events``."""
 
     @operation("GET", "/api/v1/event/custom/configuration", ids=str)
-    def list(self, call: Call) -> Listing:
+    def list(self) -> Listing:
         """List the custom events with the ways to target and the actions that they support.
 
         See https://docs.emnify.com/developers/api/custom-events/get-custom-events
         """
-        return call.list()
 
-    @operation("POST", "/api/v1/event/custom/configuration", ids=str)
+    @operation("POST", "/api/v1/event/custom/configuration", ids=str, known_by=("name",))
     def create(
         self,
         call: Call,
@@ -43,43 +40,38 @@ class CustomEvents(Resource):
             "value_array": [...]}``.
         :returns: The event, with at least its ``id``.
         """
-        body = call.fields(template_id=lambda template: template, configuration_properties=as_dicts)
-        return call.create(json=body, find=created_since(self.list, having(name=name)))
+        return call.create(json=call.fields(template_id=lambda template: template))
 
     @operation("GET", "/api/v1/event/custom/configuration/{custom_event_id}", ids=str)
-    def get(self, call: Call, custom_event_id: str) -> Row:
+    def get(self, custom_event_id: str) -> Row:
         """Return a custom event.
 
         See https://docs.emnify.com/developers/api/custom-events/get-custom-event
 
         :param custom_event_id: Id of the event.
         """
-        return call.row()
 
     @operation("DELETE", "/api/v1/event/custom/configuration/{custom_event_id}", answer="acknowledgement")
-    def delete(self, call: Call, custom_event_id: str) -> None:
+    def delete(self, custom_event_id: str) -> None:
         """Delete a custom event.
 
         See https://docs.emnify.com/developers/api/custom-events/delete-custom-event
 
         :param custom_event_id: Id of the event.
         """
-        call.request()
 
     @operation("GET", "/api/v1/event/custom/template", ids=str)
-    def templates(self, call: Call) -> Listing:
+    def templates(self) -> Listing:
         """List the templates of custom events with the properties that they need.
 
         See https://docs.emnify.com/developers/api/custom-events/get-custom-event-templates
         """
-        return call.list()
 
     @operation("GET", "/api/v1/event/custom/template/{template_id}", ids=str)
-    def template(self, call: Call, template_id: str) -> Row:
+    def template(self, template_id: str) -> Row:
         """Return a template of custom events.
 
         See https://docs.emnify.com/developers/api/custom-events/get-custom-event-template
 
         :param template_id: Id of the template.
         """
-        return call.row()

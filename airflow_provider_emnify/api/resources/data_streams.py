@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from airflow_provider_emnify.api.enums import DataStreamStatus
-from airflow_provider_emnify.api.resources.fields import as_dicts
 from airflow_provider_emnify.api.resources.operation import Call, Listing, Resource, operation
-from airflow_provider_emnify.api.transport.recover import created_since, having
-from airflow_provider_emnify.api.types import Id, Row, Rows
+from airflow_provider_emnify.api.types import Id, Row, Rows, TextId
 
 SECRETS = frozenset({"write_key", "api_key", "connection_string", "headers"})
 """Credentials of a destination that are secret."""
@@ -17,28 +15,21 @@ SECRETS = frozenset({"write_key", "api_key", "connection_string", "headers"})
 _SECRET_ARGUMENTS = tuple(f"destination.credentials.{name}" for name in sorted({*SECRETS, "url"}))
 """emnify documents no authentication of webhooks: their URL is what holds the secret."""
 
-_PARSE: dict[str, Callable[[Any], Any]] = {
-    "destination": dict,
-    "data_stream_type_id": int,
-    "filters": as_dicts,
-    "status": DataStreamStatus.parse,
-}
-
 
 class DataStreams(Resource):
     """The data streams of an organisation, as ``client.data_streams``."""
 
     @operation("GET", "/api/v2/data_stream", secret=True, answer="either", ids=str)
-    def list(self, call: Call) -> Listing:
+    def list(self) -> Listing:
         """List the data streams, with the credentials of their destinations.
 
         See https://docs.emnify.com/developers/api/integrations/list-data-streamer-v-2-s
         """
-        return call.list()
 
     @operation(
         "POST",
         "/api/v2/data_stream",
+        known_by=("name",),
         secret_arguments=_SECRET_ARGUMENTS,
         secret_fields=(*sorted(SECRETS), "url"),
     )
@@ -69,17 +60,16 @@ class DataStreams(Resource):
         :returns: The stream, with at least its ``id``.
         """
         self._learn_secrets(destination)
-        return call.create(json=call.fields(**_PARSE), find=created_since(self.list, having(name=name)))
+        return call.create(json=call.fields())
 
     @operation("GET", "/api/v2/data_stream/{data_stream_id}", secret=True, ids=str)
-    def get(self, call: Call, data_stream_id: Id) -> Row:
+    def get(self, data_stream_id: TextId) -> Row:
         """Return a data stream with its status, and with the credentials of its destination.
 
         See https://docs.emnify.com/developers/api/integrations/get-data-streamer-by-id-v-2
 
         :param data_stream_id: Id of the stream.
         """
-        return call.row()
 
     @operation(
         "PATCH",
@@ -90,7 +80,7 @@ class DataStreams(Resource):
     def update(
         self,
         call: Call,
-        data_stream_id: Id,
+        data_stream_id: TextId,
         *,
         name: str | None = None,
         destination: Mapping[str, Any] | None = None,
@@ -112,57 +102,52 @@ class DataStreams(Resource):
         :param status: ``running`` or ``paused``. A paused stream is kept for seven days.
         """
         self._learn_secrets(destination)
-        call.request(json=call.fields(**_PARSE))
+        call.request(json=call.fields())
 
     @operation("DELETE", "/api/v2/data_stream/{data_stream_id}", answer="acknowledgement")
-    def delete(self, call: Call, data_stream_id: Id) -> None:
+    def delete(self, data_stream_id: TextId) -> None:
         """Delete a data stream. It takes effect a little later.
 
         See https://docs.emnify.com/developers/api/integrations/delete-data-streamer-v-2
 
         :param data_stream_id: Id of the stream.
         """
-        call.request()
 
     @operation(
         "POST", "/api/v2/data_stream/{data_stream_id}/restart", idempotent=True, answer="acknowledgement"
     )
-    def restart(self, call: Call, data_stream_id: Id) -> None:
+    def restart(self, data_stream_id: TextId) -> None:
         """Start a data stream again that stopped with an error. It takes effect a little later.
 
         See https://docs.emnify.com/developers/api/integrations/data-streamer-v-2-by-id-restart
 
         :param data_stream_id: Id of the stream.
         """
-        call.request()
 
     @operation("GET", "/api/v2/data_stream/filter_field_type", ids=int)
-    def filter_fields(self, call: Call) -> Rows:
+    def filter_fields(self) -> Rows:
         """Return the fields that a data stream can be filtered by.
 
         See https://docs.emnify.com/developers/api/integrations/get-data-streamer-enum-filter-field-type
         """
-        return call.rows()
 
     @operation("GET", "/api/v2/data_stream/status", ids=int)
-    def statuses(self, call: Call) -> Rows:
+    def statuses(self) -> Rows:
         """Return the statuses of data streams, see :class:`~airflow_provider_emnify.api.DataStreamStatus`.
 
         See https://docs.emnify.com/developers/api/integrations/get-data-streamer-statuses
         """
-        return call.rows()
 
     @operation("GET", "/api/v2/data_stream/type", ids=int)
-    def types(self, call: Call) -> Rows:
+    def types(self) -> Rows:
         """Return the types of data streams.
 
         See https://docs.emnify.com/developers/api/integrations/get-data-streamer-data-stream-type
         """
-        return call.rows()
 
     def _learn_secrets(self, destination: Mapping[str, Any] | None) -> None:
         credentials = (destination or {}).get("credentials") or {}
         for name in SECRETS & set(credentials):
             secret = credentials[name]
             for text in secret if isinstance(secret, list) else [secret]:
-                self._transport.learn_secret(str(text))
+                self.transport.learn_secret(str(text))

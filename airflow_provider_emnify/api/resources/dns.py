@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from airflow_provider_emnify.api.resources.operation import Call, Listing, Resource, operation
-from airflow_provider_emnify.api.transport.recover import created_since, having
+from airflow_provider_emnify.api.resources.operation import Listing, Resource, operation
 from airflow_provider_emnify.api.types import Id, Row
 
 
@@ -11,15 +10,14 @@ class Dns(Resource):
     """The DNS configurations of an organisation, as ``client.dns``."""
 
     @operation("GET", "/api/v1/dns", ids=int)
-    def list(self, call: Call) -> Listing:
+    def list(self) -> Listing:
         """List the DNS configurations.
 
         See https://docs.emnify.com/developers/api/service-lookups-and-configuration/dns-get
         """
-        return call.list()
 
-    @operation("POST", "/api/v1/dns")
-    def create(self, call: Call, *, primary: str, secondary: str, ip_address_version: int = 4) -> Row:
+    @operation("POST", "/api/v1/dns", known_by=("primary", "secondary", "ip_address_version"))
+    def create(self, *, primary: str, secondary: str, ip_address_version: int = 4) -> Row:
         """Create a DNS configuration, to be used in a service profile.
 
         See https://docs.emnify.com/developers/api/service-lookups-and-configuration/dns-post
@@ -29,15 +27,12 @@ class Dns(Resource):
         :param ip_address_version: 4 or 6; emnify uses 4 for now.
         :returns: The configuration, with at least its ``id``.
         """
-        body = call.fields()
-        return call.create(json=body, find=created_since(self.list, having(**body)))
 
     @operation("DELETE", "/api/v1/dns/{dns_id}")
-    def delete(self, call: Call, dns_id: Id) -> None:
+    def delete(self, dns_id: Id) -> None:
         """Delete a DNS configuration that no service profile uses.
 
         See https://docs.emnify.com/developers/api/service-lookups-and-configuration/dns-by-id-delete
 
         :param dns_id: Id of the configuration.
         """
-        call.request()

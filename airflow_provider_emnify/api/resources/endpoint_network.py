@@ -6,16 +6,16 @@ from collections.abc import Sequence
 
 from airflow_provider_emnify.api.enums import EventSeverity, EventSource
 from airflow_provider_emnify.api.resources.events import list_events
-from airflow_provider_emnify.api.resources.fields import day, ref
+from airflow_provider_emnify.api.resources.fields import ref
 from airflow_provider_emnify.api.resources.operation import Call, Listing, Resource, operation
-from airflow_provider_emnify.api.types import Id, Moment, Row
+from airflow_provider_emnify.api.types import Day, Id, Moment, Row
 
 
 class EndpointNetwork(Resource):
     """What ``client.endpoints`` can do with an endpoint beyond its record."""
 
     @operation("GET", "/api/v1/endpoint/{endpoint_id}/connectivity")
-    def connectivity(self, call: Call, endpoint_id: Id) -> Row:
+    def connectivity(self, endpoint_id: Id) -> Row:
         """Return whether an endpoint is attached or online, and where.
 
         ``status.description`` is a :class:`~airflow_provider_emnify.api.Connectivity`; an offline endpoint
@@ -25,7 +25,6 @@ class EndpointNetwork(Resource):
 
         :param endpoint_id: Id of the endpoint.
         """
-        return call.row()
 
     @operation("PATCH", "/api/v1/endpoint/{endpoint_id}/connectivity")
     def reset_connectivity(
@@ -48,7 +47,7 @@ class EndpointNetwork(Resource):
         call.request(json=body)
 
     @operation("GET", "/api/v1/endpoint/{endpoint_id}/connectivity_info")
-    def connectivity_info(self, call: Call, endpoint_id: Id) -> Row:
+    def connectivity_info(self, endpoint_id: Id) -> Row:
         """Ask the network where an endpoint is: the cell that it is in.
 
         A failure comes as an answer too: look at ``subscriber_info.success`` and ``.error``.
@@ -57,20 +56,18 @@ class EndpointNetwork(Resource):
 
         :param endpoint_id: Id of the endpoint.
         """
-        return call.row()
 
     @operation("GET", "/api/v1/endpoint/{endpoint_id}/operator_blacklist", ids=int)
-    def blocked_operators(self, call: Call, endpoint_id: Id) -> Listing:
+    def blocked_operators(self, endpoint_id: Id) -> Listing:
         """List the network operators that an endpoint may not use.
 
         See https://docs.emnify.com/developers/api/endpoint/endpoint-operator-blacklist-by-endpoint-id-get
 
         :param endpoint_id: Id of the endpoint.
         """
-        return call.list()
 
     @operation("PUT", "/api/v1/endpoint/{endpoint_id}/operator_blacklist/{operator_id}")
-    def block_operator(self, call: Call, endpoint_id: Id, operator_id: Id) -> None:
+    def block_operator(self, endpoint_id: Id, operator_id: Id) -> None:
         """Keep an endpoint from a network operator.
 
         See https://docs.emnify.com/developers/api/endpoint/endpoint-operator-blacklist-by-ep-id-and-operator-id-put
@@ -79,10 +76,9 @@ class EndpointNetwork(Resource):
         :param operator_id: Id of the operator, see ``client.operators.list``.
         :raises EmnifyConflictError: if it is blocked already.
         """
-        call.request()
 
     @operation("DELETE", "/api/v1/endpoint/{endpoint_id}/operator_blacklist/{operator_id}")
-    def unblock_operator(self, call: Call, endpoint_id: Id, operator_id: Id) -> None:
+    def unblock_operator(self, endpoint_id: Id, operator_id: Id) -> None:
         """Let an endpoint use a network operator again.
 
         See https://docs.emnify.com/developers/api/endpoint/endpoint-operator-blacklist-by-ep-id-and-operator-id-delete
@@ -91,7 +87,6 @@ class EndpointNetwork(Resource):
         :param operator_id: Id of the operator.
         :raises EmnifyNotFoundError: if it is not blocked.
         """
-        call.request()
 
     @operation("GET", "/api/v1/endpoint/{endpoint_id}/event", paged=True, ids=int, may_be_empty=True)
     def events(
@@ -129,23 +124,21 @@ class EndpointNetwork(Resource):
         return list_events(call)
 
     @operation("GET", "/api/v1/endpoint/{endpoint_id}/stats")
-    def stats(self, call: Call, endpoint_id: Id) -> Row:
+    def stats(self, endpoint_id: Id) -> Row:
         """Return the usage and cost of an endpoint: last month, this month, and the last hour by minute.
 
         See https://docs.emnify.com/developers/api/endpoint/endpoint-stats-by-id-get
 
         :param endpoint_id: Id of the endpoint.
         """
-        return call.row()
 
     @operation("GET", "/api/v1/endpoint/{endpoint_id}/stats/daily")
     def daily_stats(
         self,
-        call: Call,
         endpoint_id: Id,
         *,
-        start_date: Moment | None = None,
-        end_date: Moment | None = None,
+        start_date: Day | None = None,
+        end_date: Day | None = None,
     ) -> Listing:
         """List the usage of an endpoint by day. Its ``cost`` is deprecated by emnify.
 
@@ -155,17 +148,15 @@ class EndpointNetwork(Resource):
         :param start_date: First day. Alone it means six months; without both dates: this month.
         :param end_date: Last day. Alone it means its month.
         """
-        return call.list(params=call.fields(start_date=day, end_date=day))
 
     @operation("GET", "/api/v2/endpoint/{endpoint_id}/tags", ids=int)
-    def tags(self, call: Call, endpoint_id: Id) -> Listing:
+    def tags(self, endpoint_id: Id) -> Listing:
         """List the tags of an endpoint.
 
         See https://docs.emnify.com/developers/api/tag-management/list-endpoint-tags
 
         :param endpoint_id: Id of the endpoint.
         """
-        return call.list()
 
     @operation("POST", "/api/v2/endpoint/{endpoint_id}/tags", answer="acknowledgement")
     def assign_tag(self, call: Call, endpoint_id: Id, tag_id: Id) -> None:
@@ -180,7 +171,7 @@ class EndpointNetwork(Resource):
         call.request(json=ref(tag_id, "tag_id"))
 
     @operation("DELETE", "/api/v2/endpoint/{endpoint_id}/tags/{tag_id}", answer="acknowledgement")
-    def unassign_tag(self, call: Call, endpoint_id: Id, tag_id: Id) -> None:
+    def unassign_tag(self, endpoint_id: Id, tag_id: Id) -> None:
         """Take a tag from an endpoint. For many endpoints see ``client.tags.unassign_many``.
 
         See https://docs.emnify.com/developers/api/tag-management/unassign-endpoint-tag
@@ -188,4 +179,3 @@ class EndpointNetwork(Resource):
         :param endpoint_id: Id of the endpoint.
         :param tag_id: Id of the tag.
         """
-        call.request()

@@ -36,7 +36,6 @@ class Endpoints(EndpointNetwork):
     @operation("GET", "/api/v1/endpoint", paged=True, ids=int)
     def list(
         self,
-        call: Call,
         *,
         id: Id | None = None,
         name: str | None = None,
@@ -78,7 +77,6 @@ class Endpoints(EndpointNetwork):
         :param sort: Fields to sort by instead, ``-`` before a descending one: ``-status,name``.
         :param per_page: Rows a request, at most 1,000.
         """
-        return call.filtered(status=EndpointStatus.parse, sim_status=SimStatus.parse)
 
     @operation("POST", "/api/v1/endpoint", ids=int)
     def create(
@@ -132,14 +130,13 @@ class Endpoints(EndpointNetwork):
         return call.create(json=body, find=find, unique=sim_id is not None)
 
     @operation("GET", "/api/v1/endpoint/{endpoint_id}", ids=int)
-    def get(self, call: Call, endpoint_id: Id) -> Row:
+    def get(self, endpoint_id: Id) -> Row:
         """Return an endpoint with its SIM and profiles.
 
         See https://docs.emnify.com/developers/api/endpoint/endpoint-by-id-get
 
         :param endpoint_id: Id of the endpoint.
         """
-        return call.row()
 
     @operation("PATCH", "/api/v1/endpoint/{endpoint_id}")
     def update(
@@ -179,7 +176,7 @@ class Endpoints(EndpointNetwork):
         call.request(json=changes(call.keywords))
 
     @operation("DELETE", "/api/v1/endpoint/{endpoint_id}")
-    def delete(self, call: Call, endpoint_id: Id) -> None:
+    def delete(self, endpoint_id: Id) -> None:
         """Delete an endpoint that has no SIM. :meth:`delete_many` takes the SIM away itself.
 
         See https://docs.emnify.com/developers/api/endpoint/endpoint-by-id-delete
@@ -187,15 +184,13 @@ class Endpoints(EndpointNetwork):
         :param endpoint_id: Id of the endpoint.
         :raises EmnifyConflictError: if it has a SIM.
         """
-        call.request()
 
     @operation("GET", "/api/v1/endpoint/status", ids=int)
-    def statuses(self, call: Call) -> Rows:
+    def statuses(self) -> Rows:
         """Return the statuses of endpoints, see :class:`~airflow_provider_emnify.api.EndpointStatus`.
 
         See https://docs.emnify.com/developers/api/endpoint/endpoint-status-get
         """
-        return call.rows()
 
     @operation("POST", "/api/v2/endpoint/multi", ids=int)
     def create_many(
@@ -232,7 +227,7 @@ class Endpoints(EndpointNetwork):
         rows: Rows = [dict(row) for row in endpoints]
         for row in rows:  # a bad one is refused before the first is created
             new_endpoint(row)
-        newest = newest_id(self._transport) if rows else 0
+        newest = newest_id(self.transport) if rows else 0
 
         def send(chunk: Rows) -> Rows:
             created: Rows = call.request(json={**shared, "endpoints": [new_endpoint(row) for row in chunk]})
@@ -315,7 +310,7 @@ class Endpoints(EndpointNetwork):
 
     def _finder_by_sim(self, sim_id: Id, name: str | None) -> Callable[[], Row | None]:
         def find() -> Row | None:
-            sim = Sims(self._transport).get(sim_id)
+            sim = Sims(self.transport).get(sim_id)
             found = read_ref(sim, "endpoint")
             if found is None:
                 return None
@@ -325,7 +320,7 @@ class Endpoints(EndpointNetwork):
         return find
 
     def _finder_by_name(self, item: Row) -> Callable[[], Row | None]:
-        newest = newest_id(self._transport)
+        newest = newest_id(self.transport)
 
         def find() -> Row | None:
             created, _ = match_created([item], newer_than(self.list, newest))

@@ -22,7 +22,6 @@ class Euiccs(Resource):
     @operation("GET", "/api/v1/euicc", paged=True, ids=int)
     def list(
         self,
-        call: Call,
         *,
         id: Id | None = None,
         eid: str | None = None,
@@ -47,33 +46,29 @@ class Euiccs(Resource):
             supported_profile_type, status, eim. By ``id`` the newest come first.
         :param per_page: Rows a request.
         """
-        return call.filtered()
 
     @operation("GET", "/api/v1/euicc/{euicc_id}", ids=int)
-    def get(self, call: Call, euicc_id: Id) -> Row:
+    def get(self, euicc_id: Id) -> Row:
         """Return an eUICC with its profiles.
 
         See https://docs.emnify.com/developers/api/euicc/get-euicc
 
         :param euicc_id: Id of the eUICC.
         """
-        return call.row()
 
     @operation("GET", "/api/v1/euicc/status", ids=int)
-    def statuses(self, call: Call) -> Rows:
+    def statuses(self) -> Rows:
         """Return the statuses that an eUICC can have. emnify reserves them for later.
 
         See https://docs.emnify.com/developers/api/euicc/list-euicc-status
         """
-        return call.rows()
 
     @operation("GET", "/api/v1/euicc/profile/status", ids=int)
-    def profile_statuses(self, call: Call) -> Rows:
+    def profile_statuses(self) -> Rows:
         """Return the statuses that a profile on an eUICC can have.
 
         See https://docs.emnify.com/developers/api/euicc/list-euicc-profile-status
         """
-        return call.rows()
 
     @operation("POST", "/api/v1/euicc/unlinked_validation", idempotent=True)
     def validate_unlinked(self, call: Call, eids: Sequence[str]) -> Rows:
@@ -83,12 +78,12 @@ class Euiccs(Resource):
 
         :param eids: eIDs of the eUICCs.
         """
-        return call.rows(json={"target": [{"eid": eid} for eid in eids]})
+        named: Rows = call.request(json={"target": [{"eid": eid} for eid in eids]})
+        return named
 
     @operation("GET", "/api/v1/euicc/{euicc_id}/operation", paged=True, ids=str)
     def operations(
         self,
-        call: Call,
         euicc_id: Id,
         *,
         id: str | None = None,
@@ -113,7 +108,6 @@ class Euiccs(Resource):
             creation_date, expiry_date, finalization_date.
         :param per_page: Rows a request, at most 1,000.
         """
-        return call.filtered()
 
     @operation(
         "POST",
@@ -182,11 +176,11 @@ class Euiccs(Resource):
         :param operations: A row for each, with the arguments of :meth:`schedule_operation`.
         :returns: The operations, with their ``id``.
         """
-        body = [_scheduled(row) for row in operations]
-        return call.rows(json=body)
+        scheduled: Rows = call.request(json=[_scheduled(row) for row in operations])
+        return scheduled
 
     @operation("GET", "/api/v1/euicc/{euicc_id}/operation/{operation_id}", ids=str)
-    def get_operation(self, call: Call, euicc_id: Id, operation_id: str) -> Row:
+    def get_operation(self, euicc_id: Id, operation_id: str) -> Row:
         """Return an operation on an eUICC. It is over when ``finalization_date`` is set; see ``error`` then.
 
         See https://docs.emnify.com/developers/api/euicc-operation/get-operation
@@ -194,10 +188,9 @@ class Euiccs(Resource):
         :param euicc_id: Id of the eUICC.
         :param operation_id: Id of the operation.
         """
-        return call.row()
 
     @operation("DELETE", "/api/v1/euicc/{euicc_id}/operation/{operation_id}")
-    def cancel_operation(self, call: Call, euicc_id: Id, operation_id: str) -> None:
+    def cancel_operation(self, euicc_id: Id, operation_id: str) -> None:
         """Cancel an operation on an eUICC. emnify reserves this for later.
 
         See https://docs.emnify.com/developers/api/euicc-operation/cancel-operation
@@ -205,23 +198,20 @@ class Euiccs(Resource):
         :param euicc_id: Id of the eUICC.
         :param operation_id: Id of the operation.
         """
-        call.request()
 
     @operation("GET", "/api/v1/euicc/operation/action", answer="lookup", ids=int, holds={"description": str})
-    def operation_actions(self, call: Call) -> Rows:
+    def operation_actions(self) -> Rows:
         """Return the actions that can be scheduled.
 
         See https://docs.emnify.com/developers/api/euicc-operation/list-operation-action
         """
-        return call.rows()
 
     @operation("GET", "/api/v1/euicc/operation/status", ids=int)
-    def operation_statuses(self, call: Call) -> Rows:
+    def operation_statuses(self) -> Rows:
         """Return the statuses that an operation can have.
 
         See https://docs.emnify.com/developers/api/euicc-operation/list-operation-status
         """
-        return call.rows()
 
 
 _SCHEDULED = frozenset(

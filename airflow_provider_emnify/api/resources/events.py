@@ -9,8 +9,6 @@ from airflow_provider_emnify.api.resources.fields import moment
 from airflow_provider_emnify.api.resources.operation import Call, Listing, Resource, operation
 from airflow_provider_emnify.api.types import Moment, Rows
 
-_SEVERAL = frozenset({"iccid", "iccid_with_luhn", "endpoint", "type", "network", "rat", "country"})
-
 
 def list_events(call: Call) -> Listing:
     """List the events that pass the keywords of a method.
@@ -19,13 +17,7 @@ def list_events(call: Call) -> Listing:
     """
     if (call.keywords["from_"] is None) != (call.keywords["until"] is None):
         raise ValueError("from_ and until: emnify takes them only together")
-    return call.filtered(
-        several=_SEVERAL,
-        from_=moment,
-        until=moment,
-        source=EventSource.parse,
-        severity=EventSeverity.parse,
-    )
+    return call.filtered(from_=moment, until=moment)
 
 
 class Events(Resource):
@@ -91,9 +83,8 @@ class Events(Resource):
         return list_events(call)
 
     @operation("GET", "/api/v1/event/type", ids=int)
-    def types(self, call: Call) -> Rows:
+    def types(self) -> Rows:
         """Return the event types that there are.
 
         See https://docs.emnify.com/developers/api/events/event-type-get
         """
-        return call.rows()

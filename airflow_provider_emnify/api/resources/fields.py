@@ -69,6 +69,22 @@ def as_fields(
     )
 
 
+def as_query(arguments: Mapping[str, Any], parse: Mapping[str, Callable[[Any], Any]]) -> Row:
+    """Return the query, or the terms of a filter, that arguments stand for; what is None is left out.
+
+    ``sim_id`` is ``sim``, and several ids are separated by commas.
+
+    :param parse: Parses the value of an argument, by its name.
+    """
+    terms: Row = {}
+    for name, value in arguments.items():
+        if name.endswith("_ids"):
+            terms[name] = ",".join(map(str, parse_ids(value, name))) or None
+        elif value is not None:
+            terms[name.removesuffix("_id")] = parse[name](value) if name in parse else value
+    return terms
+
+
 def _as_field(name: str, value: Any, parse: Callable[[Any], Any] | None) -> tuple[str, Any]:
     if name.endswith("_ids"):
         return f"{name[:-4]}s", refs(value, name)
@@ -76,12 +92,15 @@ def _as_field(name: str, value: Any, parse: Callable[[Any], Any] | None) -> tupl
         found = None if value is None else parse_id(value, name) if parse is None else parse(value)
         return name[:-3], {"id": found}
     parsed = value if parse is None else parse(value)
-    return name, {"id": int(parsed)} if isinstance(parsed, Lookup) else parsed
+    return name, {"id": int(parsed)} if isinstance(parsed, Lookup) else _plain(parsed)
 
 
-def as_dicts(rows: Iterable[Mapping[str, Any]]) -> Rows:
-    """Return rows as they go into a body."""
-    return [dict(row) for row in rows]
+def _plain(value: Any) -> Any:
+    """Return an object as a dict and a list as a list, of whatever types they are, as JSON can hold them."""
+    if isinstance(value, Mapping):
+        return {key: _plain(one) for key, one in value.items()}
+    is_list = isinstance(value, Iterable) and not isinstance(value, (str, bytes))
+    return [_plain(one) for one in value] if is_list else value
 
 
 def moment(value: Moment | None) -> str | None:

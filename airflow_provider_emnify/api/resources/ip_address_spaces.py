@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from airflow_provider_emnify.api.resources.operation import Call, Listing, Resource, operation
-from airflow_provider_emnify.api.transport.recover import created_since, having
 from airflow_provider_emnify.api.types import Id, Row, Rows
 
 
@@ -11,24 +10,22 @@ class IpAddressSpaces(Resource):
     """The IP address spaces of an organisation, as ``client.ip_address_spaces``."""
 
     @operation("GET", "/api/v1/ip_address_space", ids=int)
-    def list(self, call: Call) -> Listing:
+    def list(self) -> Listing:
         """List the IP address spaces with the number of used and available addresses.
 
         See https://docs.emnify.com/developers/api/ip-address-spaces/ip-address-space-get
         """
-        return call.list()
 
     @operation("GET", "/api/v1/ip_address_space/available", ids=int)
-    def available(self, call: Call, *, ip_address_version: int | None = None) -> Rows:
+    def available(self, *, ip_address_version: int | None = None) -> Rows:
         """Return ten address spaces that nobody has, others at every call.
 
         See https://docs.emnify.com/developers/api/ip-address-spaces/ip-address-space-available-by-ip-address-version-get
 
         :param ip_address_version: 4 (the default) or 6.
         """
-        return call.rows(params={"ip_address_version": ip_address_version})
 
-    @operation("POST", "/api/v1/ip_address_space", ids=int)
+    @operation("POST", "/api/v1/ip_address_space", ids=int, known_by=("ip_address_space",))
     def create(self, call: Call, *, ip_address_space: str, ip_address_version: int = 4) -> Row:
         """Allocate an address space to the own organisation.
 
@@ -38,25 +35,22 @@ class IpAddressSpaces(Resource):
         :param ip_address_version: 4 or 6.
         :returns: The space, with at least its ``id``.
         """
-        find = created_since(self.list, having(ip_address_space=ip_address_space))
-        return call.create(json=call.fields(), find=find, unique=True)
+        return call.create(json=call.fields(), unique=True)
 
     @operation("PUT", "/api/v1/ip_address_space/{address_space_id}")
-    def assign(self, call: Call, address_space_id: Id) -> None:
+    def assign(self, address_space_id: Id) -> None:
         """Assign an address space to the own organisation. Deprecated by emnify: use :meth:`create`.
 
         See https://docs.emnify.com/developers/api/ip-address-spaces/ip-address-space-by-id-put
 
         :param address_space_id: Id of the space.
         """
-        call.request()
 
     @operation("DELETE", "/api/v1/ip_address_space/{address_space_id}")
-    def release(self, call: Call, address_space_id: Id) -> None:
+    def release(self, address_space_id: Id) -> None:
         """Give back an address space that no endpoint uses.
 
         See https://docs.emnify.com/developers/api/ip-address-spaces/ip-address-space-by-id-delete
 
         :param address_space_id: Id of the space.
         """
-        call.request()

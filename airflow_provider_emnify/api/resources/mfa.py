@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from airflow_provider_emnify.api.resources.operation import Call, Listing, Resource, operation
-from airflow_provider_emnify.api.types import Id, Row, Rows
+from airflow_provider_emnify.api.types import Id, Row, Rows, TextId
 
 _ACTIVE = 1
 
@@ -11,8 +11,8 @@ _ACTIVE = 1
 class Mfa(Resource):
     """Multi-factor authentication of users, as ``client.mfa``."""
 
-    @operation("POST", "/api/v1/user/mfa", secret=True, ids=int)
-    def create_key(self, call: Call, *, type_id: Id, password: str) -> Row:
+    @operation("POST", "/api/v1/user/mfa", answer="created", secret=True, ids=int)
+    def create_key(self, *, type_id: Id, password: str) -> Row:
         """Create an MFA key for the client's user, to be activated with :meth:`activate_key`.
 
         See https://docs.emnify.com/developers/api/authentication/post-mfa
@@ -22,7 +22,6 @@ class Mfa(Resource):
         :returns: The key with ``id``, ``secret_key`` and ``otpauth``, which are shown this once and secret.
         :raises EmnifyConflictError: if the user has one already.
         """
-        return call.create(json=call.fields())
 
     @operation("PATCH", "/api/v1/user/mfa/{key_id}", secret=True, idempotent=False)
     def activate_key(self, call: Call, key_id: Id, *, code: str) -> None:
@@ -36,7 +35,7 @@ class Mfa(Resource):
         call.request(json={"status": {"id": _ACTIVE}, "code": code})
 
     @operation("DELETE", "/api/v1/user/{user_id}/mfa/{key_id}")
-    def delete_key(self, call: Call, user_id: Id, key_id: Id) -> None:
+    def delete_key(self, user_id: TextId, key_id: Id) -> None:
         """Delete an MFA key of a user.
 
         See https://docs.emnify.com/developers/api/authentication/user-mfa-by-user-id-and-key-id-delete
@@ -44,36 +43,32 @@ class Mfa(Resource):
         :param user_id: Id of the user; ``my`` is the client's.
         :param key_id: Id of the key.
         """
-        call.request()
 
     @operation("GET", "/api/v1/user/mfa/status", ids=int)
-    def statuses(self, call: Call) -> Rows:
+    def statuses(self) -> Rows:
         """Return the statuses that an MFA key can have.
 
         See https://docs.emnify.com/developers/api/authentication/user-mfa-status-get
         """
-        return call.rows()
 
     @operation("GET", "/api/v1/user/mfa/type", ids=int)
-    def types(self, call: Call) -> Rows:
+    def types(self) -> Rows:
         """Return the types of MFA keys.
 
         See https://docs.emnify.com/developers/api/authentication/user-mfa-type-get
         """
-        return call.rows()
 
     @operation("GET", "/api/v1/user/{user_id}/mfa/trusted_device", ids=int)
-    def trusted_devices(self, call: Call, user_id: Id = "my") -> Listing:
+    def trusted_devices(self, user_id: TextId = "my") -> Listing:
         """List the devices from which a user logs in without MFA.
 
         See https://docs.emnify.com/developers/api/authentication/user-mfa-trusted-device-by-user-id-get
 
         :param user_id: Id of the user; ``my`` is the client's.
         """
-        return call.list()
 
     @operation("DELETE", "/api/v1/user/{user_id}/mfa/trusted_device/{device_id}")
-    def delete_trusted_device(self, call: Call, user_id: Id, device_id: Id) -> None:
+    def delete_trusted_device(self, user_id: TextId, device_id: Id) -> None:
         """Trust a device no longer.
 
         See https://docs.emnify.com/developers/api/authentication/user-mfa-trusted-device-by-user-id-and-device-id-delete
@@ -81,4 +76,3 @@ class Mfa(Resource):
         :param user_id: Id of the user; ``my`` is the client's.
         :param device_id: Id of the device.
         """
-        call.request()

@@ -1,8 +1,10 @@
 """What a resource is made of: operations, the call that carries one out, and how arguments become a request.
 
-A method of a resource is declared with :func:`operation`, which names the REST operation and hands the method
-a :class:`Call`. The call knows the arguments; the method only says whether they filter a list, are fields of
-a body, or something else.
+A method of a resource is declared with :func:`operation`, which names the REST operation. Where the signature
+says the rest, the method has no body: its positional arguments stand in the path, its keywords filter a paged
+list, are the query of another GET, and else the fields of a body, and its annotation says what it returns.
+:class:`Signature` tells how an argument is written. A method that has more to do takes a :class:`Call` as its
+``call``, which nobody sees from outside.
 """
 
 from __future__ import annotations
@@ -10,16 +12,26 @@ from __future__ import annotations
 import functools
 import inspect
 import re
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Protocol, TypeVar, overload
 
-from airflow_provider_emnify.api.resources.fields import UNSET, as_fields, filters, given
+from airflow_provider_emnify.api.enums import Lookup
+from airflow_provider_emnify.api.resources.fields import (
+    UNSET,
+    as_fields,
+    as_query,
+    day,
+    filters,
+    given,
+    moment,
+)
 from airflow_provider_emnify.api.secrets.names import show
 from airflow_provider_emnify.api.transport.answers import Kind, Shape
 from airflow_provider_emnify.api.transport.paging import Listing
+from airflow_provider_emnify.api.transport.recover import created_since, having
 from airflow_provider_emnify.api.transport.request import Request
-from airflow_provider_emnify.api.types import Row, Rows
+from airflow_provider_emnify.api.types import Row
 from airflow_provider_emnify.api.values import parse_id
 
 if TYPE_CHECKING:
@@ -41,6 +53,8 @@ class Operation:
     :param idempotent: May be sent again when its outcome is unknown; None decides by the method.
     :param shape: What its answer holds.
     :param may_be_empty: A list that is just empty, without a word on pages, where the id is unknown.
+    :param known_by: Fields by which the created thing is known in the resource's ``list``, where it is looked
+        for when the answer was lost.
     """
 
     method: str
@@ -52,6 +66,7 @@ class Operation:
     secret_fields: tuple[str, ...] = ()
     shape: Shape = field(default_factory=Shape)
     may_be_empty: bool = False
+    known_by: tuple[str, ...] = ()
 
 
 def shown(name: str, operation: Operation, arguments: Mapping[str, Any]) -> str:
@@ -62,78 +77,103 @@ def shown(name: str, operation: Operation, arguments: Mapping[str, Any]) -> str:
     return f"{name}({show(given, operation.secret_arguments)})"
 
 
+_LOOKUPS = {kind.__name__: kind.parse for kind in Lookup.__subclasses__()}
+_PARSERS: dict[str, Callable[[Any], Any]] = {**_LOOKUPS, "Moment": moment, "Day": day, "TextId": str}
+"""What parses an argument, by the first word of its annotation."""
+
+
+class Signature:
+    """What the signature of a method says of its arguments: where each goes, and how it is written.
+
+    A name in the path is an argument's, or else stands for the first argument that the path does not name. An
+    argument is parsed as its annotation says: ``SimStatus``, ``Moment``, ``Day``, ``TextId``; a filter that
+    may be a ``Sequence`` takes up to six values.
+
+    :param function: The method, with or without ``call``.
+    :param path: The path template of its operation.
+    """
+
+    def __init__(self, function: Callable[..., Any], path: str) -> None:
+        whole = inspect.signature(function)
+        self.takes_call = "call" in whole.parameters
+        visible = [parameter for name, parameter in whole.parameters.items() if name != "call"]
+        #: As callers see it.
+        self.visible = whole.replace(parameters=visible)
+        self.parameters = {parameter.name: parameter for parameter in visible[1:]}
+        names = re.findall(r"\{(\w+)\}", path)
+        others = (name for name in self.parameters if name not in names)
+        #: The argument for each name in the path.
+        self.in_path = {name: name if name in self.parameters else next(others) for name in names}
+        #: The arguments by keyword, but for what the path takes.
+        self.keywords = [
+            name
+            for name, parameter in self.parameters.items()
+            if parameter.kind is parameter.KEYWORD_ONLY and name not in self.in_path.values()
+        ]
+        annotations = {name: str(parameter.annotation) for name, parameter in self.parameters.items()}
+        self.texts = {name for name, kind in annotations.items() if {"str", "TextId"} & {*kind.split(" ")}}
+        self.several = {name for name, kind in annotations.items() if "Sequence" in kind}
+        first_words = {name: kind.partition(" ")[0] for name, kind in annotations.items()}
+        self.lookups = {name: _LOOKUPS[word] for name, word in first_words.items() if word in _LOOKUPS}
+        self.parsers = {name: _PARSERS[word] for name, word in first_words.items() if word in _PARSERS}
+        self.nullable = {name for name, one in self.parameters.items() if one.default is UNSET}
+
+
 class Call:
     """One call of an operation, ready to be sent. Its path takes the arguments that it names.
 
-    :param transport: Sends it.
+    :param resource: Whose method it is.
     :param operation: The operation.
-    :param parameters: What its method takes.
+    :param signature: What its method takes.
     :param given: What its method was given.
     """
 
-    def __init__(
-        self,
-        transport: Transport,
-        operation: Operation,
-        parameters: Mapping[str, inspect.Parameter],
-        given: Row,
-    ) -> None:
-        self._transport = transport
+    def __init__(self, resource: Resource, operation: Operation, signature: Signature, given: Row) -> None:
+        self._resource = resource
+        self._transport = resource.transport
         self._operation = operation
-        self._parameters = parameters
+        self._signature = signature
         #: What its method was called with, by name, with its defaults; a method may change it.
-        self.arguments = {name: given.get(name, parameter.default) for name, parameter in parameters.items()}
+        self.arguments = {name: given.get(name, one.default) for name, one in signature.parameters.items()}
 
     @property
     def keywords(self) -> Row:
         """Those of the arguments that are given by keyword, but for what the path takes."""
-        in_path = names_in(self._operation.path)
-        return {
-            name: value
-            for name, value in self.arguments.items()
-            if self._parameters[name].kind is inspect.Parameter.KEYWORD_ONLY and name not in in_path
-        }
+        return {name: self.arguments[name] for name in self._signature.keywords if name in self.arguments}
 
-    def request(
-        self,
-        *,
-        params: Row | None = None,
-        json: Any = None,
-        idempotent: bool | None = None,
-        **path_values: Any,
-    ) -> Any:
+    def send(self) -> Any:
+        """Send it as it is declared, and return what its method does."""
+        operation = self._operation
+        if self._signature.visible.return_annotation == "Listing":
+            return self.filtered() if operation.paged else self.list(params=self.query())
+        if operation.method == "GET":
+            return self.request(params=self.query())
+        body = self.fields() if self._signature.keywords else None
+        if operation.known_by or operation.shape.kind == "created":
+            return self.create(json=body)
+        answer = self.request(json=body)
+        return None if operation.shape.kind in {"nothing", "acknowledgement"} else answer
+
+    def request(self, *, params: Row | None = None, json: Any = None, idempotent: bool | None = None) -> Any:
         """Send it and return the parsed answer, None when it is empty.
 
         :param params: Query; what is None is not sent.
         :param json: Body.
         :param idempotent: Overrides the operation's own, where arguments decide (a dry run is idempotent).
-        :param path_values: Values for names in the path that are not called like an argument.
         """
-        return self._transport.send(self._made(path_values, params, json, idempotent)).body
+        return self._transport.send(self._made(params, json, idempotent)).body
 
-    def row(self, **how: Any) -> Row:
-        """Send it and return the object that answers it; see :meth:`request`."""
-        found: Row = self.request(**how)
-        return found
-
-    def rows(self, **how: Any) -> Rows:
-        """Send it and return the list that answers it; see :meth:`request`."""
-        found: Rows = self.request(**how)
-        return found
-
-    def create(
-        self,
-        *,
-        json: Any,
-        find: Callable[[], Row | None] | None = None,
-        unique: bool = False,
-    ) -> Row:
+    def create(self, *, json: Any, find: Callable[[], Row | None] | None = None, unique: bool = False) -> Row:
         """Send it and return the created object with at least its ``id``.
 
-        :param find: Looks for the created object when the answer was lost.
+        :param find: Looks for the created object when the answer was lost; by default in the resource's list,
+            where the operation says what it is known by.
         :param unique: emnify itself refuses a second one, so it may be sent again when ``find`` says None.
         """
-        return self._transport.create(self._made({}, None, json), find=find, unique=unique)
+        if known_by := self._operation.known_by:
+            same = having(**{name: json[name] for name in known_by})
+            find = created_since(self._resource.list, same)  # type: ignore[attr-defined]
+        return self._transport.create(self._made(None, json), find=find, unique=unique)
 
     def list(
         self,
@@ -143,14 +183,13 @@ class Call:
         sort: str | None = None,
         per_page: int | None = None,
         envelope: bool = False,
-        **path_values: Any,
     ) -> Listing:
         """Return its rows, lazily, page by page where it is paged.
 
         :param envelope: The answer carries its paging in the body (``/api/v2/tags``), not in headers.
         """
         return self._transport.list(
-            self._made(path_values, params),
+            self._made(params),
             q=q,
             sort=sort,
             per_page=per_page,
@@ -159,43 +198,42 @@ class Call:
             may_be_empty=self._operation.may_be_empty,
         )
 
-    def filtered(self, *, several: Collection[str] = (), **parse: Callable[[Any], Any]) -> Listing:
+    def filtered(self, **parse: Callable[[Any], Any]) -> Listing:
         """Return the rows of its list that pass the keywords of the method, ``sim_id`` as ``sim``.
 
-        :param several: Filters that may have up to six values.
-        :param parse: Parses the value of a keyword.
+        :param parse: Parses the value of a keyword, beside the enums, which are parsed by themselves.
         """
-        given = self.keywords
-        paging = {name: given.pop(name, None) for name in ("q", "sort", "per_page")}
-        terms = {
-            name.removesuffix("_id"): parse[name](value) if name in parse else value
-            for name, value in given.items()
-            if value is not None
-        }
-        paging["q"] = filters(paging["q"], several=several, **terms)
-        return self.list(**paging)
+        paging = {name: self.arguments.pop(name, None) for name in ("q", "sort", "per_page")}
+        terms = as_query(self.keywords, {**self._signature.lookups, **parse})
+        several = {name.removesuffix("_id") for name in self._signature.several}
+        return self.list(**{**paging, "q": filters(paging["q"], several=several, **terms)})
+
+    def query(self) -> Row:
+        """Return the keywords of the method as a query, see :func:`as_query`."""
+        return as_query(self.keywords, self._signature.parsers)
 
     def fields(self, **parse: Callable[[Any], Any]) -> Row:
-        """Return the keywords of the method as fields of a body or a query, see :func:`as_fields`.
+        """Return the keywords of the method as fields of a body, see :func:`as_fields`.
 
         None is sent, and empties the field, where UNSET is the default.
 
-        :param parse: Parses the value of a keyword.
+        :param parse: Parses the value of a keyword that its annotation does not say all of.
         """
-        nullable = {name for name, parameter in self._parameters.items() if parameter.default is UNSET}
-        return as_fields(self.keywords, parse, nullable)
+        return as_fields(self.keywords, {**self._signature.parsers, **parse}, self._signature.nullable)
 
-    def _made(self, path_values: Row, query: Row | None, body: Any = None, idempotent: Any = None) -> Request:
+    def _made(self, query: Row | None, body: Any = None, idempotent: bool | None = None) -> Request:
         """Return the request.
 
-        :raises ValueError: naming a value for the path that is not a valid id.
+        :raises ValueError: naming an argument for the path that is not a valid id.
         """
-        operation, names = self._operation, names_in(self._operation.path)
-        values = {**self.arguments, **path_values} if names else {}
+        operation, signature = self._operation, self._signature
         return Request(
             operation.method,
             operation.path,
-            {name: _path_value(name, values[name]) for name in names},
+            {
+                name: _path_value(argument, self.arguments[argument], text=argument in signature.texts)
+                for name, argument in signature.in_path.items()
+            },
             given(**query) if query else None,
             body,
             operation.idempotent if idempotent is None else idempotent,
@@ -203,25 +241,12 @@ class Call:
         )
 
 
-_TEXT_IDS = {
-    *("bic", "cloudconnect_attachment_id", "custom_event_id", "data_stream_id", "id", "operation_id"),
-    *("org_id", "org_id_or_my", "quota_type", "system_event_id", "template_id", "user_id"),
-}
-"""Names in paths whose values are texts, or may be; the others are numbers."""
-
-
-@functools.cache
-def names_in(path: str) -> tuple[str, ...]:
-    """Return the names in a path template."""
-    return tuple(re.findall(r"\{(\w+)\}", path))
-
-
-def _path_value(name: str, value: Any) -> Any:
-    """Return the value for a name in a path: a number, or a text that leads nowhere else.
+def _path_value(name: str, value: Any, *, text: bool) -> Any:
+    """Return the value for a path: a number, or a text that leads nowhere else.
 
     :raises ValueError: naming both.
     """
-    if name not in _TEXT_IDS:
+    if not text:
         return parse_id(value, name)
     if isinstance(value, bool) or not re.fullmatch(r"[\w@+-][\w.:@+-]*", str(value).strip()):
         raise ValueError(f"{name}: {value!r} is not a valid id")
@@ -235,7 +260,7 @@ class Resource:
     """
 
     def __init__(self, transport: Transport) -> None:
-        self._transport = transport
+        self.transport = transport
 
     @property
     def name(self) -> str:
@@ -246,6 +271,17 @@ class Resource:
 P = ParamSpec("P")
 R = TypeVar("R")
 S = TypeVar("S", bound=Resource)
+
+
+class Declaration(Protocol):
+    """What declares a method as an operation: one that takes a ``call``, or one without a body."""
+
+    @overload
+    def __call__(
+        self, function: Callable[Concatenate[S, Call, P], R], /
+    ) -> Callable[Concatenate[S, P], R]: ...
+    @overload
+    def __call__(self, function: Callable[Concatenate[S, P], R], /) -> Callable[Concatenate[S, P], R]: ...
 
 
 _PROMISED: dict[str, Kind] = {
@@ -266,8 +302,8 @@ def operation(
     ids: type[int] | type[str] | None = None,
     holds: Mapping[str, type] | None = None,
     **facts: Any,
-) -> Callable[[Callable[Concatenate[S, Call, P], R]], Callable[Concatenate[S, P], R]]:
-    """Declare a method of a resource as a REST operation, and hand it the :class:`Call` for it.
+) -> Declaration:
+    """Declare a method of a resource as a REST operation.
 
     Callers and ``inspect.signature`` see the method without ``call``; the declaration is its ``.operation``.
 
@@ -278,24 +314,24 @@ def operation(
     :param facts: The others of an :class:`Operation`.
     """
 
-    def decorate(function: Callable[Concatenate[S, Call, P], R]) -> Callable[Concatenate[S, P], R]:
+    def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
         returned = str(function.__annotations__.get("return"))
         shape = Shape(answer or _PROMISED.get(returned, "json"), ids, holds or {})
         declared = Operation(method, path, shape=shape, **facts)
-
-        signature = inspect.signature(function)
-        visible = [parameter for name, parameter in signature.parameters.items() if name != "call"]
-        parameters = {parameter.name: parameter for parameter in visible[1:]}
+        signature = Signature(function, path)
 
         @functools.wraps(function)
-        def send(self: S, /, *args: P.args, **kwargs: P.kwargs) -> R:
-            given = {**dict(zip(parameters, args, strict=False)), **kwargs}
-            call = Call(self._transport, declared, parameters, given)
-            if self._transport.on_call is not None:
-                self._transport.on_call(shown(f"{self.name}.{function.__name__}", declared, given))
-            return function(self, call, *args, **kwargs)
+        def send(self: Resource, /, *args: Any, **kwargs: Any) -> Any:
+            given = {**dict(zip(signature.parameters, args, strict=False)), **kwargs}
+            call = Call(self, declared, signature, given)
+            if self.transport.on_call is not None:
+                self.transport.on_call(shown(f"{self.name}.{function.__name__}", declared, given))
+            if signature.takes_call:
+                return function(self, call, *args, **kwargs)
+            function(self, *args, **kwargs)  # refuses arguments that it does not take
+            return call.send()
 
-        send.__dict__["__signature__"] = signature.replace(parameters=visible)
+        send.__dict__["__signature__"] = signature.visible
         send.__dict__["operation"] = declared
         return send
 

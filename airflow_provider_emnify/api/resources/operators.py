@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from airflow_provider_emnify.api.resources.operation import Call, Listing, Resource, operation
+from airflow_provider_emnify.api.resources.operation import Listing, Resource, operation
 
 
 class Operators(Resource):
     """The network operators, as ``client.operators``."""
 
     @operation("GET", "/api/v1/operator", ids=int)
-    def list(self, call: Call) -> Listing:
+    def list(self) -> Listing:
         """List the network operators with country, MNCs and TAP codes.
 
         See https://docs.emnify.com/developers/api/operator/operator-get
         """
-        return call.list()

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from airflow_provider_emnify.api.resources.fields import day, given, moment, ref
+from airflow_provider_emnify.api.resources.fields import ref
 from airflow_provider_emnify.api.resources.operation import Call, Listing, Resource, operation
-from airflow_provider_emnify.api.types import Id, Moment, Row, Rows
+from airflow_provider_emnify.api.types import Day, Id, Moment, Row, Rows, TextId
 
 
 class Organisations(Resource):
@@ -14,23 +14,21 @@ class Organisations(Resource):
     """
 
     @operation("GET", "/api/v1/organisation/my", ids=int)
-    def my(self, call: Call) -> Row:
+    def my(self) -> Row:
         """Return the organisation that the client's credentials belong to.
 
         See https://docs.emnify.com/developers/api/organization/my-organisation-get
         """
-        return call.row()
 
     @operation("GET", "/api/v1/organisation/status", ids=int)
-    def statuses(self, call: Call) -> Rows:
+    def statuses(self) -> Rows:
         """Return the statuses that an organisation can have.
 
         See https://docs.emnify.com/developers/api/organization/organisation-status-get
         """
-        return call.rows()
 
     @operation("GET", "/api/v1/organisation/{org_id_or_my}/stats")
-    def monthly_stats(self, call: Call, organisation_id: Id = "my") -> Row:
+    def monthly_stats(self, organisation_id: TextId = "my") -> Row:
         """Return traffic and cost of this and the last month, with counts of SIMs, profiles and users.
 
         Traffic includes child organisations, the counts do not.
@@ -39,16 +37,14 @@ class Organisations(Resource):
 
         :param organisation_id: Id of the organisation, or ``my``.
         """
-        return call.row(org_id_or_my=organisation_id)
 
     @operation("GET", "/api/v1/organisation/{org_id_or_my}/stats/daily")
     def daily_stats(
         self,
-        call: Call,
-        organisation_id: Id = "my",
+        organisation_id: TextId = "my",
         *,
-        start_date: Moment | None = None,
-        end_date: Moment | None = None,
+        start_date: Day | None = None,
+        end_date: Day | None = None,
     ) -> Listing:
         """List traffic and cost by day, children included. Numbers come as strings, with a ``TOTAL`` row.
 
@@ -58,13 +54,11 @@ class Organisations(Resource):
         :param start_date: First day. Without it: the first of this month.
         :param end_date: The day after the last one, only together with ``start_date``.
         """
-        return call.list(params=call.fields(start_date=day, end_date=day), org_id_or_my=organisation_id)
 
     @operation("GET", "/api/v1/organisation/{org_id_or_my}/stats/hourly")
     def hourly_stats(
         self,
-        call: Call,
-        organisation_id: Id = "my",
+        organisation_id: TextId = "my",
         *,
         start_date: Moment | None = None,
         end_date: Moment | None = None,
@@ -77,28 +71,22 @@ class Organisations(Resource):
         :param start_date: Begin, in UTC. Without it: three hours ago.
         :param end_date: End, only together with ``start_date``.
         """
-        return call.row(
-            params=call.fields(start_date=moment, end_date=moment),
-            org_id_or_my=organisation_id,
-        )
 
     @operation("GET", "/api/v1/organisation/{org_id_or_my}/inclusive_volume/active", ids=int)
-    def active_inclusive_volumes(self, call: Call, organisation_id: Id = "my") -> Listing:
+    def active_inclusive_volumes(self, organisation_id: TextId = "my") -> Listing:
         """List the inclusive volumes that are active in this billing period.
 
         See https://docs.emnify.com/developers/api/organization/get-active-organisation-inclusive-volume
 
         :param organisation_id: Id of the own organisation or of a direct child, or ``my``.
         """
-        return call.list(org_id_or_my=organisation_id)
 
     @operation("PUT", "/api/v1/organisation/{org_id_or_my}/inclusive_volume/{inclusive_volume_id}", ids=int)
     def assign_inclusive_volume(
         self,
-        call: Call,
         inclusive_volume_id: Id,
         *,
-        organisation_id: Id = "my",
+        organisation_id: TextId = "my",
         start_date: Moment | None = None,
         end_date: Moment | None = None,
         pooled: bool | None = None,
@@ -114,11 +102,9 @@ class Organisations(Resource):
         :param pooled: Whether all endpoints share it (emnify's default) or each has its part.
         :returns: The assignment.
         """
-        body = given(start_date=moment(start_date), end_date=moment(end_date), pooled=pooled)
-        return call.row(json=body, org_id_or_my=organisation_id, inclusive_volume_id=inclusive_volume_id)
 
     @operation("PATCH", "/api/v1/organisation/{org_id}/tariff", answer="acknowledgement")
-    def change_tariff(self, call: Call, organisation_id: Id, *, tariff_id: Id) -> None:
+    def change_tariff(self, call: Call, organisation_id: TextId, *, tariff_id: Id) -> None:
         """Change the tariff of an organisation. Its tariff profiles go along; inclusive volumes expire.
 
         See https://docs.emnify.com/developers/api/organization/update-organisation-tariff
@@ -126,4 +112,4 @@ class Organisations(Resource):
         :param organisation_id: Id of the own organisation or of a direct child.
         :param tariff_id: Id of the new tariff, which must have the same currency.
         """
-        call.request(json=ref(tariff_id, "tariff_id"), org_id=organisation_id)
+        call.request(json=ref(tariff_id, "tariff_id"))

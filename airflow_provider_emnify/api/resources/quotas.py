@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from airflow_provider_emnify.api.enums import QuotaStatus
-from airflow_provider_emnify.api.resources.fields import moment
 from airflow_provider_emnify.api.resources.operation import Call, Resource, operation
-from airflow_provider_emnify.api.types import Id, Moment, Row
+from airflow_provider_emnify.api.types import Id, Moment, Row, TextId
 
-_PARSE: dict[str, Callable[[Any], Any]] = {
-    "expiry_date": moment,
-    "status": lambda status: {"id": str(int(QuotaStatus.parse(status)))},
-    "action_on_exhaustion_id": str,
-}
-"""Their ids are strings, unlike all others of emnify."""
+
+def _status(value: Any) -> Row:
+    """Return a status as quotas have it: by a text, unlike all others of emnify."""
+    return {"id": str(int(QuotaStatus.parse(value)))}
 
 
 class Quotas(Resource):
@@ -25,14 +21,13 @@ class Quotas(Resource):
     """
 
     @operation("GET", "/api/v1/endpoint/{endpoint_id}/quota/data")
-    def get_data(self, call: Call, endpoint_id: Id) -> Row:
+    def get_data(self, endpoint_id: Id) -> Row:
         """Return the data quota of an endpoint; ``volume`` is what is left of it, in MB.
 
         See https://docs.emnify.com/developers/api/endpoint/endpoint-quota-data-by-endpoint-id-get
 
         :param endpoint_id: Id of the endpoint.
         """
-        return call.row()
 
     @operation("POST", "/api/v1/endpoint/{endpoint_id}/quota/data", answer="acknowledgement")
     def set_data(
@@ -43,7 +38,7 @@ class Quotas(Resource):
         volume: float,
         expiry_date: Moment,
         status: QuotaStatus | str | int = QuotaStatus.ACTIVE,
-        action_on_exhaustion_id: Id = 1,
+        action_on_exhaustion_id: TextId = 1,
         auto_refill: bool | None = None,
         threshold_percentage: float | None = None,
         threshold_volume: float | None = None,
@@ -63,27 +58,25 @@ class Quotas(Resource):
         :param threshold_volume: Volume left at which there is an event, in MB.
         :param last_volume_added: The volume that was added last, in MB.
         """
-        call.request(json=call.fields(**_PARSE, auto_refill=int))
+        call.request(json=call.fields(status=_status, auto_refill=int))
 
     @operation("DELETE", "/api/v1/endpoint/{endpoint_id}/quota/data")
-    def delete_data(self, call: Call, endpoint_id: Id) -> None:
+    def delete_data(self, endpoint_id: Id) -> None:
         """Remove the data quota of an endpoint, which is blocked where its service profile applies quotas.
 
         See https://docs.emnify.com/developers/api/endpoint/delete-endpoint-data-quota-by-id
 
         :param endpoint_id: Id of the endpoint.
         """
-        call.request()
 
     @operation("GET", "/api/v1/endpoint/{endpoint_id}/quota/sms")
-    def get_sms(self, call: Call, endpoint_id: Id) -> Row:
+    def get_sms(self, endpoint_id: Id) -> Row:
         """Return the SMS quota of an endpoint; ``volume`` is the number of SMS left.
 
         See https://docs.emnify.com/developers/api/endpoint/endpoint-quota-sms-by-endpoint-id-get
 
         :param endpoint_id: Id of the endpoint.
         """
-        return call.row()
 
     @operation("POST", "/api/v1/endpoint/{endpoint_id}/quota/sms", answer="acknowledgement")
     def set_sms(
@@ -95,7 +88,7 @@ class Quotas(Resource):
         expiry_date: Moment,
         threshold_percentage: float,
         status: QuotaStatus | str | int = QuotaStatus.ACTIVE,
-        action_on_exhaustion_id: Id = 1,
+        action_on_exhaustion_id: TextId = 1,
         auto_refill: bool | None = None,
         threshold_volume: float | None = None,
         last_volume_added: float | None = None,
@@ -114,14 +107,13 @@ class Quotas(Resource):
         :param threshold_volume: Number of SMS left at which there is an event.
         :param last_volume_added: The number of SMS that was added last.
         """
-        call.request(json=call.fields(**_PARSE))
+        call.request(json=call.fields(status=_status))
 
     @operation("DELETE", "/api/v1/endpoint/{endpoint_id}/quota/sms")
-    def delete_sms(self, call: Call, endpoint_id: Id) -> None:
+    def delete_sms(self, endpoint_id: Id) -> None:
         """Remove the SMS quota of an endpoint, which is blocked where its service profile applies quotas.
 
         See https://docs.emnify.com/developers/api/endpoint/delete-endpoint-sms-quota-by-id
 
         :param endpoint_id: Id of the endpoint.
         """
-        call.request()

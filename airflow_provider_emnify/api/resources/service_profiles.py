@@ -7,24 +7,28 @@ from typing import Literal
 from airflow_provider_emnify.api.resources.fields import UNSET, Unset
 from airflow_provider_emnify.api.resources.operation import Call, Listing, Resource, operation
 from airflow_provider_emnify.api.transport.recover import created_since, having
-from airflow_provider_emnify.api.types import Id, Row
+from airflow_provider_emnify.api.types import Id, Row, TextId
 
 
 class ServiceProfiles(Resource):
     """The service profiles of an organisation, as ``client.service_profiles``."""
 
     @operation("GET", "/api/v1/service_profile", ids=int, secret_fields=("secret", "url"))
-    def list(self, call: Call) -> Listing:
+    def list(self) -> Listing:
         """List the service profiles, without their services.
 
         See https://docs.emnify.com/developers/api/service-profiles/service-profile-get
         """
-        return call.list()
 
-    @operation("POST", "/api/v1/service_profile", ids=int, secret_fields=("secret", "url"))
+    @operation(
+        "POST",
+        "/api/v1/service_profile",
+        ids=int,
+        known_by=("name",),
+        secret_fields=("secret", "url"),
+    )
     def create(
         self,
-        call: Call,
         *,
         name: str,
         description: str | None = None,
@@ -71,17 +75,15 @@ class ServiceProfiles(Resource):
         :param dns_id: Id of the DNS configuration, see ``client.dns``.
         :returns: The profile, with at least its ``id``.
         """
-        return call.create(json=call.fields(), find=created_since(self.list, having(name=name)))
 
     @operation("GET", "/api/v1/service_profile/{profile_id}", ids=int, secret_fields=("secret", "url"))
-    def get(self, call: Call, profile_id: Id) -> Row:
+    def get(self, profile_id: Id) -> Row:
         """Return a service profile with its services.
 
         See https://docs.emnify.com/developers/api/service-profiles/service-profile-by-profile-id-get
 
         :param profile_id: Id of the profile.
         """
-        return call.row()
 
     @operation(
         "PATCH",
@@ -91,7 +93,6 @@ class ServiceProfiles(Resource):
     )
     def update(
         self,
-        call: Call,
         profile_id: Id,
         *,
         name: str | None = None,
@@ -139,20 +140,18 @@ class ServiceProfiles(Resource):
         :param breakout_region_id: Where data leaves emnify's network.
         :param dns_id: Id of the DNS configuration.
         """
-        call.request(json=call.fields())
 
     @operation("DELETE", "/api/v1/service_profile/{profile_id}")
-    def delete(self, call: Call, profile_id: Id) -> None:
+    def delete(self, profile_id: Id) -> None:
         """Delete a service profile that no endpoint uses.
 
         See https://docs.emnify.com/developers/api/service-profiles/service-profile-by-profile-id-delete
 
         :param profile_id: Id of the profile.
         """
-        call.request()
 
     @operation("DELETE", "/api/v1/service_profile/{profile_id}/quota/{quota_type}")
-    def remove_quotas(self, call: Call, profile_id: Id, quota_type: Literal["data", "sms"] | str) -> None:
+    def remove_quotas(self, profile_id: Id, quota_type: Literal["data", "sms"] | str) -> None:
         """Remove the quotas of all endpoints of a profile.
 
         Set ``apply_data_quota`` or ``apply_sms_quota`` to False before, or the endpoints are blocked.
@@ -162,10 +161,9 @@ class ServiceProfiles(Resource):
         :param profile_id: Id of the profile.
         :param quota_type: ``data`` or ``sms``.
         """
-        call.request()
 
     @operation("PUT", "/api/v1/service_profile/{profile_id}/service/{service_id}")
-    def add_service(self, call: Call, profile_id: Id, service_id: Id) -> None:
+    def add_service(self, profile_id: Id, service_id: Id) -> None:
         """Let the endpoints of a profile use a service.
 
         See https://docs.emnify.com/developers/api/service-profiles/service-profile-service-by-profile-and-service-put
@@ -173,10 +171,9 @@ class ServiceProfiles(Resource):
         :param profile_id: Id of the profile.
         :param service_id: Id of the service, see ``client.services``.
         """
-        call.request()
 
     @operation("DELETE", "/api/v1/service_profile/{profile_id}/service/{service_id}")
-    def remove_service(self, call: Call, profile_id: Id, service_id: Id) -> None:
+    def remove_service(self, profile_id: Id, service_id: Id) -> None:
         """Take a service without limits from a profile.
 
         See https://docs.emnify.com/developers/api/service-profiles/service-profile-service-by-profile-and-service-delete
@@ -184,14 +181,13 @@ class ServiceProfiles(Resource):
         :param profile_id: Id of the profile.
         :param service_id: Id of the service.
         """
-        call.request()
 
     @operation(
         "PUT",
         "/api/v1/service_profile/{profile_id}/service/{service_id}/traffic_limit/{limit_id}",
         answer="acknowledgement",
     )
-    def add_sms_limit(self, call: Call, profile_id: Id, service_id: Id, limit_id: Id) -> None:
+    def add_sms_limit(self, profile_id: Id, service_id: Id, limit_id: Id) -> None:
         """Limit the SMS of a profile's endpoints.
 
         See https://docs.emnify.com/developers/api/service-profiles/add-traffic-limit
@@ -200,14 +196,13 @@ class ServiceProfiles(Resource):
         :param service_id: Id of the SMS service.
         :param limit_id: Id of the limit, see ``client.services.traffic_limits``.
         """
-        call.request()
 
     @operation(
         "DELETE",
         "/api/v1/service_profile/{profile_id}/service/{service_id}/traffic_limit/{limit_id}",
         answer="acknowledgement",
     )
-    def remove_sms_limit(self, call: Call, profile_id: Id, service_id: Id, limit_id: Id) -> None:
+    def remove_sms_limit(self, profile_id: Id, service_id: Id, limit_id: Id) -> None:
         """Limit the SMS of a profile's endpoints no longer.
 
         See https://docs.emnify.com/developers/api/service-profiles/remove-traffic-limit
@@ -216,17 +211,15 @@ class ServiceProfiles(Resource):
         :param service_id: Id of the SMS service.
         :param limit_id: Id of the limit.
         """
-        call.request()
 
     @operation("GET", "/api/v1/service_profile/{profile_id}/traffic_limit", ids=int)
-    def data_limits(self, call: Call, profile_id: Id) -> Listing:
+    def data_limits(self, profile_id: Id) -> Listing:
         """List the data limits of a profile.
 
         See https://docs.emnify.com/developers/api/service-profiles/list-service-profile-traffic-limits
 
         :param profile_id: Id of the profile.
         """
-        return call.list()
 
     @operation("POST", "/api/v1/service_profile/{profile_id}/traffic_limit")
     def add_data_limit(
@@ -235,8 +228,8 @@ class ServiceProfiles(Resource):
         profile_id: Id,
         *,
         volume: int,
-        service_id: Id = 38,
-        period_id: Id | None = None,
+        service_id: TextId = 38,
+        period_id: TextId | None = None,
         satellite_only: bool | None = None,
         warning_percent: int | None = None,
     ) -> Row:
@@ -252,12 +245,11 @@ class ServiceProfiles(Resource):
         :param warning_percent: Percentage used at which there is an event.
         :returns: The limit, with at least its ``id``.
         """
-        body = call.fields(service_id=str, period_id=str)
         find = created_since(lambda: self.data_limits(profile_id), having(volume=volume))
-        return call.create(json=body, find=find, unique=True)
+        return call.create(json=call.fields(), find=find, unique=True)
 
     @operation("DELETE", "/api/v1/service_profile/{profile_id}/traffic_limit/{limit_id}")
-    def remove_data_limit(self, call: Call, profile_id: Id, limit_id: Id) -> None:
+    def remove_data_limit(self, profile_id: Id, limit_id: Id) -> None:
         """Remove a data limit of a profile.
 
         See https://docs.emnify.com/developers/api/service-profiles/delete-service-profile-traffic-limit
@@ -265,14 +257,12 @@ class ServiceProfiles(Resource):
         :param profile_id: Id of the profile.
         :param limit_id: Id of the limit.
         """
-        call.request()
 
     @operation("DELETE", "/api/v1/service_profile/{profile_id}/traffic_limit")
-    def remove_data_limits(self, call: Call, profile_id: Id) -> None:
+    def remove_data_limits(self, profile_id: Id) -> None:
         """Remove all data limits of a profile.
 
         See https://docs.emnify.com/developers/api/service-profiles/remove-service-profile-traffic-limits
 
         :param profile_id: Id of the profile.
         """
-        call.request()

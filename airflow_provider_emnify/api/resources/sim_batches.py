@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from airflow_provider_emnify.api.enums import SimStatus
-from airflow_provider_emnify.api.resources.operation import Call, Resource, operation
+from airflow_provider_emnify.api.resources.operation import Resource, operation
 from airflow_provider_emnify.api.types import Row
 
 
@@ -11,7 +11,7 @@ class SimBatches(Resource):
     """The SIM batches that an organisation bought, as ``client.sim_batches``."""
 
     @operation("GET", "/api/v1/sim_batch/bic/{bic}")
-    def validate(self, call: Call, bic: str) -> Row:
+    def validate(self, bic: str) -> Row:
         """Return a SIM batch that can be registered.
 
         See https://docs.emnify.com/developers/api/sim/validate-sim-batch-by-bic
@@ -20,10 +20,9 @@ class SimBatches(Resource):
         :raises EmnifyValidationError: if it is registered already (400), or cannot be registered (422).
         :raises EmnifyNotFoundError: if there is none of this code.
         """
-        return call.row()
 
     @operation("PATCH", "/api/v1/sim_batch/bic/{bic}", idempotent=False, holds={"sim": list})
-    def register(self, call: Call, bic: str, *, sim_status: SimStatus | str | int | None = None) -> Row:
+    def register(self, bic: str, *, sim_status: SimStatus | str | int | None = None) -> Row:
         """Register a SIM batch: its SIMs belong to the own organisation then.
 
         See https://docs.emnify.com/developers/api/sim/register-sim-batch-by-bic
@@ -33,4 +32,3 @@ class SimBatches(Resource):
             ``factory_test`` where the tariff plan has it. **Activated SIMs bill.**
         :returns: The batch with its SIMs.
         """
-        return call.row(json=call.fields(sim_status=SimStatus.parse))

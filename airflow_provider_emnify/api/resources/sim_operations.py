@@ -17,7 +17,6 @@ class SimOperations(Resource):
     @operation("GET", "/api/v1/sim/operation", paged=True, ids=str)
     def list(
         self,
-        call: Call,
         *,
         id: str | None = None,
         action: int | str | None = None,
@@ -38,7 +37,6 @@ class SimOperations(Resource):
             finalization_date.
         :param per_page: Rows a request.
         """
-        return call.filtered()
 
     @operation("POST", "/api/v1/sim/operation", ids=str)
     def trigger(
@@ -76,7 +74,7 @@ class SimOperations(Resource):
         return call.create(json=body, find=find)
 
     @operation("GET", "/api/v1/sim/operation/{operation_id}", ids=str)
-    def get(self, call: Call, operation_id: str) -> Row:
+    def get(self, operation_id: str) -> Row:
         """Return a SIM operation. It is over when ``finalization_date`` is set.
 
         ``failed_count`` and ``error`` then tell what failed, which can be a part.
@@ -85,23 +83,20 @@ class SimOperations(Resource):
 
         :param operation_id: Id of the operation.
         """
-        return call.row()
 
     @operation("GET", "/api/v1/sim/operation/action", answer="lookup", ids=int, holds={"description": str})
-    def actions(self, call: Call) -> Rows:
+    def actions(self) -> Rows:
         """Return the actions that there are.
 
         See https://docs.emnify.com/developers/api/sim-operation/list-sim-operation-action
         """
-        return call.rows()
 
     @operation("GET", "/api/v1/sim/operation/status", ids=int)
-    def statuses(self, call: Call) -> Rows:
+    def statuses(self) -> Rows:
         """Return the statuses that a SIM operation can have.
 
         See https://docs.emnify.com/developers/api/sim-operation/list-sim-operation-status
         """
-        return call.rows()
 
 
 def _is_made_from(there: Row, body: Row) -> bool:

@@ -9,14 +9,9 @@ from airflow_provider_emnify.api.enums import EventSeverity, EventSource, SimSta
 from airflow_provider_emnify.api.resources.bulk import send_in_chunks, split, status_of
 from airflow_provider_emnify.api.resources.events import list_events
 from airflow_provider_emnify.api.resources.few import read_rows
-from airflow_provider_emnify.api.resources.fields import (
-    UNSET,
-    Unset,
-    day,
-    refs,
-)
+from airflow_provider_emnify.api.resources.fields import UNSET, Unset, refs
 from airflow_provider_emnify.api.resources.operation import Call, Listing, Resource, operation
-from airflow_provider_emnify.api.types import Id, Ids, Moment, Numbers, Row, Rows
+from airflow_provider_emnify.api.types import Day, Id, Ids, Moment, Numbers, Row, Rows
 from airflow_provider_emnify.api.values import parse_ids
 
 MOST_MIGRATED = 500
@@ -82,22 +77,20 @@ class Sims(Resource):
             raise ValueError("assigned: emnify can be asked for SIMs that no endpoint has, not others")
         if call.arguments.pop("assigned") is False:
             call.arguments["endpoint_id"] = "null"
-        return call.filtered(status=SimStatus.parse)
+        return call.filtered()
 
     @operation("GET", "/api/v1/sim/{sim_id}", ids=int)
-    def get(self, call: Call, sim_id: Id) -> Row:
+    def get(self, sim_id: Id) -> Row:
         """Return a SIM.
 
         See https://docs.emnify.com/developers/api/sim/sim-by-id-get
 
         :param sim_id: Id of the SIM.
         """
-        return call.row()
 
     @operation("PATCH", "/api/v1/sim/{sim_id}")
     def update(
         self,
-        call: Call,
         sim_id: Id,
         *,
         status: SimStatus | str | int | None = None,
@@ -116,17 +109,15 @@ class Sims(Resource):
         :param reseller_org_id: A direct child organisation that resells it; None takes it from the reseller.
         :param customer_org_id: The organisation that uses it; None takes it from the customer.
         """
-        call.request(json=call.fields(status=SimStatus.parse))
 
     @operation("DELETE", "/api/v1/sim/{sim_id}")
-    def delete(self, call: Call, sim_id: Id) -> None:
+    def delete(self, sim_id: Id) -> None:
         """Delete a SIM that no endpoint has. **A deleted SIM cannot be recovered.**
 
         See https://docs.emnify.com/developers/api/sim/sim-by-id-delete
 
         :param sim_id: Id of the SIM.
         """
-        call.request()
 
     @operation("DELETE", "/api/v1/sim/multi")
     def delete_many(self, call: Call, sim_ids: Ids) -> Numbers:
@@ -152,12 +143,11 @@ class Sims(Resource):
         return send_in_chunks(parse_ids(sim_ids, "sim_ids"), send=send, look=look, what="delete SIMs")
 
     @operation("GET", "/api/v1/sim/status", ids=int)
-    def statuses(self, call: Call) -> Rows:
+    def statuses(self) -> Rows:
         """Return the statuses that a SIM can have, see :class:`~airflow_provider_emnify.api.SimStatus`.
 
         See https://docs.emnify.com/developers/api/sim/sim-status-get
         """
-        return call.rows()
 
     @operation("GET", "/api/v1/sim/{sim_id}/event", paged=True, ids=int, may_be_empty=True)
     def events(
@@ -195,23 +185,21 @@ class Sims(Resource):
         return list_events(call)
 
     @operation("GET", "/api/v1/sim/{sim_id}/stats")
-    def stats(self, call: Call, sim_id: Id) -> Any:
+    def stats(self, sim_id: Id) -> Any:
         """Return the usage and cost of a SIM: last month, this month, and the last hour by minute.
 
         See https://docs.emnify.com/developers/api/sim/sim-stats-by-id-get
 
         :param sim_id: Id of the SIM.
         """
-        return call.request()
 
     @operation("GET", "/api/v1/sim/{sim_id}/stats/daily")
     def daily_stats(
         self,
-        call: Call,
         sim_id: Id,
         *,
-        start_date: Moment | None = None,
-        end_date: Moment | None = None,
+        start_date: Day | None = None,
+        end_date: Day | None = None,
     ) -> Listing:
         """List the usage of a SIM by day. Its ``cost`` is deprecated by emnify.
 
@@ -221,7 +209,6 @@ class Sims(Resource):
         :param start_date: First day. Without both dates: the first of this month.
         :param end_date: Last day.
         """
-        return call.list(params=call.fields(start_date=day, end_date=day))
 
     @operation("POST", "/api/v1/sim/migration/workspace", holds=_MIGRATED)
     def migrate(
@@ -257,18 +244,17 @@ class Sims(Resource):
         if sum(given is not None for given in (sim_ids, iccids, iccid_range)) != 1:
             raise ValueError("give exactly one of sim_ids, iccids, iccid_range")
         body = call.fields(
-            iccids=list,
             iccid_range=lambda ends: {"start": ends[0], "end": ends[1]},
             allowed_sim_statuses=lambda statuses: [{"id": int(SimStatus.parse(one))} for one in statuses],
         )
         if len(body.get("sims") or iccids or ()) > MOST_MIGRATED:
             raise ValueError(f"emnify moves at most {MOST_MIGRATED} SIMs a call")
-        return call.row(json=body, idempotent=dry_run)
+        summary: Row = call.request(json=body, idempotent=dry_run)
+        return summary
 
     @operation("GET", "/api/v1/sim/unlinked_product_stats")
-    def unlinked_product_stats(self, call: Call) -> Rows:
+    def unlinked_product_stats(self) -> Rows:
         """Return how many eSIMs have no profile linked, by product.
 
         See https://docs.emnify.com/developers/api/sim-unlinked-product-statistics/get-unlinked-product-stats
         """
-        return call.rows()

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from airflow_provider_emnify.api.resources.fields import moment
 from airflow_provider_emnify.api.resources.operation import Call, Listing, Resource, operation
 from airflow_provider_emnify.api.transport.answers import Shape, moment_in
 from airflow_provider_emnify.api.transport.backoff import http_date
@@ -27,17 +26,16 @@ class Sms(Resource):
     """The SMS of endpoints, as ``client.sms``."""
 
     @operation("GET", "/api/v1/endpoint/{endpoint_id}/sms", ids=int)
-    def list(self, call: Call, endpoint_id: Id) -> Listing:
+    def list(self, endpoint_id: Id) -> Listing:
         """List the SMS that an endpoint sent and received.
 
         See https://docs.emnify.com/developers/api/endpoint/endpoint-sms-by-id-get
 
         :param endpoint_id: Id of the endpoint.
         """
-        return call.list()
 
     @operation("GET", "/api/v1/endpoint/{endpoint_id}/sms/{sms_id}", ids=int)
-    def get(self, call: Call, endpoint_id: Id, sms_id: Id) -> Row:
+    def get(self, endpoint_id: Id, sms_id: Id) -> Row:
         """Return an SMS; ``status.id`` is a :class:`~airflow_provider_emnify.api.SmsStatus`.
 
         See https://docs.emnify.com/developers/api/endpoint/endpoint-sms-by-endpoint-id-and-sms-id-get
@@ -45,7 +43,6 @@ class Sms(Resource):
         :param endpoint_id: Id of the endpoint.
         :param sms_id: Id of the SMS.
         """
-        return call.row()
 
     @operation("POST", "/api/v1/endpoint/{endpoint_id}/sms", ids=int)
     def send(
@@ -81,11 +78,11 @@ class Sms(Resource):
         :returns: The SMS, with at least its ``id``.
         :raises EmnifyUnknownOutcomeError: if the answer is lost and the SMS is not found.
         """
-        body = call.fields(expiry_date=moment)
+        body = call.fields()
         return call.create(json=body, find=self._finder(endpoint_id, body))
 
     @operation("DELETE", "/api/v1/endpoint/{endpoint_id}/sms/{sms_id}", answer="acknowledgement")
-    def cancel(self, call: Call, endpoint_id: Id, sms_id: Id) -> None:
+    def cancel(self, endpoint_id: Id, sms_id: Id) -> None:
         """Cancel an SMS that is not delivered yet.
 
         See https://docs.emnify.com/developers/api/endpoint/endpoint-sms-by-endpoint-id-and-sms-id-delete
@@ -93,7 +90,6 @@ class Sms(Resource):
         :param endpoint_id: Id of the endpoint.
         :param sms_id: Id of the SMS.
         """
-        call.request()
 
     def _finder(self, endpoint_id: Id, body: Row) -> Callable[[], Row | None]:
         """Return what finds an SMS that is sent from now on, by emnify's clock: a worker's may be wrong."""
@@ -103,7 +99,7 @@ class Sms(Resource):
         begun = time.monotonic()
 
         def find() -> Row | None:
-            rows, now = read_sms(self._transport, endpoint_id)
+            rows, now = read_sms(self.transport, endpoint_id)
             if now is None:
                 return None
             since = now - timedelta(seconds=time.monotonic() - begun + _MARGIN)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from airflow_provider_emnify.api.resources.operation import Call, Listing, Resource, operation
+from airflow_provider_emnify.api.resources.operation import Listing, Resource, operation
 
 
 class Statistics(Resource):
@@ -13,9 +13,8 @@ class Statistics(Resource):
     """
 
     @operation("GET", "/api/v1/stats/daily")
-    def daily(self, call: Call) -> Listing:
+    def daily(self) -> Listing:
         """List usage and cost by day from the first of this month until today, children included.
 
         See https://docs.emnify.com/developers/api/organization/statistics-daily-by-id-get
         """
-        return call.list()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from airflow_provider_emnify.api.resources.operation import Call, Listing, Resource, operation
+from airflow_provider_emnify.api.resources.operation import Listing, Resource, operation
 from airflow_provider_emnify.api.types import Row
 
 
@@ -10,19 +10,17 @@ class SystemEvents(Resource):
     """The system events, as ``client.system_events``."""
 
     @operation("GET", "/api/v1/event/system/configuration", ids=str)
-    def list(self, call: Call) -> Listing:
+    def list(self) -> Listing:
         """List the system events with the ways to target and the actions that they support.
 
         See https://docs.emnify.com/developers/api/system-events/get-system-events
         """
-        return call.list()
 
     @operation("GET", "/api/v1/event/system/configuration/{system_event_id}", ids=str)
-    def get(self, call: Call, system_event_id: str) -> Row:
+    def get(self, system_event_id: str) -> Row:
         """Return a system event.
 
         See https://docs.emnify.com/developers/api/system-events/get-system-event
 
         :param system_event_id: Id of the event.
         """
-        return call.row()

@@ -49,7 +49,6 @@ class Tags(Resource):
     @operation("PATCH", "/api/v2/tags/{tag_id}")
     def update(
         self,
-        call: Call,
         tag_id: Id,
         *,
         name: str | None = None,
@@ -63,17 +62,15 @@ class Tags(Resource):
         :param name: Name of the tag.
         :param color_id: Id of its colour.
         """
-        call.request(json=call.fields())
 
     @operation("DELETE", "/api/v2/tags/{tag_id}")
-    def delete(self, call: Call, tag_id: Id) -> None:
+    def delete(self, tag_id: Id) -> None:
         """Delete a tag. Endpoints and automations lose it.
 
         See https://docs.emnify.com/developers/api/tag-management/delete-tag
 
         :param tag_id: Id of the tag.
         """
-        call.request()
 
     @operation("POST", "/api/v2/bulk-operations/tag/delete-tags", answer="acknowledgement")
     def delete_many(self, call: Call, tag_ids: Ids) -> Numbers:
@@ -97,12 +94,11 @@ class Tags(Resource):
         return send_in_chunks(parse_ids(tag_ids, "tag_ids"), send=send, look=look, what="delete tags")
 
     @operation("GET", "/api/v2/tag-colors", ids=int)
-    def colors(self, call: Call) -> Rows:
+    def colors(self) -> Rows:
         """Return the colours that a tag can have.
 
         See https://docs.emnify.com/developers/api/tag-management/list-tag-colors
         """
-        return call.rows()
 
     @operation("POST", "/api/v2/bulk-operations/endpoint/add-tags", answer="acknowledgement")
     def assign_many(self, call: Call, items: Sequence[Mapping[str, Any]]) -> Rows:
@@ -139,7 +135,7 @@ class Tags(Resource):
 
         def look(chunk: Rows) -> tuple[Rows, Rows]:
             ids = [_item(row)["endpoint"]["id"] for row in chunk]
-            has = assigned_tags(Endpoints(self._transport), ids)
+            has = assigned_tags(Endpoints(self.transport), ids)
             return split(
                 chunk,
                 lambda row: is_done(

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from airflow_provider_emnify.api.resources.operation import Call, Listing, Resource, operation
-from airflow_provider_emnify.api.transport.recover import created_since, having
+from airflow_provider_emnify.api.resources.operation import Listing, Resource, operation
 from airflow_provider_emnify.api.types import Id, Ids, Row
 
 
@@ -13,15 +12,14 @@ class TariffProfiles(Resource):
     """The tariff profiles of an organisation, as ``client.tariff_profiles``."""
 
     @operation("GET", "/api/v1/tariff_profile", ids=int)
-    def list(self, call: Call) -> Listing:
+    def list(self) -> Listing:
         """List the tariff profiles.
 
         See https://docs.emnify.com/developers/api/tariff-profiles/tariff-profile-get
         """
-        return call.list()
 
-    @operation("POST", "/api/v1/tariff_profile", ids=int)
-    def create(self, call: Call, *, name: str, tariff_id: Id, description: str = "") -> Row:
+    @operation("POST", "/api/v1/tariff_profile", ids=int, known_by=("name",))
+    def create(self, *, name: str, tariff_id: Id, description: str = "") -> Row:
         """Create a tariff profile.
 
         See https://docs.emnify.com/developers/api/tariff-profiles/tariff-profile-post
@@ -31,22 +29,19 @@ class TariffProfiles(Resource):
         :param description: What it is for.
         :returns: The profile, with at least its ``id``.
         """
-        return call.create(json=call.fields(), find=created_since(self.list, having(name=name)))
 
     @operation("GET", "/api/v1/tariff_profile/{tariff_profile_id}", ids=int)
-    def get(self, call: Call, tariff_profile_id: Id) -> Row:
+    def get(self, tariff_profile_id: Id) -> Row:
         """Return a tariff profile with its ratezones and rates.
 
         See https://docs.emnify.com/developers/api/tariff-profiles/tariff-profile-by-id-get
 
         :param tariff_profile_id: Id of the profile.
         """
-        return call.row()
 
     @operation("PATCH", "/api/v1/tariff_profile/{tariff_profile_id}")
     def update(
         self,
-        call: Call,
         tariff_profile_id: Id,
         *,
         name: str | None = None,
@@ -62,30 +57,27 @@ class TariffProfiles(Resource):
         :param description: What it is for.
         :param tariff_id: Id of the tariff. A new one removes the selection of ratezones.
         """
-        call.request(json=call.fields())
 
     @operation("DELETE", "/api/v1/tariff_profile/{tariff_profile_id}")
-    def delete(self, call: Call, tariff_profile_id: Id) -> None:
+    def delete(self, tariff_profile_id: Id) -> None:
         """Delete a tariff profile that no endpoint uses.
 
         See https://docs.emnify.com/developers/api/tariff-profiles/tariff-profile-by-id-delete
 
         :param tariff_profile_id: Id of the profile.
         """
-        call.request()
 
     @operation("GET", "/api/v1/tariff_profile/{tariff_profile_id}/coverage")
-    def coverage(self, call: Call, tariff_profile_id: Id) -> Listing:
+    def coverage(self, tariff_profile_id: Id) -> Listing:
         """List the countries where a tariff profile can be used.
 
         See https://docs.emnify.com/developers/api/tariff-profiles/tariff-profile-coverage-by-tp-id-get
 
         :param tariff_profile_id: Id of the profile.
         """
-        return call.list()
 
     @operation("PUT", "/api/v1/tariff_profile/{tariff_profile_id}/inclusive_volume/{inclusive_volume_id}")
-    def assign_inclusive_volume(self, call: Call, tariff_profile_id: Id, inclusive_volume_id: Id) -> None:
+    def assign_inclusive_volume(self, tariff_profile_id: Id, inclusive_volume_id: Id) -> None:
         """Have the traffic of a tariff profile counted against an inclusive volume.
 
         See https://docs.emnify.com/developers/api/tariff-profiles/tariff-profile-inclusive-volume-assignment
@@ -93,10 +85,9 @@ class TariffProfiles(Resource):
         :param tariff_profile_id: Id of the profile, which has none yet.
         :param inclusive_volume_id: Id of the inclusive volume, of a ratezone of the profile's tariff.
         """
-        call.request()
 
     @operation("DELETE", "/api/v1/tariff_profile/{tariff_profile_id}/inclusive_volume/{inclusive_volume_id}")
-    def unassign_inclusive_volume(self, call: Call, tariff_profile_id: Id, inclusive_volume_id: Id) -> None:
+    def unassign_inclusive_volume(self, tariff_profile_id: Id, inclusive_volume_id: Id) -> None:
         """Have the traffic of a tariff profile counted against an inclusive volume no longer.
 
         See https://docs.emnify.com/developers/api/tariff-profiles/tariff-profile-inclusive-volume-remove-assignment
@@ -104,10 +95,9 @@ class TariffProfiles(Resource):
         :param tariff_profile_id: Id of the profile.
         :param inclusive_volume_id: Id of the inclusive volume.
         """
-        call.request()
 
     @operation("PUT", "/api/v1/tariff_profile/{tariff_profile_id}/ratezone_selection/{ratezone_id}")
-    def assign_ratezone(self, call: Call, tariff_profile_id: Id, ratezone_id: Id) -> None:
+    def assign_ratezone(self, tariff_profile_id: Id, ratezone_id: Id) -> None:
         """Let the endpoints of a tariff profile roam in a ratezone.
 
         See https://docs.emnify.com/developers/api/tariff-profiles/tariff-profile-ratezone-selection-by-tp-id-and-rz-id-put
@@ -115,10 +105,9 @@ class TariffProfiles(Resource):
         :param tariff_profile_id: Id of the profile.
         :param ratezone_id: Id of the ratezone, which must be active.
         """
-        call.request()
 
     @operation("DELETE", "/api/v1/tariff_profile/{tariff_profile_id}/ratezone_selection/{ratezone_id}")
-    def remove_ratezone(self, call: Call, tariff_profile_id: Id, ratezone_id: Id) -> None:
+    def remove_ratezone(self, tariff_profile_id: Id, ratezone_id: Id) -> None:
         """Let the endpoints of a tariff profile roam in a ratezone no longer.
 
         See https://docs.emnify.com/developers/api/tariff-profiles/tariff-profile-ratezone-selection-by-tp-id-and-rz-id-delete
@@ -126,20 +115,18 @@ class TariffProfiles(Resource):
         :param tariff_profile_id: Id of the profile.
         :param ratezone_id: Id of the ratezone.
         """
-        call.request()
 
     @operation("GET", "/api/v2/tariff_profile/{tariff_profile_id}/operator_blocklist/operator")
-    def blocked_operators(self, call: Call, tariff_profile_id: Id) -> Any:
+    def blocked_operators(self, tariff_profile_id: Id) -> Any:
         """Return the network operators that are blocked for a tariff profile, wholly or by technology.
 
         See https://docs.emnify.com/developers/api/tariff-profiles/tariff-profile-operator-block-list-operator-get
 
         :param tariff_profile_id: Id of the profile.
         """
-        return call.request()
 
     @operation("GET", "/api/v2/tariff_profile/{tariff_profile_id}/operator_blocklist/operator/{operator_id}")
-    def blocked_operator(self, call: Call, tariff_profile_id: Id, operator_id: Id) -> Row:
+    def blocked_operator(self, tariff_profile_id: Id, operator_id: Id) -> Row:
         """Return what of one network operator is blocked for a tariff profile.
 
         See https://docs.emnify.com/developers/api/tariff-profiles/tariff-profile-operator-block-operator-by-id-get
@@ -147,10 +134,9 @@ class TariffProfiles(Resource):
         :param tariff_profile_id: Id of the profile.
         :param operator_id: Id of the operator, see ``client.operators``.
         """
-        return call.row()
 
     @operation("PUT", "/api/v2/tariff_profile/{tariff_profile_id}/operator_blocklist/operator/{operator_id}")
-    def block_operator(self, call: Call, tariff_profile_id: Id, operator_id: Id) -> None:
+    def block_operator(self, tariff_profile_id: Id, operator_id: Id) -> None:
         """Keep the endpoints of a tariff profile from a network operator.
 
         See https://docs.emnify.com/developers/api/tariff-profiles/tariff-profile-operator-block-operator-by-id-put
@@ -158,12 +144,11 @@ class TariffProfiles(Resource):
         :param tariff_profile_id: Id of the profile.
         :param operator_id: Id of the operator.
         """
-        call.request()
 
     @operation(
         "DELETE", "/api/v2/tariff_profile/{tariff_profile_id}/operator_blocklist/operator/{operator_id}"
     )
-    def unblock_operator(self, call: Call, tariff_profile_id: Id, operator_id: Id) -> None:
+    def unblock_operator(self, tariff_profile_id: Id, operator_id: Id) -> None:
         """Let the endpoints of a tariff profile use a network operator, but for its blocked technologies.
 
         See https://docs.emnify.com/developers/api/tariff-profiles/tariff-profile-operator-block-operator-by-id-delete
@@ -171,15 +156,12 @@ class TariffProfiles(Resource):
         :param tariff_profile_id: Id of the profile.
         :param operator_id: Id of the operator.
         """
-        call.request()
 
     @operation(
         "POST",
         "/api/v2/tariff_profile/{tariff_profile_id}/operator_blocklist/operator/{operator_id}/rat_type",
     )
-    def block_rat_types(
-        self, call: Call, tariff_profile_id: Id, operator_id: Id, *, rat_type_ids: Ids
-    ) -> None:
+    def block_rat_types(self, tariff_profile_id: Id, operator_id: Id, *, rat_type_ids: Ids) -> None:
         """Keep the endpoints of a tariff profile from some technologies of a network operator.
 
         See https://docs.emnify.com/developers/api/tariff-profiles/tariff-profile-operator-block-operator-by-id-rat-type-post
@@ -188,13 +170,12 @@ class TariffProfiles(Resource):
         :param operator_id: Id of the operator.
         :param rat_type_ids: Ids of the radio access technologies, see ``client.lookups.rat_types``.
         """
-        call.request(json=call.fields())
 
     @operation(
         "DELETE",
         "/api/v2/tariff_profile/{tariff_profile_id}/operator_blocklist/operator/{operator_id}/rat_type/{rate_type_id}",
     )
-    def unblock_rat_type(self, call: Call, tariff_profile_id: Id, operator_id: Id, rat_type_id: Id) -> None:
+    def unblock_rat_type(self, tariff_profile_id: Id, operator_id: Id, rat_type_id: Id) -> None:
         """Let the endpoints of a tariff profile use a technology of a network operator again.
 
         See https://docs.emnify.com/developers/api/tariff-profiles/tariff-profile-operator-block-operator-by-id-rat-type-by-id-delete
@@ -203,4 +184,3 @@ class TariffProfiles(Resource):
         :param operator_id: Id of the operator.
         :param rat_type_id: Id of the radio access technology.
         """
-        call.request(rate_type_id=rat_type_id)

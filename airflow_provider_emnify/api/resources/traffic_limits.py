@@ -15,22 +15,20 @@ class TrafficLimits(Resource):
     """
 
     @operation("GET", "/api/v1/traffic_limit", ids=int)
-    def list(self, call: Call) -> Listing:
+    def list(self) -> Listing:
         """List the traffic limits that there are.
 
         See https://docs.emnify.com/developers/api/service-lookups-and-configuration/traffic-limit-get
         """
-        return call.list()
 
     @operation("GET", "/api/v1/endpoint/{endpoint_id}/traffic_limit_extension", ids=int)
-    def extensions(self, call: Call, endpoint_id: Id) -> Listing:
+    def extensions(self, endpoint_id: Id) -> Listing:
         """List the active extensions of an endpoint's traffic limit.
 
         See https://docs.emnify.com/developers/api/endpoint/get-endpoint-traffic-limit-extensions
 
         :param endpoint_id: Id of the endpoint.
         """
-        return call.list()
 
     @operation("POST", "/api/v1/endpoint/{endpoint_id}/traffic_limit_extension", ids=int)
     def extend(
@@ -50,11 +48,10 @@ class TrafficLimits(Resource):
         return call.create(json=given(volume=volume, traffic_limit_id=limit), find=find)
 
     @operation("DELETE", "/api/v1/endpoint/{endpoint_id}/traffic_limit_extension")
-    def clear_extensions(self, call: Call, endpoint_id: Id) -> None:
+    def clear_extensions(self, endpoint_id: Id) -> None:
         """Remove all extensions: the endpoint has the limits of its service profile again.
 
         See https://docs.emnify.com/developers/api/endpoint/delete-endpoint-traffic-limit-extensions
 
         :param endpoint_id: Id of the endpoint.
         """
-        call.request()

@@ -9,7 +9,7 @@ from airflow_provider_emnify.api.errors import EmnifyNotFoundError
 from airflow_provider_emnify.api.resources.events import list_events
 from airflow_provider_emnify.api.resources.fields import given
 from airflow_provider_emnify.api.resources.operation import Call, Listing, Resource, operation
-from airflow_provider_emnify.api.types import Id, Ids, Moment, Row, Rows
+from airflow_provider_emnify.api.types import Id, Ids, Moment, Row, Rows, TextId
 
 
 class Users(Resource):
@@ -18,7 +18,6 @@ class Users(Resource):
     @operation("GET", "/api/v1/user", paged=True, ids=int)
     def list(
         self,
-        call: Call,
         *,
         id: Id | None = None,
         status: UserStatus | str | int | None = None,
@@ -43,7 +42,6 @@ class Users(Resource):
             organisation, created. By ``id`` the newest come first.
         :param per_page: Rows a request.
         """
-        return call.filtered(status=UserStatus.parse)
 
     @operation("POST", "/api/v1/user", ids=int)
     def create(
@@ -76,20 +74,18 @@ class Users(Resource):
             return None
 
     @operation("GET", "/api/v1/user/{user_id}", ids=int)
-    def get(self, call: Call, user_id: Id) -> Row:
+    def get(self, user_id: TextId) -> Row:
         """Return a user with its roles.
 
         See https://docs.emnify.com/developers/api/user-management/user-by-id-get
 
         :param user_id: Id or username.
         """
-        return call.row()
 
     @operation("PATCH", "/api/v1/user/{user_id}")
     def update(
         self,
-        call: Call,
-        user_id: Id,
+        user_id: TextId,
         *,
         username: str | None = None,
         name: str | None = None,
@@ -104,10 +100,9 @@ class Users(Resource):
         :param name: New name.
         :param status: ``active`` or ``suspended``; from ``activation_pending`` only ``suspended``.
         """
-        call.request(json=call.fields(status=UserStatus.parse))
 
     @operation("DELETE", "/api/v1/user/{user_id}")
-    def delete(self, call: Call, user_id: Id) -> None:
+    def delete(self, user_id: TextId) -> None:
         """Delete a user of the own organisation or of a direct child.
 
         emnify calls this path deprecated in favour of one that its API description does not contain. To take
@@ -117,26 +112,23 @@ class Users(Resource):
 
         :param user_id: Id of the user.
         """
-        call.request()
 
     @operation("GET", "/api/v1/user/role", ids=int)
-    def roles(self, call: Call) -> Rows:
+    def roles(self) -> Rows:
         """Return the roles that a user can have.
 
         See https://docs.emnify.com/developers/api/user-management/user-role-get
         """
-        return call.rows()
 
     @operation("GET", "/api/v1/user/status", ids=int)
-    def statuses(self, call: Call) -> Rows:
+    def statuses(self) -> Rows:
         """Return the statuses that a user can have, see :class:`~airflow_provider_emnify.api.UserStatus`.
 
         See https://docs.emnify.com/developers/api/user-management/user-status-get
         """
-        return call.rows()
 
     @operation("PUT", "/api/v1/user/{user_id}/role/{role_id}")
-    def assign_role(self, call: Call, user_id: Id, role_id: Id) -> None:
+    def assign_role(self, user_id: TextId, role_id: Id) -> None:
         """Give a user a role.
 
         See https://docs.emnify.com/developers/api/user-management/user-role-by-id-and-role-id-put
@@ -145,10 +137,9 @@ class Users(Resource):
         :param role_id: Id of the role, see :meth:`roles`.
         :raises EmnifyConflictError: if the user has it already.
         """
-        call.request()
 
     @operation("DELETE", "/api/v1/user/{user_id}/role/{role_id}")
-    def remove_role(self, call: Call, user_id: Id, role_id: Id) -> None:
+    def remove_role(self, user_id: TextId, role_id: Id) -> None:
         """Take a role from a user.
 
         See https://docs.emnify.com/developers/api/user-management/user-role-by-id-and-role-id-delete
@@ -157,23 +148,21 @@ class Users(Resource):
         :param role_id: Id of the role.
         :raises EmnifyConflictError: if it is the user's last one.
         """
-        call.request()
 
     @operation("GET", "/api/v1/user/{user_id}/role/permission", answer="either")
-    def permissions(self, call: Call, user_id: Id = "my") -> Row:
+    def permissions(self, user_id: TextId = "my") -> Row:
         """Return what a user's roles permit.
 
         See https://docs.emnify.com/developers/api/user-management/user-role-permission-by-id-get
 
         :param user_id: Id of the user; ``my`` is the caller.
         """
-        return call.row()
 
     @operation("GET", "/api/v1/user/{user_id}/event", paged=True, ids=int, may_be_empty=True)
     def events(
         self,
         call: Call,
-        user_id: Id,
+        user_id: TextId,
         *,
         from_: Moment | None = None,
         until: Moment | None = None,
@@ -205,7 +194,7 @@ class Users(Resource):
         return list_events(call)
 
     @operation("POST", "/api/v2/user/{user_id}/support_token", secret=True)
-    def create_support_token(self, call: Call, user_id: Id, *, role_id: Id | None = None) -> Row:
+    def create_support_token(self, call: Call, user_id: TextId, *, role_id: Id | None = None) -> Row:
         """Return a bearer token to use the portal as that user. It leaves an event in their organisation.
 
         See https://docs.emnify.com/developers/api/user-management/user-by-id-v-2-create-support-token
@@ -214,12 +203,12 @@ class Users(Resource):
         :param role_id: Role of the token: 1 is administrator, 3 observer.
         :returns: ``{"support_token": ...}``, a secret.
         """
-        return call.row(json=given(role=None if role_id is None else str(role_id)))
+        token: Row = call.request(json=given(role=None if role_id is None else str(role_id)))
+        return token
 
-    @operation("POST", "/api/v2/user/invitation", ids=int)
+    @operation("POST", "/api/v2/user/invitation", answer="created", ids=int)
     def invite(
         self,
-        call: Call,
         *,
         username: str,
         name: str,
@@ -237,7 +226,6 @@ class Users(Resource):
         :returns: The user with organisation and roles.
         :raises EmnifyConflictError: if the user is in the Workspace already.
         """
-        return call.create(json=call.fields())
 
     @operation("POST", "/api/v2/user/activation", secret=True)
     def accept_invitation(
@@ -276,7 +264,7 @@ class Users(Resource):
         call.request(json={"username": username, "g-recaptcha-response": recaptcha_response})
 
     @operation("PATCH", "/api/v1/user/password", secret=True, idempotent=False)
-    def change_password(self, call: Call, *, old_password: str, new_password: str) -> None:
+    def change_password(self, *, old_password: str, new_password: str) -> None:
         """Change the password of the user whose credentials the client has.
 
         See https://docs.emnify.com/developers/api/password-management-and-activation/user-password-patch
@@ -284,4 +272,3 @@ class Users(Resource):
         :param old_password: The password until now.
         :param new_password: The password from now on.
         """
-        call.request(json=call.fields())

@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from airflow_provider_emnify.api.enums import UserStatus
-from airflow_provider_emnify.api.resources.fields import day, ref
+from airflow_provider_emnify.api.resources.fields import ref
 from airflow_provider_emnify.api.resources.operation import Call, Listing, Resource, operation
-from airflow_provider_emnify.api.types import Id, Ids, Moment, Row
-from airflow_provider_emnify.api.values import parse_ids
+from airflow_provider_emnify.api.types import Day, Id, Ids, Row, TextId
 
 
 class Workspaces(Resource):
@@ -18,14 +17,13 @@ class Workspaces(Resource):
     """
 
     @operation("GET", "/api/v2/user/{user_id}/workspace", ids=int)
-    def list(self, call: Call, user_id: Id) -> Listing:
+    def list(self, user_id: TextId) -> Listing:
         """List the Workspaces of a user, with the user's status and roles in each.
 
         See https://docs.emnify.com/developers/api/workspaces/get-assigned-workspaces
 
         :param user_id: Id of the user.
         """
-        return call.list()
 
     @operation("POST", "/api/v1/authenticate/workspace", secret=True)
     def switch(self, call: Call, workspace_id: Id) -> Row:
@@ -38,10 +36,11 @@ class Workspaces(Resource):
         :param workspace_id: Id of the Workspace.
         :returns: ``{"auth_token": ...}``, a secret.
         """
-        return call.row(json={"target_organisation": ref(workspace_id, "workspace_id")})
+        token: Row = call.request(json={"target_organisation": ref(workspace_id, "workspace_id")})
+        return token
 
     @operation("PUT", "/api/v2/user/{user_id}/default_organisation/{workspace_id}", answer="acknowledgement")
-    def set_default(self, call: Call, user_id: Id, workspace_id: Id) -> None:
+    def set_default(self, user_id: TextId, workspace_id: Id) -> None:
         """Make a Workspace the default one of a user.
 
         See https://docs.emnify.com/developers/api/workspaces/update-default-workspace
@@ -49,10 +48,9 @@ class Workspaces(Resource):
         :param user_id: Id of the user.
         :param workspace_id: Id of the Workspace.
         """
-        call.request()
 
     @operation("DELETE", "/api/v2/user/{user_id}/workspace/{workspace_id}")
-    def remove_user(self, call: Call, user_id: Id, workspace_id: Id) -> None:
+    def remove_user(self, user_id: TextId, workspace_id: Id) -> None:
         """Take a user out of a Workspace.
 
         See https://docs.emnify.com/developers/api/workspaces/unassign-workspaces
@@ -60,12 +58,9 @@ class Workspaces(Resource):
         :param user_id: Id of the user.
         :param workspace_id: Id of the Workspace.
         """
-        call.request()
 
     @operation("PATCH", "/api/v2/user/{user_id}/workspace/{workspace_id}")
-    def set_user_status(
-        self, call: Call, user_id: Id, workspace_id: Id, *, status: UserStatus | str | int
-    ) -> None:
+    def set_user_status(self, user_id: TextId, workspace_id: Id, *, status: UserStatus | str | int) -> None:
         """Suspend a user in a Workspace, or let them in again.
 
         See https://docs.emnify.com/developers/api/workspaces/update-workspace-user-status
@@ -74,10 +69,9 @@ class Workspaces(Resource):
         :param workspace_id: Id of the Workspace.
         :param status: ``active`` or ``suspended``.
         """
-        call.request(json=call.fields(status=UserStatus.parse))
 
     @operation("PUT", "/api/v2/user/{user_id}/workspace/{workspace_id}/role/{role_id}")
-    def assign_role(self, call: Call, user_id: Id, workspace_id: Id, role_id: Id) -> None:
+    def assign_role(self, user_id: TextId, workspace_id: Id, role_id: Id) -> None:
         """Give a user a role in a Workspace.
 
         See https://docs.emnify.com/developers/api/workspaces/assign-user-role-by-id
@@ -86,10 +80,9 @@ class Workspaces(Resource):
         :param workspace_id: Id of the Workspace.
         :param role_id: Id of the role, see ``client.users.roles``.
         """
-        call.request()
 
     @operation("DELETE", "/api/v2/user/{user_id}/workspace/{workspace_id}/role/{role_id}")
-    def remove_role(self, call: Call, user_id: Id, workspace_id: Id, role_id: Id) -> None:
+    def remove_role(self, user_id: TextId, workspace_id: Id, role_id: Id) -> None:
         """Take a role in a Workspace from a user.
 
         See https://docs.emnify.com/developers/api/workspaces/remove-user-role-by-id
@@ -98,15 +91,13 @@ class Workspaces(Resource):
         :param workspace_id: Id of the Workspace.
         :param role_id: Id of the role.
         """
-        call.request()
 
     @operation("GET", "/api/v2/workspace/stats/daily", ids=int)
     def daily_stats(
         self,
-        call: Call,
         *,
-        start_date: Moment | None = None,
-        end_date: Moment | None = None,
+        start_date: Day | None = None,
+        end_date: Day | None = None,
         workspace_ids: Ids | None = None,
     ) -> Any:
         """Return usage and cost of Workspaces by day.
@@ -117,6 +108,3 @@ class Workspaces(Resource):
         :param end_date: Last day. Alone it means its month.
         :param workspace_ids: Ids of the Workspaces. Without it: all that the client's user can see.
         """
-        ids = ",".join(str(one) for one in parse_ids(workspace_ids, "workspace_ids"))
-        params = {"start_date": day(start_date), "end_date": day(end_date), "workspace_ids": ids or None}
-        return call.request(params=params)

@@ -96,13 +96,15 @@ def _sample(call: str, parameter: inspect.Parameter, numbers: itertools.count[in
         if key in TABLE:
             return TABLE[key]
     first, second = next(numbers), next(numbers)
+    days = (datetime(2026, 3, first % 28 + 1, tzinfo=UTC), datetime(2026, 4, 1, tzinfo=UTC))
     by_kind = {
         "bool": (True, False),
         "float": (first + 0.5, second + 0.5),
         "Id": (first, second),
         "Ids": ([first, second], [second]),
         "int": (first, second),
-        "Moment": (datetime(2026, 3, first % 28 + 1, tzinfo=UTC), datetime(2026, 4, 1, tzinfo=UTC)),
+        "Moment": days,
+        "Day": days,
         "Sequence[str]": ([f"{name}-{first}"], [f"{name}-{second}"]),
     }
     for word in kind.replace("|", " ").split():

@@ -291,7 +291,7 @@ def test_a_resource_of_ones_own_is_declared_the_same_way() -> None:
         @operation("GET", "/api/v9/thing/{thing_id}", idempotent=False)
         def get(self, call: Call, thing_id: int, *, deep: bool = False) -> Any:
             """Return a thing."""
-            return call.request(params={"deep": deep, "not": None}, thing_id=thing_id)
+            return call.request(params={"deep": deep, "not": None})
 
     client = Recorder({"id": 5})
     things = Things(client)  # type: ignore[arg-type]
