@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from airflow_provider_emnify.api.resources.operation import Listing, Resource, operation
+from airflow_provider_emnify.api.resources.operation import Listing, Resource, declared
 from airflow_provider_emnify.api.types import Id, Row
 
 
 class ApiCallbacks(Resource):
     """The callback URLs of an organisation, as ``client.api_callbacks``."""
 
-    @operation("GET", "/api/v1/api_callback", secret_fields=("url", "callback_url"))
+    @declared("GET", "/api/v1/api_callback", secret_fields=("url", "callback_url"))
     def list(self) -> Listing:
         """List the callback URLs.
 
         See https://docs.emnify.com/developers/api/integrations/get-api-callback-ur-ls
         """
 
-    @operation(
+    @declared(
         "POST",
         "/api/v1/api_callback",
         known_by=("url",),
@@ -33,7 +33,7 @@ class ApiCallbacks(Resource):
         :returns: The callback, with at least its ``id``.
         """
 
-    @operation("GET", "/api/v1/api_callback/{api_callback_id}", secret_fields=("url", "callback_url"))
+    @declared("GET", "/api/v1/api_callback/{api_callback_id}", secret_fields=("url", "callback_url"))
     def get(self, api_callback_id: Id) -> Row:
         """Return a callback URL.
 
@@ -42,7 +42,7 @@ class ApiCallbacks(Resource):
         :param api_callback_id: Id of the callback.
         """
 
-    @operation("DELETE", "/api/v1/api_callback/{api_callback_id}", answer="acknowledgement")
+    @declared("DELETE", "/api/v1/api_callback/{api_callback_id}", answer="acknowledgement")
     def delete(self, api_callback_id: Id) -> None:
         """Delete a callback URL.
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from airflow_provider_emnify.api.resources.fields import given
-from airflow_provider_emnify.api.resources.operation import Call, Listing, Resource, operation
+from airflow_provider_emnify.api.resources.operation import Call, Listing, Resource, declared, operation
 from airflow_provider_emnify.api.types import Id, Row
 
 
 class ApiSecrets(Resource):
     """The callback secrets of an organisation, as ``client.api_secrets``."""
 
-    @operation("GET", "/api/v1/api_secret", secret=True, ids=int)
+    @declared("GET", "/api/v1/api_secret", secret=True, ids=int)
     def list(self) -> Listing:
         """List the callback secrets, by purpose.
 
@@ -44,7 +44,7 @@ class ApiSecrets(Resource):
         )
         return call.create(json=body)
 
-    @operation("GET", "/api/v1/api_secret/{api_secret_id}", secret=True, ids=int)
+    @declared("GET", "/api/v1/api_secret/{api_secret_id}", secret=True, ids=int)
     def get(self, api_secret_id: Id) -> Row:
         """Return a callback secret.
 
@@ -53,7 +53,7 @@ class ApiSecrets(Resource):
         :param api_secret_id: Id of the secret.
         """
 
-    @operation("DELETE", "/api/v1/api_secret/{api_secret_id}", answer="acknowledgement")
+    @declared("DELETE", "/api/v1/api_secret/{api_secret_id}", answer="acknowledgement")
     def delete(self, api_secret_id: Id) -> None:
         """Delete a callback secret.
 

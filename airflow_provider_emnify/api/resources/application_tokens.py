@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 from airflow_provider_emnify.api.enums import ApplicationTokenStatus
-from airflow_provider_emnify.api.resources.operation import Listing, Resource, operation
+from airflow_provider_emnify.api.resources.operation import Listing, Resource, declared
 from airflow_provider_emnify.api.types import Id, Moment, Row
 
 
 class ApplicationTokens(Resource):
     """The application tokens of an organisation, as ``client.application_tokens``."""
 
-    @operation("GET", "/api/v1/application_token", ids=int)
+    @declared("GET", "/api/v1/application_token", ids=int)
     def list(self) -> Listing:
         """List the application tokens: description, status, expiry, creator, but not the tokens themselves.
 
         See https://docs.emnify.com/developers/api/application-tokens/application-token-get
         """
 
-    @operation("POST", "/api/v1/application_token", secret=True)
+    @declared("POST", "/api/v1/application_token", secret=True)
     def create(
         self,
         *,
@@ -35,7 +35,7 @@ class ApplicationTokens(Resource):
         :returns: ``{"application_token": ...}``, a secret.
         """
 
-    @operation("PATCH", "/api/v1/application_token/{app_token_id}")
+    @declared("PATCH", "/api/v1/application_token/{app_token_id}")
     def update(
         self,
         application_token_id: Id,

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from airflow_provider_emnify.api.resources.operation import Resource, operation
+from airflow_provider_emnify.api.resources.operation import Resource, declared
 from airflow_provider_emnify.api.types import Row
 
 
 class Authentication(Resource):
     """The exchange of credentials for an auth token, as ``client.authentication``."""
 
-    @operation("POST", "/api/v1/authenticate", secret=True)
+    @declared("POST", "/api/v1/authenticate", secret=True)
     def authenticate(
         self,
         *,

@@ -6,14 +6,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from airflow_provider_emnify.api.resources.fields import given
-from airflow_provider_emnify.api.resources.operation import Call, Listing, Resource, operation
+from airflow_provider_emnify.api.resources.operation import Call, Listing, Resource, declared, operation
 from airflow_provider_emnify.api.types import Row
 
 
 class Automations(Resource):
     """The automations of an organisation, as ``client.automations``."""
 
-    @operation("GET", "/api/v1/automation", ids=str)
+    @declared("GET", "/api/v1/automation", ids=str)
     def list(self) -> Listing:
         """List the automations.
 
@@ -58,7 +58,7 @@ class Automations(Resource):
         del call.arguments["custom_event_id"], call.arguments["system_event_id"]
         return call.create(json={**call.fields(), "actionable_event": event})
 
-    @operation("GET", "/api/v1/automation/{id}", ids=str)
+    @declared("GET", "/api/v1/automation/{id}", ids=str)
     def get(self, automation_id: str) -> Row:
         """Return an automation.
 
@@ -67,7 +67,7 @@ class Automations(Resource):
         :param automation_id: Id of the automation.
         """
 
-    @operation("PATCH", "/api/v1/automation/{id}", ids=str)
+    @declared("PATCH", "/api/v1/automation/{id}", ids=str)
     def update(
         self,
         automation_id: str,
@@ -91,7 +91,7 @@ class Automations(Resource):
         :returns: The automation.
         """
 
-    @operation("DELETE", "/api/v1/automation/{id}")
+    @declared("DELETE", "/api/v1/automation/{id}")
     def delete(self, automation_id: str) -> None:
         """Delete an automation.
 
@@ -100,14 +100,14 @@ class Automations(Resource):
         :param automation_id: Id of the automation.
         """
 
-    @operation("GET", "/api/v1/automation/action", ids=str)
+    @declared("GET", "/api/v1/automation/action", ids=str)
     def actions(self) -> Listing:
         """List the actions that automations can take, with the properties that they need.
 
         See https://docs.emnify.com/developers/api/automations/list-action
         """
 
-    @operation("GET", "/api/v1/automation/action/{id}", ids=str)
+    @declared("GET", "/api/v1/automation/action/{id}", ids=str)
     def action(self, action_id: str) -> Row:
         """Return an action that automations can take.
 
@@ -128,7 +128,7 @@ class Automations(Resource):
         params = {"automationId": automation_id, "automationExecutionNumber": execution_number}
         return call.list(params=params)
 
-    @operation(
+    @declared(
         "POST", "/api/v1/automation/recipient/email/verification", secret=True, answer="acknowledgement"
     )
     def verify_email(self, *, token: str) -> None:

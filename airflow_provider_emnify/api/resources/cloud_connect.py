@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from airflow_provider_emnify.api.resources.operation import Call, Listing, Resource, operation
+from airflow_provider_emnify.api.resources.operation import Call, Listing, Resource, declared, operation
 from airflow_provider_emnify.api.types import Id, Row, Rows, TextId
 
 _TRANSIT_GATEWAY = "1"
@@ -14,7 +14,7 @@ _TRANSIT_GATEWAY = "1"
 class CloudConnect(Resource):
     """The Cloud Connect attachments of an organisation, as ``client.cloud_connect``."""
 
-    @operation("GET", "/api/v1/cnc/breakout", ids=int)
+    @declared("GET", "/api/v1/cnc/breakout", ids=int)
     def list(
         self,
         *,
@@ -102,7 +102,7 @@ class CloudConnect(Resource):
             self.transport.learn_secret(psk)
         return call.create(json=call.fields())
 
-    @operation("GET", "/api/v1/cnc/breakout/{cloudconnect_attachment_id}", secret=True, ids=int)
+    @declared("GET", "/api/v1/cnc/breakout/{cloudconnect_attachment_id}", secret=True, ids=int)
     def get(self, attachment_id: TextId) -> Any:
         """Return an attachment; an active VPN with its tunnels, their metrics and the pre-shared key.
 
@@ -112,7 +112,7 @@ class CloudConnect(Resource):
         :returns: The attachment, as emnify says in a list of one; it holds a secret.
         """
 
-    @operation("DELETE", "/api/v1/cnc/breakout/{cloudconnect_attachment_id}", answer="acknowledgement")
+    @declared("DELETE", "/api/v1/cnc/breakout/{cloudconnect_attachment_id}", answer="acknowledgement")
     def delete(self, attachment_id: TextId) -> None:
         """Delete an attachment that is neither deactivated nor rolling back nor classic.
 
@@ -121,7 +121,7 @@ class CloudConnect(Resource):
         :param attachment_id: Id of the attachment.
         """
 
-    @operation(
+    @declared(
         "PATCH",
         "/api/v1/cnc/breakout/{cloudconnect_attachment_id}",
         idempotent=False,
@@ -135,14 +135,14 @@ class CloudConnect(Resource):
         :param attachment_id: Id of the attachment, which is pending AWS activation (2).
         """
 
-    @operation("GET", "/api/v1/cnc/breakout_type", ids=int)
+    @declared("GET", "/api/v1/cnc/breakout_type", ids=int)
     def breakout_types(self) -> Rows:
         """Return the types of attachments.
 
         See https://docs.emnify.com/developers/api/cloud-connect/get-cloud-connect-breakout-types
         """
 
-    @operation("GET", "/api/v1/cnc/breakout_type/{breakout_type_id}/available_region")
+    @declared("GET", "/api/v1/cnc/breakout_type/{breakout_type_id}/available_region")
     def available_regions(self, breakout_type_id: Id) -> Rows:
         """Return the regions where attachments of a type can be created.
 
@@ -151,7 +151,7 @@ class CloudConnect(Resource):
         :param breakout_type_id: Id of the type, see :meth:`breakout_types`.
         """
 
-    @operation("GET", "/api/v1/cnc/pricing", ids=int)
+    @declared("GET", "/api/v1/cnc/pricing", ids=int)
     def prices(self) -> Rows:
         """Return the monthly prices of attachments.
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from airflow_provider_emnify.api.resources.operation import Call, Listing, Resource, operation
+from airflow_provider_emnify.api.resources.operation import Call, Listing, Resource, declared, operation
 from airflow_provider_emnify.api.types import Id, Row
 
 
 class CustomEvents(Resource):
     """The custom events of an organisation, as ``client.custom_events``."""
 
-    @operation("GET", "/api/v1/event/custom/configuration", ids=str)
+    @declared("GET", "/api/v1/event/custom/configuration", ids=str)
     def list(self) -> Listing:
         """List the custom events with the ways to target and the actions that they support.
 
@@ -42,7 +42,7 @@ class CustomEvents(Resource):
         """
         return call.create(json=call.fields(template_id=lambda template: template))
 
-    @operation("GET", "/api/v1/event/custom/configuration/{custom_event_id}", ids=str)
+    @declared("GET", "/api/v1/event/custom/configuration/{custom_event_id}", ids=str)
     def get(self, custom_event_id: str) -> Row:
         """Return a custom event.
 
@@ -51,7 +51,7 @@ class CustomEvents(Resource):
         :param custom_event_id: Id of the event.
         """
 
-    @operation("DELETE", "/api/v1/event/custom/configuration/{custom_event_id}", answer="acknowledgement")
+    @declared("DELETE", "/api/v1/event/custom/configuration/{custom_event_id}", answer="acknowledgement")
     def delete(self, custom_event_id: str) -> None:
         """Delete a custom event.
 
@@ -60,14 +60,14 @@ class CustomEvents(Resource):
         :param custom_event_id: Id of the event.
         """
 
-    @operation("GET", "/api/v1/event/custom/template", ids=str)
+    @declared("GET", "/api/v1/event/custom/template", ids=str)
     def templates(self) -> Listing:
         """List the templates of custom events with the properties that they need.
 
         See https://docs.emnify.com/developers/api/custom-events/get-custom-event-templates
         """
 
-    @operation("GET", "/api/v1/event/custom/template/{template_id}", ids=str)
+    @declared("GET", "/api/v1/event/custom/template/{template_id}", ids=str)
     def template(self, template_id: str) -> Row:
         """Return a template of custom events.
 

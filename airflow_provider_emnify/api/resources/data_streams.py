@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from airflow_provider_emnify.api.enums import DataStreamStatus
-from airflow_provider_emnify.api.resources.operation import Call, Listing, Resource, operation
+from airflow_provider_emnify.api.resources.operation import Call, Listing, Resource, declared, operation
 from airflow_provider_emnify.api.types import Id, Row, Rows, TextId
 
 SECRETS = frozenset({"write_key", "api_key", "connection_string", "headers"})
@@ -19,7 +19,7 @@ _SECRET_ARGUMENTS = tuple(f"destination.credentials.{name}" for name in sorted({
 class DataStreams(Resource):
     """The data streams of an organisation, as ``client.data_streams``."""
 
-    @operation("GET", "/api/v2/data_stream", secret=True, answer="either", ids=str)
+    @declared("GET", "/api/v2/data_stream", secret=True, answer="either", ids=str)
     def list(self) -> Listing:
         """List the data streams, with the credentials of their destinations.
 
@@ -62,7 +62,7 @@ class DataStreams(Resource):
         self._learn_secrets(destination)
         return call.create(json=call.fields())
 
-    @operation("GET", "/api/v2/data_stream/{data_stream_id}", secret=True, ids=str)
+    @declared("GET", "/api/v2/data_stream/{data_stream_id}", secret=True, ids=str)
     def get(self, data_stream_id: TextId) -> Row:
         """Return a data stream with its status, and with the credentials of its destination.
 
@@ -104,7 +104,7 @@ class DataStreams(Resource):
         self._learn_secrets(destination)
         call.request(json=call.fields())
 
-    @operation("DELETE", "/api/v2/data_stream/{data_stream_id}", answer="acknowledgement")
+    @declared("DELETE", "/api/v2/data_stream/{data_stream_id}", answer="acknowledgement")
     def delete(self, data_stream_id: TextId) -> None:
         """Delete a data stream. It takes effect a little later.
 
@@ -113,7 +113,7 @@ class DataStreams(Resource):
         :param data_stream_id: Id of the stream.
         """
 
-    @operation(
+    @declared(
         "POST", "/api/v2/data_stream/{data_stream_id}/restart", idempotent=True, answer="acknowledgement"
     )
     def restart(self, data_stream_id: TextId) -> None:
@@ -124,21 +124,21 @@ class DataStreams(Resource):
         :param data_stream_id: Id of the stream.
         """
 
-    @operation("GET", "/api/v2/data_stream/filter_field_type", ids=int)
+    @declared("GET", "/api/v2/data_stream/filter_field_type", ids=int)
     def filter_fields(self) -> Rows:
         """Return the fields that a data stream can be filtered by.
 
         See https://docs.emnify.com/developers/api/integrations/get-data-streamer-enum-filter-field-type
         """
 
-    @operation("GET", "/api/v2/data_stream/status", ids=int)
+    @declared("GET", "/api/v2/data_stream/status", ids=int)
     def statuses(self) -> Rows:
         """Return the statuses of data streams, see :class:`~airflow_provider_emnify.api.DataStreamStatus`.
 
         See https://docs.emnify.com/developers/api/integrations/get-data-streamer-statuses
         """
 
-    @operation("GET", "/api/v2/data_stream/type", ids=int)
+    @declared("GET", "/api/v2/data_stream/type", ids=int)
     def types(self) -> Rows:
         """Return the types of data streams.
 

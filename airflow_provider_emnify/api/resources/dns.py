@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from airflow_provider_emnify.api.resources.operation import Listing, Resource, operation
+from airflow_provider_emnify.api.resources.operation import Listing, Resource, declared
 from airflow_provider_emnify.api.types import Id, Row
 
 
 class Dns(Resource):
     """The DNS configurations of an organisation, as ``client.dns``."""
 
-    @operation("GET", "/api/v1/dns", ids=int)
+    @declared("GET", "/api/v1/dns", ids=int)
     def list(self) -> Listing:
         """List the DNS configurations.
 
         See https://docs.emnify.com/developers/api/service-lookups-and-configuration/dns-get
         """
 
-    @operation("POST", "/api/v1/dns", known_by=("primary", "secondary", "ip_address_version"))
+    @declared("POST", "/api/v1/dns", known_by=("primary", "secondary", "ip_address_version"))
     def create(self, *, primary: str, secondary: str, ip_address_version: int = 4) -> Row:
         """Create a DNS configuration, to be used in a service profile.
 
@@ -28,7 +28,7 @@ class Dns(Resource):
         :returns: The configuration, with at least its ``id``.
         """
 
-    @operation("DELETE", "/api/v1/dns/{dns_id}")
+    @declared("DELETE", "/api/v1/dns/{dns_id}")
     def delete(self, dns_id: Id) -> None:
         """Delete a DNS configuration that no service profile uses.
 

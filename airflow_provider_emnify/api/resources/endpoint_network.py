@@ -7,14 +7,14 @@ from collections.abc import Sequence
 from airflow_provider_emnify.api.enums import EventSeverity, EventSource
 from airflow_provider_emnify.api.resources.events import list_events
 from airflow_provider_emnify.api.resources.fields import ref
-from airflow_provider_emnify.api.resources.operation import Call, Listing, Resource, operation
+from airflow_provider_emnify.api.resources.operation import Call, Listing, Resource, declared, operation
 from airflow_provider_emnify.api.types import Day, Id, Moment, Row
 
 
 class EndpointNetwork(Resource):
     """What ``client.endpoints`` can do with an endpoint beyond its record."""
 
-    @operation("GET", "/api/v1/endpoint/{endpoint_id}/connectivity")
+    @declared("GET", "/api/v1/endpoint/{endpoint_id}/connectivity")
     def connectivity(self, endpoint_id: Id) -> Row:
         """Return whether an endpoint is attached or online, and where.
 
@@ -46,7 +46,7 @@ class EndpointNetwork(Resource):
             raise ValueError("reset location, pdp_context or both")
         call.request(json=body)
 
-    @operation("GET", "/api/v1/endpoint/{endpoint_id}/connectivity_info")
+    @declared("GET", "/api/v1/endpoint/{endpoint_id}/connectivity_info")
     def connectivity_info(self, endpoint_id: Id) -> Row:
         """Ask the network where an endpoint is: the cell that it is in.
 
@@ -57,7 +57,7 @@ class EndpointNetwork(Resource):
         :param endpoint_id: Id of the endpoint.
         """
 
-    @operation("GET", "/api/v1/endpoint/{endpoint_id}/operator_blacklist", ids=int)
+    @declared("GET", "/api/v1/endpoint/{endpoint_id}/operator_blacklist", ids=int)
     def blocked_operators(self, endpoint_id: Id) -> Listing:
         """List the network operators that an endpoint may not use.
 
@@ -66,7 +66,7 @@ class EndpointNetwork(Resource):
         :param endpoint_id: Id of the endpoint.
         """
 
-    @operation("PUT", "/api/v1/endpoint/{endpoint_id}/operator_blacklist/{operator_id}")
+    @declared("PUT", "/api/v1/endpoint/{endpoint_id}/operator_blacklist/{operator_id}")
     def block_operator(self, endpoint_id: Id, operator_id: Id) -> None:
         """Keep an endpoint from a network operator.
 
@@ -77,7 +77,7 @@ class EndpointNetwork(Resource):
         :raises EmnifyConflictError: if it is blocked already.
         """
 
-    @operation("DELETE", "/api/v1/endpoint/{endpoint_id}/operator_blacklist/{operator_id}")
+    @declared("DELETE", "/api/v1/endpoint/{endpoint_id}/operator_blacklist/{operator_id}")
     def unblock_operator(self, endpoint_id: Id, operator_id: Id) -> None:
         """Let an endpoint use a network operator again.
 
@@ -123,7 +123,7 @@ class EndpointNetwork(Resource):
         """
         return list_events(call)
 
-    @operation("GET", "/api/v1/endpoint/{endpoint_id}/stats")
+    @declared("GET", "/api/v1/endpoint/{endpoint_id}/stats")
     def stats(self, endpoint_id: Id) -> Row:
         """Return the usage and cost of an endpoint: last month, this month, and the last hour by minute.
 
@@ -132,7 +132,7 @@ class EndpointNetwork(Resource):
         :param endpoint_id: Id of the endpoint.
         """
 
-    @operation("GET", "/api/v1/endpoint/{endpoint_id}/stats/daily")
+    @declared("GET", "/api/v1/endpoint/{endpoint_id}/stats/daily")
     def daily_stats(
         self,
         endpoint_id: Id,
@@ -149,7 +149,7 @@ class EndpointNetwork(Resource):
         :param end_date: Last day. Alone it means its month.
         """
 
-    @operation("GET", "/api/v2/endpoint/{endpoint_id}/tags", ids=int)
+    @declared("GET", "/api/v2/endpoint/{endpoint_id}/tags", ids=int)
     def tags(self, endpoint_id: Id) -> Listing:
         """List the tags of an endpoint.
 
@@ -170,7 +170,7 @@ class EndpointNetwork(Resource):
         """
         call.request(json=ref(tag_id, "tag_id"))
 
-    @operation("DELETE", "/api/v2/endpoint/{endpoint_id}/tags/{tag_id}", answer="acknowledgement")
+    @declared("DELETE", "/api/v2/endpoint/{endpoint_id}/tags/{tag_id}", answer="acknowledgement")
     def unassign_tag(self, endpoint_id: Id, tag_id: Id) -> None:
         """Take a tag from an endpoint. For many endpoints see ``client.tags.unassign_many``.
 

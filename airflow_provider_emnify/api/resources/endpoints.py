@@ -20,7 +20,7 @@ from airflow_provider_emnify.api.resources.endpoint_network import EndpointNetwo
 from airflow_provider_emnify.api.resources.endpoint_newest import newer_than, newest_id
 from airflow_provider_emnify.api.resources.few import read_rows
 from airflow_provider_emnify.api.resources.fields import UNSET, Unset, ref, refs
-from airflow_provider_emnify.api.resources.operation import Call, operation
+from airflow_provider_emnify.api.resources.operation import Call, declared, operation
 from airflow_provider_emnify.api.resources.sims import Sims
 from airflow_provider_emnify.api.transport.paging import Listing
 from airflow_provider_emnify.api.types import Id, Ids, Moment, Numbers, Row, Rows
@@ -33,7 +33,7 @@ class Endpoints(EndpointNetwork):
     emnify wants single writes on endpoints one after another; the client sees to that.
     """
 
-    @operation("GET", "/api/v1/endpoint", paged=True, ids=int)
+    @declared("GET", "/api/v1/endpoint", paged=True, ids=int)
     def list(
         self,
         *,
@@ -129,7 +129,7 @@ class Endpoints(EndpointNetwork):
             find = self._finder_by_name(item)
         return call.create(json=body, find=find, unique=sim_id is not None)
 
-    @operation("GET", "/api/v1/endpoint/{endpoint_id}", ids=int)
+    @declared("GET", "/api/v1/endpoint/{endpoint_id}", ids=int)
     def get(self, endpoint_id: Id) -> Row:
         """Return an endpoint with its SIM and profiles.
 
@@ -175,7 +175,7 @@ class Endpoints(EndpointNetwork):
         """
         call.request(json=changes(call.keywords))
 
-    @operation("DELETE", "/api/v1/endpoint/{endpoint_id}")
+    @declared("DELETE", "/api/v1/endpoint/{endpoint_id}")
     def delete(self, endpoint_id: Id) -> None:
         """Delete an endpoint that has no SIM. :meth:`delete_many` takes the SIM away itself.
 
@@ -185,7 +185,7 @@ class Endpoints(EndpointNetwork):
         :raises EmnifyConflictError: if it has a SIM.
         """
 
-    @operation("GET", "/api/v1/endpoint/status", ids=int)
+    @declared("GET", "/api/v1/endpoint/status", ids=int)
     def statuses(self) -> Rows:
         """Return the statuses of endpoints, see :class:`~airflow_provider_emnify.api.EndpointStatus`.
 

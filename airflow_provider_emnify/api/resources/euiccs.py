@@ -7,7 +7,7 @@ from typing import Any
 
 from airflow_provider_emnify.api.errors import EmnifyUnknownOutcomeError
 from airflow_provider_emnify.api.resources.fields import given, ref
-from airflow_provider_emnify.api.resources.operation import Call, Listing, Resource, operation
+from airflow_provider_emnify.api.resources.operation import Call, Listing, Resource, declared, operation
 from airflow_provider_emnify.api.transport.answers import part
 from airflow_provider_emnify.api.transport.recover import BEGINNING, created_since, recover
 from airflow_provider_emnify.api.types import Id, Row, Rows
@@ -19,7 +19,7 @@ class Euiccs(Resource):
     Operations are for IoT eUICCs; others answer 404.
     """
 
-    @operation("GET", "/api/v1/euicc", paged=True, ids=int)
+    @declared("GET", "/api/v1/euicc", paged=True, ids=int)
     def list(
         self,
         *,
@@ -47,7 +47,7 @@ class Euiccs(Resource):
         :param per_page: Rows a request.
         """
 
-    @operation("GET", "/api/v1/euicc/{euicc_id}", ids=int)
+    @declared("GET", "/api/v1/euicc/{euicc_id}", ids=int)
     def get(self, euicc_id: Id) -> Row:
         """Return an eUICC with its profiles.
 
@@ -56,14 +56,14 @@ class Euiccs(Resource):
         :param euicc_id: Id of the eUICC.
         """
 
-    @operation("GET", "/api/v1/euicc/status", ids=int)
+    @declared("GET", "/api/v1/euicc/status", ids=int)
     def statuses(self) -> Rows:
         """Return the statuses that an eUICC can have. emnify reserves them for later.
 
         See https://docs.emnify.com/developers/api/euicc/list-euicc-status
         """
 
-    @operation("GET", "/api/v1/euicc/profile/status", ids=int)
+    @declared("GET", "/api/v1/euicc/profile/status", ids=int)
     def profile_statuses(self) -> Rows:
         """Return the statuses that a profile on an eUICC can have.
 
@@ -81,7 +81,7 @@ class Euiccs(Resource):
         named: Rows = call.request(json={"target": [{"eid": eid} for eid in eids]})
         return named
 
-    @operation("GET", "/api/v1/euicc/{euicc_id}/operation", paged=True, ids=str)
+    @declared("GET", "/api/v1/euicc/{euicc_id}/operation", paged=True, ids=str)
     def operations(
         self,
         euicc_id: Id,
@@ -179,7 +179,7 @@ class Euiccs(Resource):
         scheduled: Rows = call.request(json=[_scheduled(row) for row in operations])
         return scheduled
 
-    @operation("GET", "/api/v1/euicc/{euicc_id}/operation/{operation_id}", ids=str)
+    @declared("GET", "/api/v1/euicc/{euicc_id}/operation/{operation_id}", ids=str)
     def get_operation(self, euicc_id: Id, operation_id: str) -> Row:
         """Return an operation on an eUICC. It is over when ``finalization_date`` is set; see ``error`` then.
 
@@ -189,7 +189,7 @@ class Euiccs(Resource):
         :param operation_id: Id of the operation.
         """
 
-    @operation("DELETE", "/api/v1/euicc/{euicc_id}/operation/{operation_id}")
+    @declared("DELETE", "/api/v1/euicc/{euicc_id}/operation/{operation_id}")
     def cancel_operation(self, euicc_id: Id, operation_id: str) -> None:
         """Cancel an operation on an eUICC. emnify reserves this for later.
 
@@ -199,14 +199,14 @@ class Euiccs(Resource):
         :param operation_id: Id of the operation.
         """
 
-    @operation("GET", "/api/v1/euicc/operation/action", answer="lookup", ids=int, holds={"description": str})
+    @declared("GET", "/api/v1/euicc/operation/action", answer="lookup", ids=int, holds={"description": str})
     def operation_actions(self) -> Rows:
         """Return the actions that can be scheduled.
 
         See https://docs.emnify.com/developers/api/euicc-operation/list-operation-action
         """
 
-    @operation("GET", "/api/v1/euicc/operation/status", ids=int)
+    @declared("GET", "/api/v1/euicc/operation/status", ids=int)
     def operation_statuses(self) -> Rows:
         """Return the statuses that an operation can have.
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from airflow_provider_emnify.api.enums import EventSeverity, EventSource
 from airflow_provider_emnify.api.resources.fields import moment
-from airflow_provider_emnify.api.resources.operation import Call, Listing, Resource, operation
+from airflow_provider_emnify.api.resources.operation import Call, Listing, Resource, declared, operation
 from airflow_provider_emnify.api.types import Moment, Rows
 
 
@@ -82,7 +82,7 @@ class Events(Resource):
         """
         return list_events(call)
 
-    @operation("GET", "/api/v1/event/type", ids=int)
+    @declared("GET", "/api/v1/event/type", ids=int)
     def types(self) -> Rows:
         """Return the event types that there are.
 

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from airflow_provider_emnify.api.resources.operation import Call, Listing, Resource, operation
+from airflow_provider_emnify.api.resources.operation import Call, Listing, Resource, declared, operation
 from airflow_provider_emnify.api.types import Id, Row, Rows
 
 
 class IpAddressSpaces(Resource):
     """The IP address spaces of an organisation, as ``client.ip_address_spaces``."""
 
-    @operation("GET", "/api/v1/ip_address_space", ids=int)
+    @declared("GET", "/api/v1/ip_address_space", ids=int)
     def list(self) -> Listing:
         """List the IP address spaces with the number of used and available addresses.
 
         See https://docs.emnify.com/developers/api/ip-address-spaces/ip-address-space-get
         """
 
-    @operation("GET", "/api/v1/ip_address_space/available", ids=int)
+    @declared("GET", "/api/v1/ip_address_space/available", ids=int)
     def available(self, *, ip_address_version: int | None = None) -> Rows:
         """Return ten address spaces that nobody has, others at every call.
 
@@ -37,7 +37,7 @@ class IpAddressSpaces(Resource):
         """
         return call.create(json=call.fields(), unique=True)
 
-    @operation("PUT", "/api/v1/ip_address_space/{address_space_id}")
+    @declared("PUT", "/api/v1/ip_address_space/{address_space_id}")
     def assign(self, address_space_id: Id) -> None:
         """Assign an address space to the own organisation. Deprecated by emnify: use :meth:`create`.
 
@@ -46,7 +46,7 @@ class IpAddressSpaces(Resource):
         :param address_space_id: Id of the space.
         """
 
-    @operation("DELETE", "/api/v1/ip_address_space/{address_space_id}")
+    @declared("DELETE", "/api/v1/ip_address_space/{address_space_id}")
     def release(self, address_space_id: Id) -> None:
         """Give back an address space that no endpoint uses.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from airflow_provider_emnify.api.resources.operation import Call, Listing, Resource, operation
+from airflow_provider_emnify.api.resources.operation import Call, Listing, Resource, declared, operation
 from airflow_provider_emnify.api.types import Id, Row, Rows, TextId
 
 _ACTIVE = 1
@@ -11,7 +11,7 @@ _ACTIVE = 1
 class Mfa(Resource):
     """Multi-factor authentication of users, as ``client.mfa``."""
 
-    @operation("POST", "/api/v1/user/mfa", answer="created", secret=True, ids=int)
+    @declared("POST", "/api/v1/user/mfa", answer="created", secret=True, ids=int)
     def create_key(self, *, type_id: Id, password: str) -> Row:
         """Create an MFA key for the client's user, to be activated with :meth:`activate_key`.
 
@@ -34,7 +34,7 @@ class Mfa(Resource):
         """
         call.request(json={"status": {"id": _ACTIVE}, "code": code})
 
-    @operation("DELETE", "/api/v1/user/{user_id}/mfa/{key_id}")
+    @declared("DELETE", "/api/v1/user/{user_id}/mfa/{key_id}")
     def delete_key(self, user_id: TextId, key_id: Id) -> None:
         """Delete an MFA key of a user.
 
@@ -44,21 +44,21 @@ class Mfa(Resource):
         :param key_id: Id of the key.
         """
 
-    @operation("GET", "/api/v1/user/mfa/status", ids=int)
+    @declared("GET", "/api/v1/user/mfa/status", ids=int)
     def statuses(self) -> Rows:
         """Return the statuses that an MFA key can have.
 
         See https://docs.emnify.com/developers/api/authentication/user-mfa-status-get
         """
 
-    @operation("GET", "/api/v1/user/mfa/type", ids=int)
+    @declared("GET", "/api/v1/user/mfa/type", ids=int)
     def types(self) -> Rows:
         """Return the types of MFA keys.
 
         See https://docs.emnify.com/developers/api/authentication/user-mfa-type-get
         """
 
-    @operation("GET", "/api/v1/user/{user_id}/mfa/trusted_device", ids=int)
+    @declared("GET", "/api/v1/user/{user_id}/mfa/trusted_device", ids=int)
     def trusted_devices(self, user_id: TextId = "my") -> Listing:
         """List the devices from which a user logs in without MFA.
 
@@ -67,7 +67,7 @@ class Mfa(Resource):
         :param user_id: Id of the user; ``my`` is the client's.
         """
 
-    @operation("DELETE", "/api/v1/user/{user_id}/mfa/trusted_device/{device_id}")
+    @declared("DELETE", "/api/v1/user/{user_id}/mfa/trusted_device/{device_id}")
     def delete_trusted_device(self, user_id: TextId, device_id: Id) -> None:
         """Trust a device no longer.
 

@@ -1,10 +1,9 @@
 """What a resource is made of: operations, the call that carries one out, and how arguments become a request.
 
-A method of a resource is declared with :func:`operation`, which names the REST operation. Where the signature
-says the rest, the method has no body: its positional arguments stand in the path, its keywords filter a paged
-list, are the query of another GET, and else the fields of a body, and its annotation says what it returns.
-:class:`Signature` tells how an argument is written. A method that has more to do takes a :class:`Call` as its
-``call``, which nobody sees from outside.
+A method of a resource is declared with :func:`declared`, which names the REST operation. It has no body: its
+positional arguments stand in the path, its keywords filter a paged list, are the query of another GET, and
+else the fields of a body, and its annotation says what it returns. :class:`Signature` tells how each argument
+is written. A method that has more to do is an :func:`operation`, which takes the :class:`Call` as ``call``.
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ import inspect
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Protocol, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar, cast
 
 from airflow_provider_emnify.api.enums import Lookup
 from airflow_provider_emnify.api.resources.fields import (
@@ -37,7 +36,7 @@ from airflow_provider_emnify.api.values import parse_id
 if TYPE_CHECKING:
     from airflow_provider_emnify.api.transport.transport import Transport
 
-__all__ = ["Call", "Listing", "Operation", "Resource", "operation", "operations_of"]
+__all__ = ["Call", "Listing", "Operation", "Resource", "declared", "operation", "operations_of"]
 
 
 @dataclass(frozen=True)
@@ -271,17 +270,7 @@ class Resource:
 P = ParamSpec("P")
 R = TypeVar("R")
 S = TypeVar("S", bound=Resource)
-
-
-class Declaration(Protocol):
-    """What declares a method as an operation: one that takes a ``call``, or one without a body."""
-
-    @overload
-    def __call__(
-        self, function: Callable[Concatenate[S, Call, P], R], /
-    ) -> Callable[Concatenate[S, P], R]: ...
-    @overload
-    def __call__(self, function: Callable[Concatenate[S, P], R], /) -> Callable[Concatenate[S, P], R]: ...
+F = TypeVar("F", bound=Callable[..., Any])
 
 
 _PROMISED: dict[str, Kind] = {
@@ -294,7 +283,7 @@ _PROMISED: dict[str, Kind] = {
 }
 
 
-def operation(
+def declared(
     method: str,
     path: str,
     *,
@@ -302,10 +291,10 @@ def operation(
     ids: type[int] | type[str] | None = None,
     holds: Mapping[str, type] | None = None,
     **facts: Any,
-) -> Declaration:
-    """Declare a method of a resource as a REST operation.
+) -> Callable[[F], F]:
+    """Declare a method of a resource as a REST operation, which is sent as its signature says.
 
-    Callers and ``inspect.signature`` see the method without ``call``; the declaration is its ``.operation``.
+    The declaration is the method's ``.operation``.
 
     :param answer: What its answer holds, see
         :class:`~airflow_provider_emnify.api.transport.answers.Shape`; by default what the method returns.
@@ -314,7 +303,7 @@ def operation(
     :param facts: The others of an :class:`Operation`.
     """
 
-    def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
+    def decorate(function: F) -> F:
         returned = str(function.__annotations__.get("return"))
         shape = Shape(answer or _PROMISED.get(returned, "json"), ids, holds or {})
         declared = Operation(method, path, shape=shape, **facts)
@@ -333,9 +322,19 @@ def operation(
 
         send.__dict__["__signature__"] = signature.visible
         send.__dict__["operation"] = declared
-        return send
+        return cast("F", send)
 
     return decorate
+
+
+def operation(
+    method: str, path: str, **facts: Any
+) -> Callable[[Callable[Concatenate[S, Call, P], R]], Callable[Concatenate[S, P], R]]:
+    """Declare a method that has more to do, and hand it the :class:`Call`: see :func:`declared`.
+
+    Callers and ``inspect.signature`` see the method without ``call``.
+    """
+    return declared(method, path, **facts)  # type: ignore[return-value]
 
 
 def operations_of(resource: type[Resource]) -> dict[str, Operation]:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from airflow_provider_emnify.api.resources.operation import Listing, Resource, operation
+from airflow_provider_emnify.api.resources.operation import Listing, Resource, declared
 
 
 class Operators(Resource):
     """The network operators, as ``client.operators``."""
 
-    @operation("GET", "/api/v1/operator", ids=int)
+    @declared("GET", "/api/v1/operator", ids=int)
     def list(self) -> Listing:
         """List the network operators with country, MNCs and TAP codes.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from airflow_provider_emnify.api.resources.fields import ref
-from airflow_provider_emnify.api.resources.operation import Call, Listing, Resource, operation
+from airflow_provider_emnify.api.resources.operation import Call, Listing, Resource, declared, operation
 from airflow_provider_emnify.api.types import Day, Id, Moment, Row, Rows, TextId
 
 
@@ -13,21 +13,21 @@ class Organisations(Resource):
     Where an organisation is asked for, ``my`` is that of the client's credentials.
     """
 
-    @operation("GET", "/api/v1/organisation/my", ids=int)
+    @declared("GET", "/api/v1/organisation/my", ids=int)
     def my(self) -> Row:
         """Return the organisation that the client's credentials belong to.
 
         See https://docs.emnify.com/developers/api/organization/my-organisation-get
         """
 
-    @operation("GET", "/api/v1/organisation/status", ids=int)
+    @declared("GET", "/api/v1/organisation/status", ids=int)
     def statuses(self) -> Rows:
         """Return the statuses that an organisation can have.
 
         See https://docs.emnify.com/developers/api/organization/organisation-status-get
         """
 
-    @operation("GET", "/api/v1/organisation/{org_id_or_my}/stats")
+    @declared("GET", "/api/v1/organisation/{org_id_or_my}/stats")
     def monthly_stats(self, organisation_id: TextId = "my") -> Row:
         """Return traffic and cost of this and the last month, with counts of SIMs, profiles and users.
 
@@ -38,7 +38,7 @@ class Organisations(Resource):
         :param organisation_id: Id of the organisation, or ``my``.
         """
 
-    @operation("GET", "/api/v1/organisation/{org_id_or_my}/stats/daily")
+    @declared("GET", "/api/v1/organisation/{org_id_or_my}/stats/daily")
     def daily_stats(
         self,
         organisation_id: TextId = "my",
@@ -55,7 +55,7 @@ class Organisations(Resource):
         :param end_date: The day after the last one, only together with ``start_date``.
         """
 
-    @operation("GET", "/api/v1/organisation/{org_id_or_my}/stats/hourly")
+    @declared("GET", "/api/v1/organisation/{org_id_or_my}/stats/hourly")
     def hourly_stats(
         self,
         organisation_id: TextId = "my",
@@ -72,7 +72,7 @@ class Organisations(Resource):
         :param end_date: End, only together with ``start_date``.
         """
 
-    @operation("GET", "/api/v1/organisation/{org_id_or_my}/inclusive_volume/active", ids=int)
+    @declared("GET", "/api/v1/organisation/{org_id_or_my}/inclusive_volume/active", ids=int)
     def active_inclusive_volumes(self, organisation_id: TextId = "my") -> Listing:
         """List the inclusive volumes that are active in this billing period.
 
@@ -81,7 +81,7 @@ class Organisations(Resource):
         :param organisation_id: Id of the own organisation or of a direct child, or ``my``.
         """
 
-    @operation("PUT", "/api/v1/organisation/{org_id_or_my}/inclusive_volume/{inclusive_volume_id}", ids=int)
+    @declared("PUT", "/api/v1/organisation/{org_id_or_my}/inclusive_volume/{inclusive_volume_id}", ids=int)
     def assign_inclusive_volume(
         self,
         inclusive_volume_id: Id,

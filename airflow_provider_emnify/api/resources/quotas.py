@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from airflow_provider_emnify.api.enums import QuotaStatus
-from airflow_provider_emnify.api.resources.operation import Call, Resource, operation
+from airflow_provider_emnify.api.resources.operation import Call, Resource, declared, operation
 from airflow_provider_emnify.api.types import Id, Moment, Row, TextId
 
 
@@ -20,7 +20,7 @@ class Quotas(Resource):
     Where a service profile applies quotas, an endpoint without one is blocked.
     """
 
-    @operation("GET", "/api/v1/endpoint/{endpoint_id}/quota/data")
+    @declared("GET", "/api/v1/endpoint/{endpoint_id}/quota/data")
     def get_data(self, endpoint_id: Id) -> Row:
         """Return the data quota of an endpoint; ``volume`` is what is left of it, in MB.
 
@@ -60,7 +60,7 @@ class Quotas(Resource):
         """
         call.request(json=call.fields(status=_status, auto_refill=int))
 
-    @operation("DELETE", "/api/v1/endpoint/{endpoint_id}/quota/data")
+    @declared("DELETE", "/api/v1/endpoint/{endpoint_id}/quota/data")
     def delete_data(self, endpoint_id: Id) -> None:
         """Remove the data quota of an endpoint, which is blocked where its service profile applies quotas.
 
@@ -69,7 +69,7 @@ class Quotas(Resource):
         :param endpoint_id: Id of the endpoint.
         """
 
-    @operation("GET", "/api/v1/endpoint/{endpoint_id}/quota/sms")
+    @declared("GET", "/api/v1/endpoint/{endpoint_id}/quota/sms")
     def get_sms(self, endpoint_id: Id) -> Row:
         """Return the SMS quota of an endpoint; ``volume`` is the number of SMS left.
 
@@ -109,7 +109,7 @@ class Quotas(Resource):
         """
         call.request(json=call.fields(status=_status))
 
-    @operation("DELETE", "/api/v1/endpoint/{endpoint_id}/quota/sms")
+    @declared("DELETE", "/api/v1/endpoint/{endpoint_id}/quota/sms")
     def delete_sms(self, endpoint_id: Id) -> None:
         """Remove the SMS quota of an endpoint, which is blocked where its service profile applies quotas.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from airflow_provider_emnify.api.resources.fields import UNSET, Unset
-from airflow_provider_emnify.api.resources.operation import Call, Listing, Resource, operation
+from airflow_provider_emnify.api.resources.operation import Call, Listing, Resource, declared, operation
 from airflow_provider_emnify.api.transport.recover import created_since, having
 from airflow_provider_emnify.api.types import Id, Row, TextId
 
@@ -13,14 +13,14 @@ from airflow_provider_emnify.api.types import Id, Row, TextId
 class ServiceProfiles(Resource):
     """The service profiles of an organisation, as ``client.service_profiles``."""
 
-    @operation("GET", "/api/v1/service_profile", ids=int, secret_fields=("secret", "url"))
+    @declared("GET", "/api/v1/service_profile", ids=int, secret_fields=("secret", "url"))
     def list(self) -> Listing:
         """List the service profiles, without their services.
 
         See https://docs.emnify.com/developers/api/service-profiles/service-profile-get
         """
 
-    @operation(
+    @declared(
         "POST",
         "/api/v1/service_profile",
         ids=int,
@@ -76,7 +76,7 @@ class ServiceProfiles(Resource):
         :returns: The profile, with at least its ``id``.
         """
 
-    @operation("GET", "/api/v1/service_profile/{profile_id}", ids=int, secret_fields=("secret", "url"))
+    @declared("GET", "/api/v1/service_profile/{profile_id}", ids=int, secret_fields=("secret", "url"))
     def get(self, profile_id: Id) -> Row:
         """Return a service profile with its services.
 
@@ -85,7 +85,7 @@ class ServiceProfiles(Resource):
         :param profile_id: Id of the profile.
         """
 
-    @operation(
+    @declared(
         "PATCH",
         "/api/v1/service_profile/{profile_id}",
         answer="acknowledgement",
@@ -141,7 +141,7 @@ class ServiceProfiles(Resource):
         :param dns_id: Id of the DNS configuration.
         """
 
-    @operation("DELETE", "/api/v1/service_profile/{profile_id}")
+    @declared("DELETE", "/api/v1/service_profile/{profile_id}")
     def delete(self, profile_id: Id) -> None:
         """Delete a service profile that no endpoint uses.
 
@@ -150,7 +150,7 @@ class ServiceProfiles(Resource):
         :param profile_id: Id of the profile.
         """
 
-    @operation("DELETE", "/api/v1/service_profile/{profile_id}/quota/{quota_type}")
+    @declared("DELETE", "/api/v1/service_profile/{profile_id}/quota/{quota_type}")
     def remove_quotas(self, profile_id: Id, quota_type: Literal["data", "sms"] | str) -> None:
         """Remove the quotas of all endpoints of a profile.
 
@@ -162,7 +162,7 @@ class ServiceProfiles(Resource):
         :param quota_type: ``data`` or ``sms``.
         """
 
-    @operation("PUT", "/api/v1/service_profile/{profile_id}/service/{service_id}")
+    @declared("PUT", "/api/v1/service_profile/{profile_id}/service/{service_id}")
     def add_service(self, profile_id: Id, service_id: Id) -> None:
         """Let the endpoints of a profile use a service.
 
@@ -172,7 +172,7 @@ class ServiceProfiles(Resource):
         :param service_id: Id of the service, see ``client.services``.
         """
 
-    @operation("DELETE", "/api/v1/service_profile/{profile_id}/service/{service_id}")
+    @declared("DELETE", "/api/v1/service_profile/{profile_id}/service/{service_id}")
     def remove_service(self, profile_id: Id, service_id: Id) -> None:
         """Take a service without limits from a profile.
 
@@ -182,7 +182,7 @@ class ServiceProfiles(Resource):
         :param service_id: Id of the service.
         """
 
-    @operation(
+    @declared(
         "PUT",
         "/api/v1/service_profile/{profile_id}/service/{service_id}/traffic_limit/{limit_id}",
         answer="acknowledgement",
@@ -197,7 +197,7 @@ class ServiceProfiles(Resource):
         :param limit_id: Id of the limit, see ``client.services.traffic_limits``.
         """
 
-    @operation(
+    @declared(
         "DELETE",
         "/api/v1/service_profile/{profile_id}/service/{service_id}/traffic_limit/{limit_id}",
         answer="acknowledgement",
@@ -212,7 +212,7 @@ class ServiceProfiles(Resource):
         :param limit_id: Id of the limit.
         """
 
-    @operation("GET", "/api/v1/service_profile/{profile_id}/traffic_limit", ids=int)
+    @declared("GET", "/api/v1/service_profile/{profile_id}/traffic_limit", ids=int)
     def data_limits(self, profile_id: Id) -> Listing:
         """List the data limits of a profile.
 
@@ -248,7 +248,7 @@ class ServiceProfiles(Resource):
         find = created_since(lambda: self.data_limits(profile_id), having(volume=volume))
         return call.create(json=call.fields(), find=find, unique=True)
 
-    @operation("DELETE", "/api/v1/service_profile/{profile_id}/traffic_limit/{limit_id}")
+    @declared("DELETE", "/api/v1/service_profile/{profile_id}/traffic_limit/{limit_id}")
     def remove_data_limit(self, profile_id: Id, limit_id: Id) -> None:
         """Remove a data limit of a profile.
 
@@ -258,7 +258,7 @@ class ServiceProfiles(Resource):
         :param limit_id: Id of the limit.
         """
 
-    @operation("DELETE", "/api/v1/service_profile/{profile_id}/traffic_limit")
+    @declared("DELETE", "/api/v1/service_profile/{profile_id}/traffic_limit")
     def remove_data_limits(self, profile_id: Id) -> None:
         """Remove all data limits of a profile.
 

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from airflow_provider_emnify.api.resources.operation import Listing, Resource, operation
+from airflow_provider_emnify.api.resources.operation import Listing, Resource, declared
 from airflow_provider_emnify.api.types import Id, Rows
 
 
 class Services(Resource):
     """The services of emnify, as ``client.services``."""
 
-    @operation("GET", "/api/v1/service", ids=int)
+    @declared("GET", "/api/v1/service", ids=int)
     def list(self) -> Listing:
         """List the services.
 
         See https://docs.emnify.com/developers/api/service-lookups-and-configuration/service-get
         """
 
-    @operation("GET", "/api/v1/service/{service_id}/traffic_limit", ids=int)
+    @declared("GET", "/api/v1/service/{service_id}/traffic_limit", ids=int)
     def traffic_limits(self, service_id: Id) -> Rows:
         """Return the limits that a service can have in a service profile.
 

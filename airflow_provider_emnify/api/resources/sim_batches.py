@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from airflow_provider_emnify.api.enums import SimStatus
-from airflow_provider_emnify.api.resources.operation import Resource, operation
+from airflow_provider_emnify.api.resources.operation import Resource, declared
 from airflow_provider_emnify.api.types import Row
 
 
 class SimBatches(Resource):
     """The SIM batches that an organisation bought, as ``client.sim_batches``."""
 
-    @operation("GET", "/api/v1/sim_batch/bic/{bic}")
+    @declared("GET", "/api/v1/sim_batch/bic/{bic}")
     def validate(self, bic: str) -> Row:
         """Return a SIM batch that can be registered.
 
@@ -21,7 +21,7 @@ class SimBatches(Resource):
         :raises EmnifyNotFoundError: if there is none of this code.
         """
 
-    @operation("PATCH", "/api/v1/sim_batch/bic/{bic}", idempotent=False, holds={"sim": list})
+    @declared("PATCH", "/api/v1/sim_batch/bic/{bic}", idempotent=False, holds={"sim": list})
     def register(self, bic: str, *, sim_status: SimStatus | str | int | None = None) -> Row:
         """Register a SIM batch: its SIMs belong to the own organisation then.
 

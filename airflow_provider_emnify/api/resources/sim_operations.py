@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from airflow_provider_emnify.api.resources.fields import given, ref, refs
-from airflow_provider_emnify.api.resources.operation import Call, Listing, Resource, operation
+from airflow_provider_emnify.api.resources.operation import Call, Listing, Resource, declared, operation
 from airflow_provider_emnify.api.transport.answers import part, parts
 from airflow_provider_emnify.api.transport.recover import BEGINNING, created_since
 from airflow_provider_emnify.api.types import Id, Ids, Row, Rows
@@ -14,7 +14,7 @@ from airflow_provider_emnify.api.types import Id, Ids, Row, Rows
 class SimOperations(Resource):
     """The SIM operations of an organisation, as ``client.sim_operations``."""
 
-    @operation("GET", "/api/v1/sim/operation", paged=True, ids=str)
+    @declared("GET", "/api/v1/sim/operation", paged=True, ids=str)
     def list(
         self,
         *,
@@ -73,7 +73,7 @@ class SimOperations(Resource):
         )
         return call.create(json=body, find=find)
 
-    @operation("GET", "/api/v1/sim/operation/{operation_id}", ids=str)
+    @declared("GET", "/api/v1/sim/operation/{operation_id}", ids=str)
     def get(self, operation_id: str) -> Row:
         """Return a SIM operation. It is over when ``finalization_date`` is set.
 
@@ -84,14 +84,14 @@ class SimOperations(Resource):
         :param operation_id: Id of the operation.
         """
 
-    @operation("GET", "/api/v1/sim/operation/action", answer="lookup", ids=int, holds={"description": str})
+    @declared("GET", "/api/v1/sim/operation/action", answer="lookup", ids=int, holds={"description": str})
     def actions(self) -> Rows:
         """Return the actions that there are.
 
         See https://docs.emnify.com/developers/api/sim-operation/list-sim-operation-action
         """
 
-    @operation("GET", "/api/v1/sim/operation/status", ids=int)
+    @declared("GET", "/api/v1/sim/operation/status", ids=int)
     def statuses(self) -> Rows:
         """Return the statuses that a SIM operation can have.
 

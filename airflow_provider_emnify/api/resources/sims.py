@@ -10,7 +10,7 @@ from airflow_provider_emnify.api.resources.bulk import send_in_chunks, split, st
 from airflow_provider_emnify.api.resources.events import list_events
 from airflow_provider_emnify.api.resources.few import read_rows
 from airflow_provider_emnify.api.resources.fields import UNSET, Unset, refs
-from airflow_provider_emnify.api.resources.operation import Call, Listing, Resource, operation
+from airflow_provider_emnify.api.resources.operation import Call, Listing, Resource, declared, operation
 from airflow_provider_emnify.api.types import Day, Id, Ids, Moment, Numbers, Row, Rows
 from airflow_provider_emnify.api.values import parse_ids
 
@@ -79,7 +79,7 @@ class Sims(Resource):
             call.arguments["endpoint_id"] = "null"
         return call.filtered()
 
-    @operation("GET", "/api/v1/sim/{sim_id}", ids=int)
+    @declared("GET", "/api/v1/sim/{sim_id}", ids=int)
     def get(self, sim_id: Id) -> Row:
         """Return a SIM.
 
@@ -88,7 +88,7 @@ class Sims(Resource):
         :param sim_id: Id of the SIM.
         """
 
-    @operation("PATCH", "/api/v1/sim/{sim_id}")
+    @declared("PATCH", "/api/v1/sim/{sim_id}")
     def update(
         self,
         sim_id: Id,
@@ -110,7 +110,7 @@ class Sims(Resource):
         :param customer_org_id: The organisation that uses it; None takes it from the customer.
         """
 
-    @operation("DELETE", "/api/v1/sim/{sim_id}")
+    @declared("DELETE", "/api/v1/sim/{sim_id}")
     def delete(self, sim_id: Id) -> None:
         """Delete a SIM that no endpoint has. **A deleted SIM cannot be recovered.**
 
@@ -142,7 +142,7 @@ class Sims(Resource):
 
         return send_in_chunks(parse_ids(sim_ids, "sim_ids"), send=send, look=look, what="delete SIMs")
 
-    @operation("GET", "/api/v1/sim/status", ids=int)
+    @declared("GET", "/api/v1/sim/status", ids=int)
     def statuses(self) -> Rows:
         """Return the statuses that a SIM can have, see :class:`~airflow_provider_emnify.api.SimStatus`.
 
@@ -184,7 +184,7 @@ class Sims(Resource):
         """
         return list_events(call)
 
-    @operation("GET", "/api/v1/sim/{sim_id}/stats")
+    @declared("GET", "/api/v1/sim/{sim_id}/stats")
     def stats(self, sim_id: Id) -> Any:
         """Return the usage and cost of a SIM: last month, this month, and the last hour by minute.
 
@@ -193,7 +193,7 @@ class Sims(Resource):
         :param sim_id: Id of the SIM.
         """
 
-    @operation("GET", "/api/v1/sim/{sim_id}/stats/daily")
+    @declared("GET", "/api/v1/sim/{sim_id}/stats/daily")
     def daily_stats(
         self,
         sim_id: Id,
@@ -252,7 +252,7 @@ class Sims(Resource):
         summary: Row = call.request(json=body, idempotent=dry_run)
         return summary
 
-    @operation("GET", "/api/v1/sim/unlinked_product_stats")
+    @declared("GET", "/api/v1/sim/unlinked_product_stats")
     def unlinked_product_stats(self) -> Rows:
         """Return how many eSIMs have no profile linked, by product.
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from airflow_provider_emnify.api.resources.operation import Call, Listing, Resource, operation
+from airflow_provider_emnify.api.resources.operation import Call, Listing, Resource, declared, operation
 from airflow_provider_emnify.api.transport.answers import Shape, moment_in
 from airflow_provider_emnify.api.transport.backoff import http_date
 from airflow_provider_emnify.api.transport.recover import nothing_found, recovers
@@ -25,7 +25,7 @@ _LONG_AGO = datetime.min.replace(tzinfo=UTC)
 class Sms(Resource):
     """The SMS of endpoints, as ``client.sms``."""
 
-    @operation("GET", "/api/v1/endpoint/{endpoint_id}/sms", ids=int)
+    @declared("GET", "/api/v1/endpoint/{endpoint_id}/sms", ids=int)
     def list(self, endpoint_id: Id) -> Listing:
         """List the SMS that an endpoint sent and received.
 
@@ -34,7 +34,7 @@ class Sms(Resource):
         :param endpoint_id: Id of the endpoint.
         """
 
-    @operation("GET", "/api/v1/endpoint/{endpoint_id}/sms/{sms_id}", ids=int)
+    @declared("GET", "/api/v1/endpoint/{endpoint_id}/sms/{sms_id}", ids=int)
     def get(self, endpoint_id: Id, sms_id: Id) -> Row:
         """Return an SMS; ``status.id`` is a :class:`~airflow_provider_emnify.api.SmsStatus`.
 
@@ -81,7 +81,7 @@ class Sms(Resource):
         body = call.fields()
         return call.create(json=body, find=self._finder(endpoint_id, body))
 
-    @operation("DELETE", "/api/v1/endpoint/{endpoint_id}/sms/{sms_id}", answer="acknowledgement")
+    @declared("DELETE", "/api/v1/endpoint/{endpoint_id}/sms/{sms_id}", answer="acknowledgement")
     def cancel(self, endpoint_id: Id, sms_id: Id) -> None:
         """Cancel an SMS that is not delivered yet.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from airflow_provider_emnify.api.resources.operation import Listing, Resource, operation
+from airflow_provider_emnify.api.resources.operation import Listing, Resource, declared
 
 
 class Statistics(Resource):
@@ -12,7 +12,7 @@ class Statistics(Resource):
     ``client.endpoints.daily_stats``, ``client.sims.daily_stats``.
     """
 
-    @operation("GET", "/api/v1/stats/daily")
+    @declared("GET", "/api/v1/stats/daily")
     def daily(self) -> Listing:
         """List usage and cost by day from the first of this month until today, children included.
 

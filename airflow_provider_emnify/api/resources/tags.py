@@ -9,7 +9,7 @@ from airflow_provider_emnify.api.resources.bulk import send_in_chunks, split
 from airflow_provider_emnify.api.resources.endpoints import Endpoints
 from airflow_provider_emnify.api.resources.few import read_rows
 from airflow_provider_emnify.api.resources.fields import ref, refs
-from airflow_provider_emnify.api.resources.operation import Call, Listing, Resource, operation
+from airflow_provider_emnify.api.resources.operation import Call, Listing, Resource, declared, operation
 from airflow_provider_emnify.api.transport.answers import is_id, parts
 from airflow_provider_emnify.api.transport.recover import created_since, having
 from airflow_provider_emnify.api.types import Id, Ids, Numbers, Row, Rows
@@ -46,7 +46,7 @@ class Tags(Resource):
         find = created_since(lambda: self.list(name=name), having(name=name))
         return call.create(json=call.fields(), find=find, unique=True)
 
-    @operation("PATCH", "/api/v2/tags/{tag_id}")
+    @declared("PATCH", "/api/v2/tags/{tag_id}")
     def update(
         self,
         tag_id: Id,
@@ -63,7 +63,7 @@ class Tags(Resource):
         :param color_id: Id of its colour.
         """
 
-    @operation("DELETE", "/api/v2/tags/{tag_id}")
+    @declared("DELETE", "/api/v2/tags/{tag_id}")
     def delete(self, tag_id: Id) -> None:
         """Delete a tag. Endpoints and automations lose it.
 
@@ -93,7 +93,7 @@ class Tags(Resource):
 
         return send_in_chunks(parse_ids(tag_ids, "tag_ids"), send=send, look=look, what="delete tags")
 
-    @operation("GET", "/api/v2/tag-colors", ids=int)
+    @declared("GET", "/api/v2/tag-colors", ids=int)
     def colors(self) -> Rows:
         """Return the colours that a tag can have.
 

@@ -4,21 +4,21 @@ from __future__ import annotations
 
 from typing import Any
 
-from airflow_provider_emnify.api.resources.operation import Listing, Resource, operation
+from airflow_provider_emnify.api.resources.operation import Listing, Resource, declared
 from airflow_provider_emnify.api.types import Id, Ids, Row
 
 
 class TariffProfiles(Resource):
     """The tariff profiles of an organisation, as ``client.tariff_profiles``."""
 
-    @operation("GET", "/api/v1/tariff_profile", ids=int)
+    @declared("GET", "/api/v1/tariff_profile", ids=int)
     def list(self) -> Listing:
         """List the tariff profiles.
 
         See https://docs.emnify.com/developers/api/tariff-profiles/tariff-profile-get
         """
 
-    @operation("POST", "/api/v1/tariff_profile", ids=int, known_by=("name",))
+    @declared("POST", "/api/v1/tariff_profile", ids=int, known_by=("name",))
     def create(self, *, name: str, tariff_id: Id, description: str = "") -> Row:
         """Create a tariff profile.
 
@@ -30,7 +30,7 @@ class TariffProfiles(Resource):
         :returns: The profile, with at least its ``id``.
         """
 
-    @operation("GET", "/api/v1/tariff_profile/{tariff_profile_id}", ids=int)
+    @declared("GET", "/api/v1/tariff_profile/{tariff_profile_id}", ids=int)
     def get(self, tariff_profile_id: Id) -> Row:
         """Return a tariff profile with its ratezones and rates.
 
@@ -39,7 +39,7 @@ class TariffProfiles(Resource):
         :param tariff_profile_id: Id of the profile.
         """
 
-    @operation("PATCH", "/api/v1/tariff_profile/{tariff_profile_id}")
+    @declared("PATCH", "/api/v1/tariff_profile/{tariff_profile_id}")
     def update(
         self,
         tariff_profile_id: Id,
@@ -58,7 +58,7 @@ class TariffProfiles(Resource):
         :param tariff_id: Id of the tariff. A new one removes the selection of ratezones.
         """
 
-    @operation("DELETE", "/api/v1/tariff_profile/{tariff_profile_id}")
+    @declared("DELETE", "/api/v1/tariff_profile/{tariff_profile_id}")
     def delete(self, tariff_profile_id: Id) -> None:
         """Delete a tariff profile that no endpoint uses.
 
@@ -67,7 +67,7 @@ class TariffProfiles(Resource):
         :param tariff_profile_id: Id of the profile.
         """
 
-    @operation("GET", "/api/v1/tariff_profile/{tariff_profile_id}/coverage")
+    @declared("GET", "/api/v1/tariff_profile/{tariff_profile_id}/coverage")
     def coverage(self, tariff_profile_id: Id) -> Listing:
         """List the countries where a tariff profile can be used.
 
@@ -76,7 +76,7 @@ class TariffProfiles(Resource):
         :param tariff_profile_id: Id of the profile.
         """
 
-    @operation("PUT", "/api/v1/tariff_profile/{tariff_profile_id}/inclusive_volume/{inclusive_volume_id}")
+    @declared("PUT", "/api/v1/tariff_profile/{tariff_profile_id}/inclusive_volume/{inclusive_volume_id}")
     def assign_inclusive_volume(self, tariff_profile_id: Id, inclusive_volume_id: Id) -> None:
         """Have the traffic of a tariff profile counted against an inclusive volume.
 
@@ -86,7 +86,7 @@ class TariffProfiles(Resource):
         :param inclusive_volume_id: Id of the inclusive volume, of a ratezone of the profile's tariff.
         """
 
-    @operation("DELETE", "/api/v1/tariff_profile/{tariff_profile_id}/inclusive_volume/{inclusive_volume_id}")
+    @declared("DELETE", "/api/v1/tariff_profile/{tariff_profile_id}/inclusive_volume/{inclusive_volume_id}")
     def unassign_inclusive_volume(self, tariff_profile_id: Id, inclusive_volume_id: Id) -> None:
         """Have the traffic of a tariff profile counted against an inclusive volume no longer.
 
@@ -96,7 +96,7 @@ class TariffProfiles(Resource):
         :param inclusive_volume_id: Id of the inclusive volume.
         """
 
-    @operation("PUT", "/api/v1/tariff_profile/{tariff_profile_id}/ratezone_selection/{ratezone_id}")
+    @declared("PUT", "/api/v1/tariff_profile/{tariff_profile_id}/ratezone_selection/{ratezone_id}")
     def assign_ratezone(self, tariff_profile_id: Id, ratezone_id: Id) -> None:
         """Let the endpoints of a tariff profile roam in a ratezone.
 
@@ -106,7 +106,7 @@ class TariffProfiles(Resource):
         :param ratezone_id: Id of the ratezone, which must be active.
         """
 
-    @operation("DELETE", "/api/v1/tariff_profile/{tariff_profile_id}/ratezone_selection/{ratezone_id}")
+    @declared("DELETE", "/api/v1/tariff_profile/{tariff_profile_id}/ratezone_selection/{ratezone_id}")
     def remove_ratezone(self, tariff_profile_id: Id, ratezone_id: Id) -> None:
         """Let the endpoints of a tariff profile roam in a ratezone no longer.
 
@@ -116,7 +116,7 @@ class TariffProfiles(Resource):
         :param ratezone_id: Id of the ratezone.
         """
 
-    @operation("GET", "/api/v2/tariff_profile/{tariff_profile_id}/operator_blocklist/operator")
+    @declared("GET", "/api/v2/tariff_profile/{tariff_profile_id}/operator_blocklist/operator")
     def blocked_operators(self, tariff_profile_id: Id) -> Any:
         """Return the network operators that are blocked for a tariff profile, wholly or by technology.
 
@@ -125,7 +125,7 @@ class TariffProfiles(Resource):
         :param tariff_profile_id: Id of the profile.
         """
 
-    @operation("GET", "/api/v2/tariff_profile/{tariff_profile_id}/operator_blocklist/operator/{operator_id}")
+    @declared("GET", "/api/v2/tariff_profile/{tariff_profile_id}/operator_blocklist/operator/{operator_id}")
     def blocked_operator(self, tariff_profile_id: Id, operator_id: Id) -> Row:
         """Return what of one network operator is blocked for a tariff profile.
 
@@ -135,7 +135,7 @@ class TariffProfiles(Resource):
         :param operator_id: Id of the operator, see ``client.operators``.
         """
 
-    @operation("PUT", "/api/v2/tariff_profile/{tariff_profile_id}/operator_blocklist/operator/{operator_id}")
+    @declared("PUT", "/api/v2/tariff_profile/{tariff_profile_id}/operator_blocklist/operator/{operator_id}")
     def block_operator(self, tariff_profile_id: Id, operator_id: Id) -> None:
         """Keep the endpoints of a tariff profile from a network operator.
 
@@ -145,7 +145,7 @@ class TariffProfiles(Resource):
         :param operator_id: Id of the operator.
         """
 
-    @operation(
+    @declared(
         "DELETE", "/api/v2/tariff_profile/{tariff_profile_id}/operator_blocklist/operator/{operator_id}"
     )
     def unblock_operator(self, tariff_profile_id: Id, operator_id: Id) -> None:
@@ -157,7 +157,7 @@ class TariffProfiles(Resource):
         :param operator_id: Id of the operator.
         """
 
-    @operation(
+    @declared(
         "POST",
         "/api/v2/tariff_profile/{tariff_profile_id}/operator_blocklist/operator/{operator_id}/rat_type",
     )
@@ -171,7 +171,7 @@ class TariffProfiles(Resource):
         :param rat_type_ids: Ids of the radio access technologies, see ``client.lookups.rat_types``.
         """
 
-    @operation(
+    @declared(
         "DELETE",
         "/api/v2/tariff_profile/{tariff_profile_id}/operator_blocklist/operator/{operator_id}/rat_type/{rate_type_id}",
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from airflow_provider_emnify.api.resources.fields import given
-from airflow_provider_emnify.api.resources.operation import Call, Listing, Resource, operation
+from airflow_provider_emnify.api.resources.operation import Call, Listing, Resource, declared, operation
 from airflow_provider_emnify.api.transport.recover import created_since, having
 from airflow_provider_emnify.api.types import Id, Row
 
@@ -14,14 +14,14 @@ class TrafficLimits(Resource):
     The limits of a service profile are set in ``client.service_profiles``.
     """
 
-    @operation("GET", "/api/v1/traffic_limit", ids=int)
+    @declared("GET", "/api/v1/traffic_limit", ids=int)
     def list(self) -> Listing:
         """List the traffic limits that there are.
 
         See https://docs.emnify.com/developers/api/service-lookups-and-configuration/traffic-limit-get
         """
 
-    @operation("GET", "/api/v1/endpoint/{endpoint_id}/traffic_limit_extension", ids=int)
+    @declared("GET", "/api/v1/endpoint/{endpoint_id}/traffic_limit_extension", ids=int)
     def extensions(self, endpoint_id: Id) -> Listing:
         """List the active extensions of an endpoint's traffic limit.
 
@@ -47,7 +47,7 @@ class TrafficLimits(Resource):
         find = created_since(lambda: self.extensions(endpoint_id), having(volume=volume))
         return call.create(json=given(volume=volume, traffic_limit_id=limit), find=find)
 
-    @operation("DELETE", "/api/v1/endpoint/{endpoint_id}/traffic_limit_extension")
+    @declared("DELETE", "/api/v1/endpoint/{endpoint_id}/traffic_limit_extension")
     def clear_extensions(self, endpoint_id: Id) -> None:
         """Remove all extensions: the endpoint has the limits of its service profile again.
 

@@ -8,14 +8,14 @@ from airflow_provider_emnify.api.enums import EventSeverity, EventSource, UserSt
 from airflow_provider_emnify.api.errors import EmnifyNotFoundError
 from airflow_provider_emnify.api.resources.events import list_events
 from airflow_provider_emnify.api.resources.fields import given
-from airflow_provider_emnify.api.resources.operation import Call, Listing, Resource, operation
+from airflow_provider_emnify.api.resources.operation import Call, Listing, Resource, declared, operation
 from airflow_provider_emnify.api.types import Id, Ids, Moment, Row, Rows, TextId
 
 
 class Users(Resource):
     """The user accounts of an organisation, as ``client.users``."""
 
-    @operation("GET", "/api/v1/user", paged=True, ids=int)
+    @declared("GET", "/api/v1/user", paged=True, ids=int)
     def list(
         self,
         *,
@@ -73,7 +73,7 @@ class Users(Resource):
         except EmnifyNotFoundError:
             return None
 
-    @operation("GET", "/api/v1/user/{user_id}", ids=int)
+    @declared("GET", "/api/v1/user/{user_id}", ids=int)
     def get(self, user_id: TextId) -> Row:
         """Return a user with its roles.
 
@@ -82,7 +82,7 @@ class Users(Resource):
         :param user_id: Id or username.
         """
 
-    @operation("PATCH", "/api/v1/user/{user_id}")
+    @declared("PATCH", "/api/v1/user/{user_id}")
     def update(
         self,
         user_id: TextId,
@@ -101,7 +101,7 @@ class Users(Resource):
         :param status: ``active`` or ``suspended``; from ``activation_pending`` only ``suspended``.
         """
 
-    @operation("DELETE", "/api/v1/user/{user_id}")
+    @declared("DELETE", "/api/v1/user/{user_id}")
     def delete(self, user_id: TextId) -> None:
         """Delete a user of the own organisation or of a direct child.
 
@@ -113,21 +113,21 @@ class Users(Resource):
         :param user_id: Id of the user.
         """
 
-    @operation("GET", "/api/v1/user/role", ids=int)
+    @declared("GET", "/api/v1/user/role", ids=int)
     def roles(self) -> Rows:
         """Return the roles that a user can have.
 
         See https://docs.emnify.com/developers/api/user-management/user-role-get
         """
 
-    @operation("GET", "/api/v1/user/status", ids=int)
+    @declared("GET", "/api/v1/user/status", ids=int)
     def statuses(self) -> Rows:
         """Return the statuses that a user can have, see :class:`~airflow_provider_emnify.api.UserStatus`.
 
         See https://docs.emnify.com/developers/api/user-management/user-status-get
         """
 
-    @operation("PUT", "/api/v1/user/{user_id}/role/{role_id}")
+    @declared("PUT", "/api/v1/user/{user_id}/role/{role_id}")
     def assign_role(self, user_id: TextId, role_id: Id) -> None:
         """Give a user a role.
 
@@ -138,7 +138,7 @@ class Users(Resource):
         :raises EmnifyConflictError: if the user has it already.
         """
 
-    @operation("DELETE", "/api/v1/user/{user_id}/role/{role_id}")
+    @declared("DELETE", "/api/v1/user/{user_id}/role/{role_id}")
     def remove_role(self, user_id: TextId, role_id: Id) -> None:
         """Take a role from a user.
 
@@ -149,7 +149,7 @@ class Users(Resource):
         :raises EmnifyConflictError: if it is the user's last one.
         """
 
-    @operation("GET", "/api/v1/user/{user_id}/role/permission", answer="either")
+    @declared("GET", "/api/v1/user/{user_id}/role/permission", answer="either")
     def permissions(self, user_id: TextId = "my") -> Row:
         """Return what a user's roles permit.
 
@@ -206,7 +206,7 @@ class Users(Resource):
         token: Row = call.request(json=given(role=None if role_id is None else str(role_id)))
         return token
 
-    @operation("POST", "/api/v2/user/invitation", answer="created", ids=int)
+    @declared("POST", "/api/v2/user/invitation", answer="created", ids=int)
     def invite(
         self,
         *,
@@ -263,7 +263,7 @@ class Users(Resource):
         """
         call.request(json={"username": username, "g-recaptcha-response": recaptcha_response})
 
-    @operation("PATCH", "/api/v1/user/password", secret=True, idempotent=False)
+    @declared("PATCH", "/api/v1/user/password", secret=True, idempotent=False)
     def change_password(self, *, old_password: str, new_password: str) -> None:
         """Change the password of the user whose credentials the client has.
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from airflow_provider_emnify.api.enums import UserStatus
 from airflow_provider_emnify.api.resources.fields import ref
-from airflow_provider_emnify.api.resources.operation import Call, Listing, Resource, operation
+from airflow_provider_emnify.api.resources.operation import Call, Listing, Resource, declared, operation
 from airflow_provider_emnify.api.types import Day, Id, Ids, Row, TextId
 
 
@@ -16,7 +16,7 @@ class Workspaces(Resource):
     Most of it needs the administrator role in the Workspace.
     """
 
-    @operation("GET", "/api/v2/user/{user_id}/workspace", ids=int)
+    @declared("GET", "/api/v2/user/{user_id}/workspace", ids=int)
     def list(self, user_id: TextId) -> Listing:
         """List the Workspaces of a user, with the user's status and roles in each.
 
@@ -39,7 +39,7 @@ class Workspaces(Resource):
         token: Row = call.request(json={"target_organisation": ref(workspace_id, "workspace_id")})
         return token
 
-    @operation("PUT", "/api/v2/user/{user_id}/default_organisation/{workspace_id}", answer="acknowledgement")
+    @declared("PUT", "/api/v2/user/{user_id}/default_organisation/{workspace_id}", answer="acknowledgement")
     def set_default(self, user_id: TextId, workspace_id: Id) -> None:
         """Make a Workspace the default one of a user.
 
@@ -49,7 +49,7 @@ class Workspaces(Resource):
         :param workspace_id: Id of the Workspace.
         """
 
-    @operation("DELETE", "/api/v2/user/{user_id}/workspace/{workspace_id}")
+    @declared("DELETE", "/api/v2/user/{user_id}/workspace/{workspace_id}")
     def remove_user(self, user_id: TextId, workspace_id: Id) -> None:
         """Take a user out of a Workspace.
 
@@ -59,7 +59,7 @@ class Workspaces(Resource):
         :param workspace_id: Id of the Workspace.
         """
 
-    @operation("PATCH", "/api/v2/user/{user_id}/workspace/{workspace_id}")
+    @declared("PATCH", "/api/v2/user/{user_id}/workspace/{workspace_id}")
     def set_user_status(self, user_id: TextId, workspace_id: Id, *, status: UserStatus | str | int) -> None:
         """Suspend a user in a Workspace, or let them in again.
 
@@ -70,7 +70,7 @@ class Workspaces(Resource):
         :param status: ``active`` or ``suspended``.
         """
 
-    @operation("PUT", "/api/v2/user/{user_id}/workspace/{workspace_id}/role/{role_id}")
+    @declared("PUT", "/api/v2/user/{user_id}/workspace/{workspace_id}/role/{role_id}")
     def assign_role(self, user_id: TextId, workspace_id: Id, role_id: Id) -> None:
         """Give a user a role in a Workspace.
 
@@ -81,7 +81,7 @@ class Workspaces(Resource):
         :param role_id: Id of the role, see ``client.users.roles``.
         """
 
-    @operation("DELETE", "/api/v2/user/{user_id}/workspace/{workspace_id}/role/{role_id}")
+    @declared("DELETE", "/api/v2/user/{user_id}/workspace/{workspace_id}/role/{role_id}")
     def remove_role(self, user_id: TextId, workspace_id: Id, role_id: Id) -> None:
         """Take a role in a Workspace from a user.
 
@@ -92,7 +92,7 @@ class Workspaces(Resource):
         :param role_id: Id of the role.
         """
 
-    @operation("GET", "/api/v2/workspace/stats/daily", ids=int)
+    @declared("GET", "/api/v2/workspace/stats/daily", ids=int)
     def daily_stats(
         self,
         *,
