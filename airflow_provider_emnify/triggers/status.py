@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_emnify.arguments import Ids
 
-_STORED_AFTER = 3.0  # seconds in which Airflow has stored what was yielded, before the states are saved
+STORED_AFTER = 3.0  # seconds in which Airflow has stored what was yielded, before the states are saved
 
 
 class EmnifyStatusTrigger(EmnifyWatchingTrigger):
@@ -98,7 +98,7 @@ class EmnifyStatusTrigger(EmnifyWatchingTrigger):
                     yield TriggerEvent(  # type: ignore[no-untyped-call]
                         {f"{self._field}_id": key, "status": reading.label, "before": was}
                     )
-            await asyncio.sleep(_STORED_AFTER)
+            await asyncio.sleep(STORED_AFTER)
             await self.save(known)
 
 

@@ -29,7 +29,7 @@ WAIT = Wait("endpoint_status", [7], "enabled").to_dict()
 @pytest.fixture(autouse=True)
 def nobody_answers(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Each request times out, at once."""
-    monkeypatch.setattr(SharedConnection, "_sleep", lambda self, seconds: None)
+    monkeypatch.setattr(SharedConnection, "sleep", lambda self, seconds: None)
     with rm.Mocker() as mocker:
         mocker.register_uri(rm.ANY, rm.ANY, exc=requests.exceptions.ConnectTimeout("no"))
         yield

@@ -16,7 +16,7 @@ from airflow_provider_emnify.api.streams.catalogue import STREAMS
 from airflow_provider_emnify.api.waits.event_filter import LATE_BY, valid_events
 from airflow_provider_emnify.api.waits.wait import Wait
 from airflow_provider_emnify.triggers.event import Cursor, EmnifyEventTrigger
-from airflow_provider_emnify.triggers.shared import event_feed as feed_module
+from airflow_provider_emnify.triggers.shared import members as members_module
 from airflow_provider_emnify.triggers.shared.poller import poller_for
 from airflow_provider_emnify.triggers.shared.registry import everything
 from tests.fleets import ids_of
@@ -275,9 +275,9 @@ def test_a_passing_error_and_a_rejected_token_are_outlasted(
         await until(lambda: watcher.ids == [first, second])
         await watcher.stop()
 
-    with caplog.at_level(logging.ERROR, feed_module.__name__):
+    with caplog.at_level(logging.ERROR, members_module.__name__):
         run(test)
-    assert len([record for record in caplog.records if record.name == feed_module.__name__]) == 1
+    assert len([record for record in caplog.records if record.name == members_module.__name__]) == 1
 
 
 def test_it_leaves_nothing_behind(fleet: Sandbox) -> None:

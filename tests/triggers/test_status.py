@@ -26,7 +26,7 @@ pytestmark = pytest.mark.fleet(3, retries=False)
 
 @pytest.fixture(autouse=True)
 def _stored_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "_STORED_AFTER", 0.0)
+    monkeypatch.setattr(module, "STORED_AFTER", 0.0)
 
 
 def trigger(store: Store | None = None, **arguments: Any) -> EmnifyStatusTrigger:

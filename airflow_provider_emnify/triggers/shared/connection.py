@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
-import contextlib
 import threading
 import traceback
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
@@ -26,7 +25,7 @@ from airflow_provider_emnify.triggers.shared.threads import Threads
 from airflow_provider_emnify.triggers.shared.tokens import held_token
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from airflow_provider_emnify.api import EmnifyClient
 
@@ -37,7 +36,7 @@ R = TypeVar("R")
 
 _THREADS = 4
 _RETRIES = 1  # the next round is the retry
-_FETCH_EVERY = 300.0  # seconds after which a connection is fetched again: it may have been changed
+FETCH_EVERY = 300.0  # seconds after which a connection is fetched again: it may have been changed
 _WARNING = 60.0  # seconds between two log lines on transient errors
 
 
@@ -54,14 +53,11 @@ class SharedConnection:
     def __init__(self, conn_id: str) -> None:
         self.conn_id = conn_id
         self.users = 0
-        self._loop = asyncio.get_running_loop()
-        self._mask = mask_from(self._loop)
+        self._mask = mask_from(asyncio.get_running_loop())
         self._pool = Threads(_THREADS, f"emnify-{conn_id}")
         self._running: set[concurrent.futures.Future[Any]] = set()
         self._connecting = asyncio.Lock()
-        self._settings: ConnectionSettings | None = None
-        self._client: EmnifyClient | None = None
-        self._users_of: dict[EmnifyClient, int] = {}
+        self._current: tuple[ConnectionSettings, EmnifyClient] | None = None
         self._fetched = float("-inf")
         self._is_shut_down = threading.Event()
         self._warned = float("-inf")
@@ -69,7 +65,7 @@ class SharedConnection:
     @property
     def task_share(self) -> float:
         """The share of the address's limit that is reserved for tasks; 0 before the first call."""
-        return 0.0 if self._settings is None else self._settings.task_share
+        return 0.0 if self._current is None else self._current[0].task_share
 
     async def call(self, work: Callable[[EmnifyClient], R]) -> R:
         """Do work with the client, in a thread.
@@ -82,12 +78,12 @@ class SharedConnection:
         """
         settings, client = await self._connect()
         try:
-            return await self._do(work, client)
+            return await self.in_thread(work, client)
         except EmnifyAuthenticationError:
-            if not await self._has_new_credentials(settings):
+            new_settings, client = await self._connect(rejected=settings)
+            if new_settings is settings:
                 raise
-        _, client = await self._connect()
-        return await self._do(work, client)
+        return await self.in_thread(work, client)
 
     def warn(self, reason: str) -> None:
         """Log a transient error: once a minute, however many meet it."""
@@ -105,76 +101,50 @@ class SharedConnection:
         self.users -= 1
         if self.users:
             return
-        forget(self._loop, self)
+        forget(self)
         self._is_shut_down.set()
-        self._pool.submit(self._close)
+        if self._current is not None:
+            self._close(self._current[1])
         self._pool.shutdown()
 
-    def _close(self) -> None:
-        concurrent.futures.wait(set(self._running))
-        for client in self._users_of:
+    def _close(self, client: EmnifyClient) -> None:
+        """Close a client once all that has begun with it is done."""
+        begun = set(self._running)
+
+        def close() -> None:
+            concurrent.futures.wait(begun)
             client.close()
 
-    async def _do(self, work: Callable[[EmnifyClient], R], client: EmnifyClient) -> R:
-        with self._using(client):
-            return await self.in_thread(work, client)
+        self._pool.submit(close)
 
-    @contextlib.contextmanager
-    def _using(self, client: EmnifyClient) -> Iterator[None]:
-        """Note that a client is in use; one that was replaced meanwhile is closed by who used it last."""
-        self._users_of[client] += 1
-        try:
-            yield
-        finally:
-            self._users_of[client] -= 1
-            self._close_if_replaced(client)
+    async def _connect(
+        self, rejected: ConnectionSettings | None = None
+    ) -> tuple[ConnectionSettings, EmnifyClient]:
+        """Return the connection and its client, made when they are first needed and when it was changed.
 
-    def _close_if_replaced(self, client: EmnifyClient) -> None:
-        if client is not self._client and not self._users_of[client] and not self._is_shut_down.is_set():
-            del self._users_of[client]
-            self._pool.submit(client.close)
+        A connection that cannot be fetched again for now is used as it was, unless that was rejected.
 
-    async def _connect(self) -> tuple[ConnectionSettings, EmnifyClient]:
-        """Return the client, made when it is first needed."""
+        :param rejected: A connection whose credentials were rejected; it may have been changed meanwhile.
+        """
         async with self._connecting:
-            now = asyncio.get_running_loop().time()
-            if self._client is None or self._settings is None:
-                await self._use(await self._fetch())
-            elif now - self._fetched >= _FETCH_EVERY:
-                await self._fetch_again()
-            assert self._client is not None  # noqa: S101 - for the type checker
-            assert self._settings is not None  # noqa: S101 - for the type checker
-            return self._settings, self._client
-
-    async def _fetch_again(self) -> None:
-        """Use the connection as it is now. One that cannot be fetched for now is used as it was."""
-        self._fetched = asyncio.get_running_loop().time()
-        try:
-            settings = await self._fetch()
-        except (EmnifyConnectionError, EmnifyConnectionConfigError) as error:
-            log.warning("Going on with connection '%s' as it was before: %s", self.conn_id, error)
-            return
-        await self._use_if_changed(settings)
-
-    async def _has_new_credentials(self, rejected: ConnectionSettings) -> bool:
-        """Fetch a connection again whose credentials were rejected; it may have been changed meanwhile."""
-        async with self._connecting:
-            return self._settings is not rejected or await self._use_if_changed(await self._fetch())
-
-    async def _use_if_changed(self, settings: ConnectionSettings) -> bool:
-        if settings == self._settings:
-            return False
-        log.info("Connection '%s' was changed; using the new one", self.conn_id)
-        await self._use(settings)
-        return True
-
-    async def _use(self, settings: ConnectionSettings) -> None:
-        before, self._client = self._client, await self.in_thread(self._make_client, settings)
-        self._users_of[self._client] = 0
-        self._settings = settings
-        self._fetched = asyncio.get_running_loop().time()
-        if before is not None:
-            self._close_if_replaced(before)
+            before, now = self._current, asyncio.get_running_loop().time()
+            if before and before[0] is not rejected and now - self._fetched < FETCH_EVERY:
+                return before
+            self._fetched = now
+            try:
+                settings = await self._fetch()
+            except (EmnifyConnectionError, EmnifyConnectionConfigError) as error:
+                if before is None or before[0] is rejected:
+                    raise
+                log.warning("Going on with connection '%s' as it was before: %s", self.conn_id, error)
+                return before
+            if before and settings == before[0]:
+                return before
+            self._current = settings, await self.in_thread(self._make_client, settings)
+            if before:
+                log.info("Connection '%s' was changed; using the new one", self.conn_id)
+                self._close(before[1])
+            return self._current
 
     async def _fetch(self) -> ConnectionSettings:
         try:
@@ -192,12 +162,13 @@ class SharedConnection:
             settings,
             max_retries=_RETRIES,
             leave=settings.task_share,
-            sleep=self._sleep,
+            sleep=self.sleep,
             token_cache=held_token(settings),
             on_secret=self._mask,
         )
 
-    def _sleep(self, seconds: float) -> None:
+    def sleep(self, seconds: float) -> None:
+        """Sleep in a thread, until the connection is shut down at most."""
         if self._is_shut_down.wait(seconds):
             raise _ShutDownError
 

@@ -9,10 +9,10 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal
 
 from airflow_provider_emnify.api.secrets.one_line_log import one_line_log
-from airflow_provider_emnify.api.waits.events import event_query, find_events
+from airflow_provider_emnify.api.waits.events import find_events
 
 if TYPE_CHECKING:
     import contextvars
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 log = one_line_log(__name__)
 
-_PROGRESS = 60.0  # seconds between two lines on how far a wait is
+PROGRESS_EVERY = 60.0  # seconds between two lines on how far a wait is
 
 
 @dataclass(eq=False, slots=True)
@@ -39,55 +39,45 @@ class Batch:
     rows: list[dict[str, Any]]
 
 
-class Member(Protocol):
-    """What a poller needs of who takes part."""
+class Member:
+    """What a poller needs of who takes part. What is said here is so of who watches, and stays for good."""
 
-    due: float
-    """When to read next, on the clock of the event loop."""
+    __slots__ = ("deadline", "due", "error")
 
-    @property
-    def interval(self) -> float:
-        """Seconds between two reads."""
+    wait: Wait | None
+    """How the state of its ids is read; None for who asks for the event list only."""
+    interval: float
+    """Seconds between two reads."""
+    pending: Sequence[Id]
+    """The ids that are to be read."""
+    since: float | None = None
+    """From when on it needs the event list; None while it asks for the state of its ids."""
 
-    @property
-    def deadline(self) -> float:
-        """When its time is out, in seconds since 1970; infinity for who stays."""
-
-    @property
-    def pending(self) -> Sequence[Id]:
-        """The ids that are to be read."""
-
-    @property
-    def since(self) -> float | None:
-        """From when on it needs the event list; None while it asks for the state of its ids."""
-
-    @property
-    def query(self) -> Mapping[str, Any]:
-        """Which events of the list it needs, where emnify can filter by that; empty for all."""
-
-    @property
-    def wait(self) -> Wait | None:
-        """How the state of its ids is read; None for who asks for the event list only."""
-
-    @property
-    def error(self) -> str:
+    def __init__(self) -> None:
+        self.due = float("-inf")
+        """When to read next, on the clock of the event loop."""
+        self.deadline = float("inf")
+        """When its time is out, in seconds since 1970."""
+        self.error = ""
         """Why the last read failed; empty when it did not."""
-
-    @property
-    def over(self) -> bool:
-        """Whether it needs nothing more."""
 
     def judge(self, found: Mapping[Id, Reading] | Batch) -> Any:
         """Say what was found means. Runs in a thread."""
+        raise NotImplementedError
 
     def take(self, verdict: Any) -> None:
         """Take what :meth:`judge` returned."""
+        raise NotImplementedError
 
     def record_failure(self, reason: str, *, permanent: bool) -> None:
-        """Note that a read has failed, for now or for good."""
+        """Log an error that is permanent, once: there is no task to fail, and the next round reads again."""
+        if permanent and reason != self.error:
+            log.error("Polling failed: %s. Watching %r goes on", reason, self.wait or self)
+        self.error = reason
 
     def abort(self, message: str) -> None:
         """Note that there will be no more reads."""
+        raise NotImplementedError
 
 
 @dataclass(frozen=True)
@@ -109,7 +99,7 @@ class Outcome:
 
 
 @dataclass(eq=False, slots=True)
-class WaitMember:
+class WaitMember(Member):
     """A wait that takes part.
 
     :param wait: The wait.
@@ -153,14 +143,6 @@ class WaitMember:
 
     def __post_init__(self) -> None:
         self.expires = self.deadline
-
-    def __lt__(self, other: WaitMember) -> bool:
-        return self.expires < other.expires
-
-    @property
-    def query(self) -> Mapping[str, Any]:
-        """Which events it waits for, as far as emnify can filter by that."""
-        return event_query(self.wait.filters)
 
     @property
     def over(self) -> bool:
@@ -224,7 +206,7 @@ class WaitMember:
     def _log_progress(self, message: str) -> None:
         """Log how far the wait is when that has changed, in its own task's log, at most once a minute."""
         now = self.outcome.get_loop().time()
-        if now - self.logged < _PROGRESS:
+        if now - self.logged < PROGRESS_EVERY:
             return
         counts = str(sorted(Counter(self.seen.values()).items()))  # no dict: one a wait is much to collect
         first, before, self.counts = self.counts is None, self.counts, counts
@@ -234,29 +216,18 @@ class WaitMember:
             self.context.run(log.info, "%s", message)
 
 
-@dataclass(eq=False, slots=True)
-class StatusWatcher:
+class StatusWatcher(Member):
     """Takes part for good, and gets the states that each read has found.
 
     :param wait: Whose ids to read.
     :param interval: Seconds between two reads.
-    :param found: Where to put what was found, or why there will be no more.
     """
 
-    wait: Wait
-    interval: float
-    due: float = float("-inf")
-    error: str = ""
-    found: asyncio.Queue[Mapping[Id, Reading] | str] = field(default_factory=asyncio.Queue)
-    deadline: float = field(default=float("inf"), init=False)
-    since: float | None = field(default=None, init=False)
-    over: bool = field(default=False, init=False)
-    query: Mapping[str, Any] = field(default_factory=dict, init=False)
-
-    @property
-    def pending(self) -> Sequence[Id]:
-        """All its ids, each time."""
-        return self.wait.ids
+    def __init__(self, wait: Wait, interval: float) -> None:
+        super().__init__()
+        self.wait, self.interval, self.pending = wait, interval, wait.ids
+        self.found: asyncio.Queue[Mapping[Id, Reading] | str] = asyncio.Queue()
+        """What each read has found, or why there will be no more."""
 
     def judge(self, found: Mapping[Id, Reading] | Batch) -> Mapping[Id, Reading]:
         """Pick what concerns this one."""
@@ -266,12 +237,6 @@ class StatusWatcher:
         """Pass on what was found."""
         self.error = ""
         self.found.put_nowait(verdict)
-
-    def record_failure(self, reason: str, *, permanent: bool) -> None:
-        """Log an error that is permanent, once: there is no task to fail, and the next round reads again."""
-        if permanent and reason != self.error:
-            log.error("Polling failed: %s. Watching %r goes on", reason, self.wait)
-        self.error = reason
 
     def abort(self, message: str) -> None:
         """End the watching: there will be no more reads."""

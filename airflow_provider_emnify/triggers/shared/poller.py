@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-import heapq
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +17,7 @@ from airflow_provider_emnify.api import EmnifyAuthenticationError, EmnifyError, 
 from airflow_provider_emnify.api.limits.documented import LIMITS
 from airflow_provider_emnify.api.secrets.one_line_log import one_line_log
 from airflow_provider_emnify.api.waits.event_filter import LATE_BY
-from airflow_provider_emnify.api.waits.events import list_events
+from airflow_provider_emnify.api.waits.events import event_query, list_events
 from airflow_provider_emnify.api.waits.wait import read
 from airflow_provider_emnify.hooks.connection import EmnifyConnectionConfigError
 from airflow_provider_emnify.triggers.shared.connection import connection_for
@@ -45,7 +44,8 @@ EVENTS = "event"
 """The subject of the poller that reads the event list of a connection."""
 
 _NO_ACCESS = (EmnifyAuthenticationError, EmnifyPermissionError)
-_FIRST_READ = 30.0  # seconds that a wait may overrun its deadline to be read once
+FIRST_READ = 30.0  # seconds that a wait may overrun its deadline to be read once
+_EXPIRE_REST = 0.05  # seconds at least between two looks at whose time is out
 _PORTION = 25  # members that take what was found before others have the event loop
 _JUDGED_AT_ONCE = 100  # members; what is made for them is gone before the garbage collector takes it for old
 _ENOUGH = 2  # reads in a row that fail before the rest of a round is abandoned
@@ -61,9 +61,9 @@ class Poller:
     def __init__(self, conn_id: str, subject: str) -> None:
         self._subject = subject
         self._loop = asyncio.get_running_loop()
-        self._rounds = Rounds()
+        self.rounds = Rounds()
+        """Who takes part, and when they are read for."""
         self._task: asyncio.Task[None] | None = None
-        self._deadlines: list[WaitMember] = []
         self._timer: asyncio.TimerHandle | None = None
         self._reads, self._reads_left, self._round_began = 0, 0, 0.0
         self._warned_slow = False
@@ -83,7 +83,7 @@ class Poller:
         member = WaitMember(wait, max(interval, SHORTEST), deadline, outcome, context, wait.ids)
         if not wait.ids:
             member.take(wait.judge({}))
-        self._expire_at(member)
+        self._set_timer(member.expires)
         self.subscribe(member)
         try:
             return await outcome
@@ -107,27 +107,25 @@ class Poller:
 
     def subscribe(self, member: Member) -> None:
         """Have a member take part; or, if it does, read for it as soon as may be."""
-        self._rounds.join(member)
+        self.rounds.join(member)
         if self._task is None:
-            self._task = self._loop.create_task(self._rounds.run(self._round), context=self._context)
+            self._task = self._loop.create_task(self.rounds.run(self._round), context=self._context)
             self._task.add_done_callback(self._ended)
 
     def unsubscribe(self, member: Member) -> None:
         """Take a member out. With the last one the poller shuts down."""
-        if member not in self._rounds.members:
+        if member not in self.rounds.members:
             return
-        self._rounds.leave(member)
-        if not self._rounds.members:
+        self.rounds.leave(member)
+        if not self.rounds.members:
             self._shut_down()
 
     def _shut_down(self) -> None:
-        forget(self._loop, self)
+        forget(self)
         if self._task is not None:
             self._task.cancel()
         if self._timer is not None:
             self._timer.cancel()
-        self._timer = None
-        self._deadlines.clear()
         self._connection.release()
 
     def _ended(self, task: asyncio.Task[None]) -> None:
@@ -135,7 +133,7 @@ class Poller:
         error = None if task.cancelled() else task.exception()
         if error is not None:
             log.error("The poller of %s broke", self._subject, exc_info=error)
-            for member in list(self._rounds.members):
+            for member in list(self.rounds.members):
                 member.abort(f"The poller broke: {error!r}")
 
     async def _round(self, due: list[Member]) -> bool:
@@ -145,7 +143,7 @@ class Poller:
         self._reads, self._round_began = len(left), self._loop.time()
         while left:
             self._reads_left = len(left)
-            members = [m for m in left.pop() if m in self._rounds.members and not m.over]
+            members = [member for member in left.pop() if member in self.rounds.members]
             try:
                 await self._read_for(members, readings)
                 failures, succeeded = 0, succeeded or bool(members)
@@ -156,8 +154,8 @@ class Poller:
                 failures += transient
                 left = self._after_failure(members, left, error, enough=failures == _ENOUGH)
                 await self._record_failure(members, error, permanent=not transient)
-            if self._rounds.joined:
-                more = by_read(self._rounds.due(regular=False))
+            if self.rounds.joined:
+                more = by_read(self.rounds.due(regular=False))
                 self._reads += len(more)
                 left, grown = with_joined(left, more), True
         return bool(due) and not succeeded
@@ -189,7 +187,7 @@ class Poller:
         takes, now = seconds_for(self._reads), time.time()
         if any(min(m.interval, m.deadline - now) < takes for portion in left for m in portion):
             self._warn_slow(self._reads)
-        late = too_late(left, self._connection.task_share, now - _FIRST_READ)
+        late = too_late(left, self._connection.task_share, now - FIRST_READ)
         for number, member in enumerate(late):
             if isinstance(member, WaitMember):  # watchers have all the time
                 member.warn(f"Time will run out before this is read even once. {too_many(self._reads)}")
@@ -201,35 +199,32 @@ class Poller:
             self._warned_slow = True
             log.warning("Waits for %s are read late: %s", self._subject, too_many(reads))
 
-    def _expire_at(self, member: WaitMember) -> None:
-        """Have a wait time out. One timer serves all: thousands would be much to collect."""
-        heapq.heappush(self._deadlines, member)
-        if self._deadlines[0] is member:
-            self._set_timer()
-
-    def _set_timer(self) -> None:
+    def _set_timer(self, at: float) -> None:
+        """Look then at the latest whose time is out. One timer serves all: thousands are much to collect."""
+        when = self._loop.time() + max(at - time.time(), _EXPIRE_REST)
         if self._timer is not None:
+            if self._timer.when() <= when:
+                return
             self._timer.cancel()
-        self._timer = None
-        if self._deadlines:
-            left = max(0.0, self._deadlines[0].expires - time.time())
-            self._timer = self._loop.call_later(left, self._expire_due, context=self._context)
+        self._timer = self._loop.call_at(when, self._expire_due, context=self._context)
 
     def _expire_due(self) -> None:
-        now = time.time()
-        while self._deadlines and (self._deadlines[0].expires <= now or self._deadlines[0].over):
-            self._expire(heapq.heappop(self._deadlines))
-        self._set_timer()
+        self._timer, now = None, time.time()
+        for member in self._waits():
+            if member.expires <= now:
+                self._expire(member)
+        if waits := self._waits():
+            self._set_timer(min(member.expires for member in waits))
+
+    def _waits(self) -> list[WaitMember]:
+        return [one for one in self.rounds.members if isinstance(one, WaitMember) and not one.over]
 
     def _expire(self, member: WaitMember) -> None:
         """Have a wait time out. One that was never read gets a while for that."""
-        if member.over:
-            return
         if member.was_read:
             member.time_out()
         elif not member.overdue:
-            member.overdue, member.expires = True, time.time() + _FIRST_READ
-            heapq.heappush(self._deadlines, member)
+            member.overdue, member.expires = True, time.time() + FIRST_READ
         else:
             self._warn_slow(self._reads)
             member.message = (
@@ -262,8 +257,8 @@ class Poller:
     async def _read_list(self, members: list[Member]) -> Batch:
         """Read the event list for all at once."""
         since, until = min(member.since or 0.0 for member in members), time.time()
-        query = members[0].query
-        if any(member.query != query for member in members):
+        query = _query_of(members[0])
+        if any(_query_of(member) != query for member in members):
             query = {}
         rows = await self._connection.call(lambda client: list_events(client, since, query))
         return Batch(since, until, rows)
@@ -286,6 +281,11 @@ class Poller:
         for number, member in enumerate(members):
             member.record_failure(reason, permanent=permanent)
             await _yield_now_and_then(number)
+
+
+def _query_of(member: Member) -> Mapping[str, Any]:
+    """Return which events it asks for, as far as emnify can filter by that; nothing for all."""
+    return {} if member.wait is None else event_query(member.wait.filters)
 
 
 def _judge(members: list[Member], found: Mapping[Id, Reading] | Batch) -> list[Any]:

@@ -23,9 +23,9 @@ def shared(make: Callable[..., T], *key: str) -> T:
     return found
 
 
-def forget(loop: asyncio.AbstractEventLoop, one: object) -> None:
+def forget(one: object) -> None:
     """Take a thing out that is shut down: who asks next gets a new one."""
-    registry = _shared.get(loop, {})
+    registry = _shared.get(asyncio.get_running_loop(), {})
     for key in [key for key, each in registry.items() if each is one]:
         del registry[key]
 

@@ -29,13 +29,14 @@ class Threads:
         self._name = name
         self._work: queue.SimpleQueue[Work | None] = queue.SimpleQueue()
         self._begun = 0
-        self._free = threading.Semaphore(0)
+        self.free = threading.Semaphore(0)
+        """How many wait for work."""
 
     def submit(self, work: Callable[[], Any]) -> concurrent.futures.Future[Any]:
         """Have work done by the next thread that is free. Called from one thread only."""
         future: concurrent.futures.Future[Any] = concurrent.futures.Future()
         self._work.put((future, work))
-        if self._begun < self._most and not self._free.acquire(blocking=False):
+        if self._begun < self._most and not self.free.acquire(blocking=False):
             threading.Thread(target=self._run, name=f"{self._name}_{self._begun}", daemon=True).start()
             self._begun += 1
         return future
@@ -58,4 +59,4 @@ class Threads:
                     future.set_result(result)
                     del result
             del future, work  # nothing of it is kept while there is nothing to do
-            self._free.release()
+            self.free.release()

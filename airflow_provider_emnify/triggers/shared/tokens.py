@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_emnify.hooks.connection import ConnectionSettings
 
-_MOST = 64  # credentials of which a token is kept
+MOST_HELD = 64  # credentials of which a token is kept
 _LOCKED_OUT = 300.0  # seconds that a rejection is remembered: as long as emnify locks an account
 
 
@@ -77,6 +77,6 @@ def held_token(settings: ConnectionSettings) -> HeldToken:
         if key not in _held:
             _held[key] = HeldToken(shared_cache(settings))
         _held.move_to_end(key)
-        while len(_held) > _MOST:
+        while len(_held) > MOST_HELD:
             _held.popitem(last=False)
         return _held[key]

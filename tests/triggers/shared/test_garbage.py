@@ -15,12 +15,14 @@ from airflow.triggers.base import BaseTrigger
 
 from airflow_provider_emnify.api import EndpointStatus, Limits
 from airflow_provider_emnify.api.waits.wait import Reading, Wait
+from airflow_provider_emnify.hooks.emnify import EmnifyHook
 from airflow_provider_emnify.triggers import wait as wait_module
 from airflow_provider_emnify.triggers.shared.garbage import Waits
 from airflow_provider_emnify.triggers.shared.members import WaitMember
 from airflow_provider_emnify.triggers.shared.poller import poller_for
 from airflow_provider_emnify.triggers.wait import EmnifyWaitTrigger
 from tests.fleets import disabled
+from tests.triggers.waiting import join
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -182,13 +184,18 @@ def test_a_wait_that_is_over_is_freed_without_the_garbage_collector(
     fleet: Sandbox, monkeypatch: pytest.MonkeyPatch, end: str
 ) -> None:
     if end == "timeout while it is held up":
-        plain, end = Limits.acquire, "timeout"
+        plain, make, sleeps, end = Limits.acquire, EmnifyHook.client_from_settings, list[Any](), "timeout"
+
+        def note_sleep(*args: Any, **options: Any) -> Any:
+            sleeps.append(options["sleep"])
+            return make(*args, **options)
 
         def hold_up(self: Limits, *args: Any, **kwargs: Any) -> float:
             if fleet.requests > 1:  # it has had its token, and has looked
-                self._sleep(60)
+                sleeps[-1](60)  # until its connection is shut down
             return plain(self, *args, **kwargs)
 
+        monkeypatch.setattr(EmnifyHook, "client_from_settings", note_sleep)
         monkeypatch.setattr(Limits, "acquire", hold_up)
     status = {"success": EndpointStatus.ENABLED, "failed": EndpointStatus.DELETED}
     for endpoint in fleet.state.endpoints.values():
@@ -197,8 +204,9 @@ def test_a_wait_that_is_over_is_freed_without_the_garbage_collector(
     async def test() -> tuple[Any, list[weakref.ref[Any]]]:
         made = trigger(fleet, left=0.1 if end == "timeout" else 20)
         task = asyncio.create_task(event(made))
-        poller = poller_for("emnify_default", made._wait)
-        freed = [weakref.ref(each) for each in (made, made._wait, task, poller)]
+        poller = poller_for("emnify_default", Wait.from_dict(made.wait))
+        await asyncio.sleep(0)
+        freed = [weakref.ref(each) for each in (made, task, poller, *(m.wait for m in poller.rounds.members))]
         if end == "cancelled":
             while not fleet.requests:  # noqa: ASYNC110 - they are made in another thread
                 await asyncio.sleep(0.005)
@@ -213,3 +221,23 @@ def test_a_wait_that_is_over_is_freed_without_the_garbage_collector(
     while any(ref() for ref in freed) and time.monotonic() < deadline:
         time.sleep(0.01)  # a request of a wait that was cancelled may be under way
     assert [ref() for ref in freed] == [None] * 4
+
+
+def test_a_wait_that_is_over_is_freed_though_its_poller_goes_on_and_its_deadline_is_far(
+    fleet: Sandbox,
+) -> None:
+    first, second = sorted(fleet.state.endpoints)[:2]
+    fleet.state.endpoints[second].status = EndpointStatus.ENABLED
+
+    async def test() -> Any:
+        staying = asyncio.create_task(join(first, left=3600))
+        wait = Wait("endpoint_status", second, "enabled")
+        poller, freed = poller_for("emnify_default", wait), weakref.ref(wait)
+        assert (await poller.join(wait, 0.02, time.time() + 7200)).status == "success"
+        del wait
+        await join(second)  # the poller holds nothing of the round before
+        gc.collect()
+        staying.cancel()
+        return freed()
+
+    assert asyncio.run(test()) is None

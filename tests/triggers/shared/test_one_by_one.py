@@ -111,7 +111,7 @@ def test_an_outage_is_not_asked_about_for_each_id(fleet: Sandbox) -> None:
         waits = [asyncio.create_task(online(key, interval=30)) for key in ids_of(fleet)]
         await asyncio.sleep(0)
         move_clock(1)  # those that join are gathered for so long
-        members = poller_for("emnify_default", Wait("endpoint_connectivity", 1, "online"))._rounds.members
+        members = poller_for("emnify_default", Wait("endpoint_connectivity", 1, "online")).rounds.members
         await until(lambda: all(member.error for member in members))  # the round is over
         assert fleet.counts[GET] == 2
         for asked, pause in ((4, 33), (5, 66)):  # each round begins when the one before is over

@@ -6,10 +6,11 @@ import asyncio
 import contextvars
 import logging
 import random
+import threading
 import time
 from dataclasses import replace
 from types import SimpleNamespace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -17,6 +18,7 @@ from airflow_provider_emnify.api import Limits
 from airflow_provider_emnify.api.enums import Connectivity
 from airflow_provider_emnify.api.limits.documented import LIMITS
 from airflow_provider_emnify.api.waits.wait import Reading, Wait
+from airflow_provider_emnify.hooks.emnify import EmnifyHook
 from airflow_provider_emnify.triggers.shared import members as members_module
 from airflow_provider_emnify.triggers.shared import order as order_module
 from airflow_provider_emnify.triggers.shared import poller as module
@@ -25,15 +27,13 @@ from tests.fleets import connection, disabled, ids_of
 from tests.triggers.waiting import GET, enable, join, run, until
 
 if TYPE_CHECKING:
-    from typing import Any
-
     from airflow_provider_emnify.sandbox import Sandbox
     from airflow_provider_emnify.triggers.shared.members import Outcome
 
 pytestmark = pytest.mark.fleet(5, retries=False, prepare=disabled)
 
 ONLINE = ["online", "offline", "attached", "blocked"]
-_whose: contextvars.ContextVar[int] = contextvars.ContextVar("_whose")
+whose: contextvars.ContextVar[int] = contextvars.ContextVar("whose")
 
 
 async def connectivity(key: int, left: float) -> Outcome:
@@ -132,18 +132,18 @@ def test_a_wait_that_cannot_be_read_in_its_time_is_told_so_at_once_in_its_own_lo
     monkeypatch.setenv("AIRFLOW_CONN_EMNIFY_DEFAULT", connection(fleet, max_retries=0, task_share=task_share))
     told: list[tuple[int, str]] = []
     monkeypatch.setattr(
-        members_module.log, "warning", lambda text, *values: told.append((_whose.get(), text % values))
+        members_module.log, "warning", lambda text, *values: told.append((whose.get(), text % values))
     )
 
     async def test() -> None:
         waits = []
         for key in (keys := ids_of(fleet)):
-            _whose.set(key)
+            whose.set(key)
             waits.append(asyncio.create_task(connectivity(key, left + key - keys[0])))
         await asyncio.gather(*waits)
 
     run(test)
-    assert [whose for whose, _ in told] == ids_of(fleet)[5 - late :]
+    assert [number for number, _ in told] == ids_of(fleet)[5 - late :]
     for _, line in told:
         assert line.startswith("Time will run out before this is read even once")
 
@@ -151,15 +151,20 @@ def test_a_wait_that_cannot_be_read_in_its_time_is_told_so_at_once_in_its_own_lo
 def test_a_wait_that_was_never_looked_at_says_why(
     fleet: Sandbox, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    plain = Limits.acquire
+    plain, make, sleeps = Limits.acquire, EmnifyHook.client_from_settings, list[Any]()
+
+    def note_sleep(*args: Any, **options: Any) -> Any:
+        sleeps.append(options["sleep"])
+        return make(*args, **options)
 
     def hold_up(self: Limits, *args: Any, **kwargs: Any) -> float:
         if fleet.requests > 2:  # the token, and two looks
-            self._sleep(60)
+            sleeps[-1](60)  # until its connection is shut down
         return plain(self, *args, **kwargs)
 
+    monkeypatch.setattr(EmnifyHook, "client_from_settings", note_sleep)
     monkeypatch.setattr(Limits, "acquire", hold_up)
-    monkeypatch.setattr(module, "_FIRST_READ", 0.05)
+    monkeypatch.setattr(module, "FIRST_READ", 0.05)
 
     async def test() -> list[Outcome]:
         return list(await asyncio.gather(*(connectivity(key, 0.5) for key in ids_of(fleet))))
@@ -179,15 +184,15 @@ def test_progress_is_logged_for_the_task_that_waits_when_it_changes(
 ) -> None:
     lines: list[tuple[int, str]] = []
     monkeypatch.setattr(
-        members_module.log, "info", lambda text, *values: lines.append((_whose.get(), text % values))
+        members_module.log, "info", lambda text, *values: lines.append((whose.get(), text % values))
     )
-    monkeypatch.setattr(members_module, "_PROGRESS", 0.0)
+    monkeypatch.setattr(members_module, "PROGRESS_EVERY", 0.0)
     first, second = ids_of(fleet)[:2]
 
     async def test() -> None:
         waits = []
         for number, ids in enumerate(([first, second], [second])):
-            _whose.set(number)
+            whose.set(number)
             waits.append(asyncio.create_task(join(ids)))
         await until(lambda: fleet.counts[GET] >= 8)
         assert [number for number, _ in lines] == [0]  # nothing has changed since; one id is no news
@@ -216,16 +221,28 @@ def test_progress_is_logged_once_a_minute_at_most(fleet: Sandbox, monkeypatch: p
     assert len(lines) == 1
 
 
-def test_a_wait_that_was_cancelled_before_it_was_read_is_not_late(fleet: Sandbox) -> None:
-    async def test() -> bool:
-        poller = poller_for("emnify_default", Wait("endpoint_connectivity", 1, ONLINE, ()))
-        waiting = asyncio.create_task(connectivity(ids_of(fleet)[0], 50))
-        await until(lambda: bool(poller._rounds.members))
-        (member,) = poller._rounds.members
-        waiting.cancel()
-        await asyncio.gather(waiting, return_exceptions=True)
-        for _ in range(2):
-            poller._expire(member)  # type: ignore[arg-type]
-        return poller._warned_slow
+def test_a_wait_that_was_cancelled_before_it_was_read_is_not_late(
+    fleet: Sandbox, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(module, "FIRST_READ", 0.05)
+    read, goes_on = module.read, threading.Event()
 
-    assert run(test) is False
+    def read_slowly(*args: Any) -> Any:
+        assert goes_on.wait(20)
+        return read(*args)
+
+    monkeypatch.setattr(module, "read", read_slowly)
+
+    async def test() -> None:
+        staying = asyncio.create_task(connectivity(ids_of(fleet)[0], 50))
+        leaving = asyncio.create_task(connectivity(ids_of(fleet)[1], 0.05))
+        await asyncio.sleep(0)
+        leaving.cancel()
+        late = time.time() + 0.3
+        await until(lambda: time.time() > late)
+        goes_on.set()
+        await staying
+
+    with caplog.at_level(logging.WARNING, module.__name__):
+        run(test)
+    assert "read late" not in caplog.text

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import time
+from itertools import pairwise
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
+
+import pytest
 
 from airflow_provider_emnify.api.waits.wait import Wait
 from airflow_provider_emnify.triggers.shared.members import StatusWatcher
@@ -14,8 +17,6 @@ from airflow_provider_emnify.triggers.shared.rounds import Rounds
 from tests.triggers.waiting import move_clock
 
 if TYPE_CHECKING:
-    import pytest
-
     from airflow_provider_emnify.triggers.shared.members import Member
 
 
@@ -72,22 +73,21 @@ def test_one_whose_last_read_failed_is_not_first_however_little_time_it_has() ->
 def test_rounds_in_which_nothing_can_be_read_come_less_often(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("random.uniform", lambda low, high: (low + high) / 2)
 
-    async def test() -> list[int]:
-        rounds, pauses = Rounds(), list[float]()
+    async def test() -> list[float]:
+        rounds, begun, now = Rounds(), list[float](), 0.0
+        monkeypatch.setattr(asyncio.get_running_loop(), "time", lambda: now)
         rounds.join(watcher(60))
-
-        async def now() -> bool:
-            return True
 
         async def read(due: list[Member]) -> bool:
             del due
-            pauses.append(rounds._next_round - asyncio.get_running_loop().time())
-            if len(pauses) == 7:
-                raise asyncio.CancelledError
-            return len(pauses) < 5
+            begun.append(now)
+            return len(begun) < 5
 
-        monkeypatch.setattr(rounds, "_pause", now)
-        await asyncio.gather(rounds.run(read), return_exceptions=True)
-        return [round(pause) for pause in pauses[1:]]
+        running = asyncio.create_task(rounds.run(read))
+        while len(begun) < 7:
+            now += 0.25
+            await asyncio.sleep(0)
+        running.cancel()
+        return [later - before for before, later in pairwise(begun)]
 
-    assert asyncio.run(test()) == [60, 120, 240, 240, 60, 60]
+    assert asyncio.run(test()) == pytest.approx([60, 120, 240, 240, 60, 60], abs=5)
