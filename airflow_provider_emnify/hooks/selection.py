@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_emnify.airflow_names import BaseOperator
 from airflow_provider_emnify.api.enums import Connectivity, EndpointStatus, SimStatus
 from airflow_provider_emnify.api.resources.bulk import read_ref, status_of
-from airflow_provider_emnify.api.resources.few import FEW, find_in_list
+from airflow_provider_emnify.api.resources.few import FEW, find_in_list, listing_if_cheaper
 from airflow_provider_emnify.api.secrets.one_line_log import one_line_log
 from airflow_provider_emnify.api.transport.answers import part, parts
 from airflow_provider_emnify.api.types import Row
@@ -43,6 +44,7 @@ MOST_SELECTED = 10_000
 """Devices or SIMs that one selection may have by default."""
 
 _NOT_SEEN_FOR = "not_seen_for"
+_OF_MANY = {"status", "sim_status", "service_profile_id", "tariff_profile_id", "tags", "assigned"}
 _ON_THE_NETWORK = {Connectivity.ONLINE.value, Connectivity.ATTACHED.value}
 
 
@@ -149,7 +151,8 @@ def select_rows(
 ) -> dict[int, Row]:
     """Return what is selected by its id, in ascending order.
 
-    One value of a field is sent as emnify's own filter, and so are a few; more are found in the list of all.
+    One value of a field is sent as emnify's own filter. Of several each is, or they are found in the list of
+    all, whichever takes fewer requests.
     Whatever emnify lists is held against the selection once more.
 
     :param most: How many they may be.
@@ -176,12 +179,21 @@ def select_rows(
 
 
 def _listed(client: EmnifyClient, kind: Kind, selection: Selection) -> Iterator[Row]:
-    list_all = getattr(client, kind.resource).list
+    resource = getattr(client, kind.resource)
     sent = {name: values[0] for name, values in selection.items() if _can_be_sent(name, values, 1)}
-    few = [name for name in selection if name not in sent and _can_be_sent(name, selection[name], FEW)]
-    filters = [{**sent, few[0]: value} for value in selection[few[0]]] if few else [sent]
-    for one in filters:
-        with list_all(**one) as rows:
+    several = {
+        name: values
+        for name, values in selection.items()
+        if name not in sent and _can_be_sent(name, values, FEW if name in _OF_MANY else len(values))
+    }
+    by = min(several, key=lambda name: len(several[name]), default=None)
+    listing = None if by is None else listing_if_cheaper(several[by], partial(resource.list, **sent))
+    if listing is not None or by is None:
+        listings = iter([listing or resource.list(**sent)])
+    else:
+        listings = (resource.list(**sent, **{by: value}) for value in several[by])
+    for one in listings:
+        with one as rows:
             yield from (row for row in rows if _is_meant(row, kind, selection))
 
 
@@ -241,6 +253,8 @@ class SelectsEndpoints(EmnifyTask, BaseOperator):
 
     selects: ClassVar[str] = "endpoint_ids"
     selected_kind: ClassVar[Kind] = ENDPOINTS
+    #: Whether the rows of what is selected are needed, in ``selected_rows``: then nothing lists them again.
+    keeps_rows: ClassVar[bool] = False
     selected_rows: Mapping[int, Row] | None = None
 
     select = Argument(optional(selection_of(ENDPOINTS)), default=None)
@@ -254,10 +268,6 @@ class SelectsEndpoints(EmnifyTask, BaseOperator):
         if is_either and (self.selects in vars(self)) == (self.select is not None):
             raise ValueError(f"{self.selects}, select: give one of them")
 
-    def keeps_rows(self) -> bool:
-        """Tell whether the rows of what is selected are needed, in ``selected_rows``."""
-        return False
-
     def resolve(self) -> None:
         """Put the ids of what is selected in their place. Called once the arguments are parsed."""
         self.selected_rows = None
@@ -265,7 +275,7 @@ class SelectsEndpoints(EmnifyTask, BaseOperator):
             if self.fail_if_empty and not getattr(self, self.selects):
                 raise ValueError(f"select: it is empty, and so is {self.selects}")
             return
-        kind, selection, keep = self.selected_kind, self.select, self.keeps_rows()
+        kind, selection, keep = self.selected_kind, self.select, self.keeps_rows
         rows = select_rows(self.client, kind, selection, self.max_selected, keep=keep)
         ids, self.selected_rows = [*rows], rows if keep else None
         shown = ", ".join(f"{name} {shorten(values, FEW)}" for name, values in selection.items())

@@ -13,8 +13,8 @@ from airflow_provider_emnify.api import (
     EmnifyServerError,
     EmnifyValidationError,
 )
-from airflow_provider_emnify.api.resources.few import FEW
-from airflow_provider_emnify.api.resources.tags import assigned_tags
+from airflow_provider_emnify.api.resources.few import listing_if_cheaper
+from airflow_provider_emnify.api.resources.tags import TAGS_OF, assigned_tags, tag_ids_of
 from airflow_provider_emnify.api.types import Row, Rows
 from airflow_provider_emnify.api.values import parse_ids, parse_literal
 from airflow_provider_emnify.arguments import (
@@ -90,8 +90,16 @@ class _TagOperator(EndpointsOperator):
     def _list(self, names: Sequence[str]) -> Rows:
         """Return those tags that exist, in the lesser number of requests."""
         tags = self.client.tags
-        lists = [tags.list(name=name) for name in names] if len(names) <= FEW else [tags.list()]
+        listing = listing_if_cheaper(names, tags.list)
+        lists = [tags.list(name=name) for name in names] if listing is None else [listing]
         return [row for rows in lists for row in rows if _name_of(row) in names]
+
+    def _assigned(self) -> dict[int, set[int]]:
+        """Return the tags of the endpoints, of what was read already where that has them."""
+        rows = self.looked_at or {}
+        if rows and all(TAGS_OF in row for row in rows.values()):
+            return {key: tag_ids_of(row) for key, row in rows.items()}
+        return self._read(self.endpoint_ids)
 
     def _read(self, ids: Sequence[int]) -> dict[int, set[int]]:
         has = assigned_tags(self.client.endpoints, ids)
@@ -183,7 +191,7 @@ class EmnifyAddTagsOperator(_TagOperator):
                     f"tags: there is no tag {shorten(list(map(repr, new)))}; nothing was changed. Set "
                     "create_missing=True to create it"
                 )
-            has.update(self._read(ids))  # a missing endpoint fails before a tag is created
+            has.update(self._assigned())  # a missing endpoint fails before a tag is created
             return known | {name: self._create(name) for name in new}
 
         known, _ = create_once(
@@ -197,7 +205,7 @@ class EmnifyAddTagsOperator(_TagOperator):
         wanted = {*self.tag_ids, *known.values()}
         if not has:
             # emnify says of one endpoint that it has a tag with fewer requests than a look at its tags costs.
-            has = self._read(ids) if len(ids) > 1 else {ids[0]: set()}
+            has = self._assigned() if len(ids) > 1 else {ids[0]: set()}
         doing = f"Assigning tags {shorten(sorted(wanted))} to endpoints"
         self._send(self.client.tags.assign_many, doing, lambda tags: wanted - tags, has)
 
@@ -238,7 +246,7 @@ class EmnifyRemoveTagsOperator(_TagOperator):
     def _change(self, context: Context) -> None:
         unwanted = {*self.tag_ids, *_ids_by_name(self._list(self.tags)).values()}
         # emnify does not name an endpoint that is missing here, so that each is looked at first.
-        has = self._read(self.endpoint_ids)
+        has = self._assigned()
         doing = f"Removing tags {shorten(sorted(unwanted))} from endpoints"
         self._send(self.client.tags.unassign_many, doing, lambda tags: unwanted & tags, has)
 

@@ -14,7 +14,17 @@ from airflow_provider_emnify.airflow_names import (
     BaseSensorOperator,
     PokeReturnValue,
 )
-from airflow_provider_emnify.api.waits.wait import Id, Reading, State, Wait, look, parse_target
+from airflow_provider_emnify.api.types import Row
+from airflow_provider_emnify.api.waits.wait import (
+    WAITS,
+    Id,
+    Reading,
+    State,
+    Verdict,
+    Wait,
+    look,
+    parse_target,
+)
 from airflow_provider_emnify.arguments import Argument, one_of
 from airflow_provider_emnify.sensors.first_look import first_look
 from airflow_provider_emnify.triggers.task import WaitingTask
@@ -67,6 +77,9 @@ class EmnifyWaitSensor(WaitingTask, BaseSensorOperator):
 
     wait_for = Argument(one_of("all", "any"), default="all")
 
+    #: The list that was selected from, where it says the states: it is the first look.
+    selected_rows: Mapping[int, Row] | None = None
+
     _seen: Mapping[str, str] = {}
     _gave_up = False
 
@@ -95,8 +108,10 @@ class EmnifyWaitSensor(WaitingTask, BaseSensorOperator):
             self.log.info("No ids given: nothing to wait for")
             return {}
         self.log.info("%r, for at most %.0f s", wait, self.timeout)
+        selected = self.selected_rows or {}
+        self._readings.update({key: WAITS[self.kind].reading(row) for key, row in selected.items()})
         if self.deferrable:
-            verdict = self.judge(lambda: first_look(self.emnify_conn_id, wait))
+            verdict = self.judge(lambda: self._first_look(wait))
             if verdict is None:
                 self.log.info("A look would cost waiting here: the first one is left to the triggerer")
             elif verdict.done:
@@ -109,6 +124,9 @@ class EmnifyWaitSensor(WaitingTask, BaseSensorOperator):
             if self._gave_up:
                 raise
             return self.states_at_timeout(f"{end} {self._last}".strip(), dict(self._seen))
+
+    def _first_look(self, wait: Wait) -> Verdict | None:
+        return wait.judge(self._readings) if self.selected_rows else first_look(self.emnify_conn_id, wait)
 
     def poke(self, context: Context) -> PokeReturnValue:
         """Look once. Called by Airflow in poke and reschedule modes."""

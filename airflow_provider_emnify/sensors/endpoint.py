@@ -39,7 +39,7 @@ class EmnifyEndpointStatusSensor(SelectsEndpoints, EmnifyWaitSensor):
     template_fields = ("emnify_conn_id", "endpoint_ids", "target_status", "select")
     operator_extra_links = (EmnifyDevicesLink(),)
 
-    kind = "endpoint_status"
+    kind, keeps_rows = "endpoint_status", True
     endpoint_ids = Argument(parse_ids, default=None)
     target_status = Argument(states(EndpointStatus))
 

@@ -36,7 +36,7 @@ class EmnifySimStatusSensor(SelectsSims, EmnifyWaitSensor):
     template_fields = ("emnify_conn_id", "sim_ids", "target_status", "select")
     operator_extra_links = (EmnifySimsLink(),)
 
-    kind = "sim_status"
+    kind, keeps_rows = "sim_status", True
     sim_ids = Argument(parse_ids, default=None)
     target_status = Argument(states(SimStatus))
 

@@ -15,6 +15,9 @@ from airflow_provider_emnify.api.transport.recover import created_since, having
 from airflow_provider_emnify.api.types import Id, Ids, Numbers, Row, Rows
 from airflow_provider_emnify.api.values import parse_ids
 
+TAGS_OF = "tag_assignments"
+"""Where the list of endpoints has the tags of each; a single endpoint's own answer need not."""
+
 
 class Tags(Resource):
     """The tags of an organisation, as ``client.tags``.
@@ -152,13 +155,15 @@ def assigned_tags(endpoints: Endpoints, endpoint_ids: Sequence[int]) -> dict[int
     """Return the ids of the tags of those endpoints that exist, in the fewest requests."""
     rows = read_rows(
         endpoint_ids,
-        get=lambda endpoint_id: {"tag_assignments": [*endpoints.tags(endpoint_id)]},
+        get=lambda endpoint_id: {TAGS_OF: [*endpoints.tags(endpoint_id)]},
         list_all=endpoints.list,
     )
-    return {
-        key: {int(tag["id"]) for tag in parts(row, "tag_assignments") if is_id(tag.get("id"), int)}
-        for key, row in rows.items()
-    }
+    return {key: tag_ids_of(row) for key, row in rows.items()}
+
+
+def tag_ids_of(row: Row) -> set[int]:
+    """Return the ids of the tags of an endpoint, as the list of endpoints has them."""
+    return {int(tag["id"]) for tag in parts(row, TAGS_OF) if is_id(tag.get("id"), int)}
 
 
 def _item(row: Mapping[str, Any]) -> Row:

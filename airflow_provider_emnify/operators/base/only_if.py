@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 from airflow_provider_emnify.api.enums import Connectivity, EndpointStatus, SimStatus
 from airflow_provider_emnify.api.resources.bulk import status_of
@@ -54,12 +54,9 @@ class OnlyIf(SelectsEndpoints):
 
     only_if = Argument(optional(condition_in(*_OF_ENDPOINTS)), default=None, templated=False)
 
+    keeps_rows: ClassVar[bool] = True
     #: The records of those that are acted on, where the look or the selection has read them.
     looked_at: Mapping[int, Row] | None = None
-
-    def keeps_rows(self) -> bool:
-        """Tell whether the list of what is selected says all: it is not read again."""
-        return not isinstance(self.only_if, Connectivity)
 
     def resolve(self) -> None:
         """Leave those ids that are in the state. Called once the arguments are parsed."""
@@ -86,10 +83,10 @@ class OnlyIf(SelectsEndpoints):
 
     def _look(
         self, ids: Sequence[int], state: Condition
-    ) -> tuple[Mapping[Any, Reading], dict[int, Row] | None]:
+    ) -> tuple[Mapping[Any, Reading], Mapping[int, Row] | None]:
         """Return what the ids' states are, and their records where these say it."""
         if isinstance(state, Connectivity):
-            return read(self.client, "endpoint_connectivity", ids), None
+            return read(self.client, "endpoint_connectivity", ids), self.selected_rows
         kind = self.selected_kind
         found = self.selected_rows
         if found is None:

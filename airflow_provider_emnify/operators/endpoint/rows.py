@@ -10,7 +10,7 @@ from airflow_provider_emnify.api.enums import EndpointStatus
 from airflow_provider_emnify.api.errors import EmnifyNotFoundError
 from airflow_provider_emnify.api.resources.bulk import read_ref
 from airflow_provider_emnify.api.resources.endpoint_body import is_deleted
-from airflow_provider_emnify.api.resources.few import FEW, read_rows
+from airflow_provider_emnify.api.resources.few import listing_if_cheaper, read_rows
 from airflow_provider_emnify.api.transport.answers import part
 from airflow_provider_emnify.api.types import Row, Rows
 from airflow_provider_emnify.api.values import parse_literal
@@ -74,24 +74,20 @@ def read_all_endpoints(client: EmnifyClient, ids: Sequence[int]) -> dict[int, Ro
 def read_existing(client: EmnifyClient, rows: Sequence[Row]) -> Rows:
     """Return the endpoints that exist with the SIMs or the names of rows that are to be created.
 
-    Few are read one by one, more from the list of all.
+    They are read one by one or from the list of all, whichever takes fewer requests.
 
     :raises ValueError: for a SIM that does not exist.
     """
-    sims = [row["sim_id"] for row in rows if "sim_id" in row]
+    sims = {row["sim_id"] for row in rows if "sim_id" in row}
     names = {row["name"] for row in rows if "sim_id" not in row}
-    few_sims = len(sims) <= FEW
-    few_names = len(names) <= FEW and not any("," in name for name in names)  # which no filter can hold
-    found = [row for sim_id in sims for row in _of_sim(client, sim_id)] if few_sims else []
-    if not few_sims or not few_names:
-        wanted = set(sims)
-        found += [
-            row
-            for row in client.endpoints.list()
-            if row.get("name") in names or part(row, "sim").get("id") in wanted
-        ]
+    is_listed = any("," in name for name in names)  # which no filter can hold
+    list_all = client.endpoints.list
+    listing = list_all() if is_listed else listing_if_cheaper([*sims, *names], list_all)
+    if listing is None:
+        found = [row for sim_id in sims for row in _of_sim(client, sim_id)]
+        found += [row for name in names for row in list_all(name=name)]
     else:
-        found += [row for name in names for row in client.endpoints.list(name=name)]
+        found = [row for row in listing if row.get("name") in names or part(row, "sim").get("id") in sims]
     return [row for row in found if not is_deleted(row)]
 
 

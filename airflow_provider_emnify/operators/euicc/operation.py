@@ -112,6 +112,7 @@ class EmnifyEuiccOperationOperator(SelectsEuiccs, EmnifyOperationOperator):
 
     operator_extra_links = (EmnifySimsLink(),)
     kind: ClassVar[str] = "euicc_operation"
+    keeps_rows = True
 
     euicc_ids = Argument(parse_ids, default=None)
     iccid_with_luhn = Argument(optional(_iccid))
@@ -191,8 +192,9 @@ class EmnifyEuiccOperationOperator(SelectsEuiccs, EmnifyOperationOperator):
 
         :raises ValueError: naming those that do not exist.
         """
-        euiccs = self.client.euiccs
-        rows = read_rows(ids, get=euiccs.get, list_all=euiccs.list)
+        euiccs, rows = self.client.euiccs, self.selected_rows
+        if rows is None:
+            rows = read_rows(ids, get=euiccs.get, list_all=euiccs.list)
         missing = [key for key in ids if key not in rows]
         if missing:
             raise ValueError(f"euicc_ids: there is no eUICC {shorten(missing)}; nothing was scheduled")

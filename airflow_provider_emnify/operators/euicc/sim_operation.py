@@ -87,6 +87,7 @@ class EmnifySimOperationOperator(SelectsSims, EmnifyOperationOperator):
 
     operator_extra_links = (EmnifySimsLink(),)
     kind: ClassVar[str] = "sim_operation"
+    keeps_rows = True
 
     sim_ids = Argument(parse_ids)
     eids = Argument(_eids)
@@ -179,9 +180,10 @@ class EmnifySimOperationOperator(SelectsSims, EmnifyOperationOperator):
 
         :raises ValueError: naming SIMs that do not exist, before anything begins.
         """
-        sims = self.client.sims
+        sims, rows = self.client.sims, self.selected_rows
         ids = [int(key) for kind, key in targets if kind == "sim"]
-        rows = read_rows(ids, get=sims.get, list_all=sims.list)
+        if rows is None:
+            rows = read_rows(ids, get=sims.get, list_all=sims.list)
         missing = [key for key in ids if key not in rows]
         if missing:
             raise ValueError(f"sim_ids: there is no SIM {shorten(missing)}; nothing was begun")
