@@ -20,9 +20,9 @@ from typing import Any, ClassVar, Protocol
 from airflow_provider_emnify.airflow_names import Asset, Context
 from airflow_provider_emnify.api.streams.columns import Batch, Column
 from airflow_provider_emnify.arguments import Argument, is_known, optional, parse_bool, parse_id_or_name
-from airflow_provider_emnify.assets import asset_uri, emnify_asset
+from airflow_provider_emnify.assets import emnify_asset
 from airflow_provider_emnify.operators.base import EmnifyBaseOperator
-from airflow_provider_emnify.transfers.lineage import Output, openlineage, report
+from airflow_provider_emnify.transfers.lineage import Output, openlineage, output_of_path, report
 from airflow_provider_emnify.transfers.load_columns import LOAD_COLUMNS, load_values
 
 Row = dict[str, Any]
@@ -178,13 +178,8 @@ class EmnifyTransferOperator(EmnifyBaseOperator):
 
     @property
     def _asset(self) -> Asset:
-        return _asset(self.dataset.name, self._organisation)
-
-    @property
-    def _organisation(self) -> int | str:
-        if self.organisation is not None:
-            return self.organisation
-        return re.sub(r"[^\w.-]", "-", self.emnify_conn_id, flags=re.ASCII)
+        conn_id = re.sub(r"[^\w.-]", "-", self.emnify_conn_id, flags=re.ASCII)
+        return _asset(self.dataset.name, conn_id if self.organisation is None else self.organisation)
 
     def emit(self, context: Any, extra: Row, output: Output, read: Iterable[Output] = ()) -> None:
         """Tell Airflow what was read and written: asset event and lineage.
@@ -193,18 +188,17 @@ class EmnifyTransferOperator(EmnifyBaseOperator):
         :param output: What was written.
         :param read: What was read, when that was not emnify itself.
         """
-        self._inputs, self._outputs = list(read), [output]
+        self._inputs = list(read) or [output_of_path(self._asset.uri)]
+        self._outputs = [output]
         if self._asset in self.outlets:
             if self._asset.uri in started_by(context):
                 self.log.info("%s has started this run, which emits no event of it", self._asset.uri)
                 self.outlets = [one for one in self.outlets if one != self._asset]
             else:
                 context["outlet_events"][self._asset].extra = {**extra, "written": [output.uri]}
-        read_uris = [one.uri for one in self._inputs] or [asset_uri(self.dataset.name, self._organisation)]
-        report(self.hook, read_uris, [output.uri])
+        report(self.hook, [one.uri for one in self._inputs], [output.uri])
 
     def get_openlineage_facets_on_complete(self, task_instance: Any) -> Any:
         """Return inputs and outputs for OpenLineage: called by its provider, if that is installed."""
         del task_instance
-        uri = asset_uri(self.dataset.name, self._organisation)
-        return openlineage(uri, self.dataset.columns, self._outputs, next(iter(self._inputs), None))
+        return openlineage(self.dataset.columns, self._inputs, self._outputs)

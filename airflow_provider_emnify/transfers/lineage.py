@@ -18,12 +18,12 @@ _SCHEMAS = {"postgres": "public"}
 
 @dataclass(frozen=True)
 class Output:
-    """Something that was written.
+    """Something that was written, or read.
 
     :param uri: Its URI, for assets and hook lineage.
     :param namespace: Its namespace in OpenLineage.
     :param name: Its name there.
-    :param rows: How many rows were written.
+    :param rows: How many rows were written to it.
     :param size: How many bytes, where that is known.
     """
 
@@ -34,8 +34,8 @@ class Output:
     size: int | None = None
 
 
-def output_of_path(uri: str, rows: int, size: int | None) -> Output:
-    """Return the output that a path in an object storage is."""
+def output_of_path(uri: str, rows: int = 0, size: int | None = None) -> Output:
+    """Return the output that a path in an object storage is, or a stream by the URI of its asset."""
     parts = urlsplit(uri)
     if parts.scheme in {"", "file"}:
         return Output(f"file://{parts.path}", "file", parts.path, rows, size)
@@ -85,23 +85,19 @@ def report(context: Any, inputs: Iterable[str], outputs: Iterable[str]) -> None:
     try:
         collector: Any = get_hook_lineage_collector()
         asset = "asset" if hasattr(collector, "add_input_asset") else "dataset"  # Airflow 2's word
-        for uri in inputs:
-            getattr(collector, f"add_input_{asset}")(context, uri=uri)
-        for uri in outputs:
-            getattr(collector, f"add_output_{asset}")(context, uri=uri)
+        for side, uris in (("input", inputs), ("output", outputs)):
+            for uri in uris:
+                getattr(collector, f"add_{side}_{asset}")(context, uri=uri)
     except Exception as error:  # the rows are written
         log.warning("Could not report the lineage: %s", error)
 
 
-def openlineage(
-    source: str, columns: Sequence[Column], outputs: Sequence[Output], files: Output | None = None
-) -> Any:
+def openlineage(columns: Sequence[Column], inputs: Sequence[Output], outputs: Sequence[Output]) -> Any:
     """Return the lineage of a transfer in OpenLineage's terms; None where its provider is not installed.
 
-    :param source: URI of the stream.
-    :param columns: The columns of the stream, and of what was written.
+    :param columns: The columns of what was read, and of what was written.
+    :param inputs: What was read.
     :param outputs: What was written.
-    :param files: Where the stream was read from, when that was not emnify itself.
     """
     try:
         from airflow.providers.common.compat.openlineage.facet import (
@@ -116,12 +112,8 @@ def openlineage(
         return None
     fields = [SchemaDatasetFacetFields(name=column.name, type=column.type.value) for column in columns]
     schema: dict[str, Any] = {"schema": SchemaDatasetFacet(fields=fields)}
-    parts = urlsplit(source)
-    namespace, name = f"{parts.scheme}://{parts.netloc}", parts.path.strip("/")
-    if files is not None:
-        namespace, name = files.namespace, files.name
     return OperatorLineage(
-        inputs=[InputDataset(namespace=namespace, name=name, facets=schema)],
+        inputs=[InputDataset(namespace=one.namespace, name=one.name, facets=schema) for one in inputs],
         outputs=[
             OutputDataset(
                 namespace=output.namespace,

@@ -34,7 +34,7 @@ def sandbox(make_sandbox: Callable[..., Sandbox]) -> Sandbox:
 @pytest.fixture(autouse=True)
 def _no_wait(monkeypatch: pytest.MonkeyPatch) -> None:
     """Just after the hour, events would be waited for that come late."""
-    monkeypatch.setattr(stream_source.FromStream, "_wait_until", lambda *_: None)
+    monkeypatch.setattr(stream_source.FromStream, "wait_until", lambda *_: None)
 
 
 @pytest.fixture(params=[None, Postgres, MariaDB], ids=["sqlite", "postgresql", "mariadb"])

@@ -9,13 +9,13 @@ import csv
 import gzip
 import io
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Context, Decimal
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from airflow_provider_emnify.api.streams.columns import Batch, Column, ColumnType, iso
 
@@ -27,16 +27,6 @@ ROW_GROUP = 10_000
 _SCALE = 10  # decimals of a cost, the most that emnify has
 _QUANTUM = Decimal(1).scaleb(-_SCALE)
 _DECIMAL = Context(prec=38)
-
-
-class Writer(Protocol):
-    """Writes one file."""
-
-    def write(self, batch: Batch) -> None:
-        """Add rows."""
-
-    def close(self) -> None:
-        """Finish the file."""
 
 
 def formed(forms: Sequence[Form | None], batch: Batch, null: Any = None) -> list[Sequence[Any]]:
@@ -141,16 +131,12 @@ _CSV_FORMS: dict[ColumnType, Form] = {
 }
 
 
-def _pyarrow(module: str) -> Any:
-    """Return a module of pyarrow: it is large, and its types are not known."""
-    return import_module(module)
-
-
 class Parquet:
     """A Parquet file; decimals have ten places, objects and lists are JSON text."""
 
     def __init__(self, path: Path, columns: Sequence[Column], compression: str | None) -> None:
-        pa = self._pa = _pyarrow("pyarrow")
+        # Imported here since it is large, and like this since its types are not known.
+        pa = self._pa = import_module("pyarrow")
         kinds = {
             ColumnType.INTEGER: pa.int64(),
             ColumnType.DECIMAL: pa.decimal128(38, _SCALE),
@@ -161,7 +147,7 @@ class Parquet:
             ColumnType.JSON: pa.string(),
         }
         self._schema = pa.schema([(column.name, kinds[column.type]) for column in columns])
-        parquet = _pyarrow("pyarrow.parquet")
+        parquet = import_module("pyarrow.parquet")
         self._writer = parquet.ParquetWriter(str(path), self._schema, compression=compression or "none")
         self._forms = [_PARQUET_FORMS.get(column.type) for column in columns]
         self._columns: list[list[Any]] = [[] for _ in columns]
@@ -202,30 +188,26 @@ _PARQUET_FORMS: dict[ColumnType, Form] = {
 }
 
 
+Writer = JsonLines | Csv | Parquet
+
+
 @dataclass(frozen=True)
 class Format:
     """A format of files.
 
     :param writer: Writes a file of it.
-    :param ending: How the names of its files end.
-    :param compressions: What it can be compressed with; the first one is the default.
-    :param outer: The compression is around the file, and its ending says so.
+    :param endings: How the names of its files end, by what they can be compressed with; the first is the
+        default.
     """
 
     writer: Callable[[Path, Sequence[Column], str | None], Writer]
-    ending: str
-    compressions: tuple[str | None, ...]
-    outer: bool = True
-
-    def name_ending(self, compression: str | None) -> str:
-        """Return how the name of a file ends."""
-        return f"{self.ending}.gz" if self.outer and compression == "gzip" else self.ending
+    endings: Mapping[str | None, str]
 
 
 FORMATS: dict[str, Format] = {
-    "jsonl": Format(JsonLines, "jsonl", (None, "gzip")),
-    "csv": Format(Csv, "csv", (None, "gzip")),
-    "parquet": Format(Parquet, "parquet", ("snappy", "zstd", "gzip", None), outer=False),
+    "jsonl": Format(JsonLines, {None: "jsonl", "gzip": "jsonl.gz"}),
+    "csv": Format(Csv, {None: "csv", "gzip": "csv.gz"}),
+    "parquet": Format(Parquet, dict.fromkeys(("snappy", "zstd", "gzip", None), "parquet")),
 }
 
 
@@ -238,13 +220,12 @@ def check_format(name: Any, compression: Any) -> tuple[Format, str | None]:
     """
     if name not in FORMATS:
         raise ValueError(f"format: {name!r} is not valid; allowed: {', '.join(FORMATS)}")
-    chosen = FORMATS[name]
     if name == "parquet" and find_spec("pyarrow") is None:
         raise ValueError("format: 'parquet' needs pyarrow; install airflow-provider-emnify[parquet]")
-    if compression is None:
-        return chosen, chosen.compressions[0]
-    wanted = None if compression == "none" else compression
-    if wanted not in chosen.compressions:
-        allowed = ", ".join(one or "none" for one in chosen.compressions)
-        raise ValueError(f"compression: {compression!r} is not valid for {name}; allowed: {allowed}")
-    return chosen, wanted
+    allowed = [one or "none" for one in FORMATS[name].endings]
+    wanted = allowed[0] if compression is None else compression
+    if wanted not in allowed:
+        raise ValueError(
+            f"compression: {compression!r} is not valid for {name}; allowed: {', '.join(allowed)}"
+        )
+    return FORMATS[name], None if wanted == "none" else wanted

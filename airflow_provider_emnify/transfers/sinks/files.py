@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import re
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -25,15 +25,7 @@ _NAME = re.compile(r"[A-Za-z0-9][\w.-]*", re.ASCII)
 
 
 class ToFiles(EmnifyTransferOperator):
-    """Sink of the transfers into files.
-
-    :param format: ``"jsonl"``, ``"csv"`` or ``"parquet"`` (needs the extra ``parquet``).
-    :param compression: For JSON lines and CSV ``"gzip"`` or ``"none"`` (the default); for Parquet
-        ``"snappy"`` (the default), ``"zstd"``, ``"gzip"`` or ``"none"``.
-    :param partition_by: Columns that make directories, ``"status"`` makes ``status=Enabled/``; times have a
-        unit: ``"timestamp:day"`` (``year``, ``month``, ``day``, ``hour``).
-    :param max_rows_per_file: Rows that a file may hold; by default all.
-    """
+    """Sink of the transfers into files; its arguments are those of ``EmnifyToObjectStorageOperator``."""
 
     format = Argument(as_given)
     compression = Argument(as_given, default=None)
@@ -63,11 +55,11 @@ class ToFiles(EmnifyTransferOperator):
             self.format,
             self.compression,
             [*self.load_values(context).values()],
-            partition_by=self.partition_by,
-            max_rows=self.max_rows_per_file,
+            {"partition_by": self.partition_by, "max_rows": self.max_rows_per_file},
         )
 
 
+@dataclass
 class FilesSink:
     """A directory of an object storage. The manifest of a part says that it was loaded.
 
@@ -80,25 +72,21 @@ class FilesSink:
     :param layout: More arguments for :class:`~.object_store.Staging`.
     """
 
+    store: Store
+    dataset: Dataset
+    prefix: str
+    format: str
+    compression: str | None
+    values: Sequence[Any]
+    layout: Row
+
     at_once = 1  # each file of the Data Streamer has a manifest of its own
     merges = False
 
-    def __init__(
-        self,
-        store: Store,
-        dataset: Dataset,
-        prefix: str,
-        format: str,
-        compression: str | None,
-        values: Sequence[Any] = (),
-        **layout: Any,
-    ) -> None:
-        self._store, self._dataset, self._prefix, self._layout = store, dataset, prefix, layout
-        self._values = values
-        self._format = format
-        self._form, self._compression = check_format(format, compression)
-        self._bytes = 0
-        self.about = {"path": str(store.base)}
+    def __post_init__(self) -> None:
+        self.form, self.compression = check_format(self.format, self.compression)
+        self.about = {"path": str(self.store.base)}
+        self.bytes = 0
 
     def new_files(self, files: Sequence[SourceFile], root: str) -> list[SourceFile]:
         """Return the files without a manifest of what they are now."""
@@ -106,7 +94,7 @@ class FilesSink:
         return [file for file in files if self._known(file) != file.fingerprint]
 
     def _known(self, file: SourceFile) -> Any:
-        manifest = self._store.read_json(f"_manifest-{self._prefix}-{file.name_in_files}.json")
+        manifest = self.store.read_json(f"_manifest-{self.prefix}-{file.name_in_files}.json")
         return manifest.get("fingerprint") if isinstance(manifest, dict) else None
 
     def load(self, part: Part) -> Row:
@@ -116,29 +104,29 @@ class FilesSink:
         """
         from airflow_provider_emnify.transfers.sinks.object_store import Staging, local_directory, publish
 
-        stem, columns = f"{self._prefix}-{part.name}", self._dataset.columns
+        stem, columns = f"{self.prefix}-{part.name}", self.dataset.columns
         with local_directory() as directory:
-            staging = Staging(directory, stem, columns, self._form, self._compression, **self._layout)
+            staging = Staging(directory, stem, columns, self.form, self.compression, **self.layout)
             with contextlib.closing(part.batches()) as batches:
-                staging.write(with_values(batches, self._values))
+                staging.write(with_values(batches, self.values))
             part.commit()
             manifest: Row = {
                 **part.about(),
-                "format": self._format,
-                "compression": self._compression,
-                "key": list(self._dataset.key),
+                "format": self.format,
+                "compression": self.compression,
+                "key": list(self.dataset.key),
                 "schema": [{"name": one.name, "type": one.type.value} for one in staging.columns],
                 "partition_by": staging.partition_by,
                 "written_at": datetime.now(UTC).isoformat(),
                 "written_by": f"airflow-provider-emnify {__version__}",
             }
-            name = publish(self._store, stem, staging.files, manifest)
-        self._bytes += manifest["bytes"]
-        return {**manifest, "manifest": f"{str(self._store.base).rstrip('/')}/{name}"}
+            name = publish(self.store, stem, staging.files, manifest)
+        self.bytes += manifest["bytes"]
+        return {**manifest, "manifest": f"{str(self.store.base).rstrip('/')}/{name}"}
 
     def output(self, rows: int) -> Output:
         """Return the directory, for lineage."""
-        return output_of_path(self._store.uri, rows, self._bytes)
+        return output_of_path(self.store.uri, rows, self.bytes)
 
 
 def check_name(value: Any, field: str) -> str:

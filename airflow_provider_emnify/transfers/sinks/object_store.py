@@ -10,22 +10,21 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import shutil
 import tempfile
 import uuid
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_emnify.api.streams.columns import Batch, Column
+from airflow_provider_emnify.api.types import Row
 from airflow_provider_emnify.transfers.sinks.partitions import Partitions
 
 if TYPE_CHECKING:
     from airflow_provider_emnify.airflow_names import ObjectStoragePath
     from airflow_provider_emnify.transfers.sinks.file_formats import Format, Writer
-
-Row = dict[str, Any]
 
 MOST_OPEN = 100
 """Files that are open at the same time; with more partitions, some get several files."""
@@ -80,7 +79,7 @@ class Staging:
         self._form, self._compression = form, compression
         self._max_rows = max_rows
         self._open: dict[str, tuple[Writer, Staged]] = {}
-        self._numbers: dict[str, int] = {}
+        self._numbers = Counter[str]()
         self.files: list[Staged] = []
 
     @property
@@ -100,9 +99,8 @@ class Staging:
                 for partition, rows in self._partitions.split(batch):
                     self._add(partition, rows)
         finally:
-            for writer, _ in self._open.values():
-                writer.close()
-            self._open.clear()
+            for partition in [*self._open]:
+                self._close(partition)
 
     def _add(self, partition: str, batch: Batch) -> None:
         while batch[0]:
@@ -114,33 +112,26 @@ class Staging:
             writer.write(some)
             staged.rows += len(some[0])
             if staged.rows == self._max_rows:
-                self._end(partition)
+                self._close(partition)
 
     def _begin(self, partition: str) -> None:
         if len(self._open) >= MOST_OPEN:
-            self._end(next(iter(self._open)))
-        number = self._numbers[partition] = self._numbers.get(partition, 0) + 1
-        name = f"{self._stem}-{number:05d}.{self._form.name_ending(self._compression)}"
+            self._close(next(iter(self._open)))
+        self._numbers[partition] += 1
+        name = f"{self._stem}-{self._numbers[partition]:05d}.{self._form.endings[self._compression]}"
         staged = Staged(f"{partition}/{name}" if partition else name, self._directory / uuid.uuid4().hex)
-        self._open[partition] = (
-            self._form.writer(staged.path, self._partitions.columns, self._compression),
-            staged,
-        )
+        self._open[partition] = self._form.writer(staged.path, self.columns, self._compression), staged
         self.files.append(staged)
 
-    def _end(self, partition: str) -> None:
-        writer, _ = self._open.pop(partition)
-        writer.close()
+    def _close(self, partition: str) -> None:
+        self._open.pop(partition)[0].close()
 
 
 @contextlib.contextmanager
 def local_directory() -> Iterator[Path]:
     """Make a directory on the local disk for as long as the block lasts."""
-    path = Path(tempfile.mkdtemp(prefix="emnify-transfer-"))
-    try:
-        yield path
-    finally:
-        shutil.rmtree(path, ignore_errors=True)
+    with tempfile.TemporaryDirectory(prefix="emnify-transfer-", ignore_cleanup_errors=True) as path:
+        yield Path(path)
 
 
 def open_store(path: str, conn_id: str | None) -> Store:

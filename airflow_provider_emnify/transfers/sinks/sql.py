@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_emnify.airflow_names import Context
 from airflow_provider_emnify.api.streams.columns import batch_of, integer, text, timestamp
 from airflow_provider_emnify.arguments import Argument, optional, parse_bool, parse_text
-from airflow_provider_emnify.transfers.base import Dataset, EmnifyTransferOperator, Part, Row, SourceFile
+from airflow_provider_emnify.transfers.base import EmnifyTransferOperator, Part, Row, SourceFile
 from airflow_provider_emnify.transfers.lineage import Output, output_of_table
 from airflow_provider_emnify.transfers.sinks.losses import Losses
 
 if TYPE_CHECKING:
     from airflow.providers.common.sql.hooks.sql import DbApiHook
+
+    from airflow_provider_emnify.transfers.sinks.sql_table import SqlTable
 
 FILES_TABLE = "emnify_loaded_files"
 FILES_AT_ONCE = 100
@@ -58,14 +60,7 @@ def sql_hook(conn_id: str) -> DbApiHook:
 
 
 class ToSql(EmnifyTransferOperator):
-    """Sink of the transfers into a table.
-
-    :param sql_conn_id: Connection to the database (templated).
-    :param table: Name of the table; by default ``emnify_<stream>`` (templated).
-    :param schema: Its schema; by default the connection's (templated).
-    :param create_table: Create the table if there is none.
-    :param add_columns: Add columns that the table does not have; else they are an error that names them.
-    """
+    """Sink of the transfers into a table; its arguments are those of ``EmnifyToSqlOperator``."""
 
     template_fields: Sequence[str] = ("sql_conn_id", "table", "schema")
     mode: Any = "merge"
@@ -82,39 +77,37 @@ class ToSql(EmnifyTransferOperator):
 
     def open_sink(self, context: Context) -> SqlSink:
         """Return the table; nothing is asked of the database yet."""
-        return SqlSink(
-            self.sql_conn_id,
-            self.dataset,
+        from airflow_provider_emnify.transfers.sinks.sql_table import SqlTable
+
+        table = SqlTable(
+            sql_hook(self.sql_conn_id),
             self.table or f"emnify_{self.dataset.name}",
             self.schema,
+            self.dataset.columns,
+            self.dataset.key,
             mode=self.mode,
             create_table=self.create_table,
             add_columns=self.add_columns,
             losses=self.losses(),
             load_values=self.load_values(context),
         )
+        return SqlSink(self.sql_conn_id, table)
 
 
 class SqlSink:
     """A table, and beside it the one that remembers which files of the Data Streamer were loaded.
 
     :param conn_id: Connection to the database.
-    :param dataset: What its rows are.
-    :param name: Name of the table.
-    :param schema: Its schema.
-    :param options: More arguments for :class:`~.sql_table.SqlTable`.
+    :param table: The table.
     """
 
-    def __init__(self, conn_id: str, dataset: Dataset, name: str, schema: str | None, **options: Any) -> None:
-        from airflow_provider_emnify.transfers.sinks.sql_table import SqlTable
-
-        hook = sql_hook(conn_id)
-        self._conn_id = conn_id
-        self._table = SqlTable(hook, name, schema, dataset.columns, dataset.key, **options)
-        self._ledger = SqlTable(hook, FILES_TABLE, schema, _FILES_COLUMNS, ("path_sha256", "target"))
+    def __init__(self, conn_id: str, table: SqlTable) -> None:
+        self._conn_id, self._table = conn_id, table
+        key = ("path_sha256", "target")
+        self._ledger = type(table)(table.hook, FILES_TABLE, table.schema, _FILES_COLUMNS, key)
         self.at_once = FILES_AT_ONCE
-        self.merges = self._table.mode == "merge"
-        self.about = {"table": name if schema is None else f"{schema}.{name}", "mode": self._table.mode}
+        self.merges = table.mode == "merge"
+        self.about = {"table": ".".join(filter(None, (table.schema, table.name))), "mode": table.mode}
 
     def new_files(self, files: Sequence[SourceFile], root: str) -> list[SourceFile]:
         """Return the files of a directory that the table has not, or not as they are now."""
@@ -143,8 +136,8 @@ class SqlSink:
                     "path": file.path,
                     "target": self._table.name,
                     "fingerprint": file.fingerprint,
-                    "rows": count.rows,
-                    "rejected": count.rejected,
+                    "rows": count["rows"],
+                    "rejected": count["rejected"],
                     "loaded_at": part.end,
                     "path_sha256": file.digest,
                 }

@@ -76,20 +76,3 @@ def insert(
         rows = zip(*formed(binds, batch), strict=True)
         while chunk := list(islice(rows, _CHUNK)):
             cursor.executemany(statement, chunk)
-
-
-class Counted:
-    """Rows with their place at the end; counts them.
-
-    :param batches: The rows.
-    """
-
-    def __init__(self, batches: Iterable[Batch]) -> None:
-        self._batches = batches
-        self.count = 0
-
-    def __iter__(self) -> Iterator[Batch]:
-        for batch in self._batches:
-            size = len(batch[0])
-            yield [*batch, range(self.count + 1, self.count + size + 1)]
-            self.count += size

@@ -17,23 +17,18 @@ from airflow_provider_emnify.api.streams.columns import Column, ColumnType
 Bind = Callable[[Any], Any]
 
 _PLAIN_NAME = re.compile(r"[a-z_][a-z0-9_]*")
+_ZERO = re.compile(r"(\\\\)|\\u0000")
 
 
 def to_json_text(value: Any) -> str:
     """Return JSON as text, without what databases do not store."""
     text = _json(value)
-    return _clean(_json(_cleaned(value)) if "\\u0000" in text else text)
+    if "\\u0000" in text:  # of which the backslash may itself be one that is escaped
+        text = _ZERO.sub(lambda found: found[1] or "\ufffd", text)
+    return _clean(text)
 
 
 _json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
-
-
-def _cleaned(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {_clean(name): _cleaned(item) for name, item in value.items()}
-    if isinstance(value, list):
-        return [_cleaned(item) for item in value]
-    return _clean(value) if isinstance(value, str) else value
 
 
 def _clean(text: str) -> str:

@@ -10,13 +10,14 @@ import contextlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import count, islice
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_emnify.api.secrets.one_line_log import one_line_log
 from airflow_provider_emnify.api.streams.columns import Batch, Column, ColumnType
 from airflow_provider_emnify.transfers.load_columns import LOAD_COLUMNS, with_values
 from airflow_provider_emnify.transfers.sinks.losses import DELETED_AT, Losses
-from airflow_provider_emnify.transfers.sinks.sql_copy import Counted, can_copy, copy, insert
+from airflow_provider_emnify.transfers.sinks.sql_copy import can_copy, copy, insert
 from airflow_provider_emnify.transfers.sinks.sql_dialects import dialect_of
 from airflow_provider_emnify.transfers.sinks.sql_fit import fills_itself, misfit
 from airflow_provider_emnify.transfers.sinks.sql_inspect import columns_of, inspector_of, keys_of
@@ -118,7 +119,7 @@ class SqlTable:
         """
         if self.mode == "append":
             self._values[RUN] = run
-        count = self._fill_stage(cursor, batches)
+        number = self._fill_stage(cursor, batches)
         if self.dialect.lock is not None:
             cursor.execute(self.dialect.lock, (self.full_name,))
             cursor.fetchall()
@@ -126,16 +127,16 @@ class SqlTable:
         if self._losses.are_bounded:
             self._losses.check(self.full_name, self._count_rows(cursor, missing), keys)
         self._prepare(cursor, missing)
-        repeated = count - keys
+        repeated = number - keys
         if repeated:
             log.warning(
                 "%d of %d rows for %s have the key (%s) of a later one; of each key the last row counts",
-                *(repeated, count, self.full_name, ", ".join(self.key)),
+                *(repeated, number, self.full_name, ", ".join(self.key)),
             )
         changed = self._apply(cursor, run, self._source(unique=not repeated))
         deleted = None if self._losses.deletions == "keep" else self._remove_gone(cursor)
         cursor.execute(f"{self.dialect.drop} {self._stage}")
-        return Loaded(count, changed, repeated, deleted)
+        return Loaded(number, changed, repeated, deleted)
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[Any]:
@@ -253,15 +254,17 @@ class SqlTable:
             definitions.append(f"UNIQUE ({', '.join(map(self.dialect.quote, (*looked_up, _PLACE.name)))})")
         cursor.execute(f"{self.dialect.temporary} {self._stage} ({', '.join(definitions)})")
         names = ", ".join(self.dialect.quote(column.name) for column in columns)
-        counted = Counted(with_values(batches, [*self._values.values()]))
+        places = count(1)
+        loaded = with_values(batches, [*self._values.values()])
+        numbered = ([*batch, [*islice(places, len(batch[0]))]] for batch in loaded)
         if can_copy(self.dialect_name, cursor):
-            copy(cursor, f"COPY {self._stage} ({names}) FROM STDIN", columns, counted)
+            copy(cursor, f"COPY {self._stage} ({names}) FROM STDIN", columns, numbered)
         else:
-            places = ", ".join([self.hook.placeholder] * len(columns))
+            values = ", ".join([self.hook.placeholder] * len(columns))
             # Names are quoted; the rest is ours.
-            statement = f"INSERT INTO {self._stage} ({names}) VALUES ({places})"  # noqa: S608
-            insert(cursor, statement, self.dialect, columns, counted)
-        return counted.count
+            statement = f"INSERT INTO {self._stage} ({names}) VALUES ({values})"  # noqa: S608
+            insert(cursor, statement, self.dialect, columns, numbered)
+        return next(places) - 1
 
     def _count_keys(self, cursor: Any) -> int:
         """Count the keys in the temporary table: the database does, so that memory does not grow."""

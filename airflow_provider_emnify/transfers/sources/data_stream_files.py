@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     from airflow_provider_emnify.transfers.sinks.object_store import Store
 
 _AT_ONCE = 1000  # records
-_COUNTED = ("rows", "changed", "repeated")  # of what a sink says
-_NOT_LOADED = ("rejected", "other_kind", "repeated")
 
 
 class FromDataStreamFiles(EmnifyTransferOperator):
@@ -77,17 +75,18 @@ class FromDataStreamFiles(EmnifyTransferOperator):
         progress = Progress(self.log, self.dataset.name, "file")
         progress.all_parts = len(new)
         with rare_collections(), first_times(needed=not sink.merges) as is_new:
-            for batch in _batches(new, sink.at_once):
+            for start in range(0, len(new), sink.at_once):
+                batch = new[start : start + sink.at_once]
                 with local_directory() as directory:
                     part = FilesPart(self.records, source, rejected, batch, directory, is_new, progress)
                     loaded = sink.load(part)
-                total.update({name: loaded[name] for name in _COUNTED if name in loaded})
+                total.update({name: loaded[name] for name in ("changed", "repeated") if name in loaded})
                 for count in part.counts:
-                    total.update({name: getattr(count, name) for name in _NOT_LOADED})
+                    total.update(count)
         output = sink.output(total["rows"])
         progress.finish(output.uri)
         said = {name: total[name] for name in ("files", "rows", "rejected")}
-        self.emit(context, said, output, [output_of_path(source.uri, 0, None)])
+        self.emit(context, said, output, [output_of_path(source.uri)])
         self.log.info(
             "%d of %d files were new: %d records, %d rejected, %d of the other kind%s",
             *(total["files"], len(files), total["rows"], total["rejected"], total["other_kind"]),
@@ -102,16 +101,6 @@ class FromDataStreamFiles(EmnifyTransferOperator):
             if not _is_hidden(name) and fnmatch.fnmatch(name, self.pattern):
                 mark = info.get("ETag") or info.get("etag") or info.get("mtime") or info.get("LastModified")
                 yield SourceFile(path, name, f"{info.get('size')} {mark}")
-
-
-@dataclass
-class Count:
-    """What came out of a file."""
-
-    rows: int = 0
-    rejected: int = 0
-    other_kind: int = 0
-    repeated: int = 0
 
 
 @dataclass
@@ -137,7 +126,7 @@ class FilesPart(Part):
 
     def __post_init__(self) -> None:
         self.name, self.end = self.batch[0].name_in_files, datetime.now(UTC)
-        self.counts = [Count() for _ in self.batch]
+        self.counts = [Counter[str]() for _ in self.batch]
 
     def batches(self) -> Generator[Batch, None, None]:
         """Yield the good records; write the others to the local disk, and count all of them."""
@@ -147,31 +136,30 @@ class FilesPart(Part):
                 self.progress.add(len(some))
 
     def _records(self) -> Generator[Row, None, None]:
-        for number, (file, count) in enumerate(zip(self.batch, self.counts, strict=True)):
+        for number, (file, count) in enumerate(self.files()):
             with self.source.open(file.path) as opened, contextlib.ExitStack() as stack:
                 aside: Any = None
                 for record in read_records(opened, get_record_kind(self.records)):
                     if isinstance(record, OtherKind):
-                        count.other_kind += 1
+                        count["other_kind"] += 1
                     elif isinstance(record, Rejected):
-                        if not count.rejected:
+                        if not count["rejected"]:
                             aside = self.directory / f"rejected-{number}"
                             aside = stack.enter_context(aside.open("w", encoding="utf-8", errors="replace"))
-                        count.rejected += 1
-                        said = {name: getattr(record, name) for name in ("line", "reason", "row")}
-                        line = json.dumps({"source": file.path, **said}, ensure_ascii=False, default=str)
-                        aside.write(f"{line}\n")
+                        count["rejected"] += 1
+                        said = {"source": file.path, **vars(record)}
+                        aside.write(f"{json.dumps(said, ensure_ascii=False, default=str)}\n")
                     elif self.is_new(record):
-                        count.rows += 1
+                        count["rows"] += 1
                         yield record
                     else:
-                        count.repeated += 1
+                        count["repeated"] += 1
             self.progress.add(parts=1)
 
     def commit(self) -> None:
         """Put what was rejected into its place, before the files count as loaded."""
-        for number, (file, count) in enumerate(zip(self.batch, self.counts, strict=True)):
-            if count.rejected:
+        for number, (file, count) in enumerate(self.files()):
+            if count["rejected"]:
                 self.rejected.put(self.directory / f"rejected-{number}", f"{file.name}.jsonl")
 
     def about(self) -> Row:
@@ -181,10 +169,10 @@ class FilesPart(Part):
             "records": self.records,
             "source": file.path,
             "fingerprint": file.fingerprint,
-            "rejected": count.rejected,
+            "rejected": count["rejected"],
         }
 
-    def files(self) -> list[tuple[SourceFile, Count]]:
+    def files(self) -> list[tuple[SourceFile, Counter[str]]]:
         """Return the files and what came out of each."""
         return list(zip(self.batch, self.counts, strict=True))
 
@@ -202,9 +190,3 @@ def _check_rejected_path(path: str, source: Store, rejected: Store) -> None:
 def _is_hidden(name: str) -> bool:
     """Tell whether a file or directory below the source is none that the Data Streamer has written."""
     return any(part.startswith(("_", ".")) for part in name.split("/"))
-
-
-def _batches(files: list[SourceFile], size: int) -> Iterator[list[SourceFile]]:
-    left = iter(files)
-    while batch := list(islice(left, size)):
-        yield batch

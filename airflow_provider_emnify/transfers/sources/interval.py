@@ -8,10 +8,10 @@ from typing import Any
 
 from airflow_provider_emnify.api.secrets.one_line_log import one_line_log
 from airflow_provider_emnify.api.streams.catalogue import Interval, Stream
+from airflow_provider_emnify.api.streams.columns import to_timestamp
+from airflow_provider_emnify.arguments import is_nothing
 
 log = one_line_log(__name__)
-
-_NOTHING = {"", "None", "null"}
 
 
 @dataclass(frozen=True)
@@ -45,14 +45,13 @@ def parse_moment(value: Any, field: str) -> datetime | None:
     :param field: Name of the argument, for the message.
     :raises ValueError: for anything else.
     """
-    if value is None or (isinstance(value, str) and value.strip() in _NOTHING):
+    text = str(value)  # also of what stands for a datetime, such as pendulum's
+    if is_nothing(text):
         return None
     try:
-        text = value.isoformat() if isinstance(value, datetime) else str(value).strip()
-        moment = datetime.fromisoformat(text)
+        return to_timestamp(text)
     except ValueError:
         raise ValueError(f"{field}: {value!r} is not a valid date or time; give one in ISO 8601") from None
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
 
 
 def parse_span(value: Any, field: str) -> timedelta:
@@ -62,10 +61,10 @@ def parse_span(value: Any, field: str) -> timedelta:
     """
     try:
         span = value if isinstance(value, timedelta) else timedelta(seconds=float(value))
-    except (TypeError, ValueError):
-        raise ValueError(f"{field}: {value!r} is not a valid number of seconds; give 0 or more") from None
+    except (TypeError, ValueError, OverflowError):
+        span = timedelta(-1)
     if span < timedelta(0):
-        raise ValueError(f"{field}: {value!r} is less than nothing")
+        raise ValueError(f"{field}: {value!r} is not a valid number of seconds; give 0 or more")
     return span
 
 
@@ -101,8 +100,8 @@ def run_of(
     :raises ValueError: when the interval is reversed or in the future.
     """
     given_start, given_end = parse_moment(start, "interval_start"), parse_moment(end, "interval_end")
-    run_start = given_start or _moment(context, "data_interval_start")
-    run_end = given_end or _moment(context, "data_interval_end") or _run_moment(context)
+    run_start = given_start or _moment_in(context, "data_interval_start")
+    run_end = given_end or _moment_in(context, "data_interval_end") or _run_moment(context)
     if given_start is None and run_start is not None and run_start >= run_end:
         run_start = None
     if run_start is None and stream.cursor is not None:
@@ -117,7 +116,7 @@ def _follow(
     """Return where a run begins whose data interval is empty: where the last one ended."""
     for source, said in (
         ("the cursor", cursor),
-        ("the last successful run", _moment(context, "prev_data_interval_end_success")),
+        ("the last successful run", _moment_in(context, "prev_data_interval_end_success")),
     ):
         if said is not None and said < end:
             log.info(
@@ -129,19 +128,15 @@ def _follow(
     return begin
 
 
-def _moment(context: Any, name: str) -> datetime | None:
-    value = context.get(name)
-    return parse_moment(None if value is None else str(value), name)
+def _moment_in(context: Any, name: str) -> datetime | None:
+    return parse_moment(context.get(name), name)
 
 
 def _run_moment(context: Any) -> datetime:
     """Return the moment that a run is for which has no data interval: stable over its retries."""
-    dag_run = context.get("dag_run")
-    for name in ("logical_date", "run_after", "start_date"):
-        found = parse_moment(getattr(dag_run, name, None), name)
-        if found is not None:
-            return found
-    return datetime.now(UTC)
+    names = ("logical_date", "run_after", "start_date")
+    found = (parse_moment(getattr(context.get("dag_run"), name, None), name) for name in names)
+    return next(filter(None, found), None) or datetime.now(UTC)
 
 
 def window_of(stream: Stream, run: Run, overlap: timedelta) -> Interval | None:

@@ -123,7 +123,7 @@ class FromStream(EmnifyTransferOperator):
         late_by = stream.late_by if self.late_by is None else self.late_by
         overlap = late_by if sink.merges else timedelta(0)
         if stream.grain == "moment" and not overlap:
-            self._wait_until(run.end + late_by)
+            self.wait_until(run.end + late_by)
         progress = Progress(self.log, stream.name, stream.devices or "page")
         with rare_collections():
             loaded = sink.load(StreamPart(self, stream, run, window_of(stream, run, overlap), progress))
@@ -139,7 +139,8 @@ class FromStream(EmnifyTransferOperator):
         del event
         return self.execute(context)
 
-    def _wait_until(self, moment: datetime) -> None:
+    def wait_until(self, moment: datetime) -> None:
+        """Wait until a moment when late events are there: in the triggerer if it is deferrable, else here."""
         seconds = (moment - datetime.now(UTC)).total_seconds()
         if seconds <= 0:
             return
