@@ -39,7 +39,7 @@ def read_by(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
     if request.param == "orjson":
         pytest.importorskip("orjson")
     else:
-        monkeypatch.setattr(bodies, "_orjson", lambda: None)
+        monkeypatch.setattr(bodies, "fast_json", lambda: None)
 
 
 @pytest.fixture

@@ -58,7 +58,7 @@ def _loads(content: bytes) -> Any:
     A number beyond 64 bits is a float to it. What it refuses, such as NaN and halves of characters, is left
     to ``json``.
     """
-    fast = _orjson()
+    fast = fast_json()
     if fast is not None and content[:1] in b"[{" and _LARGE not in content.translate(_DIGITS):
         with contextlib.suppress(ValueError):
             return fast.loads(content)
@@ -66,10 +66,11 @@ def _loads(content: bytes) -> Any:
 
 
 @functools.cache
-def _orjson() -> Any:
+def fast_json() -> Any:
+    """Return the module ``orjson``, None where the extra ``fast`` is not installed."""
     try:
         return import_module("orjson")
-    except ImportError:  # the extra ``fast``
+    except ImportError:
         return None
 
 
