@@ -140,8 +140,8 @@ class EmnifyTransferOperator(EmnifyBaseOperator):
     #: The argument that names what is transferred.
     dataset_field: ClassVar[str]
 
-    organisation = Argument(optional(parse_id_or_name), default=None)
-    load_columns = Argument(parse_bool, default=False)
+    organisation = Argument(optional(parse_id_or_name), default=None, templated=False)
+    load_columns = Argument(parse_bool, default=False, templated=False)
 
     _inputs: Sequence[Output] = ()
     _outputs: Sequence[Output] = ()
@@ -200,5 +200,4 @@ class EmnifyTransferOperator(EmnifyBaseOperator):
 
     def get_openlineage_facets_on_complete(self, task_instance: Any) -> Any:
         """Return inputs and outputs for OpenLineage: called by its provider, if that is installed."""
-        del task_instance
         return openlineage(self.dataset.columns, self._inputs, self._outputs)

@@ -7,7 +7,6 @@ aside with its reason, and counted.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 from airflow_provider_emnify.arguments import Argument, optional, parse_text
@@ -50,8 +49,6 @@ class EmnifyDataStreamFilesToSqlOperator(ToSql, FromDataStreamFiles):
     Vendor page: https://docs.emnify.com/developers/reference/data-streamer
     """
 
-    template_fields: Sequence[str] = (*FromDataStreamFiles.template_fields, *ToSql.template_fields)
-
     def __init__(self, *, path: str, sql_conn_id: str, **kwargs: Any) -> None:
         self.init_task(locals())
 
@@ -87,8 +84,6 @@ class EmnifyDataStreamFilesToObjectStorageOperator(ToFiles, FromDataStreamFiles)
 
     Vendor page: https://docs.emnify.com/developers/reference/data-streamer
     """
-
-    template_fields: Sequence[str] = (*FromDataStreamFiles.template_fields, "target_path", "target_conn_id")
 
     target_path = Argument(parse_text)
     target_conn_id = Argument(optional(parse_text))

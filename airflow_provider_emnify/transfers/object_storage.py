@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 from airflow_provider_emnify.arguments import Argument, optional, parse_text
@@ -47,8 +46,6 @@ class EmnifyToObjectStorageOperator(ToFiles, FromStream):
 
     Vendor page: https://docs.emnify.com/developers/api
     """
-
-    template_fields: Sequence[str] = (*FromStream.template_fields, "path", "name", "storage_conn_id")
 
     path = Argument(parse_text)
     name = Argument(optional(check_name))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 from airflow_provider_emnify.api.streams.catalogue import get_stream
@@ -21,8 +20,6 @@ from airflow_provider_emnify.transfers.sinks.sql import ToSql, sql_hook
 from airflow_provider_emnify.transfers.sources.stream import FromStream
 
 __all__ = ["EmnifyToSqlOperator", "sql_hook"]
-
-_OWN_FIELDS = ("mode", "deletions", "max_shrink", "min_rows")
 
 
 class EmnifyToSqlOperator(ToSql, FromStream):
@@ -67,8 +64,6 @@ class EmnifyToSqlOperator(ToSql, FromStream):
 
     Vendor page: https://docs.emnify.com/developers/api
     """
-
-    template_fields: Sequence[str] = (*FromStream.template_fields, *ToSql.template_fields, *_OWN_FIELDS)
 
     mode = Argument(one_of(*MODES))
     deletions = Argument(one_of(*DELETIONS))

@@ -27,10 +27,10 @@ _NAME = re.compile(r"[A-Za-z0-9][\w.-]*", re.ASCII)
 class ToFiles(EmnifyTransferOperator):
     """Sink of the transfers into files; its arguments are those of ``EmnifyToObjectStorageOperator``."""
 
-    format = Argument(as_given)
-    compression = Argument(as_given, default=None)
-    partition_by = Argument(as_given, default=None)
-    max_rows_per_file = Argument(optional(parse_count), default=None)
+    format = Argument(as_given, templated=False)
+    compression = Argument(as_given, default=None, templated=False)
+    partition_by = Argument(as_given, default=None, templated=False)
+    max_rows_per_file = Argument(optional(parse_count), default=None, templated=False)
 
     def check_arguments(self) -> None:
         """Check the format, and the columns that make directories."""
@@ -90,7 +90,6 @@ class FilesSink:
 
     def new_files(self, files: Sequence[SourceFile], root: str) -> list[SourceFile]:
         """Return the files without a manifest of what they are now."""
-        del root
         return [file for file in files if self._known(file) != file.fingerprint]
 
     def _known(self, file: SourceFile) -> Any:

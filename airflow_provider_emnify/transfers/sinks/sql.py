@@ -62,14 +62,13 @@ def sql_hook(conn_id: str) -> DbApiHook:
 class ToSql(EmnifyTransferOperator):
     """Sink of the transfers into a table; its arguments are those of ``EmnifyToSqlOperator``."""
 
-    template_fields: Sequence[str] = ("sql_conn_id", "table", "schema")
     mode: Any = "merge"
 
     sql_conn_id = Argument(parse_text)
     table = Argument(optional(parse_text), default=None)
     schema = Argument(optional(parse_text), default=None)
-    create_table = Argument(parse_bool, default=True)
-    add_columns = Argument(parse_bool, default=False)
+    create_table = Argument(parse_bool, default=True, templated=False)
+    add_columns = Argument(parse_bool, default=False, templated=False)
 
     def losses(self) -> Losses:
         """Return what a run may take away from the table."""

@@ -6,7 +6,7 @@ import contextlib
 import fnmatch
 import json
 from collections import Counter
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import islice
@@ -43,7 +43,6 @@ class FromDataStreamFiles(EmnifyTransferOperator):
         ``load_columns``.
     """
 
-    template_fields: Sequence[str] = ("path", "records", "pattern", "storage_conn_id", "rejected_path")
     dataset_field = "records"
     idempotent: ClassVar[bool] = True
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Generator, Sequence
+from collections.abc import Generator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from time import sleep
@@ -62,14 +62,6 @@ class FromStream(EmnifyTransferOperator):
         ``load_columns``, ``emnify_conn_id``.
     """
 
-    template_fields: Sequence[str] = (
-        "emnify_conn_id",
-        "stream",
-        "filters",
-        "interval_start",
-        "interval_end",
-        "max_calls",
-    )
     template_fields_renderers: ClassVar[dict[str, str]] = {"filters": "json"}
     dataset_field = "stream"
 
@@ -77,13 +69,15 @@ class FromStream(EmnifyTransferOperator):
     filters = Argument(parse_mapping, default=None)
     interval_start = Argument(parse_moment, default=None)
     interval_end = Argument(parse_moment, default=None)
-    first_interval = Argument(parse_span, default=timedelta(days=1))
-    late_by = Argument(optional(parse_span), default=None)
-    threads = Argument(parse_count, default=4)
+    first_interval = Argument(parse_span, default=timedelta(days=1), templated=False)
+    late_by = Argument(optional(parse_span), default=None, templated=False)
+    threads = Argument(parse_count, default=4, templated=False)
     max_calls = Argument(parse_count, default=10_000)
-    last_seen = Argument(parse_bool, default=False)
+    last_seen = Argument(parse_bool, default=False, templated=False)
     deferrable = Argument(
-        parse_bool, default=conf.getboolean("operators", "default_deferrable", fallback=False)
+        parse_bool,
+        default=conf.getboolean("operators", "default_deferrable", fallback=False),
+        templated=False,
     )
 
     def check_arguments(self) -> None:
@@ -136,7 +130,6 @@ class FromStream(EmnifyTransferOperator):
 
     def execute_complete(self, context: Context, event: Any = None) -> Any:
         """Go on after the wait for late events."""
-        del event
         return self.execute(context)
 
     def wait_until(self, moment: datetime) -> None:
