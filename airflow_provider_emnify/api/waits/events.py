@@ -91,27 +91,32 @@ def parse_days(value: Any, field: str) -> float:
 
 
 def read_events(client: EmnifyClient, ids: Sequence[Id], filters: Mapping[str, Any]) -> dict[Id, Reading]:
-    """Look for an event of each endpoint: in their own lists, or where it is cheaper in the list of all."""
+    """Look for an event of each endpoint in the list of all, where that is cheaper than their own lists."""
     wanted = _filter(filters)
-    query: Row = {"from_": filters["since"], "until": _ahead(), **wanted.query()}
 
     def list_all() -> Listing:
-        return client.events.list(**query)
+        return client.events.list(**_query(filters, wanted))
 
     listing = list_all() if ANY in ids else listing_if_cheaper(ids, list_all)
-    if listing is not None:
-        with listing:
-            return _seen((row for row in valid_events(listing) if wanted.matches(row)), ids)
-    found = dict.fromkeys(ids, _NOT_YET)
-    for key in ids:
-        try:
-            with client.endpoints.events(int(key), **query) as listing:
-                row = next((row for row in valid_events(listing) if wanted.matches(row)), None)
-        except EmnifyNotFoundError:
-            row = None  # as the documented answer for an id that does not exist: no events
-        if row is not None:
-            found[key] = _reading(row)
-    return found
+    if listing is None:
+        return {}
+    with listing:
+        return _seen(filter(wanted.matches, valid_events(listing)), ids)
+
+
+def read_event(client: EmnifyClient, key: Id, filters: Mapping[str, Any]) -> Reading:
+    """Look for an event of one endpoint in its own list."""
+    wanted = _filter(filters)
+    try:
+        with client.endpoints.events(int(key), **_query(filters, wanted)) as listing:
+            row = next(filter(wanted.matches, valid_events(listing)), None)
+    except EmnifyNotFoundError:
+        row = None  # as the documented answer for an id that does not exist: no events
+    return _NOT_YET if row is None else _reading(row)
+
+
+def _query(filters: Mapping[str, Any], wanted: EventFilter) -> Row:
+    return {"from_": filters["since"], "until": _ahead(), **wanted.query()}
 
 
 def event_query(filters: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -162,18 +167,13 @@ def _reading(row: Row) -> Reading:
     return Reading(EventPresence.EVENT_SEEN.value, f"{what} (event {row.get('id')}, {row.get('timestamp')})")
 
 
-def read_silence(client: EmnifyClient, ids: Sequence[Id], filters: Mapping[str, Any]) -> dict[Id, Reading]:
-    """Look whether each endpoint is online, and if not, whether it had a data session lately."""
-    return {key: _silence(client, int(key), filters["hours"]) for key in ids}
-
-
-def _silence(client: EmnifyClient, endpoint_id: int, hours: float) -> Reading:
+def read_silence(client: EmnifyClient, key: Id, filters: Mapping[str, Any]) -> Reading:
+    """Look whether an endpoint is online, and if not, whether it had a data session lately."""
+    endpoint_id, hours = int(key), filters["hours"]
     try:
         status = part(client.endpoints.connectivity(endpoint_id), "status").get("description")
     except EmnifyNetworkStateError as unknown:
         status = unknown.message
-    except EmnifyNotFoundError:
-        return Reading(None, "gone", gone=True)
     if status == Connectivity.ONLINE:
         return Reading(Silence.ONLINE.value, Silence.ONLINE.label)
     since = datetime.fromtimestamp(time.time(), UTC) - timedelta(hours=hours)
@@ -195,15 +195,15 @@ EVENT_WAITS: dict[str, WaitKind] = {
     "event": WaitKind(
         noun="endpoint",
         states=EventPresence,
+        read_one=read_event,
         read_many=read_events,
-        together=True,
         parse=parse_endpoints,
         parse_filters=parse_event_filters,
     ),
     "endpoint_silence": WaitKind(
         noun="endpoint",
         states=Silence,
-        read_many=read_silence,
+        read_one=read_silence,
         parse_filters=lambda filters: {"hours": parse_hours(filters.get("hours"), "not_online_for")},
     ),
 }

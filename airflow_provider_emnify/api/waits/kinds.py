@@ -96,11 +96,6 @@ def _states(states: type[Enum], values: tuple[int | str, ...]) -> tuple[Any, ...
     return tuple(states(value) for value in values)
 
 
-def _cannot_be_read(client: EmnifyClient, key: Id) -> Row:
-    del client
-    raise NotImplementedError(f"{key} is not read by itself")
-
-
 def _status_id(row: Row) -> Any:
     status = row.get("status")
     return status.get("id") if isinstance(status, dict) else status
@@ -129,14 +124,14 @@ class WaitKind:
 
     :param noun: What its ids are ids of.
     :param states: The enum of its states.
-    :param read_one: Reads one id.
-    :param read_many: Reads all ids, instead of ``read_one``, where it takes filters or has a way of its own.
-    :param together: Whether ``read_many`` takes fewer requests than there are ids.
+    :param read_one: Reads one id, with the filters of the wait: a row, or what it says.
     :param state_of: The state in a row.
     :param reason_of: Why it is in that state, where emnify says so.
     :param failures: The states from which the target is not reached, unless they are the target.
     :param read_all: Lists all, where the API has a list that says the state; else None.
     :param id_of: The ids of a listed row (a user has two: number and username).
+    :param read_many: Reads several ids, with the filters, in another way; nothing of those that take a
+        request each.
     :param deleted: The state that means the same as being gone, where there is one.
     :param parse: Makes ids of what a user gave.
     :param parse_filters: Makes plain values of what else says what is waited for; most kinds have no filters.
@@ -144,14 +139,13 @@ class WaitKind:
 
     noun: str
     states: type[State]
-    read_one: Callable[[EmnifyClient, Id], Row] = _cannot_be_read
-    read_many: Callable[[EmnifyClient, Sequence[Id], Mapping[str, Any]], dict[Id, Reading]] | None = None
-    together: bool = False
+    read_one: Callable[[EmnifyClient, Id, Mapping[str, Any]], Row | Reading]
     state_of: Callable[[Row], Any] = _status_id
     reason_of: Callable[[Row], str] = lambda _row: ""
     failures: tuple[State, ...] = ()
     read_all: Callable[[EmnifyClient], Listing] | None = None
     id_of: Callable[[Row], tuple[Id, ...]] = lambda row: (int(row["id"]),)
+    read_many: Callable[[EmnifyClient, Sequence[Id], Mapping[str, Any]], dict[Id, Reading]] | None = None
     deleted: State | None = None
     parse: Callable[[Any, str], Sequence[Id]] = parse_ids
     parse_filters: Callable[[Mapping[str, Any]], dict[str, Any]] = no_filters
@@ -159,7 +153,7 @@ class WaitKind:
     @property
     def one_by_one(self) -> bool:
         """Whether each id takes a request of its own, however many there are."""
-        return self.read_all is None and not self.together
+        return self.read_all is None and self.read_many is None
 
     def reading(self, row: Row) -> Reading:
         """Return what a row says of the state. An unknown state is shown as it came, never an error."""
@@ -171,18 +165,15 @@ class WaitKind:
             return _the_same(None, "no status" if raw is None else str(raw))
         return _the_same(state.value, f"{state.label}: {reason}" if reason else state.label)
 
-    def read(self, client: EmnifyClient, key: Id) -> Reading:
+    def read(self, client: EmnifyClient, key: Id, filters: Mapping[str, Any] | None = None) -> Reading:
         """Read one id; what does not exist is ``gone``. A network that knows nothing of it is no state."""
         try:
-            return self.reading(self.read_one(client, key))
+            found = self.read_one(client, key, filters or {})
+            return found if isinstance(found, Reading) else self.reading(found)
         except EmnifyNetworkStateError as unknown:
             return Reading(None, unknown.message)
         except EmnifyNotFoundError:
             return Reading(None if self.deleted is None else self.deleted.value, "gone", gone=True)
-
-
-def _connectivity(row: Row) -> Any:
-    return part(row, "status").get("description")
 
 
 def _operation_state(row: Row) -> OperationState:
@@ -210,14 +201,14 @@ def _count(row: Row, name: str) -> int:
     return int(decimal(row, name) or 0)
 
 
-def _read_cloud_connect(client: EmnifyClient, key: Id) -> Row:
+def _read_cloud_connect(client: EmnifyClient, key: Id, _: Any) -> Row:
     found: Any = client.cloud_connect.get(key)
     if isinstance(found, list):  # so the API's own description; one attachment all the same
         found = found[0] if found else {"status": {"id": CloudConnectStatus.DEACTIVATED}}
     return dict(found)
 
 
-def _read_sim_batch(client: EmnifyClient, key: Id) -> Row:
+def _read_sim_batch(client: EmnifyClient, key: Id, _: Any) -> Row:
     try:
         batch: Any = client.sim_batches.validate(str(key))
     except EmnifyValidationError as error:
@@ -244,7 +235,7 @@ STATE_WAITS: dict[str, WaitKind] = {
     "endpoint_status": WaitKind(
         noun="endpoint",
         states=EndpointStatus,
-        read_one=lambda client, key: client.endpoints.get(int(key)),
+        read_one=lambda client, key, _: client.endpoints.get(int(key)),
         read_all=_listing("/api/v1/endpoint", 1000),
         failures=(EndpointStatus.DELETED,),
         deleted=EndpointStatus.DELETED,
@@ -252,13 +243,13 @@ STATE_WAITS: dict[str, WaitKind] = {
     "endpoint_connectivity": WaitKind(
         noun="endpoint",
         states=Connectivity,
-        read_one=lambda client, key: client.endpoints.connectivity(int(key)),
-        state_of=_connectivity,
+        read_one=lambda client, key, _: client.endpoints.connectivity(int(key)),
+        state_of=lambda row: part(row, "status").get("description"),
     ),
     "sim_status": WaitKind(
         noun="SIM",
         states=SimStatus,
-        read_one=lambda client, key: client.sims.get(int(key)),
+        read_one=lambda client, key, _: client.sims.get(int(key)),
         read_all=_listing("/api/v1/sim", 2500),
         failures=(SimStatus.DELETED,),
         deleted=SimStatus.DELETED,
@@ -266,7 +257,7 @@ STATE_WAITS: dict[str, WaitKind] = {
     "sms_delivery": WaitKind(
         noun="SMS",
         states=SmsStatus,
-        read_one=lambda client, key: client.sms.get(*_parts(key)),
+        read_one=lambda client, key, _: client.sms.get(*_parts(key)),
         reason_of=lambda row: str(row.get("gsm_map_error") or ""),
         failures=(SmsStatus.FAILED, SmsStatus.EXPIRED, SmsStatus.CANCELED),
         parse=parse_pairs,
@@ -274,7 +265,7 @@ STATE_WAITS: dict[str, WaitKind] = {
     "user_status": WaitKind(
         noun="user",
         states=UserStatus,
-        read_one=lambda client, key: client.users.get(key),
+        read_one=lambda client, key, _: client.users.get(key),
         read_all=_listing("/api/v1/user", None),
         failures=(UserStatus.SUSPENDED,),
         id_of=lambda row: (int(row["id"]), str(row.get("username"))),
@@ -283,17 +274,17 @@ STATE_WAITS: dict[str, WaitKind] = {
     "data_quota": WaitKind(
         noun="endpoint",
         states=QuotaStatus,
-        read_one=lambda client, key: client.quotas.get_data(int(key)),
+        read_one=lambda client, key, _: client.quotas.get_data(int(key)),
     ),
     "sms_quota": WaitKind(
         noun="endpoint",
         states=QuotaStatus,
-        read_one=lambda client, key: client.quotas.get_sms(int(key)),
+        read_one=lambda client, key, _: client.quotas.get_sms(int(key)),
     ),
     "euicc_operation": WaitKind(
         noun="eUICC operation",
         states=OperationState,
-        read_one=lambda client, key: client.euiccs.get_operation(*_parts(key)),
+        read_one=lambda client, key, _: client.euiccs.get_operation(*_parts(key)),
         state_of=_operation_state,
         reason_of=_operation_errors,
         failures=(OperationState.FAILED,),
@@ -302,7 +293,7 @@ STATE_WAITS: dict[str, WaitKind] = {
     "sim_operation": WaitKind(
         noun="SIM operation",
         states=OperationState,
-        read_one=lambda client, key: client.sim_operations.get(str(key)),
+        read_one=lambda client, key, _: client.sim_operations.get(str(key)),
         state_of=_operation_state,
         reason_of=_operation_errors,
         failures=(OperationState.FAILED, OperationState.PARTLY_FAILED),
@@ -311,7 +302,7 @@ STATE_WAITS: dict[str, WaitKind] = {
     "data_stream": WaitKind(
         noun="data stream",
         states=DataStreamStatus,
-        read_one=lambda client, key: client.data_streams.get(str(key)),
+        read_one=lambda client, key, _: client.data_streams.get(str(key)),
         failures=(DataStreamStatus.ERROR,),
         parse=parse_texts,
     ),

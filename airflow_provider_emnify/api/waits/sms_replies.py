@@ -6,12 +6,11 @@ Each look reads the whole list again, so nothing that arrives late is missed.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_emnify.api.enums import SmsReply
-from airflow_provider_emnify.api.errors import EmnifyNotFoundError
 from airflow_provider_emnify.api.resources.fields import parse_moment
 from airflow_provider_emnify.api.resources.sms import may_be_parts_of_one, submitted_at
 from airflow_provider_emnify.api.sms_text import parse_udh
@@ -54,17 +53,9 @@ def parse_reply_filters(filters: Mapping[str, Any]) -> dict[str, Any]:
     return {"since": since, **({} if matches is None else {"matches": parse_pattern(matches, "matches")})}
 
 
-def read_replies(client: EmnifyClient, ids: Sequence[Id], filters: Mapping[str, Any]) -> dict[Id, Reading]:
-    """Look for the first SMS of each endpoint that is meant."""
-    return {key: _read(client, int(key), filters) for key in ids}
-
-
-def _read(client: EmnifyClient, endpoint_id: int, filters: Mapping[str, Any]) -> Reading:
-    try:
-        rows = [*client.sms.list(endpoint_id)]
-    except EmnifyNotFoundError:
-        return Reading(None, "gone", gone=True)
-    since = datetime.fromisoformat(filters["since"])
+def read_reply(client: EmnifyClient, key: Id, filters: Mapping[str, Any]) -> Reading:
+    """Look for the first SMS of an endpoint that is meant."""
+    since, rows = datetime.fromisoformat(filters["since"]), client.sms.list(int(key))
     recent = [row for row in rows if is_from_device(row) and submitted_at(row) >= since]
     found = (text for text in whole_texts(recent) if re.search(filters.get("matches", ""), text))
     text = next(found, None)
@@ -99,7 +90,7 @@ SMS_WAITS: dict[str, WaitKind] = {
     "sms_reply": WaitKind(
         noun="endpoint",
         states=SmsReply,
-        read_many=read_replies,
+        read_one=read_reply,
         parse_filters=parse_reply_filters,
     ),
 }

@@ -222,14 +222,14 @@ def read(
 def _read(
     client: EmnifyClient, spec: WaitKind, ids: Sequence[Id], filters: Mapping[str, Any]
 ) -> dict[Id, Reading]:
-    if spec.read_many is not None:
-        return spec.read_many(client, ids, filters)
     read_all, found = spec.read_all, dict[Id, Reading]()
-    if read_all is not None:
+    if spec.read_many is not None:
+        found = spec.read_many(client, ids, filters)
+    elif read_all is not None:
         listed = find_in_list(ids, list_all=lambda: read_all(client), ids_of=spec.id_of)
         found = {key: spec.reading(row) for key, row in listed or ()}
     # What a list does not hold is asked for by itself: only its own answer says that it is gone.
     for key in ids:
         if key not in found:
-            found[key] = spec.read(client, key)
+            found[key] = spec.read(client, key, filters)
     return found
