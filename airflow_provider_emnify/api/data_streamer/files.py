@@ -16,7 +16,7 @@ from functools import cached_property
 from typing import IO, Any
 
 from airflow_provider_emnify.api.data_streamer.csv_records import CsvRecords
-from airflow_provider_emnify.api.data_streamer.json_records import Broken, json_records, parse_json
+from airflow_provider_emnify.api.data_streamer.json_records import Broken, JsonRecords, parse_json
 from airflow_provider_emnify.api.data_streamer.record_text import RecordText
 from airflow_provider_emnify.api.secrets.names import looks_secret
 from airflow_provider_emnify.api.streams import tables
@@ -81,15 +81,13 @@ class RecordKind:
 
     def top_of(self, header: str) -> str:
         """Return the field of either kind that a column of CSV belongs to."""
-        found = (kind.path_of(header) for kind in RECORD_KINDS.values() if not self.path_of(header))
-        path = self.path_of(header) or next((path for path in found if path), None)
-        return path[0] if path else header
+        paths = (kind.path_of(header) for kind in (self, *RECORD_KINDS.values()))
+        return next(filter(None, paths), (header,))[0]
 
     def is_other(self, fields: Iterable[str]) -> bool:
         """Tell by its fields whether a record is of the other kind."""
         there = set(fields)
-        others: frozenset[str] = frozenset().union(*(kind.marks for kind in RECORD_KINDS.values()))
-        return not there & self.marks and bool(there & others)
+        return not there & self.marks and any(there & kind.marks for kind in RECORD_KINDS.values())
 
     @cached_property
     def objects(self) -> frozenset[tuple[str, ...]]:
@@ -176,9 +174,12 @@ def _is_json(text: str, kind: RecordKind) -> bool:
 
 
 def _json_rows(source: RecordText, kind: RecordKind) -> Iterator[tuple[int, Record]]:
-    for number, raw in json_records(source, _is_record):
-        if not isinstance(raw, Broken):
-            yield number, _of(number, raw, kind)
+    for number, raw in JsonRecords(source, _is_record):
+        if isinstance(raw, dict):
+            is_other = kind.is_other(name for name, value in raw.items() if value is not None and value != "")
+            yield number, OtherKind(number) if is_other else _converted(number, raw, kind)
+        elif not isinstance(raw, Broken):
+            yield number, Rejected(number, "no object", raw)
         elif source.damage is not None:  # it was cut there
             yield number, Rejected(number, source.damage, raw.row)
             source.damage = None
@@ -190,14 +191,6 @@ def _is_record(value: Any) -> bool:
     return isinstance(value, dict) and all(
         any(name in value for name in names) for names in (("id",), ("timestamp", "start_timestamp"))
     )
-
-
-def _of(number: int, raw: Any, kind: RecordKind) -> Record:
-    if not isinstance(raw, dict):
-        return Rejected(number, "no object", raw)
-    if kind.is_other(name for name, value in raw.items() if value is not None and value != ""):
-        return OtherKind(number)
-    return _converted(number, raw, kind)
 
 
 def _csv_rows(source: RecordText, kind: RecordKind) -> Iterator[tuple[int, Record]]:
@@ -228,16 +221,11 @@ class _Columns:
 
     def __init__(self, header: list[str], kind: RecordKind) -> None:
         self._kind = kind
-        paths = [kind.path_of(name) for name in header]
-        exact = {path: place for place, path in reversed(list(enumerate(paths))) if path}
-        exact |= {
-            path: place
-            for place, path in reversed(list(enumerate(paths)))
-            if path and header[place].lower() in {"_".join(path), ".".join(path)}
-        }
-        self._known = [(place, path) for path, place in sorted(exact.items(), key=lambda item: item[1])]
-        known = {place for place, _ in self._known}
-        self._others = [(place, name) for place, name in enumerate(header) if place not in known]
+        paths = [(place, kind.path_of(name) or ()) for place, name in enumerate(header)]
+        whole = [one for one in paths if header[one[0]].lower() in {"_".join(one[1]), ".".join(one[1])}]
+        places = {path: place for place, path in reversed([*whole, *paths]) if path}
+        self._known = sorted((place, path) for path, place in places.items())
+        self._others = [(place, header[place]) for place, path in paths if places.get(path) != place]
         self._marks = [(place, kind.top_of(name)) for place, name in enumerate(header)]
 
     def record(self, number: int, values: list[str]) -> Record:

@@ -56,22 +56,20 @@ def parse_json(text: str) -> Any:
         raise ValueError("it is nested too deeply") from None
 
 
-def json_records(source: RecordText, is_record: Callable[[Any], bool]) -> Iterator[tuple[int, Any]]:
-    """Yield records with their numbers: the line where one ends, or which one of the file it is.
+class JsonRecords:
+    """The records of a file.
 
     :param source: The text of the file.
     :param is_record: Tells a record, when one is found behind a broken one.
     """
-    yield from _Scanner(source, is_record)
 
-
-class _Scanner:
     def __init__(self, source: RecordText, is_record: Callable[[Any], bool]) -> None:
         self._source, self._is_record = source, is_record
         self._text, self._at, self._ended = "", 0, False
         self._lines, self._records, self._open = 1, 0, 0
 
     def __iter__(self) -> Iterator[tuple[int, Any]]:
+        """Yield each record, with the number of the line where it ends, or which one of the file it is."""
         while self._skip_between():
             first = self._text[self._at]
             if first in "[]":
@@ -100,14 +98,17 @@ class _Scanner:
 
     def _skip_between(self) -> bool:
         while True:
-            found = _BETWEEN.match(self._text, self._at)
-            assert found is not None  # noqa: S101 - for the type checker: it matches nothing, too
-            self._lines += self._text.count("\n", self._at, found.end())
-            self._at = found.end()
+            end = self._end_of(_BETWEEN)
+            self._lines += self._text.count("\n", self._at, end)
+            self._at = end
             if self._at < len(self._text):
                 return True
             if self._ended or not self._more():
                 return False
+
+    def _end_of(self, pattern: re.Pattern[str]) -> int:
+        found = pattern.match(self._text, self._at)
+        return found.end() if found else self._at
 
     def _object(self) -> Iterator[tuple[int, Any]]:
         while True:
@@ -173,12 +174,10 @@ class _Scanner:
         yield self._take(found.end() if found else len(self._text)), Broken(reason, shown(text))
 
     def _scalar(self) -> Iterator[tuple[int, Any]]:
-        found = _SCALAR.match(self._text, self._at)
-        end = found.end() if found else self._at + 1
-        while end == len(self._text) and end - self._at < LONGEST and not self._ended:
+        while (end := self._end_of(_SCALAR)) == len(self._text) and not self._ended:
+            if end - self._at >= LONGEST:
+                break
             self._more()
-            found = _SCALAR.match(self._text, self._at)
-            end = found.end() if found else self._at + 1
         text = self._text[self._at : end].strip()
         number = self._take(end)
         try:

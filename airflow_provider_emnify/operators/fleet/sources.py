@@ -10,7 +10,7 @@ from importlib.util import find_spec
 from typing import IO, TYPE_CHECKING, Any
 
 from airflow_provider_emnify.api.data_streamer.csv_records import CsvRecords
-from airflow_provider_emnify.api.data_streamer.json_records import Broken, json_records
+from airflow_provider_emnify.api.data_streamer.json_records import Broken, JsonRecords
 from airflow_provider_emnify.api.data_streamer.record_text import RecordText
 from airflow_provider_emnify.operators.fleet.rows import check_columns
 
@@ -83,7 +83,7 @@ def _csv(file: IO[bytes], key: str) -> Iterator[tuple[int, Given]]:
 def _json(file: IO[bytes], key: str) -> Iterator[tuple[int, Given]]:
     text = RecordText(file)
     try:
-        for number, given in json_records(text, lambda row: isinstance(row, dict)):
+        for number, given in JsonRecords(text, lambda row: isinstance(row, dict)):
             row = given
             if isinstance(given, dict):
                 check_columns([*map(str.lower, given)], None)
