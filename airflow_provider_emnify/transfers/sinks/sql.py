@@ -78,6 +78,7 @@ class ToSql(EmnifyTransferOperator):
         """Return the table; nothing is asked of the database yet."""
         from airflow_provider_emnify.transfers.sinks.sql_table import SqlTable
 
+        losses = self.losses()  # what cannot be is refused before the database is looked for
         table = SqlTable(
             sql_hook(self.sql_conn_id),
             self.table or f"emnify_{self.dataset.name}",
@@ -87,7 +88,7 @@ class ToSql(EmnifyTransferOperator):
             mode=self.mode,
             create_table=self.create_table,
             add_columns=self.add_columns,
-            losses=self.losses(),
+            losses=losses,
             load_values=self.load_values(context),
         )
         return SqlSink(self.sql_conn_id, table)
