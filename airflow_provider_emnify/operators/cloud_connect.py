@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Literal
 from airflow_provider_emnify.airflow_names import Context, XComArg
 from airflow_provider_emnify.api.enums import CloudConnectStatus
 from airflow_provider_emnify.api.resources.bulk import status_of
-from airflow_provider_emnify.api.resources.few import find_by_name
+from airflow_provider_emnify.api.resources.few import find_by_id_or_name, find_by_name
 from airflow_provider_emnify.api.transport.answers import number, part
 from airflow_provider_emnify.api.types import Row, Rows
 from airflow_provider_emnify.api.waits.wait import Wait
@@ -286,8 +286,12 @@ class EmnifyDeleteCloudConnectOperator(EmnifyBaseOperator):
 
     def execute(self, context: Context) -> list[int]:
         """Look for the attachment, and delete it."""
-        connect = self.client.cloud_connect
-        return self.delete_one(_alive(connect.list()), self.attachment_id, _WHAT, connect.delete)
+        connect, wanted = self.client.cloud_connect, self.attachment_id
+
+        def look() -> Row | None:
+            return find_by_id_or_name(_alive(connect.list()), wanted, _WHAT)
+
+        return self.delete_one(look, wanted, _WHAT, connect.delete)
 
 
 def _alive(rows: Iterable[Row]) -> Rows:

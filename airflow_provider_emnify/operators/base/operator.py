@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 
 from airflow_provider_emnify.airflow_names import BaseOperator
 from airflow_provider_emnify.api.errors import EmnifyNotFoundError
-from airflow_provider_emnify.api.resources.few import find_by_id_or_name
 from airflow_provider_emnify.api.types import Row
 from airflow_provider_emnify.arguments import shorten
 from airflow_provider_emnify.hooks.task import EmnifyTask
@@ -35,22 +34,29 @@ class EmnifyBaseOperator(EmnifyTask, BaseOperator):
         self.log.info("%s: %d of %d (%s), %d %s", doing, len(change), total, shorten(change), left, rest)
 
     def delete_one(
-        self, rows: Iterable[Row], wanted: str, what: str, delete: Callable[[int], object]
+        self,
+        look: Callable[[], Row | None],
+        wanted: int | str,
+        what: str,
+        delete: Callable[[int], object],
     ) -> list[int]:
         """Delete what an id or a name means; what does not exist (any more) is done.
 
-        :param rows: What there is.
+        :param look: Returns it; None, or an EmnifyNotFoundError, when there is none.
+        :param wanted: The id or the name.
         :param what: What it is, for messages.
         :param delete: Deletes it, by its id.
         :returns: The id of what is gone, in a list; an empty one for a name that none has.
         """
-        row = find_by_id_or_name([*rows], wanted, what)
-        if row is None:
-            self.log.info("There is no %s %s: nothing to delete", what, wanted)
-            return [int(wanted)] if wanted.isdigit() else []
-        self.log.info("Deleting %s %s (%s)", what, row["id"], row.get("name"))
+        gone = [int(wanted)] if str(wanted).isdigit() else []
         try:
-            delete(row["id"])
+            row = look()
+            if row is not None:
+                gone = [int(row["id"])]
+                self.log.info("Deleting %s %s (%s)", what, gone[0], row.get("username", row.get("name")))
+                delete(gone[0])
+                return gone
         except EmnifyNotFoundError:
-            self.log.info("%s %s exists no more", what.capitalize(), row["id"])
-        return [int(row["id"])]
+            pass
+        self.log.info("There is no %s %s: nothing to delete", what, wanted)
+        return gone

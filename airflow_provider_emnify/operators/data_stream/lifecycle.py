@@ -9,7 +9,7 @@ from airflow_provider_emnify.airflow_names import Context, XComArg
 from airflow_provider_emnify.api import EmnifyError
 from airflow_provider_emnify.api.enums import DataStreamStatus
 from airflow_provider_emnify.api.resources.bulk import read_status
-from airflow_provider_emnify.api.resources.few import find_by_name
+from airflow_provider_emnify.api.resources.few import find_by_id_or_name, find_by_name
 from airflow_provider_emnify.api.types import Row
 from airflow_provider_emnify.arguments import (
     Argument,
@@ -261,7 +261,10 @@ class EmnifyDeleteDataStreamOperator(EmnifyBaseOperator):
 
     def execute(self, context: Context) -> list[int]:
         """Look for the stream, and delete it."""
-        streams = self.client.data_streams
+        streams, wanted = self.client.data_streams, self.data_stream_id
+
+        def look() -> Row | None:
+            return find_by_id_or_name([*streams.list()], wanted, WHAT)
 
         def delete(stream_id: int) -> None:
             try:
@@ -271,4 +274,4 @@ class EmnifyDeleteDataStreamOperator(EmnifyBaseOperator):
                     raise
                 self.log.info("Data stream %s is being deleted already (%s)", stream_id, error.message)
 
-        return self.delete_one(streams.list(), self.data_stream_id, WHAT, delete)
+        return self.delete_one(look, wanted, WHAT, delete)

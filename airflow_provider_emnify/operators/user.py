@@ -1,16 +1,21 @@
-"""Users as tasks: create, invite, update, delete."""
+"""Users as tasks: create, invite, update, delete, give roles."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from airflow_provider_emnify.airflow_names import Context
-from airflow_provider_emnify.api import EmnifyConflictError, EmnifyNotFoundError, UserStatus
+from airflow_provider_emnify.api import (
+    EmnifyConflictError,
+    EmnifyNotFoundError,
+    EmnifyServerError,
+    UserStatus,
+)
+from airflow_provider_emnify.api.resources.bulk import status_of
 from airflow_provider_emnify.api.secrets.names import show
-from airflow_provider_emnify.api.transport.answers import number, part
+from airflow_provider_emnify.api.transport.answers import number, part, parts
 from airflow_provider_emnify.api.types import Row
-from airflow_provider_emnify.api.values import parse_ids
+from airflow_provider_emnify.api.values import parse_ids, parse_user_ids
 from airflow_provider_emnify.arguments import (
     Argument,
     Ids,
@@ -19,14 +24,29 @@ from airflow_provider_emnify.arguments import (
     is_nothing,
     one_of,
     optional,
+    parse_bool,
     parse_optional_id,
     parse_text,
+    shorten,
     status_in,
 )
 from airflow_provider_emnify.links import EmnifyUsersLink
 from airflow_provider_emnify.operators.base import EmnifyBaseOperator
 from airflow_provider_emnify.operators.idempotency.attempt import Attempt
-from airflow_provider_emnify.operators.user.roles import get_user, give_roles, one_user
+
+if TYPE_CHECKING:
+    from airflow_provider_emnify.api.resources.users import Users
+
+
+def _one_user(value: Any, field: str) -> int | str:
+    """Return the one id or username that ``value`` means.
+
+    :raises ValueError: when it is none, or several.
+    """
+    users = parse_user_ids(value, field)
+    if len(users) != 1:
+        raise ValueError(f"{field}: {value!r} is not one user; give an id or a username")
+    return users[0]
 
 
 class _NewUserOperator(EmnifyBaseOperator):
@@ -119,7 +139,7 @@ class EmnifyCreateUserOperator(_NewUserOperator):
                 self.log.info("User %s exists as %s: renaming it", username, user_id)
                 users.update(user_id, name=self.name)
             if self.role_ids:
-                give_roles(self, user, self.role_ids, replace=True)
+                _give_roles(self, user, self.role_ids, replace=True)
         elif self.if_exists == "skip" or (user.get("name") == self.name and attempt.created(user)):
             self.log.info("User %s exists as %s: nothing to do", username, user_id)
         else:
@@ -193,7 +213,7 @@ class EmnifyUpdateUserOperator(EmnifyBaseOperator):
 
     operator_extra_links = (EmnifyUsersLink(),)
 
-    user_id = Argument(one_user)
+    user_id = Argument(_one_user)
     name = Argument(optional(parse_text))
     username = Argument(optional(parse_text))
     status = Argument(optional(status_in(UserStatus.ACTIVE, UserStatus.SUSPENDED)))
@@ -214,8 +234,8 @@ class EmnifyUpdateUserOperator(EmnifyBaseOperator):
     def execute(self, context: Context) -> int:
         """Read the user, and send what differs."""
         users = self.client.users
-        user = get_user(users, self.user_id, also=self.username)
-        there = {"name": user.get("name"), "username": user.get("username"), "status": _status_of(user)}
+        user = _get_user(users, self.user_id, also=self.username)
+        there = {"name": user.get("name"), "username": user.get("username"), "status": status_of(user)}
         asked: Row = {"name": self.name, "username": self.username, "status": self.status}
         wanted = {
             field: value for field, value in asked.items() if value is not None and value != there[field]
@@ -248,7 +268,7 @@ class EmnifyDeleteUserOperator(EmnifyBaseOperator):
     operator_extra_links = (EmnifyUsersLink(),)
     idempotent: ClassVar[bool] = True
 
-    user_id = Argument(one_user)
+    user_id = Argument(_one_user)
     confirm = Argument(confirmed("deleting a user"), templated=False)
 
     def __init__(self, *, user_id: OneId, confirm: bool = False, **kwargs: Any) -> None:
@@ -257,15 +277,44 @@ class EmnifyDeleteUserOperator(EmnifyBaseOperator):
     def execute(self, context: Context) -> list[int]:
         """Look for the user, and delete it."""
         users, wanted = self.client.users, self.user_id
-        gone = [wanted] if isinstance(wanted, int) else []
-        try:
-            user = users.get(wanted)
-            gone = [int(user["id"])]
-            self.log.info("Deleting user %s (%s)", user["id"], user.get("username"))
-            users.delete(gone[0])
-        except EmnifyNotFoundError:
-            self.log.info("There is no user %s: nothing to delete", wanted)
-        return gone
+        return self.delete_one(lambda: users.get(wanted), wanted, "user", users.delete)
+
+
+class EmnifyAssignUserRolesOperator(EmnifyBaseOperator):
+    """Give a user roles, and take away all others if asked. A role that the user has already is done.
+
+    .. code-block:: python
+
+        EmnifyAssignUserRolesOperator(task_id="observer", user_id=7, role_ids=[3], replace=True)
+
+    :param user_id: The user's id or username (templated).
+    :param role_ids: Roles, one id or many (templated); none does nothing.
+    :param replace: Whether to take away every other role (default False). New roles are given first, since
+        emnify does not take away a user's last one.
+    :param emnify_conn_id: The connection to emnify.
+    :returns: The ids of the user's roles afterwards.
+    :raises AirflowFailException: when there is no such user or role, and for any other permanent error.
+
+    Vendor page: https://docs.emnify.com/developers/api/user-management/user-role-by-id-and-role-id-put
+    """
+
+    operator_extra_links = (EmnifyUsersLink(),)
+    idempotent: ClassVar[bool] = True
+
+    user_id = Argument(_one_user)
+    role_ids = Argument(parse_ids)
+    replace = Argument(parse_bool, templated=False)
+
+    def __init__(self, *, user_id: OneId, role_ids: Ids, replace: bool = False, **kwargs: Any) -> None:
+        self.init_task(locals())
+
+    def execute(self, context: Context) -> list[int]:
+        """Read the user's roles, and change what differs."""
+        if not self.role_ids:
+            self.log.info("No roles given: nothing to do")
+            return []
+        user = _get_user(self.client.users, self.user_id)
+        return _give_roles(self, user, self.role_ids, replace=self.replace)
 
 
 def _found(users: Any, username: str, conflict: EmnifyConflictError) -> Row:
@@ -277,8 +326,42 @@ def _found(users: Any, username: str, conflict: EmnifyConflictError) -> Row:
     return user
 
 
-def _status_of(user: Mapping[str, Any]) -> UserStatus | None:
+def _give_roles(operator: EmnifyBaseOperator, user: Row, role_ids: list[int], *, replace: bool) -> list[int]:
+    """Give the roles that a user lacks, then take those that are too many. Return what is there now."""
+    users = operator.client.users
+    user_id = int(user["id"])
+    there = [key for role in parts(user, "roles") if (key := number(role, "id")) is not None]
+    listed = user.get("roles")
+    if replace and listed and (not isinstance(listed, list) or len(there) < len(listed)):
+        raise EmnifyServerError(f"the roles of user {user_id} could not be read: one of them has no id")
+    missing = [role_id for role_id in role_ids if role_id not in there]
+    surplus = [role_id for role_id in there if role_id not in role_ids] if replace else []
+    operator.log.info(
+        "User %s has roles %s: giving %s, taking %s",
+        user_id,
+        shorten(there),
+        shorten(missing),
+        shorten(surplus),
+    )
+    for role_id in missing:
+        try:
+            users.assign_role(user_id, role_id)
+        except EmnifyConflictError as conflict:
+            operator.log.info("User %s has role %s already (%s)", user_id, role_id, conflict.message)
+    for role_id in surplus:
+        try:
+            users.remove_role(user_id, role_id)
+        except EmnifyNotFoundError:
+            operator.log.info("User %s has role %s no more", user_id, role_id)
+    return [*(role_id for role_id in there if role_id not in surplus), *missing]
+
+
+def _get_user(users: Users, user_id: int | str, also: str | None = None) -> Row:
+    """Return a user by id or username; or, where an earlier try may have renamed it, by the new username."""
     try:
-        return UserStatus.parse(part(user, "status").get("id"))
-    except ValueError:
-        return None
+        user: Row = users.get(user_id)
+    except EmnifyNotFoundError:
+        if also is None or isinstance(user_id, int):
+            raise
+        user = users.get(also)
+    return user
