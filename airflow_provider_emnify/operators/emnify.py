@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_emnify.airflow_names import Context
 from airflow_provider_emnify.api.errors import EmnifyNotFoundError
 from airflow_provider_emnify.api.secrets.names import hide_secrets, show
-from airflow_provider_emnify.api.values import parse_ids
 from airflow_provider_emnify.arguments import (
     Argument,
     MaskedArguments,
@@ -162,26 +161,26 @@ def find_method(call: str) -> Callable[..., Any]:
 
     :raises ValueError: when there is none (with what is near), or when it deals with a secret.
     """
-    from airflow_provider_emnify.api.resources import RESOURCES
+    from airflow_provider_emnify.api.resources import RESOURCES, operations_of
 
-    resource, dot, name = call.partition(".")
-    methods = _methods(resource) if resource in RESOURCES else {}
-    if not dot or name not in methods:
-        every = [f"{key}.{method}" for key in RESOURCES for method in _methods(key)]
+    resource, _, name = call.partition(".")
+    operations = operations_of(RESOURCES[resource]) if resource in RESOURCES else {}
+    if name not in operations:
+        every = [f"{key}.{method}" for key, kind in RESOURCES.items() for method in operations_of(kind)]
         near = difflib.get_close_matches(call, every, n=3, cutoff=0.6)
         if near:
             mend = f"did you mean {' or '.join(near)}?"
-        elif methods:
-            mend = f"{resource} has {', '.join(sorted(methods))}"
+        elif operations:
+            mend = f"{resource} has {', '.join(sorted(operations))}"
         else:
             mend = f"give '<resource>.<method>'; resources are {', '.join(sorted(RESOURCES))}"
         raise ValueError(f"call: there is no {call!r}; {mend}")
-    method = methods[name]
-    if getattr(getattr(method, "operation", None), "secret", False):
+    if operations[name].secret:
         raise ValueError(
             f"call: {call} deals with a secret, and arguments and results of a task are stored in the clear. "
             f"Make the call inside a task, EmnifyHook().get_conn().{call}(...), and hand the secret on there"
         )
+    method: Callable[..., Any] = getattr(RESOURCES[resource], name)
     return method
 
 
@@ -191,25 +190,17 @@ def check_arguments(call: str, method: Callable[..., Any], arguments: Mapping[st
     :raises ValueError: naming every argument that is unknown (with what is near) or missing.
     """
     parameters = _parameters(method)
-    takes_any, required = _rules(method)
-    unknown = [] if takes_any else [str(name) for name in arguments if name not in parameters]
-    missing = [name for name in required if name not in arguments]
-    complaints = [unknown_name("argument", name, parameters) for name in unknown]
-    complaints += [f"argument {name!r} is missing" for name in missing]
+    complaints = [
+        unknown_name("argument", str(name), parameters) for name in arguments if name not in parameters
+    ]
+    complaints += [
+        f"argument {name!r} is missing"
+        for name, parameter in parameters.items()
+        if parameter.default is parameter.empty and name not in arguments
+    ]
     if complaints:
         signature = ", ".join(parameters)
         raise ValueError(f"arguments: {call}: {'; '.join(complaints)}; it takes {signature or 'none'}")
-
-
-@functools.cache
-def _methods(resource: str) -> Mapping[str, Callable[..., Any]]:
-    from airflow_provider_emnify.api.resources import RESOURCES
-
-    return {
-        name: method
-        for name, method in inspect.getmembers(RESOURCES[resource], callable)
-        if not name.startswith("_") and not inspect.isclass(method)
-    }
 
 
 def _operation(method: Callable[..., Any]) -> Operation:
@@ -231,33 +222,24 @@ def _check(call: str, arguments: Any) -> Callable[..., Any]:
 @functools.cache
 def _parameters(method: Callable[..., Any]) -> Mapping[str, inspect.Parameter]:
     parameters = dict(inspect.signature(method).parameters)
-    parameters.pop("self", None)
+    del parameters["self"]
     return parameters
 
 
-@functools.cache
-def _rules(method: Callable[..., Any]) -> tuple[bool, Sequence[str]]:
-    """Return whether a method takes arguments of any name, and the names of those that it needs."""
-    kinds = {name: parameter.kind for name, parameter in _parameters(method).items()}
-    free = {inspect.Parameter.VAR_KEYWORD, inspect.Parameter.VAR_POSITIONAL}
-    needed = [
-        name
-        for name, parameter in _parameters(method).items()
-        if parameter.default is inspect.Parameter.empty and kinds[name] not in free
-    ]
-    return inspect.Parameter.VAR_KEYWORD in kinds.values(), needed
-
-
 def _typed(method: Callable[..., Any], arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """Make numbers and lists of ids of the text that templates render to, where the method takes such."""
-    parameters = _parameters(method)
-    typed = {}
-    for name, value in arguments.items():
-        wanted = str(parameters[name].annotation) if name in parameters else ""
-        if isinstance(value, str) and "str" not in wanted:
-            if "Sequence[int]" in wanted or "list[int]" in wanted:
-                value = parse_ids(value, name)  # noqa: PLW2901 - the same value in its own type
-            elif wanted.startswith("int") and value.strip().isascii() and value.strip().isdecimal():
-                value = int(value)  # noqa: PLW2901 - the same value in its own type
-        typed[name] = value
-    return typed
+    """Make numbers of the text that templates render to, where the method takes nothing else.
+
+    Ids are parsed by the method itself.
+    """
+
+    def is_number(name: str, value: Any) -> bool:
+        wanted = str(_parameters(method)[name].annotation)
+        takes_text = "str" in wanted or not wanted.startswith("int")
+        return (
+            isinstance(value, str)
+            and not takes_text
+            and value.strip().isascii()
+            and value.strip().isdecimal()
+        )
+
+    return {name: int(value) if is_number(name, value) else value for name, value in arguments.items()}
