@@ -33,11 +33,8 @@ _TEMPLATE = re.compile(r"\{\{|\{%|\{#")
 _PLAIN = {bool, bytes, float, int, range, type(None)}
 
 
-class _NotGiven:
-    """What stands for an argument that a task was not given: None is given, and means nothing."""
-
-
-NOT_GIVEN: Any = _NotGiven()
+NOT_GIVEN: Any = object()
+"""What stands for an argument that a task was not given: None is given, and means nothing."""
 
 
 def is_known(value: Any) -> bool:
@@ -123,7 +120,13 @@ def unknown_name(what: str, name: str, allowed: Iterable[str]) -> str:
 
 def one_of(*allowed: str) -> Callable[[Any, str], str]:
     """Return a parser of one of a few words, for :class:`Argument`."""
-    return lambda value, field: parse_choice(value, allowed, field)
+
+    def parse_choice(value: Any, field: str) -> str:
+        if isinstance(value, str) and value in allowed:
+            return value
+        raise ValueError(f"{field}: {value!r} is not valid; allowed: {', '.join(allowed)}")
+
+    return parse_choice
 
 
 def status_in(*allowed: Status) -> Callable[[Any, str], Status]:
@@ -150,16 +153,6 @@ def optional(parse: Callable[[Any, str], T]) -> Callable[[Any, str], T | None]:
 def is_nothing(value: Any) -> bool:
     """Tell whether a value is none, also as the text that a template renders it to."""
     return value is None or (isinstance(value, str) and value.strip() in {"", "None", "null"})
-
-
-def parse_choice(value: Any, allowed: Sequence[str], field: str) -> str:
-    """Return ``value`` if it is one of a few words.
-
-    :raises ValueError: naming the field, the value and what is allowed.
-    """
-    if isinstance(value, str) and value in allowed:
-        return value
-    raise ValueError(f"{field}: {value!r} is not valid; allowed: {', '.join(allowed)}")
 
 
 def parse_text(value: Any, field: str) -> str:

@@ -12,7 +12,7 @@ from airflow_provider_emnify.airflow_names import Context, XComArg
 from airflow_provider_emnify.api.enums import CloudConnectStatus
 from airflow_provider_emnify.api.resources.bulk import status_of
 from airflow_provider_emnify.api.resources.few import find_by_id_or_name, find_by_name
-from airflow_provider_emnify.api.transport.answers import number, part
+from airflow_provider_emnify.api.transport.answers import moment_in, number, part
 from airflow_provider_emnify.api.types import Row, Rows
 from airflow_provider_emnify.api.waits.wait import Wait
 from airflow_provider_emnify.arguments import (
@@ -28,7 +28,6 @@ from airflow_provider_emnify.arguments import (
 from airflow_provider_emnify.hooks.masking import masked_connection
 from airflow_provider_emnify.operators.base import EmnifyBaseOperator
 from airflow_provider_emnify.operators.base.waiting import EmnifyWaitingOperator
-from airflow_provider_emnify.operators.idempotency.attempt import parse_moment
 from airflow_provider_emnify.operators.idempotency.create_once import Attempt, create_once
 
 Networks = str | Iterable[str] | XComArg
@@ -301,7 +300,7 @@ def _alive(rows: Iterable[Row]) -> Rows:
 
 def _has_expired(row: Row) -> bool:
     """Tell whether a transit gateway was not accepted in time, so that it has to be offered again."""
-    until = parse_moment(row.get("accept_attachment_expiry_date"))
+    until = moment_in(row, "accept_attachment_expiry_date")
     is_pending = status_of(row) == CloudConnectStatus.PENDING_AWS_ACTIVATION
     return is_pending and until is not None and until < datetime.now(UTC)
 

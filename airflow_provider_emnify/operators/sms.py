@@ -134,7 +134,9 @@ class EmnifySendSmsOperator(SelectsEndpoints, EmnifyCancellingOperator):
 
         def decide(rows: Rows, may_be_ours: Callable[[Row], bool]) -> Row | None:
             same = [row for row in rows if may_be_ours(row) and is_same_sms(row, told)]
-            return max((row for row in same if _status(row) not in _NOT_SENT), key=submitted_at, default=None)
+            return max(
+                (row for row in same if status_of(row) not in _NOT_SENT), key=submitted_at, default=None
+            )
 
         send = partial(
             self.client.sms.send,
@@ -197,22 +199,14 @@ class EmnifyCancelSmsOperator(EmnifyBaseOperator):
 
     def _cancel(self, endpoint_id: int, sms_id: int) -> str:
         sms = self.client.sms
-        status = _status(sms.get(endpoint_id, sms_id))
+        status = status_of(sms.get(endpoint_id, sms_id))
         if status not in _OVER:
             try:
                 sms.cancel(endpoint_id, sms_id)
             except EmnifyError:
-                status = _status(sms.get(endpoint_id, sms_id))
+                status = status_of(sms.get(endpoint_id, sms_id))
                 if status not in _OVER:  # it was not delivered meanwhile, so that is not why
                     raise
             else:
                 status = SmsStatus.CANCELED
-        return status.label if status is not None else "unknown"
-
-
-def _status(row: Row) -> SmsStatus | None:
-    """Return the status of an SMS; None for one that is not known here."""
-    try:
-        return SmsStatus.parse(status_of(row))
-    except ValueError:
-        return None
+        return SmsStatus(status).label if status in {*SmsStatus} else "unknown"

@@ -91,7 +91,7 @@ class TestKilled:
     def test_a_lock_that_the_killed_code_holds_does_not_hold_the_kill(
         self, fleet: Sandbox, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(waiting, "_CANCEL_MAY_TAKE", 0.05)
+        monkeypatch.setattr(waiting, "CANCEL_MAY_TAKE", 0.05)
         lock = threading.Lock()
         monkeypatch.setattr(waiting, "cancel", lambda *_: lock.acquire() and lock.release())
         operator = make(fleet)

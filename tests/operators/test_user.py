@@ -6,8 +6,8 @@ import pytest
 
 from airflow_provider_emnify.airflow_names import AirflowFailException
 from airflow_provider_emnify.api import EmnifyServerError, EmnifyUnknownOutcomeError, UserStatus
+from airflow_provider_emnify.api.transport.answers import moment_in
 from airflow_provider_emnify.hooks.emnify import EmnifyHook
-from airflow_provider_emnify.operators.idempotency.attempt import parse_moment
 from airflow_provider_emnify.operators.user import (
     EmnifyAssignUserRolesOperator,
     EmnifyCreateUserOperator,
@@ -249,7 +249,7 @@ def test_no_roles_do_nothing(sandbox: Sandbox) -> None:
     "text", ["2021-11-18T08:25:53.000+0000", "2021-11-18T08:25:53Z", "2021-11-18T08:25:53"]
 )
 def test_emnify_s_dates_are_understood(text: str) -> None:
-    moment = parse_moment(text)
+    moment = moment_in({"created": text}, "created")
     assert moment is not None
     assert moment.isoformat() == "2021-11-18T08:25:53+00:00"
 

@@ -16,7 +16,8 @@ from airflow_provider_emnify.operators.base import EmnifyBaseOperator
 from airflow_provider_emnify.triggers.shared.cancel import cancel
 from airflow_provider_emnify.triggers.task import WaitingTask
 
-_CANCEL_MAY_TAKE = 30.0  # seconds; Airflow kills a task that takes longer to end
+CANCEL_MAY_TAKE = 30.0
+"""Seconds that cancelling may take; Airflow kills a task that takes longer to end."""
 
 
 class EmnifyWaitingOperator(WaitingTask, EmnifyBaseOperator):
@@ -138,7 +139,7 @@ class EmnifyCancellingOperator(EmnifyWaitingOperator):
         # In a thread: this may run in a signal handler, on top of code that holds a lock.
         thread = threading.Thread(target=self._cancel, args=(calls,), name="emnify-cancel", daemon=True)
         thread.start()
-        thread.join(_CANCEL_MAY_TAKE)
+        thread.join(CANCEL_MAY_TAKE)
         if thread.is_alive():
             self.log.warning("Cancelling takes too long: what the task began may go on at emnify")
 

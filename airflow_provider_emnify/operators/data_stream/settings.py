@@ -21,9 +21,9 @@ from airflow_provider_emnify.arguments import (
     MaskedArguments,
     as_given,
     is_known,
+    one_of,
     optional,
     parse_bool,
-    parse_choice,
     parse_mapping,
     parse_optional_id,
     parse_seconds,
@@ -38,7 +38,7 @@ from airflow_provider_emnify.operators.endpoint.rows import parse_rows
 WHAT = "data stream"
 SETTINGS = ("destination", "data_stream_type_id", "filters", "relation_resolution", "status")
 
-_TYPES = ("AwsKinesis", "S3", "RestAPI", "KeenIO", "Datadog", "EventHubs", "PubSub")
+_parse_type = one_of("AwsKinesis", "S3", "RestAPI", "KeenIO", "Datadog", "EventHubs", "PubSub")
 _DESTINATION = frozenset({"connection_type", "format", "credentials"})
 _FILTER = dict.fromkeys(("field", "value", "or"), as_given)
 _PASSWORD = {"KeenIO": "write_key", "Datadog": "api_key", "EventHubs": "connection_string"}
@@ -173,7 +173,7 @@ def check_destination(value: Any) -> Row:
         )
     kind = destination.get("connection_type")
     if kind is None or is_known(kind):
-        parse_choice(kind, _TYPES, "destination: connection_type")
+        _parse_type(kind, "destination: connection_type")
     credentials = destination.get("credentials") or {}
     if is_known(credentials):
         try:

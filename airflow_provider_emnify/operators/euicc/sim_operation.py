@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 from airflow_provider_emnify.airflow_names import Context
 from airflow_provider_emnify.api.enums import OperationState
 from airflow_provider_emnify.api.resources.few import read_rows
-from airflow_provider_emnify.api.transport.answers import part, parts
+from airflow_provider_emnify.api.transport.answers import moment_in, part, parts
 from airflow_provider_emnify.api.transport.recover import BEGINNING
 from airflow_provider_emnify.api.types import Row, Rows
 from airflow_provider_emnify.api.values import parse_ids, parse_texts
@@ -18,7 +18,6 @@ from airflow_provider_emnify.arguments import Argument, Ids, OneId, parse_option
 from airflow_provider_emnify.hooks.selection import SelectsSims
 from airflow_provider_emnify.links import EmnifySimsLink
 from airflow_provider_emnify.operators.euicc.base import EmnifyOperationOperator, find_action, state_of
-from airflow_provider_emnify.operators.idempotency.attempt import parse_moment
 from airflow_provider_emnify.operators.idempotency.create_once import Attempt, create_once
 
 Target = tuple[str, int | str]
@@ -221,7 +220,7 @@ class EmnifySimOperationOperator(SelectsSims, EmnifyOperationOperator):
         left = set(targets)
         with self.client.sim_operations.list(per_page=BEGINNING) as listing:
             for row in listing:
-                created = parse_moment(row.get("creation_date"))
+                created = moment_in(row, "creation_date")
                 if created is not None and created < datetime.now(UTC) - _LONG_AGO:
                     break
                 rows.append(row)

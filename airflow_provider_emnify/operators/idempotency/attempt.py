@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_emnify.airflow_names import AirflowFailException, Context
 from airflow_provider_emnify.api import EmnifyUnknownOutcomeError
+from airflow_provider_emnify.api.transport.answers import moment_in
 from airflow_provider_emnify.operators.idempotency.journal import Journal
 
 if TYPE_CHECKING:
@@ -45,7 +46,8 @@ class Attempt:
         self.max_tries = int(getattr(instance, "max_tries", self._retries))
         #: Whether this is not the first attempt.
         self.is_later = self._number > 1
-        self._noted = parse_moment(self.journal.get(_ACTS_SINCE)) if self.is_later else None
+        noted = {_ACTS_SINCE: self.journal.get(_ACTS_SINCE)} if self.is_later else {}
+        self._noted = moment_in(noted, _ACTS_SINCE)
         #: Since when an earlier attempt may have acted; None when there was none.
         self.since = self._noted or (_run_began(context) if self.is_later else None)
 
@@ -67,19 +69,8 @@ class Attempt:
 
 def is_since(row: Mapping[str, Any], moment: datetime | None) -> bool:
     """Tell whether what emnify shows was created since a moment; without a time it was not."""
-    created = next((found for name in _CREATED if (found := parse_moment(row.get(name)))), None)
+    created = next((found for name in _CREATED if (found := moment_in(row, name))), None)
     return moment is not None and created is not None and created >= moment
-
-
-def parse_moment(value: Any) -> datetime | None:
-    """Return the point in time that emnify wrote, for example ``2021-11-18T08:25:53.000+0000``."""
-    if not isinstance(value, str):
-        return None
-    try:
-        moment = datetime.fromisoformat(value)
-    except ValueError:
-        return None
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
 
 
 def unknown_outcome(message: str) -> AirflowFailException:
