@@ -127,9 +127,7 @@ class EmnifyOperator(EmnifyBaseOperator):
         told = ", ".join(f"{key}={value!r}" for key, value in typed.items())
         look = f"with {resource}.list" if hasattr(getattr(self.client, resource), "list") else "in its portal"
         what = f"{self.call}({told})"
-        answer = at_most_once(
-            Attempt(self, context), lambda: make(**typed), lock=("calls", what), what=what, check=look
-        )
+        answer = at_most_once(Attempt(self, context), lambda: make(**typed), what=what, check=look)
         return self._small(answer)
 
     def _small(self, answer: Any) -> Any:

@@ -137,7 +137,4 @@ class EmnifyGraphqlOperator(EmnifyBaseOperator):
         if self.is_idempotent or (self.is_idempotent is None and not is_mutation(query)):
             return hide_secrets(send())
         what = f"GraphQL mutation{f' {named[2]}' if named else ''} with {variables!r}: {query}"
-        data = at_most_once(
-            Attempt(self, context), send, lock=("calls", what), what=what, check="with a query"
-        )
-        return hide_secrets(data)
+        return hide_secrets(at_most_once(Attempt(self, context), send, what=what, check="with a query"))

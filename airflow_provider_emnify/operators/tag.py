@@ -26,7 +26,7 @@ from airflow_provider_emnify.arguments import (
     parse_bool,
     shorten,
 )
-from airflow_provider_emnify.operators.base.endpoints import EndpointsOperator
+from airflow_provider_emnify.operators.base.only_if import EndpointsOperator
 from airflow_provider_emnify.operators.idempotency.create_once import Attempt, create_once
 
 Names = str | Iterable[str] | XComArg

@@ -14,7 +14,7 @@ from airflow_provider_emnify import operators
 from airflow_provider_emnify.airflow_names import DAG, AirflowException, BaseOperator
 from airflow_provider_emnify.arguments import Argument
 from airflow_provider_emnify.operators.base import EmnifyBaseOperator
-from airflow_provider_emnify.operators.base.endpoints import EndpointsOperator
+from airflow_provider_emnify.operators.base.only_if import EndpointsOperator
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -1,6 +1,6 @@
 """What all operators have in common.
 
-In ``endpoints`` is the base of those that act on devices, in ``waiting`` that of those that wait.
+In ``only_if`` is the base of those that act on devices, in ``waiting`` that of those that wait.
 """
 
 from __future__ import annotations

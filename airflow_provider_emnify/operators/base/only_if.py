@@ -6,15 +6,19 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
+from airflow_provider_emnify.airflow_names import BaseOperatorLink
 from airflow_provider_emnify.api.enums import Connectivity, EndpointStatus, SimStatus
 from airflow_provider_emnify.api.resources.bulk import status_of
 from airflow_provider_emnify.api.resources.few import read_rows
 from airflow_provider_emnify.api.transport.answers import part
 from airflow_provider_emnify.api.types import Row
+from airflow_provider_emnify.api.values import parse_ids
 from airflow_provider_emnify.api.waits.kinds import STATE_WAITS, Reading
 from airflow_provider_emnify.api.waits.wait import read
 from airflow_provider_emnify.arguments import Argument, optional, shorten
 from airflow_provider_emnify.hooks.selection import SelectsEndpoints, SelectsSims
+from airflow_provider_emnify.links import EmnifyDevicesLink
+from airflow_provider_emnify.operators.base.operator import EmnifyBaseOperator
 
 Condition = Connectivity | EndpointStatus | SimStatus
 
@@ -113,12 +117,21 @@ class OnlyIf(SelectsEndpoints):
             )
 
 
-class OnlyIfSims(OnlyIf, SelectsSims):
-    """Base of operators that, if asked, act only on those SIMs that are in a state.
+class EndpointsOperator(OnlyIf, EmnifyBaseOperator):
+    """Base of operators that act on endpoints (devices).
 
-    The look comes once, before anything is done. What is in another state or does not exist is left out,
-    which is no error, and the log counts it; when nothing is left, the task succeeds and does nothing. The
-    result has what was acted on. A later attempt (a retry, or after clearing) looks anew.
+    :param endpoint_ids: One id or many (templated); or else ``select``, with ``max_selected`` and
+        ``fail_if_empty``, see :class:`~airflow_provider_emnify.hooks.selection.SelectsEndpoints`.
+        ``only_if`` is that of :class:`OnlyIf`.
+    """
+
+    operator_extra_links: Sequence[BaseOperatorLink] = (EmnifyDevicesLink(),)
+
+    endpoint_ids = Argument(parse_ids, default=None)
+
+
+class OnlyIfSims(OnlyIf, SelectsSims):
+    """Base of operators that, if asked, act only on those SIMs that are in a state, as :class:`OnlyIf` does.
 
     :param only_if: The state: ``"issued"``, ``"activated"``, ``"suspended"`` or ``"factory_test"``. Default:
         whatever it is.

@@ -29,8 +29,7 @@ from airflow_provider_emnify.arguments import (
 )
 from airflow_provider_emnify.links import EmnifyDevicesLink, EmnifySimsLink
 from airflow_provider_emnify.operators.base import EmnifyBaseOperator
-from airflow_provider_emnify.operators.base.endpoints import EndpointsOperator
-from airflow_provider_emnify.operators.base.only_if import OnlyIf
+from airflow_provider_emnify.operators.base.only_if import EndpointsOperator, OnlyIf
 from airflow_provider_emnify.operators.endpoint.rows import (
     parse_rows,
     parse_status,

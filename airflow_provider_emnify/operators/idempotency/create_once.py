@@ -110,20 +110,17 @@ def create_once(
             return found, True
 
 
-def at_most_once(
-    attempt: Attempt, call: Callable[[], Found], *, lock: tuple[str, object], what: str, check: str
-) -> Found:
+def at_most_once(attempt: Attempt, call: Callable[[], Found], *, what: str, check: str) -> Found:
     """Make a call that nobody can tell from another one like it, unless another one may have made it.
 
     On Airflow 3.3 and later the journal has a note of it: an attempt that finds the note of one before fails,
     unless that one is known to have done nothing. Before 3.3 nothing is kept: then only the first attempt
-    makes the call. A person who clears the task has it made again. Of two tasks that share the lock and make
-    the same call at once, the second fails.
+    makes the call. A person who clears the task has it made again. Of two tasks that share a lock
+    (``rate_limit_store``) and make the same call at once, the second fails.
 
     :param attempt: The attempt of the task instance.
     :param call: Makes the call.
-    :param lock: Name and key of the lock that all tasks take which make the same call.
-    :param what: What is called with what; messages have its beginning.
+    :param what: What is called with what: who calls the same waits for it. Messages have its beginning.
     :param check: How to find out whether it was done.
     :raises AirflowFailException: when an earlier attempt or another task may have made the call (an
         :class:`~airflow_provider_emnify.api.EmnifyUnknownOutcomeError`), or when it is not done and no other
@@ -146,7 +143,7 @@ def at_most_once(
             "was not made; the next attempt makes it"
         )
     try:
-        with attempt.operator.client.lock(*lock) as held:
+        with attempt.operator.client.lock("calls", what) as held:
             if held.held_since(attempt.begun):
                 raise unknown_outcome(
                     f"another task has made the same call at this moment: {shown}. This one has not. Check "

@@ -1,8 +1,10 @@
-"""What the operators that give endpoints volume have in common. Those are in :mod:`.quota`."""
+"""What the operators that give endpoints volume have in common: arguments, reading and writing of quotas."""
 
 from __future__ import annotations
 
-from datetime import datetime
+import json
+from datetime import UTC, datetime, timedelta
+from itertools import islice
 from typing import Any, ClassVar, Literal
 
 from airflow_provider_emnify.airflow_names import XComArg
@@ -10,7 +12,8 @@ from airflow_provider_emnify.api import EmnifyConflictError, EmnifyNotFoundError
 from airflow_provider_emnify.api.resources.bulk import read_status
 from airflow_provider_emnify.api.resources.fields import moment, parse_moment
 from airflow_provider_emnify.api.transport.answers import decimal
-from airflow_provider_emnify.api.types import Row
+from airflow_provider_emnify.api.transport.recover import BEGINNING
+from airflow_provider_emnify.api.types import Row, Rows
 from airflow_provider_emnify.arguments import (
     NOT_GIVEN,
     Argument,
@@ -20,12 +23,14 @@ from airflow_provider_emnify.arguments import (
     parse_amount,
     parse_bool,
 )
-from airflow_provider_emnify.operators.base.endpoints import EndpointsOperator
+from airflow_provider_emnify.operators.base.only_if import EndpointsOperator
 
 QuotaType = Literal["data", "sms"]
 
 parse_quota_type = one_of("data", "sms")
 UNITS = {"data": "MB", "sms": "SMS"}
+_ASSIGNED = {"data": 56, "sms": 58}  # emnify's event types
+_AHEAD = timedelta(days=1)  # of a worker's clock that is slow
 
 
 def _parse_percentage(value: Any, field: str) -> float:
@@ -74,6 +79,19 @@ class QuotaOperator(EndpointsOperator):
             self.client.endpoints.get(endpoint_id)  # else it is the endpoint that does not exist
             return None
 
+    def read_assigned(self, endpoint_id: int, since: datetime) -> Rows:
+        """Return each time that the quota of an endpoint was set since then, the latest first.
+
+        :returns: Rows with ``id``, ``created``, and what the quota was set to, as far as emnify's event tells
+            it: ``volume`` and ``last_volume_added``.
+        """
+        until, kind = datetime.now(UTC) + _AHEAD, _ASSIGNED[self.quota_type]
+        events = self.client.endpoints.events(endpoint_id, type=kind, from_=since, until=until)
+        return [
+            {**_detail(event.get("detail")), "id": event["id"], "created": event.get("timestamp")}
+            for event in islice(events, BEGINNING)
+        ]
+
     def write_quota(self, endpoint_id: int, volume: float, added: float, old: Row) -> None:
         """Set the quota. What is not given stays as it is in ``old``."""
         fields: Row = {name: decimal(old, name) for name in ("threshold_percentage", "threshold_volume")}
@@ -89,3 +107,19 @@ class QuotaOperator(EndpointsOperator):
         quotas = self.client.quotas
         write: Any = quotas.set_data if self.quota_type == "data" else quotas.set_sms
         write(endpoint_id, volume=volume, last_volume_added=added, **fields)
+
+
+def volumes_of(row: Row) -> tuple[float | None, float | None]:
+    """Return the volume of a quota and the volume that was added last; None for what it does not tell."""
+    volume, added = decimal(row, "volume"), decimal(row, "last_volume_added")
+    return None if volume is None else round(volume, 6), None if added is None else round(added, 6)
+
+
+def _detail(value: Any) -> Row:
+    """Return the detail of an event, which emnify writes as an object or a text."""
+    if isinstance(value, str):
+        try:
+            value = json.loads(value)
+        except ValueError:
+            value = None
+    return value if isinstance(value, dict) else {}

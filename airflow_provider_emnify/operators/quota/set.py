@@ -10,11 +10,16 @@ from airflow_provider_emnify.api import EmnifyNotFoundError
 from airflow_provider_emnify.api.resources.fields import parse_moment
 from airflow_provider_emnify.api.types import Row, Rows
 from airflow_provider_emnify.arguments import NOT_GIVEN, Argument, Ids, shorten
-from airflow_provider_emnify.operators.base.endpoints import EndpointsOperator
+from airflow_provider_emnify.operators.base.only_if import EndpointsOperator
 from airflow_provider_emnify.operators.idempotency.batch import for_each
 from airflow_provider_emnify.operators.idempotency.create_once import Attempt, create_once
-from airflow_provider_emnify.operators.quota.base import UNITS, QuotaOperator, QuotaType, parse_quota_type
-from airflow_provider_emnify.operators.quota.history import read_assigned, volumes_of
+from airflow_provider_emnify.operators.quota.base import (
+    UNITS,
+    QuotaOperator,
+    QuotaType,
+    parse_quota_type,
+    volumes_of,
+)
 
 
 class EmnifySetQuotaOperator(QuotaOperator):
@@ -69,7 +74,7 @@ class EmnifySetQuotaOperator(QuotaOperator):
             _, is_new = create_once(
                 attempt,
                 lock=None,
-                look=lambda: read_assigned(self.client, self.quota_type, endpoint_id, since),
+                look=lambda: self.read_assigned(endpoint_id, since),
                 decide=decide,
                 create=create,
             )

@@ -10,8 +10,7 @@ from airflow_provider_emnify.api.types import Row, Rows
 from airflow_provider_emnify.arguments import shorten
 from airflow_provider_emnify.operators.idempotency.batch import for_each
 from airflow_provider_emnify.operators.idempotency.create_once import Attempt, create_once, unknown_outcome
-from airflow_provider_emnify.operators.quota.base import UNITS, QuotaOperator
-from airflow_provider_emnify.operators.quota.history import read_assigned, volumes_of
+from airflow_provider_emnify.operators.quota.base import UNITS, QuotaOperator, volumes_of
 
 
 class EmnifyTopUpQuotaOperator(QuotaOperator):
@@ -122,8 +121,8 @@ class _Addition:
         since = self._attempt.since
         if since is None and self._planned is None:
             return [quota]
-        operator, since = self._operator, since or self._attempt.began_at
-        return [quota, *read_assigned(operator.client, operator.quota_type, self._endpoint_id, since)]
+        since = since or self._attempt.began_at
+        return [quota, *self._operator.read_assigned(self._endpoint_id, since)]
 
     def find(self, rows: Rows) -> Row | None:
         """Return the quota if this task has added to it, :attr:`UNTOLD` if nobody can know."""

@@ -17,7 +17,7 @@ from airflow_provider_emnify.arguments import (
     parse_optional_id,
     shorten,
 )
-from airflow_provider_emnify.operators.base.endpoints import EndpointsOperator
+from airflow_provider_emnify.operators.base.only_if import EndpointsOperator
 from airflow_provider_emnify.operators.idempotency.batch import for_each
 from airflow_provider_emnify.operators.idempotency.create_once import Attempt, create_once
 

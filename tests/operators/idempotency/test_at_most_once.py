@@ -274,7 +274,7 @@ class TestErrors:
             meanwhile()
             raise error
 
-        at_most_once(Attempt(operator, attempt(1, store)), fail, lock=("calls", 1), what="call", check="look")
+        at_most_once(Attempt(operator, attempt(1, store)), fail, what="call", check="look")
 
     def again(self, store: Store | None) -> bool:
         operator = EmnifyOperator(task_id="t", call="organisations.my", retries=RETRIES)
@@ -282,7 +282,6 @@ class TestErrors:
             return at_most_once(
                 Attempt(operator, attempt(2, store)),
                 lambda: True,
-                lock=("calls", 1),
                 what="call",
                 check="look",
             )
@@ -329,5 +328,5 @@ class TestErrors:
         operator = EmnifyOperator(task_id="t", call="organisations.my", retries=RETRIES)
         again = Attempt(operator, attempt(2, None))
         with pytest.raises(AirflowFailException) as caught:
-            at_most_once(again, lambda: None, lock=("calls", 1), what="x" * 9000, check="look")
+            at_most_once(again, lambda: None, what="x" * 9000, check="look")
         assert len(str(caught.value)) < 1000
