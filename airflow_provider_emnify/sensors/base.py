@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from enum import Enum
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, TypeAlias, TypeVar
 
 from airflow_provider_emnify.airflow_names import (
@@ -15,17 +15,8 @@ from airflow_provider_emnify.airflow_names import (
     PokeReturnValue,
 )
 from airflow_provider_emnify.api.types import Row
-from airflow_provider_emnify.api.waits.wait import (
-    WAITS,
-    Id,
-    Reading,
-    State,
-    Verdict,
-    Wait,
-    look,
-    parse_target,
-)
-from airflow_provider_emnify.arguments import Argument, one_of
+from airflow_provider_emnify.api.waits.wait import WAITS, Id, Reading, Verdict, Wait, look, parse_target
+from airflow_provider_emnify.arguments import NOT_GIVEN, Argument, one_of
 from airflow_provider_emnify.sensors.first_look import first_look
 from airflow_provider_emnify.triggers.task import WaitingTask
 
@@ -37,20 +28,16 @@ S = TypeVar("S", bound=Enum)
 Target: TypeAlias = S | int | str | Sequence[S | int | str]
 
 
-def states(kind: type[State]) -> Callable[[Any, str], tuple[State, ...]]:
-    """Return a parser of one or several states, each as enum, name or number."""
-    return lambda value, field: parse_target(kind, value, field)
-
-
 class EmnifyWaitSensor(WaitingTask, BaseSensorOperator):
     """Base of the sensors that wait for a state of devices, SIMs or users.
 
-    A subclass names its ``kind`` of wait, declares its arguments (:mod:`~airflow_provider_emnify.arguments`),
-    and lists them in ``template_fields``: the connection, the ids, the target. Whether it pokes,
-    reschedules or defers, the outcome is the same: transient errors are retried until ``timeout``; a
-    failure state, a thing that does not exist, and a permanent error fail the task without retries (or
-    skip it, with ``soft_fail``). An id that was seen in the target state is not looked at again, except in
-    reschedule mode, where each look stands by itself. No ids: nothing to wait for.
+    A subclass names its ``kind`` of wait and what it calls the ids (``kind="user_status", ids="user_ids"``);
+    so ids and target are declared, and parsed as the wait does. What else it takes, it declares itself
+    (:mod:`~airflow_provider_emnify.arguments`). Whether it pokes, reschedules or defers, the outcome is the
+    same: transient errors are retried until ``timeout``; a failure state, a thing that does not exist, and a
+    permanent error fail the task without retries (or skip it, with ``soft_fail``). An id that was seen in the
+    target state is not looked at again, except in reschedule mode, where each look stands by itself. No ids:
+    nothing to wait for.
 
     :param wait_for: ``"all"`` ids (default) or ``"any"`` one of them.
     :param deferrable: Wait in the triggerer instead of in a worker. The task then looks once itself where
@@ -69,19 +56,36 @@ class EmnifyWaitSensor(WaitingTask, BaseSensorOperator):
     :raises AirflowFailException: when the target cannot be reached any more, or for a permanent error.
     """
 
-    template_fields: Sequence[str] = ("emnify_conn_id",)
     ui_color = "#d8f3ec"
 
     kind: ClassVar[str]
+    ids: ClassVar[str]
     target_status: Any
 
-    wait_for = Argument(one_of("all", "any"), default="all")
+    wait_for = Argument(one_of("all", "any"), default="all", templated=False)
 
     #: The list that was selected from, where it says the states: it is the first look.
     selected_rows: Mapping[int, Row] | None = None
 
     _seen: Mapping[str, str] = {}
     _gave_up = False
+
+    def __init_subclass__(cls, *, kind: str = "", ids: str = "", **kwargs: Any) -> None:
+        """Declare ids and target as arguments, unless the class has its own.
+
+        :param kind: A key of :data:`~airflow_provider_emnify.api.waits.wait.WAITS`.
+        :param ids: What the class calls the ids. Default: as what can be selected in their place.
+        """
+        if kind:
+            selects = getattr(cls, "selects", "")
+            cls.kind, cls.ids, waits = kind, ids or selects, WAITS[kind]
+            taken = Argument(waits.parse, default=None if cls.ids == selects else NOT_GIVEN)
+            target = Argument(partial(parse_target, waits.states))
+            for name, argument in ((cls.ids, taken), ("target_status", target)):
+                if name not in vars(cls):
+                    argument.__set_name__(cls, name)
+                    setattr(cls, name, argument)
+        super().__init_subclass__(**kwargs)
 
     @cached_property
     def _readings(self) -> dict[Id, Reading]:
@@ -97,9 +101,9 @@ class EmnifyWaitSensor(WaitingTask, BaseSensorOperator):
     def _make_wait(
         self, kind: str, target: Any, failures: Any = None, filters: Mapping[str, Any] | None = None
     ) -> Wait:
-        """Return a wait. Its errors name the arguments as the template fields do: connection, ids, target."""
-        named, wait_for = self.template_fields[1:3], self.wait_for
-        return Wait(kind, getattr(self, named[0]), target, failures, wait_for, filters, named)
+        """Return a wait. Its errors name the arguments."""
+        named = (self.ids, "target_status")
+        return Wait(kind, getattr(self, self.ids), target, failures, self.wait_for, filters, named)
 
     def execute(self, context: Context) -> Any:
         """Wait: here in the worker, or by deferring."""

@@ -5,12 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from airflow_provider_emnify.api.enums import CloudConnectStatus
-from airflow_provider_emnify.api.values import parse_texts
-from airflow_provider_emnify.arguments import Argument, Ids
-from airflow_provider_emnify.sensors.base import EmnifyWaitSensor, Target, states
+from airflow_provider_emnify.arguments import Ids
+from airflow_provider_emnify.sensors.base import EmnifyWaitSensor, Target
 
 
-class EmnifyCloudConnectSensor(EmnifyWaitSensor):
+class EmnifyCloudConnectSensor(EmnifyWaitSensor, kind="cloud_connect", ids="attachment_ids"):
     """Wait until Cloud Connect attachments are active.
 
     An offer can stay open for 7 days. It fails when an attachment is rolled back or deactivated (unless that
@@ -28,12 +27,6 @@ class EmnifyCloudConnectSensor(EmnifyWaitSensor):
 
     Vendor page: https://docs.emnify.com/developers/api/cloud-connect/get-cloud-connect-attachment-by-id
     """
-
-    template_fields = ("emnify_conn_id", "attachment_ids", "target_status")
-
-    kind = "cloud_connect"
-    attachment_ids = Argument(parse_texts)
-    target_status = Argument(states(CloudConnectStatus))
 
     def __init__(
         self, *, attachment_ids: Ids, target_status: Target[CloudConnectStatus] = "active", **kwargs: Any

@@ -5,12 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from airflow_provider_emnify.api.enums import DataStreamStatus
-from airflow_provider_emnify.api.values import parse_texts
-from airflow_provider_emnify.arguments import Argument, Ids
-from airflow_provider_emnify.sensors.base import EmnifyWaitSensor, Target, states
+from airflow_provider_emnify.arguments import Ids
+from airflow_provider_emnify.sensors.base import EmnifyWaitSensor, Target
 
 
-class EmnifyDataStreamSensor(EmnifyWaitSensor):
+class EmnifyDataStreamSensor(EmnifyWaitSensor, kind="data_stream", ids="data_stream_ids"):
     """Wait until data streams have a status.
 
     It fails when a stream is in error (unless that is the target) or does not exist. All parameters of
@@ -28,12 +27,6 @@ class EmnifyDataStreamSensor(EmnifyWaitSensor):
 
     Vendor page: https://docs.emnify.com/developers/api/integrations/get-data-streamer-by-id-v-2
     """
-
-    template_fields = ("emnify_conn_id", "data_stream_ids", "target_status")
-
-    kind = "data_stream"
-    data_stream_ids = Argument(parse_texts)
-    target_status = Argument(states(DataStreamStatus))
 
     def __init__(
         self, *, data_stream_ids: Ids, target_status: Target[DataStreamStatus] = "running", **kwargs: Any

@@ -6,16 +6,15 @@ from datetime import timedelta
 from typing import Any
 
 from airflow_provider_emnify.api.enums import Connectivity, EndpointStatus, Silence
-from airflow_provider_emnify.api.values import parse_ids
 from airflow_provider_emnify.api.waits.events import parse_hours
 from airflow_provider_emnify.api.waits.wait import Wait
 from airflow_provider_emnify.arguments import NOT_GIVEN, Argument, Ids, optional, parse_bool
 from airflow_provider_emnify.hooks.selection import SelectsEndpoints
 from airflow_provider_emnify.links import EmnifyDevicesLink
-from airflow_provider_emnify.sensors.base import EmnifyWaitSensor, Target, states
+from airflow_provider_emnify.sensors.base import EmnifyWaitSensor, Target
 
 
-class EmnifyEndpointStatusSensor(SelectsEndpoints, EmnifyWaitSensor):
+class EmnifyEndpointStatusSensor(SelectsEndpoints, EmnifyWaitSensor, kind="endpoint_status"):
     """Wait until endpoints have a status.
 
     It fails when an endpoint is deleted or does not exist. All parameters of
@@ -36,12 +35,9 @@ class EmnifyEndpointStatusSensor(SelectsEndpoints, EmnifyWaitSensor):
     Vendor page: https://docs.emnify.com/developers/api/endpoint/endpoint-by-id-get
     """
 
-    template_fields = ("emnify_conn_id", "endpoint_ids", "target_status", "select")
     operator_extra_links = (EmnifyDevicesLink(),)
 
-    kind, keeps_rows = "endpoint_status", True
-    endpoint_ids = Argument(parse_ids, default=None)
-    target_status = Argument(states(EndpointStatus))
+    keeps_rows = True
 
     def __init__(
         self,
@@ -53,7 +49,7 @@ class EmnifyEndpointStatusSensor(SelectsEndpoints, EmnifyWaitSensor):
         self.init_task(locals())
 
 
-class EmnifyEndpointConnectivitySensor(SelectsEndpoints, EmnifyWaitSensor):
+class EmnifyEndpointConnectivitySensor(SelectsEndpoints, EmnifyWaitSensor, kind="endpoint_connectivity"):
     """Wait until endpoints are connected to the network, or have not been online for a number of hours.
 
     It fails when an endpoint does not exist and, unless that is switched off, when it is blocked. All
@@ -84,13 +80,10 @@ class EmnifyEndpointConnectivitySensor(SelectsEndpoints, EmnifyWaitSensor):
     Vendor page: https://docs.emnify.com/developers/api/endpoint/endpoint-connectivity-by-id-get
     """
 
-    template_fields = ("emnify_conn_id", "endpoint_ids", "target_status", "select")
     operator_extra_links = (EmnifyDevicesLink(),)
 
-    endpoint_ids = Argument(parse_ids, default=None)
-    target_status = Argument(states(Connectivity))
-    fail_on_blocked = Argument(parse_bool)
-    not_online_for = Argument(optional(parse_hours))
+    fail_on_blocked = Argument(parse_bool, templated=False)
+    not_online_for = Argument(optional(parse_hours), templated=False)
 
     def __init__(
         self,

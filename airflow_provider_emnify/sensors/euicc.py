@@ -5,13 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from airflow_provider_emnify.api.enums import OperationState
-from airflow_provider_emnify.api.values import parse_pairs, parse_texts
-from airflow_provider_emnify.arguments import Argument, Ids
+from airflow_provider_emnify.arguments import Ids
 from airflow_provider_emnify.links import EmnifySimsLink
-from airflow_provider_emnify.sensors.base import EmnifyWaitSensor, Target, states
+from airflow_provider_emnify.sensors.base import EmnifyWaitSensor, Target
 
 
-class EmnifyEuiccOperationSensor(EmnifyWaitSensor):
+class EmnifyEuiccOperationSensor(EmnifyWaitSensor, kind="euicc_operation", ids="operation_ids"):
     """Wait until operations on eUICCs (download, enable, disable or delete a profile) have succeeded.
 
     That can take a day. It fails with emnify's reason when one fails, and when it does not exist. All
@@ -30,18 +29,15 @@ class EmnifyEuiccOperationSensor(EmnifyWaitSensor):
     Vendor page: https://docs.emnify.com/developers/api/euicc-operation/get-operation
     """
 
-    template_fields = ("emnify_conn_id", "operation_ids")
     operator_extra_links = (EmnifySimsLink(),)
 
-    kind = "euicc_operation"
-    operation_ids = Argument(parse_pairs)
     target_status = OperationState.SUCCEEDED
 
     def __init__(self, *, operation_ids: Ids, **kwargs: Any) -> None:
         self.init_task(locals())
 
 
-class EmnifySimOperationSensor(EmnifyWaitSensor):
+class EmnifySimOperationSensor(EmnifyWaitSensor, kind="sim_operation", ids="operation_ids"):
     """Wait until SIM operations have succeeded.
 
     It fails with the reasons of those SIMs that failed when an operation fails, in whole or (unless that will
@@ -60,12 +56,7 @@ class EmnifySimOperationSensor(EmnifyWaitSensor):
     Vendor page: https://docs.emnify.com/developers/api/sim-operation/get-sim-operation
     """
 
-    template_fields = ("emnify_conn_id", "operation_ids", "target_status")
     operator_extra_links = (EmnifySimsLink(),)
-
-    kind = "sim_operation"
-    operation_ids = Argument(parse_texts)
-    target_status = Argument(states(OperationState))
 
     def __init__(
         self, *, operation_ids: Ids, target_status: Target[OperationState] = "succeeded", **kwargs: Any

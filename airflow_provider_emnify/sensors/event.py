@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 _FILTERS = ("event_type", "severity", "source", "tags")
 
 
-class EmnifyEventSensor(SelectsEndpoints, EmnifyWaitSensor):
+class EmnifyEventSensor(SelectsEndpoints, EmnifyWaitSensor, kind="event"):
     """Wait until events have happened since the start of the data interval, or since a given time.
 
     Each look covers the whole time since then: an event that arrives late, or shares its timestamp with
@@ -51,9 +51,9 @@ class EmnifyEventSensor(SelectsEndpoints, EmnifyWaitSensor):
     Vendor page: https://docs.emnify.com/developers/api/events/get-events
     """
 
-    template_fields = ("emnify_conn_id", "endpoint_ids", *_FILTERS, "since", "select")
     operator_extra_links = (EmnifyDevicesLink(),)
 
+    target_status = EventPresence.EVENT_SEEN
     endpoint_ids = Argument(lambda value, field: parse_endpoints(ANY if value is None else value, field))
     event_type = Argument(FIELDS["event_type"])
     severity = Argument(FIELDS["severity"])
@@ -86,7 +86,7 @@ class EmnifyEventSensor(SelectsEndpoints, EmnifyWaitSensor):
     def wait(self) -> Wait:
         """Return the wait."""
         filters = {name: getattr(self, name) for name in _FILTERS} | {"since": self.since or self._start}
-        return self._make_wait("event", EventPresence.EVENT_SEEN, filters=filters)
+        return self._make_wait(self.kind, self.target_status, filters=filters)
 
 
 def _start_of(context: Context) -> Any:

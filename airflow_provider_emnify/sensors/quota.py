@@ -5,15 +5,14 @@ from __future__ import annotations
 from typing import Any, Literal
 
 from airflow_provider_emnify.api.enums import QuotaStatus
-from airflow_provider_emnify.api.values import parse_ids
 from airflow_provider_emnify.api.waits.wait import Wait
 from airflow_provider_emnify.arguments import NOT_GIVEN, Argument, Ids, one_of
 from airflow_provider_emnify.hooks.selection import SelectsEndpoints
 from airflow_provider_emnify.links import EmnifyDevicesLink
-from airflow_provider_emnify.sensors.base import EmnifyWaitSensor, Target, states
+from airflow_provider_emnify.sensors.base import EmnifyWaitSensor, Target
 
 
-class EmnifyQuotaSensor(SelectsEndpoints, EmnifyWaitSensor):
+class EmnifyQuotaSensor(SelectsEndpoints, EmnifyWaitSensor, kind="data_quota"):
     """Wait until quotas of endpoints have a status, for example until one is used up.
 
     It fails when an endpoint has no such quota, or does not exist. All parameters of
@@ -35,12 +34,9 @@ class EmnifyQuotaSensor(SelectsEndpoints, EmnifyWaitSensor):
     Vendor page: https://docs.emnify.com/developers/api/endpoint/endpoint-quota-data-by-endpoint-id-get
     """
 
-    template_fields = ("emnify_conn_id", "endpoint_ids", "target_status", "select")
     operator_extra_links = (EmnifyDevicesLink(),)
 
-    endpoint_ids = Argument(parse_ids, default=None)
-    target_status = Argument(states(QuotaStatus))
-    quota_type = Argument(one_of("data", "sms"))
+    quota_type = Argument(one_of("data", "sms"), templated=False)
 
     def __init__(
         self,

@@ -5,14 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from airflow_provider_emnify.api.enums import SimBatchState, SimStatus
-from airflow_provider_emnify.api.values import parse_ids, parse_texts
-from airflow_provider_emnify.arguments import NOT_GIVEN, Argument, Ids
+from airflow_provider_emnify.arguments import NOT_GIVEN, Ids
 from airflow_provider_emnify.hooks.selection import SelectsSims
 from airflow_provider_emnify.links import EmnifySimsLink
-from airflow_provider_emnify.sensors.base import EmnifyWaitSensor, Target, states
+from airflow_provider_emnify.sensors.base import EmnifyWaitSensor, Target
 
 
-class EmnifySimStatusSensor(SelectsSims, EmnifyWaitSensor):
+class EmnifySimStatusSensor(SelectsSims, EmnifyWaitSensor, kind="sim_status"):
     """Wait until SIMs have a status.
 
     It fails when a SIM is deleted (unless that is the target) or does not exist. All parameters of
@@ -33,12 +32,9 @@ class EmnifySimStatusSensor(SelectsSims, EmnifyWaitSensor):
     Vendor page: https://docs.emnify.com/developers/api/sim/sim-by-id-get
     """
 
-    template_fields = ("emnify_conn_id", "sim_ids", "target_status", "select")
     operator_extra_links = (EmnifySimsLink(),)
 
-    kind, keeps_rows = "sim_status", True
-    sim_ids = Argument(parse_ids, default=None)
-    target_status = Argument(states(SimStatus))
+    keeps_rows = True
 
     def __init__(
         self,
@@ -50,7 +46,7 @@ class EmnifySimStatusSensor(SelectsSims, EmnifyWaitSensor):
         self.init_task(locals())
 
 
-class EmnifySimBatchSensor(EmnifyWaitSensor):
+class EmnifySimBatchSensor(EmnifyWaitSensor, kind="sim_batch", ids="bics"):
     """Wait until batches of SIMs can be registered, or are registered.
 
     It fails with emnify's reason when a code is invalid or unknown, and when a batch is registered already
@@ -69,12 +65,7 @@ class EmnifySimBatchSensor(EmnifyWaitSensor):
     Vendor page: https://docs.emnify.com/developers/api/sim/validate-sim-batch-by-bic
     """
 
-    template_fields = ("emnify_conn_id", "bics", "target_status")
     operator_extra_links = (EmnifySimsLink(),)
-
-    kind = "sim_batch"
-    bics = Argument(parse_texts)
-    target_status = Argument(states(SimBatchState))
 
     def __init__(
         self, *, bics: Ids, target_status: Target[SimBatchState] = "registrable", **kwargs: Any

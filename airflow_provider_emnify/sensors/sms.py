@@ -7,19 +7,18 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_emnify.api.enums import SmsReply, SmsStatus
 from airflow_provider_emnify.api.resources.fields import parse_moment
-from airflow_provider_emnify.api.values import parse_ids, parse_pairs
 from airflow_provider_emnify.api.waits.sms_replies import parse_pattern
 from airflow_provider_emnify.api.waits.wait import Wait
 from airflow_provider_emnify.arguments import NOT_GIVEN, Argument, Ids, optional
 from airflow_provider_emnify.hooks.selection import SelectsEndpoints
 from airflow_provider_emnify.links import EmnifyDevicesLink
-from airflow_provider_emnify.sensors.base import EmnifyWaitSensor, Target, states
+from airflow_provider_emnify.sensors.base import EmnifyWaitSensor, Target
 
 if TYPE_CHECKING:
     from airflow_provider_emnify.airflow_names import Context
 
 
-class EmnifySmsDeliverySensor(EmnifyWaitSensor):
+class EmnifySmsDeliverySensor(EmnifyWaitSensor, kind="sms_delivery", ids="sms_ids"):
     """Wait until SMS are delivered.
 
     It fails with the network's reason when one fails, expires or is cancelled (unless that is the target),
@@ -41,12 +40,7 @@ class EmnifySmsDeliverySensor(EmnifyWaitSensor):
     Vendor page: https://docs.emnify.com/developers/api/endpoint/endpoint-sms-by-endpoint-id-and-sms-id-get
     """
 
-    template_fields = ("emnify_conn_id", "sms_ids", "target_status")
     operator_extra_links = (EmnifyDevicesLink(),)
-
-    kind = "sms_delivery"
-    sms_ids = Argument(parse_pairs)
-    target_status = Argument(states(SmsStatus))
 
     def __init__(
         self, *, sms_ids: Ids, target_status: Target[SmsStatus] = "delivered", **kwargs: Any
@@ -54,7 +48,7 @@ class EmnifySmsDeliverySensor(EmnifyWaitSensor):
         self.init_task(locals())
 
 
-class EmnifySmsReplySensor(SelectsEndpoints, EmnifyWaitSensor):
+class EmnifySmsReplySensor(SelectsEndpoints, EmnifyWaitSensor, kind="sms_reply"):
     r"""Wait until a device has sent an SMS, by reading the list of its SMS.
 
     One request for each device and look. Where emnify can call Airflow, its callbacks start a DAG in a second
@@ -78,10 +72,9 @@ class EmnifySmsReplySensor(SelectsEndpoints, EmnifyWaitSensor):
     Vendor page: https://docs.emnify.com/developers/api/endpoint/endpoint-sms-by-id-get
     """
 
-    template_fields = ("emnify_conn_id", "endpoint_ids", "since", "matches", "select")
     operator_extra_links = (EmnifyDevicesLink(),)
 
-    endpoint_ids = Argument(parse_ids, default=None)
+    target_status = SmsReply.REPLIED
     since = Argument(optional(parse_moment))
     matches = Argument(optional(parse_pattern))
 
@@ -108,4 +101,4 @@ class EmnifySmsReplySensor(SelectsEndpoints, EmnifyWaitSensor):
         filters = {"since": self.since or self._start}
         if self.matches is not None:
             filters["matches"] = self.matches
-        return self._make_wait("sms_reply", SmsReply.REPLIED, filters=filters)
+        return self._make_wait(self.kind, self.target_status, filters=filters)

@@ -5,13 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from airflow_provider_emnify.api.enums import UserStatus
-from airflow_provider_emnify.api.values import parse_user_ids
-from airflow_provider_emnify.arguments import Argument, Ids
+from airflow_provider_emnify.arguments import Ids
 from airflow_provider_emnify.links import EmnifyUsersLink
-from airflow_provider_emnify.sensors.base import EmnifyWaitSensor, Target, states
+from airflow_provider_emnify.sensors.base import EmnifyWaitSensor, Target
 
 
-class EmnifyUserStatusSensor(EmnifyWaitSensor):
+class EmnifyUserStatusSensor(EmnifyWaitSensor, kind="user_status", ids="user_ids"):
     """Wait until users have a status, for example until invited people have activated their accounts.
 
     It fails when a user is suspended (unless that is the target) or does not exist. All parameters of
@@ -30,12 +29,7 @@ class EmnifyUserStatusSensor(EmnifyWaitSensor):
     Vendor page: https://docs.emnify.com/developers/api/user-management/user-by-id-get
     """
 
-    template_fields = ("emnify_conn_id", "user_ids", "target_status")
     operator_extra_links = (EmnifyUsersLink(),)
-
-    kind = "user_status"
-    user_ids = Argument(parse_user_ids)
-    target_status = Argument(states(UserStatus))
 
     def __init__(self, *, user_ids: Ids, target_status: Target[UserStatus] = "active", **kwargs: Any) -> None:
         self.init_task(locals())
