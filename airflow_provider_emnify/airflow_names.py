@@ -5,6 +5,8 @@ Each is looked up when it is first asked for, so that nothing is imported that n
 releases of it without these names.
 """
 
+# ruff: noqa: F401 - what is imported for type checkers is what it gives
+
 from __future__ import annotations
 
 from importlib import import_module
@@ -27,7 +29,6 @@ if TYPE_CHECKING:
         XComArg,
         dag,
         task,
-        timezone,
     )
     from airflow.sdk._shared.observability.metrics.stats import Stats
     from airflow.sdk._shared.observability.metrics.stats import Stats as ServerStats
@@ -45,42 +46,9 @@ if TYPE_CHECKING:
     from airflow.sdk.lineage import get_hook_lineage_collector
     from airflow.sdk.types import TaskInstanceKey
 
-__all__ = [
-    "DAG",
-    "AirflowException",
-    "AirflowFailException",
-    "AirflowNotFoundException",
-    "AirflowOptionalProviderFeatureException",
-    "AirflowSensorTimeout",
-    "AirflowSkipException",
-    "AirflowTaskTimeout",
-    "Asset",
-    "BaseHook",
-    "BaseOperator",
-    "BaseOperatorLink",
-    "BaseSensorOperator",
-    "Connection",
-    "Context",
-    "ObjectStoragePath",
-    "Param",
-    "PokeReturnValue",
-    "ServerStats",
-    "Stats",
-    "TaskDeferred",
-    "TaskInstanceKey",
-    "TimeDeltaTrigger",
-    "XComArg",
-    "conf",
-    "dag",
-    "get_async_connection",
-    "get_hook_lineage_collector",
-    "task",
-    "timezone",
-]
-
 _EXCEPTIONS = ("airflow.sdk.exceptions", "airflow.exceptions")
 
-_PLACES: dict[str, tuple[str, ...]] = {  # the newest first; "module:name" where it was called otherwise
+PLACES: dict[str, tuple[str, ...]] = {
     "AirflowException": _EXCEPTIONS,
     "AirflowFailException": _EXCEPTIONS,
     "AirflowNotFoundException": _EXCEPTIONS,
@@ -110,14 +78,14 @@ _PLACES: dict[str, tuple[str, ...]] = {  # the newest first; "module:name" where
     "dag": ("airflow.sdk", "airflow.decorators"),
     "get_hook_lineage_collector": ("airflow.sdk.lineage", "airflow.lineage.hook"),
     "task": ("airflow.sdk", "airflow.decorators"),
-    "timezone": ("airflow.sdk", "airflow.utils"),
 }
+"""Where each name is, the newest place first; ``module:name`` where it was called otherwise."""
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _PLACES:
+    if name not in PLACES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    for place in _PLACES[name]:
+    for place in PLACES[name]:
         module, _, former = place.partition(":")
         try:
             found = getattr(import_module(module), former or name)
@@ -125,7 +93,7 @@ def __getattr__(name: str) -> Any:
             continue
         globals()[name] = found
         return found
-    raise ImportError(f"this Airflow has no {name}; looked in {', '.join(_PLACES[name])}")
+    raise ImportError(f"this Airflow has no {name}; looked in {', '.join(PLACES[name])}")
 
 
 async def get_async_connection(conn_id: str) -> Connection:

@@ -34,7 +34,7 @@ ELSEWHERE = {
 }
 
 
-@pytest.mark.parametrize("name", airflow_names.__all__)
+@pytest.mark.parametrize("name", airflow_names.PLACES)
 def test_every_name_is_found_on_this_airflow(name: str) -> None:
     assert getattr(airflow_names, name) is not None
 
@@ -47,7 +47,7 @@ def test_a_name_that_no_airflow_has_is_an_attribute_error() -> None:
 def test_what_this_airflow_lacks_is_an_import_error_that_says_where_it_was_looked_for(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setitem(airflow_names._PLACES, "Moved", ("airflow.nowhere", "airflow:nothing"))
+    monkeypatch.setitem(airflow_names.PLACES, "Moved", ("airflow.nowhere", "airflow:nothing"))
     with pytest.raises(ImportError, match=r"looked in airflow\.nowhere, airflow:nothing"):
         getattr(airflow_names, "Moved")  # noqa: B009
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import copy
 import sys
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
 from airflow.exceptions import AirflowRescheduleException
 
-from airflow_provider_emnify.airflow_names import BaseSensorOperator, TaskDeferred, timezone
+from airflow_provider_emnify.airflow_names import BaseSensorOperator, TaskDeferred
 from airflow_provider_emnify.api.waits import wait as waits
 from airflow_provider_emnify.triggers.shared import poller
 from tests.operators.support import context
@@ -66,7 +67,7 @@ async def _first_event(trigger: Any) -> Any:
 
 def _reschedule(sensor: EmnifyWaitSensor) -> Any:
     """Start anew for each look, as after each AirflowRescheduleException; the first start is remembered."""
-    started = timezone.utcnow()
+    started = datetime.now(UTC)
     task_context = context()
     instance = task_context["ti"]
     instance.get_first_reschedule_date = lambda _: started
