@@ -26,13 +26,8 @@ def _refuse(value: Any, kind: type[Enum], allowed: Iterable[Enum]) -> ValueError
     return ValueError(f"{value!r} is not a valid {' '.join(words)}; allowed: {names}")
 
 
-class Lookup(IntEnum):
-    """A numbered emnify lookup."""
-
-    @property
-    def label(self) -> str:
-        """The name as emnify writes it, for example ``Activation pending``."""
-        return self.name.replace("_", " ").capitalize()
+class Choice(Enum):
+    """A lookup of emnify, of which an argument names a member."""
 
     @classmethod
     def parse(cls, value: Any, allowed: Sequence[Self] = ()) -> Self:
@@ -52,6 +47,15 @@ class Lookup(IntEnum):
             if text == str(member.value) and not isinstance(value, (bool, float)):
                 return member
         raise _refuse(value, cls, allowed)
+
+
+class Lookup(Choice, IntEnum):
+    """A numbered emnify lookup."""
+
+    @property
+    def label(self) -> str:
+        """The name as emnify writes it, for example ``Activation pending``."""
+        return self.name.replace("_", " ").capitalize()
 
 
 class EndpointStatus(Lookup):
@@ -170,7 +174,9 @@ class EventType(Lookup):
     @property
     def label(self) -> str:
         """The name as emnify writes it."""
-        return _EVENT_NAMES.get(self) or re.sub(r"\b(Sim|Sms|gprs)\b", _in_capitals, super().label)
+        return _EVENT_NAMES.get(self) or re.sub(
+            r"\b(Sim|Sms|gprs)\b", lambda word: word[0].upper(), super().label
+        )
 
 
 _EVENT_NAMES = {
@@ -182,10 +188,6 @@ _EVENT_NAMES = {
     EventType.SIM_RELEASED: "SIM Released",
     EventType.SIM_ASSIGNED: "SIM Assigned",
 }
-
-
-def _in_capitals(word: re.Match[str]) -> str:
-    return word[0].upper()
 
 
 class QuotaStatus(Lookup):
@@ -225,23 +227,13 @@ class CloudConnectStatus(Lookup):
     ROLLING_BACK = 8
 
 
-class Word(StrEnum):
+class Word(Choice, StrEnum):
     """A lookup whose values are words."""
 
     @property
     def label(self) -> str:
         """The word as emnify writes it."""
         return self.value
-
-    @classmethod
-    def parse(cls, value: Any) -> Self:
-        """Return the member that ``value`` means, in any case.
-
-        :raises ValueError: for anything else; the message lists what is allowed.
-        """
-        if isinstance(value, str) and _plain(value) in cls.__members__:
-            return cls[_plain(value)]
-        raise _refuse(value, cls, cls)
 
 
 class Connectivity(Word):

@@ -55,20 +55,12 @@ class EmnifyError(Exception):
         self.method = method
         self.path = path
 
-    def __reduce__(self) -> tuple[Any, ...]:
-        """Keep every attribute when the error crosses a process boundary."""
-        return _rebuild, (type(self), self.message, self.__dict__.copy())
-
     def __str__(self) -> str:
-        call = f"{self.method} {self.path}" if self.method else ""
-        answer = ""
+        parts = [f"{self.method} {self.path}" if self.method else ""]
         if self.status is not None:
-            answer = f"answered {self.status}"
-            if self.token:
-                answer += f" {self.token}"
-            if self.code is not None:
-                answer += f" ({self.code})"
-        head = " ".join(part for part in (call, answer) if part)
+            code = "" if self.code is None else f"({self.code})"
+            parts += [f"answered {self.status}", self.token or "", code]
+        head = " ".join(filter(None, parts))
         return one_line("; ".join([f"{head}: {self.message}" if head else self.message, *self.field_errors]))
 
     def as_kind(self, kind: type[ErrorKind], message: str, **more: Any) -> ErrorKind:
@@ -94,12 +86,6 @@ class EmnifyError(Exception):
         return self.transient
 
 
-def _rebuild(kind: type[EmnifyError], message: str, attributes: dict[str, Any]) -> EmnifyError:
-    error = kind(message)
-    error.__dict__.update(attributes)
-    return error
-
-
 class EmnifyAuthenticationError(EmnifyError):
     """The credential or the auth token was not accepted. Not tried again: it would lock the account."""
 
@@ -120,10 +106,7 @@ class EmnifyNetworkStateError(EmnifyError):
 
     transient = True
 
-    @property
-    def worth_resending(self) -> bool:
-        """Not by the client: it takes minutes or days, and a wait asks again at its own pace."""
-        return False
+    worth_resending = False  # by the client: it takes minutes or days, and a wait asks again at its own pace
 
 
 class EmnifyConflictError(EmnifyError):

@@ -15,5 +15,7 @@ TextId = int | str
 """An id that emnify takes as a text, or may: a UUID, a username, ``my``."""
 Moment = datetime | date | str
 """A point in time, in UTC where it has no time zone."""
+Dated = datetime | date | str
+"""A date or a point in time to filter by, each as it is given."""
 Day = datetime | date | str
 """A date; of a point in time, its date in UTC."""

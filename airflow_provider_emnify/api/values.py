@@ -81,13 +81,7 @@ def parse_user_ids(value: Any, field: str = "user_ids") -> list[int | str]:
     :param value: As for :func:`parse_ids`; what is not a number must be a username (an email address).
     :raises ValueError: for anything else; the message shows the value.
     """
-    users: dict[int | str, None] = {}
-    for item in _items(value, field):
-        if isinstance(item, str) and re.fullmatch(r"\s*[^\s/\\@]+@[^\s/\\@]+\s*", item):
-            users[item.strip()] = None
-        else:
-            users[_number(item, value, field)] = None
-    return list(users)
+    return list(dict.fromkeys(_user(item, value, field) for item in _items(value, field)))
 
 
 def parse_texts(value: Any, field: str = "ids") -> list[str]:
@@ -96,16 +90,7 @@ def parse_texts(value: Any, field: str = "ids") -> list[str]:
     :param value: As for :func:`parse_ids`.
     :raises ValueError: for any other; the message shows the value.
     """
-    texts: dict[str, None] = {}
-    for item in _items(value, field):
-        if (
-            isinstance(item, bool)
-            or not isinstance(item, (int, str))
-            or not _TEXT.fullmatch(str(item).strip())
-        ):
-            raise _refuse(item, value, field)
-        texts[str(item).strip()] = None
-    return list(texts)
+    return list(dict.fromkeys(_text(item, value, field) for item in _items(value, field)))
 
 
 def parse_pairs(value: Any, field: str) -> list[str]:
@@ -232,6 +217,18 @@ def _number(item: Any, value: Any, field: str) -> int:
     if item > _MOST or item in _ICCIDS:
         raise ValueError(f"{field}: {item} is {_long_number(str(item))}")
     return item
+
+
+def _user(item: Any, value: Any, field: str) -> int | str:
+    is_name = isinstance(item, str) and re.fullmatch(r"\s*[^\s/\\@]+@[^\s/\\@]+\s*", item)
+    return item.strip() if is_name else _number(item, value, field)
+
+
+def _text(item: Any, value: Any, field: str) -> str:
+    text = str(item).strip()
+    if isinstance(item, bool) or not isinstance(item, (int, str)) or not _TEXT.fullmatch(text):
+        raise _refuse(item, value, field)
+    return text
 
 
 def _long_number(digits: str) -> str:

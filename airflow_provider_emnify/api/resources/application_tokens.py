@@ -19,11 +19,7 @@ class ApplicationTokens(Resource):
 
     @declared("POST", "/api/v1/application_token", secret=True)
     def create(
-        self,
-        *,
-        description: str | None = None,
-        expiry_date: Moment | None = None,
-        ip: str | None = None,
+        self, *, description: str | None = None, expiry_date: Moment | None = None, ip: str | None = None
     ) -> Row:
         """Create an application token. It is shown this once.
 

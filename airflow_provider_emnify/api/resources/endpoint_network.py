@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from airflow_provider_emnify.api.enums import EventSeverity, EventSource
-from airflow_provider_emnify.api.resources.events import list_events
 from airflow_provider_emnify.api.resources.fields import ref
 from airflow_provider_emnify.api.resources.operation import Call, Listing, Resource, declared, operation
 from airflow_provider_emnify.api.types import Day, Id, Moment, Row
@@ -88,10 +87,9 @@ class EndpointNetwork(Resource):
         :raises EmnifyNotFoundError: if it is not blocked.
         """
 
-    @operation("GET", "/api/v1/endpoint/{endpoint_id}/event", paged=True, ids=int, may_be_empty=True)
+    @declared("GET", "/api/v1/endpoint/{endpoint_id}/event", paged=True, ids=int, may_be_empty=True)
     def events(
         self,
-        call: Call,
         endpoint_id: Id,
         *,
         from_: Moment | None = None,
@@ -121,7 +119,6 @@ class EndpointNetwork(Resource):
         :param sort: Fields to sort by, ``-`` before a descending one. By ``id`` the newest come first.
         :param per_page: Rows a request.
         """
-        return list_events(call)
 
     @declared("GET", "/api/v1/endpoint/{endpoint_id}/stats")
     def stats(self, endpoint_id: Id) -> Row:
@@ -134,11 +131,7 @@ class EndpointNetwork(Resource):
 
     @declared("GET", "/api/v1/endpoint/{endpoint_id}/stats/daily")
     def daily_stats(
-        self,
-        endpoint_id: Id,
-        *,
-        start_date: Day | None = None,
-        end_date: Day | None = None,
+        self, endpoint_id: Id, *, start_date: Day | None = None, end_date: Day | None = None
     ) -> Listing:
         """List the usage of an endpoint by day. Its ``cost`` is deprecated by emnify.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from itertools import takewhile
 from typing import TYPE_CHECKING
 
 from airflow_provider_emnify.api.transport.answers import Shape
@@ -14,21 +15,16 @@ if TYPE_CHECKING:
     from airflow_provider_emnify.api.transport.transport import Transport
 
 
-def newest_id(transport: Transport) -> int:
-    """Return the highest id there is: endpoints with a higher one came later."""
-    query, shape = {"page": BEYOND, "per_page": 1}, Shape("list", int)
-    last: Rows = transport.send(Request("GET", "/api/v1/endpoint", query=query, shape=shape)).body
-    return max((int(row["id"]) for row in last), default=0)
-
-
-def newer_than(list_all: Callable[[], Iterable[Row]], newest: int) -> Rows:
-    """Return the endpoints that came after the one of that id.
+def created_from_now(transport: Transport, list_all: Callable[[], Iterable[Row]]) -> Callable[[], Rows]:
+    """Return what reads the endpoints that come from now on: their ids are higher than any that there is.
 
     :param list_all: Lists the newest first.
     """
-    newer: Rows = []
-    for row in list_all():  # the newest first
-        if int(row["id"]) <= newest:
-            break
-        newer.append(row)
+    query, shape = {"page": BEYOND, "per_page": 1}, Shape("list", int)
+    last: Rows = transport.send(Request("GET", "/api/v1/endpoint", query=query, shape=shape)).body
+    newest = max((int(row["id"]) for row in last), default=0)
+
+    def newer() -> Rows:
+        return [*takewhile(lambda row: int(row["id"]) > newest, list_all())]
+
     return newer

@@ -17,13 +17,13 @@ from airflow_provider_emnify.api.resources.endpoint_body import (
     new_endpoint,
 )
 from airflow_provider_emnify.api.resources.endpoint_network import EndpointNetwork
-from airflow_provider_emnify.api.resources.endpoint_newest import newer_than, newest_id
+from airflow_provider_emnify.api.resources.endpoint_newest import created_from_now
 from airflow_provider_emnify.api.resources.few import read_rows
 from airflow_provider_emnify.api.resources.fields import UNSET, Unset, ref, refs
 from airflow_provider_emnify.api.resources.operation import Call, declared, operation
 from airflow_provider_emnify.api.resources.sims import Sims
 from airflow_provider_emnify.api.transport.paging import Listing
-from airflow_provider_emnify.api.types import Id, Ids, Moment, Numbers, Row, Rows
+from airflow_provider_emnify.api.types import Dated, Id, Ids, Numbers, Row, Rows
 from airflow_provider_emnify.api.values import parse_ids
 
 
@@ -49,8 +49,8 @@ class Endpoints(EndpointNetwork):
         iccid: str | None = None,
         iccid_with_luhn: str | None = None,
         eid: str | None = None,
-        created: Moment | None = None,
-        last_updated: Moment | None = None,
+        created: Dated | None = None,
+        last_updated: Dated | None = None,
         q: str | None = None,
         sort: str | None = None,
         per_page: int | None = 1000,
@@ -227,7 +227,9 @@ class Endpoints(EndpointNetwork):
         rows: Rows = [dict(row) for row in endpoints]
         for row in rows:  # a bad one is refused before the first is created
             new_endpoint(row)
-        newest = newest_id(self.transport) if rows else 0
+        if not rows:
+            return []
+        newer = created_from_now(self.transport, self.list)
 
         def send(chunk: Rows) -> Rows:
             created: Rows = call.request(json={**shared, "endpoints": [new_endpoint(row) for row in chunk]})
@@ -240,7 +242,7 @@ class Endpoints(EndpointNetwork):
             return created
 
         def look(chunk: Rows) -> tuple[Rows, Rows]:
-            return match_created(chunk, newer_than(self.list, newest))
+            return match_created(chunk, newer())
 
         return send_in_chunks(rows, send=send, look=look, what="create endpoints")
 
@@ -320,10 +322,10 @@ class Endpoints(EndpointNetwork):
         return find
 
     def _finder_by_name(self, item: Row) -> Callable[[], Row | None]:
-        newest = newest_id(self.transport)
+        newer = created_from_now(self.transport, self.list)
 
         def find() -> Row | None:
-            created, _ = match_created([item], newer_than(self.list, newest))
+            created, _ = match_created([item], newer())
             return created[0] if created else None
 
         return find

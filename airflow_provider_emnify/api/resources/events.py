@@ -5,28 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from airflow_provider_emnify.api.enums import EventSeverity, EventSource
-from airflow_provider_emnify.api.resources.fields import moment
-from airflow_provider_emnify.api.resources.operation import Call, Listing, Resource, declared, operation
+from airflow_provider_emnify.api.resources.operation import Listing, Resource, declared
 from airflow_provider_emnify.api.types import Moment, Rows
-
-
-def list_events(call: Call) -> Listing:
-    """List the events that pass the keywords of a method.
-
-    :raises ValueError: if one end of the time range is missing, since emnify takes them only together.
-    """
-    if (call.keywords["from_"] is None) != (call.keywords["until"] is None):
-        raise ValueError("from_ and until: emnify takes them only together")
-    return call.filtered(from_=moment, until=moment)
 
 
 class Events(Resource):
     """The events of an organisation, as ``client.events``."""
 
-    @operation("GET", "/api/v1/event", paged=True, ids=int)
+    @declared("GET", "/api/v1/event", paged=True, ids=int)
     def list(
         self,
-        call: Call,
         *,
         from_: Moment | None = None,
         until: Moment | None = None,
@@ -80,7 +68,6 @@ class Events(Resource):
             newest come first.
         :param per_page: Rows a request; emnify's default is 100.
         """
-        return list_events(call)
 
     @declared("GET", "/api/v1/event/type", ids=int)
     def types(self) -> Rows:

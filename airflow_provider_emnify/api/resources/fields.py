@@ -50,9 +50,7 @@ def refs(values: Any, field: str) -> Rows | None:
 
 
 def as_fields(
-    arguments: Mapping[str, Any],
-    parse: Mapping[str, Callable[[Any], Any]],
-    nullable: Collection[str] = (),
+    arguments: Mapping[str, Any], parse: Mapping[str, Callable[[Any], Any]], nullable: Collection[str] = ()
 ) -> Row:
     """Return the fields of a body that arguments stand for; what is UNSET or None is left out.
 
@@ -149,15 +147,12 @@ def filters(q: str | None = None, *, several: Collection[str] = (), **fields: An
 
     :param q: Filters as the caller wrote them; those of ``fields`` are added.
     :param several: Fields that may have up to six values, given as a list.
-    :param fields: A value for each field; UNSET does not filter, None filters on ``null``. A trailing
-        underscore in a name is dropped (``from_``).
+    :param fields: A value for each field. A trailing underscore in a name is dropped (``from_``).
     :raises ValueError: for a value that a filter cannot express.
     """
     terms = [q] if q else []
     for keyword, value in fields.items():
         name = keyword.rstrip("_")
-        if value is UNSET:
-            continue
         if isinstance(value, (list, tuple, set, frozenset)):
             terms.append(f"{name}:{_several(name, list(value), several)}")
         else:
@@ -174,8 +169,6 @@ def _several(name: str, values: list[Any], several: Collection[str]) -> str:
 
 
 def _filter_text(name: str, value: Any, *, separator: bool) -> str:
-    if value is None:
-        return "null"
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, datetime):

@@ -46,6 +46,7 @@ class Operation:
     :param method: HTTP method.
     :param path: Path template, for example ``/api/v1/endpoint/{endpoint_id}``.
     :param paged: Its answer comes in pages.
+    :param envelope: These say in their body, not in their headers, which they are, and no ``q`` filters them.
     :param secret: Its answer or its arguments hold a secret (token, password, key): never for XCom or a log.
     :param secret_arguments: Where its arguments hold secrets, as ``psk`` or ``destination.credentials.url``.
     :param secret_fields: Names of the fields of its answer that hold secrets, which are hidden in an XCom.
@@ -59,6 +60,7 @@ class Operation:
     method: str
     path: str
     paged: bool = False
+    envelope: bool = False
     secret: bool = False
     idempotent: bool | None = None
     secret_arguments: tuple[str, ...] = ()
@@ -76,9 +78,15 @@ def shown(name: str, operation: Operation, arguments: Mapping[str, Any]) -> str:
     return f"{name}({show(given, operation.secret_arguments)})"
 
 
-_LOOKUPS = {kind.__name__: kind.parse for kind in Lookup.__subclasses__()}
-_PARSERS: dict[str, Callable[[Any], Any]] = {**_LOOKUPS, "Moment": moment, "Day": day, "TextId": str}
+_PARSERS: dict[str, Callable[[Any], Any]] = {
+    "Moment": moment,
+    "Day": day,
+    "TextId": str,
+    **{kind.__name__: kind.parse for kind in Lookup.__subclasses__()},
+}
 """What parses an argument, by the first word of its annotation."""
+
+_PAGING = ("q", "sort", "per_page")
 
 
 class Signature:
@@ -103,18 +111,16 @@ class Signature:
         others = (name for name in self.parameters if name not in names)
         #: The argument for each name in the path.
         self.in_path = {name: name if name in self.parameters else next(others) for name in names}
-        #: The arguments by keyword, but for what the path takes.
+        #: The arguments by keyword, but for what the path takes and the paging.
         self.keywords = [
             name
             for name, parameter in self.parameters.items()
-            if parameter.kind is parameter.KEYWORD_ONLY and name not in self.in_path.values()
+            if parameter.kind is parameter.KEYWORD_ONLY and name not in {*self.in_path.values(), *_PAGING}
         ]
-        annotations = {name: str(parameter.annotation) for name, parameter in self.parameters.items()}
-        self.texts = {name for name, kind in annotations.items() if {"str", "TextId"} & {*kind.split(" ")}}
-        self.several = {name for name, kind in annotations.items() if "Sequence" in kind}
-        first_words = {name: kind.partition(" ")[0] for name, kind in annotations.items()}
-        self.lookups = {name: _LOOKUPS[word] for name, word in first_words.items() if word in _LOOKUPS}
-        self.parsers = {name: _PARSERS[word] for name, word in first_words.items() if word in _PARSERS}
+        words = {name: re.findall(r"\w+", str(one.annotation)) for name, one in self.parameters.items()}
+        self.texts = {name for name, kind in words.items() if {"str", "TextId"} & {*kind}}
+        self.several = {name for name, kind in words.items() if "Sequence" in kind}
+        self.parsers = {name: _PARSERS[kind[0]] for name, kind in words.items() if kind[0] in _PARSERS}
         self.nullable = {name for name, one in self.parameters.items() if one.default is UNSET}
 
 
@@ -137,14 +143,15 @@ class Call:
 
     @property
     def keywords(self) -> Row:
-        """Those of the arguments that are given by keyword, but for what the path takes."""
+        """Those of the arguments that are given by keyword, but for what the path takes and the paging."""
         return {name: self.arguments[name] for name in self._signature.keywords if name in self.arguments}
 
     def send(self) -> Any:
         """Send it as it is declared, and return what its method does."""
         operation = self._operation
         if self._signature.visible.return_annotation == "Listing":
-            return self.filtered() if operation.paged else self.list(params=self.query())
+            filtered = operation.paged and not operation.envelope
+            return self.filtered() if filtered else self.list(params=self.query())
         if operation.method == "GET":
             return self.request(params=self.query())
         body = self.fields() if self._signature.keywords else None
@@ -174,38 +181,32 @@ class Call:
             find = created_since(self._resource.list, same)  # type: ignore[attr-defined]
         return self._transport.create(self._made(None, json), find=find, unique=unique)
 
-    def list(
-        self,
-        *,
-        params: Row | None = None,
-        q: str | None = None,
-        sort: str | None = None,
-        per_page: int | None = None,
-        envelope: bool = False,
-    ) -> Listing:
-        """Return its rows, lazily, page by page where it is paged.
+    def list(self, *, params: Row | None = None, q: str | None = None) -> Listing:
+        """Return its rows, lazily, page by page where it is paged; see :meth:`request`.
 
-        :param envelope: The answer carries its paging in the body (``/api/v2/tags``), not in headers.
+        :param q: Filters, as emnify writes them.
         """
+        operation = self._operation
         return self._transport.list(
             self._made(params),
             q=q,
-            sort=sort,
-            per_page=per_page,
-            envelope=envelope,
-            paged=self._operation.paged,
-            may_be_empty=self._operation.may_be_empty,
+            sort=self.arguments.get("sort"),
+            per_page=self.arguments.get("per_page"),
+            envelope=operation.envelope,
+            paged=operation.paged,
+            may_be_empty=operation.may_be_empty,
         )
 
-    def filtered(self, **parse: Callable[[Any], Any]) -> Listing:
-        """Return the rows of its list that pass the keywords of the method, ``sim_id`` as ``sim``.
+    def filtered(self) -> Listing:
+        """Return the rows of its list that pass the keywords of the method.
 
-        :param parse: Parses the value of a keyword, beside the enums, which are parsed by themselves.
+        :raises ValueError: for one end of a time range without the other.
         """
-        paging = {name: self.arguments.pop(name, None) for name in ("q", "sort", "per_page")}
-        terms = as_query(self.keywords, {**self._signature.lookups, **parse})
+        terms = self.query()
+        if ("from_" in terms) != ("until" in terms):
+            raise ValueError("from_ and until: emnify takes them only together")
         several = {name.removesuffix("_id") for name in self._signature.several}
-        return self.list(**{**paging, "q": filters(paging["q"], several=several, **terms)})
+        return self.list(q=filters(self.arguments["q"], several=several, **terms))
 
     def query(self) -> Row:
         """Return the keywords of the method as a query, see :func:`as_query`."""

@@ -40,11 +40,7 @@ class Organisations(Resource):
 
     @declared("GET", "/api/v1/organisation/{org_id_or_my}/stats/daily")
     def daily_stats(
-        self,
-        organisation_id: TextId = "my",
-        *,
-        start_date: Day | None = None,
-        end_date: Day | None = None,
+        self, organisation_id: TextId = "my", *, start_date: Day | None = None, end_date: Day | None = None
     ) -> Listing:
         """List traffic and cost by day, children included. Numbers come as strings, with a ``TOTAL`` row.
 

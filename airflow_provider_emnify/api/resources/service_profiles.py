@@ -20,13 +20,7 @@ class ServiceProfiles(Resource):
         See https://docs.emnify.com/developers/api/service-profiles/service-profile-get
         """
 
-    @declared(
-        "POST",
-        "/api/v1/service_profile",
-        ids=int,
-        known_by=("name",),
-        secret_fields=("secret", "url"),
-    )
+    @declared("POST", "/api/v1/service_profile", ids=int, known_by=("name",), secret_fields=("secret", "url"))
     def create(
         self,
         *,

@@ -7,11 +7,10 @@ from typing import Any
 
 from airflow_provider_emnify.api.enums import EventSeverity, EventSource, SimStatus
 from airflow_provider_emnify.api.resources.bulk import send_in_chunks, split, status_of
-from airflow_provider_emnify.api.resources.events import list_events
 from airflow_provider_emnify.api.resources.few import read_rows
 from airflow_provider_emnify.api.resources.fields import UNSET, Unset, refs
 from airflow_provider_emnify.api.resources.operation import Call, Listing, Resource, declared, operation
-from airflow_provider_emnify.api.types import Day, Id, Ids, Moment, Numbers, Row, Rows
+from airflow_provider_emnify.api.types import Dated, Day, Id, Ids, Moment, Numbers, Row, Rows
 from airflow_provider_emnify.api.values import parse_ids
 
 MOST_MIGRATED = 500
@@ -39,7 +38,7 @@ class Sims(Resource):
         endpoint_id: Id | None = None,
         assigned: bool | None = None,
         model: int | str | None = None,
-        production_date: Moment | None = None,
+        production_date: Dated | None = None,
         issuer_org: int | str | None = None,
         reseller_org: int | str | None = None,
         customer_org: int | str | None = None,
@@ -149,10 +148,9 @@ class Sims(Resource):
         See https://docs.emnify.com/developers/api/sim/sim-status-get
         """
 
-    @operation("GET", "/api/v1/sim/{sim_id}/event", paged=True, ids=int, may_be_empty=True)
+    @declared("GET", "/api/v1/sim/{sim_id}/event", paged=True, ids=int, may_be_empty=True)
     def events(
         self,
-        call: Call,
         sim_id: Id,
         *,
         from_: Moment | None = None,
@@ -182,7 +180,6 @@ class Sims(Resource):
         :param sort: Fields to sort by, ``-`` before a descending one. By ``id`` the newest come first.
         :param per_page: Rows a request.
         """
-        return list_events(call)
 
     @declared("GET", "/api/v1/sim/{sim_id}/stats")
     def stats(self, sim_id: Id) -> Any:
@@ -195,11 +192,7 @@ class Sims(Resource):
 
     @declared("GET", "/api/v1/sim/{sim_id}/stats/daily")
     def daily_stats(
-        self,
-        sim_id: Id,
-        *,
-        start_date: Day | None = None,
-        end_date: Day | None = None,
+        self, sim_id: Id, *, start_date: Day | None = None, end_date: Day | None = None
     ) -> Listing:
         """List the usage of a SIM by day. Its ``cost`` is deprecated by emnify.
 

@@ -25,8 +25,8 @@ class Tags(Resource):
     The tags of one endpoint are in ``client.endpoints``: ``tags``, ``assign_tag``, ``unassign_tag``.
     """
 
-    @operation("GET", "/api/v2/tags", paged=True, ids=int)
-    def list(self, call: Call, *, name: str | None = None, per_page: int | None = None) -> Listing:
+    @declared("GET", "/api/v2/tags", paged=True, envelope=True, ids=int)
+    def list(self, *, name: str | None = None, per_page: int | None = None) -> Listing:
         """List the tags, lazily.
 
         See https://docs.emnify.com/developers/api/tag-management/list-tags
@@ -34,7 +34,6 @@ class Tags(Resource):
         :param name: Only tags of this name.
         :param per_page: Rows a request.
         """
-        return call.list(params={"name": name}, per_page=per_page, envelope=True)
 
     @operation("POST", "/api/v2/tags", ids=int)
     def create(self, call: Call, *, name: str, color_id: Id | None = None) -> Row:
@@ -50,13 +49,7 @@ class Tags(Resource):
         return call.create(json=call.fields(), find=find, unique=True)
 
     @declared("PATCH", "/api/v2/tags/{tag_id}")
-    def update(
-        self,
-        tag_id: Id,
-        *,
-        name: str | None = None,
-        color_id: Id | None = None,
-    ) -> None:
+    def update(self, tag_id: Id, *, name: str | None = None, color_id: Id | None = None) -> None:
         """Change a tag; only what is given is changed.
 
         See https://docs.emnify.com/developers/api/tag-management/update-tag

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 from airflow_provider_emnify.api.enums import EventSeverity, EventSource, UserStatus
 from airflow_provider_emnify.api.errors import EmnifyNotFoundError
-from airflow_provider_emnify.api.resources.events import list_events
 from airflow_provider_emnify.api.resources.fields import given
 from airflow_provider_emnify.api.resources.operation import Call, Listing, Resource, declared, operation
 from airflow_provider_emnify.api.types import Id, Ids, Moment, Row, Rows, TextId
@@ -158,10 +157,9 @@ class Users(Resource):
         :param user_id: Id of the user; ``my`` is the caller.
         """
 
-    @operation("GET", "/api/v1/user/{user_id}/event", paged=True, ids=int, may_be_empty=True)
+    @declared("GET", "/api/v1/user/{user_id}/event", paged=True, ids=int, may_be_empty=True)
     def events(
         self,
-        call: Call,
         user_id: TextId,
         *,
         from_: Moment | None = None,
@@ -191,7 +189,6 @@ class Users(Resource):
         :param sort: Fields to sort by, ``-`` before a descending one. By ``id`` the newest come first.
         :param per_page: Rows a request.
         """
-        return list_events(call)
 
     @operation("POST", "/api/v2/user/{user_id}/support_token", secret=True)
     def create_support_token(self, call: Call, user_id: TextId, *, role_id: Id | None = None) -> Row:
@@ -208,12 +205,7 @@ class Users(Resource):
 
     @declared("POST", "/api/v2/user/invitation", answer="created", ids=int)
     def invite(
-        self,
-        *,
-        username: str,
-        name: str,
-        organisation_id: Id | None = None,
-        role_ids: Ids | None = None,
+        self, *, username: str, name: str, organisation_id: Id | None = None, role_ids: Ids | None = None
     ) -> Row:
         """Invite a user to a Workspace; a user who does not exist yet is created. No email is sent.
 

@@ -94,11 +94,7 @@ class Workspaces(Resource):
 
     @declared("GET", "/api/v2/workspace/stats/daily", ids=int)
     def daily_stats(
-        self,
-        *,
-        start_date: Day | None = None,
-        end_date: Day | None = None,
-        workspace_ids: Ids | None = None,
+        self, *, start_date: Day | None = None, end_date: Day | None = None, workspace_ids: Ids | None = None
     ) -> Any:
         """Return usage and cost of Workspaces by day.
 

@@ -104,6 +104,7 @@ def _sample(call: str, parameter: inspect.Parameter, numbers: itertools.count[in
         "Ids": ([first, second], [second]),
         "int": (first, second),
         "Moment": days,
+        "Dated": days,
         "Day": days,
         "Sequence[str]": ([f"{name}-{first}"], [f"{name}-{second}"]),
     }

@@ -20,9 +20,7 @@ def q_of(client: Recorder) -> str | None:
     ("fields", "text"),
     [
         ({}, None),
-        ({"status": UNSET}, None),
         ({"status": EndpointStatus.DISABLED}, "status:1"),
-        ({"endpoint": None}, "endpoint:null"),
         ({"alert": True, "x": False}, "alert:true,x:false"),
         ({"name": " a b "}, "name:a b"),
         ({"name": "10:30"}, "name:10:30"),
