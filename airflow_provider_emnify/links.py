@@ -9,7 +9,7 @@ from airflow_provider_emnify.airflow_names import BaseHook, BaseOperatorLink
 from airflow_provider_emnify.hooks.route import portal_url
 
 if TYPE_CHECKING:
-    from airflow_provider_emnify.airflow_names import BaseOperator, TaskInstanceKey
+    from airflow_provider_emnify.airflow_names import TaskInstanceKey
 
 
 class _PortalLink(BaseOperatorLink):
@@ -17,10 +17,16 @@ class _PortalLink(BaseOperatorLink):
 
     page: str = ""
 
-    def get_link(self, operator: BaseOperator, *, ti_key: TaskInstanceKey | Any) -> str:
-        """Return the page's address, of the portal that the task's connection names. Called by Airflow."""
+    def get_link(self, operator: Any, *, ti_key: TaskInstanceKey | Any) -> str:
+        """Return the page's address, in the portal that the task's connection names. Called by Airflow.
+
+        Where the connection is not known here, it is emnify's own portal.
+        """
         del ti_key
-        return f"{_portal_of(operator)}/{self.page}"
+        extras: dict[str, Any] = {}
+        with contextlib.suppress(Exception):  # a link is never worth a failure
+            extras = BaseHook.get_connection(operator.emnify_conn_id).extra_dejson
+        return f"{portal_url(extras)}/{self.page}"
 
 
 class EmnifyDevicesLink(_PortalLink):
@@ -42,13 +48,3 @@ class EmnifyUsersLink(_PortalLink):
 
     name = "emnify users"
     page = "organisation-settings/users"
-
-
-def _portal_of(operator: Any) -> str:
-    """Return the portal of a task's connection; emnify's own where that is not known here."""
-    conn_id = getattr(operator, "emnify_conn_id", None)
-    extras: dict[str, Any] = {}
-    with contextlib.suppress(Exception):  # a link is never worth a failure
-        if conn_id:
-            extras = BaseHook.get_connection(conn_id).extra_dejson
-    return portal_url(extras)

@@ -132,7 +132,7 @@ class LocalAirflow:
                 for part in ("metadatabase", "scheduler", "dag_processor", "triggerer")
             )
 
-        self._wait(healthy, "Airflow", seconds)
+        self.wait(healthy, "Airflow", seconds)
         login = {"username": self.username, "password": self.password}
         self._token = self.request("POST", "/auth/token", login)["access_token"]
 
@@ -144,7 +144,7 @@ class LocalAirflow:
         :raises LocalAirflowError: when it does not load in time
         """
         path = f"/api/v2/dags/{dag_id}"
-        self._wait(lambda: self.request("GET", path)["is_stale"] is False, f"the DAG {dag_id}", seconds)
+        self.wait(lambda: self.request("GET", path)["is_stale"] is False, f"the DAG {dag_id}", seconds)
 
     def run_dag(self, dag_id: str, *, conf: dict[str, Any] | None = None, seconds: float = 300) -> DagRun:
         """Run a DAG and wait for its end, telling each task as it ends.
@@ -168,7 +168,7 @@ class LocalAirflow:
                 self._tell_state(told, task["task_id"], task["state"])
             return state in FINAL_STATES
 
-        self._wait(ended, f"the run of {dag_id}", seconds)
+        self.wait(ended, f"the run of {dag_id}", seconds)
         return DagRun(self, path, self.request("GET", path)["state"])
 
     def _tell_state(self, told: dict[str, str], name: str, now: str | None) -> None:
@@ -176,7 +176,11 @@ class LocalAirflow:
             told[name] = now
             self._tell(f"    {name}: {now}")
 
-    def _wait(self, condition: Callable[[], bool], what: str, seconds: float) -> None:
+    def wait(self, condition: Callable[[], bool], what: str, seconds: float) -> None:
+        """Wait until a condition holds, while everything still runs.
+
+        :raises LocalAirflowError: when it does not hold in time, or a file of the DAG folder cannot be imported.
+        """
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
             self.processes.check()

@@ -28,12 +28,12 @@ class LocalAirflow2(LocalAirflow):
     def wait_until_ready(self, seconds: float = 120) -> None:
         """Wait until scheduler and triggerer have reported themselves, and fail on import errors."""
         jobs = "SELECT COUNT(DISTINCT job_type) FROM job WHERE state = 'running'"
-        self._wait(lambda: self._rows(jobs)[0][0] == len(self.components), "Airflow", seconds)
+        self.wait(lambda: self._rows(jobs)[0][0] == len(self.components), "Airflow", seconds)
 
     def run_dag(self, dag_id: str, *, conf: dict[str, Any] | None = None, seconds: float = 300) -> DagRun:
         """Run a DAG with its own params and wait for its end, telling each task as it ends."""
         dag = "SELECT dag_id FROM serialized_dag WHERE dag_id = ?"
-        self._wait(lambda: bool(self._rows(dag, dag_id)), f"the DAG {dag_id}", 90)
+        self.wait(lambda: bool(self._rows(dag, dag_id)), f"the DAG {dag_id}", 90)
         self.fail_on_import_errors()
         command = [sys.executable, "-m", "airflow", "dags", "trigger", dag_id, "--run-id", RUN_ID]
         begun = subprocess.run(command, env=self.env, check=False, capture_output=True, text=True)
@@ -47,7 +47,7 @@ class LocalAirflow2(LocalAirflow):
                 self._tell_state(told, task, state)
             return self._state(dag_id) in {"success", "failed"}
 
-        self._wait(ended, f"the run of {dag_id}", seconds)
+        self.wait(ended, f"the run of {dag_id}", seconds)
         return DagRun(self, dag_id, self._state(dag_id))
 
     def fail_on_import_errors(self) -> None:
@@ -87,4 +87,4 @@ class LocalPages2(LocalAirflow2):
         def healthy() -> bool:
             return bool(self.request("GET", "/health")["metadatabase"]["status"] == "healthy")
 
-        self._wait(healthy, "Airflow", seconds)
+        self.wait(healthy, "Airflow", seconds)

@@ -7,7 +7,7 @@ they are switched on, in the API server.
 from __future__ import annotations
 
 import logging
-from functools import cache, cached_property
+from functools import cached_property
 from importlib.util import find_spec
 from typing import Any
 
@@ -37,18 +37,12 @@ class EmnifyPlugin(AirflowPlugin):
             return []
         return [{"name": "emnify callbacks", "app": app, "url_prefix": "/emnify/callbacks"}]
 
-    @property
+    @cached_property
     def flask_blueprints(self) -> list[Any]:  # type: ignore[override]
-        """None. Airflow 2 asks for it in its web server, which is where it is told."""
+        """None. Airflow 2 asks for it in its web server, which says once that it takes no callbacks."""
         if find_spec("airflow.sdk") is None and conf.get("emnify", "callbacks", fallback="").strip():
-            _tell_airflow_2()
+            logger.warning(
+                "[emnify] callbacks is set, but Airflow 2 has no server that could take emnify's callbacks: "
+                "nothing is served. They need Airflow 3; sensors and syncs work without them"
+            )
         return []
-
-
-@cache
-def _tell_airflow_2() -> None:
-    """Say, once in a process, that Airflow 2 takes no callbacks."""
-    logger.warning(
-        "[emnify] callbacks is set, but Airflow 2 has no server that could take emnify's callbacks: nothing "
-        "is served. They need Airflow 3; sensors and syncs work without them"
-    )

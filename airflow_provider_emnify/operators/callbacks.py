@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import quote, unquote, urlsplit
 
@@ -88,17 +88,6 @@ class EmnifySetUpCallbacksOperator(EmnifyBaseOperator):
     Vendor page: https://docs.emnify.com/developers/api/integrations/create-callback-secret
     """
 
-    template_fields: Sequence[str] = (
-        "emnify_conn_id",
-        "api_server_url",
-        "callbacks_conn_id",
-        "purpose",
-        "service_profile_ids",
-        "data_stream_name",
-        "data_stream_type",
-        "data_stream_filters",
-        "data_stream_size",
-    )
     idempotent: ClassVar[bool] = True
 
     api_server_url = Argument(parse_url)
@@ -137,7 +126,7 @@ class EmnifySetUpCallbacksOperator(EmnifyBaseOperator):
             stream_id, stream_secret = self._stream(attempt, f"{base}/stream/", held.get(_STREAM_SECRET))
             found[_STREAM_SECRET] = stream_secret
         missing = {name: value for name, value in found.items() if name not in held}
-        if missing and _store(conn_id, missing):
+        if missing and store_in_extra(conn_id, missing):
             self.log.info("Wrote %s into the extra of connection '%s'", ", ".join(missing), conn_id)
             missing = {}
         wanted = {"api_callback": callback_id, _API_SECRET: secret_id, "esme_interface_type": self._rest()}
@@ -267,7 +256,7 @@ def _held(conn_id: str) -> dict[str, str]:
     return {name: value for name, value in newest.items() if isinstance(value, str) and value}
 
 
-def _store(conn_id: str, values: Mapping[str, str]) -> bool:
+def store_in_extra(conn_id: str, values: Mapping[str, str]) -> bool:
     """Write into the extra of a connection in the metadata database; tell whether a task may."""
     try:
         from airflow.models.connection import Connection

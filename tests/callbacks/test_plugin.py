@@ -105,10 +105,10 @@ def test_on_airflow_2_it_does_nothing_and_the_web_server_says_so_once(
 ) -> None:
     caplog.set_level(logging.WARNING)
     monkeypatch.setattr(plugin, "find_spec", lambda _: None)
-    plugin._tell_airflow_2.cache_clear()
     assert EmnifyPlugin().flask_blueprints == []
     assert caplog.text == "", "it is not switched on"
     monkeypatch.setenv("AIRFLOW__EMNIFY__CALLBACKS", "emnify_default")
+    switched_on = EmnifyPlugin()
     for _ in range(2):
-        assert EmnifyPlugin().flask_blueprints == []
+        assert switched_on.flask_blueprints == []
     assert caplog.text.count("Airflow 2 has no server") == 1

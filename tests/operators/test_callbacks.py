@@ -48,7 +48,7 @@ def database(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
         written.update(values)
         return True
 
-    monkeypatch.setattr(callbacks, "_store", store)
+    monkeypatch.setattr(callbacks, "store_in_extra", store)
     return written
 
 
@@ -115,7 +115,7 @@ def test_where_a_task_may_not_write_it_says_what_to_fill(
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    monkeypatch.setattr(callbacks, "_store", lambda *_: False)
+    monkeypatch.setattr(callbacks, "store_in_extra", lambda *_: False)
     result = set_up(emnify, data_stream_name="events to Airflow")
     assert result["missing"] == ["api_secret", "stream_secret"]
     assert "Put 'api_secret' and 'stream_secret' into the extra of connection 'emnify_default'" in caplog.text
@@ -132,7 +132,7 @@ def test_a_task_without_a_database_cannot_write(monkeypatch: pytest.MonkeyPatch)
         raise RuntimeError("Direct database access via the ORM is not allowed in Airflow 3.0")
 
     monkeypatch.setattr(session, "create_session", blocked)
-    assert not callbacks._store("emnify_default", {"api_secret": "x"})
+    assert not callbacks.store_in_extra("emnify_default", {"api_secret": "x"})
 
 
 def test_no_secret_is_in_a_log_or_a_result(

@@ -171,7 +171,7 @@ class TestFirstLook:
         if password != "right":
             connection["password"] = password
         monkeypatch.setenv("AIRFLOW_CONN_EMNIFY_DEFAULT", json.dumps(connection))
-        monkeypatch.setattr(token_cache, "_BRIEF_LOCK_WAIT", 0.0)
+        monkeypatch.setattr(token_cache, "BRIEF_LOCK_WAIT", 0.0)
         settings = ConnectionSettings.from_airflow(EmnifyHook.get_connection("emnify_default"))
         cache = AcceptanceCache(settings.credentials, settings.base_url)
         with cache.lock():

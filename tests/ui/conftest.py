@@ -54,7 +54,7 @@ class Site:
 
     def wait(self, condition: Callable[[], bool], what: str) -> None:
         """Wait, for three minutes at most, while everything still runs."""
-        self.airflow._wait(condition, what, 180)
+        self.airflow.wait(condition, what, 180)
 
 
 @pytest.fixture(scope="session")

@@ -32,7 +32,7 @@ log = one_line_log(__name__)
 
 _LOCK_WAIT = 120.0  # seconds for another process that is authenticating
 _LOCKED_OUT = 300.0  # seconds that a rejection is remembered: as long as emnify locks an account
-_BRIEF_LOCK_WAIT = 1.0  # seconds, for who can do without
+BRIEF_LOCK_WAIT = 1.0  # seconds, for who can do without
 _ACCEPTED = 60.0  # seconds for which many may authenticate at once after a credential was accepted
 
 
@@ -150,7 +150,7 @@ class AcceptanceCache(TokenCache):
         if known is not None and (known.rejection or (known.age < _ACCEPTED and not known.lost)):
             yield
             return
-        held = self._folder.lock(f"{self._name}.lock", _BRIEF_LOCK_WAIT)
+        held = self._folder.lock(f"{self._name}.lock", BRIEF_LOCK_WAIT)
         with super().lock() if self._waits else held:
             yield
 

@@ -148,7 +148,8 @@ class Poller:
                 await self._read_for(members, readings)
                 failures, succeeded = 0, succeeded or bool(members)
                 if grown:
-                    grown = await self._check_pace(left)
+                    grown = False
+                    await self._check_pace(left)
             except Exception as error:
                 transient = isinstance(error, EmnifyError) and error.transient
                 failures += transient
@@ -177,13 +178,13 @@ class Poller:
             left = []
         return left
 
-    async def _check_pace(self, left: list[list[Member]]) -> bool:
+    async def _check_pace(self, left: list[list[Member]]) -> None:
         """Warn once that the reads of a round take longer than a wait has time, or than its interval.
 
-        Each wait that cannot be read at all in its time is told so at once. Returns False.
+        Each wait that cannot be read at all in its time is told so at once.
         """
         if self._reads < LIMITS[0].calls / 4:
-            return False
+            return
         takes, now = seconds_for(self._reads), time.time()
         if any(min(m.interval, m.deadline - now) < takes for portion in left for m in portion):
             self._warn_slow(self._reads)
@@ -192,7 +193,6 @@ class Poller:
             if isinstance(member, WaitMember):  # watchers have all the time
                 member.warn(f"Time will run out before this is read even once. {too_many(self._reads)}")
             await _yield_now_and_then(number)
-        return False
 
     def _warn_slow(self, reads: int) -> None:
         if not self._warned_slow:

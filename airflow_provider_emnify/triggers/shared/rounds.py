@@ -17,10 +17,8 @@ if TYPE_CHECKING:
     from airflow_provider_emnify.triggers.shared.members import Member
 
 SHORTEST = 0.01  # seconds between rounds, whatever is asked for
-_GATHER_SHARE, _GATHER_MOST = (
-    0.05,
-    1.0,
-)  # of the interval, seconds: how long those that join are gathered
+_GATHER_SHARE = 0.05  # of the interval: for how long those that join are gathered ...
+_GATHER_MOST = 1.0  # ... and in seconds, at most
 _EARLY_SHARE = 0.1  # early rounds are at least this share of the interval apart
 _JITTER = 0.1
 _BACKOFF_MOST = 4  # intervals between rounds while everything fails
