@@ -179,7 +179,7 @@ class LocalAirflow:
     def wait(self, condition: Callable[[], bool], what: str, seconds: float) -> None:
         """Wait until a condition holds, while everything still runs.
 
-        :raises LocalAirflowError: when it does not hold in time, or a file of the DAG folder cannot be imported.
+        :raises LocalAirflowError: when it does not hold in time, or a DAG cannot be imported
         """
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
