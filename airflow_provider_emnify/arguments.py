@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import math
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
@@ -129,6 +130,21 @@ def one_of(*allowed: str) -> Callable[[Any, str], str]:
     return parse_choice
 
 
+def matching(pattern: str, what: str) -> Callable[[Any, str], str]:
+    """Return a parser of digits and texts that match a regular expression.
+
+    :param what: What they are, and how to give one, for the message.
+    """
+
+    def parse_matching(value: Any, field: str) -> str:
+        text = "" if isinstance(value, bool) else str(value).strip()
+        if not re.fullmatch(pattern, text, re.ASCII):
+            raise ValueError(f"{field}: {value!r} is not a valid {what}")
+        return text
+
+    return parse_matching
+
+
 def status_in(*allowed: Status) -> Callable[[Any, str], Status]:
     """Return a parser of one of a few statuses: the enum, its name or its number."""
 
@@ -212,6 +228,17 @@ def parse_mapping(value: Any, field: str) -> dict[str, Any]:
     return {str(name): item for name, item in given.items()}
 
 
+def parse_ip_address(value: Any, field: str) -> str:
+    """Return an IP address as a text.
+
+    :raises ValueError: naming the field and the value, when it is none.
+    """
+    try:
+        return str(ipaddress.ip_address(str(value).strip()))
+    except ValueError:
+        raise ValueError(f"{field}: {value!r} is not a valid IP address; give one like 203.0.113.7") from None
+
+
 parse_optional_id = optional(parse_id)
 """Return a single id, or None for nothing."""
 
@@ -273,6 +300,11 @@ def shorten(ids: Sequence[object], most: int = 10) -> str:
     """Return ids as a log line can hold them; ``none`` for none."""
     shown = one_line(", ".join(map(str, ids[:most])))
     return (shown or "none") if len(ids) <= most else f"{shown} and {len(ids) - most} more"
+
+
+def cut(text: str, most: int = 400) -> str:
+    """Return the beginning of a text that is too long for a message."""
+    return text if len(text) <= most else f"{text[:most]}..."
 
 
 def as_given(value: Any, field: str) -> Any:

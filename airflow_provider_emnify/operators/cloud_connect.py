@@ -19,9 +19,11 @@ from airflow_provider_emnify.arguments import (
     Argument,
     OneId,
     confirmed,
+    matching,
     one_of,
     optional,
     parse_id_or_name,
+    parse_ip_address,
     parse_optional_id,
     parse_text,
 )
@@ -51,22 +53,7 @@ _ENDING = (
     CloudConnectStatus.ROLLING_BACK,
 )
 _MOST_NETWORKS = 3
-_ACCOUNT = re.compile(r"\d{12}")
 _PSK = re.compile(r"[A-Za-z1-9._][A-Za-z0-9._]{7,63}")
-
-
-def _account(value: Any, field: str) -> str:
-    digits = str(value).strip()
-    if isinstance(value, bool) or not _ACCOUNT.fullmatch(digits):
-        raise ValueError(f"{field}: {value!r} is not a valid AWS account; it has 12 digits")
-    return digits
-
-
-def _address(value: Any, field: str) -> str:
-    try:
-        return str(ipaddress.ip_address(parse_text(value, field)))
-    except ValueError:
-        raise ValueError(f"{field}: {value!r} is not a valid IP address; give one like 203.0.113.7") from None
 
 
 def _all_networks(value: Any, field: str) -> list[str]:
@@ -74,10 +61,8 @@ def _all_networks(value: Any, field: str) -> list[str]:
 
     :raises ValueError: for what is none, and for none at all.
     """
-    given = re.split(r"[\s,]+", value.strip().strip("[]")) if isinstance(value, str) else value
-    items = [*given] if isinstance(given, (list, tuple, set)) else []
-    items = [str(item).strip().strip("'\"") for item in items]
-    items = [item for item in items if item]
+    given = " ".join(map(str, value)) if isinstance(value, (list, tuple, set)) else value
+    items = re.findall(r"[^\s,'\"\[\]]+", given) if isinstance(given, str) else []
     if not items:
         raise ValueError(f"{field}: {value!r} is not a valid address range; give one like 10.8.0.0/16")
     for item in items:
@@ -155,9 +140,9 @@ class EmnifyCreateCloudConnectOperator(EmnifyWaitingOperator):
     name = Argument(parse_text)
     type = Argument(one_of(*_TYPES), templated=False)
     region = Argument(optional(parse_text))
-    aws_account_id = Argument(optional(_account))
+    aws_account_id = Argument(optional(matching(r"\d{12}", "AWS account; it has 12 digits")))
     vpc_cidr = Argument(optional(_all_networks))
-    public_ip = Argument(optional(_address))
+    public_ip = Argument(optional(parse_ip_address))
     on_prem_cidr = Argument(optional(_networks))
     asn = Argument(parse_optional_id)
     inside_cidr = Argument(optional(_networks))

@@ -12,6 +12,7 @@ from airflow_provider_emnify.api import (
     UserStatus,
 )
 from airflow_provider_emnify.api.resources.bulk import status_of
+from airflow_provider_emnify.api.resources.fields import given
 from airflow_provider_emnify.api.secrets.names import show
 from airflow_provider_emnify.api.transport.answers import number, part, parts
 from airflow_provider_emnify.api.types import Row
@@ -236,10 +237,8 @@ class EmnifyUpdateUserOperator(EmnifyBaseOperator):
         users = self.client.users
         user = _get_user(users, self.user_id, also=self.username)
         there = {"name": user.get("name"), "username": user.get("username"), "status": status_of(user)}
-        asked: Row = {"name": self.name, "username": self.username, "status": self.status}
-        wanted = {
-            field: value for field, value in asked.items() if value is not None and value != there[field]
-        }
+        asked = given(name=self.name, username=self.username, status=self.status)
+        wanted = {field: value for field, value in asked.items() if value != there[field]}
         if wanted:
             self.log.info("User %s: changing %s", user["id"], show(wanted))
             users.update(int(user["id"]), **wanted)

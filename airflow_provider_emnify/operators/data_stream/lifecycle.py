@@ -10,6 +10,7 @@ from airflow_provider_emnify.api import EmnifyError
 from airflow_provider_emnify.api.enums import DataStreamStatus
 from airflow_provider_emnify.api.resources.bulk import read_status
 from airflow_provider_emnify.api.resources.few import find_by_id_or_name, find_by_name
+from airflow_provider_emnify.api.resources.fields import given
 from airflow_provider_emnify.api.types import Row
 from airflow_provider_emnify.arguments import (
     Argument,
@@ -180,7 +181,7 @@ class EmnifyUpdateDataStreamOperator(DataStreamSettingsOperator):
 
     def execute(self, context: Context) -> Any:
         """Read the stream, and send what differs."""
-        wanted = {**({} if self.name is None else {"name": self.name}), **self.settings()}
+        wanted = {**given(name=self.name), **self.settings()}
         return self.change(self.find(self.data_stream_id, also=self.name), wanted)
 
 

@@ -12,6 +12,7 @@ from airflow_provider_emnify.api.enums import DataStreamStatus
 from airflow_provider_emnify.api.resources.bulk import status_of
 from airflow_provider_emnify.api.resources.data_streams import SECRETS
 from airflow_provider_emnify.api.resources.few import find_by_id_or_name
+from airflow_provider_emnify.api.resources.fields import given
 from airflow_provider_emnify.api.secrets.names import show
 from airflow_provider_emnify.api.transport.answers import part
 from airflow_provider_emnify.api.types import Row
@@ -137,7 +138,7 @@ class DataStreamSettingsOperator(DataStreamOperator):
         if self.credentials_conn_id:
             destination = with_credentials(destination, self.credentials_conn_id)
         settings = {name: getattr(self, name) for name in SETTINGS} | {"destination": destination or None}
-        return {name: value for name, value in settings.items() if value is not None}
+        return given(**settings)
 
     def change(self, stream: Row, wanted: Mapping[str, Any]) -> Any:
         """Send what differs from a stream, and return its id."""

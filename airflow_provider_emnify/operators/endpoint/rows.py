@@ -14,7 +14,7 @@ from airflow_provider_emnify.api.resources.few import listing_if_cheaper, read_r
 from airflow_provider_emnify.api.transport.answers import part
 from airflow_provider_emnify.api.types import Row, Rows
 from airflow_provider_emnify.api.values import parse_literal
-from airflow_provider_emnify.arguments import is_nothing, shorten, status_in
+from airflow_provider_emnify.arguments import cut, is_nothing, shorten, status_in
 
 if TYPE_CHECKING:
     from airflow_provider_emnify.api import EmnifyClient
@@ -36,21 +36,16 @@ def parse_rows(value: Any, field: str, fields: Mapping[str, Callable[[Any, str],
     if isinstance(given, Mapping):
         given = [given]
     if isinstance(given, (str, bytes)) or not isinstance(given, Iterable):
-        raise ValueError(f"{field}: {_shown(value)} is not a list of dicts; give one dict for each")  # noqa: TRY004 - as all bad arguments
+        raise ValueError(f"{field}: {cut(repr(value))} is not a list of dicts; give one dict for each")  # noqa: TRY004 - as all bad arguments
     rows = []
     for row in given:
         if not isinstance(row, Mapping):
-            raise ValueError(f"{field}: {_shown(row)} is not a dict; give one dict for each")  # noqa: TRY004 - as all bad arguments
+            raise ValueError(f"{field}: {cut(repr(row))} is not a dict; give one dict for each")  # noqa: TRY004 - as all bad arguments
         unknown, allowed = sorted(set(map(str, row)) - fields.keys()), ", ".join(sorted(fields))
         if unknown:
             raise ValueError(f"{field}: unknown {', '.join(unknown)} in {dict(row)!r}; allowed: {allowed}")
         rows.append({name: fields[name](item, f"{field}: {name}") for name, item in row.items()})
     return rows
-
-
-def _shown(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 200 else f"{text[:200]}..."  # noqa: PLR2004 - a readable message
 
 
 def read_endpoints(client: EmnifyClient, ids: Sequence[int]) -> dict[int, Row]:

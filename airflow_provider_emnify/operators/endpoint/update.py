@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Literal
 from airflow_provider_emnify.airflow_names import Context, XComArg
 from airflow_provider_emnify.api import EndpointStatus, SimStatus
 from airflow_provider_emnify.api.resources.bulk import read_ref, read_status, status_of
+from airflow_provider_emnify.api.resources.fields import given
 from airflow_provider_emnify.api.secrets.names import show
 from airflow_provider_emnify.api.transport.answers import part
 from airflow_provider_emnify.api.types import Row, Rows
@@ -139,8 +140,7 @@ class EmnifyUpdateEndpointsOperator(OnlyIf, EmnifyBaseOperator):
 
     def _shared(self) -> Row:
         """Return what is changed in all."""
-        changes = {name: getattr(self, name) for name in _SHARED_CHANGES}
-        return {name: value for name, value in changes.items() if value is not None}
+        return given(**{name: getattr(self, name) for name in _SHARED_CHANGES})
 
     def execute(self, context: Context) -> list[int]:
         """Send the changes."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 from itertools import islice
@@ -21,6 +20,7 @@ from airflow_provider_emnify.arguments import (
     Argument,
     Ids,
     MaskedArgument,
+    matching,
     optional,
     parse_bool,
     parse_text,
@@ -32,16 +32,9 @@ from airflow_provider_emnify.operators.euicc.base import EmnifyOperationOperator
 from airflow_provider_emnify.operators.idempotency.batch import for_each
 from airflow_provider_emnify.operators.idempotency.create_once import Attempt, create_once
 
-_ICCID = re.compile(r"\d{18,22}")
+_parse_iccid = matching(r"\d{18,22}", "ICCID; give its digits, with the check digit")
 _HOW = ("iccid_with_luhn", "activation_code", "enable", "rollback", "validity_period")
 _UNREAD = "eUICC "  # before the id of one whose eID is not known
-
-
-def _iccid(value: Any, field: str) -> str:
-    text = "" if isinstance(value, bool) else str(value).strip()
-    if not _ICCID.fullmatch(text):
-        raise ValueError(f"{field}: {value!r} is not a valid ICCID; give its digits, with the check digit")
-    return text
 
 
 def _whole_seconds(value: Any, field: str) -> int:
@@ -115,7 +108,7 @@ class EmnifyEuiccOperationOperator(SelectsEuiccs, EmnifyOperationOperator):
     keeps_rows = True
 
     euicc_ids = Argument(parse_ids, default=None)
-    iccid_with_luhn = Argument(optional(_iccid))
+    iccid_with_luhn = Argument(optional(_parse_iccid))
     activation_code = MaskedArgument(optional(parse_text))
     enable = Argument(optional(parse_bool))
     rollback = Argument(optional(parse_bool))

@@ -6,9 +6,11 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
+from airflow_provider_emnify.api.resources.fields import given
 from airflow_provider_emnify.api.types import Row
 from airflow_provider_emnify.arguments import (
     Argument,
+    cut,
     one_of,
     optional,
     parse_bool,
@@ -19,7 +21,6 @@ from airflow_provider_emnify.arguments import (
 from airflow_provider_emnify.links import EmnifyDevicesLink, EmnifySimsLink
 from airflow_provider_emnify.operators.base import EmnifyBaseOperator
 from airflow_provider_emnify.operators.fleet.carry_out import Item, Work
-from airflow_provider_emnify.operators.fleet.plan import cut
 from airflow_provider_emnify.operators.fleet.plan_file import read_plan, write_lines
 from airflow_provider_emnify.operators.idempotency.attempt import Attempt
 from airflow_provider_emnify.operators.idempotency.batch import for_each
@@ -158,12 +159,11 @@ def _raise(item: Item) -> None:
 
 def _line(item: Item) -> Row:
     entry = item.entry
-    said = {
-        "row": entry.row,
-        "key": entry.key,
-        "endpoint_id": item.endpoint_id,
-        "action": entry.action,
-        "result": item.result,
-        "reason": item.reason,
-    }
-    return {name: value for name, value in said.items() if value is not None}
+    return given(
+        row=entry.row,
+        key=entry.key,
+        endpoint_id=item.endpoint_id,
+        action=entry.action,
+        result=item.result,
+        reason=item.reason,
+    )

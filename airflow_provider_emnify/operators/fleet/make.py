@@ -22,7 +22,7 @@ from airflow_provider_emnify.hooks.selection import sims_by_iccid
 from airflow_provider_emnify.links import EmnifyDevicesLink, EmnifySimsLink
 from airflow_provider_emnify.operators.base import EmnifyBaseOperator
 from airflow_provider_emnify.operators.endpoint.rows import parse_rows
-from airflow_provider_emnify.operators.fleet.plan import Plan, make_plan
+from airflow_provider_emnify.operators.fleet.plan import KINDS, Plan, make_plan
 from airflow_provider_emnify.operators.fleet.plan_file import write_plan
 from airflow_provider_emnify.operators.fleet.rows import COLUMNS, KEYS, Meaning, Names, Refused, Wanted
 from airflow_provider_emnify.operators.fleet.sources import reader_of, rows_of_file, rows_of_query
@@ -31,15 +31,6 @@ if TYPE_CHECKING:
     from airflow_provider_emnify.airflow_names import Context
 
 _FIRST = 10  # entries of each kind that the log and the XCom show
-_WORDS = {
-    "create": "{} created",
-    "change": "{} changed",
-    "activate": "{} SIMs activated (billed from now on)",
-    "suspend": "{} SIMs suspended (free from next month on)",
-    "tag": "{} tagged",
-    "delete": "{} deleted",
-    "refuse": "{} rows refused",
-}
 
 
 def _devices(value: Any, field: str) -> Rows:
@@ -202,7 +193,7 @@ class EmnifyPlanFleetOperator(EmnifyBaseOperator):
     def _write(self, plan: Plan) -> Row:
         counts, changes = plan.counts, sum(1 for entry in plan.entries if entry.action != "refuse")
         is_valid = not counts["refuse"] or self.on_bad_rows == "skip"
-        said = [text.format(counts[kind]) for kind, text in _WORDS.items() if counts[kind]]
+        said = [text.format(counts[kind]) for kind, text in KINDS.items() if counts[kind]]
         summary = (
             f"{', '.join(said) or 'nothing to do'}; {plan.unchanged} of {plan.rows} are as they shall be"
         )

@@ -13,18 +13,26 @@ from airflow_provider_emnify.api.enums import SimStatus
 from airflow_provider_emnify.api.resources.bulk import read_ref
 from airflow_provider_emnify.api.resources.endpoint_body import is_deleted
 from airflow_provider_emnify.api.types import Row
+from airflow_provider_emnify.arguments import cut
 from airflow_provider_emnify.operators.fleet.device import Device, State, is_so, sim_status_of
 from airflow_provider_emnify.operators.fleet.rows import Refused, Wanted
 
 if TYPE_CHECKING:
     FindSims = Callable[[Sequence[str]], Mapping[str, Row]]
 
-KINDS = ("create", "change", "activate", "suspend", "tag", "delete", "refuse")
-"""What a plan counts. A device that is created and activated is both."""
+KINDS = {
+    "create": "{} created",
+    "change": "{} changed",
+    "activate": "{} SIMs activated (billed from now on)",
+    "suspend": "{} SIMs suspended (free from next month on)",
+    "tag": "{} tagged",
+    "delete": "{} deleted",
+    "refuse": "{} rows refused",
+}
+"""What a plan counts, and how its summary says it. A device that is created and activated is both."""
 
 
 _PLAIN = re.compile(r"[\w.:-]+")
-_LONGEST = 400  # characters of an entry as text
 
 
 @dataclass(slots=True)
@@ -321,11 +329,6 @@ def _free(sim: Row | None, iccid: str) -> Row:
     if (holder := read_ref(sim, "endpoint")) is not None:
         raise ValueError(f"iccid: SIM {iccid} is in endpoint {holder}")
     return sim
-
-
-def cut(text: str) -> str:
-    """Return the beginning of a text that is too long for a log and an XCom."""
-    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
 
 
 def shown(value: Any) -> str:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -12,7 +10,14 @@ from typing import Any
 
 from airflow_provider_emnify.api.enums import EndpointStatus, SimStatus
 from airflow_provider_emnify.api.values import parse_iccid, parse_id
-from airflow_provider_emnify.arguments import parse_bool, parse_text, status_in, unknown_name
+from airflow_provider_emnify.arguments import (
+    matching,
+    parse_bool,
+    parse_ip_address,
+    parse_text,
+    status_in,
+    unknown_name,
+)
 from airflow_provider_emnify.operators.tag import parse_tags
 
 KEYS = ("iccid", "imei", "id", "name")
@@ -137,13 +142,6 @@ def is_nothing(value: Any) -> bool:
     return value is None or (isinstance(value, str) and not value.strip()) or value != value  # noqa: PLR0124 - NaN
 
 
-def _imei(value: Any, name: str) -> str:
-    digits = str(value).strip()
-    if not re.fullmatch(r"\d{14,16}", digits, re.ASCII):
-        raise ValueError(f"{name}: {value!r} is not a valid IMEI; give 14 to 16 digits, as a text")
-    return digits
-
-
 def _named(*allowed: EndpointStatus | SimStatus) -> Callable[[Any, str], str]:
     """Return a parser of some statuses, which gives their names as sources write them."""
     parse = status_in(*allowed)
@@ -160,13 +158,6 @@ def _tags(value: Any, name: str) -> tuple[str, ...]:
     return tuple(sorted(parse_tags(value, name)))
 
 
-def _address(value: Any, name: str) -> str:
-    try:
-        return str(ipaddress.ip_address(str(value).strip()))
-    except ValueError:
-        raise ValueError(f"{name}: {value!r} is not a valid IP address") from None
-
-
 def _day(value: Any, name: str) -> date:
     if isinstance(value, datetime):
         return value.date()
@@ -180,7 +171,7 @@ def _day(value: Any, name: str) -> date:
 
 COLUMNS: dict[str, Callable[[Any, str], Any]] = {
     "iccid": parse_iccid,
-    "imei": _imei,
+    "imei": matching(r"\d{14,16}", "IMEI; give 14 to 16 digits, as a text"),
     "id": parse_id,
     "name": parse_text,
     "status": _named(EndpointStatus.ENABLED, EndpointStatus.DISABLED),
@@ -191,7 +182,7 @@ COLUMNS: dict[str, Callable[[Any, str], Any]] = {
     "tariff_profile_id": parse_id,
     "tags": _tags,
     "imei_lock": _flag,
-    "ip_address": _address,
+    "ip_address": parse_ip_address,
     "ip_address_space_id": parse_id,
     "activate_on": _day,
     "suspend_on": _day,

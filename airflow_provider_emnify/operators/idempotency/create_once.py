@@ -36,6 +36,7 @@ from airflow_provider_emnify.airflow_names import AirflowException, AirflowFailE
 from airflow_provider_emnify.api import EmnifyError, EmnifyPartialError, EmnifyUnknownOutcomeError
 from airflow_provider_emnify.api.transport.recover import recover, without_recovery
 from airflow_provider_emnify.api.types import Row, Rows
+from airflow_provider_emnify.arguments import cut
 from airflow_provider_emnify.operators.idempotency.attempt import (
     CLOCKS_MAY_DIFFER,
     Attempt,
@@ -52,7 +53,6 @@ Found = TypeVar("Found")
 
 _CALLED = "emnify_call"
 _NOTHING_DONE = -1
-_LONGEST = 500  # characters of a call that a message shows
 
 
 def create_once(
@@ -128,7 +128,7 @@ def at_most_once(attempt: Attempt, call: Callable[[], Found], *, what: str, chec
     :raises AirflowException: when there is a journal, and it takes no note of this call: it is not made.
     """
     journal = attempt.journal
-    shown = what if len(what) <= _LONGEST else f"{what[:_LONGEST]}..."
+    shown = cut(what)
     noted = journal.get(_CALLED)
     if noted == attempt.max_tries if journal.exists else attempt.is_retry:
         raise unknown_outcome(
