@@ -12,6 +12,7 @@ from airflow_provider_emnify.airflow_names import Context, XComArg
 from airflow_provider_emnify.api.enums import CloudConnectStatus
 from airflow_provider_emnify.api.resources.bulk import status_of
 from airflow_provider_emnify.api.resources.few import find_by_id_or_name, find_by_name
+from airflow_provider_emnify.api.resources.fields import given
 from airflow_provider_emnify.api.transport.answers import moment_in, number, part
 from airflow_provider_emnify.api.types import Row, Rows
 from airflow_provider_emnify.api.waits.wait import Wait
@@ -35,18 +36,13 @@ from airflow_provider_emnify.operators.idempotency.create_once import Attempt, c
 Networks = str | Iterable[str] | XComArg
 
 _WHAT = "attachment"
-_TYPES = {"tgw": 1, "vpn": 2, "vpn_bgp": 3}
-_NEEDED = {
-    "tgw": ("region", "aws_account_id", "vpc_cidr"),
-    "vpn": ("public_ip", "on_prem_cidr"),
-    "vpn_bgp": ("public_ip", "on_prem_cidr", "asn"),
+# Of each type: emnify's number, what it needs, and what it takes beside that.
+_TYPES = {
+    "tgw": (1, ("region", "aws_account_id", "vpc_cidr"), ()),
+    "vpn": (2, ("public_ip", "on_prem_cidr"), ("region", "psk_conn_id")),
+    "vpn_bgp": (3, ("public_ip", "on_prem_cidr", "asn"), ("region", "psk_conn_id", "inside_cidr")),
 }
-_TAKEN = {
-    "tgw": _NEEDED["tgw"],
-    "vpn": (*_NEEDED["vpn"], "region", "psk_conn_id"),
-    "vpn_bgp": (*_NEEDED["vpn_bgp"], "region", "psk_conn_id", "inside_cidr"),
-}
-_FIELDS = tuple(dict.fromkeys(field for fields in _TAKEN.values() for field in fields))
+_FIELDS = tuple(dict.fromkeys(field for _, needs, takes in _TYPES.values() for field in (*needs, *takes)))
 _ENDING = (
     CloudConnectStatus.DEACTIVATION_PENDING,
     CloudConnectStatus.DEACTIVATED,
@@ -61,8 +57,8 @@ def _all_networks(value: Any, field: str) -> list[str]:
 
     :raises ValueError: for what is none, and for none at all.
     """
-    given = " ".join(map(str, value)) if isinstance(value, (list, tuple, set)) else value
-    items = re.findall(r"[^\s,'\"\[\]]+", given) if isinstance(given, str) else []
+    text = " ".join(map(str, value)) if isinstance(value, (list, tuple, set)) else value
+    items = re.findall(r"[^\s,'\"\[\]]+", text) if isinstance(text, str) else []
     if not items:
         raise ValueError(f"{field}: {value!r} is not a valid address range; give one like 10.8.0.0/16")
     for item in items:
@@ -187,8 +183,7 @@ class EmnifyCreateCloudConnectOperator(EmnifyWaitingOperator):
         )
         if is_new:
             return self._leave(int(there["id"]))
-        kind = number(part(there, "type"), "id")
-        if kind is not None and kind != _TYPES[self.type]:
+        if number(part(there, "type"), "id") not in {None, _TYPES[self.type][0]}:
             raise ValueError(
                 f"name: attachment {there['id']} is named {name!r} and is not of type {self.type}; give "
                 "another name"
@@ -208,20 +203,17 @@ class EmnifyCreateCloudConnectOperator(EmnifyWaitingOperator):
         psk_conn_id = wanted.pop("psk_conn_id", None)
         about = {"name": name, "description": self.description, **wanted}
         self.log.info("Creating attachment %s (%s), which emnify bills", name, self.type)
-        resource = self.client.cloud_connect
+        resource, rest = self.client.cloud_connect, ""
         if self.type == "tgw":
             created = resource.create_transit_gateway(**about)
-            self.log.info(
-                "Created attachment %s as %s: accept the resource share in AWS account %s and attach it to "
-                "the VPC within seven days",
-                name,
-                created["id"],
-                wanted["aws_account_id"],
+            rest = (
+                f": accept the resource share in AWS account {wanted['aws_account_id']} and attach it to the "
+                "VPC within seven days"
             )
         else:
             psk = None if psk_conn_id is None else _psk(psk_conn_id)
-            created = resource.create_vpn(**about, type_id=_TYPES[self.type], psk=psk)
-            self.log.info("Created attachment %s as %s", name, created["id"])
+            created = resource.create_vpn(**about, type_id=_TYPES[self.type][0], psk=psk)
+        self.log.info("Created attachment %s as %s%s", name, created["id"], rest)
         return created
 
     def _leave(self, attachment_id: int) -> Any:
@@ -233,14 +225,15 @@ class EmnifyCreateCloudConnectOperator(EmnifyWaitingOperator):
 
         :raises ValueError: for what the type does not take, and for what it needs and has not.
         """
-        given = {field: value for field in _FIELDS if (value := getattr(self, field)) is not None}
-        missing = [field for field in _NEEDED[self.type] if field not in given]
-        surplus = [field for field in given if field not in _TAKEN[self.type]]
+        _, needs, takes = _TYPES[self.type]
+        fields = given(**{field: getattr(self, field) for field in _FIELDS})
+        missing = [field for field in needs if field not in fields]
+        surplus = [field for field in fields if field not in (*needs, *takes)]
         if missing:
             raise ValueError(f"{', '.join(missing)}: needed for type {self.type!r}")
         if surplus:
             raise ValueError(f"{', '.join(surplus)}: not for type {self.type!r}")
-        return given
+        return fields
 
 
 class EmnifyDeleteCloudConnectOperator(EmnifyBaseOperator):

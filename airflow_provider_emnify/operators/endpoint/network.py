@@ -76,12 +76,9 @@ class EmnifyResetConnectivityOperator(EndpointsOperator):
         client, ids = self.client, self.endpoint_ids
         rows = read_all_endpoints(client, ids) if self.looked_at is None else self.looked_at
         self._say_what_bills(rows.values())
-        what = " and ".join(
-            name for name, reset in (("location", self.location), ("PDP context", self.pdp_context)) if reset
-        )
-        self.log.info("Resetting %s of %d endpoints: %s", what, len(ids), shorten(ids))
-
         how = {"location": self.location, "pdp_context": self.pdp_context}
+        what = " and ".join(name for name, reset in how.items() if reset)
+        self.log.info("Resetting %s of %d endpoints: %s", what, len(ids), shorten(ids))
         _, refused = for_each(
             ids,
             lambda key: client.endpoints.reset_connectivity(key, **how),

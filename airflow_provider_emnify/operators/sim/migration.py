@@ -17,7 +17,7 @@ from airflow_provider_emnify.api.resources.sims import MOST_MIGRATED
 from airflow_provider_emnify.api.transport.answers import number, part, parts
 from airflow_provider_emnify.api.types import Row
 from airflow_provider_emnify.api.values import parse_id, parse_ids, parse_texts
-from airflow_provider_emnify.arguments import Argument, Ids, OneId, parse_bool, shorten
+from airflow_provider_emnify.arguments import Argument, Ids, OneId, matching, parse_bool, shorten, status_in
 from airflow_provider_emnify.hooks.selection import SelectsSims
 from airflow_provider_emnify.links import EmnifySimsLink
 from airflow_provider_emnify.operators.base import EmnifyBaseOperator
@@ -25,24 +25,17 @@ from airflow_provider_emnify.operators.base import EmnifyBaseOperator
 Iccids = Iterable[str] | str | XComArg
 Statuses = Iterable[SimStatus | int | str] | SimStatus | int | str | XComArg
 
-_ICCID_LENGTHS = (19, 20)
+_parse_iccid = matching(r"\d{19,20}", "ICCID; give 19 or 20 digits")
+_parse_status = status_in(*SimStatus)
 _WAYS = ("sim_ids", "iccids", "iccid_range")
 
 
-def parse_iccids(value: Any, field: str) -> list[str]:
-    """Return ICCIDs, with or without their check digit, as text.
-
-    :raises ValueError: naming the field and the value.
-    """
-    iccids = parse_texts(value, field)
-    for iccid in iccids:
-        if not (iccid.isascii() and iccid.isdecimal() and len(iccid) in _ICCID_LENGTHS):
-            raise ValueError(f"{field}: {iccid!r} is not a valid ICCID; give 19 or 20 digits")
-    return iccids
+def _parse_iccids(value: Any, field: str) -> list[str]:
+    return [_parse_iccid(iccid, field) for iccid in parse_texts(value, field)]
 
 
 def _parse_range(value: Any, field: str) -> list[str]:
-    iccids = parse_iccids(value, field)
+    iccids = _parse_iccids(value, field)
     if len(iccids) == 1:
         iccids *= 2
     if iccids and (len(iccids) != 2 or iccids[0] > iccids[1] or {*map(len, iccids)} != {19}):  # noqa: PLR2004 - first and last, 19 digits each
@@ -51,13 +44,8 @@ def _parse_range(value: Any, field: str) -> list[str]:
 
 
 def _parse_statuses(value: Any, field: str) -> list[SimStatus]:
-    if isinstance(value, (SimStatus, int)):
-        value = [value]
-    items = list(value) if isinstance(value, (list, tuple)) else parse_texts(value, field)
-    try:
-        return [SimStatus.parse(item) for item in items]
-    except ValueError as error:
-        raise ValueError(f"{field}: {error}") from None
+    items = value if isinstance(value, (list, tuple)) else parse_texts(value, field)
+    return [_parse_status(item, field) for item in items]
 
 
 class EmnifyMigrateSimsOperator(SelectsSims, EmnifyBaseOperator):
@@ -95,7 +83,7 @@ class EmnifyMigrateSimsOperator(SelectsSims, EmnifyBaseOperator):
 
     target_workspace_id = Argument(parse_id)
     sim_ids = Argument(parse_ids)
-    iccids = Argument(parse_iccids)
+    iccids = Argument(_parse_iccids)
     iccid_range = Argument(_parse_range)
     allowed_sim_statuses = Argument(_parse_statuses)
     auto_detach_devices = Argument(parse_bool, templated=False)
@@ -130,7 +118,7 @@ class EmnifyMigrateSimsOperator(SelectsSims, EmnifyBaseOperator):
             way,
             " to ".join(what) if way == "iccid_range" else f"({len(what)}) {shorten(what)}",
         )
-        summary: Row = {"sim_count": 0, "dry_run": self.is_dry_run, "sims": []}
+        summary = self._nothing()
         for start in range(0, len(what), size):
             chunk = what[start : start + size]
             try:
@@ -138,9 +126,8 @@ class EmnifyMigrateSimsOperator(SelectsSims, EmnifyBaseOperator):
             except EmnifyError as error:
                 if len(what) <= size:
                     raise
-                made = EmnifyPartialError(
-                    f"could not move SIMs: {error}", done=what[:start], not_done=what[start:]
-                )
+                why = f"could not move SIMs: {error}"
+                made = EmnifyPartialError(why, done=what[:start], not_done=what[start:])
                 made.transient = error.transient
                 raise made from error
             summary = {
@@ -148,9 +135,8 @@ class EmnifyMigrateSimsOperator(SelectsSims, EmnifyBaseOperator):
                 "sim_count": summary["sim_count"] + (number(found, "sim_count") or 0),
                 "sims": [*summary["sims"], *parts(found, "sims")],
             }
-        self.log.info(
-            "%d SIMs %s", summary["sim_count"], "would be moved" if self.is_dry_run else "were moved"
-        )
+        moved = "would be moved" if self.is_dry_run else "were moved"
+        self.log.info("%d SIMs %s", summary["sim_count"], moved)
         return summary
 
     def _chunk(self, way: str, chunk: list[Any], target: int) -> Row:
