@@ -19,9 +19,9 @@ from airflow_provider_emnify.api.resources.bulk import CHUNK
 from airflow_provider_emnify.api.transport.answers import number, part
 from airflow_provider_emnify.api.types import Row, Rows
 from airflow_provider_emnify.arguments import shorten
-from airflow_provider_emnify.operators.fleet.device import Device, State
 from airflow_provider_emnify.operators.fleet.drift import DriftError, find_rows, left_to_do, mark, marks
 from airflow_provider_emnify.operators.fleet.plan import Entry, shown
+from airflow_provider_emnify.operators.fleet.rows import Device, State
 from airflow_provider_emnify.operators.idempotency.batch import for_each
 from airflow_provider_emnify.operators.idempotency.create_once import Attempt, create_once
 

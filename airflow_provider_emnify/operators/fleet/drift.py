@@ -9,9 +9,8 @@ from airflow_provider_emnify.api.errors import EmnifyNotFoundError
 from airflow_provider_emnify.api.resources.endpoint_body import is_deleted
 from airflow_provider_emnify.api.resources.few import find_in_list
 from airflow_provider_emnify.api.types import Row
-from airflow_provider_emnify.operators.fleet.device import Device, State, is_so
 from airflow_provider_emnify.operators.fleet.plan import Entry, shown
-from airflow_provider_emnify.operators.fleet.rows import key_of
+from airflow_provider_emnify.operators.fleet.rows import Device, State, is_so, key_of
 
 if TYPE_CHECKING:
     from airflow_provider_emnify.api import EmnifyClient

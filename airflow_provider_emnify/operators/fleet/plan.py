@@ -14,8 +14,7 @@ from airflow_provider_emnify.api.resources.bulk import read_ref
 from airflow_provider_emnify.api.resources.endpoint_body import is_deleted
 from airflow_provider_emnify.api.types import Row
 from airflow_provider_emnify.arguments import cut
-from airflow_provider_emnify.operators.fleet.device import Device, State, is_so, sim_status_of
-from airflow_provider_emnify.operators.fleet.rows import Refused, Wanted
+from airflow_provider_emnify.operators.fleet.rows import Device, Refused, State, Wanted, is_so, sim_status_of
 
 if TYPE_CHECKING:
     FindSims = Callable[[Sequence[str]], Mapping[str, Row]]

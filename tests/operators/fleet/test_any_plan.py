@@ -10,8 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from airflow_provider_emnify.api import EmnifyServerError
-from airflow_provider_emnify.operators.fleet.device import Device, is_so
-from airflow_provider_emnify.operators.fleet.rows import COLUMNS, Meaning, Wanted
+from airflow_provider_emnify.operators.fleet.rows import COLUMNS, Device, Meaning, Wanted, is_so
 from tests.operators.fleet.worlds import TAGS, TODAY, carry_out, endpoint, iccid, imei, names_of, plan_of, sim
 
 SIM_STATUSES = ("issued", "activated", "suspended", "factory_test")
