@@ -194,11 +194,19 @@ def parse_label(value: Any, field: str) -> str | None:
 
 
 def parse_id_or_name(value: Any, field: str) -> str:
-    """Return an id or a name as a text.
+    """Return an id, in whatever form ids come, or a name as a text.
 
     :raises ValueError: naming the field and the value, when it is neither.
     """
-    return str(value) if isinstance(value, int) and not isinstance(value, bool) else parse_text(value, field)
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
+    try:
+        return parse_text(value, field)
+    except ValueError as neither:
+        try:
+            return str(parse_id(value, field))
+        except ValueError:
+            raise neither from None
 
 
 def parse_bool(value: Any, field: str) -> bool:

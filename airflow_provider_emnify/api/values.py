@@ -109,7 +109,7 @@ def parse_pairs(value: Any, field: str) -> list[str]:
 
 def _pair_items(value: Any, field: str, depth: int = 0) -> Iterator[str]:
     """Give each pair that is in a value: in a dict of ids by owner, or a list, or one list within a list."""
-    if value is None or value == "":
+    if value is None or (isinstance(value, str) and not value):
         return
     if isinstance(value, Mapping):
         for owner, ids in value.items():
@@ -118,7 +118,7 @@ def _pair_items(value: Any, field: str, depth: int = 0) -> Iterator[str]:
     elif isinstance(value, Iterable) and not isinstance(value, (str, bytes)) and depth <= 2:  # noqa: PLR2004 - list, list within it, pair
         items = list(value)
         if depth and len(items) == 2 and all(_is_id(item) for item in items):  # noqa: PLR2004 - a pair
-            yield f"{items[0]}/{items[1]}"
+            yield "/".join(str(_plain(item)) for item in items)
         else:
             for item in items:
                 yield from _pair_items(item, field, depth + 1)
@@ -134,6 +134,8 @@ def _items(value: Any, field: str) -> list[Any]:
     """Return the single ids in a value, each as a number or a text where it is one."""
     if value is None:
         return []
+    if getattr(value, "shape", None) == ():  # NumPy's arrays without a dimension say that they are iterable
+        value = value.item()
     if isinstance(value, str):
         value = _literal(value, field)
         if value == "":

@@ -6,7 +6,7 @@ import contextlib
 import json
 from decimal import Decimal
 from numbers import Integral
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 from uuid import UUID
 
 import pytest
@@ -35,6 +35,30 @@ class Int64:
 
 
 Integral.register(Int64)
+
+
+class Scalar:
+    """An array without a dimension: it has the method of iterables, and is none, as NumPy's."""
+
+    shape = ()
+
+    def __init__(self, value: int) -> None:
+        self.value = value
+
+    def __iter__(self) -> NoReturn:
+        raise TypeError("iteration over a 0-d array")
+
+    def item(self) -> int:
+        return self.value
+
+
+class Column(list[Any]):
+    """A column of a data frame, which compares item by item, as those of pandas."""
+
+    def __eq__(self, other: object) -> Any:
+        raise ValueError("the truth value of a column is ambiguous")
+
+    __hash__ = None
 
 
 class Named(NamedTuple):
@@ -95,6 +119,11 @@ def test_ids_are_taken_from_what_templates_render_to(ids: list[int], nested: boo
 )
 def test_ids_are_taken_from_numbers_of_other_types_in_a_text(text: str) -> None:
     assert parse_ids(text) == [7, 8]
+
+
+def test_ids_are_taken_from_arrays_and_columns() -> None:
+    assert parse_ids(Scalar(7)) == [7]
+    assert parse_ids(Column([7, 8])) == [7, 8]
 
 
 def test_a_message_is_one_line_whatever_shows_itself_in_several() -> None:
@@ -185,6 +214,8 @@ def test_users_and_texts_are_taken_in_the_same_forms() -> None:
         [(7, 12), (7, 13), (8, "x-1")],
         [[(7, 12), (7, 13)], [(8, "x-1")]],
         "7/12, 7/13,8/x-1",
+        [(Decimal(7), Decimal("12.0")), (7.0, Int64(13)), (Int64(8), "x-1")],
+        Column(["7/12", "7/13", "8/x-1"]),
         "['7/12', '7/13', '8/x-1']",
     ],
 )

@@ -6,6 +6,7 @@ import importlib
 import inspect
 import pkgutil
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -252,3 +253,28 @@ def test_what_is_known_later_is_taken_where_airflow_renders_it(name: str, field:
             else:
                 with pytest.raises(ValueError, match=f"^{field}: "):
                     kind(task_id=f"t{number}", **{**given, field: later})
+
+
+IDS = [
+    (name, field)
+    for name, kind in KINDS.items()
+    for field in kind.declared
+    if field.endswith(("_id", "_ids")) and not field.endswith("conn_id") and field != "sms_ids"
+]
+
+
+@pytest.mark.parametrize(("name", "field"), IDS)
+def test_an_id_is_taken_in_every_form(name: str, field: str) -> None:
+    parse = KINDS[name].declared[field].parse
+    for form in (
+        "7",
+        Decimal(7),
+        Decimal("7.0"),
+        7.0,
+        {"id": 7},
+        {"id": "7", "name": "x"},
+        [7],
+        [[7]],
+        [(7,)],
+    ):
+        assert parse(form, field) == parse(7, field)
