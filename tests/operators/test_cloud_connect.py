@@ -235,15 +235,25 @@ class TestDelete:
         assert operator.execute(context()) == ([1] if by == "id" else [])
         assert fleet.counts[f"DELETE {ONE}"] == 1
 
-    def test_a_lost_answer_is_no_failure(self, fleet: Sandbox) -> None:
+    @pytest.mark.parametrize("later", [0, 10])
+    def test_a_lost_answer_is_no_failure(self, fleet: Sandbox, later: int) -> None:
+        """emnify refuses to delete what is deactivated by the time that the request is sent again."""
         create().execute(context())
         fleet.faults.add(method="DELETE", path=ONE, drop="after")
+        fleet.faults.add(method="DELETE", path=ONE, do=lambda: fleet.clock.advance(later))
         assert delete().execute(context()) == [1]
 
-    def test_one_that_is_gone_in_the_meantime_is_done(self, fleet: Sandbox) -> None:
+    @pytest.mark.parametrize("status", [400, 404, 409])
+    def test_one_that_is_gone_in_the_meantime_is_done(self, fleet: Sandbox, status: int) -> None:
         create().execute(context())
-        fleet.faults.add(method="DELETE", path=ONE, status=404)
+        fleet.faults.add(method="DELETE", path=ONE, status=status, do=fleet.state.attachments.clear)
         assert delete().execute(context()) == [1]
+
+    def test_one_that_emnify_refuses_to_delete_is_an_error(self, fleet: Sandbox) -> None:
+        create().execute(context())
+        fleet.faults.add(method="DELETE", path=ONE, status=400)
+        with pytest.raises(AirflowFailException, match="answered 400"):
+            delete().execute(context())
 
     @pytest.mark.parametrize("confirm", [False, None, 1, "True"])
     def test_it_has_to_be_confirmed(self, confirm: Any) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from airflow_provider_emnify.airflow_names import BaseOperator
-from airflow_provider_emnify.api.errors import EmnifyNotFoundError
+from airflow_provider_emnify.api.errors import EmnifyError, EmnifyNotFoundError
 from airflow_provider_emnify.api.types import Row
 from airflow_provider_emnify.arguments import shorten
 from airflow_provider_emnify.hooks.task import EmnifyTask
@@ -42,6 +42,9 @@ class EmnifyBaseOperator(EmnifyTask, BaseOperator):
     ) -> list[int]:
         """Delete what an id or a name means; what does not exist (any more) is done.
 
+        So is what is not there when emnify refuses to delete it: another run has deleted it, or this one has
+        and the answer was lost.
+
         :param look: Returns it; None, or an EmnifyNotFoundError, when there is none.
         :param wanted: The id or the name.
         :param what: What it is, for messages.
@@ -54,7 +57,11 @@ class EmnifyBaseOperator(EmnifyTask, BaseOperator):
             if row is not None:
                 gone = [int(row["id"])]
                 self.log.info("Deleting %s %s (%s)", what, gone[0], row.get("username", row.get("name")))
-                delete(gone[0])
+                try:
+                    delete(gone[0])
+                except EmnifyError as refused:
+                    if refused.transient or (look() or {}).get("id") == row["id"]:
+                        raise
                 return gone
         except EmnifyNotFoundError:
             pass
