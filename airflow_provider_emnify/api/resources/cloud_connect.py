@@ -61,7 +61,7 @@ class CloudConnect(Resource):
         account = call.arguments.pop("aws_account_id")
         return call.create(json={"type": _TRANSIT_GATEWAY, "aws_account_id": account, **call.fields()})
 
-    @operation(
+    @declared(
         "POST",
         "/api/v1/cnc/breakout/vpn",
         known_by=("name",),
@@ -70,7 +70,6 @@ class CloudConnect(Resource):
     )
     def create_vpn(
         self,
-        call: Call,
         *,
         name: str,
         public_ip: str,
@@ -98,9 +97,6 @@ class CloudConnect(Resource):
         :param description: What it is for.
         :returns: The attachment, with at least its ``id``.
         """
-        if psk:
-            self.transport.learn_secret(psk)
-        return call.create(json=call.fields())
 
     @declared("GET", "/api/v1/cnc/breakout/{cloudconnect_attachment_id}", secret=True, ids=int)
     def get(self, attachment_id: TextId) -> Any:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from airflow_provider_emnify.api.enums import DataStreamStatus
-from airflow_provider_emnify.api.resources.operation import Call, Listing, Resource, declared, operation
+from airflow_provider_emnify.api.resources.operation import Listing, Resource, declared
 from airflow_provider_emnify.api.types import Id, Row, Rows, TextId
 
 SECRETS = frozenset({"write_key", "api_key", "connection_string", "headers"})
@@ -26,7 +26,7 @@ class DataStreams(Resource):
         See https://docs.emnify.com/developers/api/integrations/list-data-streamer-v-2-s
         """
 
-    @operation(
+    @declared(
         "POST",
         "/api/v2/data_stream",
         known_by=("name",),
@@ -35,7 +35,6 @@ class DataStreams(Resource):
     )
     def create(
         self,
-        call: Call,
         *,
         name: str,
         destination: Mapping[str, Any],
@@ -59,8 +58,6 @@ class DataStreams(Resource):
         :param status: ``running`` or ``paused``.
         :returns: The stream, with at least its ``id``.
         """
-        self._learn_secrets(destination)
-        return call.create(json=call.fields())
 
     @declared("GET", "/api/v2/data_stream/{data_stream_id}", secret=True, ids=str)
     def get(self, data_stream_id: TextId) -> Row:
@@ -71,7 +68,7 @@ class DataStreams(Resource):
         :param data_stream_id: Id of the stream.
         """
 
-    @operation(
+    @declared(
         "PATCH",
         "/api/v2/data_stream/{data_stream_id}",
         answer="acknowledgement",
@@ -79,7 +76,6 @@ class DataStreams(Resource):
     )
     def update(
         self,
-        call: Call,
         data_stream_id: TextId,
         *,
         name: str | None = None,
@@ -101,8 +97,6 @@ class DataStreams(Resource):
         :param relation_resolution: How related objects are shown.
         :param status: ``running`` or ``paused``. A paused stream is kept for seven days.
         """
-        self._learn_secrets(destination)
-        call.request(json=call.fields())
 
     @declared("DELETE", "/api/v2/data_stream/{data_stream_id}", answer="acknowledgement")
     def delete(self, data_stream_id: TextId) -> None:
@@ -144,10 +138,3 @@ class DataStreams(Resource):
 
         See https://docs.emnify.com/developers/api/integrations/get-data-streamer-data-stream-type
         """
-
-    def _learn_secrets(self, destination: Mapping[str, Any] | None) -> None:
-        credentials = (destination or {}).get("credentials") or {}
-        for name in SECRETS & set(credentials):
-            secret = credentials[name]
-            for text in secret if isinstance(secret, list) else [secret]:
-                self.transport.learn_secret(str(text))

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from airflow_provider_emnify.api.errors import EmnifyUnknownOutcomeError
-from airflow_provider_emnify.api.resources.fields import given, ref
+from airflow_provider_emnify.api.resources.fields import as_fields
 from airflow_provider_emnify.api.resources.operation import Call, Listing, Resource, declared, operation
 from airflow_provider_emnify.api.transport.answers import part
 from airflow_provider_emnify.api.transport.recover import BEGINNING, created_since, recover
@@ -214,9 +215,7 @@ class Euiccs(Resource):
         """
 
 
-_SCHEDULED = frozenset(
-    {"action_id", "validity_period", "iccid_with_luhn", "activation_code", "enable", "rollback"}
-)
+_SCHEDULED = {*inspect.signature(Euiccs.schedule_operation).parameters} - {"self", "euicc_id"}
 
 
 def _is_made_from(there: Row, body: Row) -> bool:
@@ -230,5 +229,4 @@ def _is_made_from(there: Row, body: Row) -> bool:
 def _scheduled(row: Mapping[str, Any]) -> Row:
     if unknown := sorted(set(row) - _SCHEDULED):
         raise ValueError(f"{', '.join(unknown)}: no such field; allowed: {', '.join(sorted(_SCHEDULED))}")
-    fields = dict(row)
-    return given(action=ref(fields.pop("action_id", None), "action_id"), **fields)
+    return as_fields(row, {})

@@ -34,14 +34,12 @@ def given(**fields: Any) -> Row:
 
 
 def ref(value: Any, field: str) -> Any:
-    """Return ``{"id": value}``, None or UNSET for what was not given.
+    """Return ``{"id": value}``, None for what was not given.
 
     :param field: Name of the argument, for the message.
     :raises ValueError: if the value is not one id.
     """
-    if value is None or value is UNSET:
-        return value
-    return {"id": parse_id(value, field)}
+    return None if value is None else {"id": parse_id(value, field)}
 
 
 def refs(values: Any, field: str) -> Rows | None:
@@ -153,19 +151,14 @@ def filters(q: str | None = None, *, several: Collection[str] = (), **fields: An
     terms = [q] if q else []
     for keyword, value in fields.items():
         name = keyword.rstrip("_")
-        if isinstance(value, (list, tuple, set, frozenset)):
-            terms.append(f"{name}:{_several(name, list(value), several)}")
-        else:
-            terms.append(f"{name}:{_filter_text(name, value, separator=name in several)}")
+        values = [*value] if isinstance(value, (list, tuple, set, frozenset)) else None
+        if values is not None and name not in several:
+            raise ValueError(f"{name}: emnify filters by one value here, not by {values!r}")
+        if values is not None and not 1 <= len(values) <= MOST_VALUES:
+            raise ValueError(f"{name}: emnify takes one to {MOST_VALUES} values, not {len(values)}")
+        texts = (_filter_text(name, one, separator=name in several) for one in values or [value])
+        terms.append(f"{name}:{'|'.join(texts)}")
     return ",".join(terms) or None
-
-
-def _several(name: str, values: list[Any], several: Collection[str]) -> str:
-    if name not in several:
-        raise ValueError(f"{name}: emnify filters by one value here, not by {values!r}")
-    if not 1 <= len(values) <= MOST_VALUES:
-        raise ValueError(f"{name}: emnify takes one to {MOST_VALUES} values, not {len(values)}")
-    return "|".join(_filter_text(name, value, separator=True) for value in values)
 
 
 def _filter_text(name: str, value: Any, *, separator: bool) -> str:

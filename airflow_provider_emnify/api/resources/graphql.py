@@ -43,7 +43,8 @@ def data_of(answer: Answer, *, allow_partial: bool, idempotent: bool, redact: Ca
     call: dict[str, Any] = {"status": answer.status, "method": "POST", "path": GRAPHQL}
     if errors:
         listed = errors if isinstance(errors, list) else [errors]
-        why = redact(f"GraphQL: {'; '.join(error_text(error) for error in listed)}")
+        texts = (error.get("message") or error if isinstance(error, dict) else error for error in listed)
+        why = redact(f"GraphQL: {'; '.join(map(str, texts))}")
         data = body.get("data")
         if allow_partial and data is not None:
             log.warning("%s. The data that came beside it are used", why)
@@ -55,8 +56,3 @@ def data_of(answer: Answer, *, allow_partial: bool, idempotent: bool, redact: Ca
         return body["data"]
     kind = EmnifyServerError if idempotent else EmnifyUnknownOutcomeError
     raise kind("GraphQL: the answer holds neither data nor errors. Look whether a mutation was done", **call)
-
-
-def error_text(error: Any) -> str:
-    """Return what one of an answer's ``errors`` says."""
-    return str(error.get("message") or error) if isinstance(error, dict) else str(error)

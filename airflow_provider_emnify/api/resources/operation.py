@@ -11,7 +11,7 @@ from __future__ import annotations
 import functools
 import inspect
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar, cast
 
@@ -25,7 +25,7 @@ from airflow_provider_emnify.api.resources.fields import (
     given,
     moment,
 )
-from airflow_provider_emnify.api.secrets.names import show
+from airflow_provider_emnify.api.secrets.names import secrets_in, show
 from airflow_provider_emnify.api.transport.answers import Kind, Shape
 from airflow_provider_emnify.api.transport.paging import Listing
 from airflow_provider_emnify.api.transport.recover import created_since, having
@@ -313,6 +313,7 @@ def declared(
         @functools.wraps(function)
         def send(self: Resource, /, *args: Any, **kwargs: Any) -> Any:
             given = {**dict(zip(signature.parameters, args, strict=False)), **kwargs}
+            _learn_secrets(self.transport, given, declared.secret_arguments)
             call = Call(self, declared, signature, given)
             if self.transport.on_call is not None:
                 self.transport.on_call(shown(f"{self.name}.{function.__name__}", declared, given))
@@ -326,6 +327,14 @@ def declared(
         return cast("F", send)
 
     return decorate
+
+
+def _learn_secrets(transport: Transport, given: Row, places: Collection[str]) -> None:
+    """Have nothing show the secrets among arguments. A URL that may hold one stays to be seen in a log."""
+    for place, secret in secrets_in(given, places) if places else ():
+        if not place.endswith("url"):
+            for one in secret if isinstance(secret, list) else [secret]:
+                transport.learn_secret(str(one))
 
 
 def operation(

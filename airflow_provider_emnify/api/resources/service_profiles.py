@@ -79,12 +79,7 @@ class ServiceProfiles(Resource):
         :param profile_id: Id of the profile.
         """
 
-    @declared(
-        "PATCH",
-        "/api/v1/service_profile/{profile_id}",
-        answer="acknowledgement",
-        secret_fields=("secret", "url"),
-    )
+    @declared("PATCH", "/api/v1/service_profile/{profile_id}", answer="acknowledgement")
     def update(
         self,
         profile_id: Id,

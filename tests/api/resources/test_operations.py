@@ -200,6 +200,16 @@ def test_what_holds_a_secret_says_so(call: str) -> None:
     assert CALLS[call][1].secret
 
 
+def test_the_secrets_among_arguments_are_learned_and_a_url_stays_readable() -> None:
+    client = Recorder()
+    client.cloud_connect.create_vpn(name="n", public_ip="192.0.2.1", on_prem_cidr=["10.0.0.0/8"], psk="key.1")
+    credentials = {"api_key": "key-2", "headers": ["x: key-3", "y: key-4"], "url": "https://example.org/in"}
+    client.data_streams.update("s", destination={"connection_type": "RestAPI", "credentials": credentials})
+    client.euiccs.schedule_operations(7, [{"action_id": 1, "activation_code": "LPA:1$key-5"}])
+    client.api_callbacks.create(url="https://example.org/sms")
+    assert client.secrets == ["key.1", "key-2", "x: key-3", "y: key-4", "LPA:1$key-5"]
+
+
 def test_a_list_that_is_not_paged_asks_for_no_page_and_only_when_it_is_read() -> None:
     client = Recorder([{"id": 1}, {"id": 2}])
     rows = client.sms.list(7)
