@@ -7,8 +7,14 @@ from typing import TYPE_CHECKING, Any, Self, Unpack
 
 from airflow_provider_emnify.api.locks import LOCK_TIMEOUT, Lock
 from airflow_provider_emnify.api.resources import Resources
-from airflow_provider_emnify.api.resources.graphql import GRAPHQL, data_of, is_mutation
-from airflow_provider_emnify.api.resources.graphql_pages import MOST_ROWS, check_all_pages, read_all_pages
+from airflow_provider_emnify.api.resources.graphql import (
+    GRAPHQL,
+    MOST_ROWS,
+    check_all_pages,
+    data_of,
+    is_mutation,
+    read_all_pages,
+)
 from airflow_provider_emnify.api.transport.request import Request
 from airflow_provider_emnify.api.transport.transport import Options, Transport
 

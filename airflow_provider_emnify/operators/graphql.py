@@ -7,8 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from airflow_provider_emnify.airflow_names import Context
-from airflow_provider_emnify.api.resources.graphql import is_mutation
-from airflow_provider_emnify.api.resources.graphql_pages import MOST_ROWS, check_all_pages
+from airflow_provider_emnify.api.resources.graphql import MOST_ROWS, check_all_pages, is_mutation
 from airflow_provider_emnify.api.secrets.names import hide_secrets
 from airflow_provider_emnify.arguments import (
     Argument,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from itertools import takewhile
 from typing import Any
 
 from airflow_provider_emnify.api.enums import EndpointStatus, SimStatus
@@ -17,12 +18,14 @@ from airflow_provider_emnify.api.resources.endpoint_body import (
     new_endpoint,
 )
 from airflow_provider_emnify.api.resources.endpoint_network import EndpointNetwork
-from airflow_provider_emnify.api.resources.endpoint_newest import created_from_now
 from airflow_provider_emnify.api.resources.few import read_rows
 from airflow_provider_emnify.api.resources.fields import UNSET, Unset, ref, refs
 from airflow_provider_emnify.api.resources.operation import Call, declared, operation
 from airflow_provider_emnify.api.resources.sims import Sims
+from airflow_provider_emnify.api.transport.answers import Shape
+from airflow_provider_emnify.api.transport.page import BEYOND
 from airflow_provider_emnify.api.transport.paging import Listing
+from airflow_provider_emnify.api.transport.request import Request
 from airflow_provider_emnify.api.types import Dated, Id, Ids, Numbers, Row, Rows
 from airflow_provider_emnify.api.values import parse_ids
 
@@ -229,7 +232,7 @@ class Endpoints(EndpointNetwork):
             new_endpoint(row)
         if not rows:
             return []
-        newer = created_from_now(self.transport, self.list)
+        newer = self._created_from_now()
 
         def send(chunk: Rows) -> Rows:
             created: Rows = call.request(json={**shared, "endpoints": [new_endpoint(row) for row in chunk]})
@@ -310,6 +313,17 @@ class Endpoints(EndpointNetwork):
     def _read(self, ids: Sequence[int]) -> dict[int, Row]:
         return read_rows(ids, get=self.get, list_all=self.list)
 
+    def _created_from_now(self) -> Callable[[], Rows]:
+        """Return what reads the endpoints that come from now on: those with higher ids than there are now."""
+        query, shape = {"page": BEYOND, "per_page": 1}, Shape("list", int)
+        last: Rows = self.transport.send(Request("GET", "/api/v1/endpoint", query=query, shape=shape)).body
+        newest = max((int(row["id"]) for row in last), default=0)
+
+        def newer() -> Rows:
+            return [*takewhile(lambda row: int(row["id"]) > newest, self.list())]
+
+        return newer
+
     def _finder_by_sim(self, sim_id: Id, name: str | None) -> Callable[[], Row | None]:
         def find() -> Row | None:
             sim = Sims(self.transport).get(sim_id)
@@ -322,7 +336,7 @@ class Endpoints(EndpointNetwork):
         return find
 
     def _finder_by_name(self, item: Row) -> Callable[[], Row | None]:
-        newer = created_from_now(self.transport, self.list)
+        newer = self._created_from_now()
 
         def find() -> Row | None:
             created, _ = match_created([item], newer())
