@@ -154,12 +154,8 @@ class EmnifyEuiccOperationOperator(SelectsEuiccs, EmnifyOperationOperator):
             return row
 
         what = f"schedule {action!r} on eUICC"
-        self.log.info(
-            "%s: scheduling it on %d eUICCs (%s), where it is not under way or done",
-            action,
-            len(ids),
-            shorten([*names.values()]),
-        )
+        where = f"{len(ids)} eUICCs ({shorten([*names.values()])})"
+        self.log.info("%s: scheduling it on %s, where it is not under way or done", action, where)
         shown = {key: name.removeprefix(_UNREAD) for key, name in names.items()}
         found, refused = for_each(ids, schedule, label=shown.__getitem__, what=what, fail_on_error=False)
         done = [key for key, row in found.items() if state_of(self.kind, row) == OperationState.SUCCEEDED]

@@ -9,7 +9,6 @@ from typing import Any, ClassVar
 
 from airflow_provider_emnify.airflow_names import Context
 from airflow_provider_emnify.api.enums import OperationState
-from airflow_provider_emnify.api.resources.few import read_rows
 from airflow_provider_emnify.api.transport.answers import moment_in, part, parts
 from airflow_provider_emnify.api.transport.recover import BEGINNING
 from airflow_provider_emnify.api.types import Row, Rows
@@ -19,8 +18,10 @@ from airflow_provider_emnify.hooks.selection import SelectsSims
 from airflow_provider_emnify.links import EmnifySimsLink
 from airflow_provider_emnify.operators.euicc.base import EmnifyOperationOperator, find_action, state_of
 from airflow_provider_emnify.operators.idempotency.create_once import Attempt, create_once
+from airflow_provider_emnify.operators.sim.transitions import read_sims
 
-Target = tuple[str, int | str]
+Target = int | str
+"""What an operation is carried out on: the id of a SIM, or an eID."""
 Earlier = dict[Target, tuple[str, bool]]
 
 _EID = re.compile(r"\d{32}")
@@ -110,8 +111,7 @@ class EmnifySimOperationOperator(SelectsSims, EmnifyOperationOperator):
 
     def execute(self, context: Context) -> Any:
         """Look for what is under way, begin the rest, and wait."""
-        targets: list[Target] = [("sim", sim_id) for sim_id in self.sim_ids]
-        targets += [("eid", eid) for eid in self.eids]
+        targets: list[Target] = [*self.sim_ids, *self.eids]
         if not targets:
             self.log.info("No SIMs given: nothing to do")
             return self.follow(self.action, {}, [], {})
@@ -126,17 +126,12 @@ class EmnifySimOperationOperator(SelectsSims, EmnifyOperationOperator):
 
         def trigger(_: Rows) -> Earlier:
             new = [target for target in targets if target not in under_way]
-            self.log.info(
-                "%s: beginning it for %d SIMs (%s); under way or done for %d",
-                action,
-                len(new),
-                shorten([names[target] for target in new]),
-                len(under_way),
-            )
+            doing, told = f"{action}: beginning it for SIMs", [names[target] for target in new]
+            self.log_change(doing, told, len(names), "where it is under way or done")
             row = operations.trigger(
                 action_id=action_id,
-                sim_ids=[int(key) for kind, key in new if kind == "sim"] or None,
-                eids=[str(key) for kind, key in new if kind == "eid"] or None,
+                sim_ids=[target for target in new if isinstance(target, int)] or None,
+                eids=[target for target in new if isinstance(target, str)] or None,
                 product_id=self.product_id,
             )
             return under_way | dict.fromkeys(new, (str(row["id"]), False))
@@ -179,16 +174,13 @@ class EmnifySimOperationOperator(SelectsSims, EmnifyOperationOperator):
 
         :raises ValueError: naming SIMs that do not exist, before anything begins.
         """
-        sims, rows = self.client.sims, self.selected_rows
-        ids = [int(key) for kind, key in targets if kind == "sim"]
-        if rows is None:
-            rows = read_rows(ids, get=sims.get, list_all=sims.list)
-        missing = [key for key in ids if key not in rows]
+        rows = read_sims(self.client, self.sim_ids) if self.selected_rows is None else self.selected_rows
+        missing = [key for key in self.sim_ids if key not in rows]
         if missing:
             raise ValueError(f"sim_ids: there is no SIM {shorten(missing)}; nothing was begun")
         return {
-            (kind, key): str(key) if kind == "eid" else str(rows[int(key)].get("eid") or f"SIM {key}")
-            for kind, key in targets
+            target: target if isinstance(target, str) else str(rows[target].get("eid") or f"SIM {target}")
+            for target in targets
         }
 
     def _under_way(
@@ -243,8 +235,4 @@ class EmnifySimOperationOperator(SelectsSims, EmnifyOperationOperator):
 
 
 def _covers(row: Row, target: Target) -> bool:
-    kind, key = target
-    return any(
-        part(there, "sim").get("id") == key if kind == "sim" else there.get("eid") == key
-        for there in parts(row, "target")
-    )
+    return any(target in (part(there, "sim").get("id"), there.get("eid")) for there in parts(row, "target"))
