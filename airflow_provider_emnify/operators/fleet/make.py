@@ -24,7 +24,7 @@ from airflow_provider_emnify.operators.base import EmnifyBaseOperator
 from airflow_provider_emnify.operators.endpoint.rows import parse_rows
 from airflow_provider_emnify.operators.fleet.plan import KINDS, Plan, make_plan
 from airflow_provider_emnify.operators.fleet.plan_file import write_plan
-from airflow_provider_emnify.operators.fleet.rows import COLUMNS, KEYS, Meaning, Names, Refused, Wanted
+from airflow_provider_emnify.operators.fleet.rows import COLUMNS, KEYS, Meaning, Names, Wanted
 from airflow_provider_emnify.operators.fleet.sources import reader_of, rows_of_file, rows_of_query
 
 if TYPE_CHECKING:
@@ -162,10 +162,10 @@ class EmnifyPlanFleetOperator(EmnifyBaseOperator):
             )
         return self._write(plan)
 
-    def _source(self, meaning: Meaning) -> Iterator[Wanted | Refused]:
+    def _source(self, meaning: Meaning) -> Iterator[Wanted]:
         for number, row in self._rows():
             if isinstance(row, Broken):
-                yield Refused(number, None, row.reason)
+                yield Wanted(number, None, {}, reason=row.reason)
             else:
                 yield meaning.read(row, number)
 

@@ -14,7 +14,7 @@ from airflow_provider_emnify.api.resources.bulk import read_ref
 from airflow_provider_emnify.api.resources.endpoint_body import is_deleted
 from airflow_provider_emnify.api.types import Row
 from airflow_provider_emnify.arguments import cut
-from airflow_provider_emnify.operators.fleet.rows import Device, Refused, State, Wanted, is_so, sim_status_of
+from airflow_provider_emnify.operators.fleet.rows import Device, State, Wanted, is_so, sim_status_of
 
 if TYPE_CHECKING:
     FindSims = Callable[[Sequence[str]], Mapping[str, Row]]
@@ -110,7 +110,7 @@ class Plan:
 
 
 def make_plan(
-    source: Iterable[Wanted | Refused],
+    source: Iterable[Wanted],
     fleet: Iterable[Row],
     find_sims: FindSims,
     *,
@@ -140,19 +140,19 @@ def make_plan(
 class _Planner:
     def __init__(self, key: str, *, exact_tags: bool, prune: str | None) -> None:
         self._key, self._exact, self._prune = key, exact_tags, prune
-        self._wanted: dict[str, Wanted] = {}
-        self._refused_keys: set[str] = set()  # devices of refused rows: they are neither changed nor pruned
+        self._wanted: dict[str | None, Wanted] = {}
+        # Devices of refused rows: they are neither changed nor pruned.
+        self._refused_keys: set[str | None] = set()
         self._entries: dict[str | None, Entry] = {}
         self._pruned: list[Entry] = []
         self._refused: list[Entry] = []
-        self._needs_sim: dict[str, Device] = {}
         self._rows = self._devices = 0
 
-    def read(self, source: Iterable[Wanted | Refused]) -> None:
+    def read(self, source: Iterable[Wanted]) -> None:
         """Take the rows of the source; a device that comes twice is refused."""
         for row in source:
             self._rows += 1
-            if isinstance(row, Refused):
+            if row.reason is not None:
                 self._refuse(row.row, row.key, row.reason)
             elif row.key in self._refused_keys:
                 self._refuse(row.row, row.key, f"{self._key}: it is in more than one row")
@@ -177,22 +177,21 @@ class _Planner:
         """Compare a device of the fleet with its row."""
         self._devices += 1
         key = device.key(self._key)
-        wanted = None if key is None else self._wanted.get(key)
-        if key is None or wanted is None:
+        wanted = self._wanted.get(key)
+        if wanted is None:
             if self._prune and key not in self._refused_keys:
                 self._take_out(key, device)
             return
         if wanted.endpoint_id is not None:
             both = f"endpoints {wanted.endpoint_id} and {device.id} have it"
             self._entries.pop(key, None)
-            self._needs_sim.pop(key, None)
             self._refuse(wanted.row, key, f"{self._key}: {both}", device.id)
             del self._wanted[key]
             return
         wanted.endpoint_id = device.id
         iccid = wanted.values.get("iccid")
         if iccid is not None and device.state["iccid"] is None:
-            self._needs_sim[key] = device
+            wanted.device = device
             return
         try:
             self._plan(wanted, device)
@@ -227,20 +226,18 @@ class _Planner:
 
     def resolve(self, find_sims: FindSims) -> None:
         """Plan what needs a SIM that no endpoint had: creations, and SIMs for devices without one."""
-        new = [wanted for wanted in self._wanted.values() if wanted.endpoint_id is None]
-        waiting = [self._wanted[key] for key in self._needs_sim]
-        known_by = Counter(_known_by(wanted) for wanted in (*new, *waiting))
+        left = [wanted for wanted in self._wanted.values() if wanted.endpoint_id is None or wanted.device]
+        known_by = Counter(map(_known_by, left))
         iccids = [value for field, value in known_by if field == "iccid"]
         sims = find_sims(iccids) if iccids else {}
-        for wanted in (*new, *waiting):
-            device = self._needs_sim.get(wanted.key)
+        for wanted in left:
             try:
                 name, value = _known_by(wanted)
                 if value is not None and known_by[name, value] > 1:
                     raise ValueError(f"{name}: {value} is in more than one row")
-                if device is None:
+                if wanted.device is None:
                     self._check_new(wanted)
-                self._plan(wanted, device, _free(sims.get(value), value) if name == "iccid" else None)
+                self._plan(wanted, wanted.device, _free(sims.get(value), value) if name == "iccid" else None)
             except ValueError as error:
                 self._refuse(wanted.row, wanted.key, str(error), wanted.endpoint_id)
 
@@ -269,7 +266,8 @@ class _Planner:
         if "ip_address" in after and space is None:
             raise ValueError("ip_address: it needs an ip_address_space_id")
         if "tags" in after:
-            after["tags"] = self._tags(state["tags"], after["tags"])
+            kept = () if self._exact else state["tags"]
+            after["tags"] = tuple(sorted({*kept, *after["tags"]}))
             if after["tags"] == state["tags"]:
                 del after["tags"]
         sim_status = _sim_change(wanted, state, changes_status="status" in after and "id" in state)
@@ -277,9 +275,6 @@ class _Planner:
         if sim_status is not None:
             after["sim_status"] = sim_status
         return {name: state[name] for name in after if state.get(name) is not None}, after
-
-    def _tags(self, there: Sequence[str], wanted: Sequence[str]) -> tuple[str, ...]:
-        return tuple(wanted) if self._exact else tuple(sorted({*there, *wanted}))
 
     def plan(self) -> Plan:
         """Return the plan."""

@@ -42,38 +42,28 @@ State = dict[str, Any]
 """Fields with their values, as the source of a plan has them."""
 
 
-@dataclass(frozen=True, slots=True)
-class Refused:
-    """A row of the source that cannot be carried out.
-
-    :param row: Which row of the source it is, from 1.
-    :param key: The device that it means, as far as that is known.
-    :param reason: What is wrong with it.
-    """
-
-    row: int
-    key: str | None
-    reason: str
-
-
 @dataclass(slots=True)
 class Wanted:
-    """How a device shall be.
+    """How a device shall be, or a row that cannot be carried out.
 
     :param row: Which row of the source says so, from 1.
-    :param key: By what the device is known.
+    :param key: By what the device is known; None where a refused row does not say it.
     :param values: What shall be, by field; what is not in it stays as it is.
     :param is_due: Its ``sim_status`` comes from a date that has come.
     :param is_scheduled: It has a date that is still to come.
     :param endpoint_id: The endpoint that it means, once it is found.
+    :param device: The device, where it is to get a SIM.
+    :param reason: What is wrong with the row; None for one that can be carried out.
     """
 
     row: int
-    key: str
+    key: str | None
     values: State
     is_due: bool = False
     is_scheduled: bool = False
     endpoint_id: int | None = None
+    device: Device | None = None
+    reason: str | None = None
 
 
 @dataclass(frozen=True)
@@ -90,24 +80,22 @@ class Meaning:
     today: date
     names_of: Callable[[str], Names]
 
-    def read(self, row: Mapping[str, Any], number: int) -> Wanted | Refused:
+    def read(self, row: Mapping[str, Any], number: int) -> Wanted:
         """Return what a row means.
 
         :param number: Which row of the source it is.
         """
-        key: str | None = None
+        wanted = Wanted(number, None, {})
         try:
             if is_nothing(row.get(self.key)):
                 raise ValueError(f"{self.key}: it has none")
-            key = key_of(self.key, COLUMNS[self.key](row[self.key], self.key))
-            values = {
-                name: COLUMNS[name](value, name) for name, value in row.items() if not is_nothing(value)
-            }
-            self._resolve(values)
-            wanted = Wanted(number, key, values)
+            wanted.key = key_of(self.key, COLUMNS[self.key](row[self.key], self.key))
+            given = ((name, value) for name, value in row.items() if not is_nothing(value))
+            wanted.values = {name: COLUMNS[name](value, name) for name, value in given}
+            self._resolve(wanted.values)
             self._schedule(wanted)
         except ValueError as error:
-            return Refused(number, key, str(error))
+            wanted.reason = str(error)
         return wanted
 
     def _resolve(self, values: dict[str, Any]) -> None:
@@ -129,14 +117,11 @@ class Meaning:
 
     def _schedule(self, wanted: Wanted) -> None:
         """Put the status in its place whose date has come last."""
-        dates = {
-            status: moment
-            for column, status in (("activate_on", "activated"), ("suspend_on", "suspended"))
-            if (moment := wanted.values.pop(column, None)) is not None
-        }
-        if len({*dates.values()}) < len(dates):
+        columns = (("activate_on", "activated"), ("suspend_on", "suspended"))
+        dates = [(wanted.values.pop(name), status) for name, status in columns if name in wanted.values]
+        if len({day for day, _ in dates}) < len(dates):
             raise ValueError("activate_on, suspend_on: they are the same day")
-        due = [(moment, status) for status, moment in dates.items() if moment <= self.today]
+        due = [(day, status) for day, status in dates if day <= self.today]
         wanted.is_scheduled = len(due) < len(dates)
         if due:
             wanted.is_due, wanted.values["sim_status"] = True, max(due)[1]

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from airflow_provider_emnify.api import EmnifyServerError
-from airflow_provider_emnify.operators.fleet.rows import COLUMNS, Device, Meaning, Wanted, is_so
+from airflow_provider_emnify.operators.fleet.rows import COLUMNS, Device, Meaning, is_so
 from tests.operators.fleet.worlds import TAGS, TODAY, carry_out, endpoint, iccid, imei, names_of, plan_of, sim
 
 SIM_STATUSES = ("issued", "activated", "suspended", "factory_test")
@@ -81,7 +81,7 @@ def test_a_plan_that_is_carried_out_gives_the_source_and_a_second_one_is_empty(
 
 
 def _assert_is(wanted: Any, there: dict[str | None, Device], exact_tags: bool) -> None:
-    assert isinstance(wanted, Wanted)
+    assert wanted.reason is None
     state = there[wanted.key].state
     for name, value in wanted.values.items():
         if name == "tags" and not exact_tags:
