@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from airflow_provider_emnify.airflow_names import Context, XComArg
-from airflow_provider_emnify.api import EmnifyPartialError, SimStatus
+from airflow_provider_emnify.api import EmnifyConflictError, EmnifyPartialError, SimStatus
 from airflow_provider_emnify.api.resources.endpoint_body import match_created
 from airflow_provider_emnify.api.types import Row, Rows
 from airflow_provider_emnify.api.values import parse_iccid, parse_id
@@ -160,19 +160,34 @@ class EmnifyCreateEndpointsOperator(EmnifyBaseOperator):
             ids = [int(row["id"]) for row in found if row is not None]
             return ids if len(ids) == len(rows) else None
 
+        def look() -> Rows:
+            return read_existing(self.client, rows)
+
         def create(there: Rows) -> list[int]:
             found = match_existing(rows, there)
             new = iter(self._create([row for row, is_ in zip(rows, found, strict=True) if is_ is None]))
             return [next(new) if row is None else int(row["id"]) for row in found]
+
+        def create_rest(there: Rows) -> list[int]:
+            try:
+                return create(there)
+            except EmnifyPartialError as error:
+                if self.if_exists == "fail" or not isinstance(error.__cause__, EmnifyConflictError):
+                    raise
+                now = look()
+                if len(now) <= len(there):
+                    raise
+                self.log.info("Another run has given SIMs to endpoints meanwhile (%s)", error.__cause__)
+                return create(now)
 
         # emnify refuses a second endpoint for a SIM, but not for a name.
         by_name = any("sim_id" not in row for row in rows)
         ids, _ = create_once(
             attempt,
             lock=("endpoints by name", "") if by_name else None,
-            look=lambda: read_existing(self.client, rows),
+            look=look,
             decide=decide,
-            create=create,
+            create=create_rest,
             always_look=True,
         )
         return ids

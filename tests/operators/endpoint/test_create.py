@@ -201,7 +201,7 @@ class TestOverlap:
         assert len(ids_of(fleet)) == 10 + count
 
     def test_by_sim_nothing_is_waited_for(self, fleet: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
-        """emnify refuses a second one, and the next try finds the first."""
+        """emnify refuses a second one, and the run that it refuses uses the first."""
         rows = [{"name": "pump", "sim_id": 2000001}]
         there = elsewhere(fleet, monkeypatch)
         one, two = at_once(
@@ -212,5 +212,23 @@ class TestOverlap:
             lambda: create(endpoints=rows, emnify_conn_id=there).execute(context()),
         )
         assert named(fleet, "pump") == one
-        assert isinstance(two, Exception) or two == one
-        assert create(endpoints=rows).execute(context(try_number=2)) == one
+        assert two == one
+
+    @pytest.mark.parametrize("at", ["per_page=1(&|$)", MULTI], ids=["before the call", "in it"])
+    def test_what_another_run_gives_a_sim_to_meanwhile_is_used(self, fleet: Sandbox, at: str) -> None:
+        def other_run() -> None:
+            endpoint = next(e for e in fleet.state.endpoints.values() if e.sim_id is None)
+            endpoint.sim_id, endpoint.name = 2000001, None
+            fleet.state.sims[2000001].endpoint_id = endpoint.id
+
+        bare = fleet.state.endpoints[ids_of(fleet)[0]]
+        fleet.state.sims[bare.sim_id or 0].endpoint_id, bare.sim_id = None, None
+        fleet.faults.add(path=at, do=other_run)
+        ids = create(endpoints=[{"sim_id": 2000001}, {"name": "b", "sim_id": 2000002}]).execute(context())
+        assert ids == [bare.id, named(fleet, "b")[0]]
+
+    def test_a_sim_that_emnify_refuses_all_the_same_is_an_error(self, fleet: Sandbox) -> None:
+        fleet.faults.add(path=MULTI, status=409, body={"error_code": 1503, "message": "in use"})
+        with pytest.raises(AirflowFailException, match="SIM 2000001"):
+            create(endpoints=[{"sim_id": 2000001}]).execute(context())
+        assert fleet.counts[f"POST {MULTI}"] == 1
