@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from airflow_provider_emnify.sandbox.world.records.esims import AUDIT
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -139,3 +141,28 @@ def test_events_come_in_both_recorded_forms_with_quirks(
     assert time.strptime(one["timestamp"], "%Y-%m-%d %H:%M:%S")
     assert (two["alert"], two["event_severity"]["description"]) == (False, "Info")
     assert two["timestamp"].endswith("Z")
+
+
+@pytest.mark.parametrize(
+    ("path", "field"),
+    [
+        ("/api/v1/user", "created"),
+        ("/api/v1/euicc", "modified"),
+        ("/api/v1/euicc/3000001/operation", "creation_date"),
+        ("/api/v1/euicc/3000001/operation", "expiry_date"),
+        ("/api/v1/sim/operation", "creation_date"),
+    ],
+)
+def test_a_moment_is_found_by_its_text(
+    make_sandbox: Callable[..., Sandbox], connect: Callable[..., Api], path: str, field: str
+) -> None:
+    sandbox = make_sandbox(euiccs=1, start=1_800_000_000)
+    api, lookups = connect(sandbox), sandbox.state.lookups
+    audit = next(number for number, name in lookups.euicc_actions.items() if name == AUDIT)
+    link = next(iter(lookups.sim_actions))
+    api.post("/api/v1/euicc/3000001/operation", [{"action": {"id": audit}}])
+    api.post("/api/v1/sim/operation", {"action": {"id": link}, "target": [{"sim": {"id": 2_000_101}}]})
+    (row,) = api.get(path, q=f"{field}:20").json()
+    assert api.get(path, q=f"{field}:null").json() == []
+    assert api.get(path, q=f"{field}:1999", sort=field).json() == []
+    assert api.get(path, q="id:" + str(row["id"])).json() == [row]

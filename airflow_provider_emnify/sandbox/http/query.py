@@ -172,6 +172,19 @@ def _attribute(name: str) -> Getter[Any]:
     return lambda state, record: getattr(record, name)
 
 
+def dated(form: Callable[[float | None], str], **names: str) -> dict[str, Getter[Any]]:
+    """Fields by the text of a moment.
+
+    :param form: How a moment is told.
+    :param names: Name of the field to name of the attribute.
+    """
+    return {name: _dated(form, attribute) for name, attribute in names.items()}
+
+
+def _dated(form: Callable[[float | None], str], attribute: str) -> Getter[Any]:
+    return lambda state, record: form(getattr(record, attribute))
+
+
 def labelled(name: str) -> Getter[Any]:
     """A field by the number or the label of an enum, which is an attribute."""
 

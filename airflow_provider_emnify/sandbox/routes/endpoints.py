@@ -3,7 +3,14 @@
 from __future__ import annotations
 
 from airflow_provider_emnify.sandbox.http.answers import Answer, ApiError
-from airflow_provider_emnify.sandbox.http.query import Getter, Listing, attributes, labelled, number_after
+from airflow_provider_emnify.sandbox.http.query import (
+    Getter,
+    Listing,
+    attributes,
+    dated,
+    labelled,
+    number_after,
+)
 from airflow_provider_emnify.sandbox.http.resources import serve_members, serve_records
 from airflow_provider_emnify.sandbox.http.wire import Body, Call, serves
 from airflow_provider_emnify.sandbox.routes.catalogue import OPERATORS
@@ -54,8 +61,7 @@ LISTING = Listing[Endpoint](
         "status": labelled("status"),
         "sim_status": _sim_status,
         **{name: _of_profile(name) for name in ("service_profile", "tariff_profile")},
-        "created": lambda state, endpoint: date(endpoint.created),
-        "last_updated": lambda state, endpoint: date(endpoint.last_updated),
+        **dated(date, created="created", last_updated="last_updated"),
         "tags": lambda state, endpoint: (endpoint.tags, *(state.tags[one].name for one in endpoint.tag_ids)),
     },
     default=1000,

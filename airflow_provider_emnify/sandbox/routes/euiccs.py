@@ -15,7 +15,7 @@ from airflow_provider_emnify.sandbox.http.fields import (
     text,
     validate_items,
 )
-from airflow_provider_emnify.sandbox.http.query import Getter, Listing, attributes
+from airflow_provider_emnify.sandbox.http.query import Getter, Listing, attributes, dated
 from airflow_provider_emnify.sandbox.http.resources import serve_records
 from airflow_provider_emnify.sandbox.http.wire import Body, Call, serves
 from airflow_provider_emnify.sandbox.routes.render import organisation_in
@@ -199,7 +199,8 @@ def _operation(state: State, operation: EuiccOperation) -> Json:
 _EUICCS = Listing[Euicc](
     _row,
     {
-        **attributes("id", "eid", "modified"),
+        **attributes("id", "eid"),
+        **dated(event_date, modified="modified"),
         "supported_profile_type": lambda state, euicc: (_profile_type(euicc)["description"],),
         "status": lambda state, euicc: (_status(state)["id"], _status(state)["description"]),
         "eim": lambda state, euicc: (1, "emnify eIM"),
@@ -212,9 +213,7 @@ _LISTING = Listing[EuiccOperation](
         **attributes("id", "iccid_with_luhn"),
         "action": by_name("action", "euicc_actions"),
         "status": by_name("status", "euicc_operation_statuses"),
-        "creation_date": lambda state, operation: operation.created,
-        "expiry_date": lambda state, operation: operation.expires,
-        "finalization_date": lambda state, operation: operation.final,
+        **dated(event_date, creation_date="created", expiry_date="expires", finalization_date="final"),
     },
     exact=frozenset({"id", "iccid_with_luhn"}),
 )

@@ -6,7 +6,7 @@ from typing import Any
 
 from airflow_provider_emnify.sandbox.http.answers import Answer, ApiError
 from airflow_provider_emnify.sandbox.http.fields import array, record, reference, text
-from airflow_provider_emnify.sandbox.http.query import Listing, attributes
+from airflow_provider_emnify.sandbox.http.query import Listing, attributes, dated
 from airflow_provider_emnify.sandbox.http.resources import serve_records
 from airflow_provider_emnify.sandbox.http.wire import Body, Call, serves
 from airflow_provider_emnify.sandbox.routes.euiccs import by_name, named
@@ -90,8 +90,7 @@ _LISTING = Listing[SimOperation](
         **attributes("id"),
         "action": by_name("action", "sim_actions"),
         "status": by_name("status", "sim_operation_statuses"),
-        "creation_date": lambda state, operation: operation.created,
-        "finalization_date": lambda state, operation: operation.final,
+        **dated(event_date, creation_date="created", finalization_date="final"),
     },
     exact=frozenset({"id"}),
 )

@@ -8,6 +8,7 @@ from airflow_provider_emnify.sandbox.http.fields import integer, record, referen
 from airflow_provider_emnify.sandbox.http.query import (
     Listing,
     attributes,
+    dated,
     in_organisation,
     labelled,
     number_after,
@@ -48,7 +49,7 @@ LISTING = Listing[
         "issuer_org": lambda state, sim: (2, "emnify"),
         "reseller_org": in_organisation,
         "customer_org": in_organisation,
-        "production_date": lambda state, sim: date(sim.production_date),
+        **dated(date, production_date="production_date"),
         "endpoint": lambda state, sim: sim.endpoint_id,  # of one that is free, null
         "model": lambda state, sim: 1,
         "satellite_capable": lambda state, sim: False,

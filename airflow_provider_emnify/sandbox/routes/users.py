@@ -5,11 +5,12 @@ from __future__ import annotations
 from airflow_provider_emnify.api.enums import EventSeverity, EventType, UserStatus
 from airflow_provider_emnify.sandbox.http.answers import Answer, ApiError, not_found
 from airflow_provider_emnify.sandbox.http.fields import array, pattern, reference, text
-from airflow_provider_emnify.sandbox.http.query import Listing, attributes, in_organisation, labelled
+from airflow_provider_emnify.sandbox.http.query import Listing, attributes, dated, in_organisation, labelled
 from airflow_provider_emnify.sandbox.http.resources import serve_records
 from airflow_provider_emnify.sandbox.http.wire import Body, Call, serves
 from airflow_provider_emnify.sandbox.routes.events import serve_events
 from airflow_provider_emnify.sandbox.routes.render import user_details, user_row
+from airflow_provider_emnify.sandbox.world.clock import date
 from airflow_provider_emnify.sandbox.world.lookups import PERMISSIONS, ROLES
 from airflow_provider_emnify.sandbox.world.provisioning import number_of
 from airflow_provider_emnify.sandbox.world.records.accounts import Membership, User
@@ -32,7 +33,8 @@ _STATUS_MOVES = {
 _LISTING = Listing[User](
     user_row,
     {
-        **attributes("id", "name", "username", "created"),
+        **attributes("id", "name", "username"),
+        **dated(date, created="created"),
         "status": labelled("status"),
         "organisation": in_organisation,
     },
