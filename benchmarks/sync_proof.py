@@ -53,7 +53,8 @@ class Fleet:
     """
 
     def __init__(self, sandbox: Sandbox) -> None:
-        from airflow_provider_emnify.sandbox.routes.render import endpoint_row, sim_row
+        from airflow_provider_emnify.sandbox.routes.endpoints import endpoint_row
+        from airflow_provider_emnify.sandbox.routes.sims import sim_row
 
         self._sandbox, self._state, self._chance = sandbox, sandbox.state, random.Random(1)
         self._tables: dict[str, dict[int, Any]] = {

@@ -8,7 +8,7 @@ from typing import Any
 
 from airflow_provider_emnify.api.enums import DataStreamStatus, SmsStatus
 from airflow_provider_emnify.sandbox.http.callbacks import Delivery
-from airflow_provider_emnify.sandbox.routes.render import organisation_in, plain_event
+from airflow_provider_emnify.sandbox.routes.events import PARTS, plain_event
 from airflow_provider_emnify.sandbox.world.clock import date, event_date
 from airflow_provider_emnify.sandbox.world.lookups import described
 from airflow_provider_emnify.sandbox.world.messaging import split
@@ -60,7 +60,7 @@ def use_data(state: State, endpoint: Endpoint, volume: float) -> None:
         "traffic_type": {"id": 5, "description": "Data"},
         "start_timestamp": event_date(state.now),
         "end_timestamp": event_date(state.now),
-        "organisation": organisation_in(state, state.home_id),
+        "organisation": state.told_organisation(state.home_id),
         "endpoint": {"id": endpoint.id, "name": endpoint.name},
         "sim": None if sim is None else {"id": sim.id, "iccid": sim.iccid},
         "volume": {"total": volume, "rx": 0.0, "tx": volume},
@@ -81,7 +81,7 @@ def _call(state: State, method: str, sms: Sms, more: Mapping[str, Any]) -> None:
     body = {
         "id": text(sms.id),
         "endpoint": {"id": text(sms.endpoint_id), "name": state.endpoints[sms.endpoint_id].name},
-        "organisation": organisation_in(state, state.home_id),
+        "organisation": state.told_organisation(state.home_id),
         "source_address": sms.source_address,
         "dest_address": sms.dest_address,
         "payload": sms.payload,
@@ -101,8 +101,7 @@ def _send_receipt(state: State, sms: Sms) -> None:
 
 
 def _stream_event(state: State, event: Event) -> None:
-    parts = {name: getattr(event, name) for name in ("user", "endpoint", "sim", "imsi", "detail")}
-    record = {**plain_event(state, event), **parts}
+    record = {**plain_event(state, event), **{name: getattr(event, name) for name in PARTS}}
     for stream in _running(state, _EVENT):
         wanted = [one["value"] for one in stream.filters if str(one.get("field")).startswith("event_type")]
         if not wanted or any(str(int(event.type)) in map(str, values) for values in wanted):

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from airflow_provider_emnify.sandbox.http.answers import finding, invalid
+from airflow_provider_emnify.sandbox.http.answers import finding, invalid, wrong
 from airflow_provider_emnify.sandbox.world.clock import parse_date
 
 Findings = Iterator[dict[str, Any]]
@@ -176,6 +176,12 @@ def validate_items(
     ]
     if findings:
         raise invalid(*findings, status=status)
+
+
+def check_count(items: list[Any], most: int | None = None) -> None:
+    """Answer 422 unless there are items, and no more than ``most``."""
+    if not items or (most is not None and len(items) > most):
+        raise wrong(f"Expecting 1 to {most or 'any number of'} items, not {len(items)}.")
 
 
 def _object(

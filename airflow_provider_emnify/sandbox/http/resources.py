@@ -163,19 +163,22 @@ def serve_members(
     name: str,
     known: Callable[[Call], Container[int]],
     held: Callable[[Call], list[int]],
-    keeps: Callable[[Call, int], bool] = lambda call, number: False,
+    check_add: Callable[[Call, list[int], int], object] = lambda call, members, number: None,
+    check_remove: Callable[[Call, list[int], int], object] = lambda call, members, number: None,
     answer: Row | None = None,
 ) -> None:
     """Serve PUT, which adds something to a list, and DELETE, which takes it out.
 
     :param known: From a call to the ids of what there is to add.
     :param held: From a call to the list.
-    :param keeps: Tells whether something must stay.
+    :param check_add: Called before something is added, to raise an error.
+    :param check_remove: Called before something that is there is taken out, to raise an error.
     :param answer: What is answered; nothing by default.
     """
 
     def add(call: Call) -> Body:
         members, number = held(call), call.known(known(call), parameter, name)
+        check_add(call, members, number)
         if number in members:
             raise ApiError("Duplicated", f"{name} {number} is assigned already.")
         members.append(number)
@@ -184,8 +187,7 @@ def serve_members(
     def remove(call: Call) -> Body:
         members = held(call)
         number = call.known(members, parameter, name)
-        if keeps(call, number):
-            raise ApiError("NotAllowed", f"{name} {number} is in use.", status=409)
+        check_remove(call, members, number)
         members.remove(number)
         return answer
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Container, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, TypeVar
 
 from airflow_provider_emnify.sandbox.http.answers import Answer, ApiError, not_found
@@ -90,6 +91,12 @@ class Call:
         if not isinstance(self.body, list):
             raise ApiError("BadRequest", "The body must be a JSON array.")
         return self.body
+
+    def applied(self, items: Iterable[T]) -> Iterator[T]:
+        """Yield the items of a bulk call; or as many as a fault lets through, and answer 500 then."""
+        yield from islice(items, self.partial)
+        if self.partial is not None:
+            raise ApiError("InternalServerError", "Internal server error")
 
 
 Handler = Callable[[Call], Any]

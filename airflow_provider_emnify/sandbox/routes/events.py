@@ -8,11 +8,11 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
-from airflow_provider_emnify.sandbox.http.answers import Answer, ApiError
+from airflow_provider_emnify.sandbox.http.answers import Answer, ApiError, present
 from airflow_provider_emnify.sandbox.http.query import Getter, Listing, attributes, labelled, parse_criteria
 from airflow_provider_emnify.sandbox.http.wire import Call, serves
-from airflow_provider_emnify.sandbox.routes.render import event_row
-from airflow_provider_emnify.sandbox.world.clock import DAY
+from airflow_provider_emnify.sandbox.world.clock import DAY, event_date
+from airflow_provider_emnify.sandbox.world.lookups import described
 from airflow_provider_emnify.sandbox.world.records.fleet import Event
 from airflow_provider_emnify.sandbox.world.state import State
 
@@ -20,6 +20,33 @@ KEPT_SECONDS = 30 * DAY
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}Z")
 _MANY = frozenset({"iccid", "iccid_with_luhn", "endpoint", "type", "network", "rat", "country"})
 _MOST_VALUES = 6
+PARTS = ("user", "endpoint", "sim", "imsi", "detail")
+"""What an event can be about."""
+
+
+def plain_event(state: State, event: Event) -> dict[str, Any]:
+    """An event, without what it is about."""
+    return {
+        "id": event.id,
+        "timestamp": event_date(event.timestamp),
+        "alert": event.alert,
+        "description": event.description,
+        "event_type": described(event.type),
+        "event_source": described(event.source),
+        "event_severity": described(event.severity),
+        "organisation": state.told_organisation(event.organisation_id),
+    }
+
+
+def _row(state: State, event: Event) -> dict[str, Any]:
+    """An event. With ``quirks``, every second one comes in the other form that has been recorded."""
+    row = plain_event(state, event)
+    if state.settings.quirks and event.id % 2:
+        row["timestamp"] = row["timestamp"][:19].replace("T", " ")
+        row["alert"] = int(event.alert)
+        row["event_source"] = {"id": int(event.source), "name": event.source.label}
+        row["event_severity"] = {"id": int(event.severity), "description": event.severity.label.upper()}
+    return row | present({key: getattr(event, key) for key in PARTS})
 
 
 def _part(name: str, key: str) -> Getter[Event]:
@@ -36,7 +63,7 @@ def _iccid_with_luhn(state: State, event: Event) -> str | None:
 
 
 _LISTING = Listing[Event](
-    event_row,
+    _row,
     {
         **attributes("id", "timestamp", "alert", "description"),
         **{name: labelled(name) for name in ("type", "source", "severity")},

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_emnify.sandbox.http.fields import text
 from airflow_provider_emnify.sandbox.http.wire import GRAPHQL, Body, Call, serves
-from airflow_provider_emnify.sandbox.routes.render import user_details
+from airflow_provider_emnify.sandbox.routes.users import user_details
 
 if TYPE_CHECKING:
     from graphql import GraphQLSchema

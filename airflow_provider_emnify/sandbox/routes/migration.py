@@ -9,7 +9,7 @@ from airflow_provider_emnify.api.enums import EventType, SimStatus
 from airflow_provider_emnify.sandbox.http.answers import ERRORS, Answer, ApiError, not_found
 from airflow_provider_emnify.sandbox.http.fields import array, boolean, record, reference, text
 from airflow_provider_emnify.sandbox.http.wire import Call, serves
-from airflow_provider_emnify.sandbox.routes.render import organisation_in, sim_card
+from airflow_provider_emnify.sandbox.routes.sims import sim_card
 from airflow_provider_emnify.sandbox.world import devices
 from airflow_provider_emnify.sandbox.world.lookups import described
 from airflow_provider_emnify.sandbox.world.records.fleet import Sim
@@ -54,7 +54,7 @@ def migrate_sims(call: Call) -> Answer:
         "sim_count": len(sims),
         "dry_run": dry,
         "allowed_sim_statuses": [described(status) for status in allowed],
-        "target_workspace": organisation_in(state, target),
+        "target_workspace": state.told_organisation(target),
         "auto_detach_devices": detach,
         "sims": [_row(state, sim) for sim in sims],
     }
@@ -133,8 +133,8 @@ def _refusal(state: State, errors: list[tuple[str, str, list[Sim]]]) -> Answer:
 
 def _move(call: Call, sim: Sim, target: int) -> None:
     state = call.state
-    if sim.endpoint_id is not None and sim.endpoint_id in state.endpoints:
-        devices.release_sim(state, state.endpoints[sim.endpoint_id])
+    if (endpoint := state.endpoint_of(sim)) is not None:
+        devices.release_sim(state, endpoint)
     if sim.status is SimStatus.ACTIVATED:
         devices.set_sim_status(state, sim, SimStatus.SUSPENDED)
     sim.organisation_id = target
@@ -143,7 +143,7 @@ def _move(call: Call, sim: Sim, target: int) -> None:
 
 
 def _row(state: State, sim: Sim) -> Json:
-    row = {**sim_card(sim), "source_workspace": organisation_in(state, sim.organisation_id)}
-    if sim.endpoint_id is not None and sim.endpoint_id in state.endpoints:
-        row["endpoint"] = {"id": sim.endpoint_id, "name": state.endpoints[sim.endpoint_id].name}
+    row = {**sim_card(sim), "source_workspace": state.told_organisation(sim.organisation_id)}
+    if (endpoint := state.endpoint_of(sim)) is not None:
+        row["endpoint"] = {"id": endpoint.id, "name": endpoint.name}
     return row

@@ -80,6 +80,13 @@ _PROFILES = Resource(
     brief=_brief,
     full=_full,
 )
+
+
+def _check_unlimited(call: Call, services: list[int], service: int) -> None:
+    if any(_is_of(service, limit) for limit in _PROFILES.one(call)["limits"]):
+        raise ApiError("NotAllowed", f"Service {service} is in use.", status=409)
+
+
 _PROFILES.serve()
 serve_members(
     _ONE + "/service",
@@ -87,7 +94,7 @@ serve_members(
     "Service",
     known=lambda call: catalogue.SERVICES,
     held=lambda call: _PROFILES.one(call)["services"],
-    keeps=lambda call, service: any(_is_of(service, limit) for limit in _PROFILES.one(call)["limits"]),
+    check_remove=_check_unlimited,
 )
 serve_members(
     _ONE + "/service/{service_id}/traffic_limit",

@@ -1,10 +1,20 @@
-"""SIMs: list, change of status, deletion."""
+"""SIMs: list, change of status, deletion, and the batches that they are bought in."""
 
 from __future__ import annotations
 
-from airflow_provider_emnify.api.enums import SimStatus
-from airflow_provider_emnify.sandbox.http.answers import ApiError, not_found
-from airflow_provider_emnify.sandbox.http.fields import integer, record, reference, validate_items
+import re
+from typing import Any
+
+from airflow_provider_emnify.api.enums import EventType, SimStatus
+from airflow_provider_emnify.sandbox.http.answers import MISSING, ApiError, not_found, present, wrong
+from airflow_provider_emnify.sandbox.http.fields import (
+    check_count,
+    integer,
+    record,
+    reference,
+    validate,
+    validate_items,
+)
 from airflow_provider_emnify.sandbox.http.query import (
     Listing,
     attributes,
@@ -14,22 +24,63 @@ from airflow_provider_emnify.sandbox.http.query import (
     number_after,
 )
 from airflow_provider_emnify.sandbox.http.resources import serve_records
-from airflow_provider_emnify.sandbox.http.wire import Call, serves
-from airflow_provider_emnify.sandbox.routes.bulk import applied, check_size, finished
+from airflow_provider_emnify.sandbox.http.wire import Body, Call, serves
 from airflow_provider_emnify.sandbox.routes.events import serve_events
-from airflow_provider_emnify.sandbox.routes.render import sim_row
 from airflow_provider_emnify.sandbox.world import devices
-from airflow_provider_emnify.sandbox.world.clock import date
-from airflow_provider_emnify.sandbox.world.records.fleet import ICCID, IMSI, MSISDN, Sim
+from airflow_provider_emnify.sandbox.world.clock import DAY, date
+from airflow_provider_emnify.sandbox.world.lookups import GERMANY, described
+from airflow_provider_emnify.sandbox.world.records.fleet import ICCID, IMSI, MSISDN, Batch, Sim
 from airflow_provider_emnify.sandbox.world.state import State
 
+Json = dict[str, Any]
+
+_BATCH = "/api/v1/sim_batch/bic/{bic}"
+_CODE = re.compile(r"[0-9A-Za-z-]{4,40}")
+_FIRST_STATUSES = (SimStatus.ISSUED, SimStatus.ACTIVATED, SimStatus.SUSPENDED, SimStatus.FACTORY_TEST)
 _UPDATE = {
     "status": reference(),
     **{key: record({"id": integer()}) for key in ("issuer_org", "reseller_org", "customer_org")},
 }
+_MODEL = {
+    "id": 1,
+    "description": "Multi-formfactor card",
+    "memory_size": 128,
+    "formfactor": {"id": 1, "name": "2FF/3FF/4FF"},
+    "manufacturer": {"id": 1, "name": "Sandbox"},
+}
 
 
-def sim_number(digits: str) -> int | None:
+def sim_card(sim: Sim) -> Json:
+    """What is always told of a SIM."""
+    row = {
+        "id": sim.id,
+        "iccid": sim.iccid,
+        "iccid_with_luhn": sim.iccid_with_luhn,
+        "status": described(sim.status),
+        "eid": sim.eid,
+    }
+    return present(row)
+
+
+def sim_row(state: State, sim: Sim) -> Json:
+    """A SIM."""
+    organisation = {**state.told_organisation(sim.organisation_id), "country": GERMANY}
+    row = {
+        **sim_card(sim),
+        "production_date": date(sim.production_date),
+        "customer_org": organisation,
+        "issuer_org": {"id": 2, "name": "emnify", "country": GERMANY},
+        "reseller_org": organisation,
+        "imsi": sim.imsi,
+        "msisdn": sim.msisdn,
+        "model": _MODEL,
+        "activation_date": date(sim.activation_date),
+        "endpoint": None if sim.endpoint_id is None else {"id": sim.endpoint_id},
+    }
+    return present(row)
+
+
+def _sim_number(state: State, digits: str) -> int | None:
     """Return the id of the one SIM whose ICCID, IMSI or MSISDN these digits can be."""
     return next(filter(None, (number_after(prefix, digits) for prefix in (ICCID, IMSI, MSISDN))), None)
 
@@ -59,8 +110,8 @@ LISTING = Listing[
     exact=frozenset({"id", "iccid", "iccid_with_luhn", "imsi", "msisdn", "endpoint", "eid"}),
     known_by={
         "id": lambda state, wanted: number_after("", wanted),
-        **{name: lambda state, wanted: sim_number(wanted) for name in ("iccid", "imsi", "msisdn")},
-        "iccid_with_luhn": lambda state, wanted: sim_number(wanted[:-1]),
+        **dict.fromkeys(("iccid", "imsi", "msisdn"), _sim_number),
+        "iccid_with_luhn": lambda state, wanted: _sim_number(state, wanted[:-1]),
         "endpoint": _in_endpoint,
     },
     texts=frozenset({"eid"}),
@@ -89,24 +140,22 @@ def update_sim(call: Call) -> None:
 
 @serves("DELETE", "/api/v1/sim/multi")
 def delete_sims(call: Call) -> None:
-    """Delete SIMs for good."""
+    """Delete SIMs for good: all, or none."""
     items = call.array()
-    check_size(items, None)
+    check_count(items)
     validate_items(items, {"id": integer(required=True)}, "Sim")
     doomed = [_visible(call, int(item["id"])) for item in items]
-    for sim in doomed:
-        _check_deletable(sim)
-    for sim in applied(call, doomed):
-        _delete(call, sim)
-    finished(call)
+    _check_free(doomed)
+    for sim in call.applied(doomed):
+        devices.set_sim_status(call.state, sim, SimStatus.DELETED)
 
 
 @serves("DELETE", "/api/v1/sim/{sim_id}")
 def delete_sim(call: Call) -> None:
     """Delete a SIM for good."""
     sim = the_sim(call)
-    _check_deletable(sim)
-    _delete(call, sim)
+    _check_free([sim])
+    devices.set_sim_status(call.state, sim, SimStatus.DELETED)
 
 
 def _visible(call: Call, number: int) -> Sim:
@@ -117,10 +166,74 @@ def _visible(call: Call, number: int) -> Sim:
     return sim
 
 
-def _check_deletable(sim: Sim) -> None:
-    if sim.endpoint_id is not None:
-        raise ApiError("Forbidden", f"SIM {sim.id} is assigned to endpoint {sim.endpoint_id}.")
+def _check_free(sims: list[Sim]) -> None:
+    for sim in sims:
+        if sim.endpoint_id is not None:
+            raise ApiError("Forbidden", f"SIM {sim.id} is assigned to endpoint {sim.endpoint_id}.")
 
 
-def _delete(call: Call, sim: Sim) -> None:
-    devices.set_sim_status(call.state, sim, SimStatus.DELETED)
+# -- batches, known by the code on the box ----------------------------------------------------------
+
+
+@serves("GET", _BATCH)
+def validate_batch(call: Call) -> Body:
+    """Give a batch that can be registered: 400 if it is already, 422 if it cannot be."""
+    batch = _the_batch(call)
+    if batch.organisation_id is not None:
+        raise ApiError("BadRequest", f"SIM batch {batch.bic} is registered already.")
+    return {
+        "id": batch.id,
+        "bic": batch.bic,
+        "bsn": f"{batch.id:06d}",
+        "quantity": str(batch.quantity),
+        "sim_batch_status_id": "1",
+        "sim_model_id": "1",
+        "issuer_org_id": "2",
+        "customer_org_id": call.own,
+        "reseller_org_id": call.own,
+        "logistic_center_id": "1",
+        "article_id": "1",
+        "status": {"id": 1, "description": "Ready for shipping"},
+        "model": _MODEL,
+    }
+
+
+@serves("PATCH", _BATCH)
+def register_batch(call: Call) -> Body:
+    """Register a batch: its SIMs belong to the caller's organisation from now on."""
+    state, body = call.state, {} if call.body is MISSING else call.object()
+    batch = _the_batch(call)
+    validate(body, {"sim_status": reference()}, "SimBatch")
+    if batch.organisation_id is not None:
+        raise ApiError("NotAllowed", f"SIM batch {batch.bic} is registered already.")
+    status = _first_status(state, body)
+    batch.organisation_id = call.own
+    sims = []
+    for _ in range(batch.quantity):
+        sim = Sim(state.next_id("sim"), batch.organisation_id, call.now - 30 * DAY, status)
+        if status is SimStatus.ACTIVATED:
+            sim.activation_date = call.now
+        state.sims[sim.id] = sim
+        sims.append(sim)
+        state.emit(EventType.SIM_REGISTRATION, f"SIM registered with status '{status.label}'.", sim=sim)
+    return {"sim": [sim_row(state, sim) for sim in sims]}
+
+
+def _the_batch(call: Call) -> Batch:
+    bic = call.path["bic"]
+    if not _CODE.fullmatch(bic):
+        raise wrong("SimBatch - bic has invalid format: expecting letters, digits and hyphens.")
+    batch = call.state.batches.get(bic)
+    if batch is None:
+        raise ApiError("NotFound", f"SIM batch with BIC {bic} not found")
+    if not batch.registrable:
+        raise ApiError("NotAllowed", f"SIM batch {bic} cannot be registered.")
+    return batch
+
+
+def _first_status(state: State, body: Json) -> SimStatus:
+    number = int(body.get("sim_status", {"id": SimStatus.ISSUED})["id"])
+    status = SimStatus(state.existing(_FIRST_STATUSES, number, "SimStatus"))
+    if status is SimStatus.FACTORY_TEST and not state.settings.factory_test_mode:
+        raise ApiError("NotAllowed", "Factory test mode is not allowed by the tariff plan.")
+    return status

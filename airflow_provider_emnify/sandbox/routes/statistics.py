@@ -179,8 +179,7 @@ def sim_daily_stats(call: Call) -> Body:
 
 def _sim_days(call: Call, first: date, last: date) -> Iterable[Day]:
     """The usage of a SIM is that of the endpoint that it is in."""
-    sim = the_sim(call)
-    endpoint = call.state.endpoints.get(sim.endpoint_id) if sim.endpoint_id is not None else None
+    endpoint = call.state.endpoint_of(the_sim(call))
     return () if endpoint is None else usage.of_endpoint(call.state, endpoint, first, last)
 
 

@@ -8,10 +8,9 @@ from collections.abc import Iterable
 from typing import Any
 
 from airflow_provider_emnify.sandbox.http.answers import Answer, ApiError, wrong
-from airflow_provider_emnify.sandbox.http.fields import array, integer, record, reference, text
+from airflow_provider_emnify.sandbox.http.fields import array, check_count, integer, record, reference, text
 from airflow_provider_emnify.sandbox.http.query import number_in
 from airflow_provider_emnify.sandbox.http.wire import Body, Call, serves
-from airflow_provider_emnify.sandbox.routes.bulk import applied, check_size, finished
 from airflow_provider_emnify.sandbox.routes.catalogue import TAG_COLORS
 from airflow_provider_emnify.sandbox.routes.endpoints import the_endpoint
 from airflow_provider_emnify.sandbox.world.records.fleet import Endpoint, Tag
@@ -72,17 +71,17 @@ def update_tag(call: Call) -> None:
 @serves("DELETE", _TAGS + "/{tag_id}")
 def delete_tag(call: Call) -> None:
     """Delete a tag; endpoints lose it."""
-    _delete(call.state, {_the_tag(call).id})
+    _delete(call.state, _the_tag(call).id)
 
 
 @serves("POST", _BULK + "/tag/delete-tags")
 def delete_tags(call: Call) -> Body:
     """Delete tags; endpoints lose them."""
     body = call.checked({"tags": array(reference(), required=True)}, "Tags")
-    check_size(body["tags"], None)
+    check_count(body["tags"])
     doomed = [call.state.existing(call.state.tags, tag["id"], "Tag") for tag in body["tags"]]
-    _delete(call.state, set(applied(call, doomed)))
-    finished(call)
+    for number in call.applied(dict.fromkeys(doomed)):
+        _delete(call.state, number)
     return {}
 
 
@@ -108,7 +107,7 @@ def unassign_tag(call: Call) -> Body:
     """Take a tag from an endpoint."""
     endpoint = the_endpoint(call)
     number = call.known(endpoint.tag_ids, "tag_id", "Tag")
-    endpoint.tag_ids = tuple(other for other in endpoint.tag_ids if other != number)
+    _unassign(endpoint, number)
     return {}
 
 
@@ -120,9 +119,8 @@ def add_tags(call: Call) -> Body:
         _check_unassigned(endpoint, number)
     if len({(endpoint.id, number) for endpoint, number in pairs}) < len(pairs):
         raise ApiError("Duplicated", "A tag is named more than once for an endpoint.")
-    for endpoint, number in applied(call, pairs):
+    for endpoint, number in call.applied(pairs):
         endpoint.tag_ids += (number,)
-    finished(call)
     return {}
 
 
@@ -133,15 +131,14 @@ def remove_tags(call: Call) -> Body:
     for endpoint, number in pairs:
         if number not in endpoint.tag_ids:
             raise wrong(f"Tag {number} is not assigned to endpoint {endpoint.id}.", "InvalidReference")
-    for endpoint, number in applied(call, pairs):
-        endpoint.tag_ids = tuple(other for other in endpoint.tag_ids if other != number)
-    finished(call)
+    for endpoint, number in call.applied(pairs):
+        _unassign(endpoint, number)
     return {}
 
 
 def _pairs(call: Call) -> list[tuple[Endpoint, int]]:
     state, body = call.state, call.checked(_ITEMS, "Tags")
-    check_size(body["items"], None)
+    check_count(body["items"])
     pairs = []
     for item in body["items"]:
         endpoint = state.endpoints[state.existing(state.endpoints, item["endpoint"]["id"], "Endpoint")]
@@ -152,6 +149,10 @@ def _pairs(call: Call) -> list[tuple[Endpoint, int]]:
 def _check_unassigned(endpoint: Endpoint, number: int) -> None:
     if number in endpoint.tag_ids:
         raise ApiError("Duplicated", f"Tag {number} is assigned to endpoint {endpoint.id} already.")
+
+
+def _unassign(endpoint: Endpoint, number: int) -> None:
+    endpoint.tag_ids = tuple(other for other in endpoint.tag_ids if other != number)
 
 
 def _the_tag(call: Call) -> Tag:
@@ -167,12 +168,11 @@ def _color(state: State, body: dict[str, Any]) -> int | None:
     return state.existing(TAG_COLORS, body["color"]["id"], "TagColor") if "color" in body else None
 
 
-def _delete(state: State, doomed: set[int]) -> None:
-    for number in doomed:
-        del state.tags[number]
+def _delete(state: State, number: int) -> None:
+    del state.tags[number]
     for endpoint in state.endpoints.values():
-        if not doomed.isdisjoint(endpoint.tag_ids):
-            endpoint.tag_ids = tuple(number for number in endpoint.tag_ids if number not in doomed)
+        if number in endpoint.tag_ids:
+            _unassign(endpoint, number)
 
 
 def _rows(state: State, tags: Iterable[Tag]) -> list[dict[str, Any]]:

@@ -1,20 +1,30 @@
-"""Users: accounts, roles, activation, passwords, their events."""
+"""Users: accounts, roles, activation, passwords, multi-factor authentication, their events."""
 
 from __future__ import annotations
 
+import base64
+from typing import Any
+
 from airflow_provider_emnify.api.enums import EventSeverity, EventType, UserStatus
-from airflow_provider_emnify.sandbox.http.answers import Answer, ApiError, not_found
+from airflow_provider_emnify.sandbox.http.answers import Answer, ApiError
 from airflow_provider_emnify.sandbox.http.fields import array, pattern, reference, text
 from airflow_provider_emnify.sandbox.http.query import Listing, attributes, dated, in_organisation, labelled
-from airflow_provider_emnify.sandbox.http.resources import serve_records
+from airflow_provider_emnify.sandbox.http.resources import serve_members, serve_records
 from airflow_provider_emnify.sandbox.http.wire import Body, Call, serves
 from airflow_provider_emnify.sandbox.routes.events import serve_events
-from airflow_provider_emnify.sandbox.routes.render import user_details, user_row
 from airflow_provider_emnify.sandbox.world.clock import date
-from airflow_provider_emnify.sandbox.world.lookups import PERMISSIONS, ROLES
+from airflow_provider_emnify.sandbox.world.lookups import (
+    MFA_KEY_STATUSES,
+    MFA_KEY_TYPES,
+    PERMISSIONS,
+    ROLES,
+    described,
+)
 from airflow_provider_emnify.sandbox.world.provisioning import number_of
-from airflow_provider_emnify.sandbox.world.records.accounts import Membership, User
+from airflow_provider_emnify.sandbox.world.records.accounts import MfaKey, User
 from airflow_provider_emnify.sandbox.world.state import State
+
+Json = dict[str, Any]
 
 USERNAME = r"[^@\s]+@[^@\s]+\.[^@\s.]+"
 _NAMES = {
@@ -22,6 +32,8 @@ _NAMES = {
     "name": text(required=True, shortest=1),
 }
 _CREATION = {**_NAMES, "organisation": reference(), "roles": array(reference())}
+INVITATION = {**_CREATION, "name": text()}
+STATUS = {"status": reference(required=True)}
 _UPDATE = {**_NAMES, "organisation": reference(), "status": reference()}
 _STATUS_MOVES = {
     UserStatus.ACTIVATION_PENDING: {UserStatus.SUSPENDED},
@@ -30,8 +42,41 @@ _STATUS_MOVES = {
 }
 
 
+def _user_row(state: State, user: User) -> Json:
+    """A user as it stands in the list."""
+    return {
+        "id": user.id,
+        "username": user.username,
+        "name": user.name,
+        "created": date(user.created),
+        "status": described(user.status),
+        "organisation": state.told_organisation(user.organisation_id),
+    }
+
+
+def user_details(state: State, user: User) -> Json:
+    """A user with roles and MFA keys."""
+    keys = [_mfa_key(key) for key in user.mfa_keys.values()]
+    return {**_user_row(state, user), "roles": roles(user.role_ids), "mfa": keys}
+
+
+def roles(role_ids: list[int]) -> list[Json]:
+    """Roles with their names."""
+    return [{"id": number, "name": ROLES[number]} for number in role_ids]
+
+
+def _mfa_key(key: MfaKey) -> Json:
+    """An MFA key without its secret."""
+    return {
+        "id": key.id,
+        "status": {"id": int(key.active), "description": MFA_KEY_STATUSES[int(key.active)]},
+        "type": {"id": key.type, "description": MFA_KEY_TYPES[key.type]},
+        "creation_date": date(key.created),
+    }
+
+
 _LISTING = Listing[User](
-    user_row,
+    _user_row,
     {
         **attributes("id", "name", "username"),
         **dated(date, created="created"),
@@ -147,33 +192,19 @@ def role_permissions(call: Call) -> Body:
     return {ROLES[number]: list(PERMISSIONS[number]) for number in granted}
 
 
-@serves("PUT", "/api/v1/user/{user_id}/role/{role_id}")
-def assign_role(call: Call) -> None:
-    """Give a user a role."""
-    add_role(the_user(call).memberships[the_user(call).organisation_id], the_role(call))
-
-
-@serves("DELETE", "/api/v1/user/{user_id}/role/{role_id}")
-def remove_role(call: Call) -> None:
-    """Take a role from a user, but not the last."""
-    user = the_user(call)
-    drop_role(user.memberships[user.organisation_id], the_role(call))
-
-
-def add_role(membership: Membership, role_id: int) -> None:
-    """Add a role, or answer 409 if it is there."""
-    if role_id in membership.role_ids:
-        raise ApiError("Duplicated", f"Role {role_id} is assigned already.")
-    membership.role_ids.append(role_id)
-
-
-def drop_role(membership: Membership, role_id: int) -> None:
-    """Remove a role, or answer 404 if it is not there and 409 if it is the last."""
-    if role_id not in membership.role_ids:
-        raise not_found("Role", role_id)
-    if len(membership.role_ids) == 1:
+def _check_last(call: Call, roles: list[int], role: int) -> None:
+    if len(roles) == 1:
         raise ApiError("NotAllowed", "The last role of a user cannot be removed.", status=409)
-    membership.role_ids.remove(role_id)
+
+
+serve_members(
+    "/api/v1/user/{user_id}/role",
+    "role_id",
+    "Role",
+    known=lambda call: ROLES,
+    held=lambda call: the_user(call).role_ids,
+    check_remove=_check_last,
+)
 
 
 @serves("POST", "/api/v1/user/activation", public=True)
@@ -210,23 +241,77 @@ def resend_activation(call: Call) -> None:
 def change_password(call: Call) -> None:
     """Change the caller's password; both come as SHA-1 digests."""
     body = call.checked({"old_password": text(required=True), "new_password": text(required=True)}, "User")
-    user = call.user
-    if user is None:
-        raise ApiError("Forbidden", "An application token has no password.")
+    user = _caller(call, "password")
     if body["old_password"].lower() != user.password_sha1:
         raise ApiError("InputValidationFailed", "The old password is wrong.", errors=[])
     user.password_sha1 = body["new_password"].lower()
 
 
-def the_role(call: Call) -> int:
-    """Return the role that the path means."""
-    return call.known(ROLES, "role_id", "Role")
+# -- multi-factor authentication --------------------------------------------------------------------
 
 
-INVITATION = {
-    "username": _NAMES["username"],
-    "name": text(),
-    "organisation": reference(),
-    "roles": array(reference()),
-}
-STATUS = {"status": reference(required=True)}
+@serves("POST", "/api/v1/user/mfa")
+def create_key(call: Call) -> Body:
+    """Create an MFA key for the caller; its secret is shown once."""
+    user = _caller(call, "MFA keys")
+    body = call.checked({"type": reference(required=True), "password": text(required=True)}, "MfaKey")
+    if body["password"].lower() != user.password_sha1:
+        raise ApiError("InputValidationFailed", "The password is wrong.", errors=[])
+    kind = call.state.existing(dict(MFA_KEY_TYPES), body["type"]["id"], "Type")
+    if any(key.active for key in user.mfa_keys.values()):
+        raise ApiError("Duplicated", "There is an active MFA key already.")
+    key = MfaKey(call.state.next_id("mfa key"), kind, call.now)
+    user.mfa_keys[key.id] = key
+    secret = base64.b32encode(call.state.random.randbytes(20)).decode()
+    otpauth = f"otpauth://totp/emnify:{user.username}?secret={secret}"
+    return {**_mfa_key(key), "secret_key": secret, "otpauth": otpauth}
+
+
+@serves("PATCH", "/api/v1/user/mfa/{key_id}")
+def activate_key(call: Call) -> None:
+    """Activate an MFA key of the caller with a code; the sandbox takes its one code."""
+    user, body = _caller(call, "MFA keys"), call.checked({**STATUS, "code": text(required=True)}, "MfaKey")
+    key = call.one(user.mfa_keys, "key_id", "MfaKey")
+    if key.active:
+        raise ApiError("Duplicated", "The MFA key is active already.")
+    if body["code"] != call.state.settings.mfa_code:
+        raise ApiError("InputValidationFailed", "The code is wrong.")
+    key.active = True
+
+
+@serves("DELETE", "/api/v1/user/{user_id}/mfa/{key_id}")
+def delete_key(call: Call) -> None:
+    """Delete an MFA key of a user."""
+    user = the_user(call)
+    number = call.known(user.mfa_keys, "key_id", "MfaKey")
+    del user.mfa_keys[number]
+    text = f"MFA key with Id '{number}' deleted for user '{user.username}'"
+    call.state.emit(EventType.MULTI_FACTOR_AUTHENTICATION, text, user=user)
+
+
+@serves("GET", "/api/v1/user/{user_id}/mfa/trusted_device")
+def list_trusted_devices(call: Call) -> Body:
+    """List the devices that need no second factor."""
+    return [
+        {
+            "id": device.id,
+            "operating_system": device.operating_system,
+            "browser": device.browser,
+            "activation_date": date(device.activated),
+        }
+        for device in the_user(call).trusted_devices.values()
+    ]
+
+
+@serves("DELETE", "/api/v1/user/{user_id}/mfa/trusted_device/{device_id}")
+def delete_trusted_device(call: Call) -> None:
+    """Trust a device no more."""
+    devices = the_user(call).trusted_devices
+    del devices[call.known(devices, "device_id", "TrustedDevice")]
+
+
+def _caller(call: Call, wanted: str) -> User:
+    user = call.user
+    if user is None:
+        raise ApiError("Forbidden", f"An application token has no {wanted}.")
+    return user

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from airflow_provider_emnify.api.enums import EventSeverity, EventType, UserStatus
 from airflow_provider_emnify.sandbox.http.answers import Answer, ApiError
+from airflow_provider_emnify.sandbox.http.resources import serve_members
 from airflow_provider_emnify.sandbox.http.wire import Body, Call, serves
-from airflow_provider_emnify.sandbox.routes.render import roles
 from airflow_provider_emnify.sandbox.routes.users import (
     INVITATION,
     STATUS,
-    add_role,
-    drop_role,
     invite,
     role_ids,
-    the_role,
+    roles,
     the_user,
 )
+from airflow_provider_emnify.sandbox.world.lookups import ROLES
 from airflow_provider_emnify.sandbox.world.provisioning import number_of
 from airflow_provider_emnify.sandbox.world.records.accounts import Membership
 
@@ -88,22 +87,25 @@ def set_workspace_status(call: Call) -> None:
     membership.status = UserStatus(status)
 
 
-@serves("PUT", "/api/v2/user/{user_id}/workspace/{workspace_id}/role/{role_id}")
-def assign_workspace_role(call: Call) -> None:
-    """Give a user a role in a Workspace."""
-    _, membership = _membership(call)
-    if the_role(call) in membership.role_ids:
+def _check_new(call: Call, held: list[int], role: int) -> None:
+    if role in held:
         raise ApiError("BadRequest", "The role is assigned already.")
-    add_role(membership, the_role(call))
 
 
-@serves("DELETE", "/api/v2/user/{user_id}/workspace/{workspace_id}/role/{role_id}")
-def remove_workspace_role(call: Call) -> None:
-    """Take a role in a Workspace from a user."""
-    _, membership = _membership(call)
-    if membership.role_ids == [the_role(call)]:
+def _check_last(call: Call, held: list[int], role: int) -> None:
+    if len(held) == 1:
         raise ApiError("BadRequest", "The last role of a user cannot be removed.")
-    drop_role(membership, the_role(call))
+
+
+serve_members(
+    "/api/v2/user/{user_id}/workspace/{workspace_id}/role",
+    "role_id",
+    "Role",
+    known=lambda call: ROLES,
+    held=lambda call: _membership(call)[1].role_ids,
+    check_add=_check_new,
+    check_remove=_check_last,
+)
 
 
 @serves("POST", "/api/v2/user/{user_id}/support_token")

@@ -40,7 +40,7 @@ def set_sim_status(state: State, sim: Sim, target: SimStatus) -> None:
     before, sim.status = sim.status, target
     if target is SimStatus.ACTIVATED and sim.activation_date is None:
         sim.activation_date = state.now
-    endpoint = state.endpoints.get(sim.endpoint_id) if sim.endpoint_id is not None else None
+    endpoint = state.endpoint_of(sim)
     text = f"Status of SIM changed from '{before.label}' to '{target.label}'"
     state.emit(_SIM_EVENTS[target], text, endpoint=endpoint, sim=sim)
     if endpoint is not None:

@@ -169,6 +169,14 @@ class State:
         """Return the SIM of an endpoint."""
         return None if endpoint.sim_id is None else self.sims.get(endpoint.sim_id)
 
+    def endpoint_of(self, sim: Sim) -> Endpoint | None:
+        """Return the endpoint of a SIM."""
+        return None if sim.endpoint_id is None else self.endpoints.get(sim.endpoint_id)
+
+    def told_organisation(self, organisation_id: int) -> dict[str, Any]:
+        """Return an organisation as it stands in another object."""
+        return {"id": organisation_id, "name": self.organisations[organisation_id].name}
+
     def existing(self, table: Container[int], number: Any, resource: str) -> int:
         """Return the id of a thing that must exist, or of a status that may be, or answer 422."""
         if number not in table:
