@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Callable
-from types import TracebackType
 from typing import Self
 
 from airflow_provider_emnify.sandbox import callbacks
@@ -74,6 +73,15 @@ class Sandbox(Settings, Controls):
     :param log_size: How many requests the log keeps; None: all.
     """
 
+    counts: Counter[str]
+    """Number of requests by ``METHOD /path/template``."""
+    peaks: Counter[str]
+    """The most requests of each ``METHOD /path/template`` that were under way at the same time."""
+    statuses: Counter[int]
+    """Number of answers by status."""
+    failures: list[BaseException]
+    """Errors of the sandbox itself."""
+
     def __post_init__(self, application_token: str | None, start: float | None) -> None:
         super().__post_init__(application_token, start)
         self.clock = Clock(start)
@@ -87,9 +95,11 @@ class Sandbox(Settings, Controls):
         self._token = self.accounts.add_application_token("Sandbox", token=application_token)
         limits = self.limits
         limiter = Limiter((DOCUMENTED if limits else ()) if isinstance(limits, bool) else limits)
-        self._log = Log(self.log_size)
+        self._log = log = Log(self.log_size)
+        self.counts, self.peaks, self.statuses = log.counts, log.peaks, log.statuses
         self._server: Server | None = None
-        Controls.__init__(self, Engine(self.clock, state, self.accounts, limiter, self.faults, self._log))
+        Controls.__init__(self, Engine(self.clock, state, self.accounts, limiter, self.faults, log))
+        self.failures = self.engine.failures
 
     def start(self) -> Self:
         """Start to serve."""
@@ -116,9 +126,7 @@ class Sandbox(Settings, Controls):
     def __enter__(self) -> Self:
         return self.start()
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.stop()
 
     @property
@@ -142,24 +150,9 @@ class Sandbox(Settings, Controls):
         """The recorded requests."""
         return list(self._log.entries)
 
-    @property
-    def counts(self) -> Counter[str]:
-        """Number of requests by ``METHOD /path/template``."""
-        return self._log.counts
-
     def watch_requests(self, listener: Callable[[Entry], object]) -> None:
         """Let ``listener`` be called with each request once it is answered."""
         self._log.tell = listener
-
-    @property
-    def peaks(self) -> Counter[str]:
-        """The most requests of each ``METHOD /path/template`` that were under way at the same time."""
-        return self._log.peaks
-
-    @property
-    def statuses(self) -> Counter[int]:
-        """Number of answers by status."""
-        return self._log.statuses
 
     @property
     def callbacks(self) -> list[Delivery]:
@@ -169,22 +162,17 @@ class Sandbox(Settings, Controls):
     @property
     def requests(self) -> int:
         """Number of requests, authentications included."""
-        return self._log.counts.total()
+        return self.counts.total()
 
     @property
     def authentications(self) -> int:
         """Number of requests to authenticate, rejected ones included."""
-        return self._log.counts["POST /api/v1/authenticate"]
+        return self.counts["POST /api/v1/authenticate"]
 
     @property
     def secrets(self) -> list[str]:
         """Every secret that this sandbox has given out or takes, for tests that look for leaks."""
         return [self.application_token, self.password, *self.accounts.issued]
-
-    @property
-    def failures(self) -> list[BaseException]:
-        """Errors of the sandbox itself."""
-        return self.engine.failures
 
     def revoke_tokens(self, *, refresh: bool = False) -> int:
         """Make every issued auth token invalid, and the refresh tokens too if asked; return how many."""

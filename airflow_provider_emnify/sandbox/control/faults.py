@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from airflow_provider_emnify.sandbox.http.wire import TEMPLATES
+from airflow_provider_emnify.sandbox.http.wire import ROUTES
 from airflow_provider_emnify.sandbox.world.outcomes import Orders
 
 
@@ -73,7 +73,8 @@ class Fault:
             return False
         if self.path is None or self.path == template:
             return True
-        return self.path not in TEMPLATES and re.search(self.path, target) is not None
+        is_template = any(self.path == known for _, known in ROUTES)
+        return not is_template and re.search(self.path, target) is not None
 
 
 class Faults(Orders[Fault]):

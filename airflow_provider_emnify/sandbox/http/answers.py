@@ -96,6 +96,11 @@ def present(row: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in row.items() if value is not None}
 
 
+def told(record: object, *names: str) -> dict[str, Any]:
+    """Return what JSON says of a record by the names and values of its attributes."""
+    return {name: getattr(record, name) for name in names}
+
+
 def shaped(error: ApiError, template: str | None) -> dict[str, Any]:
     """Return the body of an error in the form that the operation has: eSIMs have one of their own."""
     if template is None or not template.startswith(_ESIM_PATHS):

@@ -17,7 +17,7 @@ from airflow_provider_emnify.sandbox.control.log import Entry, Log, public_heade
 from airflow_provider_emnify.sandbox.http.answers import MISSING, Answer, ApiError, shaped
 from airflow_provider_emnify.sandbox.http.limits import Limiter
 from airflow_provider_emnify.sandbox.http.routing import Router
-from airflow_provider_emnify.sandbox.http.wire import ROUTES, Call
+from airflow_provider_emnify.sandbox.http.wire import PUBLIC, ROUTES, Call
 from airflow_provider_emnify.sandbox.world.accounts import Accounts, Unauthorized
 from airflow_provider_emnify.sandbox.world.clock import Clock
 from airflow_provider_emnify.sandbox.world.state import State
@@ -148,9 +148,8 @@ class Engine:
             if _ROUTER.knows(request.raw_path):
                 raise ApiError("NotFound", f"{request.method} is not supported here.", status=405)
             raise ApiError("NotFound", f"There is nothing at {request.raw_path}.")
-        route = ROUTES[request.method, template]
-        caller = None
-        if not route.public:
+        operation, caller = (request.method, template), None
+        if operation not in PUBLIC:
             caller = self.accounts.check(request.headers.get("authorization"))
             who = str(caller.organisation_id)
             self._limit("organisation", who, request.method, template, self.state.now)
@@ -158,19 +157,21 @@ class Engine:
         body = _parse(request.content)
         if isinstance(body, (ValueError, RecursionError)):
             raise ApiError("BadRequest", "The body is not valid JSON.")
-        return route.answer(
-            Call(
-                state=self.state,
-                accounts=self.accounts,
-                template=template,
-                path=visit.path,
-                query=request.query,
-                body=body,
-                address=request.address,
-                caller=caller,
-                partial=visit.fault.partial if visit.fault else None,
-            )
+        call = Call(
+            state=self.state,
+            accounts=self.accounts,
+            template=template,
+            path=visit.path,
+            query=request.query,
+            body=body,
+            address=request.address,
+            caller=caller,
+            partial=visit.fault.partial if visit.fault else None,
         )
+        told = ROUTES[operation](call)
+        if isinstance(told, Answer):
+            return told
+        return Answer(204) if told is None else Answer(body=told)
 
     def _limit(self, per: str, who: str, method: str, template: str, now: float) -> None:
         broken = self.limiter.take(per, who, method, template, now)

@@ -130,13 +130,6 @@ def in_endpoints(field: str) -> Callable[[State, Row], bool]:
     return lambda state, row: any(getattr(one, field) == row["id"] for one in state.endpoints.values())
 
 
-def in_service_profiles(field: str) -> Callable[[State, Row], bool]:
-    """Tell of a row whether any service profile refers to it in a field."""
-    return lambda state, row: any(
-        one.get(field) == {"id": row["id"]} for one in state.service_profiles.values()
-    )
-
-
 def serve_records(
     path: str,
     parameter: str,

@@ -5,8 +5,8 @@ Works on the raw, still percent-encoded path, so that an encoded slash in a path
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any
+import re
+from collections.abc import Iterable, Iterator
 from urllib.parse import unquote
 
 Match = tuple[str, dict[str, str]]
@@ -19,48 +19,30 @@ class Router:
     """
 
     def __init__(self, operations: Iterable[tuple[str, str]]) -> None:
-        self._root: dict[str, Any] = {}
-        self._methods: dict[str, set[str]] = {}
-        for method, template in operations:
-            self._methods.setdefault(template, set()).add(method)
-        for template in self._methods:
-            node = self._root
-            for segment in template.strip("/").split("/"):
-                node = node.setdefault("{" if segment.startswith("{") else segment, {})
-            node.setdefault("", []).append(template)
+        self._operations = frozenset(operations)
+        self._patterns: dict[int, dict[str, re.Pattern[str]]] = {}
+        """The templates by their number of slashes, with what a path of each looks like."""
+        # In this order a brace comes after all letters, so that literals are tried first.
+        for template in sorted({template for _, template in self._operations}):
+            pattern = re.compile(re.sub(r"{(\w+)}", r"(?P<\1>[^/]+)", template.strip("/")))
+            self._patterns.setdefault(template.count("/"), {})[template] = pattern
 
     def match(self, method: str, raw_path: str) -> Match | None:
         """Return the template and the decoded path parameters, or None.
 
         Templates that differ in their parameters' names only are told apart by the method.
         """
-        segments = raw_path.strip("/").split("/")
-        for templates in self._walk(self._root, segments):
-            for template in templates:
-                if method in self._methods[template]:
-                    return template, self._parameters(template, segments)
+        for template, values in self._matches(raw_path):
+            if (method, template) in self._operations:
+                return template, {name: unquote(value) for name, value in values.items()}
         return None
 
     def knows(self, raw_path: str) -> bool:
         """Tell whether there is an operation at this path, with whatever method."""
-        return any(True for _ in self._walk(self._root, raw_path.strip("/").split("/")))
+        return any(True for _ in self._matches(raw_path))
 
-    def _walk(self, node: dict[str, Any], segments: list[str]) -> Iterable[list[str]]:
-        if not segments:
-            if "" in node:
-                yield node[""]
-            return
-        first, rest = segments[0], segments[1:]
-        if first and first in node:
-            yield from self._walk(node[first], rest)
-        if first and "{" in node:
-            yield from self._walk(node["{"], rest)
-
-    @staticmethod
-    def _parameters(template: str, segments: list[str]) -> dict[str, str]:
-        parts = template.strip("/").split("/")
-        return {
-            part[1:-1]: unquote(segment)
-            for part, segment in zip(parts, segments, strict=True)
-            if part.startswith("{")
-        }
+    def _matches(self, raw_path: str) -> Iterator[Match]:
+        path = raw_path.strip("/")
+        for template, pattern in self._patterns.get(path.count("/") + 1, {}).items():
+            if (match := pattern.fullmatch(path)) is not None:
+                yield template, match.groupdict()

@@ -104,11 +104,9 @@ class Server:
 
 def _protocol(transports: dict[Any, asyncio.Transport]) -> Any:
     """Return uvicorn's protocol, with a note of each connection that is open."""
-    base: Any
-    try:
-        from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol as base
-    except ImportError:
-        from uvicorn.protocols.http.h11_impl import H11Protocol as base
+    from uvicorn.protocols.http.auto import AutoHTTPProtocol
+
+    base: Any = AutoHTTPProtocol
 
     class Noted(base):  # type: ignore[misc]
         """Keeps the transports by the client's address."""

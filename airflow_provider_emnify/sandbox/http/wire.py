@@ -8,10 +8,9 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any, TypeVar
 
-from airflow_provider_emnify.sandbox.http.answers import Answer, ApiError, not_found
+from airflow_provider_emnify.sandbox.http.answers import ApiError, not_found
 from airflow_provider_emnify.sandbox.http.fields import Field, validate
 from airflow_provider_emnify.sandbox.world.accounts import Accounts, Identity
-from airflow_provider_emnify.sandbox.world.records.accounts import User
 from airflow_provider_emnify.sandbox.world.state import State
 
 T = TypeVar("T")
@@ -37,16 +36,6 @@ class Call:
     def own(self) -> int:
         """The organisation that the caller acts in."""
         return self.caller.organisation_id if self.caller else 0
-
-    @property
-    def now(self) -> float:
-        """The sandbox's time."""
-        return self.state.now
-
-    @property
-    def user(self) -> User | None:
-        """The user who calls; None for an application and where no token is asked for."""
-        return self.state.caller
 
     def id(self, name: str, resource: str) -> int:
         """Return the path parameter ``name``, a number of 64 bits, or answer 400 as recorded."""
@@ -102,29 +91,14 @@ class Call:
 Handler = Callable[[Call], Any]
 
 
-@dataclass(frozen=True, slots=True)
-class Route:
-    """A route and whether it is open to everybody."""
-
-    handler: Handler
-    public: bool = False
-
-    def answer(self, call: Call) -> Answer:
-        """Return what the route answers: an answer as it stands, JSON as a 200, None as a 204."""
-        result = self.handler(call)
-        if isinstance(result, Answer):
-            return result
-        return Answer(204) if result is None else Answer(body=result)
-
-
 GRAPHQL = ("POST", "/graphql")
 """What is served beside the REST API."""
 
-TEMPLATES: set[str] = set()
-"""The path templates of the routes."""
+ROUTES: dict[tuple[str, str], Handler] = {}
+"""The routes by (method, path template); each returns an answer, or JSON for a 200, or None for a 204."""
 
-ROUTES: dict[tuple[str, str], Route] = {}
-"""The routes by (method, path template)."""
+PUBLIC: set[tuple[str, str]] = set()
+"""The routes that are open to everybody."""
 
 
 def serves(method: str, template: str, *, public: bool = False) -> Callable[[Handler], Handler]:
@@ -134,8 +108,9 @@ def serves(method: str, template: str, *, public: bool = False) -> Callable[[Han
     """
 
     def register(handler: Handler) -> Handler:
-        ROUTES[method, template] = Route(handler, public)
-        TEMPLATES.add(template)
+        ROUTES[method, template] = handler
+        if public:
+            PUBLIC.add((method, template))
         return handler
 
     return register

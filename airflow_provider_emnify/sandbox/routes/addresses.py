@@ -1,4 +1,4 @@
-"""Address spaces of the organisation, and name servers."""
+"""Address spaces of the organisation."""
 
 from __future__ import annotations
 
@@ -6,14 +6,8 @@ import ipaddress
 from collections import Counter
 
 from airflow_provider_emnify.sandbox.http.answers import ApiError, not_found, wrong
-from airflow_provider_emnify.sandbox.http.fields import address, one_of, text
-from airflow_provider_emnify.sandbox.http.resources import (
-    Render,
-    Resource,
-    Row,
-    in_endpoints,
-    in_service_profiles,
-)
+from airflow_provider_emnify.sandbox.http.fields import one_of, text
+from airflow_provider_emnify.sandbox.http.resources import Render, Resource, Row, in_endpoints
 from airflow_provider_emnify.sandbox.http.wire import Body, Call, serves
 from airflow_provider_emnify.sandbox.world.state import State
 
@@ -69,19 +63,6 @@ Resource(
     check=_check_space,
     in_use=in_endpoints("ip_address_space_id"),
     brief=_space_row,
-).serve()
-Resource(
-    path="/api/v1/dns",
-    parameter="dns_id",
-    name="Dns",
-    rows=lambda call: call.state.dns,
-    fields={
-        "primary": address(required=True),
-        "secondary": address(required=True),
-        "ip_address_version": one_of(4, 6, required=True),
-    },
-    answers={"create": 201, "delete": 204},
-    in_use=in_service_profiles("dns"),
 ).serve()
 
 

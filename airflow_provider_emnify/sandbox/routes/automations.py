@@ -159,7 +159,7 @@ def _check_automation(call: Call, body: Row, row: Row | None) -> None:
         if one["action"]["id"] not in ACTIONS:
             raise no_reference("Action", one["action"]["id"])
     if row is not None:
-        row["modified_at"] = event_date(call.now)
+        row["modified_at"] = event_date(call.state.now)
 
 
 def _automation(call: Call) -> Render:
@@ -192,8 +192,8 @@ Resource(
         "organisation": {"id": call.own},
         "number_of_executions": 0,
         "last_execution": "",
-        "created_at": event_date(call.now),
-        "modified_at": event_date(call.now),
+        "created_at": event_date(call.state.now),
+        "modified_at": event_date(call.state.now),
     },
     check=_check_automation,
     brief=_automation,

@@ -137,7 +137,7 @@ def _the_euicc_operation(call: Call) -> EuiccOperation:
 
 
 def _caller(call: Call) -> Json:
-    user = call.user
+    user = call.state.caller
     if user is not None:
         return {"id": user.id, "name": user.name}
     number = call.caller.id if call.caller else 0

@@ -42,7 +42,7 @@ def query(call: Call) -> Body:
     from graphql import graphql_sync
 
     body = call.checked({"query": text(required=True, longest=100_000)}, "GraphQL", status=400)
-    user = call.user
+    user = call.state.caller
     root = {
         "myUser": None if user is None else _user(call.state, user),
         "users": lambda _, **arguments: _users(call.state, **arguments),

@@ -90,7 +90,7 @@ def _within_bounds(sims: list[Sim], body: Json) -> list[Sim]:
 
 
 def _check_rights(call: Call, workspaces: set[int]) -> None:
-    if (user := call.user) is None:
+    if (user := call.state.caller) is None:
         raise ApiError("Forbidden", "Migrating SIMs takes user credentials, not an application token.")
     for number in workspaces:
         membership = user.memberships.get(number)

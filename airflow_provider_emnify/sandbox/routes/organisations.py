@@ -24,7 +24,7 @@ _MEGABYTES = {1: 500.0, 2: 1000.0, 3: 5000.0}
 def the_organisation(call: Call, parameter: str, status: int = 404) -> int:
     """Return the organisation that the path means, ``my`` or one of the caller's, or answer 404 or so."""
     own = call.own
-    given, user = call.path[parameter], call.user
+    given, user = call.path[parameter], call.state.caller
     if given == "my":
         return own
     if given in {str(number) for number in (own, *(user.memberships if user else ()))}:
@@ -108,9 +108,9 @@ def assign_inclusive_volume(call: Call) -> Answer:
     number = call.known(_MEGABYTES, "inclusive_volume_id", "InclusiveVolume")
     body = {} if call.body is MISSING else call.checked(_ASSIGNMENT, "InclusiveVolume", status=400)
     start, end = parse_date(body.get("start_date")), parse_date(body.get("end_date"))
-    if end is not None and end < (start or call.now):
+    if end is not None and end < (start or call.state.now):
         raise wrong("InclusiveVolume - end_date must not be before start_date.", status=400)
-    volume = {"id": number, "start": start or call.now, "end": end, "pooled": body.get("pooled", True)}
+    volume = {"id": number, "start": start or call.state.now, "end": end, "pooled": body.get("pooled", True)}
     call.state.inclusive_volumes[number] = volume
     kept = _assigned(volume).keys() - {"volume", "rate", "currency"}
     return Answer(201, {key: value for key, value in _assigned(volume).items() if key in kept})

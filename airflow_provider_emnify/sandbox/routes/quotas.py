@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from airflow_provider_emnify.sandbox.http.answers import Answer, not_found, present, wrong
+from airflow_provider_emnify.sandbox.http.answers import Answer, not_found, present, told, wrong
 from airflow_provider_emnify.sandbox.http.fields import Field, code, integer, moment, number
 from airflow_provider_emnify.sandbox.http.wire import Body, Call, serves
 from airflow_provider_emnify.sandbox.routes.catalogue import TRAFFIC_LIMITS
@@ -56,7 +56,7 @@ def get_quota(call: Call) -> Body:
 def set_quota(call: Call) -> Answer:
     """Set a quota."""
     endpoint, body = the_endpoint(call), call.checked(_FIELDS[_kind(call)], "Quota")
-    if (parse_date(body["expiry_date"]) or 0) <= call.now:
+    if (parse_date(body["expiry_date"]) or 0) <= call.state.now:
         raise wrong("Quota - expiry_date must be in the future.")
     quotas.assign(call.state, endpoint, _kind(call), body)
     return Answer(201)
@@ -85,15 +85,13 @@ def _row(quota: Quota, *, quirks: bool) -> dict[str, Any]:
         "auto_refill": int(quota.auto_refill),
         "action_on_exhaustion": {"id": "1", "description": "Block"},
     }
-    return row | present(
-        {name: getattr(quota, name) for name in ("threshold_percentage", "threshold_volume")}
-    )
+    return row | present(told(quota, "threshold_percentage", "threshold_volume"))
 
 
 @serves("GET", _EXTENSIONS)
 def list_extensions(call: Call) -> Body:
     """List the traffic limit extensions that are in force."""
-    return [_extension(extension) for extension in _extensions(call) if extension.expires > call.now]
+    return [_extension(extension) for extension in _extensions(call) if extension.expires > call.state.now]
 
 
 @serves("POST", _EXTENSIONS)
@@ -105,7 +103,12 @@ def add_extension(call: Call) -> Answer:
     if limit_id not in TRAFFIC_LIMITS:
         raise not_found("TrafficLimit", limit_id)
     extension = Extension(
-        state.next_id("extension"), endpoint.id, limit_id, body["volume"], call.now, _end_of_month(call.now)
+        state.next_id("extension"),
+        endpoint.id,
+        limit_id,
+        body["volume"],
+        call.state.now,
+        _end_of_month(call.state.now),
     )
     state.extensions[extension.id] = extension
     if endpoint.blocked:
@@ -127,10 +130,7 @@ def _extensions(call: Call) -> list[Extension]:
 
 def _extension(extension: Extension) -> dict[str, Any]:
     return {
-        "id": extension.id,
-        "endpoint_id": extension.endpoint_id,
-        "traffic_limit_id": extension.traffic_limit_id,
-        "volume": extension.volume,
+        **told(extension, "id", "endpoint_id", "traffic_limit_id", "volume"),
         "expiration_date": event_date(extension.expires),
         "created_at": event_date(extension.created),
     }

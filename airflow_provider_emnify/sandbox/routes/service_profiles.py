@@ -1,16 +1,27 @@
-"""Service profiles: what they allow, their services, and the limits of these."""
+"""Service profiles: what they allow, their services with limits, and the callbacks and servers they use."""
 
 from __future__ import annotations
 
+import secrets
 from collections import Counter
+from collections.abc import Callable
 
-from airflow_provider_emnify.sandbox.http.answers import ApiError, wrong
-from airflow_provider_emnify.sandbox.http.fields import boolean, code, link, number, text
+from airflow_provider_emnify.sandbox.http.answers import ApiError, present, wrong
+from airflow_provider_emnify.sandbox.http.fields import (
+    address,
+    boolean,
+    code,
+    link,
+    number,
+    one_of,
+    text,
+)
 from airflow_provider_emnify.sandbox.http.resources import Render, Resource, Row, in_endpoints, serve_members
 from airflow_provider_emnify.sandbox.http.wire import Call, serves
 from airflow_provider_emnify.sandbox.routes import catalogue
 from airflow_provider_emnify.sandbox.world import quotas
 from airflow_provider_emnify.sandbox.world.records.plain import SERVICE_PROFILE, new_service_profile
+from airflow_provider_emnify.sandbox.world.state import State
 
 _ONE = "/api/v1/service_profile/{profile_id}"
 _LIMITS = _ONE + "/traffic_limit"
@@ -107,7 +118,7 @@ serve_members(
 
 
 def _is_of(service: int, limit: int) -> bool:
-    return bool(catalogue.TRAFFIC_LIMITS[limit]["service_id"] == service)
+    return bool(catalogue.TRAFFIC_LIMITS[limit]["service"]["id"] == service)
 
 
 def _the_service(call: Call) -> int:
@@ -173,3 +184,62 @@ def delete_quotas(call: Call) -> None:
         endpoint = state.endpoints.get(endpoint_id)
         if held == kind and endpoint is not None and endpoint.service_profile_id == profile["id"]:
             quotas.remove(state, endpoint, kind)
+
+
+# -- what service profiles refer to -----------------------------------------------------------------
+
+
+def _in_profiles(field: str) -> Callable[[State, Row], bool]:
+    return lambda state, row: any(
+        one.get(field) == {"id": row["id"]} for one in state.service_profiles.values()
+    )
+
+
+def _check_url(call: Call, body: Row, row: Row | None) -> None:
+    if not body["url"].startswith(("https://", "http://")):
+        raise wrong("ApiCallback - url has invalid format: expecting a URL.")
+    call.state.outbox.watch()
+
+
+def _new_secret(call: Call, body: Row) -> Row:
+    """Return an API secret, at random unless it is told."""
+    secret = body.get("secret") or secrets.token_urlsafe(48)
+    call.accounts.issued.append(secret)
+    return {"organisation_id": str(call.state.home_id), "purpose": body.get("purpose"), "secret": secret}
+
+
+Resource(
+    path="/api/v1/api_callback",
+    parameter="api_callback_id",
+    name="ApiCallback",
+    rows=lambda call: call.state.api_callbacks,
+    fields={"url": text(required=True, longest=2000), "purpose": text()},
+    answers={"create": 201, "give": 200, "delete": 200},
+    check=_check_url,
+    in_use=_in_profiles("api_callback"),
+).serve()
+Resource(
+    path="/api/v1/api_secret",
+    parameter="api_secret_id",
+    name="ApiSecret",
+    rows=lambda call: call.state.api_secrets,
+    fields={"secret": text(shortest=1), "purpose": text(), "organisation_id": text()},
+    answers={"create": 201, "give": 200, "delete": 200},
+    make=_new_secret,
+    in_use=_in_profiles("api_secret"),
+    brief=lambda call: lambda row: present({**row, "secret": None}),
+    full=lambda call: lambda row: row,
+).serve()
+Resource(
+    path="/api/v1/dns",
+    parameter="dns_id",
+    name="Dns",
+    rows=lambda call: call.state.dns,
+    fields={
+        "primary": address(required=True),
+        "secondary": address(required=True),
+        "ip_address_version": one_of(4, 6, required=True),
+    },
+    answers={"create": 201, "delete": 204},
+    in_use=_in_profiles("dns"),
+).serve()

@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 from airflow_provider_emnify.api.enums import EventType, SimStatus
-from airflow_provider_emnify.sandbox.http.answers import MISSING, ApiError, not_found, present, wrong
+from airflow_provider_emnify.sandbox.http.answers import MISSING, ApiError, not_found, present, told, wrong
 from airflow_provider_emnify.sandbox.http.fields import (
     check_count,
     integer,
@@ -52,14 +52,8 @@ _MODEL = {
 
 def sim_card(sim: Sim) -> Json:
     """What is always told of a SIM."""
-    row = {
-        "id": sim.id,
-        "iccid": sim.iccid,
-        "iccid_with_luhn": sim.iccid_with_luhn,
-        "status": described(sim.status),
-        "eid": sim.eid,
-    }
-    return present(row)
+    status = described(sim.status)
+    return present({**told(sim, "id", "iccid", "iccid_with_luhn"), "status": status, "eid": sim.eid})
 
 
 def sim_row(state: State, sim: Sim) -> Json:
@@ -71,8 +65,7 @@ def sim_row(state: State, sim: Sim) -> Json:
         "customer_org": organisation,
         "issuer_org": {"id": 2, "name": "emnify", "country": GERMANY},
         "reseller_org": organisation,
-        "imsi": sim.imsi,
-        "msisdn": sim.msisdn,
+        **told(sim, "imsi", "msisdn"),
         "model": _MODEL,
         "activation_date": date(sim.activation_date),
         "endpoint": None if sim.endpoint_id is None else {"id": sim.endpoint_id},
@@ -210,9 +203,9 @@ def register_batch(call: Call) -> Body:
     batch.organisation_id = call.own
     sims = []
     for _ in range(batch.quantity):
-        sim = Sim(state.next_id("sim"), batch.organisation_id, call.now - 30 * DAY, status)
+        sim = Sim(state.next_id("sim"), batch.organisation_id, call.state.now - 30 * DAY, status)
         if status is SimStatus.ACTIVATED:
-            sim.activation_date = call.now
+            sim.activation_date = call.state.now
         state.sims[sim.id] = sim
         sims.append(sim)
         state.emit(EventType.SIM_REGISTRATION, f"SIM registered with status '{status.label}'.", sim=sim)

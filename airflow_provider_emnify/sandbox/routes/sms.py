@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from airflow_provider_emnify.api.enums import SmsStatus
-from airflow_provider_emnify.sandbox.http.answers import Answer, not_found, present, wrong
+from airflow_provider_emnify.sandbox.http.answers import Answer, not_found, present, told, wrong
 from airflow_provider_emnify.sandbox.http.fields import integer, moment, record, text
 from airflow_provider_emnify.sandbox.http.wire import Body, Call, serves
 from airflow_provider_emnify.sandbox.routes.endpoints import the_endpoint
@@ -30,7 +30,7 @@ _FIELDS = {
 def send_sms(call: Call) -> Answer:
     """Send an SMS; only the header says its id."""
     endpoint, body = the_endpoint(call), call.checked(_FIELDS, "Sms")
-    messaging.check(body, call.now)
+    messaging.check(body, call.state.now)
     sim = call.state.sim_of(endpoint)
     if sim is None:
         raise wrong(f"Endpoint {endpoint.id} has no SIM that an SMS could be sent to.")
@@ -83,9 +83,7 @@ def _row(state: State, sms: Sms) -> dict[str, Any]:
         "pid": 0,
         "endpoint": {"id": sms.endpoint_id, "name": state.endpoints[sms.endpoint_id].name},
         "sim_id": str(sim.id),
-        "iccid": sim.iccid,
-        "msisdn": sim.msisdn,
-        "imsi": sim.imsi,
+        **told(sim, "iccid", "msisdn", "imsi"),
         "payload": sms.payload,
         "status": {"id": int(sms.status), "description": label},
         "sms_type": {"id": 1, "description": "MO"} if sms.from_device else {"id": 2, "description": "MT"},
@@ -95,7 +93,7 @@ def _row(state: State, sms: Sms) -> dict[str, Any]:
         },
     }
     more = {
-        **{name: getattr(sms, name) for name in ("source_address", "dest_address", "udh")},
+        **told(sms, "source_address", "dest_address", "udh"),
         "last_delivery_attempt": date(sms.attempted),
         "delivery_date": date(sms.delivered),
         "final_date": date(sms.final),

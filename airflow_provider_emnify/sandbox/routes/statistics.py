@@ -37,7 +37,7 @@ _HALF_A_YEAR = timedelta(days=182)
 @serves("GET", "/api/v1/stats/daily")
 def my_daily_stats(call: Call) -> Body:
     """List the usage of the caller's organisation by day, this month, with a ``TOTAL`` row among them."""
-    today = usage.day_of(call.now)
+    today = usage.day_of(call.state.now)
     return _with_total(list(usage.of_organisation(call.state, call.own, today.replace(day=1), today)))
 
 
@@ -45,7 +45,7 @@ def my_daily_stats(call: Call) -> Body:
 def organisation_daily_stats(call: Call) -> Body:
     """List the usage of an organisation by day; the end is not included, and goes with a start only."""
     organisation_id = the_organisation(call, "org_id_or_my", status=422)
-    today = usage.day_of(call.now)
+    today = usage.day_of(call.state.now)
     start, end = _day(call, "start_date"), _day(call, "end_date")
     if end is not None and start is None:
         raise wrong("Statistics - end_date is valid with start_date only.")
@@ -58,7 +58,7 @@ def organisation_daily_stats(call: Call) -> Body:
 def organisation_hourly_stats(call: Call) -> Body:
     """Give the usage of an organisation by hour, the last three by default; the rows carry no date."""
     organisation_id = the_organisation(call, "org_id_or_my", status=422)
-    end = min(_moment(call, "end_date", call.now), call.now)
+    end = min(_moment(call, "end_date", call.state.now), call.state.now)
     start = max(_moment(call, "start_date", end - 3 * _HOUR), end - _MOST_HOURS * _HOUR)
     first, last = usage.day_of(max(start, 0)), usage.day_of(max(end, 0))
     days = dict(usage.of_organisation(call.state, organisation_id, first, last))
@@ -82,7 +82,7 @@ def organisation_monthly_stats(call: Call) -> Body:
     state = call.state
     organisation_id = the_organisation(call, "org_id_or_my", status=422)
     months = {}
-    for name, first, last in _months(call.now):
+    for name, first, last in _months(call.state.now):
         days = usage.of_organisation(state, organisation_id, first, last)
         months[name] = {
             kind: {**volumes, "month": f"{first:%Y-%m}"} for kind, volumes in _volumes(_sum(days)).items()
@@ -103,7 +103,11 @@ def organisation_monthly_stats(call: Call) -> Body:
         "active_chargeable_sims": counts[SimStatus.ACTIVATED],
         "hosting_fees": 0.0,
         "inclusive_volume": {"unpooled": 0.0, "pooled": 500.0},
-        "prepaid_balance": {"amount": 0.0, "currency": CURRENCIES[1], "last_updated": event_date(call.now)},
+        "prepaid_balance": {
+            "amount": 0.0,
+            "currency": CURRENCIES[1],
+            "last_updated": event_date(call.state.now),
+        },
     }
     return _as_strings(body) if state.settings.quirks else body
 
@@ -111,13 +115,13 @@ def organisation_monthly_stats(call: Call) -> Body:
 @serves("GET", "/api/v2/workspace/stats/daily")
 def workspace_daily_stats(call: Call) -> Body:
     """List the usage of the caller's Workspaces by day."""
-    user = call.user
+    user = call.state.caller
     seen = sorted(user.memberships) if user else [call.own]
     wanted = [part.strip() for part in call.query.get("workspace_ids", "").split(",") if part.strip()]
     for part in wanted:
         if part not in map(str, seen):
             raise wrong(f"Workspace {part} is not found or not accessible.", "InvalidReference")
-    today = usage.day_of(call.now)
+    today = usage.day_of(call.state.now)
     end = _day(call, "end_date")
     start = _day(call, "start_date") or (end.replace(day=1) if end else today - _HALF_A_YEAR)
     rows = []
@@ -137,9 +141,9 @@ def endpoint_stats(call: Call) -> Body:
     endpoint = the_endpoint(call)
     months = {
         name: _volumes(_sum(usage.of_endpoint(call.state, endpoint, first, last)))
-        for name, first, last in _months(call.now)
+        for name, first, last in _months(call.state.now)
     }
-    return {**months, "last_hour": _last_hour(call.now)}
+    return {**months, "last_hour": _last_hour(call.state.now)}
 
 
 @serves("GET", "/api/v1/endpoint/{endpoint_id}/stats/daily")
@@ -155,7 +159,7 @@ def sim_stats(call: Call) -> Body:
     """Give the usage of a SIM in this month, the last, and the last hour, in an array."""
     sim = the_sim(call)
     body: Json = {}
-    for name, first, last in _months(call.now):
+    for name, first, last in _months(call.state.now):
         body[name] = {}
         for kind, volumes in _volumes(_sum(_sim_days(call, first, last))).items():
             number = volumes["traffic_type"]["id"]
@@ -165,10 +169,10 @@ def sim_stats(call: Call) -> Body:
                 "month": str(first),
                 "traffic_type_id": number,
                 "currency_id": volumes["currency"]["id"],
-                "last_updated": event_date(call.now),
+                "last_updated": event_date(call.state.now),
                 "id": int(f"{sim.id}{first:%Y%m}{number}"),
             }
-    return [{**body, "last_hour": _last_hour(call.now)}]
+    return [{**body, "last_hour": _last_hour(call.state.now)}]
 
 
 @serves("GET", "/api/v1/sim/{sim_id}/stats/daily")
@@ -207,7 +211,7 @@ def _moment(call: Call, name: str, default: float) -> float:
 
 
 def _range(call: Call) -> tuple[date, date]:
-    today = usage.day_of(call.now)
+    today = usage.day_of(call.state.now)
     return _day(call, "start_date") or today.replace(day=1), _day(call, "end_date") or today
 
 

@@ -6,7 +6,7 @@ import base64
 from typing import Any
 
 from airflow_provider_emnify.api.enums import EventSeverity, EventType, UserStatus
-from airflow_provider_emnify.sandbox.http.answers import Answer, ApiError
+from airflow_provider_emnify.sandbox.http.answers import Answer, ApiError, told
 from airflow_provider_emnify.sandbox.http.fields import array, pattern, reference, text
 from airflow_provider_emnify.sandbox.http.query import Listing, attributes, dated, in_organisation, labelled
 from airflow_provider_emnify.sandbox.http.resources import serve_members, serve_records
@@ -45,9 +45,7 @@ _STATUS_MOVES = {
 def _user_row(state: State, user: User) -> Json:
     """A user as it stands in the list."""
     return {
-        "id": user.id,
-        "username": user.username,
-        "name": user.name,
+        **told(user, "id", "username", "name"),
         "created": date(user.created),
         "status": described(user.status),
         "organisation": state.told_organisation(user.organisation_id),
@@ -88,11 +86,12 @@ _LISTING = Listing[User](
 
 def the_user(call: Call) -> User:
     """Return the user that the path means: by id, username or ``my``."""
-    return call.state.user(call.path["user_id"], call.user)
+    return call.state.user(call.path["user_id"], call.state.caller)
 
 
 def _number(call: Call) -> int:
-    return call.user.id if call.path["user_id"] == "my" and call.user else call.id("user_id", "User")
+    caller = call.state.caller
+    return caller.id if call.path["user_id"] == "my" and caller else call.id("user_id", "User")
 
 
 serve_records(
@@ -118,7 +117,9 @@ def invite(call: Call, body: dict[str, object]) -> User:
     state.existing(state.organisations, organisation_id, "Organisation")
     if state.user_by_name(username) is not None:
         raise ApiError("Duplicated", f"User with username {username} already exists.")
-    user = state.add_user(username, name, role_ids(call, body), call.now, organisation_id=organisation_id)
+    user = state.add_user(
+        username, name, role_ids(call, body), call.state.now, organisation_id=organisation_id
+    )
     if state.settings.activate_users_after is not None:
         key = user.activation_key
         state.agenda.after(
@@ -260,7 +261,7 @@ def create_key(call: Call) -> Body:
     kind = call.state.existing(dict(MFA_KEY_TYPES), body["type"]["id"], "Type")
     if any(key.active for key in user.mfa_keys.values()):
         raise ApiError("Duplicated", "There is an active MFA key already.")
-    key = MfaKey(call.state.next_id("mfa key"), kind, call.now)
+    key = MfaKey(call.state.next_id("mfa key"), kind, call.state.now)
     user.mfa_keys[key.id] = key
     secret = base64.b32encode(call.state.random.randbytes(20)).decode()
     otpauth = f"otpauth://totp/emnify:{user.username}?secret={secret}"
@@ -294,9 +295,7 @@ def list_trusted_devices(call: Call) -> Body:
     """List the devices that need no second factor."""
     return [
         {
-            "id": device.id,
-            "operating_system": device.operating_system,
-            "browser": device.browser,
+            **told(device, "id", "operating_system", "browser"),
             "activation_date": date(device.activated),
         }
         for device in the_user(call).trusted_devices.values()
@@ -311,7 +310,7 @@ def delete_trusted_device(call: Call) -> None:
 
 
 def _caller(call: Call, wanted: str) -> User:
-    user = call.user
+    user = call.state.caller
     if user is None:
         raise ApiError("Forbidden", f"An application token has no {wanted}.")
     return user

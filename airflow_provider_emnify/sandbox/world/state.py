@@ -10,7 +10,7 @@ from itertools import count
 from typing import Any
 
 from airflow_provider_emnify.api.enums import EventSeverity, EventSource, EventType, UserStatus
-from airflow_provider_emnify.sandbox.http.answers import no_reference, not_found
+from airflow_provider_emnify.sandbox.http.answers import no_reference, not_found, told
 from airflow_provider_emnify.sandbox.http.callbacks import Outbox
 from airflow_provider_emnify.sandbox.settings import Settings
 from airflow_provider_emnify.sandbox.world.clock import DAY, Agenda, Clock, event_date
@@ -41,6 +41,8 @@ FIRST_SIM_ID = 2_000_001
 FIRST_EUICC_ID = 3_000_001
 FIRST_BATCH = "SANDBOX-0001"
 FIRST_EVENT_ID = 2**40 + 1
+_OF_ENDPOINT = ("id", "name", "ip_address", "tags", "imei")
+"""What an event tells of its endpoint."""
 
 
 def sha1(password: str) -> str:
@@ -212,8 +214,8 @@ class State:
             alert,
             description,
             organisation_id,
-            user=_told(user, "id", "username", "name"),
-            endpoint=_told(endpoint, "id", "name", "ip_address", "tags", "imei"),
+            user=None if user is None else told(user, "id", "username", "name"),
+            endpoint=None if endpoint is None else told(endpoint, *_OF_ENDPOINT),
             detail=detail,
         )
         if sim is not None:
@@ -261,7 +263,3 @@ class State:
 def ip_address(number: int) -> str:
     """The private address of the endpoint with this id."""
     return f"10.{number >> 16 & 255}.{number >> 8 & 255}.{number & 255}"
-
-
-def _told(record: Endpoint | User | None, *names: str) -> dict[str, Any] | None:
-    return None if record is None else {name: getattr(record, name) for name in names}
