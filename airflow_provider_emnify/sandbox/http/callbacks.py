@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import heapq
-import json
 import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
-from urllib.error import HTTPError
-from urllib.request import HTTPRedirectHandler, ProxyHandler, Request, build_opener
 
 _TIMEOUT = 10.0
 _PAUSES = (0.5, 1, 2, 4, 8, 15, 30, 60)  # seconds until it is sent again; the last for good
@@ -19,11 +16,6 @@ _ATTEMPTS = 50
 _GATHER = 0.5  # seconds for which the records of a list are gathered
 _TOKEN_LIFE = 300
 _TICK = 0.2
-
-
-class _NoRedirect(HTTPRedirectHandler):
-    def redirect_request(self, *_: Any) -> None:
-        """A redirect is no 2xx."""
 
 
 @dataclass
@@ -41,7 +33,7 @@ class Delivery:
     @property
     def done(self) -> bool:
         """Whether it was accepted."""
-        return bool(self.statuses) and self.statuses[-1] is not None and self.statuses[-1] // 100 == 2  # noqa: PLR2004 - 2xx
+        return bool(self.statuses) and (self.statuses[-1] or 0) // 100 == 2  # noqa: PLR2004 - 2xx
 
 
 class Outbox:
@@ -57,7 +49,6 @@ class Outbox:
         self._stopped = True
         self._watching = False
         self._tick: Callable[[], object] | None = None
-        self._opener = build_opener(ProxyHandler({}), _NoRedirect())
 
     def start(self, tick: Callable[[], object]) -> None:
         """Begin to send what there is, and what will be.
@@ -142,19 +133,18 @@ class Outbox:
             return delivery
 
     def _send(self, delivery: Delivery) -> int | None:
-        headers = {"Content-Type": "application/json", **delivery.headers}
+        import requests
+
+        headers = dict(delivery.headers)
         if delivery.secret is not None:
             headers["Authorization"] = f"Bearer {_token(delivery.secret)}"
-        content = json.dumps(delivery.body).encode()
-        try:
-            request = Request(delivery.url, content, headers, method=delivery.method)  # noqa: S310 - the user's own URL
-            with self._opener.open(request, timeout=_TIMEOUT) as answer:
-                return int(answer.status)
-        except HTTPError as error:
-            with error:
-                return error.code
-        except (OSError, ValueError):
-            return None
+        how = {"json": delivery.body, "headers": headers, "timeout": _TIMEOUT, "allow_redirects": False}
+        with requests.Session() as session:
+            session.trust_env, session.stream = False, True
+            try:
+                return session.request(delivery.method, delivery.url, **how).status_code
+            except (OSError, ValueError):
+                return None
 
 
 def _token(secret: str) -> str:

@@ -81,8 +81,7 @@ class Engine:
         """Take a request in: record it, count it against the limits per IP, see whether a fault hits it."""
         with self.lock:
             now = self.clock.time()
-            match = _ROUTER.match(request.method, request.raw_path)
-            template, path = match or (None, {})
+            template, path = _ROUTER.match(request.method, request.raw_path) or (None, {})
             entry = Entry(
                 request.method,
                 request.raw_path,
@@ -99,9 +98,7 @@ class Engine:
             except ApiError as error:
                 visit.answer = error.answer
                 return visit
-            target = (
-                f"{request.raw_path}?{request.query_string}" if request.query_string else request.raw_path
-            )
+            target = request.raw_path + (f"?{request.query_string}" if request.query_string else "")
             fault = visit.fault = self.faults.hit(request.method, template, target)
             if fault is not None and fault.status is not None and not fault.acted:
                 visit.answer = _planned(fault)
@@ -130,12 +127,11 @@ class Engine:
             finally:
                 self.state.caller = None
             self.state.agenda.run_until(self.state.now)
-        fault = visit.fault
-        if fault is not None and fault.status is not None:
+        if (fault := visit.fault) is None:
+            return answer
+        if fault.status is not None:
             return _planned(fault)
-        if fault is not None and fault.headers:
-            return Answer(answer.status, answer.body, {**answer.headers, **fault.headers})
-        return answer
+        return Answer(answer.status, answer.body, {**answer.headers, **fault.headers})
 
     def leave(self, visit: Visit, status: int | None) -> None:
         """Record the end of a request."""

@@ -81,16 +81,14 @@ class _Bucket:
         self._rate = limit.amount / limit.seconds
         self._size = size
         self._tokens = float(size)
-        self._at: float | None = None
+        self._at = 0.0
 
     def wait(self, now: float) -> float:
-        if self._at is not None:
-            self._tokens = min(self._size, self._tokens + (now - self._at) * self._rate)
+        self._tokens = min(self._size, self._tokens + (now - self._at) * self._rate)
         self._at = now
         return 0.0 if self._tokens >= 1 else (1 - self._tokens) / self._rate
 
     def take(self, now: float) -> None:
-        self._at = now
         self._tokens -= 1
 
     def used(self, now: float) -> int:
@@ -119,12 +117,12 @@ class Limiter:
             self._covering[key] = [
                 limit for limit in self.limits if limit.per == per and limit.covers(method, template)
             ]
-        counters = [(limit, self._counter(limit, who)) for limit in self._covering[key]]
-        for limit, counter in counters:
-            wait = counter.wait(now)
-            if wait > 0:
+        counters = []
+        for limit in self._covering[key]:
+            counters.append(self._counter(limit, who))
+            if (wait := counters[-1].wait(now)) > 0:
                 return limit, wait
-        for _, counter in counters:
+        for counter in counters:
             counter.take(now)
         return None
 

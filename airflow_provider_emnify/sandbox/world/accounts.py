@@ -97,11 +97,10 @@ class Accounts:
 
     def issue(self, identity: Identity) -> str:
         """Issue an auth token."""
-        claims = dict(self._claims(identity))
-        if self._settings.token_form == "no-exp":  # noqa: S105 - a form, not a secret
+        claims, form = dict(self._claims(identity)), self._settings.token_form
+        if form == "no-exp":
             del claims["exp"]
-        opaque = self._settings.token_form == "opaque"  # noqa: S105 - a form, not a secret
-        token = secrets.token_urlsafe(48) if opaque else self._sign(claims)
+        token = secrets.token_urlsafe(48) if form == "opaque" else self._sign(claims)
         self._grants[token] = Grant(identity, self.state.now + self._settings.token_life)
         self.issued.append(token)
         return token
@@ -172,11 +171,9 @@ class Accounts:
         token = self._applications.get(body["application_token"])
         if token is None:
             return None
-        over = "revoked" if token.status is ApplicationTokenStatus.REVOKED else None
-        if token.expires is not None and token.expires <= self.state.now:
-            over = over or "expired"
-        if over is not None:
-            kind = EventType.APPLICATION_AUTHENTICATION_FAILED
+        revoked = token.status is ApplicationTokenStatus.REVOKED
+        if revoked or (token.expires is not None and token.expires <= self.state.now):
+            kind, over = EventType.APPLICATION_AUTHENTICATION_FAILED, "revoked" if revoked else "expired"
             self._failed(kind, token.description, over, address)
             return None
         return {"auth_token": self.issue(Identity("application", token.id, token.organisation_id))}

@@ -83,11 +83,11 @@ def _finish_euicc_operation(state: State, operation: records.EuiccOperation) -> 
     failure = state.outcomes.take("euicc_operation", euicc.id, euicc.eid)
     if failure is not None:
         _end(state, operation, records.FAILED, failure.message, failure.reason)
-    elif (obstacle := _apply(euicc, operation)) is not None:
-        _end(state, operation, records.FAILED, obstacle)
-    else:
+        return
+    obstacle = _apply(euicc, operation)
+    if obstacle is None:
         euicc.modified = state.now
-        _end(state, operation, records.COMPLETED)
+    _end(state, operation, records.COMPLETED if obstacle is None else records.FAILED, obstacle)
 
 
 def _apply(euicc: records.Euicc, operation: records.EuiccOperation) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -22,6 +23,7 @@ _BASIC = frozenset(
     "¿abcdefghijklmnopqrstuvwxyzäöñüà"
 )
 _EXTENDED = frozenset("^{}\\[~]|€\f")
+_BITS = {"GSM": 7, "8 bit": 8, "UCS-2": 16}
 _LIFE = DAY
 _REACHABLE = frozenset({Connectivity.ATTACHED, Connectivity.ONLINE})
 
@@ -36,7 +38,10 @@ def check(body: Mapping[str, Any], now: float) -> None:
     coding = int(body.get("dcs") or 0)
     if not 0 <= coding <= 255:  # noqa: PLR2004 - an octet
         raise wrong("Sms - dcs has invalid format: expecting a Number from 0 to 255.")
-    _check_size(body["payload"], coding, len(header))
+    size, bits = _size(body["payload"], coding), _BITS[_alphabet(coding)]
+    most = (_OCTETS - len(header)) * 8 // bits
+    if size > most:
+        raise wrong(f"Sms - payload has {size} characters; one SMS with dcs {coding} takes {most}.")
     expiry = body.get("expiry_date")
     if expiry is not None and (parse_date(expiry) or 0) <= now:
         raise wrong("Sms - expiry_date must be in the future.")
@@ -53,7 +58,7 @@ def _check_sender(body: Mapping[str, Any]) -> None:
             raise wrong(f"Sms - source_address has at most {LONGEST_NAME} characters.")
         if _septets(sender) is None:
             raise wrong("Sms - source_address has characters that are not in the GSM alphabet.")
-    elif not (sender.removeprefix("+").isascii() and sender.removeprefix("+").isdecimal()):
+    elif not re.fullmatch(r"\+?[0-9]+", sender):
         raise wrong(f"Sms - source_address is no number: source_address_type {ALPHANUMERIC} is for names.")
 
 
@@ -69,18 +74,15 @@ def _header(udh: str | None) -> bytes:
     return header
 
 
-def _check_size(payload: str, coding: int, header: int) -> None:
+def _size(payload: str, coding: int) -> int:
+    """Return how many characters of the alphabet a text takes, or answer 422."""
     alphabet = _alphabet(coding)
     if alphabet == "GSM":
-        size, most = _septets(payload), (_OCTETS - header) * 8 // 7
-        if size is None:
+        if (size := _septets(payload)) is None:
             raise wrong("Sms - payload has characters that are not in the GSM alphabet; dcs 8 takes them.")
-    elif alphabet == "UCS-2":
-        size, most = len(payload.encode("utf-16-be", "surrogatepass")) // 2, (_OCTETS - header) // 2
-    else:
-        size, most = len(payload.encode("utf-8", "surrogatepass")), _OCTETS - header
-    if size > most:
-        raise wrong(f"Sms - payload has {size} characters; one SMS with dcs {coding} takes {most}.")
+        return size
+    encoding, octets = ("utf-16-be", 2) if alphabet == "UCS-2" else ("utf-8", 1)
+    return len(payload.encode(encoding, "surrogatepass")) // octets
 
 
 def _alphabet(coding: int) -> str:
@@ -97,17 +99,12 @@ def _septets(text: str) -> int | None:
 
 def split(text: str, reference: int) -> list[tuple[str, int, str | None]]:
     """Return what a device sends for a text: payload, data coding scheme and header of each part."""
-    is_gsm = _septets(text) is not None
-    dcs, whole, most = (0, 160, 153) if is_gsm else (8, 70, 67)
-
-    def size(part: str) -> int:
-        return (_septets(part) or 0) if is_gsm else len(part.encode("utf-16-be", "surrogatepass")) // 2
-
-    if size(text) <= whole:
+    dcs, whole, most = (8, 70, 67) if _septets(text) is None else (0, 160, 153)
+    if _size(text, dcs) <= whole:
         return [(text, dcs, None)]
     parts = [""]
     for character in text:
-        if size(parts[-1] + character) > most:
+        if _size(parts[-1] + character, dcs) > most:
             parts.append("")
         parts[-1] += character
     head = f"050003{reference:02X}{len(parts):02X}"
@@ -132,7 +129,7 @@ def send(state: State, endpoint: Endpoint, sim: Sim, body: Mapping[str, Any]) ->
     )
     state.sms[sms.id] = sms
     state.sms_of.setdefault(endpoint.id, []).append(sms)
-    state.agenda.after(state.settings.sms_delivered_after / 3, lambda: _begin(state, sms))
+    state.agenda.after(state.settings.sms_delivered_after / 3, lambda: _go_on(state, sms))
     state.agenda.at(sms.expires, lambda: _end(state, sms, SmsStatus.EXPIRED))
     return sms
 
@@ -148,39 +145,28 @@ def deliver_buffered(state: State, endpoint: Endpoint) -> None:
     """Send on what waits for a device that can be reached again."""
     for sms in state.sms_of.get(endpoint.id, ()):
         if sms.status is SmsStatus.BUFFERED:
-            _begin(state, sms)
+            _go_on(state, sms)
 
 
-def _begin(state: State, sms: Sms) -> None:
-    if sms.status not in {SmsStatus.PENDING, SmsStatus.BUFFERED}:
+def _go_on(state: State, sms: Sms) -> None:
+    """Bring an SMS a step further: onto its way, or to the device; into the buffer while this is away."""
+    if sms.status in FINAL:
         return
-    if not _reachable(state, sms):
-        _buffer(state, sms)
-        return
-    sms.status = SmsStatus.IN_PROGRESS
-    state.agenda.after(state.settings.sms_delivered_after * 2 / 3, lambda: _arrive(state, sms))
-
-
-def _arrive(state: State, sms: Sms) -> None:
-    if sms.status is not SmsStatus.IN_PROGRESS:
-        return
-    if not _reachable(state, sms):
-        _buffer(state, sms)
-        return
-    sms.attempted = state.now
-    failure = state.outcomes.take("sms", sms.endpoint_id)
-    if failure is None:
-        sms.delivered = state.now
-        _end(state, sms, SmsStatus.DELIVERED)
+    endpoint = state.endpoints.get(sms.endpoint_id)
+    if endpoint is None or endpoint.blocked or endpoint.connectivity not in _REACHABLE:
+        sms.status, sms.attempted = SmsStatus.BUFFERED, state.now
+        sms.retries += 1
+    elif sms.status is not SmsStatus.IN_PROGRESS:
+        sms.status = SmsStatus.IN_PROGRESS
+        state.agenda.after(state.settings.sms_delivered_after * 2 / 3, lambda: _go_on(state, sms))
     else:
-        sms.error = failure.message
-        _end(state, sms, SmsStatus.FAILED)
-
-
-def _buffer(state: State, sms: Sms) -> None:
-    sms.status = SmsStatus.BUFFERED
-    sms.retries += 1
-    sms.attempted = state.now
+        sms.attempted = state.now
+        failure = state.outcomes.take("sms", sms.endpoint_id)
+        if failure is None:
+            sms.delivered = state.now
+        else:
+            sms.error = failure.message
+        _end(state, sms, SmsStatus.DELIVERED if failure is None else SmsStatus.FAILED)
 
 
 def _end(state: State, sms: Sms, status: SmsStatus) -> None:
@@ -188,8 +174,3 @@ def _end(state: State, sms: Sms, status: SmsStatus) -> None:
         sms.status, sms.final = status, state.now
         if state.on_sms_end is not None:
             state.on_sms_end(sms)
-
-
-def _reachable(state: State, sms: Sms) -> bool:
-    endpoint = state.endpoints.get(sms.endpoint_id)
-    return endpoint is not None and not endpoint.blocked and endpoint.connectivity in _REACHABLE
