@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 from typing import Any
 
 from airflow_provider_emnify.api.enums import SimStatus
@@ -26,9 +27,18 @@ _ORGANISATION = "/api/v1/organisation/{org_id_or_my}/stats"
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 _HOUR = 3600
 _MOST_HOURS = 31 * 24
-_DATA, _SMS = 5, 6
-_SMS_PRICE = 0.05
 _HALF_A_YEAR = timedelta(days=182)
+
+
+def _megabytes(octets: int) -> str:
+    return f"{octets / 1_000_000:.6f}"
+
+
+_KINDS: tuple[tuple[str, int, float, Callable[[int], str]], ...] = (
+    ("data", 5, 0.0, _megabytes),
+    ("sms", 6, 0.05, str),
+)
+"""Of each kind of traffic: its name, its number, the price of what is sent, and how an amount is told."""
 
 
 # -- organisations ----------------------------------------------------------------------------------
@@ -62,14 +72,12 @@ def organisation_hourly_stats(call: Call) -> Body:
     start = max(_moment(call, "start_date", end - 3 * _HOUR), end - _MOST_HOURS * _HOUR)
     first, last = usage.day_of(max(start, 0)), usage.day_of(max(end, 0))
     days = dict(usage.of_organisation(call.state, organisation_id, first, last))
-    rows: dict[str, dict[str, list[Any]]] = {
-        kind: {direction: [] for direction in ("rx", "tx")} for kind in ("data", "sms")
-    }
+    rows: dict[str, dict[str, list[Any]]] = {kind: {"rx": [], "tx": []} for kind, *_ in _KINDS}
     hour = start - start % _HOUR
     while hour < end:
         moment = datetime.fromtimestamp(hour, UTC)
         part = days.get(moment.date(), Usage()).share(1, 24)
-        for kind, text in (("data", _megabytes), ("sms", str)):
+        for kind, _, _, text in _KINDS:
             for direction, row in rows[kind].items():
                 row.append([f"{moment:%H:%M}", text(getattr(part, f"{kind}_{direction}"))])
         hour += _HOUR
@@ -81,12 +89,11 @@ def organisation_monthly_stats(call: Call) -> Body:
     """Give the usage of an organisation in this month and the last, and what it has."""
     state = call.state
     organisation_id = the_organisation(call, "org_id_or_my", status=422)
-    months = {}
-    for name, first, last in _months(call.state.now):
-        days = usage.of_organisation(state, organisation_id, first, last)
-        months[name] = {
-            kind: {**volumes, "month": f"{first:%Y-%m}"} for kind, volumes in _volumes(_sum(days)).items()
-        }
+    days = partial(usage.of_organisation, state, organisation_id)
+    months = {
+        name: {kind: {**volumes, "month": f"{first:%Y-%m}"} for kind, volumes in told.items()}
+        for name, first, told in _months(state.now, days)
+    }
     counts = Counter(sim.status for sim in state.sims.values() if sim.organisation_id == organisation_id)
     body: Json = {
         **months,
@@ -138,50 +145,43 @@ def workspace_daily_stats(call: Call) -> Body:
 @serves("GET", "/api/v1/endpoint/{endpoint_id}/stats")
 def endpoint_stats(call: Call) -> Body:
     """Give the usage of an endpoint in this month, the last, and the last hour."""
-    endpoint = the_endpoint(call)
-    months = {
-        name: _volumes(_sum(usage.of_endpoint(call.state, endpoint, first, last)))
-        for name, first, last in _months(call.state.now)
-    }
-    return {**months, "last_hour": _last_hour(call.state.now)}
+    state = call.state
+    months = _months(state.now, partial(usage.of_endpoint, state, the_endpoint(call)))
+    return {**{name: told for name, _, told in months}, "last_hour": _last_hour(state.now)}
 
 
 @serves("GET", "/api/v1/endpoint/{endpoint_id}/stats/daily")
 def endpoint_daily_stats(call: Call) -> Body:
     """List the usage of an endpoint by day, both dates included."""
-    endpoint = the_endpoint(call)
-    first, last = _range(call)
-    return _daily(usage.of_endpoint(call.state, endpoint, first, last))
+    return _daily(usage.of_endpoint(call.state, the_endpoint(call), *_range(call)))
 
 
 @serves("GET", "/api/v1/sim/{sim_id}/stats")
 def sim_stats(call: Call) -> Body:
     """Give the usage of a SIM in this month, the last, and the last hour, in an array."""
-    sim = the_sim(call)
-    body: Json = {}
-    for name, first, last in _months(call.state.now):
-        body[name] = {}
-        for kind, volumes in _volumes(_sum(_sim_days(call, first, last))).items():
+    sim, now, body = the_sim(call), call.state.now, {}
+    for name, first, told in _months(now, partial(_of_sim, call)):
+        for volumes in told.values():
             number = volumes["traffic_type"]["id"]
-            body[name][kind] = {
-                **volumes,
+            volumes |= {
                 "sim_id": sim.id,
                 "month": str(first),
                 "traffic_type_id": number,
                 "currency_id": volumes["currency"]["id"],
-                "last_updated": event_date(call.state.now),
+                "last_updated": event_date(now),
                 "id": int(f"{sim.id}{first:%Y%m}{number}"),
             }
-    return [{**body, "last_hour": _last_hour(call.state.now)}]
+        body[name] = told
+    return [{**body, "last_hour": _last_hour(now)}]
 
 
 @serves("GET", "/api/v1/sim/{sim_id}/stats/daily")
 def sim_daily_stats(call: Call) -> Body:
     """List the usage of a SIM by day, both dates included."""
-    return _daily(_sim_days(call, *_range(call)))
+    return _daily(_of_sim(call, *_range(call)))
 
 
-def _sim_days(call: Call, first: date, last: date) -> Iterable[Day]:
+def _of_sim(call: Call, first: date, last: date) -> Iterable[Day]:
     """The usage of a SIM is that of the endpoint that it is in."""
     endpoint = call.state.endpoint_of(the_sim(call))
     return () if endpoint is None else usage.of_endpoint(call.state, endpoint, first, last)
@@ -215,11 +215,15 @@ def _range(call: Call) -> tuple[date, date]:
     return _day(call, "start_date") or today.replace(day=1), _day(call, "end_date") or today
 
 
-def _months(now: float) -> list[tuple[str, date, date]]:
+def _months(
+    now: float, days: Callable[[date, date], Iterable[Day]]
+) -> Iterator[tuple[str, date, dict[str, Json]]]:
+    """Yield name, first day and usage of the last month and of this one."""
     today = usage.day_of(now)
     first = today.replace(day=1)
     before = first - timedelta(days=1)
-    return [("last_month", before.replace(day=1), before), ("current_month", first, today)]
+    for name, begin, end in (("last_month", before.replace(day=1), before), ("current_month", first, today)):
+        yield name, begin, _volumes(_sum(days(begin, end)))
 
 
 # -- rows -------------------------------------------------------------------------------------------
@@ -229,26 +233,19 @@ def _sum(days: Iterable[Day]) -> Usage:
     return sum((amount for _, amount in days), Usage())
 
 
-def _megabytes(octets: int) -> str:
-    return f"{octets / 1_000_000:.6f}"
-
-
 def _volumes(amount: Usage) -> dict[str, Json]:
-    data, sms = (
-        {
-            "volume": volume(rx + tx),
-            "volume_rx": volume(rx),
-            "volume_tx": volume(tx),
-            "cost": cost,
+    told: dict[str, Json] = {}
+    for kind, number, price, text in _KINDS:
+        rx, tx = getattr(amount, f"{kind}_rx"), getattr(amount, f"{kind}_tx")
+        told[kind] = {
+            "volume": float(text(rx + tx)),
+            "volume_rx": float(text(rx)),
+            "volume_tx": float(text(tx)),
+            "cost": round(tx * price, 2),
             "currency": CURRENCIES[1],
-            "traffic_type": TRAFFIC_TYPES[kind],
+            "traffic_type": TRAFFIC_TYPES[number],
         }
-        for kind, rx, tx, cost, volume in (
-            (_DATA, amount.data_rx, amount.data_tx, 0.0, lambda octets: float(_megabytes(octets))),
-            (_SMS, amount.sms_rx, amount.sms_tx, round(amount.sms_tx * _SMS_PRICE, 2), float),
-        )
-    )
-    return {"data": data, "sms": sms}
+    return told
 
 
 def _daily(days: Iterable[Day]) -> list[Json]:
@@ -281,10 +278,7 @@ def _workspace(amount: Usage) -> Json:
 
 def _last_hour(now: float) -> Json:
     minutes = [f"{datetime.fromtimestamp(now - 60 * ago, UTC):%H:%M}" for ago in range(59, -1, -1)]
-    return {
-        kind: {direction: [[minute, 0] for minute in minutes] for direction in ("rx", "tx")}
-        for kind in ("data", "sms")
-    }
+    return {kind: {way: [[minute, 0] for minute in minutes] for way in ("rx", "tx")} for kind, *_ in _KINDS}
 
 
 def _as_strings(value: Any) -> Any:
