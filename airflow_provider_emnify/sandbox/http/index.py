@@ -6,20 +6,20 @@ Each keeps a note of the records that have been written since, and takes them in
 from __future__ import annotations
 
 from array import array
-from bisect import bisect_left, bisect_right, insort
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator
-from itertools import accumulate, chain
+from itertools import accumulate
 from operator import attrgetter
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
 from airflow_provider_emnify.sandbox.world.records.table import Record, Table
 
 T = TypeVar("T", bound=Record)
-Key = tuple[Any, ...]
 
-MOST_WRITTEN, MOST_PLACES = 1000, 20_000
-"""With more written records, or more places to look for them in, an index is built anew."""
-MOST_GROUPS = 10_000
+MOST_WRITTEN = 1000
+"""With more written records an index is built anew."""
+MOST_KEPT = 20
+"""How many indexes a table keeps; the oldest goes when there are more."""
 _ID = attrgetter("id")
 
 
@@ -28,49 +28,32 @@ class _Index(Generic[T]):
         self._table = table
         self.written: set[int] = set()
         """The ids of the records that have changed since it was built."""
-        table.listen(lambda record: self.written.add(record.id))
 
 
-class Groups(_Index[T]):
-    """The records by what they have in common, for fields with few values.
+class Found(_Index[T]):
+    """The records that pass a test, by ascending id.
 
-    :param key: From a record to the values of the fields.
+    :param test: Tells of a record whether it passes.
     """
 
-    def __init__(self, table: Table[T], key: Callable[[T], Key]) -> None:
+    def __init__(self, table: Table[T], test: Callable[[T], bool]) -> None:
         super().__init__(table)
-        self._key = key
-        self._groups: dict[Key, list[T]] = {}
-        self._build()
+        self._test = test
+        self._records = list(filter(test, table.values()))
 
-    def _build(self) -> None:
-        self.written.clear()
-        self._groups.clear()
-        for record in self._table.values():
-            self._groups.setdefault(self._key(record), []).append(record)
-            if len(self._groups) > MOST_GROUPS:
-                break
-
-    def find(self, fits: Callable[[Key], bool]) -> list[T] | None:
-        """Return the records whose key fits, by ascending id; None where the keys are too many."""
-        self._update()
-        if len(self._groups) > MOST_GROUPS:
-            return None
-        found = [records for key, records in self._groups.items() if fits(key)]
-        return found[0] if len(found) == 1 else sorted(chain.from_iterable(found), key=_ID)
-
-    def _update(self) -> None:
-        if len(self.written) * len(self._groups) > MOST_PLACES:
-            self._build()
+    def find(self) -> list[T]:
+        """Return the records."""
         written, self.written = self.written, set()
+        if len(written) > MOST_WRITTEN:
+            self._records = list(filter(self._test, self._table.values()))
+            return self._records
         for number in written:
-            for records in self._groups.values():
-                place = bisect_left(records, number, key=_ID)
-                if place < len(records) and records[place].id == number:
-                    del records[place]
-            if number in self._table:
-                record = self._table[number]
-                insort(self._groups.setdefault(self._key(record), []), record, key=_ID)
+            place = bisect_left(self._records, number, key=_ID)
+            if place < len(self._records) and self._records[place].id == number:
+                del self._records[place]
+            if number in self._table and self._test(self._table[number]):
+                self._records.insert(place, self._table[number])
+        return self._records
 
 
 class Texts(_Index[T]):

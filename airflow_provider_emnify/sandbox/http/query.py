@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import islice
 from operator import attrgetter
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 from airflow_provider_emnify.sandbox.http.answers import Answer, ApiError
-from airflow_provider_emnify.sandbox.http.index import Groups, Texts
+from airflow_provider_emnify.sandbox.http.index import MOST_KEPT, Found, Texts
 from airflow_provider_emnify.sandbox.http.wire import Call
 from airflow_provider_emnify.sandbox.world.records.table import Table
 from airflow_provider_emnify.sandbox.world.state import State
@@ -19,28 +20,12 @@ T = TypeVar("T")
 Getter = Callable[["State", T], Any]
 
 
-@dataclass(frozen=True)
-class Check(Generic[T]):
-    """One criterion: the value of a field, and the test that it must pass."""
+class Check(NamedTuple):
+    """One criterion: a field, what is wanted of it in lower case, and what tells if a record passes."""
 
     name: str
     wanted: str
-    get: Getter[T]
-    test: Callable[[Any], bool]
-
-    def text(self, state: State) -> Callable[[T], str]:
-        """From a record to the text of the field, as it is searched."""
-        return lambda record: str(self.get(state, record) or "null").lower()
-
-    def key(self, state: State) -> Callable[[T], Any]:
-        """From a record to what groups it: the value, or whether there is none if that is asked for."""
-        if self.wanted == "null":
-            return lambda record: self.test(self.get(state, record))
-        return lambda record: self.get(state, record)
-
-    def fits(self, key: Any) -> bool:
-        """Tell whether the records of a group pass."""
-        return bool(key) if self.wanted == "null" else self.test(key)
+    passes: Callable[[Any], bool]
 
 
 @dataclass(frozen=True)
@@ -55,7 +40,6 @@ class Listing(Generic[T]):
     :param exact: Fields whose strings must be equal.
     :param known_by: Fields whose value leads to the id of the one record that can have it.
     :param texts: Fields whose text is another in almost each record.
-    :param parts: The table of what a record holds, and the attribute there that names the record.
     :param home: The organisation that a record belongs to; others than the caller's are not listed.
     """
 
@@ -66,7 +50,6 @@ class Listing(Generic[T]):
     exact: frozenset[str] = field(default_factory=frozenset)
     known_by: Mapping[str, Callable[[State, str], int | None]] = field(default_factory=dict)
     texts: frozenset[str] = field(default_factory=frozenset)
-    parts: tuple[str, str] | None = None
     home: Getter[T] | None = None
 
     def answer(self, call: Call, rows: Collection[T] | Table[Any]) -> Answer:
@@ -99,40 +82,41 @@ class Listing(Generic[T]):
 
     def filter(self, state: State, rows: Iterable[T], criteria: Iterable[tuple[str, str]]) -> list[T]:
         """Return the rows that meet all criteria."""
-        return _passing(state, rows, [self._check(*criterion) for criterion in criteria])
+        return _passing(rows, [self._check(state, *criterion) for criterion in criteria])
 
-    def _check(self, name: str, wanted: str) -> Check[T]:
+    def _check(self, state: State, name: str, wanted: str) -> Check:
         if name not in self.fields:
             raise ApiError("InvalidQueryCriteria", f"Search criteria {name} is invalid")
-        return Check(name, wanted.lower(), self.fields[name], _test(wanted, exact=name in self.exact))
+        get, lowered, exact = self.fields[name], wanted.lower(), name in self.exact
+        return Check(name, lowered, lambda record: _fits(get(state, record), lowered, exact=exact))
 
     def _find(self, call: Call, table: Table[Any], criteria: list[tuple[str, str]]) -> Collection[T]:
         """Return the records of a table that meet all criteria, by way of an index."""
-        state, checks = call.state, [self._check(*criterion) for criterion in criteria]
-        if self.home is not None:
-            own = str(call.own)
-            checks.append(Check("", own, self.home, _test(own, exact=True)))
+        state, checks = call.state, [self._check(call.state, *criterion) for criterion in criteria]
+        if (home := self.home) is not None:
+            own = call.own
+            checks.append(Check("", str(own), lambda record: home(state, record) == own))
         if not checks:
             return table.values()
-        for check in checks:
-            if check.wanted != "null" and check.name in self.known_by:
-                record = table.get(self.known_by[check.name](state, check.wanted) or 0)
-                return _passing(state, [] if record is None else [record], checks)
-            if check.wanted != "null" and check.name in self.texts:
-                index = self._index(state, table, Texts, check.name, check.text(state))
-                return sorted(_passing(state, index.find(check.wanted), checks), key=attrgetter("id"))
-        names = tuple((check.name, check.wanted == "null") for check in checks)
-        keys = [check.key(state) for check in checks]
-        groups = self._index(state, table, Groups, names, lambda record: tuple(key(record) for key in keys))
-        found = groups.find(lambda key: all(map(Check.fits, checks, key)))
-        return _passing(state, table.values(), checks) if found is None else found
+        for name, wanted, _ in checks:
+            if wanted != "null" and name in self.known_by:
+                record = table.get(self.known_by[name](state, wanted) or 0)
+                return _passing([] if record is None else [record], checks)
+            if wanted != "null" and name in self.texts:
+                texts = self._index(table, Texts, name, partial(_text, self.fields[name], state))
+                return sorted(_passing(texts.find(wanted), checks), key=attrgetter("id"))
+        asked = tuple((check.name, check.wanted) for check in checks)
+        index = self._index(table, Found, asked, lambda record: all(one.passes(record) for one in checks))
+        found: list[T] = index.find()
+        return found
 
-    def _index(self, state: State, table: Table[Any], kind: type[Any], name: object, get: Any) -> Any:
+    @staticmethod
+    def _index(table: Table[Any], kind: type[Any], name: object, by: Any) -> Any:
         if (kind, name) not in table.indexes:
-            index = table.indexes[kind, name] = kind(table, get)
-            if self.parts is not None:
-                parts, whole = self.parts
-                getattr(state, parts).listen(lambda part: index.written.add(getattr(part, whole) or 0))
+            if len(table.indexes) >= MOST_KEPT:
+                del table.indexes[next(iter(table.indexes))]
+            table.watch()
+            table.indexes[kind, name] = kind(table, by)
             table.settle()
         return table.indexes[kind, name]
 
@@ -148,8 +132,12 @@ class Listing(Generic[T]):
         return ordered
 
 
-def _passing(state: State, rows: Iterable[T], checks: list[Check[T]]) -> list[T]:
-    return [row for row in rows if all(check.test(check.get(state, row)) for check in checks)]
+def _passing(rows: Iterable[T], checks: list[Check]) -> list[T]:
+    return [row for row in rows if all(check.passes(row) for check in checks)]
+
+
+def _text(get: Getter[Any], state: State, record: Any) -> str:
+    return str(get(state, record) or "null").lower()
 
 
 def parse_criteria(query: str) -> list[tuple[str, str]]:
@@ -216,21 +204,16 @@ def number_after(prefix: str, digits: str) -> int | None:
     return int(rest) if digits.startswith(prefix) and rest.isascii() and rest.isdecimal() else None
 
 
-def _test(wanted: str, *, exact: bool) -> Callable[[Any], bool]:
-    lowered = wanted.lower()
-
-    def test(value: Any) -> bool:
-        if isinstance(value, tuple):
-            return any(test(part) for part in value)
-        if value is None:
-            return lowered == "null"
-        if isinstance(value, bool):
-            return lowered in ({"true", "1"} if value else {"false", "0"})
-        if isinstance(value, int):
-            return str(value) == lowered
-        return value.lower() == lowered if exact else lowered in value.lower()
-
-    return test
+def _fits(value: Any, wanted: str, *, exact: bool) -> bool:
+    if isinstance(value, tuple):
+        return any(_fits(part, wanted, exact=exact) for part in value)
+    if value is None:
+        return wanted == "null"
+    if isinstance(value, bool):
+        return wanted in ({"true", "1"} if value else {"false", "0"})
+    if isinstance(value, int):
+        return str(value) == wanted
+    return value.lower() == wanted if exact else wanted in value.lower()
 
 
 def _sort_key(value: Any) -> tuple[int, Any]:

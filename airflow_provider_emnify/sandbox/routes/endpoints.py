@@ -145,7 +145,6 @@ LISTING = Listing[Endpoint](
         "iccid_with_luhn": lambda state, wanted: _of_card(state, wanted[:-1]),
     },
     texts=frozenset({"name", "ip_address", "imei", "eid"}),
-    parts=("sims", "endpoint_id"),
 )
 
 

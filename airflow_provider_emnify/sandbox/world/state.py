@@ -85,8 +85,8 @@ class State:
         self.tags: dict[int, Tag] = {1: Tag(1, "sandbox"), 2: Tag(2, "tracker")}
         self.application_tokens: dict[int, ApplicationToken] = {}
         self.users: dict[int, User] = {}
-        self.sims: Table[Sim] = Table()
         self.endpoints: Table[Endpoint] = Table()
+        self.sims: Table[Sim] = Table(self.endpoints, "endpoint_id")
         self.events: dict[int, Event] = {}
         self.quotas: dict[tuple[int, str], Quota] = {}
         """The quotas by endpoint and kind, ``data`` or ``sms``."""

@@ -1,9 +1,8 @@
-"""Tables of records by id, which tell what is written to their records once somebody listens."""
+"""Tables of records by id, which tell their indexes what is written."""
 
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable
 from typing import Any, Protocol, TypeVar
 
 
@@ -21,28 +20,35 @@ class Table(dict[int, T]):
     """Records by id, in ascending order of it.
 
     A million records are made faster than they could be watched one by one, and most tables are never
-    filtered. So records are plain until the first listener comes; then each gets a subclass of its class,
+    filtered. So records are plain until the first index is made; then each gets a subclass of its class,
     which differs in telling of every attribute that is set.
+
+    :param whole: The table of what holds these records, and is found by what they are.
+    :param whole_id: The attribute of a record that names what holds it.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, whole: Table[Any] | None = None, whole_id: str = "") -> None:
         super().__init__()
         self.indexes: dict[object, Any] = {}
-        """What has been made of the records, to find them by; :meth:`forget` takes it back."""
-        self._listeners: list[Callable[[T], object]] = []
+        """What has been made of the records, to find them by; ``written`` of each gets what changes."""
+        self._whole, self._whole_id = whole, whole_id
+        self._parts: list[Table[Any]] = []
+        if whole is not None:
+            whole._parts.append(self)
+        self._watches = False
         self._watched: type[T] | None = None
 
-    def listen(self, listener: Callable[[T], object]) -> None:
-        """Let ``listener`` be called with each record that is added, changed or deleted from now on."""
-        self._listeners.append(listener)
-        if self._watched is None:
-            for record in self.values():
-                record.__class__ = self._watching(record)
+    def watch(self) -> None:
+        """Tell the indexes of each record that is added, changed or deleted from now on."""
+        for table in (self, *self._parts):
+            if not table._watches:
+                table._watches = True
+                for record in table.values():
+                    record.__class__ = table._watching(record)
 
     def forget(self) -> None:
-        """Drop indexes and listeners: something has changed that records are known by and do not hold."""
+        """Drop the indexes: something has changed that records are known by and do not hold."""
         self.indexes.clear()
-        self._listeners.clear()
 
     def settle(self) -> None:
         """Tell that what has been made of a large table stays, so that the collector need not search it."""
@@ -56,7 +62,7 @@ class Table(dict[int, T]):
 
     def __setitem__(self, number: int, record: T) -> None:
         super().__setitem__(number, record)
-        if self._watched is not None:
+        if self._watches:
             record.__class__ = self._watching(record)
             self._tell(record)
 
@@ -74,8 +80,11 @@ class Table(dict[int, T]):
         return record
 
     def _tell(self, record: T) -> None:
-        for listener in self._listeners:
-            listener(record)
+        for index in self.indexes.values():
+            index.written.add(record.id)
+        if self._whole is not None:
+            for index in self._whole.indexes.values():
+                index.written.add(getattr(record, self._whole_id) or 0)
 
     def _watching(self, record: T) -> type[T]:
         if self._watched is None:
