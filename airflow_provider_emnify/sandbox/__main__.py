@@ -15,7 +15,6 @@ from collections.abc import Callable, Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, NoReturn
-from urllib.parse import urlencode
 
 from airflow_provider_emnify.sandbox.control.log import Entry
 from airflow_provider_emnify.sandbox.control.scenarios import SCENARIOS
@@ -228,9 +227,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _tell(entry: Entry) -> None:
     """Print what was asked and how it was answered, in one line."""
-    query = f"?{urlencode(entry.query)}" if entry.query else ""
     status, took = entry.status or "no answer", (entry.seconds or 0) * 1000
-    _say(f"{event_date(entry.at)[11:19]} {entry.method} {entry.path}{query} {status} {took:.0f} ms")
+    _say(f"{event_date(entry.at)[11:19]} {entry.method} {entry.target} {status} {took:.0f} ms")
 
 
 def _write(path: Path, sandbox: Sandbox) -> Path:

@@ -103,7 +103,7 @@ class Sandbox(Settings, Controls):
 
     def start(self) -> Self:
         """Start to serve."""
-        from airflow_provider_emnify.sandbox.http.app import LOOPBACK, build_app, hosts_of
+        from airflow_provider_emnify.sandbox.http.app import LOOPBACK, App, hosts_of
 
         self._server = Server(self.host, self.port)
         self.port = self._server.port
@@ -112,7 +112,7 @@ class Sandbox(Settings, Controls):
         allowed = {name.lower() for name in self.allow_hosts}
         hosts = LOOPBACK | allowed if self.host in LOOPBACK else None
         controls = hosts_of(self.host) | allowed
-        self._server.start(build_app(self.engine, self._server.transports, hosts, controls))
+        self._server.start(App(self.engine, self._server.transports, hosts, controls))
         return self
 
     def stop(self) -> None:

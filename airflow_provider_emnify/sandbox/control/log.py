@@ -6,6 +6,7 @@ from collections import Counter, deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlencode
 
 HIDDEN = "***"
 _SECRET_HEADERS = frozenset({"authorization", "cookie", "proxy-authorization"})
@@ -55,6 +56,11 @@ class Entry:
     def key(self) -> str:
         """What it is counted under: ``METHOD /path/template``."""
         return f"{self.method} {self.template or self.path}"
+
+    @property
+    def target(self) -> str:
+        """The path with its query."""
+        return self.path + (f"?{urlencode(self.query)}" if self.query else "")
 
 
 class Log:

@@ -5,17 +5,16 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from itertools import islice
 from typing import Any
-from urllib.parse import urlencode
 
 from airflow_provider_emnify.api.enums import EventSeverity, EventType
 from airflow_provider_emnify.sandbox.callbacks import LONGEST_TEXT
 from airflow_provider_emnify.sandbox.control.controls import Controls
 from airflow_provider_emnify.sandbox.control.log import Entry
 from airflow_provider_emnify.sandbox.http.answers import Answer, ApiError, told
-from airflow_provider_emnify.sandbox.http.engine import Engine
+from airflow_provider_emnify.sandbox.http.engine import Engine, Request
 from airflow_provider_emnify.sandbox.http.fields import (
     ANYTHING,
     Field,
@@ -37,53 +36,36 @@ _SHOWN = 25
 _Handler = Callable[..., Any]
 
 
-@dataclass(frozen=True, slots=True)
-class _Control:
-    """What a control path does, and the fields of its body."""
-
-    handler: _Handler
-    fields: Mapping[str, Field]
-
-
-_CONTROLS: dict[tuple[str, str], _Control] = {}
+_CONTROLS: dict[tuple[str, str], tuple[_Handler, Mapping[str, Field]]] = {}
+"""What each path does, and the fields of its body."""
 
 
 def _controls(method: str, path: str, /, **fields: Field) -> Callable[[_Handler], _Handler]:
     """Register a function of the engine, the values in the path, and the fields of the body."""
 
     def register(handler: _Handler) -> _Handler:
-        _CONTROLS[method, PREFIX + path] = _Control(handler, fields)
+        _CONTROLS[method, PREFIX + path] = handler, fields
         return handler
 
     return register
 
 
-class ControlPaths:
-    """Answers the control paths of a sandbox.
-
-    :param engine: The sandbox's engine.
-    """
-
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
-        self._router = Router(_CONTROLS)
-
-    def answer(self, method: str, raw_path: str, content: bytes) -> Answer:
-        """Do what a request orders; an order that cannot be carried out is a 400 or 404 that says why."""
-        match = self._router.match(method, raw_path)
-        if match is None:
-            known = self._router.knows(raw_path)
-            return Answer(405 if known else 404, {"detail": f"there is no {method} {raw_path}"})
-        template, values = match
-        control = _CONTROLS[method, template]
-        try:
-            numbers = {name: int(value) if value.isdecimal() else value for name, value in values.items()}
-            body = _checked(content, control.fields, f"{method} {template}")
-            return Answer(body=control.handler(self._engine, **numbers, **body))
-        except (KeyError, ApiError) as error:
-            return Answer(404, {"detail": f"there is no {error}"})
-        except (TypeError, ValueError, RecursionError) as error:  # the last for a thousand brackets
-            return Answer(400, {"detail": str(error)})
+def answer_control(engine: Engine, request: Request) -> Answer:
+    """Do what a request orders; an order that cannot be carried out is a 400 or 404 that says why."""
+    method, path = request.method, request.raw_path
+    match = _ROUTER.match(method, path)
+    if match is None:
+        return Answer(405 if _ROUTER.knows(path) else 404, {"detail": f"there is no {method} {path}"})
+    template, values = match
+    handler, fields = _CONTROLS[method, template]
+    try:
+        numbers = {name: int(value) if value.isdecimal() else value for name, value in values.items()}
+        body = _checked(request.content, fields, f"{method} {template}")
+        return Answer(body=handler(engine, **numbers, **body))
+    except (KeyError, ApiError) as error:
+        return Answer(404, {"detail": f"there is no {error}"})
+    except (TypeError, ValueError, RecursionError) as error:  # the last for a thousand brackets
+        return Answer(400, {"detail": str(error)})
 
 
 def _checked(content: bytes, fields: Mapping[str, Field], name: str) -> dict[str, Any]:
@@ -112,10 +94,10 @@ def _paths(engine: Engine) -> Any:
         {
             "method": method,
             "path": path,
-            "does": (control.handler.__doc__ or "").partition("\n")[0],
-            "fields": {name: field.kind for name, field in control.fields.items()},
+            "does": (handler.__doc__ or "").partition("\n")[0],
+            "fields": {name: field.kind for name, field in fields.items()},
         }
-        for (method, path), control in _CONTROLS.items()
+        for (method, path), (handler, fields) in _CONTROLS.items()
     ]
 
 
@@ -149,7 +131,7 @@ def _overview(engine: Engine) -> Any:
             "fleet": fleet,
             "first": next(iter(state.endpoints), None),
             "limits": engine.limiter.usage(now),
-            "last": [_told(entry) for entry in islice(reversed(log.entries), _SHOWN)],
+            "last": [_shown(entry) for entry in islice(reversed(log.entries), _SHOWN)],
             "requests": log.counts.total(),
             "authentications": log.counts["POST /api/v1/authenticate"],
             "faults": len(engine.faults),
@@ -157,11 +139,10 @@ def _overview(engine: Engine) -> Any:
         }
 
 
-def _told(entry: Entry) -> dict[str, Any]:
+def _shown(entry: Entry) -> dict[str, Any]:
     took = None if entry.seconds is None else round(entry.seconds * 1000, 1)
-    query = f"?{urlencode(entry.query)}" if entry.query else ""
-    at, path = event_date(entry.at)[11:19], entry.path + query
-    return {"at": at, "method": entry.method, "path": path, "status": entry.status, "milliseconds": took}
+    row = {"at": event_date(entry.at)[11:19], "method": entry.method, "path": entry.target}
+    return {**row, "status": entry.status, "milliseconds": took}
 
 
 @_controls("GET", "log")
@@ -291,3 +272,4 @@ _acts(
 )
 _acts("euiccs", Controls.add_euicc, iot=boolean())
 _acts("users/{user}/activate", Controls.activate_user)
+_ROUTER = Router(_CONTROLS)

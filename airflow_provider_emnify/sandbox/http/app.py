@@ -1,4 +1,4 @@
-"""The wire: the API as an ASGI application."""
+"""The wire: the sandbox as an ASGI application."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl
 
-from airflow_provider_emnify.sandbox.control.paths import PREFIX, ControlPaths
+from airflow_provider_emnify.sandbox.control.paths import PREFIX, answer_control
 from airflow_provider_emnify.sandbox.http.answers import MISSING, Answer, ApiError
 from airflow_provider_emnify.sandbox.http.engine import Engine, Request
 from airflow_provider_emnify.sandbox.http.fields import parses
@@ -20,8 +20,6 @@ from airflow_provider_emnify.sandbox.http.fields import parses
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
-
-Asgi = Callable[[Message, Receive, Send], Awaitable[None]]
 
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 _PAGE = Path(__file__).parent.parent / "page" / "index.html"
@@ -32,30 +30,47 @@ _PAGE_HEADERS = {
 _ANY = frozenset({"0.0.0.0", "::", ""})  # noqa: S104 - addresses that mean each of a machine's
 
 
-class Api:
-    """emnify's API as an ASGI application.
+class App:
+    """A page at ``/``, the control paths below ``/_sandbox``, the API elsewhere, as an ASGI application.
 
     :param engine: What acts on requests.
     :param transports: The open connections by the client's address, for faults that close one.
-    :param hosts: The host names that are this server; None: any.
+    :param hosts: The host names under which the API is served; None: any.
+    :param control_hosts: The host names under which the sandbox is controlled; an IP address always is one,
+        since no page of another site can have it as its name.
     """
 
     def __init__(
-        self, engine: Engine, transports: MutableMapping[Any, asyncio.Transport], hosts: frozenset[str] | None
+        self,
+        engine: Engine,
+        transports: MutableMapping[Any, asyncio.Transport],
+        hosts: frozenset[str] | None = LOOPBACK,
+        control_hosts: frozenset[str] = LOOPBACK,
     ) -> None:
         self._engine = engine
         self._transports = transports
         self._hosts = hosts
+        self._control_hosts = control_hosts
+        self._page = Answer(200, _PAGE.read_bytes(), _PAGE_HEADERS)
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         """Serve one request."""
         if scope["type"] != "http":
             return
         request = await _request(scope, receive)
-        if self._hosts is not None and _host(request.headers.get("host", "")) not in self._hosts:
-            error = ApiError("NotFound", f"There is no host {request.headers.get('host')!r} here.")
-            await self._send(send, error.answer)
-            return
+        host = request.headers.get("host", "")
+        is_page = (request.method, scope["path"]) == ("GET", "/")
+        if is_page or scope["path"].startswith(PREFIX):
+            if (refusal := _refusal(request.headers, self._control_hosts)) is not None:
+                await _send(send, Answer(403, {"detail": refusal}))
+            else:
+                await _send(send, self._page if is_page else answer_control(self._engine, request))
+        elif self._hosts is not None and _host(host) not in self._hosts:
+            await self._send(send, ApiError("NotFound", f"There is no host {host!r} here.").answer)
+        else:
+            await self._serve(request, scope, receive, send)
+
+    async def _serve(self, request: Request, scope: Message, receive: Receive, send: Send) -> None:
         visit = self._engine.arrive(request)
         fault = visit.fault
         answer: Answer | None = None
@@ -103,26 +118,21 @@ async def _request(scope: Message, receive: Receive) -> Request:
         raw_path=(scope.get("raw_path") or scope["path"].encode()).decode("latin-1"),
         query=dict(parse_qsl(query_string, keep_blank_values=True)),
         query_string=query_string,
-        headers=_headers(scope),
+        headers={name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]},
         content=content,
         address=(scope.get("client") or ("",))[0],
     )
 
 
-def _headers(scope: Message) -> dict[str, str]:
-    return {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
-
-
 async def _send(send: Send, answer: Answer, truncate: int | None = None) -> None:
-    kind, content = "application/json", b""
-    if isinstance(answer.body, (str, bytes)):
-        content = answer.body.encode() if isinstance(answer.body, str) else answer.body
-        kind = "text/html" if content.lstrip().startswith(b"<") else kind
-    elif answer.body is not MISSING:
-        content = json.dumps(answer.body, ensure_ascii=False, separators=(",", ":")).encode()
+    content = b"" if answer.body is MISSING else answer.body
+    if not isinstance(content, (str, bytes)):
+        content = json.dumps(content, ensure_ascii=False, separators=(",", ":"))
+    content = content.encode() if isinstance(content, str) else content
+    is_html = isinstance(answer.body, (str, bytes)) and content.lstrip().startswith(b"<")
     headers = {name.lower(): value for name, value in answer.headers.items()}
     if content:
-        headers.setdefault("content-type", kind)
+        headers.setdefault("content-type", "text/html" if is_html else "application/json")
     if answer.status not in {204, 304}:
         headers.setdefault("content-length", str(len(content)))
     pairs = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
@@ -154,34 +164,3 @@ def _refusal(headers: Mapping[str, str], hosts: frozenset[str]) -> str | None:
     if origin is not None and origin.lower() != f"http://{host.lower()}":
         return "a page of another Origin must not control the sandbox"
     return None
-
-
-def build_app(
-    engine: Engine,
-    transports: MutableMapping[Any, asyncio.Transport],
-    hosts: frozenset[str] | None = LOOPBACK,
-    control_hosts: frozenset[str] = LOOPBACK,
-) -> Asgi:
-    """Return the application: a page at ``/``, the control paths below ``/_sandbox``, the API elsewhere.
-
-    :param hosts: The host names under which the API is served; None: any.
-    :param control_hosts: The host names under which the sandbox is controlled; an IP address always is one,
-        since no page of another site can have it as its name.
-    """
-    controls, api = ControlPaths(engine), Api(engine, transports, hosts)
-    page = _PAGE.read_bytes()
-
-    async def app(scope: Message, receive: Receive, send: Send) -> None:
-        method, path = scope.get("method"), scope.get("path", "")
-        is_page = (method, path) == ("GET", "/")
-        if not is_page and not path.startswith(PREFIX):
-            await api(scope, receive, send)
-        elif (refusal := _refusal(_headers(scope), control_hosts)) is not None:
-            await _send(send, Answer(403, {"detail": refusal}))
-        elif is_page:
-            await _send(send, Answer(200, page, _PAGE_HEADERS))
-        else:
-            request = await _request(scope, receive)
-            await _send(send, controls.answer(request.method, request.raw_path, request.content))
-
-    return app
