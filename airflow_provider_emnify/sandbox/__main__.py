@@ -19,7 +19,13 @@ from typing import Any, NoReturn
 from airflow_provider_emnify.sandbox.control.log import Entry
 from airflow_provider_emnify.sandbox.control.scenarios import SCENARIOS
 from airflow_provider_emnify.sandbox.sandbox import Sandbox
-from airflow_provider_emnify.sandbox.settings import CREATE_ANSWERS, TOKEN_FORMS, UNAUTHORIZED_FORMS, Settings
+from airflow_provider_emnify.sandbox.settings import (
+    CREATE_ANSWERS,
+    MOST,
+    TOKEN_FORMS,
+    UNAUTHORIZED_FORMS,
+    Settings,
+)
 from airflow_provider_emnify.sandbox.world.clock import event_date
 
 DEFAULT_PORT = 8100
@@ -76,7 +82,7 @@ def _name(text: str) -> str:
     return text.strip("[]")
 
 
-_COUNT = {"type": _number(0), "metavar": "N"}
+_COUNT = {"type": _number(0, MOST), "metavar": "N"}
 _SECONDS = {"type": _seconds, "metavar": "SECONDS"}
 _SWITCH = {"action": "store_true"}
 _PORT = {"type": _number(0, 65_535), "metavar": "N", "default": DEFAULT_PORT}
@@ -97,11 +103,11 @@ _OPTIONS: dict[str, dict[str, tuple[Mapping[str, Any], str]]] = {
     },
     "what is there": {
         "--scenario": ({"choices": SCENARIOS}, "a sandbox to begin with; other options win"),
-        "--endpoints": (_COUNT, "endpoints to start with, all online"),
+        "--endpoints": (_COUNT, f"endpoints to start with, all online; at most {MOST}"),
         "--spare-sims": (_COUNT, "free SIMs to start with"),
         "--events": (_COUNT, "events of the last 29 days to start with"),
         "--euiccs": (_COUNT, "eUICCs to start with"),
-        "--seed": (_COUNT, "the same seed, the same ids and application token"),
+        "--seed": ({"type": _number(0), "metavar": "N"}, "the same seed, the same ids and application token"),
         "--application-token": (
             {"type": _token, "metavar": "TOKEN"},
             "the application token that is accepted",

@@ -38,10 +38,10 @@ class Sandbox(Settings, Controls):
     2000001 and up, of which the first ``spare_sims`` are issued and free. Endpoints 1000001 and up, enabled
     and online, each with an activated SIM from those that follow the free ones.
 
-    :param endpoints: Number of endpoints.
-    :param spare_sims: Number of free SIMs.
-    :param events: Number of events of the last 29 days.
-    :param euiccs: Number of eUICCs, ids 3000001 and up, each with an eSIM that is issued.
+    :param endpoints: Number of endpoints, at most 5,000,000: they are kept in memory, a million in 0.6 GB.
+    :param spare_sims: Number of free SIMs; as many at most.
+    :param events: Number of events of the last 29 days; as many at most.
+    :param euiccs: Number of eUICCs, as many at most, ids 3000001 and up, each with an eSIM that is issued.
     :param limits: The documented rate limits (True), none (False), or limits of your own.
     :param retry_after: Send ``Retry-After`` with a 429.
     :param token_life: Life of an auth token in seconds.

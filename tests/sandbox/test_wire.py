@@ -116,7 +116,14 @@ def test_a_port_in_use_is_an_error(sandbox: Sandbox) -> None:
 
 @pytest.mark.parametrize(
     "settings",
-    [{"endpoints": -1}, {"token_life": 0}, {"online_after": float("nan")}, {"create_answer": "mail"}],
+    [
+        {"endpoints": -1},
+        {"endpoints": 5_000_001},
+        {"events": 10**8},
+        {"token_life": 0},
+        {"online_after": float("nan")},
+        {"create_answer": "mail"},
+    ],
 )
 def test_settings_that_make_no_sense_are_refused(settings: dict[str, object]) -> None:
     with pytest.raises(ValueError, match=next(iter(settings))):
