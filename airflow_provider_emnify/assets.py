@@ -51,9 +51,7 @@ def emnify_asset(stream: str, organisation: int | str = "emnify_default") -> Ass
     :param organisation: What the transfer has for ``organisation``; by default the id of its connection.
     :raises ValueError: if there is no such stream, or the organisation cannot stand in a URI.
     """
-    from airflow_provider_emnify.airflow_names import Asset
-
-    return Asset(uri=asset_uri(stream, organisation))
+    return create_asset(organisation=organisation, stream=stream)
 
 
 def sanitize_uri(uri: SplitResult) -> SplitResult:

@@ -10,12 +10,14 @@ import hmac
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from airflow_provider_emnify.api.data_streamer.files import RECORD_KINDS
 from airflow_provider_emnify.api.data_streamer.json_records import parse_json
 from airflow_provider_emnify.api.sms_text import PartHeader, parse_udh
+from airflow_provider_emnify.api.transport.answers import part
 from airflow_provider_emnify.api.types import Row
 
 Kind = Literal["sms", "sms-receipts", "events", "usage"]
@@ -65,12 +67,13 @@ def verify_jwt(authorization: str | None, secrets: Sequence[str]) -> bool:
     import jwt
 
     found = _BEARER.fullmatch(authorization or "")
+    if found is None:
+        return False
     options: Any = {"verify_aud": False, "verify_iss": False, "verify_iat": False, "verify_sub": False}
     good = False
-    for secret in secrets if found else ():
+    for secret in secrets:
         try:
-            token, algorithms = found[1] if found else "", list(ALGORITHMS)
-            jwt.decode(token, secret, algorithms=algorithms, options=options, leeway=LEEWAY)
+            jwt.decode(found[1], secret, algorithms=[*ALGORITHMS], options=options, leeway=LEEWAY)
         except Exception:  # noqa: S112 - whatever a hostile token brings about, it is not valid
             continue
         good = True
@@ -96,10 +99,7 @@ def parse_sms(content: bytes) -> Message:
         raise NotEmnifyError("payload: it is missing, or no text")
     if len(text) > LONGEST_PAYLOAD:
         raise NotEmnifyError(f"payload: {len(text)} characters; an SMS has at most {LONGEST_PAYLOAD}")
-    endpoint = body.get("endpoint")
-    if not isinstance(endpoint, dict):
-        raise NotEmnifyError("endpoint: it is missing, or no object")
-    _number(endpoint, "id", "endpoint.id")
+    _number(part(body, "endpoint"), "id", "endpoint.id")
     for name in ("dcs", "pid"):
         if isinstance(body.get(name), str) and _DIGITS.fullmatch(body[name]):
             body[name] = int(body[name])
@@ -140,13 +140,13 @@ def parse_records(content: bytes) -> Message | None:
         return Message(kind, str(number), found, _organisations([found]))
     if not isinstance(found, list):
         raise NotEmnifyError("it is neither a JSON object nor a list")
+    if not found:
+        return None
     records = [one for one in found if isinstance(one, dict)]
     kind = next(filter(None, map(_kind_of, records)), None)
-    if found and kind is None:
+    if kind is None:
         raise NotEmnifyError("no item of the list is an event or a usage record")
     ids = ",".join(sorted(str(one.get("id") or json.dumps(one, sort_keys=True)) for one in records))
-    if kind is None:
-        return None
     body = {"kind": kind, "count": len(found)}
     return Message(kind, ids, body, _organisations(records), records=tuple(found))
 
@@ -199,10 +199,6 @@ def _organisations(bodies: Iterable[Row]) -> tuple[int, ...]:
     """Return the ids of the organisations that are named, each once."""
     found: dict[int, None] = {}
     for body in bodies:
-        organisation = body.get("organisation")
-        if isinstance(organisation, dict) and "id" in organisation:
-            try:
-                found[_number(organisation, "id")] = None
-            except NotEmnifyError:
-                continue
+        with suppress(NotEmnifyError):
+            found[_number(part(body, "organisation"), "id")] = None
     return tuple(found)

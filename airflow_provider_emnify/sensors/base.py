@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from enum import Enum
-from functools import cached_property, partial
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, TypeAlias, TypeVar
 
 from airflow_provider_emnify.airflow_names import (
@@ -57,6 +57,7 @@ class EmnifyWaitSensor(WaitingTask, BaseSensorOperator):
     """
 
     ui_color = "#d8f3ec"
+    timeout_error = AirflowSensorTimeout
 
     kind: ClassVar[str]
     ids: ClassVar[str]
@@ -67,6 +68,7 @@ class EmnifyWaitSensor(WaitingTask, BaseSensorOperator):
     #: The list that was selected from, where it says the states: it is the first look.
     selected_rows: Mapping[int, Row] | None = None
 
+    _readings: dict[Id, Reading]
     _seen: Mapping[str, str] = {}
     _gave_up = False
 
@@ -86,10 +88,6 @@ class EmnifyWaitSensor(WaitingTask, BaseSensorOperator):
                     argument.__set_name__(cls, name)
                     setattr(cls, name, argument)
         super().__init_subclass__(**kwargs)
-
-    @cached_property
-    def _readings(self) -> dict[Id, Reading]:
-        return {}
 
     def wait(self) -> Wait:
         """Return what to wait for, of arguments whose templates are rendered.
@@ -113,7 +111,7 @@ class EmnifyWaitSensor(WaitingTask, BaseSensorOperator):
             return {}
         self.log.info("%r, for at most %.0f s", wait, self.timeout)
         selected = self.selected_rows or {}
-        self._readings.update({key: WAITS[self.kind].reading(row) for key, row in selected.items()})
+        self._readings = {key: WAITS[self.kind].reading(row) for key, row in selected.items()}
         if self.deferrable:
             verdict = self.judge(lambda: self._first_look(wait))
             if verdict is None:
@@ -150,7 +148,3 @@ class EmnifyWaitSensor(WaitingTask, BaseSensorOperator):
         """Fail without retries, or skip the task where that is asked for."""
         self._gave_up = True
         raise AirflowSkipException(message) if self.soft_fail or self.never_fail else kind(message)
-
-    def time_out(self, message: str) -> NoReturn:
-        """Fail because time has run out."""
-        self.give_up(message, AirflowSensorTimeout)

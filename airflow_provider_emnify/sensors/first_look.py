@@ -68,13 +68,10 @@ def _cache(settings: ConnectionSettings) -> TokenCache | None:
 
     Hosts that share the limits in a Redis may be as many as there are tasks: there a token has to be at hand.
     """
-    if settings.token_cache == DEFAULT_TOKEN_CACHE:
-        cache: TokenCache = AcceptanceCache(settings.credentials, settings.base_url)
-    else:
-        cache = TokenCache(settings.credentials, settings.base_url)
-    if settings.rate_limit_store.startswith("redis") and cache.load() is None:
-        return None
-    return cache
+    kind = AcceptanceCache if settings.token_cache == DEFAULT_TOKEN_CACHE else TokenCache
+    cache = kind(settings.credentials, settings.base_url)
+    is_needed = settings.rate_limit_store.startswith("redis")
+    return None if is_needed and cache.load() is None else cache
 
 
 def _refuse_to_wait(seconds: float) -> None:

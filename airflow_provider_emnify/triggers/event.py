@@ -16,7 +16,7 @@ from airflow_provider_emnify.api.enums import EventSeverity, EventSource
 from airflow_provider_emnify.api.waits.event_filter import LATE_BY, EventFilter, event_time, number_of
 from airflow_provider_emnify.arguments import Ids, parse_seconds
 from airflow_provider_emnify.triggers.base import EmnifyWatchingTrigger
-from airflow_provider_emnify.triggers.shared.event_feed import EventBatch, feed_for
+from airflow_provider_emnify.triggers.shared.event_feed import EventBatch, EventProducer, feed_for
 
 Row = dict[str, Any]
 
@@ -124,8 +124,6 @@ class EmnifyEventTrigger(EmnifyWatchingTrigger):
     @classmethod
     def create_shared_stream_producer(cls, kwargs: dict[str, Any]) -> Any:
         """Return what reads the events for all. Asked by Airflow 3.3 and later."""
-        from airflow_provider_emnify.triggers.shared.event_producer import EventProducer
-
         return EventProducer(kwargs["emnify_conn_id"])
 
     async def filter_shared_stream(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from time import time
-from typing import Any, NoReturn
+from typing import Any, ClassVar, NoReturn
 
 from airflow_provider_emnify.airflow_names import AirflowFailException, AirflowTaskTimeout, conf
 from airflow_provider_emnify.api.errors import EmnifyError, one_line
@@ -31,6 +31,9 @@ class WaitingTask(EmnifyTask):
         templated=False,
     )
     on_timeout = Argument(one_of("fail", "return"), default="fail", templated=False)
+
+    #: What the task fails with when time runs out.
+    timeout_error: ClassVar[type[BaseException]] = AirflowFailException
 
     _last = ""
 
@@ -100,7 +103,7 @@ class WaitingTask(EmnifyTask):
     def states_at_timeout(self, message: str, seen: dict[str, str]) -> dict[str, str]:
         """Return the states so far, if that is what ``on_timeout`` asks for; else give up."""
         if self.on_timeout == "fail" or not seen:
-            self.time_out(message)
+            self.give_up(message, self.timeout_error)
         self.log.warning("%s (on_timeout='return': these states are the result)", message)
         return seen
 
@@ -113,7 +116,3 @@ class WaitingTask(EmnifyTask):
     def give_up(self, message: str, kind: type[BaseException] = AirflowFailException) -> NoReturn:
         """Fail without retries."""
         raise kind(message)
-
-    def time_out(self, message: str) -> NoReturn:
-        """Fail because time has run out."""
-        self.give_up(message)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from airflow_provider_emnify.api.secrets.one_line_log import one_line_log
 from airflow_provider_emnify.triggers.shared.members import Batch, Member
@@ -18,10 +18,15 @@ from airflow_provider_emnify.triggers.shared.poller import EVENTS, Poller
 from airflow_provider_emnify.triggers.shared.registry import forget, shared
 from airflow_provider_emnify.triggers.shared.rounds import SHORTEST
 
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+try:
+    from airflow.triggers.shared_stream import SharedStreamProducer
+except ImportError:  # before Airflow 3.3, where nothing asks for it
+    SharedStreamProducer = object  # type: ignore[assignment,misc]
 
-    from airflow_provider_emnify.api.waits.wait import Id, Reading
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+
+    from airflow.triggers.shared_stream import AdvanceItem
 
 log = one_line_log(__name__)
 
@@ -115,10 +120,6 @@ class EventFeed(Member):
         """The earliest that a watcher needs."""
         return min((each.since for each in self._subscriptions), default=float("inf"))
 
-    def judge(self, found: Mapping[Id, Reading] | Batch) -> Any:
-        """Take the batch as it is."""
-        return found
-
     def take(self, verdict: Batch) -> None:
         """Give the batch to everybody."""
         self.error = ""
@@ -135,3 +136,30 @@ class EventFeed(Member):
 def feed_for(conn_id: str) -> EventFeed:
     """Return the feed of a connection on the running event loop. It reads while somebody is subscribed."""
     return shared(EventFeed, conn_id)
+
+
+class EventProducer(SharedStreamProducer):
+    """The feed as a shared stream of Airflow 3.3: each batch goes to all watchers of a connection.
+
+    Airflow tells it when the asset events that they made of a batch are stored; then each watcher saves how
+    far it has read.
+
+    :param conn_id: The connection.
+    """
+
+    def __init__(self, conn_id: str) -> None:
+        self._conn_id = conn_id
+
+    async def open_stream(self) -> AsyncIterator[tuple[EventBatch, EventBatch]]:
+        """Yield each batch, as what the watchers get and as what is to be committed."""
+        async for batch in feed_for(self._conn_id).batches():
+            yield batch, batch
+
+    async def advance(self, batch: Sequence[AdvanceItem]) -> None:
+        """Let the watchers save how far they have read: what they made of these batches is stored."""
+        for item in batch:
+            if item.outcome.failed:
+                # Nothing is saved of it: the one that failed starts again from what it saved before.
+                log.warning("A watcher of connection '%s' failed; it starts again", self._conn_id)
+            else:
+                await item.broker_payload.commit()
