@@ -13,11 +13,13 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_emnify.airflow_names import Context
 from airflow_provider_emnify.api.errors import EmnifyNotFoundError
 from airflow_provider_emnify.api.secrets.names import hide_secrets, show
+from airflow_provider_emnify.api.values import parse_literal, parse_texts
 from airflow_provider_emnify.arguments import (
     Argument,
     MaskedArguments,
     as_given,
     is_known,
+    is_nothing,
     optional,
     parse_bool,
     parse_count,
@@ -66,7 +68,7 @@ class EmnifyOperator(EmnifyBaseOperator):
 
     :param call: ``<resource>.<method>``, for example ``endpoints.get``.
     :param arguments: The method's arguments by name (templated). A template renders to text; where the
-        method takes a number or a list of ids, the text becomes one.
+        method takes a number, a yes or no, a list or a dict, the text becomes one.
     :param max_rows: The most rows that a list may have (default 10,000). Larger ones belong into a table or
         a file: use ``EmnifyToSqlOperator`` or ``EmnifyToObjectStorageOperator``.
     :param idempotent: Whether each try may make the call, whatever came of an earlier one or of another run.
@@ -109,12 +111,11 @@ class EmnifyOperator(EmnifyBaseOperator):
     def execute(self, context: Context) -> Any:
         """Make the call."""
         arguments = self.arguments
-        method = _check(self.call, arguments)
+        method, typed = _check(self.call, arguments)
         operation = _operation(method)
         resource, name = self.call.split(".")
         self.log.info("Calling %s(%s)", self.call, show(arguments, self.secret_arguments))
         make = getattr(getattr(self.client, resource), name)
-        typed = _typed(method, arguments)
         may_be_repeated = operation.method != "POST" if operation.idempotent is None else operation.idempotent
         if self.is_idempotent or (self.is_idempotent is None and may_be_repeated):
             try:
@@ -206,15 +207,22 @@ def _operation(method: Callable[..., Any]) -> Operation:
     return operation
 
 
-def _check(call: str, arguments: Any) -> Callable[..., Any]:
-    """Return the method of a call whose arguments are checked; its errors quote none of them."""
+def _check(call: str, arguments: Any) -> tuple[Callable[..., Any], dict[str, Any]]:
+    """Return the method of a call, and its arguments, parsed as far as they are known.
+
+    :raises ValueError: for arguments that there are not or that hold a secret, quoting no value, and for a
+        text that is nothing of what the method takes.
+    """
     if not isinstance(arguments, Mapping):
         raise ValueError("arguments: this is not a dict; give arguments by name")  # noqa: TRY004 - as all bad arguments
     method = find_method(call)
     check_arguments(call, method, arguments)
     mend = f"Make the call inside a task, EmnifyHook().get_conn().{call}(...)"
-    refuse_secrets(f"arguments: {call}", arguments, mend, _operation(method).secret_arguments)
-    return method
+    secret_arguments = _operation(method).secret_arguments
+    refuse_secrets(f"arguments: {call}", arguments, mend, secret_arguments)
+    typed = _typed(method, arguments)
+    refuse_secrets(f"arguments: {call}", typed, mend, secret_arguments)
+    return method, typed
 
 
 @functools.cache
@@ -225,19 +233,41 @@ def _parameters(method: Callable[..., Any]) -> Mapping[str, inspect.Parameter]:
 
 
 def _typed(method: Callable[..., Any], arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """Make numbers of the text that templates render to, where the method takes nothing else.
+    """Parse the texts that templates render to, where the method takes none: ``"False"`` is not true.
 
     Ids are parsed by the method itself.
+
+    :raises ValueError: naming the argument, for a text that is nothing of what the method takes.
     """
+    typed = dict(arguments)
+    for name, value in arguments.items():
+        annotation = str(_parameters(method)[name].annotation)
+        parse = _OF_TEXT.get(annotation.removesuffix(" | None"))
+        if parse is not None and isinstance(value, str) and is_known(value):
+            is_none = annotation.endswith(" | None") and is_nothing(value)
+            typed[name] = None if is_none else parse(value, f"arguments: {name}")
+    return typed
 
-    def is_number(name: str, value: Any) -> bool:
-        wanted = str(_parameters(method)[name].annotation)
-        takes_text = "str" in wanted or not wanted.startswith("int")
-        return (
-            isinstance(value, str)
-            and not takes_text
-            and value.strip().isascii()
-            and value.strip().isdecimal()
-        )
 
-    return {name: int(value) if is_number(name, value) else value for name, value in arguments.items()}
+def _literal(*kinds: type) -> Callable[[Any, str], Any]:
+    """Return a parser of texts that say something in JSON or Python."""
+
+    def parse(value: Any, field: str) -> Any:
+        found = parse_literal(value)
+        if isinstance(found, bool) or not isinstance(found, kinds):
+            allowed = " or ".join(kind.__name__ for kind in kinds)
+            raise ValueError(f"{field}: {value!r} is not valid; give what is a {allowed}")  # noqa: TRY004 - as all bad arguments
+        return found
+
+    return parse
+
+
+_OF_TEXT: Mapping[str, Callable[[Any, str], Any]] = {
+    "bool": parse_bool,
+    "int": _literal(int),
+    "float": _literal(int, float),
+    "Mapping[str, Any]": _literal(dict),
+    "Sequence[Mapping[str, Any]]": _literal(list),
+    "Sequence[str]": parse_texts,
+}
+"""How texts are parsed for what a method's signature says."""

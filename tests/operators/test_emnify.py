@@ -32,6 +32,72 @@ def test_a_call_without_an_answer_returns_none(fleet: Sandbox) -> None:
     assert fleet.state.endpoints[endpoint_id].name == "pump"
 
 
+@pytest.mark.parametrize(
+    ("name", "arguments", "body"),
+    [
+        (
+            "endpoints.create",
+            {"name": "x", "service_profile_id": "1", "tariff_profile_id": "1", "sim_id": "2000001"}
+            | {"activate_sim": "False", "imei_lock": "None"},
+            {"sim": {"id": 2000001, "activate": False}},
+        ),
+        ("endpoints.update", {"endpoint_id": "1000001", "imei_lock": "true"}, {"imei_lock": True}),
+        (
+            "endpoints.reset_connectivity",
+            {"endpoint_id": "1000001", "pdp_context": "False"},
+            {"location": None},
+        ),
+        (
+            "quotas.set_data",
+            {"endpoint_id": "1000001", "volume": "100.5", "expiry_date": "2099-01-01", "auto_refill": "0"}
+            | {"threshold_percentage": "10", "threshold_volume": "None"},
+            {"volume": 100.5, "auto_refill": 0, "threshold_percentage": 10},
+        ),
+        (
+            "tags.assign_many",
+            {"items": '[{"endpoint_id": 1000001, "tag_ids": [1]}]'},
+            {"items": [{"endpoint": {"id": 1000001}, "tags": [{"id": 1}]}]},
+        ),
+        (
+            "cloud_connect.create_vpn",
+            {"name": "o", "public_ip": "203.0.113.7", "on_prem_cidr": "10.8.0.0/16,10.9.0.0/16"},
+            {"on_prem_cidr": ["10.8.0.0/16", "10.9.0.0/16"]},
+        ),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_what_templates_render_to_goes_out_as_what_the_method_takes(
+    fleet: Sandbox, name: str, arguments: Any, body: Any
+) -> None:
+    call(name, arguments).execute(context())
+    sent = fleet.log[-1].body
+    assert {key: sent[key] for key in body} == body
+    assert "None" not in sent.values()
+    assert "pdp_context" not in sent
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "says"),
+    [
+        ("endpoints.get", {"endpoint_id": "1", "imei": "1"}, "unknown argument 'imei'"),
+        ("endpoints.update", {"endpoint_id": "1", "imei_lock": "maybe"}, "imei_lock: 'maybe' is not valid"),
+        ("traffic_limits.extend", {"endpoint_id": "1", "volume": "much"}, "volume: 'much' is not valid"),
+        ("endpoints.list", {"per_page": "5.5"}, "per_page: '5.5' is not valid; give what is a int"),
+        ("endpoints.update_many", {"endpoints": "7"}, "endpoints: '7' is not valid; give what is a list"),
+        (
+            "data_streams.create",
+            {"name": "x", "destination": '{"connection_type": "KeenIO", "credentials": {"write_key": "w"}}'},
+            "destination.credentials.write_key is a secret",
+        ),
+    ],
+)
+def test_a_text_that_is_nothing_of_it_is_refused_when_the_dag_is_parsed(
+    name: str, arguments: Any, says: str
+) -> None:
+    with pytest.raises(ValueError, match=says):
+        call(name, arguments)
+
+
 def test_a_lazy_list_comes_back_as_a_list(fleet: Sandbox) -> None:
     rows = call("endpoints.list", {"per_page": "5"}).execute(context())
     assert sorted(row["id"] for row in rows) == sorted(fleet.state.endpoints)
