@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import threading
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -64,18 +65,19 @@ class ConnectionSecrets:
         :param name: Name of the extra: a text, or a list of texts.
         :raises AirflowNotFoundException: when there is no such connection.
         """
+        from airflow.models.connection import Connection
+
         with self._lock:
             read_at, secrets = self._known.get(conn_id, (float("-inf"), {}))
             if time.monotonic() - read_at > _SECRETS_LAST:
-                secrets = _read(conn_id)
+                connection = Connection.get_connection_from_secrets(conn_id)
+                secrets = secrets_in_extra(conn_id, connection.extra_dejson)
                 self._known[conn_id] = time.monotonic(), secrets
             return secrets[name]
 
 
-def _read(conn_id: str) -> dict[str, tuple[str, ...]]:
-    from airflow.models.connection import Connection
-
-    extra = Connection.get_connection_from_secrets(conn_id).extra_dejson
+def secrets_in_extra(conn_id: str, extra: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
+    """Return the secrets in the extra of a connection, of each the newest of several first."""
     return {name: _texts(conn_id, name, extra.get(name)) for name in (API_SECRET, STREAM_SECRET)}
 
 

@@ -13,6 +13,7 @@ from airflow_provider_emnify.api.transport.answers import part
 from airflow_provider_emnify.api.types import Row, Rows
 from airflow_provider_emnify.api.values import parse_ids
 from airflow_provider_emnify.arguments import Argument, Ids, one_of, optional, parse_text
+from airflow_provider_emnify.callbacks.settings import API_SECRET, STREAM_SECRET, secrets_in_extra
 from airflow_provider_emnify.hooks.masking import mask, masked_connection
 from airflow_provider_emnify.operators.base import EmnifyBaseOperator
 from airflow_provider_emnify.operators.data_stream.settings import parse_filters
@@ -21,7 +22,6 @@ from airflow_provider_emnify.operators.idempotency.create_once import Attempt, c
 if TYPE_CHECKING:
     from airflow_provider_emnify.airflow_names import Context
 
-_API_SECRET, _STREAM_SECRET = "api_secret", "stream_secret"
 _STREAM_TYPES = {"events": 2, "usage": 1}
 _LARGEST_LIST = 10_000
 
@@ -119,17 +119,17 @@ class EmnifySetUpCallbacksOperator(EmnifyBaseOperator):
         conn_id = self.callbacks_conn_id or self.emnify_conn_id
         attempt, held = Attempt(self, context), _held(conn_id)
         base = f"{self.api_server_url}/emnify/callbacks/{quote(conn_id, safe='')}"
-        secret_id, api_secret = self._api_secret(attempt, held.get(_API_SECRET))
+        secret_id, api_secret = self._api_secret(attempt, held.get(API_SECRET))
         callback_id = self._callback(attempt, f"{base}/sms")
-        found, stream_id = {_API_SECRET: api_secret}, None
+        found, stream_id = {API_SECRET: api_secret}, None
         if self.data_stream_name is not None:
-            stream_id, stream_secret = self._stream(attempt, f"{base}/stream/", held.get(_STREAM_SECRET))
-            found[_STREAM_SECRET] = stream_secret
+            stream_id, stream_secret = self._stream(attempt, f"{base}/stream/", held.get(STREAM_SECRET))
+            found[STREAM_SECRET] = stream_secret
         missing = {name: value for name, value in found.items() if name not in held}
         if missing and store_in_extra(conn_id, missing):
             self.log.info("Wrote %s into the extra of connection '%s'", ", ".join(missing), conn_id)
             missing = {}
-        wanted = {"api_callback": callback_id, _API_SECRET: secret_id, "esme_interface_type": self._rest()}
+        wanted = {"api_callback": callback_id, API_SECRET: secret_id, "esme_interface_type": self._rest()}
         changed = [one for one in self.service_profile_ids if self._use(one, wanted)]
         if missing:
             self.log.warning(
@@ -250,10 +250,8 @@ def _masked(secret: str) -> str:
 
 def _held(conn_id: str) -> dict[str, str]:
     """Return the secrets that a connection holds, the newest of several."""
-    extra = masked_connection(conn_id).extra_dejson
-    held = [(name, extra.get(name)) for name in (_API_SECRET, _STREAM_SECRET)]
-    newest = {name: value[0] if isinstance(value, list) and value else value for name, value in held}
-    return {name: value for name, value in newest.items() if isinstance(value, str) and value}
+    held = secrets_in_extra(conn_id, masked_connection(conn_id).extra_dejson)
+    return {name: several[0] for name, several in held.items() if several}
 
 
 def store_in_extra(conn_id: str, values: Mapping[str, str]) -> bool:

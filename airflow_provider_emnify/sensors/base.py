@@ -68,6 +68,7 @@ class EmnifyWaitSensor(WaitingTask, BaseSensorOperator):
     #: The list that was selected from, where it says the states: it is the first look.
     selected_rows: Mapping[int, Row] | None = None
 
+    _context: Mapping[str, Any] = {}  # of the run, once it is executed
     _readings: dict[Id, Reading]
     _seen: Mapping[str, str] = {}
     _gave_up = False
@@ -105,6 +106,7 @@ class EmnifyWaitSensor(WaitingTask, BaseSensorOperator):
 
     def execute(self, context: Context) -> Any:
         """Wait: here in the worker, or by deferring."""
+        self._context = context
         wait = self.wait()
         if not wait.ids:
             self.log.info("No ids given: nothing to wait for")

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from airflow_provider_emnify.api.enums import EventPresence, EventSeverity, EventSource
 from airflow_provider_emnify.api.resources.fields import parse_moment
@@ -15,9 +15,6 @@ from airflow_provider_emnify.arguments import Argument, Ids, optional
 from airflow_provider_emnify.hooks.selection import SelectsEndpoints
 from airflow_provider_emnify.links import EmnifyDevicesLink
 from airflow_provider_emnify.sensors.base import EmnifyWaitSensor, Target
-
-if TYPE_CHECKING:
-    from airflow_provider_emnify.airflow_names import Context
 
 _FILTERS = ("event_type", "severity", "source", "tags")
 
@@ -61,8 +58,6 @@ class EmnifyEventSensor(SelectsEndpoints, EmnifyWaitSensor, kind="event"):
     tags = Argument(FIELDS["tags"])
     since = Argument(optional(parse_moment))
 
-    _start: Any = None
-
     def __init__(
         self,
         *,
@@ -78,18 +73,14 @@ class EmnifyEventSensor(SelectsEndpoints, EmnifyWaitSensor, kind="event"):
         if endpoint_ids is not None and self.select is not None:
             raise ValueError("endpoint_ids, select: give one of them, or none")
 
-    def execute(self, context: Context) -> Any:
-        """Wait: here in the worker, or by deferring at once."""
-        self._start = _start_of(context)
-        return super().execute(context)
-
     def wait(self) -> Wait:
         """Return the wait."""
-        filters = {name: getattr(self, name) for name in _FILTERS} | {"since": self.since or self._start}
+        filters = {name: getattr(self, name) for name in _FILTERS}
+        filters["since"] = self.since or _start_of(self._context)
         return self._make_wait(self.kind, self.target_status, filters=filters)
 
 
-def _start_of(context: Context) -> Any:
+def _start_of(context: Mapping[str, Any]) -> Any:
     """Return when the data of a run begins."""
     start = context.get("data_interval_start")
     run = context.get("dag_run")

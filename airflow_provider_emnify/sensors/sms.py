@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from airflow_provider_emnify.api.enums import SmsReply, SmsStatus
 from airflow_provider_emnify.api.resources.fields import parse_moment
@@ -13,9 +13,6 @@ from airflow_provider_emnify.arguments import NOT_GIVEN, Argument, Ids, optional
 from airflow_provider_emnify.hooks.selection import SelectsEndpoints
 from airflow_provider_emnify.links import EmnifyDevicesLink
 from airflow_provider_emnify.sensors.base import EmnifyWaitSensor, Target
-
-if TYPE_CHECKING:
-    from airflow_provider_emnify.airflow_names import Context
 
 
 class EmnifySmsDeliverySensor(EmnifyWaitSensor, kind="sms_delivery", ids="sms_ids"):
@@ -78,8 +75,6 @@ class EmnifySmsReplySensor(SelectsEndpoints, EmnifyWaitSensor, kind="sms_reply")
     since = Argument(optional(parse_moment))
     matches = Argument(optional(parse_pattern))
 
-    _start: Any = None
-
     def __init__(
         self,
         *,
@@ -90,15 +85,11 @@ class EmnifySmsReplySensor(SelectsEndpoints, EmnifyWaitSensor, kind="sms_reply")
     ) -> None:
         self.init_task(locals())
 
-    def execute(self, context: Context) -> Any:
-        """Wait: here in the worker, or by deferring."""
-        run = context["dag_run"]
-        self._start = run.start_date or run.run_after
-        return super().execute(context)
-
     def wait(self) -> Wait:
         """Return the wait."""
-        filters = {"since": self.since or self._start}
+        run = self._context.get("dag_run")
+        start = getattr(run, "start_date", None) or getattr(run, "run_after", None)
+        filters = {"since": self.since or start}
         if self.matches is not None:
             filters["matches"] = self.matches
         return self._make_wait(self.kind, self.target_status, filters=filters)

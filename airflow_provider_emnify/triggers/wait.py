@@ -24,6 +24,7 @@ TELLS_A_KILL = hasattr(BaseTrigger, "on_kill")
 EXECUTION_TIMEOUT = "execution_timeout"
 """The status of a wait that the task's own timeout has ended."""
 
+_ARGUMENTS = ("emnify_conn_id", "wait", "poll_interval", "deadline", "result", "ends_execution")
 _KNOWN_AFTER = 2.0  # seconds in which a scheduler hears that the process of the task has ended ...
 _KNOWN_AFTER_AT_MOST = 10.0  # ... and one that is behind, unless ``[emnify] event_hold`` says otherwise
 _KNOWN_AFTER_SHARE = 0.5  # of the poll interval: a wait is told that much later than it could be, at most
@@ -93,41 +94,29 @@ class EmnifyWaitTrigger(BaseTrigger):
         """Return what the triggerer makes the trigger of: plain values, none of them secret."""
         return (
             f"{type(self).__module__}.{type(self).__qualname__}",
-            {
-                "emnify_conn_id": self.emnify_conn_id,
-                "wait": self.wait,
-                "poll_interval": self.poll_interval,
-                "deadline": self.deadline,
-                "cancel": list(self.cancel),
-                "result": self.result,
-                "ends_execution": self.ends_execution,
-            },
+            {name: getattr(self, name) for name in _ARGUMENTS} | {"cancel": list(self.cancel)},
         )
-
-    @property
-    def _in_triggerer(self) -> bool:
-        """Whether it is a triggerer that runs it, and not ``dag.test()``."""
-        return self.trigger_id is not None
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Wait, and yield one event: not before Airflow's scheduler knows that the task has deferred."""
         from airflow_provider_emnify.triggers.shared.poller import poller_for  # for a triggerer alone
 
         poller, began = poller_for(self.emnify_conn_id, self._wait), monotonic()
-        if self._in_triggerer:
+        in_triggerer = self.trigger_id is not None  # and not in dag.test()
+        if in_triggerer:
             WAITS.begins()
         try:
             outcome = await poller.join(self._wait, self.poll_interval, self.deadline)
             timed_out = self.ends_execution and outcome.status == "timeout"
             if timed_out:
                 await self._cancel_all(timed_out=True)
-            if self._in_triggerer:
+            if in_triggerer:
                 await sleep(max(0.0, began + self._hold() - monotonic()))
         except CancelledError:
             await self._cancelled()
             raise
         finally:
-            if self._in_triggerer:
+            if in_triggerer:
                 WAITS.ends()
         more = {} if self.result is None else {"result": self.result}
         if timed_out:

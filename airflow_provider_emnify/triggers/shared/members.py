@@ -104,11 +104,10 @@ class WaitMember(Member):
 
     :param wait: The wait.
     :param interval: Seconds between two reads.
-    :param deadline: When its time is out, in seconds since 1970.
+    :param deadline: When its time is out, in seconds since 1970; later where it is overdue.
     :param outcome: Where to say how it ended.
     :param context: In a triggerer, the context of a task says to whose log a line belongs.
     :param pending: The ids that are still to be read.
-    :param expires: When it times out: at the deadline, or later where it is overdue.
     :param due: When to read next, on the clock of the event loop.
     :param since: For a wait for events that was read once: from when on it needs the event list.
     :param was_read: Whether it was read at least once.
@@ -128,7 +127,6 @@ class WaitMember(Member):
     outcome: asyncio.Future[Outcome]
     context: contextvars.Context
     pending: Sequence[Id]
-    expires: float = field(init=False)
     due: float = float("-inf")
     since: float | None = None
     was_read: bool = False
@@ -140,9 +138,6 @@ class WaitMember(Member):
     seen: dict[str, str] = field(default_factory=dict)
     counts: str | None = None
     logged: float = float("-inf")
-
-    def __post_init__(self) -> None:
-        self.expires = self.deadline
 
     @property
     def over(self) -> bool:

@@ -83,7 +83,7 @@ class Poller:
         member = WaitMember(wait, max(interval, SHORTEST), deadline, outcome, context, wait.ids)
         if not wait.ids:
             member.take(wait.judge({}))
-        self._set_timer(member.expires)
+        self._set_timer(member.deadline)
         self.subscribe(member)
         try:
             return await outcome
@@ -153,30 +153,13 @@ class Poller:
             except Exception as error:
                 transient = isinstance(error, EmnifyError) and error.transient
                 failures += transient
-                left = self._after_failure(members, left, error, enough=failures == _ENOUGH)
+                _spread(error, members, left, enough=failures == _ENOUGH)
                 await self._record_failure(members, error, permanent=not transient)
             if self.rounds.joined:
                 more = by_read(self.rounds.due(regular=False))
                 self._reads += len(more)
                 left, grown = with_joined(left, more), True
         return bool(due) and not succeeded
-
-    def _after_failure(
-        self, members: list[Member], left: list[list[Member]], error: Exception, *, enough: bool
-    ) -> list[list[Member]]:
-        """Return what is still to be read; ``members`` become those whom the error concerns.
-
-        An error about one id concerns nobody else: those who were read together are read one by one.
-        """
-        transient = isinstance(error, EmnifyError) and error.transient
-        about_one = isinstance(error, EmnifyError) and not transient and not isinstance(error, _NO_ACCESS)
-        if about_one and len(members) > 1:
-            left = [*left, *([member] for member in members)]
-            members.clear()
-        elif not about_one and (not transient or enough):
-            members += [member for portion in left for member in portion]
-            left = []
-        return left
 
     async def _check_pace(self, left: list[list[Member]]) -> None:
         """Warn once that the reads of a round take longer than a wait has time, or than its interval.
@@ -187,17 +170,17 @@ class Poller:
             return
         takes, now = seconds_for(self._reads), time.time()
         if any(min(m.interval, m.deadline - now) < takes for portion in left for m in portion):
-            self._warn_slow(self._reads)
+            self._warn_slow()
         late = too_late(left, self._connection.task_share, now - FIRST_READ)
         for number, member in enumerate(late):
             if isinstance(member, WaitMember):  # watchers have all the time
                 member.warn(f"Time will run out before this is read even once. {too_many(self._reads)}")
             await _yield_now_and_then(number)
 
-    def _warn_slow(self, reads: int) -> None:
+    def _warn_slow(self) -> None:
         if not self._warned_slow:
             self._warned_slow = True
-            log.warning("Waits for %s are read late: %s", self._subject, too_many(reads))
+            log.warning("Waits for %s are read late: %s", self._subject, too_many(self._reads))
 
     def _set_timer(self, at: float) -> None:
         """Look then at the latest whose time is out. One timer serves all: thousands are much to collect."""
@@ -211,10 +194,10 @@ class Poller:
     def _expire_due(self) -> None:
         self._timer, now = None, time.time()
         for member in self._waits():
-            if member.expires <= now:
+            if member.deadline <= now:
                 self._expire(member)
         if waits := self._waits():
-            self._set_timer(min(member.expires for member in waits))
+            self._set_timer(min(member.deadline for member in waits))
 
     def _waits(self) -> list[WaitMember]:
         return [one for one in self.rounds.members if isinstance(one, WaitMember) and not one.over]
@@ -224,9 +207,9 @@ class Poller:
         if member.was_read:
             member.time_out()
         elif not member.overdue:
-            member.overdue, member.expires = True, time.time() + FIRST_READ
+            member.overdue, member.deadline = True, time.time() + FIRST_READ
         else:
-            self._warn_slow(self._reads)
+            self._warn_slow()
             member.message = (
                 f"not read yet; {self._reads - self._reads_left} of the {self._reads} reads of this "
                 f"round were done in {self._loop.time() - self._round_began:.0f} s. {too_many(self._reads)}"
@@ -286,6 +269,21 @@ class Poller:
 def _query_of(member: Member) -> Mapping[str, Any]:
     """Return which events it asks for, as far as emnify can filter by that; nothing for all."""
     return {} if member.wait is None else event_query(member.wait.filters)
+
+
+def _spread(error: Exception, members: list[Member], left: list[list[Member]], *, enough: bool) -> None:
+    """Have ``members`` be those whom an error concerns, and ``left`` what is still to be read.
+
+    An error about one id concerns nobody else: those who were read together are read one by one.
+    """
+    permanent = not isinstance(error, EmnifyError) or not error.transient
+    if permanent and isinstance(error, EmnifyError) and not isinstance(error, _NO_ACCESS):
+        if len(members) > 1:
+            left += [[member] for member in members]
+            members.clear()
+    elif permanent or enough:
+        members += [member for portion in left for member in portion]
+        left.clear()
 
 
 def _judge(members: list[Member], found: Mapping[Id, Reading] | Batch) -> list[Any]:
