@@ -25,7 +25,6 @@ HEAVY = (
     "pandas",
     "psycopg",
     "pyarrow",
-    "pyrate_limiter",
     "redis",
     "requests",
     "s3fs",

@@ -23,8 +23,8 @@ from airflow_provider_emnify.api.secrets.private_folder import LockTimeoutError
 log = one_line_log(__name__)
 
 LOCK_TIMEOUT = 600.0  # seconds
-_LONG_WAIT = 10.0  # seconds; who waits longer for a lock says so
-_SAY_EVERY = 60.0  # seconds between two lines of one process on waits for the same lock
+LONG_WAIT = 10.0  # seconds; who waits longer for a lock, or a place in a rate limit, says so
+_SAY_EVERY = 60.0  # seconds between two lines of one process on waits for the same thing
 _LONGEST = 80  # characters of a key that a message shows
 REMEMBERED = 3600.0  # seconds for which it is known when a lock was released
 
@@ -170,7 +170,7 @@ class Locks:
     def _wait(
         self, stack: contextlib.ExitStack, store: LockStore, key: str, shown: str, timeout: float
     ) -> float:
-        waited, portion = 0.0, min(_LONG_WAIT, timeout)
+        waited, portion = 0.0, min(LONG_WAIT, timeout)
         while True:
             try:
                 released = stack.enter_context(store.lock(key, portion))
@@ -182,26 +182,32 @@ class Locks:
                     f"The lock {shown} (store {store.name}) was held by another task for {timeout:.0f} s, "
                     "its timeout. Nothing was sent for this step; another attempt goes on from here"
                 )
-            self._say(key, shown, store.name, timeout - waited)
+            if is_to_be_said(f"lock {key}"):
+                log.info(
+                    "Waiting for the lock %s that another task holds (store %s): at most %.0f s. "
+                    "max_active_runs=1 keeps runs of a DAG from overlapping; rate_limit_store in the "
+                    "connection's extras says who shares the locks.",
+                    shown,
+                    store.name,
+                    timeout - waited,
+                )
             portion = min(_SAY_EVERY, timeout - waited)
 
-    def _say(self, key: str, shown: str, store: str, left: float) -> None:
-        now = time.monotonic()
-        if now - _said.get(key, -math.inf) < _SAY_EVERY:
-            return
-        _said[key] = now
-        log.info(
-            "Waiting for the lock %s that another task holds (store %s): at most %.0f s. "
-            "max_active_runs=1 keeps runs of a DAG "
-            "from overlapping; rate_limit_store in the connection's extras says who shares the locks.",
-            shown,
-            store,
-            left,
-        )
 
-
-_said: dict[str, float] = {}  # when this process has last said that it waits for a lock
 IN_MEMORY = MemoryLocks()
+_said: dict[str, float] = {}  # when this process has last said that it waits for something
+
+
+def is_to_be_said(wait: str) -> bool:
+    """Tell whether this process is to say that it waits: for the same thing, once a minute at most.
+
+    :param wait: What it waits for.
+    """
+    now = time.monotonic()
+    if now - _said.get(wait, -math.inf) < _SAY_EVERY:
+        return False
+    _said[wait] = now
+    return True
 
 
 def _after_fork() -> None:

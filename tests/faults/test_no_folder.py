@@ -35,7 +35,7 @@ def test_a_task_without_a_folder_to_write_to_succeeds(
     monkeypatch.setattr(tempfile, "gettempdir", nowhere)
     monkeypatch.setattr("pwd.getpwuid", lambda uid: (_ for _ in ()).throw(KeyError(uid)))
     monkeypatch.delenv("HOME", raising=False)
-    monkeypatch.setattr(limit_fallback, "_fallbacks", {})
+    monkeypatch.setattr(limit_fallback, "FALLBACKS", {})
     case = next(case for case in CASES if case.name == "EmnifyUpdateEndpointsOperator")
     with caplog.at_level(logging.WARNING):
         for _ in range(2):

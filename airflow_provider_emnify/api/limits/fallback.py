@@ -11,18 +11,15 @@ import math
 import os
 import threading
 import time
-from collections import deque
-from collections.abc import Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from airflow_provider_emnify.api.errors import first_line
-from airflow_provider_emnify.api.limits.buckets import Bucket, Place, local_now
-from airflow_provider_emnify.api.limits.stores import MemoryStore, Store
+from airflow_provider_emnify.api.limits.stores import MemoryStore, Place, Store
 from airflow_provider_emnify.api.secrets.one_line_log import one_line_log
 
 if TYPE_CHECKING:
-    from pyrate_limiter import Rate
-
+    from airflow_provider_emnify.api.limits.documented import Limit
 
 log = one_line_log(__name__)
 
@@ -40,8 +37,7 @@ class Fallback:
     def __init__(self, name: str) -> None:
         self._name = name
         self._lock = threading.Lock()
-        self._store = MemoryStore(share=_SHARE)
-        self._buckets: dict[str, tuple[Bucket, Rate, deque[int]]] = {}
+        self._store = MemoryStore()
         self._warned = -math.inf
         self._again_at = -math.inf
         self._blind_until = -math.inf
@@ -81,29 +77,17 @@ class Fallback:
             _COOLDOWN,
         )
 
-    def take(self, key: str, rate: Rate) -> Place | float:
-        """Take a place in memory, or return the seconds for which nothing may be sent."""
+    def take(self, key: str, limit: Limit) -> Place:
+        """Take a place in memory, in the part of a limit that this process keeps to."""
         with self._lock:
             if (blind := self._blind_until - time.monotonic()) > 0:
-                return blind
-            if key not in self._buckets:
-                quarter = self._store.rate(rate)
-                self._buckets[key] = self._store.bucket(key, quarter), rate, deque(maxlen=int(quarter.limit))
-            bucket, _, moments = self._buckets[key]
-            place = bucket.take()
-            if not place.wait:
-                moments.append(place.moment)
-            return place
+                return Place(math.ceil(blind * 1000), 0)
+            return self._store.take(key, replace(limit, calls=max(limit.calls // _SHARE, 1)))
 
-    def untold(self) -> Iterator[tuple[str, Rate, list[int]]]:
-        """Give what the store was not told of: keys, rates, and how many milliseconds ago each call was."""
+    def untold(self) -> list[tuple[str, Limit, list[int]]]:
+        """Return keys, limits and calls of which the store was not told, by how many milliseconds ago."""
         with self._lock:
-            now = local_now()
-            told = [
-                (key, rate, [now - moment for moment in moments if 0 <= now - moment <= rate.interval])
-                for key, (_, rate, moments) in self._buckets.items()
-            ]
-        yield from told
+            return self._store.calls.ages()
 
     def after_fork(self) -> None:
         """Let go, in a child process, of the parent's lock."""
@@ -113,25 +97,21 @@ class Fallback:
         """Use the store again, which knows everything."""
         with self._lock:
             self.failing = False
-            self._buckets.clear()
+            self._store.calls.clear()
         log.info("The rate limit store %s works again", self._name)
 
 
-_fallbacks: dict[str, Fallback] = {}
-_fallbacks_lock = threading.Lock()
+FALLBACKS: dict[str, Fallback] = {}
+"""The fallbacks of this process, by the keys of their stores."""
 
 
 def fallback_of(store: Store) -> Fallback:
     """Return this process's fallback for a store."""
-    with _fallbacks_lock:
-        return _fallbacks.setdefault(store.key, Fallback(store.name))
+    return FALLBACKS.setdefault(store.key, Fallback(store.name))
 
 
 def _after_fork() -> None:
-    """In a child process: no thread of the parent's releases its locks there."""
-    global _fallbacks_lock  # noqa: PLW0603 - a lock cannot be replaced otherwise
-    _fallbacks_lock = threading.Lock()
-    for fallback in _fallbacks.values():
+    for fallback in FALLBACKS.values():
         fallback.after_fork()
 
 

@@ -11,7 +11,6 @@ See https://docs.emnify.com/developers/api-limits.
 from __future__ import annotations
 
 import contextlib
-import math
 import threading
 import time
 from collections import deque
@@ -19,20 +18,16 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from pyrate_limiter import Rate
-
-from airflow_provider_emnify.api.errors import EmnifyLockTimeoutError, first_line
-from airflow_provider_emnify.api.limits.buckets import Bucket, Place, local_now
+from airflow_provider_emnify.api.errors import EmnifyLockTimeoutError
 from airflow_provider_emnify.api.limits.documented import LIMITS, Limit, is_serial
 from airflow_provider_emnify.api.limits.fallback import fallback_of
-from airflow_provider_emnify.api.limits.stores import make_store
-from airflow_provider_emnify.api.locks import Locks
+from airflow_provider_emnify.api.limits.host_store import HostStore
+from airflow_provider_emnify.api.limits.redis_store import RedisStore, url_without_secrets
+from airflow_provider_emnify.api.limits.stores import MemoryStore, Place, RecentCalls, Store
+from airflow_provider_emnify.api.locks import LONG_WAIT, Locks, is_to_be_said
 from airflow_provider_emnify.api.secrets.one_line_log import one_line_log
 
 log = one_line_log(__name__)
-
-_LONG_WAIT = 10.0  # seconds; who waits longer for a place says so
-_SAY_EVERY = 60.0  # seconds between two lines of one process on waits for the same limit
 
 # What helps who waits long for a place.
 _ADVICE = {
@@ -41,8 +36,6 @@ _ADVICE = {
 _OTHER_ADVICE = "rate_limit_store in the connection's extras says who shares the limits."
 
 _SHORT = 10_000  # milliseconds; limits over no more than that are kept also when their store fails
-
-_said: dict[str, float] = {}  # when this process has last said that it waits for a limit
 
 
 class Limits:
@@ -56,6 +49,8 @@ class Limits:
         keep together to the rest.
     :param sleep: How to wait, in seconds.
     :raises ValueError: for a store that is none of these.
+
+    ``calls`` are those that this client has made itself, to tell a new store of.
     """
 
     def __init__(
@@ -67,7 +62,7 @@ class Limits:
         leave: float = 0.0,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        self._store = make_store(store, directory)
+        self._store = _store(store, directory)
         self._fallback = fallback_of(self._store)
         self._limits = (*_less(limits, leave), *limits) if leave else limits
         short = [limit.window for limit in limits if limit.window <= _SHORT]
@@ -77,9 +72,8 @@ class Limits:
         self.locks = Locks(
             self._store, lambda: self._fallback.failing, lambda error: self._fallback.fail(error, self._blind)
         )
-        self._lock = threading.RLock()
-        self._buckets: dict[str, Bucket] = {}
-        self._own: dict[str, tuple[Limit, deque[int]]] = {}  # this client's calls, to tell a new store of
+        self._lock = threading.Lock()
+        self.calls = RecentCalls()
 
     def acquire(self, method: str, path: str, *, host: str, organisation: str) -> float:
         """Take a place in every limit that a call falls under, waiting for it where need be.
@@ -92,8 +86,8 @@ class Limits:
         wanted = deque((limit, _key(limit, host, organisation)) for limit in covering)
         waited = 0.0
         while (wait := self._take(wanted)) > 0:
-            if waited + wait > _LONG_WAIT:
-                self._say(wanted[0], wait, f"{method} {path}")
+            if waited + wait > LONG_WAIT:
+                self._say(*wanted[0], wait, f"{method} {path}")
             # Not in one piece: a store that was recreated is to hear of this process's calls soon.
             wait = min(wait, self._narrowest)
             self._sleep(wait)
@@ -106,11 +100,9 @@ class Limits:
         :raises Exception: whatever a store raises that cannot be read.
         """
         with self._lock, self._store.guard():
-            if self._store.begin():
-                self._buckets.clear()
+            self._store.begin(0)
             return [
-                (limit, self._bucket(_key(limit, host, organisation), _rate(limit)).used())
-                for limit in self._limits
+                (limit, self._store.used(_key(limit, host, organisation), limit)) for limit in self._limits
             ]
 
     @property
@@ -118,12 +110,9 @@ class Limits:
         """The store, as messages name it."""
         return self._store.name
 
-    def _say(self, wanted: tuple[Limit, str], wait: float, call: str) -> None:
-        limit, key = wanted
-        now = time.monotonic()
-        if now - _said.get(key, -math.inf) < _SAY_EVERY:
+    def _say(self, limit: Limit, key: str, wait: float, call: str) -> None:
+        if not is_to_be_said(f"limit {key}"):
             return
-        _said[key] = now
         log.info(
             "%s waits for its place in the rate limit '%s' (%d calls in %.0f s, store %s): about %.0f s. %s",
             call,
@@ -153,9 +142,8 @@ class Limits:
             self._close_store()
 
     def after_fork(self) -> None:
-        """Let go, in a child process, of what is the parent's. Its calls count on."""
-        self._lock = threading.RLock()
-        self._buckets.clear()
+        """Let go, in a child process, of the parent's lock. Its calls count on."""
+        self._lock = threading.Lock()
 
     def _take(self, wanted: deque[tuple[Limit, str]]) -> float:
         """Take places one after another; return 0, or the seconds after which to go on with what is left."""
@@ -165,73 +153,51 @@ class Limits:
                     try:
                         return self._take_from_store(wanted)
                     except Exception as error:  # whatever the store raises, the task goes on
+                        is_mended = again and self._store.mend(error)
                         self._close_store()
-                        if not again or not self._store.was_deleted():
+                        if not is_mended:
                             self._fallback.fail(error, self._blind)
                             break
-            return self._take_places(wanted, lambda limit, key: self._fallback.take(key, _rate(limit)))
+            return self._take_places(wanted, self._fallback.take)
 
     def _take_from_store(self, wanted: deque[tuple[Limit, str]]) -> float:
         failed_before = self._fallback.failing
         with self._store.guard(again=failed_before):
-            try:
-                wait = self._take_under_lock(wanted, failed_before)
-            except Exception as error:
-                if not self._store.is_damaged(error):
-                    raise
-                log.warning(
-                    "The rate limit store %s was damaged (%s) and is recreated",
-                    self._store.name,
-                    first_line(error),
-                )
-                self._store.recreate()
-                wait = self._take_under_lock(wanted, failed_before)
+            lost = self._store.begin(self._narrowest)
+            for key, limit, ages in self._fallback.untold() if failed_before else ():
+                self._store.remember(key, limit, ages)
+            if lost:  # then this client tells of its own calls, and waits, so that others can tell of theirs
+                for key, limit, ages in self.calls.ages():
+                    self._store.remember(key, limit, ages)
+            wait = self._narrowest if lost else self._take_places(wanted, self._store.take)
         if failed_before:
             self._fallback.recover()
         return wait
 
-    def _take_under_lock(self, wanted: deque[tuple[Limit, str]], failed_before: bool) -> float:
-        begun = self._store.begin()
-        if begun:
-            self._buckets.clear()
-        if failed_before:
-            for key, rate, ages in self._fallback.untold():
-                self._bucket(key, rate).remember(ages)
-        if begun and self._store.lost_history(self._narrowest):
-            return self._regroup()
-        return self._take_places(wanted, lambda limit, key: self._bucket(key, _rate(limit)).take())
-
-    def _regroup(self) -> float:
-        """Tell a new store of this client's calls; then wait, so that the others can tell it of theirs."""
-        now = local_now()
-        for key, (limit, own) in self._own.items():
-            ages = [now - moment for moment in own if 0 <= now - moment <= limit.window]
-            self._bucket(key, _rate(limit)).remember(ages)
-        return self._narrowest
-
-    def _bucket(self, key: str, rate: Rate) -> Bucket:
-        if key not in self._buckets:
-            self._buckets[key] = self._store.bucket(key, self._store.rate(rate))
-        return self._buckets[key]
-
-    def _take_places(
-        self, wanted: deque[tuple[Limit, str]], take: Callable[[Limit, str], Place | float]
-    ) -> float:
+    def _take_places(self, wanted: deque[tuple[Limit, str]], take: Callable[[str, Limit], Place]) -> float:
         while wanted:
             limit, key = wanted[0]
-            place = take(limit, key)
-            if not isinstance(place, Place):
-                return place
+            place = take(key, limit)
             if place.wait:
                 return place.wait / 1000
-            self._own.setdefault(key, (limit, deque(maxlen=limit.calls)))[1].append(place.moment)
+            self.calls.note(key, limit, place.moment)
             wanted.popleft()
         return 0.0
 
     def _close_store(self) -> None:
-        self._buckets.clear()
         with contextlib.suppress(Exception):
             self._store.close()
+
+
+def _store(name: str, directory: Path | None) -> Store:
+    if name == "memory":
+        return MemoryStore()
+    if name == "host":
+        return HostStore(directory)
+    if name.startswith(("redis://", "rediss://")):
+        return RedisStore(name)
+    shown = url_without_secrets(name)
+    raise ValueError(f"rate_limit_store: {shown!r} is none of host, memory, redis://... and rediss://...")
 
 
 def _less(limits: tuple[Limit, ...], leave: float) -> Iterator[Limit]:
@@ -244,7 +210,3 @@ def _less(limits: tuple[Limit, ...], leave: float) -> Iterator[Limit]:
 
 def _key(limit: Limit, host: str, organisation: str) -> str:
     return f"{host} {limit.name}" + (f" {organisation}" if limit.scope == "organisation" else "")
-
-
-def _rate(limit: Limit) -> Rate:
-    return Rate(limit.calls, limit.window)

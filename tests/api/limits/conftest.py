@@ -12,4 +12,4 @@ def every_store_is_well(monkeypatch: pytest.MonkeyPatch) -> None:
     No test is the first of its process to use a store.
     """
     presence.enter()
-    monkeypatch.setattr(fallback, "_fallbacks", {})
+    monkeypatch.setattr(fallback, "FALLBACKS", {})

@@ -20,8 +20,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from airflow_provider_emnify.api.limits import fallback as limit_fallback
-from airflow_provider_emnify.api.limits import stores as limit_stores
-from airflow_provider_emnify.api.limits.buckets import Place, local_now
+from airflow_provider_emnify.api.limits import host_store
 from airflow_provider_emnify.api.limits.documented import Limit
 from airflow_provider_emnify.api.limits.limits import Limits
 from airflow_provider_emnify.api.secrets.private_folder import PrivateFolder
@@ -174,8 +173,7 @@ def test_what_is_not_damage_deletes_nothing(
         raise error
 
     with monkeypatch.context() as patch:
-        patch.setattr(limit_stores.LocalBucket, "take", fail)
-        patch.setattr(limit_fallback.MemoryStore, "bucket", lambda *_: Roomy())
+        patch.setattr(host_store.HostStore, "take", fail)
         for _ in range(3):
             use(tmp_path)
     assert rows(tmp_path) == counted
@@ -183,13 +181,6 @@ def test_what_is_not_damage_deletes_nothing(
     assert "counts alone" in caplog.text
     recovered(tmp_path, monkeypatch)
     assert rows(tmp_path) == counted + 10  # with what was called meanwhile
-
-
-class Roomy:
-    """A bucket in which there is always a place."""
-
-    def take(self) -> Place:
-        return Place(0, local_now())
 
 
 @pytest.mark.parametrize(
@@ -217,7 +208,7 @@ def test_without_a_temporary_folder_a_home_or_a_known_user_it_works(
     monkeypatch.setattr(tempfile, "gettempdir", nowhere)
     monkeypatch.delenv("HOME", raising=False)
     monkeypatch.setattr("pwd.getpwuid", lambda uid: (_ for _ in ()).throw(KeyError(uid)))
-    monkeypatch.setattr(limit_fallback, "_fallbacks", {})
+    monkeypatch.setattr(limit_fallback, "FALLBACKS", {})
     for _ in range(3):
         use(None)
     (warning,) = warnings(caplog)
@@ -235,7 +226,7 @@ def work(directory: Path, calls: int, queue: multiprocessing.Queue[tuple[list[in
     client = Limits("host", limits=LONG, directory=directory)
     for _ in range(calls):
         client.acquire("GET", LIST, host=HOST, organisation="acme")
-    ((_, own),) = client._own.values()
+    ((_, own),) = client.calls.values()
     queue.put((list(own), said))
     client.close()
 
@@ -264,7 +255,7 @@ def test_a_lock_that_is_not_had_in_time_deletes_nothing(
 ) -> None:
     use(tmp_path)
     counted, identity = rows(tmp_path), (tmp_path / "limits.sqlite").stat().st_ino
-    monkeypatch.setattr(limit_stores, "_LOCK_WAIT", 0.01)
+    monkeypatch.setattr(host_store, "LOCK_WAIT", 0.01)
     with PrivateFolder("x", tmp_path).lock("limits.lock", 0):
         for _ in range(3):
             use(tmp_path)
@@ -278,7 +269,7 @@ def test_a_lock_that_is_not_had_in_time_deletes_nothing(
 def test_another_program_that_reads_the_file_damages_nothing(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(limit_stores, "_BUSY_WAIT", 0.01)
+    monkeypatch.setattr(host_store, "BUSY_WAIT", 0.01)
     use(tmp_path)
     counted = rows(tmp_path)
     other = sqlite3.connect(tmp_path / "limits.sqlite", isolation_level=None)

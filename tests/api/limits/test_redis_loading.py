@@ -62,7 +62,7 @@ def redis_that_says(answer: bytes) -> Iterator[str]:
 def test_it_costs_one_warning_and_no_waiting(
     answer: bytes, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(limit_fallback, "_fallbacks", {})
+    monkeypatch.setattr(limit_fallback, "FALLBACKS", {})
     began = time.perf_counter()
     with redis_that_says(answer) as url, caplog.at_level(logging.WARNING):
         for _ in range(3):

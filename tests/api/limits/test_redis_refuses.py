@@ -67,7 +67,7 @@ def test_a_redis_that_refuses_costs_one_warning_however_many_clients(
     caplog: pytest.LogCaptureFixture,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(limit_fallback, "_fallbacks", {})
+    monkeypatch.setattr(limit_fallback, "FALLBACKS", {})
     client = redis.Redis.from_url(redis_url)
     refuse(client)
     for _ in range(4):
@@ -82,7 +82,7 @@ def test_a_redis_that_is_well_again_is_used_again(
     caplog: pytest.LogCaptureFixture,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(limit_fallback, "_fallbacks", {})
+    monkeypatch.setattr(limit_fallback, "FALLBACKS", {})
     client = redis.Redis.from_url(redis_url)
     out_of_memory(client)
     use(redis_url)
@@ -113,7 +113,7 @@ def call_with_another_clock(url: str, shift: float, queue: multiprocessing.Queue
     moments = []
     for _ in range(60):
         limits.acquire("GET", LIST, host=HOST, organisation="acme")
-        ((_, own),) = limits._own.values()
+        ((_, own),) = limits.calls.values()
         moments.append(own[-1])
     limits.close()
     queue.put(moments)
