@@ -29,10 +29,13 @@ class EmnifyError(Exception):
     :param details: What the answer says beyond that: the list of field errors, or the parsed body.
     :param method: HTTP method of the call.
     :param path: Path of the call, without host and query.
+
+    ``retry_after`` is the wait that the API asked for, in seconds, or None.
     """
 
     transient = False
     may_have_acted = False
+    retry_after: float | None = None
 
     def __init__(
         self,
@@ -118,13 +121,9 @@ class EmnifyValidationError(EmnifyError):
 
 
 class EmnifyRateLimitError(EmnifyError):
-    """A documented limit was passed and stayed passed for all retries.
-
-    ``retry_after`` is the wait that the API asked for, in seconds, or None.
-    """
+    """A documented limit was passed and stayed passed for all retries."""
 
     transient = True
-    retry_after: float | None = None
 
 
 class EmnifyLockTimeoutError(EmnifyError):
@@ -134,11 +133,10 @@ class EmnifyLockTimeoutError(EmnifyError):
 
 
 class EmnifyServerError(EmnifyError):
-    """The API failed on its side. ``retry_after`` is as for :class:`EmnifyRateLimitError`."""
+    """The API failed on its side."""
 
     transient = True
     may_have_acted = True
-    retry_after: float | None = None
 
 
 class IncompleteListError(EmnifyServerError):

@@ -129,7 +129,8 @@ class HostStore(Store):
             db.execute("DELETE FROM calls WHERE key = ? AND moment < ?", (key, now - limit.window))
             # What is in the future was counted before the clock was set back.
             blocking = db.execute(
-                "SELECT moment FROM calls WHERE key = ? AND moment <= ? ORDER BY moment DESC LIMIT 1 OFFSET ?",
+                "SELECT moment FROM calls WHERE key = ? AND moment <= ? "
+                "ORDER BY moment DESC LIMIT 1 OFFSET ?",
                 (key, now, limit.calls - 1),
             ).fetchone()
             if blocking is not None:

@@ -36,7 +36,6 @@ from airflow_provider_emnify.api.errors import (
     EmnifyConnectionError,
     EmnifyError,
     EmnifyNotFoundError,
-    EmnifyRateLimitError,
     EmnifyServerError,
     EmnifyUnknownOutcomeError,
     error_from_answer,
@@ -297,7 +296,7 @@ class Sender:
                 error.transient = False
             elif not request.may_be_repeated:
                 return _unknown_outcome(error.message, error.status, request)
-        if isinstance(error, (EmnifyRateLimitError, EmnifyServerError)):
+        if error.worth_resending:
             error.retry_after = retry_after(response.headers)
         return error
 

@@ -32,7 +32,7 @@ GARBAGE = st.one_of(
     st.sampled_from(ODD),
 )
 SAYS = st.none() | st.one_of(NUMBERS, DATES, SOON, GARBAGE)
-ANSWER = st.tuples(st.sampled_from([429, 500, 503]), SAYS, SAYS)
+ANSWER = st.tuples(st.sampled_from([408, 425, 429, 500, 503]), SAYS, SAYS)
 
 
 @given(
@@ -58,12 +58,42 @@ def headers(retry_after: str | None, date: str | None) -> dict[str, str]:
     return {name: value for name, value in given_.items() if value is not None}
 
 
+RESENT = [(method, status) for method in ("GET", "POST") for status in (408, 425, 429)] + [
+    ("GET", status) for status in (500, 502, 503, 504)
+]
+
+
+@pytest.mark.parametrize(("method", "status"), RESENT)
+def test_what_is_asked_is_waited_for_after_every_status_that_is_sent_again(method: str, status: int) -> None:
+    sleeps = Sleeps()
+    asks = {"status_code": status, "headers": {"Retry-After": "90"}}
+    with rm.Mocker() as api, make_client(sleep=sleeps) as client:
+        api.post(AUTHENTICATE, json={"auth_token": make_token()})
+        api.register_uri(method, f"{URL}{THING}", [asks, {"json": {"id": 7}}])
+        assert client.request(method, THING) == {"id": 7}
+    assert len(sleeps) == 1
+    assert 90 <= sleeps[0] <= 91
+
+
+@pytest.mark.parametrize("status", [408, 425, 429, 503])
+def test_who_asks_for_more_than_the_bound_is_not_waited_for_and_told_of(status: int) -> None:
+    sleeps = Sleeps()
+    with rm.Mocker() as api, make_client(sleep=sleeps) as client:
+        api.post(AUTHENTICATE, json={"auth_token": make_token()})
+        api.get(f"{URL}{THING}", status_code=status, headers={"Retry-After": "901"})
+        with pytest.raises(EmnifyError) as caught:
+            client.request("GET", THING)
+    assert not sleeps
+    assert caught.value.retry_after == 901
+
+
+@pytest.mark.parametrize("status", [408, 425, 429])
 @pytest.mark.parametrize("asked", ["900", "899", "450"])
-def test_what_is_asked_is_waited_for_and_no_longer_in_all(asked: str) -> None:
+def test_what_is_asked_is_waited_for_and_no_longer_in_all(asked: str, status: int) -> None:
     sleeps = Sleeps()
     with rm.Mocker() as api, make_client(sleep=sleeps, max_retries=5) as client:
         api.post(AUTHENTICATE, json={"auth_token": make_token()})
-        api.get(f"{URL}{THING}", status_code=429, headers={"Retry-After": asked})
+        api.get(f"{URL}{THING}", status_code=status, headers={"Retry-After": asked})
         with pytest.raises(EmnifyError):
             client.request("GET", THING)
     assert sleeps
