@@ -62,7 +62,7 @@ def mask(secret: str) -> None:
         _untold.clear()
     for one in secrets:
         with suppress(Exception):  # as Airflow's own mask_secret: logging goes on
-            channel.send(_message(one))
+            channel.send(message_of(one))
 
 
 def masked_connection(conn_id: str) -> Connection:
@@ -121,7 +121,8 @@ def _may_speak(channel: Any) -> bool:
     return threading.current_thread() is threading.main_thread() or hasattr(channel, "_thread_lock")
 
 
-def _message(secret: str) -> Any:
+def message_of(secret: str) -> Any:
+    """Return what a supervisor is told of a secret."""
     from airflow.sdk.execution_time.comms import MaskSecret
 
     return MaskSecret(value=secret)
@@ -135,4 +136,4 @@ def _tell_soon(channel: Any, secret: str) -> None:
 
 async def _tell(channel: Any, secret: str) -> None:
     with suppress(Exception):  # as Airflow's own mask_secret: logging goes on
-        await channel.asend(_message(secret))
+        await channel.asend(message_of(secret))

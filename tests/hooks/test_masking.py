@@ -42,8 +42,7 @@ class TriggererChannel(Channel):
 @pytest.fixture
 def speak_on(monkeypatch: pytest.MonkeyPatch) -> Callable[[Any], None]:
     """Put a channel where Airflow keeps it; a message is the secret itself."""
-    monkeypatch.setattr(masking, "_message", lambda secret: secret)
-    monkeypatch.setattr(masking, "_untold", [])
+    monkeypatch.setattr(masking, "message_of", lambda secret: secret)
 
     def speak_on(channel: Any) -> None:
         runner = SimpleNamespace(SUPERVISOR_COMMS=channel)

@@ -259,7 +259,14 @@ def test_closing_a_client_that_connects_ends_it_within_ten_seconds(monkeypatch: 
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
-def test_a_child_process_has_connections_and_locks_of_its_own() -> None:
+def test_a_child_process_has_connections_and_locks_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    locks: list[threading.Lock] = []
+    real = threading.Lock
+
+    def make_lock() -> threading.Lock:
+        locks.append(real())
+        return locks[-1]
+
     asked: list[tuple[int, bytes]] = []
 
     def serve(connection: socket.socket) -> None:
@@ -269,10 +276,11 @@ def test_a_child_process_has_connections_and_locks_of_its_own() -> None:
             connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
 
     with serving(serve) as port:
-        client = make_client(base_url=f"http://127.0.0.1:{port}")
+        with monkeypatch.context() as patch:
+            patch.setattr(threading, "Lock", make_lock)
+            client = make_client(base_url=f"http://127.0.0.1:{port}")
+        assert len(locks) >= 3  # of the tokens, the counters and the limits
         client.request("GET", THING)
-        sender = client.transport._sender
-        locks = (client.transport.tokens._lock, sender._lock, sender._limits._lock)
         for lock in locks:  # as when another thread is in the middle of something
             lock.acquire()
         child = os.fork()
