@@ -284,12 +284,8 @@ def _check_answer(answer: Answer | EmnifyError, *, kind: type[EmnifyError] = Emn
         status = answer.status or 0
         if answer.transient or status < 400 or isinstance(answer, kind) or _is_rejection(answer):  # noqa: PLR2004 - HTTP's own number
             return
-        raise kind(
-            "emnify rejects no credential like this: somebody else may have answered (is the host right?)",
-            status=answer.status,
-            method=answer.method,
-            path=answer.path,
-        ) from None
+        why = "emnify rejects no credential like this: somebody else may have answered (is the host right?)"
+        raise answer.as_kind(kind, why) from None
     said = answer.body if isinstance(answer.body, dict) else {}
     token = said.get("auth_token")
     if token is None and said.get("mfa_token"):

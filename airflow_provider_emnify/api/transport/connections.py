@@ -20,6 +20,7 @@ import time
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import requests
@@ -240,23 +241,6 @@ class Session(requests.Session):
         del resp
         return None
 
-    def prepare_request(self, request: requests.Request) -> requests.PreparedRequest:
-        """Return a request ready to be sent, with this session's headers and cookies.
-
-        It has an ``auth``, so no ``.netrc`` is looked for; nothing else of a session's own is there to merge.
-        """
-        prepared = requests.PreparedRequest()
-        prepared.prepare(
-            method=request.method,
-            url=request.url,
-            headers=self.headers,
-            params=request.params,
-            json=request.json,
-            auth=request.auth,
-            cookies=self.cookies,
-        )
-        return prepared
-
     def merge_environment_settings(self, url: Any, proxies: Any, stream: Any, verify: Any, cert: Any) -> Any:
         """Return the environment's settings, for a host of this machine without its proxies.
 
@@ -299,13 +283,8 @@ def _unpacked(response: requests.Response) -> Iterator[bytes]:
     codings = [name for name in (part.strip().lower() for part in named.split(",")) if name in _WBITS]
     if len(codings) > 1 or any(part.strip().lower() in _NOT_ASKED_FOR for part in named.split(",")):
         raise AnswerTooLargeError("it is packed in a way that was not asked for")
-    packed = _chunks(response)
+    packed = iter(partial(response.raw.read, _CHUNK, decode_content=False), b"")
     return _inflated(packed, _WBITS[codings[0]]) if codings else packed
-
-
-def _chunks(response: requests.Response) -> Iterator[bytes]:
-    while chunk := response.raw.read(_CHUNK, decode_content=False):
-        yield chunk
 
 
 def _inflated(packed: Iterator[bytes], wbits: int) -> Iterator[bytes]:

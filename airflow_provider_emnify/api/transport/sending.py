@@ -214,8 +214,7 @@ class Sender:
     def _note_retry(self, request: Request, state: tenacity.RetryCallState) -> None:
         self.count("retries")
         error = state.outcome.exception() if state.outcome else None
-        shown = "".join(letter if letter.isprintable() else " " for letter in str(error))
-        why = " ".join(self._redactor.text(shown).split())
+        why = " ".join(self._redactor.text(str(error)).split())
         log.info(
             "%s%s; sending it again in %.1f s (try %d of %d)",
             "" if why.startswith(f"{request.method} ") else f"{request}: ",
@@ -273,7 +272,7 @@ class Sender:
         wrong = error_in(body) or request.promised.complaint(status, response.headers, body)
         if wrong is not None:
             why = f"unexpected answer: {wrong}"
-            raise (_unusable if request.may_be_repeated else _unknown_outcome)(why, status, request)
+            raise _unusable(why, status, request)
         return Answer(status, response.headers, body)
 
     def _shown(self, text: str) -> str:
@@ -331,8 +330,9 @@ def _closed(request: Request) -> EmnifyConnectionError:
 
 
 def _unusable(why: str, status: int | None, request: Request) -> EmnifyError:
-    kind = EmnifyServerError if request.may_be_repeated else EmnifyUnknownOutcomeError
-    return request.error(kind, why, status)
+    if not request.may_be_repeated:
+        return _unknown_outcome(why, status, request)
+    return request.error(EmnifyServerError, why, status)
 
 
 def _unknown_outcome(why: str, status: int | None, request: Request) -> EmnifyUnknownOutcomeError:
