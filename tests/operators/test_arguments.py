@@ -237,7 +237,7 @@ LATER = [(name, field) for name, kind in KINDS.items() for field in sorted(param
 def test_what_is_known_later_is_taken_where_airflow_renders_it(name: str, field: str) -> None:
     kind, given = KINDS[name], {**GOOD[name]}
     if name == "EmnifyUpdateEndpointsOperator":
-        given |= {"tags": "a"} if field == "endpoint_ids" else {}
+        given |= {"tags": "a"} if field in {"endpoint_ids", "select"} else {}
         given |= {} if field in ALONE else {"endpoint_ids": 7}
     if name == "EmnifyMigrateSimsOperator" and field not in ALONE:
         given["sim_ids"] = 7
@@ -255,7 +255,7 @@ def test_what_is_known_later_is_taken_where_airflow_renders_it(name: str, field:
                     kind(task_id=f"t{number}", **{**given, field: later})
 
 
-IDS = [
+ID_ARGUMENTS = [
     (name, field)
     for name, kind in KINDS.items()
     for field in kind.declared
@@ -263,7 +263,7 @@ IDS = [
 ]
 
 
-@pytest.mark.parametrize(("name", "field"), IDS)
+@pytest.mark.parametrize(("name", "field"), ID_ARGUMENTS)
 def test_an_id_is_taken_in_every_form(name: str, field: str) -> None:
     parse = KINDS[name].declared[field].parse
     for form in (
