@@ -291,6 +291,31 @@ def test_only_a_dry_run_of_a_migration_may_be_sent_twice(dry_run: bool) -> None:
     assert request.idempotent is dry_run
 
 
+def test_arguments_that_a_method_does_not_take_are_refused_before_anything_is_sent() -> None:
+    client = Recorder()
+    calls: list[tuple[Any, tuple[Any, ...], Row]] = [
+        (client.users.get, (7,), {"nobody": 1}),
+        (client.users.get, (7, 8), {}),
+        (client.users.get, (), {}),
+        (client.endpoints.list, (), {"stauts": "enabled"}),
+        (client.tags.assign_many, (), {}),
+    ]
+    for method, arguments, keywords in calls:
+        with pytest.raises(TypeError, match=method.__name__):
+            method(*arguments, **keywords)
+    assert client.sent == []
+
+
+NOTHING = [call for call, (method, _) in CALLS.items() if method.__annotations__["return"] == "None"]
+
+
+@pytest.mark.parametrize("call", NOTHING)
+def test_what_returns_nothing_does_so_whatever_the_answer_holds(call: str) -> None:
+    resource, _, method = call.partition(".")
+    for arguments in full_calls(call):
+        assert getattr(getattr(Recorder({"id": 1}), resource), method)(**arguments) is None
+
+
 def test_an_operation_cannot_be_changed() -> None:
     with pytest.raises(dataclasses.FrozenInstanceError):
         CALLS["users.get"][1].path = "/elsewhere"  # type: ignore[misc]
