@@ -82,10 +82,9 @@ class EmnifyCreateUserOperator(_NewUserOperator):
     """Create a user, who gets an email with an activation link.
 
     A user is known by the username, so it is looked for first and a task that runs again does not fail on
-    its own work. With ``if_exists="fail"`` that means: on a retry, a user of the same username and name that
-    was created since the DAG run started is taken as this task's own; any other one is an error. A
-    task that is cleared after its run has ended finds a user that is older than the run's new start:
-    choose ``"skip"`` or ``"update"`` where that may happen.
+    its own work. With ``if_exists="fail"`` that means: on a later attempt (a retry, or after clearing), a
+    user of the same username and name that was created since an earlier attempt may have acted is taken as
+    this task's own; any other one is an error.
 
     .. code-block:: python
 

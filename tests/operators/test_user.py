@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -15,7 +16,7 @@ from airflow_provider_emnify.operators.user import (
     EmnifyInviteUserOperator,
     EmnifyUpdateUserOperator,
 )
-from tests.operators.support import context, without_retries
+from tests.operators.support import context, run, without_retries
 
 if TYPE_CHECKING:
     from airflow_provider_emnify.sandbox import Sandbox
@@ -70,6 +71,13 @@ def test_a_retry_finds_the_user_that_its_first_try_created(sandbox: Sandbox) -> 
     now = sandbox.clock.time()
     user_id = create().execute(context(run_started=now))
     assert create().execute(context(try_number=2, run_started=now)) == user_id
+
+
+def test_a_task_that_is_cleared_when_its_run_has_ended_finds_its_own_user(sandbox: Sandbox) -> None:
+    due = datetime.fromtimestamp(sandbox.clock.time(), UTC)
+    user_id = create().execute(context())
+    sandbox.clock.advance(3600)
+    assert create().execute(run(sandbox, 2, clear_number=1, run_after=due)) == user_id
 
 
 @pytest.mark.parametrize(

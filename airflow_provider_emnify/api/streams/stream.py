@@ -113,7 +113,10 @@ class Stream:
             allowed = ", ".join(self.filters) or "none"
             raise ValueError(f"filters: {self.name} has no {', '.join(unknown)}; allowed: {allowed}")
         if self.filters_of is not None:
-            call_of(_Nothing(), self.filters_of)(**filters)
+            try:
+                call_of(_Nothing(), self.filters_of)(**filters)
+            except ValueError as error:
+                raise ValueError(f"filters: {error}") from None
         return dict(filters)
 
     def check_interval(self, interval: Interval, now: datetime | None = None) -> None:

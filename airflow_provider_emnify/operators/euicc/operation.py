@@ -58,8 +58,8 @@ class EmnifyEuiccOperationOperator(SelectsEuiccs, EmnifyOperationOperator):
     that is cleared); when that one has succeeded, it is done. One that failed is scheduled again by a retry,
     for the devices where it failed. With ``activation_code``, only this task's own count as like it.
 
-    Tasks take turns on an eUICC as far as they share a store of the rate limits (``rate_limit_store``). Where
-    another host has scheduled the same at the same moment, the later one fails and names both.
+    Tasks wait for each other on an eUICC as far as they share a host or a Redis (``rate_limit_store``). Keep
+    others apart with ``max_active_runs=1`` or ``max_active_tis_per_dag=1``.
 
     .. code-block:: python
 

@@ -48,8 +48,8 @@ class EmnifySimOperationOperator(SelectsSims, EmnifyOperationOperator):
     that died, a task that is cleared). A new operation is begun for those SIMs that are left: where it has
     not succeeded yet.
 
-    Tasks take turns as far as they share a store of the rate limits (``rate_limit_store``). Where another
-    host has begun the same for one of the SIMs at the same moment, the later one fails and names both.
+    Tasks wait for each other as far as they share a host or a Redis (``rate_limit_store``). Keep others apart
+    with ``max_active_runs=1`` or ``max_active_tis_per_dag=1``.
 
     .. code-block:: python
 

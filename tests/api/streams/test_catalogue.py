@@ -161,7 +161,7 @@ def test_filters_go_to_emnify(sandbox: Sandbox, client: EmnifyClient) -> None:
 def test_a_filter_that_cannot_be_is_refused_before_anything_is_sent(
     filters: dict[str, Any], message: str, sandbox: Sandbox, client: EmnifyClient
 ) -> None:
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises(ValueError, match=f"^filters: .*{message}"):
         STREAMS["sims"].rows(client, filters=filters)
     assert sandbox.requests == 0
 
