@@ -317,7 +317,6 @@ def cut(text: str, most: int = 400) -> str:
 
 def as_given(value: Any, field: str) -> Any:
     """Return the value: for an argument that is checked together with others."""
-    del field
     return value
 
 
@@ -335,7 +334,6 @@ class MaskedArgument(Argument[T]):
         super().__set__(instance, value)
 
     def _secrets(self, instance: object, value: Any) -> Iterator[str]:
-        del instance
         yield from (value,) if isinstance(value, str) else ()
 
 

@@ -36,7 +36,6 @@ _MAX_ROWS = 10_000
 
 
 def _parse_call(value: Any, field: str) -> str:
-    del field
     find_method(str(value))
     return str(value)
 

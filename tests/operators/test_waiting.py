@@ -186,7 +186,7 @@ class TestOnTimeout:
     def test_where_nothing_could_be_read_it_fails_all_the_same(
         self, fleet: Sandbox, monkeypatch: pytest.MonkeyPatch, deferrable: bool
     ) -> None:
-        fleet.faults.add(method="GET", path="/api/v1/endpoint/{endpoint_id}", status=503)
+        fleet.faults.add(method="GET", path="/api/v1/endpoint/{endpoint_id}", status=503, times=None)
         with pytest.raises(AirflowFailException, match=r"Time ran out: .*503"):
             self.wait(fleet, monkeypatch, deferrable=deferrable, on_timeout="return")
 

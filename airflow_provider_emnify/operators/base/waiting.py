@@ -78,7 +78,6 @@ class EmnifyWaitingOperator(WaitingTask, EmnifyBaseOperator):
         :param result: What :meth:`wait_until` was given.
         :param seen: The last state of each id, by id (as text).
         """
-        del seen
         return result
 
     def finish_late(self, result: Any, seen: Mapping[str, str]) -> Any:
@@ -87,7 +86,6 @@ class EmnifyWaitingOperator(WaitingTask, EmnifyBaseOperator):
         :param result: What :meth:`wait_until` was given.
         :param seen: The last state of each id, by id (as text).
         """
-        del result
         return seen
 
     def _wait_here(self, wait: Wait, deadline: float) -> tuple[Mapping[str, str], bool]:

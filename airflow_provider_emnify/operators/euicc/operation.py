@@ -168,7 +168,6 @@ class EmnifyEuiccOperationOperator(SelectsEuiccs, EmnifyOperationOperator):
 
     def failures(self, key: str, names: Sequence[str], state: str, reason: str) -> dict[str, str]:
         """Return the one eUICC of an operation that failed."""
-        del key
         return dict.fromkeys(names, reason or state)
 
     def report_name(self, name: str) -> str:
