@@ -45,7 +45,7 @@ EVENTS = "event"
 
 _NO_ACCESS = (EmnifyAuthenticationError, EmnifyPermissionError)
 FIRST_READ = 30.0  # seconds that a wait may overrun its deadline to be read once
-_EXPIRE_REST = 0.05  # seconds at least between two looks at whose time is out
+_EXPIRE_REST = 1e-4  # seconds for each wait, at least, between two looks at whose time is out
 _PORTION = 25  # members that take what was found before others have the event loop
 _JUDGED_AT_ONCE = 100  # members; what is made for them is gone before the garbage collector takes it for old
 _ENOUGH = 2  # reads in a row that fail before the rest of a round is abandoned
@@ -184,7 +184,7 @@ class Poller:
 
     def _set_timer(self, at: float) -> None:
         """Look then at the latest whose time is out. One timer serves all: thousands are much to collect."""
-        when = self._loop.time() + max(at - time.time(), _EXPIRE_REST)
+        when = self._loop.time() + max(at - time.time(), _EXPIRE_REST * len(self.rounds.members))
         if self._timer is not None:
             if self._timer.when() <= when:
                 return
@@ -193,14 +193,12 @@ class Poller:
 
     def _expire_due(self) -> None:
         self._timer, now = None, time.time()
-        for member in self._waits():
+        waits = [one for one in self.rounds.members if isinstance(one, WaitMember) and not one.over]
+        for member in waits:
             if member.deadline <= now:
                 self._expire(member)
-        if waits := self._waits():
-            self._set_timer(min(member.deadline for member in waits))
-
-    def _waits(self) -> list[WaitMember]:
-        return [one for one in self.rounds.members if isinstance(one, WaitMember) and not one.over]
+        if later := [member.deadline for member in waits if not member.over]:
+            self._set_timer(min(later))
 
     def _expire(self, member: WaitMember) -> None:
         """Have a wait time out. One that was never read gets a while for that."""
