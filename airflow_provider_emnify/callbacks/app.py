@@ -15,7 +15,7 @@ from airflow_provider_emnify.airflow_names import ServerStats
 from airflow_provider_emnify.api.limits.documented import Limit
 from airflow_provider_emnify.api.limits.stores import MemoryStore
 from airflow_provider_emnify.api.secrets.one_line_log import one_line_log
-from airflow_provider_emnify.callbacks.keep import CannotKeepError, Keeper, Outcome
+from airflow_provider_emnify.callbacks.keep import CannotKeepError, Outcome, keep
 from airflow_provider_emnify.callbacks.messages import (
     Message,
     NotEmnifyError,
@@ -39,7 +39,6 @@ LARGEST_SMS, LARGEST_STREAM = MIB, 16 * MIB
 READ_SECONDS = 60.0
 AT_ONCE = 4  # callbacks that are kept at the same time: Airflow's own requests need threads and sessions too
 _HOUR = 3600.0
-_MOST_NAMED = 1000
 
 
 class RefusedError(Exception):
@@ -65,10 +64,8 @@ class Hourly:
     def warn(self, about: str, message: str) -> None:
         """Log a message, or count it.
 
-        :param about: What it is about: what is said once an hour.
+        :param about: What it is about: what is said once an hour. One of few: all are remembered.
         """
-        if about not in self._said and len(self._said) >= _MOST_NAMED:
-            about = "the rest"
         said_at, times = self._said.get(about, (float("-inf"), 0))
         if time.monotonic() - said_at < _HOUR:
             self._said[about] = said_at, times + 1
@@ -81,13 +78,12 @@ class Callbacks:
     """Takes callbacks: who sends them, how many, how large, what they say; and has them kept.
 
     :param settings: What the configuration says.
-    :param keeper: Keeps them.
     """
 
-    def __init__(self, settings: CallbackSettings, keeper: Keeper) -> None:
+    def __init__(self, settings: CallbackSettings) -> None:
         from anyio import CapacityLimiter
 
-        self._settings, self._keeper = settings, keeper
+        self._settings = settings
         self._secrets = ConnectionSecrets()
         self._threads = CapacityLimiter(AT_ONCE)
         self._hourly = Hourly()
@@ -171,7 +167,7 @@ class Callbacks:
         if message is None:
             return 200, {"outcome": "nothing"}
         try:
-            outcome, where = self._keeper.keep(conn_id, message)
+            outcome, where = keep(conn_id, message, self._settings.path)
         except CannotKeepError as error:
             raise RefusedError(503, str(error)) from None
         except Exception as error:
@@ -219,7 +215,7 @@ def build_app(settings: CallbackSettings) -> Any:
             scope["raw_path"] = scope["path"].encode()
             await super().handle(scope, receive, send)
 
-    callbacks = Callbacks(settings, Keeper(settings.path))
+    callbacks = Callbacks(settings)
     app = Starlette(
         routes=[
             Route("/{conn_id}/sms", callbacks.sms, methods=["POST", "PATCH"]),

@@ -48,60 +48,54 @@ class Outcome(Enum):
     UNKNOWN = "unknown"
 
 
-class Keeper:
-    """Keeps messages.
+def keep(conn_id: str, message: Message, path: str | None) -> tuple[Outcome, str]:
+    """Keep a message.
 
+    :param conn_id: The connection that it came for.
+    :param message: The message.
     :param path: Directory for files; None: there is none.
+    :returns: What has become of it, and where: the asset, or the file.
+    :raises CannotKeepError: for bulk records, when there is no directory for files.
     """
+    from airflow.utils.session import create_session
 
-    def __init__(self, path: str | None) -> None:
-        self._path = path
+    now = datetime.now(UTC)
+    about: Row = {"connection": conn_id, "received_at": now.isoformat()}
+    with create_session(scoped=False) as session:
+        if _noted(session, _key(conn_id, message), now):
+            return Outcome.REPEATED, ""
+    if message.records:
+        name = _put(path, conn_id, message, now, message.records)
+        message = replace(message, body={**message.body, "path": name})
+    organisations: list[int | str] = [conn_id, *message.organisations[:_MOST_ORGANISATIONS]]
+    uris = [asset_uri(message.kind, one) for one in organisations]
+    with create_session(scoped=False) as session:
+        assets = _known_assets(session, uris)
+        if assets:
+            _lock(session, assets)
+            outcome = _record(session, conn_id, message, assets, about, now)
+            return outcome, uris[0]
+    if message.records:
+        return Outcome.FILE, str(message.body["path"])
+    if path is None:
+        return Outcome.UNKNOWN, uris[0]
+    return Outcome.FILE, _put(path, conn_id, message, now, [{**message.body, **about}])
 
-    def keep(self, conn_id: str, message: Message) -> tuple[Outcome, str]:
-        """Keep a message.
 
-        :param conn_id: The connection that it came for.
-        :returns: What has become of it, and where: the asset, or the file.
-        :raises CannotKeepError: for bulk records, when there is no directory for files.
-        """
-        from airflow.utils.session import create_session
+def _put(path: str | None, conn_id: str, message: Message, now: datetime, records: Sequence[Any]) -> str:
+    """Write JSON lines, whole or not at all, under a name that is the same when they come again."""
+    from airflow_provider_emnify.transfers.sinks.object_store import local_directory, open_store
 
-        now = datetime.now(UTC)
-        about: Row = {"connection": conn_id, "received_at": now.isoformat()}
-        with create_session(scoped=False) as session:
-            if _noted(session, _key(conn_id, message), now):
-                return Outcome.REPEATED, ""
-        if message.records:
-            name = self._put(conn_id, message, now, message.records)
-            message = replace(message, body={**message.body, "path": name})
-        organisations: list[int | str] = [conn_id, *message.organisations[:_MOST_ORGANISATIONS]]
-        uris = [asset_uri(message.kind, one) for one in organisations]
-        with create_session(scoped=False) as session:
-            assets = _known_assets(session, uris)
-            if assets:
-                _lock(session, assets)
-                outcome = _record(session, conn_id, message, assets, about, now)
-                return outcome, uris[0]
-        if message.records:
-            return Outcome.FILE, str(message.body["path"])
-        if self._path is None:
-            return Outcome.UNKNOWN, uris[0]
-        return Outcome.FILE, self._put(conn_id, message, now, [{**message.body, **about}])
-
-    def _put(self, conn_id: str, message: Message, now: datetime, records: Sequence[Any]) -> str:
-        """Write JSON lines, whole or not at all, under a name that is the same when they come again."""
-        from airflow_provider_emnify.transfers.sinks.object_store import local_directory, open_store
-
-        if self._path is None:
-            raise CannotKeepError("bulk records need a directory: set callbacks_path in [emnify]")
-        store = open_store(self._path, None)
-        stem = message.id if _FILE_NAME.fullmatch(message.id) else _digest(message.id)
-        name = f"{conn_id}/{message.kind}/{now:%Y-%m-%d}/{stem}.jsonl"
-        with local_directory() as directory:
-            path = directory / "records"
-            path.write_text("".join(json.dumps(one) + "\n" for one in records))
-            store.put(path, name)
-        return f"{store.uri.rstrip('/')}/{name}"
+    if path is None:
+        raise CannotKeepError("bulk records need a directory: set callbacks_path in [emnify]")
+    store = open_store(path, None)
+    stem = message.id if _FILE_NAME.fullmatch(message.id) else _digest(message.id)
+    name = f"{conn_id}/{message.kind}/{now:%Y-%m-%d}/{stem}.jsonl"
+    with local_directory() as directory:
+        written = directory / "records"
+        written.write_text("".join(json.dumps(one) + "\n" for one in records))
+        store.put(written, name)
+    return f"{store.uri.rstrip('/')}/{name}"
 
 
 def _record(

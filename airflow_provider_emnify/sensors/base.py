@@ -95,14 +95,13 @@ class EmnifyWaitSensor(WaitingTask, BaseSensorOperator):
 
         :raises ValueError: for arguments that make no sense.
         """
-        return self._make_wait(self.kind, self.target_status)
+        return self._make_wait()
 
-    def _make_wait(
-        self, kind: str, target: Any, failures: Any = None, filters: Mapping[str, Any] | None = None
-    ) -> Wait:
-        """Return a wait. Its errors name the arguments."""
-        named = (self.ids, "target_status")
-        return Wait(kind, getattr(self, self.ids), target, failures, self.wait_for, filters, named)
+    def _make_wait(self, kind: str = "", target: Any = None, **options: Any) -> Wait:
+        """Return a wait for the class's kind and the task's target, or others. Its errors name arguments."""
+        kind, target = kind or self.kind, self.target_status if target is None else target
+        ids, named = getattr(self, self.ids), (self.ids, "target_status")
+        return Wait(kind, ids, target, wait_for=self.wait_for, named=named, **options)
 
     def execute(self, context: Context) -> Any:
         """Wait: here in the worker, or by deferring."""

@@ -103,4 +103,4 @@ class EmnifyEndpointConnectivitySensor(SelectsEndpoints, EmnifyWaitSensor, kind=
             return self._make_wait("endpoint_silence", Silence.NOT_ONLINE, filters=hours)
         blocked_fails = self.fail_on_blocked and Connectivity.BLOCKED not in self.target_status
         failures = Connectivity.BLOCKED if blocked_fails else ()
-        return self._make_wait("endpoint_connectivity", self.target_status, failures)
+        return self._make_wait(failures=failures)

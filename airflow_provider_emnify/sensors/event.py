@@ -77,7 +77,7 @@ class EmnifyEventSensor(SelectsEndpoints, EmnifyWaitSensor, kind="event"):
         """Return the wait."""
         filters = {name: getattr(self, name) for name in _FILTERS}
         filters["since"] = self.since or _start_of(self._context)
-        return self._make_wait(self.kind, self.target_status, filters=filters)
+        return self._make_wait(filters=filters)
 
 
 def _start_of(context: Mapping[str, Any]) -> Any:

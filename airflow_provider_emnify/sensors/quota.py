@@ -50,4 +50,4 @@ class EmnifyQuotaSensor(SelectsEndpoints, EmnifyWaitSensor, kind="data_quota"):
 
     def wait(self) -> Wait:
         """Return the wait."""
-        return self._make_wait(f"{self.quota_type}_quota", self.target_status)
+        return self._make_wait(f"{self.quota_type}_quota")

@@ -92,4 +92,4 @@ class EmnifySmsReplySensor(SelectsEndpoints, EmnifyWaitSensor, kind="sms_reply")
         filters = {"since": self.since or start}
         if self.matches is not None:
             filters["matches"] = self.matches
-        return self._make_wait(self.kind, self.target_status, filters=filters)
+        return self._make_wait(filters=filters)

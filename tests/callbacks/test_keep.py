@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from airflow_provider_emnify.api.sms_text import parse_udh, split_text
-from airflow_provider_emnify.callbacks.keep import Keeper, Outcome
+from airflow_provider_emnify.callbacks.keep import Outcome, keep
 from airflow_provider_emnify.callbacks.messages import (
     NotEmnifyError,
     parse_receipt,
@@ -73,11 +73,11 @@ def test_what_was_kept_is_known_to_another_server(open_door: Callable[..., Door]
 def test_two_servers_that_get_the_same_at_once_make_one_event() -> None:
     message, outcomes, begin = parse_sms(json.dumps(sms()).encode()), [], threading.Barrier(4)
 
-    def keep() -> None:
+    def keep_it() -> None:
         begin.wait()
-        outcomes.append(Keeper(None).keep("emnify_default", message)[0])
+        outcomes.append(keep("emnify_default", message, None)[0])
 
-    threads = [threading.Thread(target=keep) for _ in range(4)]
+    threads = [threading.Thread(target=keep_it) for _ in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:
