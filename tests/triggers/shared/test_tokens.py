@@ -52,7 +52,7 @@ async def _gone() -> None:
 
 def held_tokens() -> list[Any]:
     gc.collect()
-    return [one for one in gc.get_objects() if isinstance(one, module.HeldToken)]
+    return [one for one in gc.get_objects() if type(one) is module.HeldToken]
 
 
 @pytest.mark.parametrize("loops", ["one event loop", "an event loop each"])
