@@ -25,6 +25,7 @@ HEAVY = (
     "pandas",
     "psycopg",
     "pyarrow",
+    "pyrate_limiter",
     "redis",
     "requests",
     "s3fs",

@@ -9,11 +9,9 @@ import asyncio
 import time
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow_provider_emnify.airflow_names import ServerStats
-from airflow_provider_emnify.api.limits.documented import Limit
-from airflow_provider_emnify.api.limits.stores import MemoryStore
 from airflow_provider_emnify.api.secrets.one_line_log import one_line_log
 from airflow_provider_emnify.callbacks.keep import CannotKeepError, Outcome, keep
 from airflow_provider_emnify.callbacks.messages import (
@@ -32,12 +30,16 @@ from airflow_provider_emnify.callbacks.settings import (
     ConnectionSecrets,
 )
 
+if TYPE_CHECKING:
+    from airflow_provider_emnify.api.limits.buckets import LocalBucket
+
 log = one_line_log(__name__)
 
 MIB = 1024 * 1024
 LARGEST_SMS, LARGEST_STREAM = MIB, 16 * MIB
 READ_SECONDS = 60.0
 AT_ONCE = 4  # callbacks that are kept at the same time: Airflow's own requests need threads and sessions too
+_MINUTE = 60_000
 _HOUR = 3600.0
 
 
@@ -87,8 +89,7 @@ class Callbacks:
         self._secrets = ConnectionSecrets()
         self._threads = CapacityLimiter(AT_ONCE)
         self._hourly = Hourly()
-        self._limit = Limit("callbacks", settings.per_minute, 60.0, "address", margin=1.0)
-        self._counted = MemoryStore()
+        self._buckets: dict[str, LocalBucket] = {}
         if settings.unsigned:
             log.warning(
                 "[emnify] callbacks_unsigned is on: WHOEVER REACHES this API server can start DAGs by "
@@ -153,7 +154,14 @@ class Callbacks:
 
     def _count(self, conn_id: str) -> None:
         """Refuse what is too much. Runs on the event loop: one at a time."""
-        if wait := self._counted.take(conn_id, self._limit).wait:
+        if conn_id not in self._buckets:
+            from pyrate_limiter import InMemoryBucket, Rate
+
+            from airflow_provider_emnify.api.limits.buckets import LocalBucket
+
+            rate = Rate(self._settings.per_minute, _MINUTE)
+            self._buckets[conn_id] = LocalBucket(InMemoryBucket([rate]), rate)
+        if wait := self._buckets[conn_id].take().wait:
             raise RefusedError(429, "too many callbacks", retry_after=-(-wait // 1000))
 
     def _keep(

@@ -9,6 +9,8 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
+_MARGIN = 1.02
+
 
 @dataclass(frozen=True)
 class Limit:
@@ -20,7 +22,6 @@ class Limit:
     :param scope: What is counted together: all of this address, or all of one organisation.
     :param method: The HTTP method that it is for; None for each.
     :param path: What its paths look like.
-    :param margin: How much longer its window is than documented: no clock and no way is exact.
     """
 
     name: str
@@ -29,12 +30,11 @@ class Limit:
     scope: Literal["address", "organisation"]
     method: str | None = None
     path: re.Pattern[str] = re.compile("")
-    margin: float = 1.02
 
     @property
     def window(self) -> int:
-        """Its window in milliseconds."""
-        return round(self.seconds * 1000 * self.margin)
+        """Its window in milliseconds, a little longer than documented: no clock and no way is exact."""
+        return round(self.seconds * 1000 * _MARGIN)
 
     def covers(self, method: str, path: str) -> bool:
         """Tell whether a call falls under this limit."""

@@ -11,15 +11,17 @@ import math
 import os
 import threading
 import time
-from dataclasses import replace
+from collections import deque
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from airflow_provider_emnify.api.errors import first_line
-from airflow_provider_emnify.api.limits.stores import MemoryStore, Place, Store
+from airflow_provider_emnify.api.limits.buckets import Bucket, Place, local_now
+from airflow_provider_emnify.api.limits.stores import MemoryStore, Store
 from airflow_provider_emnify.api.secrets.one_line_log import one_line_log
 
 if TYPE_CHECKING:
-    from airflow_provider_emnify.api.limits.documented import Limit
+    from pyrate_limiter import Rate
 
 log = one_line_log(__name__)
 
@@ -37,7 +39,8 @@ class Fallback:
     def __init__(self, name: str) -> None:
         self._name = name
         self._lock = threading.Lock()
-        self._store = MemoryStore()
+        self._store = MemoryStore(share=_SHARE)
+        self._buckets: dict[str, tuple[Bucket, Rate, deque[int]]] = {}
         self._warned = -math.inf
         self._again_at = -math.inf
         self._blind_until = -math.inf
@@ -77,17 +80,29 @@ class Fallback:
             _COOLDOWN,
         )
 
-    def take(self, key: str, limit: Limit) -> Place:
-        """Take a place in memory, in the part of a limit that this process keeps to."""
+    def take(self, key: str, rate: Rate) -> Place | float:
+        """Take a place in memory, or return the seconds for which nothing may be sent."""
         with self._lock:
             if (blind := self._blind_until - time.monotonic()) > 0:
-                return Place(math.ceil(blind * 1000), 0)
-            return self._store.take(key, replace(limit, calls=max(limit.calls // _SHARE, 1)))
+                return blind
+            if key not in self._buckets:
+                quarter = self._store.rate(rate)
+                self._buckets[key] = self._store.bucket(key, quarter), rate, deque(maxlen=int(quarter.limit))
+            bucket, _, moments = self._buckets[key]
+            place = bucket.take()
+            if not place.wait:
+                moments.append(place.moment)
+            return place
 
-    def untold(self) -> list[tuple[str, Limit, list[int]]]:
-        """Return keys, limits and calls of which the store was not told, by how many milliseconds ago."""
+    def untold(self) -> Iterator[tuple[str, Rate, list[int]]]:
+        """Give what the store was not told of: keys, rates, and how many milliseconds ago each call was."""
         with self._lock:
-            return self._store.calls.ages()
+            now = local_now()
+            told = [
+                (key, rate, [now - moment for moment in moments if 0 <= now - moment <= rate.interval])
+                for key, (_, rate, moments) in self._buckets.items()
+            ]
+        yield from told
 
     def after_fork(self) -> None:
         """Let go, in a child process, of the parent's lock."""
@@ -97,7 +112,7 @@ class Fallback:
         """Use the store again, which knows everything."""
         with self._lock:
             self.failing = False
-            self._store.calls.clear()
+            self._buckets.clear()
         log.info("The rate limit store %s works again", self._name)
 
 
@@ -111,6 +126,7 @@ def fallback_of(store: Store) -> Fallback:
 
 
 def _after_fork() -> None:
+    """In a child process: no thread of the parent's releases its locks there."""
     for fallback in FALLBACKS.values():
         fallback.after_fork()
 

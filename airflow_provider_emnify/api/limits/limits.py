@@ -18,12 +18,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from airflow_provider_emnify.api.errors import EmnifyLockTimeoutError
+from pyrate_limiter import Rate
+
+from airflow_provider_emnify.api.errors import EmnifyLockTimeoutError, first_line
+from airflow_provider_emnify.api.limits.buckets import Bucket, Place, local_now
 from airflow_provider_emnify.api.limits.documented import LIMITS, Limit, is_serial
 from airflow_provider_emnify.api.limits.fallback import fallback_of
-from airflow_provider_emnify.api.limits.host_store import HostStore
-from airflow_provider_emnify.api.limits.redis_store import RedisStore, url_without_secrets
-from airflow_provider_emnify.api.limits.stores import MemoryStore, Place, RecentCalls, Store
+from airflow_provider_emnify.api.limits.stores import make_store
 from airflow_provider_emnify.api.locks import LONG_WAIT, Locks, is_to_be_said
 from airflow_provider_emnify.api.secrets.one_line_log import one_line_log
 
@@ -49,8 +50,6 @@ class Limits:
         keep together to the rest.
     :param sleep: How to wait, in seconds.
     :raises ValueError: for a store that is none of these.
-
-    ``calls`` are those that this client has made itself, to tell a new store of.
     """
 
     def __init__(
@@ -62,7 +61,7 @@ class Limits:
         leave: float = 0.0,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        self._store = _store(store, directory)
+        self._store = make_store(store, directory)
         self._fallback = fallback_of(self._store)
         self._limits = (*_less(limits, leave), *limits) if leave else limits
         short = [limit.window for limit in limits if limit.window <= _SHORT]
@@ -73,7 +72,9 @@ class Limits:
             self._store, lambda: self._fallback.failing, lambda error: self._fallback.fail(error, self._blind)
         )
         self._lock = threading.Lock()
-        self.calls = RecentCalls()
+        self._buckets: dict[str, Bucket] = {}
+        #: This client's own calls, to tell a new store of.
+        self.calls: dict[str, tuple[Limit, deque[int]]] = {}
 
     def acquire(self, method: str, path: str, *, host: str, organisation: str) -> float:
         """Take a place in every limit that a call falls under, waiting for it where need be.
@@ -100,9 +101,11 @@ class Limits:
         :raises Exception: whatever a store raises that cannot be read.
         """
         with self._lock, self._store.guard():
-            self._store.begin(0)
+            if self._store.begin():
+                self._buckets.clear()
             return [
-                (limit, self._store.used(_key(limit, host, organisation), limit)) for limit in self._limits
+                (limit, self._bucket(_key(limit, host, organisation), _rate(limit)).used())
+                for limit in self._limits
             ]
 
     @property
@@ -142,8 +145,9 @@ class Limits:
             self._close_store()
 
     def after_fork(self) -> None:
-        """Let go, in a child process, of the parent's lock. Its calls count on."""
+        """Let go, in a child process, of what is the parent's. Its calls count on."""
         self._lock = threading.Lock()
+        self._buckets.clear()
 
     def _take(self, wanted: deque[tuple[Limit, str]]) -> float:
         """Take places one after another; return 0, or the seconds after which to go on with what is left."""
@@ -153,51 +157,73 @@ class Limits:
                     try:
                         return self._take_from_store(wanted)
                     except Exception as error:  # whatever the store raises, the task goes on
-                        is_mended = again and self._store.mend(error)
                         self._close_store()
-                        if not is_mended:
+                        if not again or not self._store.was_deleted():
                             self._fallback.fail(error, self._blind)
                             break
-            return self._take_places(wanted, self._fallback.take)
+            return self._take_places(wanted, lambda limit, key: self._fallback.take(key, _rate(limit)))
 
     def _take_from_store(self, wanted: deque[tuple[Limit, str]]) -> float:
         failed_before = self._fallback.failing
         with self._store.guard(again=failed_before):
-            lost = self._store.begin(self._narrowest)
-            for key, limit, ages in self._fallback.untold() if failed_before else ():
-                self._store.remember(key, limit, ages)
-            if lost:  # then this client tells of its own calls, and waits, so that others can tell of theirs
-                for key, limit, ages in self.calls.ages():
-                    self._store.remember(key, limit, ages)
-            wait = self._narrowest if lost else self._take_places(wanted, self._store.take)
+            try:
+                wait = self._take_under_lock(wanted, failed_before)
+            except Exception as error:
+                if not self._store.is_damaged(error):
+                    raise
+                log.warning(
+                    "The rate limit store %s was damaged (%s) and is recreated",
+                    self._store.name,
+                    first_line(error),
+                )
+                self._store.recreate()
+                wait = self._take_under_lock(wanted, failed_before)
         if failed_before:
             self._fallback.recover()
         return wait
 
-    def _take_places(self, wanted: deque[tuple[Limit, str]], take: Callable[[str, Limit], Place]) -> float:
+    def _take_under_lock(self, wanted: deque[tuple[Limit, str]], failed_before: bool) -> float:
+        begun = self._store.begin()
+        if begun:
+            self._buckets.clear()
+        if failed_before:
+            for key, rate, ages in self._fallback.untold():
+                self._bucket(key, rate).remember(ages)
+        if begun and self._store.lost_history(self._narrowest):
+            return self._regroup()
+        return self._take_places(wanted, lambda limit, key: self._bucket(key, _rate(limit)).take())
+
+    def _regroup(self) -> float:
+        """Tell a new store of this client's calls; then wait, so that the others can tell it of theirs."""
+        now = local_now()
+        for key, (limit, own) in self.calls.items():
+            ages = [now - moment for moment in own if 0 <= now - moment <= limit.window]
+            self._bucket(key, _rate(limit)).remember(ages)
+        return self._narrowest
+
+    def _bucket(self, key: str, rate: Rate) -> Bucket:
+        if key not in self._buckets:
+            self._buckets[key] = self._store.bucket(key, self._store.rate(rate))
+        return self._buckets[key]
+
+    def _take_places(
+        self, wanted: deque[tuple[Limit, str]], take: Callable[[Limit, str], Place | float]
+    ) -> float:
         while wanted:
             limit, key = wanted[0]
-            place = take(key, limit)
+            place = take(limit, key)
+            if not isinstance(place, Place):
+                return place
             if place.wait:
                 return place.wait / 1000
-            self.calls.note(key, limit, place.moment)
+            self.calls.setdefault(key, (limit, deque(maxlen=limit.calls)))[1].append(place.moment)
             wanted.popleft()
         return 0.0
 
     def _close_store(self) -> None:
+        self._buckets.clear()
         with contextlib.suppress(Exception):
             self._store.close()
-
-
-def _store(name: str, directory: Path | None) -> Store:
-    if name == "memory":
-        return MemoryStore()
-    if name == "host":
-        return HostStore(directory)
-    if name.startswith(("redis://", "rediss://")):
-        return RedisStore(name)
-    shown = url_without_secrets(name)
-    raise ValueError(f"rate_limit_store: {shown!r} is none of host, memory, redis://... and rediss://...")
 
 
 def _less(limits: tuple[Limit, ...], leave: float) -> Iterator[Limit]:
@@ -210,3 +236,7 @@ def _less(limits: tuple[Limit, ...], leave: float) -> Iterator[Limit]:
 
 def _key(limit: Limit, host: str, organisation: str) -> str:
     return f"{host} {limit.name}" + (f" {organisation}" if limit.scope == "organisation" else "")
+
+
+def _rate(limit: Limit) -> Rate:
+    return Rate(limit.calls, limit.window)

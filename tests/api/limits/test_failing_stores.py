@@ -20,7 +20,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from airflow_provider_emnify.api.limits import fallback as limit_fallback
-from airflow_provider_emnify.api.limits import host_store
+from airflow_provider_emnify.api.limits import stores as limit_stores
+from airflow_provider_emnify.api.limits.buckets import Place, local_now
 from airflow_provider_emnify.api.limits.documented import Limit
 from airflow_provider_emnify.api.limits.limits import Limits
 from airflow_provider_emnify.api.secrets.private_folder import PrivateFolder
@@ -173,7 +174,8 @@ def test_what_is_not_damage_deletes_nothing(
         raise error
 
     with monkeypatch.context() as patch:
-        patch.setattr(host_store.HostStore, "take", fail)
+        patch.setattr(limit_stores.LocalBucket, "take", fail)
+        patch.setattr(limit_fallback.MemoryStore, "bucket", lambda *_: Roomy())
         for _ in range(3):
             use(tmp_path)
     assert rows(tmp_path) == counted
@@ -181,6 +183,13 @@ def test_what_is_not_damage_deletes_nothing(
     assert "counts alone" in caplog.text
     recovered(tmp_path, monkeypatch)
     assert rows(tmp_path) == counted + 10  # with what was called meanwhile
+
+
+class Roomy:
+    """A bucket in which there is always a place."""
+
+    def take(self) -> Place:
+        return Place(0, local_now())
 
 
 @pytest.mark.parametrize(
@@ -255,7 +264,7 @@ def test_a_lock_that_is_not_had_in_time_deletes_nothing(
 ) -> None:
     use(tmp_path)
     counted, identity = rows(tmp_path), (tmp_path / "limits.sqlite").stat().st_ino
-    monkeypatch.setattr(host_store, "LOCK_WAIT", 0.01)
+    monkeypatch.setattr(limit_stores, "LOCK_WAIT", 0.01)
     with PrivateFolder("x", tmp_path).lock("limits.lock", 0):
         for _ in range(3):
             use(tmp_path)
@@ -269,7 +278,7 @@ def test_a_lock_that_is_not_had_in_time_deletes_nothing(
 def test_another_program_that_reads_the_file_damages_nothing(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(host_store, "BUSY_WAIT", 0.01)
+    monkeypatch.setattr(limit_stores, "BUSY_WAIT", 0.01)
     use(tmp_path)
     counted = rows(tmp_path)
     other = sqlite3.connect(tmp_path / "limits.sqlite", isolation_level=None)

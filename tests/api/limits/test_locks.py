@@ -15,8 +15,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from airflow_provider_emnify.api import Credentials, EmnifyAuthenticationError, EmnifyLockTimeoutError, Limits
-from airflow_provider_emnify.api.limits.host_store import HostStore
-from airflow_provider_emnify.api.limits.stores import MemoryStore
+from airflow_provider_emnify.api.limits.stores import HostStore, MemoryStore
 from airflow_provider_emnify.api.locks import Lock, Locks
 from airflow_provider_emnify.api.secrets import private_folder
 from airflow_provider_emnify.api.secrets.private_folder import LockTimeoutError

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from airflow_provider_emnify.api.limits import redis_store
+from airflow_provider_emnify.api.limits import stores as limit_stores
 from airflow_provider_emnify.api.limits.limits import Limits
 from tests.api.limits.test_limits import HOST, SMALL, call, most_in_a_window
 from tests.api.support import free_port
@@ -138,7 +138,7 @@ def test_locks_that_share_a_redis_do_not_overlap(redis_url: str) -> None:
 
 
 def test_a_lock_is_kept_for_as_long_as_it_takes(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(redis_store, "LEASE", 0.2)
+    monkeypatch.setattr(limit_stores, "LEASE", 0.2)
     client = redis.Redis.from_url(redis_url)
     limits = Limits(redis_url)
     with limits.locks.hold("SMS", 7, scope=f"{HOST} acme"):
