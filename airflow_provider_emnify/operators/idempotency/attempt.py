@@ -1,4 +1,4 @@
-"""Attempts of a task instance: which one this is, since when an earlier one may have acted, what it noted."""
+"""Which attempt of which task instance this is, and since when an earlier one may have acted."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_emnify.airflow_names import AirflowFailException, Context
 from airflow_provider_emnify.api import EmnifyUnknownOutcomeError
 from airflow_provider_emnify.api.transport.answers import moment_in
+from airflow_provider_emnify.operators.idempotency.journal import Journal
 
 if TYPE_CHECKING:
     from airflow_provider_emnify.operators.base import EmnifyBaseOperator
@@ -19,49 +20,6 @@ CLOCKS_MAY_DIFFER = timedelta(minutes=1)
 
 _ACTS_SINCE = "emnify_acts_since"
 _CREATED = ("created", "creation_date", "created_at", "submit_date")
-
-
-class Journal:
-    """What one attempt notes for the next: Airflow's task state store, from 3.3 on.
-
-    One that fails costs a warning, and then there is none.
-
-    :param context: The task's context.
-    :param log: The task's log.
-    """
-
-    def __init__(self, context: Context, log: Any) -> None:
-        self._store: Any = context.get("task_state_store")
-        self._log = log
-        #: Whether the store has failed, so that nothing is known of earlier attempts.
-        self.failed = False
-
-    @property
-    def exists(self) -> bool:
-        """Whether anything is kept."""
-        return self._store is not None
-
-    def get(self, name: str) -> Any:
-        """Return what was noted under a name; None for nothing."""
-        if self._store is None:
-            return None
-        try:
-            return self._store.get(name)
-        except Exception as error:  # whatever the store is made of
-            self._degrade(error)
-            return None
-
-    def note(self, name: str, value: Any) -> None:
-        """Keep a plain value for the attempts that follow."""
-        if self._store is not None:
-            try:
-                self._store.set(name, value)
-            except Exception as error:  # whatever the store is made of
-                self._degrade(error)
-
-    def _degrade(self, error: Exception) -> None:
-        self._log.warning("Airflow's task state store failed; going on without it: %r", error)
-        self._store, self.failed = None, True
 
 
 class Attempt:
