@@ -127,7 +127,8 @@ def split_text(text: str, reference: int = 0) -> list[SmsPart]:
     elif any(0xD800 <= ord(character) <= 0xDFFF for character in text):  # noqa: PLR2004 - Unicode's own numbers
         raise ValueError("text: it holds half of a surrogate pair, which is not a character")
     else:
-        sizes, dcs, whole, part = [_units(character) for character in text], DCS_UCS2, 70, 67
+        sizes = [len(character.encode("utf-16-be")) // 2 for character in text]
+        dcs, whole, part = DCS_UCS2, 70, 67
     if sum(sizes) <= whole:
         return [SmsPart(text, dcs)]
     parts = list(_cut(text, sizes, part))
@@ -172,10 +173,6 @@ def parse_sender(value: Any, field: str = "source_address") -> Sender | None:
             f"{field}: {value!r} takes {septets(address)} characters, and a name may have {_LONGEST_NAME}"
         )
     return Sender(address, ALPHANUMERIC)
-
-
-def _units(character: str) -> int:
-    return 2 if ord(character) > 0xFFFF else 1  # noqa: PLR2004 - the last that needs no surrogate pair
 
 
 def _cut(text: str, sizes: Iterable[int], most: int) -> Iterable[str]:

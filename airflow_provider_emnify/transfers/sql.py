@@ -14,8 +14,14 @@ from airflow_provider_emnify.arguments import (
     parse_count,
     parse_mapping,
 )
-from airflow_provider_emnify.transfers.sinks.losses import DELETIONS, Deletions, Losses, parse_shrink
-from airflow_provider_emnify.transfers.sinks.modes import MODES, Mode
+from airflow_provider_emnify.transfers.sinks.losses import (
+    DELETIONS,
+    MODES,
+    Deletions,
+    Losses,
+    Mode,
+    parse_shrink,
+)
 from airflow_provider_emnify.transfers.sinks.sql import ToSql, sql_hook
 from airflow_provider_emnify.transfers.sources.stream import FromStream
 

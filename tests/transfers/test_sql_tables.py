@@ -104,6 +104,14 @@ def test_a_column_that_someone_made_wide_enough_is_taken(column: str, kind: str,
     assert [int(number) for (number,) in database.rows("things", "id")] == [2**62]
 
 
+def test_a_table_of_its_own_takes_texts_that_are_longer_than_65_535_bytes(database: Database) -> None:
+    rows = [row(1, "ä" * 70_000, more={"b": "ä" * 70_000})]
+    assert table(database).load(rows, RUN).changed == 1
+    ((name, extra),) = database.rows("things", "name, _extra")
+    assert len(name) == 70_000
+    assert len(extra["more"]["b"] if isinstance(extra, dict) else extra) >= 70_000
+
+
 @pytest.mark.parametrize(
     "kind", ["BOOLEAN", "INTEGER", "UUID", "BYTEA", "TIMESTAMP", "INET", "TEXT[]", "NAME", '"char"']
 )

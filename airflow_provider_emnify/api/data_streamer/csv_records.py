@@ -66,7 +66,7 @@ class _Lines:
     """The lines of a file, some of which can be put back."""
 
     def __init__(self, source: RecordText) -> None:
-        self._source, self._rest, self._ended = source, "", False
+        self._unread = _lines_of(source)
         self._ready: deque[str] = deque()
         self.taken: list[str] = []
         self._length = 0
@@ -80,18 +80,7 @@ class _Lines:
         return self
 
     def __next__(self) -> str:
-        while not self._ready and not self._ended:
-            piece = self._source.read()
-            self._ended = not piece
-            lines = (self._rest + piece).split("\n")
-            self._rest = lines.pop()
-            self._ready.extend(f"{line}\n" for line in lines)
-            if self._rest and (self._ended or len(self._rest) > LONGEST):
-                self._ready.append(self._rest)
-                self._rest = ""
-        if not self._ready:
-            raise StopIteration
-        line = self._ready.popleft()
+        line = self._ready.popleft() if self._ready else next(self._unread)
         self.taken.append(line)
         self.number += 1
         self._length += len(line)
@@ -102,3 +91,15 @@ class _Lines:
     def put_back(self, lines: list[str]) -> None:
         self._ready.extendleft(reversed(lines))
         self.number -= len(lines)
+
+
+def _lines_of(source: RecordText) -> Iterator[str]:
+    rest = ""
+    while piece := source.read():
+        *lines, rest = (rest + piece).split("\n")
+        yield from (f"{line}\n" for line in lines)
+        if len(rest) > LONGEST:
+            yield rest
+            rest = ""
+    if rest:
+        yield rest

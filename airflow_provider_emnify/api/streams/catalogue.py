@@ -39,21 +39,22 @@ def _list(name: str, about: str, fields: tuple[Column, ...], call: str | None = 
     return Stream(name, about, fields, ("id",), call, more.pop("read", None) or listed(call), **more)
 
 
-def _device(
-    name: str, about: str, fields: tuple[Column, ...], key: tuple[str, ...], call: str, **more: Any
-) -> Stream:
-    """Return a stream that needs a call a device."""
+def _device(name: str, about: str, fields: tuple[Column, ...], call: str, **more: Any) -> Stream:
+    """Return a stream that needs a call a device: what it tells, or of each several rows (``ask``)."""
     device, ask = more.setdefault("devices", "endpoint"), more.pop("ask", None)
     how, lists = f"one call for each {device}, a few at a time", f"{device}s.list"
     read = devices.each(lists, call, ask or devices.about(call))
+    key = _first_names(fields, 1 if ask is None else 2)
     return Stream(name, about, fields, key, call, read, how=how, filters_of=lists, **more)
 
 
-def _usage(
-    name: str, about: str, fields: tuple[Column, ...], call: str, read: Reader, when: str, **more: Any
-) -> Stream:
-    """Return a stream of usage that comes in one answer."""
-    return Stream(name, about, fields, (fields[0].name, when), call, read, **{**_ONE_ANSWER, **more})
+def _usage(name: str, about: str, fields: tuple[Column, ...], call: str, read: Reader, **more: Any) -> Stream:
+    """Return a stream of usage that comes in one answer, by whose it is and when it was."""
+    return Stream(name, about, fields, _first_names(fields, 2), call, read, **{**_ONE_ANSWER, **more})
+
+
+def _first_names(fields: tuple[Column, ...], number: int) -> tuple[str, ...]:
+    return tuple(column.name for column in fields[:number])
 
 
 _DAILY: dict[str, Any] = {"cursor": "date", "grain": "day", "late_by": timedelta(days=2)}
@@ -75,9 +76,7 @@ _STREAMS = (
         kept=timedelta(days=30),
     ),
     _list("users", "User accounts", tables.USERS),
-    _device(
-        "sms", "SMS to and from endpoints", tables.SMS, ("endpoint_id", "id"), "sms.list", ask=devices.sms
-    ),
+    _device("sms", "SMS to and from endpoints", tables.SMS, "sms.list", ask=devices.sms),
     _list("euiccs", "eUICCs with their profiles", tables.EUICCS),
     _list(
         "tags",
@@ -114,27 +113,14 @@ _STREAMS = (
         tables.APPLICATION_TOKENS,
         **_CATALOGUE,
     ),
-    _device(
-        "data_quotas",
-        "Data quotas of endpoints; volumes in MB",
-        tables.QUOTAS,
-        ("endpoint_id",),
-        "quotas.get_data",
-    ),
-    _device(
-        "sms_quotas",
-        "SMS quotas of endpoints; volumes in SMS",
-        tables.QUOTAS,
-        ("endpoint_id",),
-        "quotas.get_sms",
-    ),
+    _device("data_quotas", "Data quotas of endpoints; volumes in MB", tables.QUOTAS, "quotas.get_data"),
+    _device("sms_quotas", "SMS quotas of endpoints; volumes in SMS", tables.QUOTAS, "quotas.get_sms"),
     _usage(
         "organisation_usage_daily",
         "Usage and cost of the organisation and its children by day",
         usage.ORGANISATION_DAILY,
         "organisations.daily_stats",
         reading.organisation_daily,
-        "date",
         ignored=usage.USAGE_IGNORED,
         **_DAILY,
     ),
@@ -144,7 +130,6 @@ _STREAMS = (
         usage.ORGANISATION_MONTHLY,
         "organisations.monthly_stats",
         reading.organisation_monthly,
-        "month",
         ignored=usage.ORGANISATION_MONTHLY_IGNORED,
     ),
     _usage(
@@ -153,7 +138,6 @@ _STREAMS = (
         usage.ORGANISATION_HOURLY,
         "organisations.hourly_stats",
         reading.organisation_hourly,
-        "hour",
         how="one answer for each 24 hours",
         cursor="hour",
         grain="hour",
@@ -163,7 +147,6 @@ _STREAMS = (
         "endpoint_usage_daily",
         "Usage of endpoints by day",
         usage.ENDPOINT_DAILY,
-        ("endpoint_id", "date"),
         "endpoints.daily_stats",
         ask=devices.daily("endpoint"),
         ignored=usage.USAGE_IGNORED,
@@ -173,7 +156,6 @@ _STREAMS = (
         "sim_usage_daily",
         "Usage of SIMs by day",
         usage.SIM_DAILY,
-        ("sim_id", "date"),
         "sims.daily_stats",
         ask=devices.daily("sim"),
         devices="sim",
@@ -186,7 +168,6 @@ _STREAMS = (
         usage.WORKSPACE_DAILY,
         "workspaces.daily_stats",
         reading.workspace_daily,
-        "date",
         filters_of="workspaces.daily_stats",
         ignored=usage.WORKSPACE_DAILY_IGNORED,
         **_DAILY,
@@ -203,7 +184,6 @@ _STREAMS = (
         "connectivity",
         "Connectivity of endpoints at the moment",
         tables.CONNECTIVITY,
-        ("endpoint_id",),
         "endpoints.connectivity",
         ignored=tables.CONNECTIVITY_IGNORED,
     ),

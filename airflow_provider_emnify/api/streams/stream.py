@@ -119,12 +119,12 @@ class Stream:
                 raise ValueError(f"filters: {error}") from None
         return dict(filters)
 
-    def check_interval(self, interval: Interval, now: datetime | None = None) -> None:
+    def check_interval(self, interval: Interval) -> None:
         """Refuse an interval that cannot be read as a whole.
 
         :raises ValueError: when it lies in the future, or before what emnify keeps.
         """
-        now = now or datetime.now(UTC)
+        now = datetime.now(UTC)
         if interval.end > now:
             raise ValueError(f"interval: {interval} ends in the future (it is {now.isoformat()})")
         if self.kept is not None and interval.start < now - self.kept:

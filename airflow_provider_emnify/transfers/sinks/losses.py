@@ -1,4 +1,4 @@
-"""What a load takes away from a table: how much that may be, and what becomes of rows that are gone."""
+"""What a load does to a table: how it takes rows, what becomes of those that are gone, and how many may be."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from typing import Any, Literal
 from airflow_provider_emnify.api.streams.columns import timestamp
 from airflow_provider_emnify.api.values import parse_literal
 
+Mode = Literal["merge", "append", "replace"]
+MODES: tuple[Mode, ...] = ("merge", "append", "replace")
 Deletions = Literal["keep", "mark", "delete"]
 DELETIONS: tuple[Deletions, ...] = ("keep", "mark", "delete")
 

@@ -162,7 +162,7 @@ DIALECTS: dict[str, Dialect] = {
         longest_name=63,
     ),
     "mysql": Dialect(
-        _types(text="TEXT", timestamp="DATETIME(6)", json="JSON"),
+        _types(text="LONGTEXT", timestamp="DATETIME(6)", json="JSON"),  # its TEXT ends at 65,535 bytes
         {**_BINDS, ColumnType.TIMESTAMP: _naive},
         quotes=("`", "`"),
         key_text="VARCHAR(380)",  # a key has room for 3,072 bytes, which are two of these

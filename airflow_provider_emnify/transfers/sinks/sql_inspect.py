@@ -80,6 +80,8 @@ def _widths_of_domains(inspector: Any, name: str, schema: str | None) -> dict[st
 
 def keys_of(inspector: Any, name: str, schema: str | None) -> list[list[str | None]]:
     """Return the columns of each key of a table; an index over some of its rows is none."""
+    if isinstance(inspector, DuckDbInspector):
+        return inspector.get_keys(name, schema)
     indexes = (
         index
         for index in inspector.get_indexes(name, schema)
@@ -131,25 +133,14 @@ class DuckDbInspector:
             for column, kind, nullable, default in self._ask(what, "duckdb_columns", schema, name)
         ]
 
-    def _keys(self, name: str, schema: str | None, kind: str) -> list[list[str]]:
+    def get_keys(self, name: str, schema: str | None = None) -> list[list[str | None]]:
+        """Return the columns of the primary key, of what else is unique, and of unique indexes."""
         what = "constraint_type, constraint_column_names"
-        found = self._ask(what, "duckdb_constraints", schema, name)
-        return [list(columns) for constraint, columns in found if constraint == kind]
-
-    def get_pk_constraint(self, name: str, schema: str | None = None) -> Found:
-        """Return the primary key."""
-        return {"constrained_columns": next(iter(self._keys(name, schema, "PRIMARY KEY")), [])}
-
-    def get_unique_constraints(self, name: str, schema: str | None = None) -> list[Found]:
-        """Return what else is unique."""
-        return [{"column_names": columns} for columns in self._keys(name, schema, "UNIQUE")]
-
-    def get_indexes(self, name: str, schema: str | None = None) -> list[Found]:
-        """Return the indexes."""
-        found = self._ask("is_unique, expressions", "duckdb_indexes", schema, name)
+        constraints = self._ask(what, "duckdb_constraints", schema, name)
+        indexes = self._ask("is_unique, expressions", "duckdb_indexes", schema, name)
         return [
-            {"unique": unique, "column_names": re.findall(r'[^\[\], "\']+', columns)}
-            for unique, columns in found
+            *(list(columns) for kind, columns in constraints if kind in {"PRIMARY KEY", "UNIQUE"}),
+            *(re.findall(r'[^\[\], "\']+', columns) for unique, columns in indexes if unique),
         ]
 
 
@@ -157,22 +148,12 @@ def _type_of(kind: str) -> Any:
     """Return SQLAlchemy's type for one of DuckDB's."""
     from sqlalchemy import types
 
-    name, _, size = kind.rstrip(")").partition("(")
-    if name == "DECIMAL":
-        digits, scale = map(int, size.split(","))
-        return types.Numeric(digits, scale)
+    if size := re.fullmatch(r"DECIMAL\((\d+),(\d+)\)", kind):
+        return types.Numeric(int(size[1]), int(size[2]))
     made: dict[str, Any] = {
-        "BIGINT": types.BigInteger(),
         "HUGEINT": types.Numeric(38, 0),
-        "VARCHAR": types.String(),
-        "JSON": types.JSON(),
-        "BOOLEAN": types.Boolean(),
-        "DATE": types.Date(),
-        "TIMESTAMP": types.DateTime(),
         "TIMESTAMP WITH TIME ZONE": types.DateTime(timezone=True),
         "DOUBLE": types.Float(),
-        "FLOAT": types.Float(),
-        "INTEGER": types.Integer(),
-        "SMALLINT": types.SmallInteger(),
     }
-    return made.get(kind) or type(name, (types.LargeBinary,), {"__str__": lambda _: kind})()
+    named = getattr(types, kind, None) or type(kind, (types.LargeBinary,), {"__str__": lambda _: kind})
+    return made.get(kind) or named()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -12,18 +11,14 @@ if TYPE_CHECKING:
 _UNLIMITED = 9999  # what SQLAlchemy says of a dialect that it has no limit for
 
 
-def check_names(dialect: Dialect, names: list[tuple[str, str]], ask: Callable[[], Any]) -> None:
+def check_names(dialect: Dialect, names: list[tuple[str, str]], longest: int) -> None:
     """Refuse names that the database does not keep as they are.
 
     :param dialect: The database.
     :param names: What is named (``table``, ``schema``, ``column``), and its name.
-    :param ask: Returns SQLAlchemy's dialect: asked where the limit of the database is not in our table.
+    :param longest: How long a name may be; 0, or what SQLAlchemy has for it: no limit.
     :raises ValueError: naming what is named, its name and the limit.
     """
-    longest = dialect.longest_name
-    if longest is None:
-        said = getattr(ask(), "max_identifier_length", _UNLIMITED)
-        longest = 0 if said >= _UNLIMITED else int(said)
     for field, name in names:
         try:
             size = len(name.encode())
@@ -32,7 +27,7 @@ def check_names(dialect: Dialect, names: list[tuple[str, str]], ask: Callable[[]
                 f"{field}: {name!r} holds half of a character, which no database keeps"
             ) from None
         size, unit = (size, "bytes") if dialect.counts_bytes else (len(name), "characters")
-        if longest and size > longest:
+        if 0 < longest < _UNLIMITED and size > longest:
             raise ValueError(
                 f"{field}: {name!r} has {size} {unit}, and this database keeps {longest}; give a shorter name"
             )

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_emnify.api.secrets.one_line_log import one_line_log
 from airflow_provider_emnify.api.streams.columns import Batch, Column, ColumnType
 from airflow_provider_emnify.transfers.load_columns import LOAD_COLUMNS, with_values
-from airflow_provider_emnify.transfers.sinks.losses import DELETED_AT, Losses
+from airflow_provider_emnify.transfers.sinks.losses import DELETED_AT, Losses, Mode
 from airflow_provider_emnify.transfers.sinks.sql_copy import can_copy, copy, insert
 from airflow_provider_emnify.transfers.sinks.sql_dialects import dialect_of
 from airflow_provider_emnify.transfers.sinks.sql_fit import fills_itself, misfit
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from airflow.providers.common.sql.hooks.sql import DbApiHook
     from sqlalchemy.engine import Inspector
 
-    from airflow_provider_emnify.transfers.sinks.modes import Mode
 
 log = one_line_log(__name__)
 
@@ -162,13 +161,12 @@ class SqlTable:
         names = [("table", self.name), *(("column", column.name) for column in self.columns)]
         if self.schema is not None:
             names.append(("schema", self.schema))
-
-        def ask() -> Any:
+        longest = self.dialect.longest_name
+        if longest is None:  # a database that is not in our table
             engine = self.hook.get_sqlalchemy_engine()
             engine.dispose()
-            return engine.dialect
-
-        check_names(self.dialect, names, ask)
+            longest = getattr(engine.dialect, "max_identifier_length", 0)
+        check_names(self.dialect, names, longest)
 
     # -- the table as it is -------------------------------------------------------------------------------
 
