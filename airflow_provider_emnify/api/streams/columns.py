@@ -283,12 +283,17 @@ def _columns_of(kind: ColumnType) -> Callable[..., Column]:
 integer, decimal, boolean, text, timestamp, day, json = map(_columns_of, ColumnType)
 
 
-def each(make: Callable[..., Column], *names: str, of: str | None = None) -> tuple[Column, ...]:
+def each(
+    make: Callable[..., Column], *names: str, of: str | None = None, within: str | None = None
+) -> tuple[Column, ...]:
     """Return columns of one type that are called like their fields.
 
-    :param of: Where these fields stand: ``sim_iccid`` is ``sim.iccid``.
+    :param of: Where these fields stand, which the names of the columns begin with: ``sim_iccid`` is
+        ``sim.iccid``.
+    :param within: Where they stand, when the names do not say it: ``apn`` is ``pdp_context.apn``.
     """
-    return tuple(make(name) if of is None else make(f"{of}_{name}", f"{of}.{name}") for name in names)
+    above, prefix = of or within, f"{of}_" if of else ""
+    return tuple(make(f"{prefix}{name}", f"{above}.{name}" if above else name) for name in names)
 
 
 def reference(name: str, path: str | None = None, label: str = "name") -> tuple[Column, Column]:

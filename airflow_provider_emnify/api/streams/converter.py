@@ -82,9 +82,15 @@ class Converter:
                 values[place] = value
         return batch
 
-    def leaves(self) -> Iterator[tuple[tuple[str, ...], str]]:
+    def leaves(
+        self, tree: Tree | None = None, above: tuple[str, ...] = ()
+    ) -> Iterator[tuple[tuple[str, ...], str]]:
         """Yield each field that has a column: its path and the column's name."""
-        yield from _leaves(self._tree, ())
+        for name, leaf in (self._tree if tree is None else tree).items():
+            if isinstance(leaf, dict):
+                yield from self.leaves(leaf, (*above, name))
+            elif leaf is not None:
+                yield (*above, name), leaf[0]
 
     def _plant(self, path: str, leaf: tuple[str, Convert] | None, *, unless_there: bool = False) -> None:
         *above, last = path.split(".")
@@ -192,11 +198,3 @@ def _join(there: list[Any], more: list[Any], odd: set[int]) -> None:
                 there[place] = value
             elif there[place] != value or not isinstance(value, (int, str)):
                 odd.add(place)
-
-
-def _leaves(tree: Tree, above: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], str]]:
-    for name, leaf in tree.items():
-        if isinstance(leaf, dict):
-            yield from _leaves(leaf, (*above, name))
-        elif leaf is not None:
-            yield (*above, name), leaf[0]

@@ -35,20 +35,13 @@ ENDPOINTS: Columns = (
     integer("sim_profile_type_id", "sim.sim_profile_type.id"),
     json("euicc_profile", "sim.euicc_profile_data"),
     json("tag_assignments"),
-    text("msc", "runtime_data.msc"),
-    text("sgsn", "runtime_data.sgsn"),
-    text("sgsn_ip_address", "runtime_data.sgsn_ip_address"),
+    *each(text, "msc", "sgsn", "sgsn_ip_address", within="runtime_data"),
     *each(timestamp, "created", "last_updated"),
 )
 
 
 def _organisation(name: str) -> Columns:
     return (*reference(name), text(f"{name}_country", f"{name}.country.iso_code"))
-
-
-def _country_details(name: str) -> tuple[str, ...]:
-    fields = ("id", "name", "country_code", "mcc", "latitude", "longitude")
-    return tuple(f"{name}.country.{field}" for field in fields)
 
 
 SIMS: Columns = (
@@ -67,10 +60,10 @@ SIMS: Columns = (
     boolean("satellite_capable"),
     *each(timestamp, "production_date", "activation_date"),
 )
-SIMS_IGNORED = (
-    *_country_details("issuer_org"),
-    *_country_details("reseller_org"),
-    *_country_details("customer_org"),
+SIMS_IGNORED = tuple(
+    f"{organisation}.country.{field}"
+    for organisation in ("issuer_org", "reseller_org", "customer_org")
+    for field in ("id", "name", "country_code", "mcc", "latitude", "longitude")
 )
 
 EVENTS: Columns = (
@@ -88,8 +81,7 @@ EVENTS: Columns = (
     integer("user_id", "user.id"),
     *each(text, "username", "name", of="user"),
     *DEVICE,
-    integer("imsi_id", "imsi.id"),
-    text("imsi", "imsi.imsi"),
+    *reference("imsi", label="imsi"),
     timestamp("imsi_import_date", "imsi.import_date"),
     json("detail"),
 )
@@ -180,17 +172,6 @@ SERVICE_PROFILES_IGNORED = (
 )
 """The URL of a callback may hold a secret."""
 
-_TARIFF_RATES = (
-    "default_sms_mt_rate",
-    "default_sms_mo_rate",
-    "sim_issued_rate",
-    "sim_activated_rate",
-    "sim_suspended_rate",
-    "sim_activation_rate",
-    "sim_reactivation_rate",
-    "sim_suspension_rate",
-    "sim_termination_rate",
-)
 TARIFF_PROFILES: Columns = (
     integer("id"),
     *each(text, "name", "description"),
@@ -200,9 +181,11 @@ TARIFF_PROFILES: Columns = (
     timestamp("tariff_created", "tariff.created"),
     integer("tariff_status_id", "tariff.tariff_status_id"),
     text("currency", "tariff.currency.code"),
-    *(decimal(rate, f"tariff.{rate}") for rate in _TARIFF_RATES),
-    integer("data_throttle_id", "tariff.data_throttle_id"),
-    integer("data_blocksize_id", "tariff.data_blocksize_id"),
+    *each(decimal, "default_sms_mt_rate", "default_sms_mo_rate", within="tariff"),
+    *each(decimal, "sim_issued_rate", "sim_activated_rate", "sim_suspended_rate", within="tariff"),
+    *each(decimal, "sim_activation_rate", "sim_reactivation_rate", within="tariff"),
+    *each(decimal, "sim_suspension_rate", "sim_termination_rate", within="tariff"),
+    *each(integer, "data_throttle_id", "data_blocksize_id", within="tariff"),
     json("inclusive_volumes", "inclusive_volume"),
 )
 TARIFF_PROFILES_IGNORED = (
@@ -250,16 +233,14 @@ QUOTAS: Columns = (
 CONNECTIVITY: Columns = (
     integer("endpoint_id"),
     text("status", "status.description"),
-    text("iccid", "location.iccid"),
-    text("imsi", "location.imsi"),
+    *each(text, "iccid", "imsi", within="location"),
     *reference("country", "location.country"),
     text("country_iso_code", "location.country.iso_code"),
     *reference("operator", "location.operator"),
     json("operator_mncs", "location.operator.mnc"),
     timestamp("last_updated", "location.last_updated"),
     integer("pdp_context_id", "pdp_context.pdp_context_id"),
-    text("ue_ip_address", "pdp_context.ue_ip_address"),
-    text("apn", "pdp_context.apn"),
+    *each(text, "ue_ip_address", "apn", within="pdp_context"),
     text("rat_type", "pdp_context.rat_type.description"),
     timestamp("pdp_created", "pdp_context.created"),
     json("services"),

@@ -21,9 +21,7 @@ def _volumes(name: str, path: str | None = None) -> Columns:
     """Return the columns of one kind of traffic."""
     path = path or name
     return (
-        decimal(f"{name}_volume", f"{path}.volume"),
-        decimal(f"{name}_volume_rx", f"{path}.volume_rx"),
-        decimal(f"{name}_volume_tx", f"{path}.volume_tx"),
+        *(decimal(f"{name}_{field}", f"{path}.{field}") for field in ("volume", "volume_rx", "volume_tx")),
         text(f"{name}_unit", f"{path}.traffic_type.unit"),
         decimal(f"{name}_cost", f"{path}.cost"),
         text(f"{name}_currency", f"{path}.currency.code"),
@@ -36,7 +34,8 @@ def _volume_details(*paths: str) -> tuple[str, ...]:
     return tuple(f"{path}.{field}" for path in paths for field in (*fields, *more))
 
 
-USAGE_IGNORED = _volume_details("data", "sms", "sat_geo_data", "sat_geo_sms")
+_KINDS = ("data", "sms", "sat_geo_data", "sat_geo_sms")
+USAGE_IGNORED = _volume_details(*_KINDS)
 
 ORGANISATION_DAILY: Columns = (
     integer("organisation_id"),
@@ -45,16 +44,13 @@ ORGANISATION_DAILY: Columns = (
     *_volumes("sms"),
 )
 
+_SIM_STATES = ("issued", "factory_mode", "active", "suspended", "total")
 ORGANISATION_MONTHLY: Columns = (
     integer("organisation_id"),
     day("month"),
     *_volumes("data"),
     *_volumes("sms"),
-    integer("sims_issued", "sim.issued"),
-    integer("sims_factory_mode", "sim.factory_mode"),
-    integer("sims_active", "sim.active"),
-    integer("sims_suspended", "sim.suspended"),
-    integer("sims_total", "sim.total"),
+    *(integer(f"sims_{state}", f"sim.{state}") for state in _SIM_STATES),
     *each(integer, "active_chargeable_sims", "service_profiles", "tariff_profiles", "users"),
     decimal("hosting_fees"),
     *each(decimal, "unpooled", "pooled", of="inclusive_volume"),
@@ -69,33 +65,25 @@ ORGANISATION_MONTHLY_IGNORED = (
 ORGANISATION_HOURLY: Columns = (
     integer("organisation_id"),
     timestamp("hour"),
-    decimal("data_volume_rx", "data.rx"),
-    decimal("data_volume_tx", "data.tx"),
-    decimal("sms_volume_rx", "sms.rx"),
-    decimal("sms_volume_tx", "sms.tx"),
+    *(decimal(f"{kind}_volume_{way}", f"{kind}.{way}") for kind in ("data", "sms") for way in ("rx", "tx")),
 )
 
-_SATELLITE: Columns = (*_volumes("sat_geo_data"), *_volumes("sat_geo_sms"))
 ENDPOINT_DAILY: Columns = (
     integer("endpoint_id"),
     day("date"),
     *_volumes("data"),
     *_volumes("sms"),
-    *_SATELLITE,
+    *_volumes("sat_geo_data"),
+    *_volumes("sat_geo_sms"),
 )
 SIM_DAILY: Columns = (integer("sim_id"), *ENDPOINT_DAILY[1:])
 
 WORKSPACE_DAILY: Columns = (
     integer("workspace_id"),
     day("date"),
-    *_volumes("data", "data_volume"),
-    *_volumes("sms", "sms_volume"),
-    *_volumes("sat_geo_data", "sat_geo_data_volume"),
-    *_volumes("sat_geo_sms", "sat_geo_sms_volume"),
+    *(column for kind in _KINDS for column in _volumes(kind, f"{kind}_volume")),
 )
-WORKSPACE_DAILY_IGNORED = _volume_details(
-    "data_volume", "sms_volume", "sat_geo_data_volume", "sat_geo_sms_volume"
-)
+WORKSPACE_DAILY_IGNORED = _volume_details(*(f"{kind}_volume" for kind in _KINDS))
 
 INCLUSIVE_VOLUMES: Columns = (
     integer("id"),

@@ -1,4 +1,4 @@
-"""What a load does to a table: how it takes rows, what becomes of those that are gone, and how many may be."""
+"""What a load does to a table: how it takes rows, what becomes of those that are gone, how many may be."""
 
 from __future__ import annotations
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any, Literal
@@ -102,6 +102,10 @@ class Dialect:
             name = name.upper()
         begin, end = self.quotes
         return f"{begin}{name.replace(end, end * 2)}{end}"
+
+    def names(self, names: Iterable[str]) -> str:
+        """Return quoted names, one after another."""
+        return ", ".join(map(self.quote, names))
 
     def table(self, name: str, schema: str | None = None) -> str:
         """Return the quoted name of a table."""

@@ -230,15 +230,12 @@ class SqlTable:
 
     def _prepare(self, cursor: Any, missing: list[Column] | None) -> None:
         """Create the table, or add the columns that it does not have."""
-        quote = self.dialect.quote
         if missing is None:
+            key = f"PRIMARY KEY ({self.dialect.names(self.key)})"
             columns = [self.dialect.column(column, in_key=column.name in self.key) for column in self.columns]
-            key = ", ".join(quote(name) for name in self.key)
-            definitions = f"{', '.join(columns)}, PRIMARY KEY ({key})"
-            cursor.execute(f"{self.dialect.create} {self.full_name} ({definitions})")
+            cursor.execute(f"{self.dialect.create} {self.full_name} ({', '.join((*columns, key))})")
             log.info("Created the table %s", self.full_name)
-            return
-        for column in missing:
+        for column in missing or ():
             cursor.execute(f"ALTER TABLE {self.full_name} ADD COLUMN {self.dialect.column(column)}")
             log.info("Added the column %s to %s", column.name, self.full_name)
 
@@ -249,9 +246,9 @@ class SqlTable:
         looked_up = self.key if self._losses.deletions != "keep" else ()  # an index finds what is gone
         definitions = [self.dialect.column(column, in_key=column.name in looked_up) for column in columns]
         if looked_up:
-            definitions.append(f"UNIQUE ({', '.join(map(self.dialect.quote, (*looked_up, _PLACE.name)))})")
+            definitions.append(f"UNIQUE ({self.dialect.names((*looked_up, _PLACE.name))})")
         cursor.execute(f"{self.dialect.temporary} {self._stage} ({', '.join(definitions)})")
-        names = ", ".join(self.dialect.quote(column.name) for column in columns)
+        names = self.dialect.names(column.name for column in columns)
         places = count(1)
         loaded = with_values(batches, [*self._values.values()])
         numbered = ([*batch, [*islice(places, len(batch[0]))]] for batch in loaded)
@@ -266,7 +263,7 @@ class SqlTable:
 
     def _count_keys(self, cursor: Any) -> int:
         """Count the keys in the temporary table: the database does, so that memory does not grow."""
-        key = ", ".join(self.dialect.quote(name) for name in self.key)
+        key = self.dialect.names(self.key)
         cursor.execute(f"SELECT COUNT(*) FROM (SELECT DISTINCT {key} FROM {self._stage}) k")  # noqa: S608 - quoted
         return int(cursor.fetchone()[0])
 
@@ -331,10 +328,9 @@ class SqlTable:
         """Return where the rows come from: of several with the same key, the last one."""
         if unique:
             return self._stage
-        quote = self.dialect.quote
-        key, place = ", ".join(map(quote, self.key)), quote(_PLACE.name)
+        key, place = self.dialect.names(self.key), self.dialect.quote(_PLACE.name)
         newest = f"ROW_NUMBER() OVER (PARTITION BY {key} ORDER BY {place} DESC)"
-        names = ", ".join(quote(column.name) for column in self.columns)
+        names = self.dialect.names(column.name for column in self.columns)
         ranked = f"SELECT {names}, {newest} AS newest FROM {self._stage}"  # noqa: S608
         return f"(SELECT {names} FROM ({ranked}) r WHERE r.newest = 1)"  # noqa: S608
 
@@ -349,7 +345,7 @@ class SqlTable:
             return statement
         if self.dialect.upsert == "join":
             return f"{statement} AND NOT EXISTS (SELECT 1 FROM {self.full_name} WHERE {self._same})"  # noqa: S608
-        key = ", ".join(self.dialect.quote(name) for name in self.key)
+        key = self.dialect.names(self.key)
         update = f"UPDATE SET {self._changes('excluded')} WHERE {self._differs('excluded')}"
         return f"{statement} ON CONFLICT ({key}) DO {update}"
 
