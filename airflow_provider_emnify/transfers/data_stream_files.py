@@ -85,6 +85,8 @@ class EmnifyDataStreamFilesToObjectStorageOperator(ToFiles, FromDataStreamFiles)
     Vendor page: https://docs.emnify.com/developers/reference/data-streamer
     """
 
+    target_fields = ("target_path", "target_conn_id")
+
     target_path = Argument(parse_text)
     target_conn_id = Argument(optional(parse_text))
 
@@ -98,7 +100,3 @@ class EmnifyDataStreamFilesToObjectStorageOperator(ToFiles, FromDataStreamFiles)
         **kwargs: Any,
     ) -> None:
         self.init_task(locals())
-
-    def target(self) -> tuple[str, str | None, str | None]:
-        """Return the directory, the connection to its storage, and how names begin, as they were given."""
-        return self.target_path, self.target_conn_id, None

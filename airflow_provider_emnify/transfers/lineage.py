@@ -112,19 +112,10 @@ def openlineage(columns: Sequence[Column], inputs: Sequence[Output], outputs: Se
         return None
     fields = [SchemaDatasetFacetFields(name=column.name, type=column.type.value) for column in columns]
     schema: dict[str, Any] = {"schema": SchemaDatasetFacet(fields=fields)}
-    return OperatorLineage(
-        inputs=[InputDataset(namespace=one.namespace, name=one.name, facets=schema) for one in inputs],
-        outputs=[
-            OutputDataset(
-                namespace=output.namespace,
-                name=output.name,
-                facets=schema,
-                outputFacets={
-                    "outputStatistics": OutputStatisticsOutputDatasetFacet(
-                        rowCount=output.rows, size=output.size
-                    )
-                },
-            )
-            for output in outputs
-        ],
-    )
+    read = [InputDataset(namespace=one.namespace, name=one.name, facets=schema) for one in inputs]
+    written = []
+    for one in outputs:
+        size = OutputStatisticsOutputDatasetFacet(rowCount=one.rows, size=one.size)
+        facets = {"facets": schema, "outputFacets": {"outputStatistics": size}}
+        written.append(OutputDataset(namespace=one.namespace, name=one.name, **facets))
+    return OperatorLineage(inputs=read, outputs=written)

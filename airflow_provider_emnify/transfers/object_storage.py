@@ -47,6 +47,8 @@ class EmnifyToObjectStorageOperator(ToFiles, FromStream):
     Vendor page: https://docs.emnify.com/developers/api
     """
 
+    target_fields = ("path", "storage_conn_id")
+
     path = Argument(parse_text)
     name = Argument(optional(check_name))
     storage_conn_id = Argument(optional(parse_text))
@@ -62,7 +64,3 @@ class EmnifyToObjectStorageOperator(ToFiles, FromStream):
         **kwargs: Any,
     ) -> None:
         self.init_task(locals())
-
-    def target(self) -> tuple[str, str | None, str | None]:
-        """Return the directory, the connection to its storage, and how names begin, as they were given."""
-        return self.path, self.storage_conn_id, self.name

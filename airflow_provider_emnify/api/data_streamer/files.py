@@ -21,7 +21,7 @@ from airflow_provider_emnify.api.data_streamer.record_text import RecordText
 from airflow_provider_emnify.api.secrets.names import looks_secret
 from airflow_provider_emnify.api.streams import tables
 from airflow_provider_emnify.api.streams import usage_tables as usage
-from airflow_provider_emnify.api.streams.columns import DEEPEST, EXTRA, Column, ColumnType, depth_of
+from airflow_provider_emnify.api.streams.columns import EXTRA, Column, ColumnType, is_too_deep, levels_of
 from airflow_provider_emnify.api.streams.converter import Converter
 from airflow_provider_emnify.api.types import Row
 
@@ -37,6 +37,7 @@ class RecordKind:
     :param fields: Its columns, without ``_extra``.
     :param needed: Columns that every record has: without them it is something else.
     :param marks: Fields that only records of this kind have.
+    :param key: The columns that tell records apart.
     """
 
     name: str
@@ -44,6 +45,7 @@ class RecordKind:
     fields: tuple[Column, ...]
     needed: tuple[str, ...]
     marks: frozenset[str]
+    key: tuple[str, ...] = ("id",)
 
     @cached_property
     def convert(self) -> Converter:
@@ -55,25 +57,15 @@ class RecordKind:
         """Its columns in order, with ``_extra`` at the end."""
         return self.convert.columns
 
-    @property
-    def key(self) -> tuple[str, ...]:
-        """The columns that tell records apart."""
-        return ("id",)
-
     @cached_property
     def headers(self) -> dict[str, tuple[str, ...]]:
         """From the header of a CSV file to where its value stands in the JSON of the same record.
 
         Headers are the names on that way: ``operator_country_id`` is ``operator.country.id``.
         """
-        known: dict[str, tuple[str, ...]] = {}
         leaves = list(self.convert.leaves())
-        for path, _ in leaves:
-            known.setdefault("_".join(path), path)
-            known.setdefault(".".join(path), path)
-        for path, column in leaves:
-            known.setdefault(column, path)
-        return known
+        whole = [(sign.join(path), path) for path, _ in leaves for sign in "_."]
+        return dict(reversed([*whole, *((column, path) for path, column in leaves)]))  # the first one counts
 
     def path_of(self, header: str) -> tuple[str, ...] | None:
         """Return where the value of a column of CSV stands in JSON, None for a column that is not known."""
@@ -272,6 +264,6 @@ def _converted(number: int, raw: Row, kind: RecordKind, more: Row | None = None)
     if reason is None:
         return row
     shown = raw if not more else {**raw, EXTRA: more}
-    if depth_of(shown) > DEEPEST:
+    if is_too_deep(levels_of(shown)):
         return Rejected(number, reason[:_REASON], "nested too deeply to be shown")
     return Rejected(number, reason[:_REASON], shown)

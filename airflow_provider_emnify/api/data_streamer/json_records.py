@@ -115,7 +115,9 @@ class JsonRecords:
             try:
                 value, end = _DECODER.raw_decode(self._text, self._at)
             except (ValueError, RecursionError) as error:
-                found, reason = self._end_of_broken(), _reason(error)
+                found = self._end_of_broken()
+                is_deep = isinstance(error, RecursionError)
+                reason = "it is nested too deeply" if is_deep else str(error)
                 if found is None:
                     if len(self._text) - self._at > LONGEST:
                         yield from self._too_long()
@@ -201,7 +203,3 @@ class JsonRecords:
         number = max(self._lines + text.rstrip().count("\n"), self._records)
         self._lines += text.count("\n")
         return number
-
-
-def _reason(error: Exception) -> str:
-    return "it is nested too deeply" if isinstance(error, RecursionError) else str(error)

@@ -40,11 +40,11 @@ def _list(name: str, about: str, fields: tuple[Column, ...], call: str | None = 
 
 
 def _device(name: str, about: str, fields: tuple[Column, ...], call: str, **more: Any) -> Stream:
-    """Return a stream that needs a call a device: what it tells, or of each several rows (``ask``)."""
+    """Return a stream that needs a call a device; the first ``keys`` of its columns are its key."""
     device, ask = more.setdefault("devices", "endpoint"), more.pop("ask", None)
     how, lists = f"one call for each {device}, a few at a time", f"{device}s.list"
     read = devices.each(lists, call, ask or devices.about(call))
-    key = _first_names(fields, 1 if ask is None else 2)
+    key = _first_names(fields, more.pop("keys", 1))
     return Stream(name, about, fields, key, call, read, how=how, filters_of=lists, **more)
 
 
@@ -76,7 +76,7 @@ _STREAMS = (
         kept=timedelta(days=30),
     ),
     _list("users", "User accounts", tables.USERS),
-    _device("sms", "SMS to and from endpoints", tables.SMS, "sms.list", ask=devices.sms),
+    _device("sms", "SMS to and from endpoints", tables.SMS, "sms.list", keys=2),
     _list("euiccs", "eUICCs with their profiles", tables.EUICCS),
     _list(
         "tags",
@@ -148,6 +148,7 @@ _STREAMS = (
         "Usage of endpoints by day",
         usage.ENDPOINT_DAILY,
         "endpoints.daily_stats",
+        keys=2,
         ask=devices.daily("endpoint"),
         ignored=usage.USAGE_IGNORED,
         **_DAILY,
@@ -157,6 +158,7 @@ _STREAMS = (
         "Usage of SIMs by day",
         usage.SIM_DAILY,
         "sims.daily_stats",
+        keys=2,
         ask=devices.daily("sim"),
         devices="sim",
         ignored=usage.USAGE_IGNORED,

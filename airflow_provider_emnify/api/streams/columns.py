@@ -115,12 +115,10 @@ def to_boolean(value: Any) -> bool:
     """
     if isinstance(value, bool):
         return value
-    try:
-        if isinstance(value, (dict, list)):
-            raise KeyError
-        return _YES_OR_NO[str(value).strip().lower()]
-    except KeyError:
-        raise ValueError(f"{shorten(value)} is neither true nor false") from None
+    said = None if isinstance(value, (dict, list)) else _YES_OR_NO.get(str(value).strip().lower())
+    if said is None:
+        raise ValueError(f"{shorten(value)} is neither true nor false")
+    return said
 
 
 def to_text(value: Any) -> str:
@@ -223,20 +221,24 @@ def shorten(value: Any) -> str:
     return repr(value)[:60]
 
 
-def depth_of(value: Any) -> int:
-    """Return how deep JSON is nested; no more than one above :data:`DEEPEST` is counted."""
-    level, depth = [value], 0
-    while depth <= DEEPEST:
+def levels_of(value: Any) -> list[list[Any]]:
+    """Return what JSON holds, level by level, down to one below :data:`DEEPEST`."""
+    levels: list[list[Any]] = []
+    level = [value]
+    while level and not is_too_deep(levels):
+        levels.append(level)
         level = [
             item
             for one in level
             if isinstance(one, (Mapping, list))
             for item in (one.values() if isinstance(one, Mapping) else one)
         ]
-        if not level:
-            break
-        depth += 1
-    return depth
+    return levels
+
+
+def is_too_deep(levels: Sequence[Any]) -> bool:
+    """Tell whether JSON with these levels is nested deeper than databases take; itself is the first one."""
+    return len(levels) > DEEPEST + 1
 
 
 def check_json(value: Any) -> None:
@@ -244,15 +246,11 @@ def check_json(value: Any) -> None:
 
     :raises ValueError: for what is nested too deeply, and for numbers that are not finite or too large.
     """
-    if depth_of(value) > DEEPEST:
+    levels = levels_of(value)
+    if is_too_deep(levels):
         raise ValueError(f"it is nested more than {DEEPEST} deep")
-    parts = [value]
-    while parts:
-        part = parts.pop()
-        if isinstance(part, (Mapping, list)):
-            parts.extend(part.values() if isinstance(part, Mapping) else part)
-        elif not _is_plain(part):
-            raise ValueError("it holds a number that is not finite or too large")
+    if not all(all(map(_is_plain, level)) for level in levels):
+        raise ValueError("it holds a number that is not finite or too large")
 
 
 def _is_plain(part: Any) -> bool:

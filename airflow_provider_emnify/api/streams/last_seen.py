@@ -56,7 +56,9 @@ def read_last_seen(
     for page in events(Reading(client, span, {"type": [int(kind) for kind in SEEN_BY]})):
         number += len(page)
         for row in page:
-            _note(row, seen)
+            key, moment = endpoint_id_of(row), event_time(row)
+            if key is not None and moment > seen.get(key, 0.0):
+                seen[key] = moment
         if len(seen) > most:
             raise ValueError(
                 f"last_seen: more than {most:,} endpoints had events in 30 days, which is more than can be "
@@ -99,12 +101,6 @@ def _has_event(client: EmnifyClient, endpoint_id: int, since: datetime) -> bool:
             return any(True for _ in listing)
     except EmnifyNotFoundError:  # it is gone, or nothing is known of it
         return False
-
-
-def _note(row: Row, seen: dict[int, float]) -> None:
-    key, moment = endpoint_id_of(row), event_time(row)
-    if key is not None and moment > seen.get(key, 0.0):
-        seen[key] = moment
 
 
 def endpoints(reading: Reading) -> Iterator[list[Row]]:

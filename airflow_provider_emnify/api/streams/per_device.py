@@ -62,7 +62,8 @@ def each(devices: str, call: str, ask: Ask) -> Reader:
 
     def read(reading: Reading) -> Iterator[list[Row]]:
         with call_of(reading.client, devices)(**reading.filters) as listing:
-            cost = estimate(listing, path_of(call))
+            total = listing.total or 0
+            cost = Estimate(total, total + listing.pages, seconds_for(total, path_of(call)))
             reading.pages = cost.devices
             if reading.estimated is not None:
                 reading.estimated(cost)
@@ -103,16 +104,6 @@ def _ask_all(reading: Reading, ids: Iterable[int], ask: Ask) -> Iterator[list[Ro
             log.warning("%d devices have no row: %s", sum(left_out.values()), reasons)
 
 
-def estimate(listing: Listing, path: str) -> Estimate:
-    """Return what it costs to call an operation for each row of a list, and to list them.
-
-    :param listing: The list; its first page is read for it, and kept.
-    :param path: Path template of the operation.
-    """
-    devices = listing.total or 0
-    return Estimate(devices, devices + listing.pages, seconds_for(devices, path))
-
-
 def seconds_for(calls: int, path: str) -> float:
     """Return how long emnify's limits let so many calls of an operation take, at least."""
     return max(
@@ -123,18 +114,14 @@ def seconds_for(calls: int, path: str) -> float:
 
 
 def about(call: str) -> Ask:
-    """Ask for the one thing that a call tells of an endpoint; where there is none, there is no row."""
+    """Ask for what a call tells of an endpoint, one thing or a list; where there is none, there is no row."""
 
     def ask(reading: Reading, endpoint_id: int) -> Iterator[Row]:
-        yield _about(endpoint_id, filled(call_of(reading.client, call)(endpoint_id), call))
+        found = call_of(reading.client, call)(endpoint_id)
+        for row in found if isinstance(found, Listing) else [filled(found, call)]:
+            yield {**row, "endpoint_id": endpoint_id}
 
     return ask
-
-
-def sms(reading: Reading, endpoint_id: int) -> Iterator[Row]:
-    """List the SMS of an endpoint."""
-    for row in reading.client.sms.list(endpoint_id):
-        yield _about(endpoint_id, row)
 
 
 def daily(devices: str) -> Ask:
@@ -151,7 +138,3 @@ def daily(devices: str) -> Ask:
         return of_days(found, days, **{f"{devices}_id": device_id})
 
     return ask
-
-
-def _about(endpoint_id: int, row: Row) -> Row:
-    return {**row, "endpoint_id": endpoint_id}

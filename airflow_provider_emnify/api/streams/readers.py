@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from itertools import islice
+from operator import attrgetter
 from tempfile import SpooledTemporaryFile
 from typing import TYPE_CHECKING, Any
 
@@ -118,8 +119,7 @@ Reader = Callable[[Reading], Iterator[list[Row]]]
 
 def call_of(client: Any, name: str) -> Callable[..., Any]:
     """Return a call of the client by its name, ``endpoints.list``."""
-    resource, method = name.split(".")
-    call: Callable[..., Any] = getattr(getattr(client, resource), method)
+    call: Callable[..., Any] = attrgetter(name)(client)
     return call
 
 
@@ -176,16 +176,13 @@ def counted(call: str, **arguments: Any) -> Reader:
 # -- events ---------------------------------------------------------------------------------------------
 
 
-def events(reading: Reading) -> Iterator[list[Row]]:
-    """Read the events of the interval, the newest first, each once.
+def events(reading: Reading, part: Interval | None = None) -> Iterator[list[Row]]:
+    """Read the events of the interval, or of a part of it, the newest first, each once.
 
     emnify takes a range of whole seconds, and does not say whether its end belongs to it: a second more is
     asked for on both sides, and what lies outside is dropped.
     """
-    return _events(reading, reading.span)
-
-
-def _events(reading: Reading, span: Interval) -> Iterator[list[Row]]:
+    span = part or reading.span
     with reading.client.events.list(
         from_=span.start.replace(microsecond=0) - _SECOND,
         until=span.end + _SECOND,
@@ -199,8 +196,8 @@ def _events(reading: Reading, span: Interval) -> Iterator[list[Row]]:
             yield from ([row for row in page if _lies_in(row, span)] for page in listing.in_pages())
             return
     middle = (span.start + (span.end - span.start) / 2).replace(microsecond=0)
-    yield from _events(reading, Interval(middle, span.end))
-    yield from _events(reading, Interval(span.start, middle))
+    yield from events(reading, Interval(middle, span.end))
+    yield from events(reading, Interval(span.start, middle))
 
 
 def _lies_in(row: Row, span: Interval) -> bool:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Literal
 
 from airflow_provider_emnify.api.errors import EmnifyServerError
@@ -102,22 +103,19 @@ class Stream:
         parameters = inspect.signature(method_of(self.filters_of)).parameters
         return tuple(name for name in parameters if name not in _NO_FILTERS)
 
-    def check_filters(self, filters: Mapping[str, Any] | None) -> Row:
-        """Return filters if emnify would take them. Nothing is sent.
+    def check_filters(self, filters: Mapping[str, Any]) -> None:
+        """Refuse filters that emnify would not take. Nothing is sent.
 
         :raises ValueError: for a filter that there is not, or a value that it cannot have.
         """
-        if not filters:
-            return {}
         if unknown := sorted(set(filters) - set(self.filters)):
             allowed = ", ".join(self.filters) or "none"
             raise ValueError(f"filters: {self.name} has no {', '.join(unknown)}; allowed: {allowed}")
-        if self.filters_of is not None:
+        if filters and self.filters_of is not None:
             try:
-                call_of(_Nothing(), self.filters_of)(**filters)
+                call_of(Resources(_NOWHERE), self.filters_of)(**filters)
             except ValueError as error:
                 raise ValueError(f"filters: {error}") from None
-        return dict(filters)
 
     def check_interval(self, interval: Interval) -> None:
         """Refuse an interval that cannot be read as a whole.
@@ -205,18 +203,7 @@ class Stream:
             )
 
 
-class _Nothing(Resources):
-    """A client whose lists are read by nobody: it lets the arguments of a list be checked."""
-
-    on_call = None  # nobody is told of what is not sent
-
-    def __init__(self) -> None:
-        nothing: Any = self
-        super().__init__(nothing)
-
-    def list(self, *_: Any, **__: Any) -> None:
-        """List nothing."""
-
-    def send(self, _: Any) -> Answer:
-        """Ask nothing."""
-        return Answer(200, {}, None)
+# A transport that sends nothing: it lets the arguments of a list be checked.
+_NOWHERE: Any = SimpleNamespace(
+    on_call=None, list=lambda *_, **__: None, send=lambda _: Answer(200, {}, None)
+)

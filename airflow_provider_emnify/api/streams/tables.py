@@ -108,15 +108,8 @@ SMS: Columns = (
     integer("sim_id"),
     *each(text, "iccid", "msisdn", "imsi", "msc", "gsm_map_error"),
     integer("retry_count"),
-    *each(
-        timestamp,
-        "submit_date",
-        "delivery_date",
-        "expiry_date",
-        "final_date",
-        "retry_date",
-        "last_delivery_attempt",
-    ),
+    *each(timestamp, "submit_date", "delivery_date", "expiry_date", "final_date"),
+    *each(timestamp, "retry_date", "last_delivery_attempt"),
 )
 
 EUICCS: Columns = (
@@ -142,20 +135,9 @@ SERVICE_PROFILES: Columns = (
     integer("id"),
     *each(text, "name", "description"),
     integer("used_count"),
-    *each(
-        boolean,
-        "allowed_3g",
-        "allowed_4g",
-        "allowed_nb_iot",
-        "allowed_nb_iot_geo",
-        "apply_sms_quota",
-        "apply_data_quota",
-        "retail",
-        "sms_p2p_int",
-        "sms_p2p_ext",
-        "prepaid",
-        "nipdp",
-    ),
+    *each(boolean, "allowed_3g", "allowed_4g", "allowed_nb_iot", "allowed_nb_iot_geo"),
+    *each(boolean, "apply_sms_quota", "apply_data_quota", "retail"),
+    *each(boolean, "sms_p2p_int", "sms_p2p_ext", "prepaid", "nipdp"),
     integer("api_callback_id", "api_callback.id"),
     integer("moc_callback_id", "moc_callback.id"),
     integer("dns_id", "dns.id"),
@@ -165,10 +147,7 @@ SERVICE_PROFILES: Columns = (
 )
 SERVICE_PROFILES_IGNORED = (
     "api_secret",
-    "api_callback.url",
-    "api_callback.callback_url",
-    "moc_callback.url",
-    "moc_callback.callback_url",
+    *(f"{name}.{url}" for name in ("api_callback", "moc_callback") for url in ("url", "callback_url")),
 )
 """The URL of a callback may hold a secret."""
 

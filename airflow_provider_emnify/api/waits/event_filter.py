@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import timedelta
 from difflib import get_close_matches
-from functools import cache
+from functools import cache, cached_property
 from typing import Any
 
 from airflow_provider_emnify.api.enums import EventSeverity, EventSource, EventType
@@ -48,11 +48,10 @@ class EventFilter:
     source: tuple[EventSource, ...] = ()
     endpoint_ids: tuple[int, ...] = ()
     tags: tuple[str, ...] = ()
-    _words: frozenset[str] = field(init=False, repr=False, compare=False)
 
-    def __post_init__(self) -> None:
-        words = frozenset(_plain(kind) for kind in self.event_type if isinstance(kind, str))
-        object.__setattr__(self, "_words", words)
+    @cached_property
+    def _words(self) -> frozenset[str]:
+        return frozenset(_plain(kind) for kind in self.event_type if isinstance(kind, str))
 
     @classmethod
     def make(cls, **fields: Any) -> EventFilter:
@@ -92,8 +91,8 @@ class EventFilter:
             return False
         if self.tags and not set(self.tags) & _tags_of(row):
             return False
-        return _is_one_of(row.get("event_severity"), EventSeverity, self.severity) and _is_one_of(
-            row.get("event_source"), EventSource, self.source
+        return _is_one_of(row.get("event_severity"), self.severity) and _is_one_of(
+            row.get("event_source"), self.source
         )
 
 
@@ -156,12 +155,12 @@ def _tags_of(row: Row) -> set[str]:
     return {str(tag.get("name") if isinstance(tag, dict) else tag).strip() for tag in several}
 
 
-def _is_one_of(part: Any, kind: type[EventSeverity | EventSource], wanted: tuple[Any, ...]) -> bool:
+def _is_one_of(part: Any, wanted: tuple[EventSeverity | EventSource, ...]) -> bool:
     if not wanted:
         return True
     number = number_of(part)
     try:
-        return kind.parse(_word(part) if number is None else number) in wanted
+        return wanted[0].parse(_word(part) if number is None else number) in wanted
     except ValueError:
         return False
 

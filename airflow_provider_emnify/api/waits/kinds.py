@@ -60,10 +60,8 @@ class Reading:
     gone: bool = False
 
 
-@lru_cache(64)
-def _the_same(value: int | str | None, label: str) -> Reading:
-    """Return one reading for all rows that say the same: a fleet of them would be much to collect."""
-    return Reading(value, label)
+# One reading for all rows that say the same: a fleet of them would be much to collect.
+_the_same = lru_cache(64)(Reading)
 
 
 def no_filters(filters: Mapping[str, Any]) -> dict[str, Any]:
@@ -226,11 +224,6 @@ def _read_sim_batch(client: EmnifyClient, key: Id, _: Any) -> Row:
     return {"state": SimBatchState.REGISTRABLE}
 
 
-def _parts(key: Id) -> tuple[str, str]:
-    first, _, second = str(key).partition("/")
-    return first, second
-
-
 STATE_WAITS: dict[str, WaitKind] = {
     "endpoint_status": WaitKind(
         noun="endpoint",
@@ -257,7 +250,7 @@ STATE_WAITS: dict[str, WaitKind] = {
     "sms_delivery": WaitKind(
         noun="SMS",
         states=SmsStatus,
-        read_one=lambda client, key, _: client.sms.get(*_parts(key)),
+        read_one=lambda client, key, _: client.sms.get(*str(key).split("/")),
         reason_of=lambda row: str(row.get("gsm_map_error") or ""),
         failures=(SmsStatus.FAILED, SmsStatus.EXPIRED, SmsStatus.CANCELED),
         parse=parse_pairs,
@@ -284,7 +277,7 @@ STATE_WAITS: dict[str, WaitKind] = {
     "euicc_operation": WaitKind(
         noun="eUICC operation",
         states=OperationState,
-        read_one=lambda client, key, _: client.euiccs.get_operation(*_parts(key)),
+        read_one=lambda client, key, _: client.euiccs.get_operation(*str(key).split("/")),
         state_of=_operation_state,
         reason_of=_operation_errors,
         failures=(OperationState.FAILED,),

@@ -212,19 +212,10 @@ def read(
     :returns: A reading for each id; what does not exist is ``gone``. No secret of the client's is in it,
         whatever emnify's descriptions repeat.
     """
-    found, redact = _read(client, WAITS[kind], ids, filters or {}), client.transport.redact_value
-    for key, reading in found.items():
-        if (label := redact(reading.label)) != reading.label:
-            found[key] = replace(reading, label=label)
-    return found
-
-
-def _read(
-    client: EmnifyClient, spec: WaitKind, ids: Sequence[Id], filters: Mapping[str, Any]
-) -> dict[Id, Reading]:
-    read_all, found = spec.read_all, dict[Id, Reading]()
+    spec, found = WAITS[kind], dict[Id, Reading]()
+    read_all, redact = spec.read_all, client.transport.redact_value
     if spec.read_many is not None:
-        found = spec.read_many(client, ids, filters)
+        found = spec.read_many(client, ids, filters or {})
     elif read_all is not None:
         listed = find_in_list(ids, list_all=lambda: read_all(client), ids_of=spec.id_of)
         found = {key: spec.reading(row) for key, row in listed or ()}
@@ -232,4 +223,7 @@ def _read(
     for key in ids:
         if key not in found:
             found[key] = spec.read(client, key, filters)
+    for key, reading in found.items():
+        if (label := redact(reading.label)) != reading.label:
+            found[key] = replace(reading, label=label)
     return found

@@ -17,16 +17,15 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from airflow_provider_emnify.api.streams.columns import Batch, Column, ColumnType, iso
+from airflow_provider_emnify.api.streams.columns import DECIMALS, DIGITS, Batch, Column, ColumnType, iso
 
 Form = Callable[[Any], Any]
 
 ROW_GROUP = 10_000
 """Rows that a Parquet file is written by; as many are in memory."""
 
-_SCALE = 10  # decimals of a cost, the most that emnify has
-_QUANTUM = Decimal(1).scaleb(-_SCALE)
-_DECIMAL = Context(prec=38)
+_QUANTUM = Decimal(1).scaleb(-DECIMALS)
+_DECIMAL = Context(prec=DIGITS + DECIMALS)
 
 
 def formed(forms: Sequence[Form | None], batch: Batch, null: Any = None) -> list[Sequence[Any]]:
@@ -139,7 +138,7 @@ class Parquet:
         pa = self._pa = import_module("pyarrow")
         kinds = {
             ColumnType.INTEGER: pa.int64(),
-            ColumnType.DECIMAL: pa.decimal128(38, _SCALE),
+            ColumnType.DECIMAL: pa.decimal128(DIGITS + DECIMALS, DECIMALS),
             ColumnType.BOOLEAN: pa.bool_(),
             ColumnType.TEXT: pa.string(),
             ColumnType.TIMESTAMP: pa.timestamp("us", tz="UTC"),

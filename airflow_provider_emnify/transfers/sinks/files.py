@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_emnify import __version__
 from airflow_provider_emnify.airflow_names import Context
@@ -27,6 +27,10 @@ _NAME = re.compile(r"[A-Za-z0-9][\w.-]*", re.ASCII)
 class ToFiles(EmnifyTransferOperator):
     """Sink of the transfers into files; its arguments are those of ``EmnifyToObjectStorageOperator``."""
 
+    #: The arguments that say the directory, and the connection to its storage.
+    target_fields: ClassVar[tuple[str, str]]
+    name: str | None = None
+
     format = Argument(as_given, templated=False)
     compression = Argument(as_given, default=None, templated=False)
     partition_by = Argument(as_given, default=None, templated=False)
@@ -39,19 +43,15 @@ class ToFiles(EmnifyTransferOperator):
         if is_known(getattr(self, self.dataset_field)) and is_known(self.partition_by):
             Partitions(self.partition_by, self.columns)
 
-    def target(self) -> tuple[str, str | None, str | None]:
-        """Return the directory, the connection to its storage, and how names begin, as they were given."""
-        raise NotImplementedError(f"{type(self).__name__} has no target()")
-
     def open_sink(self, context: Context) -> FilesSink:
         """Return the directory; nothing is written yet."""
         from airflow_provider_emnify.transfers.sinks.object_store import open_store
 
-        path, conn_id, name = self.target()
+        path, conn_id = (getattr(self, name) for name in self.target_fields)
         return FilesSink(
             open_store(path, conn_id),
             replace(self.dataset, columns=self.columns),
-            check_name(name or self.dataset.name, "name"),
+            check_name(self.name or self.dataset.name, "name"),
             self.format,
             self.compression,
             [*self.load_values(context).values()],

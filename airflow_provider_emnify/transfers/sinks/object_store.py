@@ -76,21 +76,13 @@ class Staging:
     ) -> None:
         self._directory, self._stem = directory, stem
         self._partitions = Partitions(partition_by, columns)
+        self.columns = self._partitions.columns  # those in the files
+        self.partition_by = [part.name for part in self._partitions.parts]
         self._form, self._compression = form, compression
         self._max_rows = max_rows
         self._open: dict[str, tuple[Writer, Staged]] = {}
         self._numbers = Counter[str]()
         self.files: list[Staged] = []
-
-    @property
-    def columns(self) -> list[Column]:
-        """What stands in the files."""
-        return self._partitions.columns
-
-    @property
-    def partition_by(self) -> list[str]:
-        """The names of the levels of directories."""
-        return [part.name for part in self._partitions.parts]
 
     def write(self, batches: Iterable[Batch]) -> None:
         """Write all rows."""

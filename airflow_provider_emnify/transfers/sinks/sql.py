@@ -9,7 +9,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_emnify.airflow_names import Context
-from airflow_provider_emnify.api.streams.columns import batch_of, integer, text, timestamp
+from airflow_provider_emnify.api.streams.columns import batch_of, each, integer, text, timestamp
 from airflow_provider_emnify.arguments import Argument, optional, parse_bool, parse_text
 from airflow_provider_emnify.transfers.base import EmnifyTransferOperator, Part, Row, SourceFile
 from airflow_provider_emnify.transfers.lineage import Output, output_of_table
@@ -25,11 +25,8 @@ FILES_AT_ONCE = 100
 """Files that one transaction takes."""
 
 _FILES_COLUMNS = (
-    text("path"),
-    text("target"),
-    text("fingerprint"),
-    integer("rows"),
-    integer("rejected"),
+    *each(text, "path", "target", "fingerprint"),
+    *each(integer, "rows", "rejected"),
     timestamp("loaded_at"),
     text("path_sha256"),  # its key: a path may be longer than a database's keys
 )

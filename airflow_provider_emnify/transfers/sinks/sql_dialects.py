@@ -61,7 +61,6 @@ class Dialect:
     :param unlike_json: The same for JSON, where that is another.
     :param lock: Makes a transaction wait for another one that changes the same table, whose name is bound.
     :param create: How the creation of a table begins.
-    :param temporary: How the creation of a temporary table begins.
     :param drop: How its removal begins; it must not end the transaction.
     :param longest_name: How long a name may be; 0: no limit; None: SQLAlchemy's dialect says.
     :param counts_bytes: Names are measured in bytes of UTF-8, else in characters.
@@ -82,7 +81,6 @@ class Dialect:
     unlike_json: str | None = None
     lock: str | None = None
     create: str = "CREATE TABLE"
-    temporary: str = "CREATE TEMPORARY TABLE"
     drop: str = "DROP TABLE"
     longest_name: int | None = None
     counts_bytes: bool = True

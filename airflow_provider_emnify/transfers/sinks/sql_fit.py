@@ -34,6 +34,12 @@ _UNFIT = frozenset(
     {"Enum", "ENUM", "SET", "LargeBinary", "_Binary", "Uuid", "UUID", "Time", "Interval", "INTERVAL", "ARRAY"}
 )
 
+_NEEDED = {
+    ColumnType.INTEGER: "ids of 64 bits",
+    ColumnType.DECIMAL: f"{DIGITS} digits before the point and {DECIMALS} after it",
+    ColumnType.TEXT: "texts of any length",
+    ColumnType.JSON: "texts of any length",
+}
 _ALL_CHARACTERS = {None, "utf8mb4", "utf16", "utf16le", "utf32", "gb18030"}
 
 
@@ -52,7 +58,7 @@ def misfit(
     if not _is_kind(name, column.type, kind):
         return f"is {kind}, which holds no {column.type}; {dialect.types[column.type]} does"
     if name != "sqlite" and not _is_wide_enough(column.type, kind, in_key=in_key):
-        return f"is {kind}, which is too narrow for {_needed(column.type)}; {dialect.types[column.type]} does"
+        return f"is {kind}, which is too narrow for {_NEEDED[column.type]}; {dialect.types[column.type]} does"
     is_free_text = column.type in {ColumnType.TEXT, ColumnType.JSON} and not in_key  # keys are ids
     if is_free_text and found.get("charset") not in _ALL_CHARACTERS:
         return f"holds the characters of {found['charset']} alone; CHARACTER SET utf8mb4 holds all"
@@ -106,10 +112,3 @@ def _is_wide_enough(wanted: ColumnType, kind: Any, *, in_key: bool) -> bool:
     if wanted is ColumnType.INTEGER:
         return bool(precision - scale >= _LONG)
     return bool(scale >= DECIMALS and precision - scale >= DIGITS)
-
-
-def _needed(wanted: ColumnType) -> str:
-    return {
-        ColumnType.INTEGER: "ids of 64 bits",
-        ColumnType.DECIMAL: f"{DIGITS} digits before the point and {DECIMALS} after it",
-    }.get(wanted, "texts of any length")

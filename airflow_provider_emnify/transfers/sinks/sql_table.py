@@ -247,7 +247,7 @@ class SqlTable:
         definitions = [self.dialect.column(column, in_key=column.name in looked_up) for column in columns]
         if looked_up:
             definitions.append(f"UNIQUE ({self.dialect.names((*looked_up, _PLACE.name))})")
-        cursor.execute(f"{self.dialect.temporary} {self._stage} ({', '.join(definitions)})")
+        cursor.execute(f"CREATE TEMPORARY TABLE {self._stage} ({', '.join(definitions)})")
         names = self.dialect.names(column.name for column in columns)
         places = count(1)
         loaded = with_values(batches, [*self._values.values()])
@@ -286,8 +286,7 @@ class SqlTable:
             statement = f"DELETE FROM {self._beside_place(self.full_name)} WHERE {self._equals(RUN)}"  # noqa: S608
             cursor.execute(statement, (self._bound(RUN, run),))
         elif self.dialect.upsert is None:
-            exists = f"EXISTS (SELECT 1 FROM {self._stage} {_SOURCE} WHERE {self._same})"  # noqa: S608
-            cursor.execute(f"DELETE FROM {self.full_name} WHERE {exists}")  # noqa: S608
+            cursor.execute(f"DELETE FROM {self.full_name} WHERE {self._is_staged}")  # noqa: S608
         elif self.dialect.upsert == "join":
             joined = f"{self.full_name} JOIN {source} {_SOURCE} ON {self._same}"
             cursor.execute(f"UPDATE {joined} SET {self._changes(_SOURCE)} WHERE {self._differs(_SOURCE)}")  # noqa: S608
@@ -297,7 +296,7 @@ class SqlTable:
 
     def _remove_gone(self, cursor: Any) -> int:
         """Mark or delete the rows of the table that are not in the temporary one; return how many."""
-        gone = f"NOT EXISTS (SELECT 1 FROM {self._stage} {_SOURCE} WHERE {self._same})"  # noqa: S608
+        gone = f"NOT {self._is_staged}"
         if self._losses.deletions == "delete":
             cursor.execute(f"DELETE FROM {self.full_name} WHERE {gone}")  # noqa: S608
             return max(int(cursor.rowcount), 0)
@@ -370,6 +369,10 @@ class SqlTable:
                 unlike = self.dialect.unlike_json or unlike
             conditions.append(unlike.format(f"{self.full_name}.{name}", f"{source}.{name}"))
         return " OR ".join(conditions)
+
+    @property
+    def _is_staged(self) -> str:
+        return f"EXISTS (SELECT 1 FROM {self._stage} {_SOURCE} WHERE {self._same})"  # noqa: S608 - quoted
 
     @property
     def _same(self) -> str:

@@ -114,10 +114,8 @@ def _follow(
     stream: Stream, context: Any, end: datetime, first: timedelta, cursor: datetime | None
 ) -> datetime:
     """Return where a run begins whose data interval is empty: where the last one ended."""
-    for source, said in (
-        ("the cursor", cursor),
-        ("the last successful run", _moment_in(context, "prev_data_interval_end_success")),
-    ):
+    last = _moment_in(context, "prev_data_interval_end_success")
+    for source, said in (("the cursor", cursor), ("the last successful run", last)):
         if said is not None and said < end:
             log.info(
                 "This run has no data interval of its own: %s from %s on, by %s", stream.name, said, source
