@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from airflow_provider_emnify.arguments import Argument, optional, parse_text
-from airflow_provider_emnify.transfers.sinks.files import ToFiles, check_name
+from airflow_provider_emnify.arguments import Argument, matching, optional, parse_text
+from airflow_provider_emnify.transfers.sinks.files import ToFiles
 from airflow_provider_emnify.transfers.sources.stream import FromStream
 
 
@@ -50,7 +50,9 @@ class EmnifyToObjectStorageOperator(ToFiles, FromStream):
     target_fields = ("path", "storage_conn_id")
 
     path = Argument(parse_text)
-    name = Argument(optional(check_name))
+    name = Argument(  # that leads into no other directory, and is taken for nothing hidden
+        optional(matching(r"[A-Za-z0-9][\w.-]*", "name; give letters, digits, dots, hyphens and underscores"))
+    )
     storage_conn_id = Argument(optional(parse_text))
 
     def __init__(

@@ -221,11 +221,9 @@ def filled(answer: Row, call: str) -> Row:
 
 def organisation_daily(reading: Reading) -> Iterator[list[Row]]:
     """Read the usage of the organisation by day."""
-    days = reading.span.days()
-    if not days:
-        return
-    found = reading.client.organisations.daily_stats("my", start_date=days[0], end_date=days[-1] + _DAY)
-    yield of_days(found, days, organisation_id=reading.organisation_id)
+    if days := reading.span.days():
+        found = reading.client.organisations.daily_stats("my", start_date=days[0], end_date=days[-1] + _DAY)
+        yield of_days(found, days, organisation_id=reading.organisation_id)
 
 
 def organisation_monthly(reading: Reading) -> Iterator[list[Row]]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -20,8 +19,6 @@ from airflow_provider_emnify.transfers.sinks.partitions import Partitions
 
 if TYPE_CHECKING:
     from airflow_provider_emnify.transfers.sinks.object_store import Store
-
-_NAME = re.compile(r"[A-Za-z0-9][\w.-]*", re.ASCII)
 
 
 class ToFiles(EmnifyTransferOperator):
@@ -51,7 +48,7 @@ class ToFiles(EmnifyTransferOperator):
         return FilesSink(
             open_store(path, conn_id),
             replace(self.dataset, columns=self.columns),
-            check_name(self.name or self.dataset.name, "name"),
+            self.name or self.dataset.name,
             self.format,
             self.compression,
             [*self.load_values(context).values()],
@@ -126,15 +123,3 @@ class FilesSink:
     def output(self, rows: int) -> Output:
         """Return the directory, for lineage."""
         return output_of_path(self.store.uri, rows, self.bytes)
-
-
-def check_name(value: Any, field: str) -> str:
-    """Return a name that files can begin with.
-
-    :raises ValueError: for one that would lead into another directory, or be taken for something hidden.
-    """
-    if isinstance(value, str) and _NAME.fullmatch(value):
-        return value
-    raise ValueError(
-        f"{field}: {value!r} is not a valid name; give letters, digits, dots, hyphens and underscores"
-    )
