@@ -19,7 +19,7 @@ from airflow_provider_emnify.transfers.load_columns import LOAD_COLUMNS, with_va
 from airflow_provider_emnify.transfers.sinks.losses import DELETED_AT, Losses, Mode
 from airflow_provider_emnify.transfers.sinks.sql_copy import can_copy, copy, insert
 from airflow_provider_emnify.transfers.sinks.sql_dialects import dialect_of
-from airflow_provider_emnify.transfers.sinks.sql_fit import fills_itself, misfit
+from airflow_provider_emnify.transfers.sinks.sql_fit import BOUNDED_TEXTS, fills_itself, misfit
 from airflow_provider_emnify.transfers.sinks.sql_inspect import columns_of, inspector_of, keys_of
 from airflow_provider_emnify.transfers.sinks.sql_names import check_names, check_table_name
 
@@ -102,6 +102,7 @@ class SqlTable:
         self.key = (*key, RUN.name) if mode == "append" else tuple(key)
         self.mode = mode
         self.create_table, self.add_columns = create_table, add_columns
+        self._bounded: dict[str, int] = {}  # bytes that columns of the table hold
         self.full_name = self.dialect.table(name, schema)
         self._stage = self.dialect.quote(_OTHER_STAGE if name.casefold() == _STAGE else _STAGE)
         self._check_names()
@@ -119,6 +120,7 @@ class SqlTable:
         if self.mode == "append":
             self._values[RUN] = run
         number = self._fill_stage(cursor, batches)
+        self._check_lengths(cursor)
         if self.dialect.lock is not None:
             cursor.execute(self.dialect.lock, (self.full_name,))
             cursor.fetchall()
@@ -211,6 +213,9 @@ class SqlTable:
             column, in_key = own[name], name in self.key
             if why := misfit(self.dialect_name, self.dialect, column, found, in_key=in_key):
                 raise TableMismatchError(f"table: {self.full_name}.{name} {why}")
+            kind = type(found["type"]).__name__
+            if self.dialect_name == "mysql" and kind in BOUNDED_TEXTS:
+                self._bounded[name] = BOUNDED_TEXTS[kind]
 
     def _check_key(self, inspector: Inspector, fold: Callable[[str], str]) -> None:
         found = keys_of(inspector, self.name, self.schema)
@@ -260,6 +265,17 @@ class SqlTable:
             statement = f"INSERT INTO {self._stage} ({names}) VALUES ({values})"  # noqa: S608
             insert(cursor, statement, self.dialect, columns, numbered)
         return next(places) - 1
+
+    def _check_lengths(self, cursor: Any) -> None:
+        """Refuse texts that are longer than what a column holds: an UPDATE of MariaDB cuts them silently."""
+        for name, most in self._bounded.items():
+            cursor.execute(f"SELECT MAX(LENGTH({self.dialect.quote(name)})) FROM {self._stage}")  # noqa: S608 - quoted
+            longest = cursor.fetchone()[0] or 0
+            if longest > most:
+                raise TableMismatchError(
+                    f"table: {self.full_name}.{name} holds {most} bytes, and a text of {longest} came; make "
+                    "the column LONGTEXT, which holds all"
+                )
 
     def _count_keys(self, cursor: Any) -> int:
         """Count the keys in the temporary table: the database does, so that memory does not grow."""
