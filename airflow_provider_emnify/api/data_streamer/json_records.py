@@ -116,8 +116,7 @@ class JsonRecords:
                 value, end = _DECODER.raw_decode(self._text, self._at)
             except (ValueError, RecursionError) as error:
                 found = self._end_of_broken()
-                is_deep = isinstance(error, RecursionError)
-                reason = "it is nested too deeply" if is_deep else str(error)
+                reason = str(error) if isinstance(error, ValueError) else "it is nested too deeply"
                 if found is None:
                     if len(self._text) - self._at > LONGEST:
                         yield from self._too_long()

@@ -44,17 +44,14 @@ def _device(name: str, about: str, fields: tuple[Column, ...], call: str, **more
     device, ask = more.setdefault("devices", "endpoint"), more.pop("ask", None)
     how, lists = f"one call for each {device}, a few at a time", f"{device}s.list"
     read = devices.each(lists, call, ask or devices.about(call))
-    key = _first_names(fields, more.pop("keys", 1))
+    key = tuple(column.name for column in fields[: more.pop("keys", 1)])
     return Stream(name, about, fields, key, call, read, how=how, filters_of=lists, **more)
 
 
 def _usage(name: str, about: str, fields: tuple[Column, ...], call: str, read: Reader, **more: Any) -> Stream:
     """Return a stream of usage that comes in one answer, by whose it is and when it was."""
-    return Stream(name, about, fields, _first_names(fields, 2), call, read, **{**_ONE_ANSWER, **more})
-
-
-def _first_names(fields: tuple[Column, ...], number: int) -> tuple[str, ...]:
-    return tuple(column.name for column in fields[:number])
+    key = tuple(column.name for column in fields[:2])
+    return Stream(name, about, fields, key, call, read, **{**_ONE_ANSWER, **more})
 
 
 _DAILY: dict[str, Any] = {"cursor": "date", "grain": "day", "late_by": timedelta(days=2)}

@@ -22,6 +22,7 @@ from airflow_provider_emnify.api.streams.columns import (
 )
 from airflow_provider_emnify.api.types import Row
 
+Path = tuple[str, ...]
 Tree = dict[str, Any]
 """emnify's fields: below a name there is more, or the column and its conversion, or None: left out."""
 
@@ -82,9 +83,7 @@ class Converter:
                 values[place] = value
         return batch
 
-    def leaves(
-        self, tree: Tree | None = None, above: tuple[str, ...] = ()
-    ) -> Iterator[tuple[tuple[str, ...], str]]:
+    def leaves(self, tree: Tree | None = None, above: Path = ()) -> Iterator[tuple[Path, str]]:
         """Yield each field that has a column: its path and the column's name."""
         for name, leaf in (self._tree if tree is None else tree).items():
             if isinstance(leaf, dict):

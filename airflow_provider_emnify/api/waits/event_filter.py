@@ -91,8 +91,8 @@ class EventFilter:
             return False
         if self.tags and not set(self.tags) & _tags_of(row):
             return False
-        return _is_one_of(row.get("event_severity"), self.severity) and _is_one_of(
-            row.get("event_source"), self.source
+        return all(
+            _is_one_of(row.get(f"event_{name}"), getattr(self, name)) for name in ("severity", "source")
         )
 
 

@@ -180,10 +180,11 @@ def _operation_state(row: Row) -> OperationState:
         return OperationState.PENDING
     if error and not row.get("total_count"):
         return OperationState.FAILED
-    failed = _count(row, "failed_count") or (len(error) if isinstance(error, list) else bool(error))
+    failed = decimal(row, "failed_count") or (len(error) if isinstance(error, list) else bool(error))
     if not failed:
         return OperationState.SUCCEEDED
-    return OperationState.PARTLY_FAILED if failed < _count(row, "total_count") else OperationState.FAILED
+    is_part = failed < (decimal(row, "total_count") or 0)
+    return OperationState.PARTLY_FAILED if is_part else OperationState.FAILED
 
 
 def _operation_errors(row: Row) -> str:
@@ -193,10 +194,6 @@ def _operation_errors(row: Row) -> str:
     if not isinstance(error, list):
         return str(error or "")
     return ", ".join(f"{item.get('eid')}: {item.get('message')}" for item in parts(row, "error"))
-
-
-def _count(row: Row, name: str) -> int:
-    return int(decimal(row, name) or 0)
 
 
 def _read_cloud_connect(client: EmnifyClient, key: Id, _: Any) -> Row:

@@ -30,15 +30,13 @@ def parse_pattern(value: Any, field: str) -> str:
 
     :raises ValueError: naming the field, for what is none.
     """
-    if not isinstance(value, str) or not value:
-        raise ValueError(f"{field}: {value!r} is not a valid regular expression; give a text")
+    mend = "give a text"
     try:
-        re.compile(value)
+        if isinstance(value, str) and value and re.compile(value):
+            return value
     except (re.error, RecursionError, OverflowError) as error:
-        raise ValueError(
-            f"{field}: {value!r} is not a valid regular expression; give one ({error})"
-        ) from None
-    return value
+        mend = f"give one ({error})"
+    raise ValueError(f"{field}: {value!r} is not a valid regular expression; {mend}")
 
 
 def parse_reply_filters(filters: Mapping[str, Any]) -> dict[str, Any]:

@@ -68,6 +68,7 @@ class Dialect:
     :param plain_plane: Names hold neither characters beyond U+FFFF nor a space at the end.
     :param folds_columns: Columns whose names differ by case alone are the same.
     :param begin: What begins a transaction, where its driver would not do so for a new table.
+    :param bounded: Types that are taken although a text may be longer, and how many bytes they hold.
     """
 
     types: Mapping[ColumnType, str]
@@ -88,6 +89,7 @@ class Dialect:
     plain_plane: bool = False
     folds_columns: bool = False
     begin: str | None = None
+    bounded: Mapping[str, int] = field(default_factory=dict)
 
     def quote(self, name: str) -> str:
         """Return a name in quotes, whatever it holds.
@@ -178,6 +180,7 @@ DIALECTS: dict[str, Dialect] = {
         counts_bytes=False,
         plain_plane=True,
         folds_columns=True,
+        bounded={"TEXT": 2**16 - 1, "MEDIUMTEXT": 2**24 - 1},
     ),
     "duckdb": Dialect(
         _types(text="TEXT", json="JSON"),

@@ -40,9 +40,6 @@ _NEEDED = {
     ColumnType.TEXT: "texts of any length",
     ColumnType.JSON: "texts of any length",
 }
-BOUNDED_TEXTS = {"TEXT": 2**16 - 1, "MEDIUMTEXT": 2**24 - 1}
-"""The types of MySQL that are taken although a text may be longer, and how many bytes they hold."""
-
 _ALL_CHARACTERS = {None, "utf8mb4", "utf16", "utf16le", "utf32", "gb18030"}
 
 

@@ -19,7 +19,7 @@ from airflow_provider_emnify.transfers.load_columns import LOAD_COLUMNS, with_va
 from airflow_provider_emnify.transfers.sinks.losses import DELETED_AT, Losses, Mode
 from airflow_provider_emnify.transfers.sinks.sql_copy import can_copy, copy, insert
 from airflow_provider_emnify.transfers.sinks.sql_dialects import dialect_of
-from airflow_provider_emnify.transfers.sinks.sql_fit import BOUNDED_TEXTS, fills_itself, misfit
+from airflow_provider_emnify.transfers.sinks.sql_fit import fills_itself, misfit
 from airflow_provider_emnify.transfers.sinks.sql_inspect import columns_of, inspector_of, keys_of
 from airflow_provider_emnify.transfers.sinks.sql_names import check_names, check_table_name
 
@@ -213,9 +213,8 @@ class SqlTable:
             column, in_key = own[name], name in self.key
             if why := misfit(self.dialect_name, self.dialect, column, found, in_key=in_key):
                 raise TableMismatchError(f"table: {self.full_name}.{name} {why}")
-            kind = type(found["type"]).__name__
-            if self.dialect_name == "mysql" and kind in BOUNDED_TEXTS:
-                self._bounded[name] = BOUNDED_TEXTS[kind]
+            if most := self.dialect.bounded.get(type(found["type"]).__name__):
+                self._bounded[name] = most
 
     def _check_key(self, inspector: Inspector, fold: Callable[[str], str]) -> None:
         found = keys_of(inspector, self.name, self.schema)

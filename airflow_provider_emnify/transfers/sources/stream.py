@@ -6,11 +6,12 @@ import contextlib
 from collections.abc import Generator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from time import sleep
 from typing import Any, ClassVar
 
 from airflow_provider_emnify.airflow_names import Context, conf
-from airflow_provider_emnify.api.streams.catalogue import Estimate, Interval, Stream, get_stream
+from airflow_provider_emnify.api.streams.catalogue import Interval, Stream, get_stream
 from airflow_provider_emnify.api.streams.columns import Batch
 from airflow_provider_emnify.api.streams.readers import Reading
 from airflow_provider_emnify.arguments import (
@@ -88,7 +89,7 @@ class FromStream(EmnifyTransferOperator):
                 stream.check_filters(parse_mapping(self.filters, "filters"))
         super().check_arguments()
         given = (self.interval_start, self.interval_end)
-        if None not in given and all(map(is_known, given)):
+        if is_known(given):
             start, end = (parse_moment(moment, "interval") for moment in given)
             check_order(start, end, now=None)
 
@@ -161,11 +162,7 @@ class StreamPart(Part):
 
     def batches(self) -> Generator[Batch, None, None]:
         """Read the stream."""
-        task = self.task
-
-        def log_cost(cost: Estimate) -> None:
-            task.log.info("%s: %s", self.stream.name, cost)
-
+        task, log_cost = self.task, partial(self.task.log.info, "%s: %s", self.stream.name)
         reading = Reading(task.client, self.window, task.filters, task.threads, task.max_calls, log_cost)
         batches: Any = self.stream.batches(reading)
         with contextlib.closing(batches):
