@@ -86,13 +86,10 @@ class JsonRecords:
         """Read on; a record that is long gets twice as much each time."""
         wanted, pieces = len(self._text) - self._at, [self._text[self._at :]]
         size = 0
-        while size <= wanted:
-            piece = self._source.read()
-            if not piece:
-                self._ended = True
-                break
-            pieces.append(piece)
-            size += len(piece)
+        while size <= wanted and not self._ended:
+            pieces.append(self._source.read())
+            self._ended = not pieces[-1]
+            size += len(pieces[-1])
         self._text, self._at = "".join(pieces), 0
         return size > 0
 

@@ -136,8 +136,7 @@ def open_store(path: str, conn_id: str | None) -> Store:
     from airflow_provider_emnify.airflow_names import ObjectStoragePath
 
     url = path if "://" in path else f"file://{Path(path).absolute()}"
-    base = ObjectStoragePath(url, conn_id=conn_id) if conn_id else ObjectStoragePath(url)
-    return Store(base)
+    return Store(ObjectStoragePath(url, conn_id=conn_id) if conn_id else ObjectStoragePath(url))
 
 
 class Store:

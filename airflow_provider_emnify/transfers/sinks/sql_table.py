@@ -267,10 +267,12 @@ class SqlTable:
 
     def _check_lengths(self, cursor: Any) -> None:
         """Refuse texts that are longer than what a column holds: an UPDATE of MariaDB cuts them silently."""
-        for name, most in self._bounded.items():
-            cursor.execute(f"SELECT MAX(LENGTH({self.dialect.quote(name)})) FROM {self._stage}")  # noqa: S608 - quoted
-            longest = cursor.fetchone()[0] or 0
-            if longest > most:
+        if not self._bounded:
+            return
+        lengths = ", ".join(f"MAX(LENGTH({self.dialect.quote(name)}))" for name in self._bounded)
+        cursor.execute(f"SELECT {lengths} FROM {self._stage}")  # noqa: S608 - quoted
+        for (name, most), longest in zip(self._bounded.items(), cursor.fetchone(), strict=True):
+            if longest is not None and longest > most:
                 raise TableMismatchError(
                     f"table: {self.full_name}.{name} holds {most} bytes, and a text of {longest} came; make "
                     "the column LONGTEXT, which holds all"
