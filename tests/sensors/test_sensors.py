@@ -275,3 +275,12 @@ def test_it_logs_a_change_and_not_each_look(fleet: Sandbox, monkeypatch: pytest.
 
     run(sensor, before_look=change)
     assert len([line for line in lines if "still waiting" in line]) == 1
+
+
+def test_another_run_in_the_same_process_looks_again(fleet: Sandbox) -> None:
+    key = ids_of(fleet)[0]
+    sensor = EmnifyEndpointStatusSensor(**options("poke", timeout=0.05), endpoint_ids=key)
+    assert sensor.execute(context()) == {str(key): "Enabled"}
+    fleet.state.endpoints[key].status = EndpointStatus.DISABLED
+    with pytest.raises(AirflowSensorTimeout):
+        sensor.execute(context())
