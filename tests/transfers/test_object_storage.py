@@ -336,6 +336,7 @@ def test_a_partition_that_cannot_be_is_refused(spec: str) -> None:
     ("form", "compression", "message"),
     [
         ("xml", None, "'xml' is not valid; allowed: jsonl, csv, parquet"),
+        (["csv"], None, r"format: \['csv'\] is not valid; allowed: jsonl, csv, parquet"),
         ("csv", "zstd", "'zstd' is not valid for csv; allowed: none, gzip"),
         ("parquet", "lzma", "'lzma' is not valid for parquet; allowed: snappy"),
     ],

@@ -217,7 +217,7 @@ def check_format(name: Any, compression: Any) -> tuple[Format, str | None]:
     :param compression: One that the format has; None for its default, ``"none"`` for none.
     :raises ValueError: when there is no such format or compression, or its extra is not installed.
     """
-    if name not in FORMATS:
+    if name not in [*FORMATS]:
         raise ValueError(f"format: {name!r} is not valid; allowed: {', '.join(FORMATS)}")
     if name == "parquet" and find_spec("pyarrow") is None:
         raise ValueError("format: 'parquet' needs pyarrow; install airflow-provider-emnify[parquet]")
