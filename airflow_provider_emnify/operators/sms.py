@@ -48,8 +48,8 @@ class EmnifySendSmsOperator(SelectsEndpoints, EmnifyCancellingOperator):
     other tasks of the run.
 
     Two runs that overlap, share a lock (``rate_limit_store``) and send the same text to the same endpoint
-    send it once: what the other has sent is this one's too, though it is not cancelled with it. A run that
-    begins after the other has ended sends its own.
+    send it once: what the other sends after this one has begun is this one's too, though it is not cancelled
+    with it. What the other had sent before, to that endpoint, does not count: this run sends its own.
 
     .. code-block:: python
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_emnify.airflow_names import AirflowFailException, Context
@@ -19,6 +20,7 @@ CLOCKS_MAY_DIFFER = timedelta(minutes=1)
 """How far the clocks of emnify, Airflow and a worker may be apart."""
 
 _ACTS_SINCE = "emnify_acts_since"
+_NOTES_ADDITIONS = "emnify_notes_additions"
 _CREATED = ("created", "creation_date", "created_at", "submit_date")
 
 
@@ -65,6 +67,30 @@ class Attempt:
         if self._noted is None:
             self._noted = self.since or self.began_at
             self.journal.note(_ACTS_SINCE, self._noted.isoformat())
+
+    @cached_property
+    def _additions_are_noted(self) -> bool:
+        """Whether earlier attempts have noted each addition before they made it; this one does now."""
+        were = self.journal.get(_NOTES_ADDITIONS) is not None
+        self.journal.note(_NOTES_ADDITIONS, True)
+        return were and self.journal.exists
+
+    def may_have_added(self, what: tuple[str, object]) -> bool:
+        """Tell whether an earlier attempt may have added something of which each run adds its own.
+
+        :param what: Its lock. Where the journal has no note of it, an earlier attempt has not; without a
+            journal, any earlier one may have.
+        """
+        noted = self._additions_are_noted
+        return self.since is not None and (not noted or self.journal.get(_note_of(what)) is not None)
+
+    def adds(self, what: tuple[str, object]) -> None:
+        """Note, before it is done, that this attempt adds something of which each run adds its own."""
+        self.journal.note(_note_of(what), True)
+
+
+def _note_of(what: tuple[str, object]) -> str:
+    return "_".join(["emnify_adds", *map(str, what)]).replace(" ", "_")
 
 
 def is_since(row: Mapping[str, Any], moment: datetime | None) -> bool:

@@ -74,7 +74,8 @@ def create_once(
     :param decide: Returns which of the rows is meant, None when there is none.
     :param create: Creates it; is given the rows, none when nobody looked.
     :param always_look: Whether what others have created long ago counts too.
-    :param each_run: Whether each run adds one: what an overlapping run has created is not ours then.
+    :param each_run: Whether each run adds one: what an overlapping run has created is not ours then. The
+        journal has a note of each that is added.
     :returns: What is there now, and whether it was created just now.
     :raises EmnifyUnknownOutcomeError: when the answer was lost and another look does not find it.
     """
@@ -85,23 +86,25 @@ def create_once(
         # Of a task that has just ended, an SMS like this one can be there: a lost one is not taken for it.
         a_while_ago = attempt.begun - CLOCKS_MAY_DIFFER.total_seconds()
         recently = held is not None and held.held_since(a_while_ago)
-        rows = look() if always_look or recently or attempt.since is not None else None
+        adds = lock if each_run else None
+        before = attempt.since if adds is None or attempt.may_have_added(adds) else None
+        rows = look() if always_look or recently or before is not None else None
         if rows is not None:
-            since = min(
-                [*filter(None, [attempt.since, attempt.began_at if overlapped else None])], default=None
-            )
+            since = min([*filter(None, [before, attempt.began_at if overlapped else None])], default=None)
             found = decide(rows, lambda row: is_since(row, since))
             if found is not None:
                 return found, False
         attempt.acts()
+        if adds is not None:
+            attempt.adds(adds)
         try:
             with without_recovery():
                 return create(rows or []), True
         except EmnifyUnknownOutcomeError as lost:
-            before = None if rows is None else {str(row.get("id")) for row in rows if "id" in row}
+            there = None if rows is None else {str(row.get("id")) for row in rows if "id" in row}
 
             def is_new(row: Mapping[str, Any]) -> bool:
-                return is_since(row, attempt.began_at) if before is None else str(row.get("id")) not in before
+                return is_since(row, attempt.began_at) if there is None else str(row.get("id")) not in there
 
             found = recover(lambda: decide(look(), is_new), lost)
             if found is None:

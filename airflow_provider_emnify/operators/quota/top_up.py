@@ -65,11 +65,12 @@ class EmnifyTopUpQuotaOperator(QuotaOperator):
             addition = _Addition(self, attempt, endpoint_id)
             quota, is_new = create_once(
                 attempt,
-                lock=(f"{self.quota_type} quotas", endpoint_id),
+                lock=addition.lock,
                 look=addition.look,
                 decide=lambda rows, _: addition.find(rows),
                 create=addition.add,
                 always_look=True,
+                each_run=True,
             )
             if quota is addition.UNTOLD:
                 unknown.append(f"endpoint {endpoint_id} has {addition.before:g}")
@@ -104,7 +105,9 @@ class _Addition:
         self._endpoint_id = endpoint_id
         self._volume = operator.volume
         self._note = f"emnify_{operator.quota_type}_top_up_{endpoint_id}"
-        self._planned: Any = attempt.journal.get(self._note) if attempt.since is not None else None
+        self.lock = (f"{operator.quota_type} quotas", endpoint_id)
+        self._since = attempt.since if attempt.may_have_added(self.lock) else None
+        self._planned: Any = None if self._since is None else attempt.journal.get(self._note)
         self.before = 0.0
 
     def look(self) -> Rows:
@@ -118,10 +121,9 @@ class _Addition:
                 path=f"/api/v1/endpoint/{self._endpoint_id}/quota/{self._operator.quota_type}",
             )
         quota, self.before = there or {}, left
-        since = self._attempt.since
-        if since is None and self._planned is None:
+        if self._since is None and self._planned is None:
             return [quota]
-        since = since or self._attempt.began_at
+        since = self._since or self._attempt.began_at
         return [quota, *self._operator.read_assigned(self._endpoint_id, since)]
 
     def find(self, rows: Rows) -> Row | None:

@@ -197,6 +197,16 @@ class TestJournal:
         found = top_up(fleet).execute({**run(fleet, 2), "task_state_store": store})
         assert list(found.values()) == [700.0 - used]
 
+    def test_what_another_run_adds_meanwhile_is_not_taken_for_one_s_own(self, fleet: Sandbox) -> None:
+        store = Store()
+        fleet.faults.add(method="GET", path="/api/v1/endpoint/{endpoint_id}/quota/data", status=500, times=9)
+        with pytest.raises(EmnifyPartialError):
+            top_up(fleet).execute({**run(fleet), "task_state_store": store})
+        fleet.faults.clear()
+        top_up(fleet).execute(run(fleet, run_id="other"))
+        found = top_up(fleet).execute({**run(fleet, 2), "task_state_store": store})
+        assert list(found.values()) == [700.0]
+
     def test_a_task_that_is_cleared_adds_nothing_twice(self, fleet: Sandbox) -> None:
         store = Store()
         for number in (1, 2):

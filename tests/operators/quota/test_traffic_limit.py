@@ -11,6 +11,7 @@ from airflow_provider_emnify.operators.quota import (
     EmnifyExtendTrafficLimitOperator,
 )
 from tests.fleets import ids_of
+from tests.operators.euicc.test_base import Store
 from tests.operators.idempotency.overlapping import in_turn
 from tests.operators.support import run
 
@@ -52,6 +53,23 @@ class TestExtensions:
         fleet.clock.advance(300)
         self.extend(fleet).execute(run(fleet, 2, run_id="s"))
         assert len(fleet.state.extensions) == 6
+
+    def test_what_another_run_adds_meanwhile_is_not_taken_for_one_s_own(self, fleet: Sandbox) -> None:
+        """With Airflow's task state store, an attempt knows which extensions it may have made."""
+        store = Store()
+        fleet.faults.add(method="POST", path=EXTENSIONS, drop="before", skip=1)
+        with pytest.raises(EmnifyPartialError):
+            self.extend(fleet).execute({**run(fleet), "task_state_store": store})
+        self.extend(fleet, endpoint_ids=ids_of(fleet)[2:]).execute(run(fleet, run_id="other"))
+        self.extend(fleet).execute({**run(fleet, 2), "task_state_store": store})
+        assert [one.endpoint_id for one in fleet.state.extensions.values()].count(ids_of(fleet)[2]) == 2
+        assert len(fleet.state.extensions) == 4
+
+    @pytest.mark.parametrize("fails", [True, False])
+    def test_a_store_that_was_away_extends_nothing_twice(self, fleet: Sandbox, fails: bool) -> None:
+        self.extend(fleet).execute({**run(fleet), "task_state_store": Store(fails=True)})
+        self.extend(fleet).execute({**run(fleet, 2), "task_state_store": Store(fails=fails)})
+        assert len(fleet.state.extensions) == 3
 
     def test_each_run_extends(self, fleet: Sandbox) -> None:
         self.extend(fleet).execute(run(fleet))
