@@ -15,7 +15,7 @@ from airflow_provider_emnify.airflow_names import (
     PokeReturnValue,
 )
 from airflow_provider_emnify.api.types import Row
-from airflow_provider_emnify.api.waits.wait import WAITS, Id, Reading, Verdict, Wait, look, parse_target
+from airflow_provider_emnify.api.waits.wait import WAITS, Id, Reading, Wait, look, parse_target
 from airflow_provider_emnify.arguments import NOT_GIVEN, Argument, one_of
 from airflow_provider_emnify.sensors.first_look import first_look
 from airflow_provider_emnify.triggers.task import WaitingTask
@@ -111,10 +111,12 @@ class EmnifyWaitSensor(WaitingTask, BaseSensorOperator):
             self.log.info("No ids given: nothing to wait for")
             return {}
         self.log.info("%r, for at most %.0f s", wait, self.timeout)
-        selected = self.selected_rows or {}
+        selected, self.selected_rows = self.selected_rows or {}, None
         self._readings = {key: WAITS[self.kind].reading(row) for key, row in selected.items()}
         if self.deferrable:
-            verdict = self.judge(lambda: self._first_look(wait))
+            verdict = self.judge(
+                lambda: wait.judge(self._readings) if selected else first_look(self.emnify_conn_id, wait)
+            )
             if verdict is None:
                 self.log.info("A look would cost waiting here: the first one is left to the triggerer")
             elif verdict.done:
@@ -127,9 +129,6 @@ class EmnifyWaitSensor(WaitingTask, BaseSensorOperator):
             if self._gave_up:
                 raise
             return self.states_at_timeout(f"{end} {self._last}".strip(), dict(self._seen))
-
-    def _first_look(self, wait: Wait) -> Verdict | None:
-        return wait.judge(self._readings) if self.selected_rows else first_look(self.emnify_conn_id, wait)
 
     def poke(self, context: Context) -> PokeReturnValue:
         """Look once. Called by Airflow in poke and reschedule modes."""
