@@ -115,11 +115,11 @@ class ConnectionSettings:
             conn_id=conn_id,
             credentials=_credentials((conn.login or "").strip(), password, extras, wrong),
             base_url=_base_url(conn, wrong),
-            timeout=_number(extras, "timeout", DEFAULT_TIMEOUT, wrong, float, "a number of seconds above 0"),
-            max_retries=int(_number(extras, "max_retries", DEFAULT_MAX_RETRIES, wrong, int, "0 or more")),
+            timeout=_number(extras, "timeout", wrong),
+            max_retries=int(_number(extras, "max_retries", wrong)),
             rate_limit_store=_rate_limit_store(extras, wrong),
-            token_cache=_choice(extras, "token_cache", DEFAULT_TOKEN_CACHE, ("task", "host"), wrong),
-            task_share=_share(extras, "task_share", DEFAULT_TASK_SHARE, wrong),
+            token_cache=_token_cache(extras, wrong),
+            task_share=_number(extras, "task_share", wrong),
             route=parse_route(extras, wrong),
         )
 
@@ -192,7 +192,7 @@ def _credentials(login: str, password: str, extras: Mapping[str, Any], wrong: _W
     if login:
         workspace_id = None
         if "workspace_id" in extras:
-            workspace_id = int(_number(extras, "workspace_id", 0, wrong, int, "the number of a Workspace"))
+            workspace_id = int(_number(extras, "workspace_id", wrong))
         fingerprint = extras.get("fingerprint")
         if fingerprint is not None and not isinstance(fingerprint, str):
             raise wrong(
@@ -276,30 +276,30 @@ def _is_host(name: str) -> bool:
     )
 
 
-def _number(
-    extras: Mapping[str, Any],
-    name: str,
-    default: float,
-    wrong: _Wrong,
-    kind: type[float] | type[int],
-    allowed: str,
-) -> float:
-    """Return a number from the extras; connection URIs give it as text. ``float`` means above 0."""
-    value = extras.get(name, default)
-    number = _float(value)
-    if not math.isfinite(number) or number < 0 or (kind is float and number == 0):
-        raise wrong(f"extra '{name}'", f"it is not {allowed}")
-    if kind is int and number != int(number):
-        raise wrong(f"extra '{name}'", "it is not a whole number")
+def _number(extras: Mapping[str, Any], name: str, wrong: _Wrong) -> float:
+    """Return a number from the extras; connection URIs give it as text."""
+    default, is_valid, complaint = _NUMBERS[name]
+    number = _float(extras.get(name, default))
+    if not is_valid(number):
+        raise wrong(f"extra '{name}'", complaint)
     return number
 
 
-def _share(extras: Mapping[str, Any], name: str, default: float, wrong: _Wrong) -> float:
-    value = extras.get(name, default)
-    number = _float(value)
-    if not 0 <= number < 1:
-        raise wrong(f"extra '{name}'", "it is not a valid share; give 0 or more and below 1, like 0.25")
-    return number
+def _is_count(number: float) -> bool:
+    return number >= 0 and number.is_integer()
+
+
+# Extras that are numbers: the default, what is valid, and what is said of anything else.
+_NUMBERS: dict[str, tuple[float, Callable[[float], bool], str]] = {
+    "timeout": (DEFAULT_TIMEOUT, lambda n: 0 < n < math.inf, "it is not a number of seconds above 0"),
+    "max_retries": (DEFAULT_MAX_RETRIES, _is_count, "it is not a whole number, 0 or more"),
+    "workspace_id": (0, _is_count, "it is not the number of a Workspace"),
+    "task_share": (
+        DEFAULT_TASK_SHARE,
+        lambda n: 0 <= n < 1,
+        "it is not a valid share; give 0 or more and below 1, like 0.25",
+    ),
+}
 
 
 def _float(value: Any) -> float:
@@ -320,10 +320,8 @@ def _rate_limit_store(extras: Mapping[str, Any], wrong: _Wrong) -> str:
     )
 
 
-def _choice(
-    extras: Mapping[str, Any], name: str, default: str, allowed: tuple[str, ...], wrong: _Wrong
-) -> str:
-    value = extras.get(name, default)
-    if isinstance(value, str) and value in allowed:
-        return value
-    raise wrong(f"extra '{name}'", f"it is not valid; allowed: {', '.join(allowed)}")
+def _token_cache(extras: Mapping[str, Any], wrong: _Wrong) -> str:
+    cache = extras.get("token_cache", DEFAULT_TOKEN_CACHE)
+    if isinstance(cache, str) and cache in {"task", "host"}:
+        return cache
+    raise wrong("extra 'token_cache'", "it is not valid; allowed: task, host")

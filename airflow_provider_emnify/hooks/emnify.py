@@ -174,7 +174,7 @@ class EmnifyHook(BaseHook):
             user_agent=USER_AGENT,
             route=settings.route,
             on_secret=on_secret or mask,
-            on_metric=partial(_count, settings.conn_id),
+            on_metric=partial(count, settings.conn_id),
             sleep=sleep,
         )
 
@@ -263,24 +263,16 @@ def _is_tls(error: BaseException | None) -> bool:
     return False
 
 
-class _WholeSeconds:
-    """Counters are whole numbers: hands out whole seconds and keeps the rest for the next time."""
-
-    def __init__(self) -> None:
-        self._rest = 0.0
-        self._lock = threading.Lock()
-
-    def take(self, seconds: float) -> int:
-        with self._lock:
-            whole, self._rest = divmod(self._rest + seconds, 1)
-        return int(whole)
+_rests: defaultdict[tuple[str, str], float] = defaultdict(float)  # of each counter, below 1
+_counting = threading.Lock()
 
 
-_throttled: defaultdict[str, _WholeSeconds] = defaultdict(_WholeSeconds)
+def count(conn_id: str, name: str, amount: float) -> None:
+    """Pass one of a client's counters on to Airflow's metrics, whose counters are whole numbers.
 
-
-def _count(conn_id: str, name: str, amount: float) -> None:
-    """Pass one of the client's counters on to Airflow's metrics."""
-    count = _throttled[conn_id].take(amount) if name == "throttled_seconds" else int(amount)
-    if count:
-        Stats.incr(f"emnify.{name}", count, tags={"emnify_conn_id": conn_id})
+    What is left of a second is added to the next wait.
+    """
+    with _counting:
+        whole, _rests[conn_id, name] = divmod(_rests[conn_id, name] + amount, 1)
+    if whole:
+        Stats.incr(f"emnify.{name}", int(whole), tags={"emnify_conn_id": conn_id})

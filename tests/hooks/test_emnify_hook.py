@@ -216,8 +216,13 @@ def test_what_a_client_counts_goes_to_airflow_s_metrics(
 
 
 def test_throttled_seconds_are_counted_whole_and_none_is_lost(monkeypatch: pytest.MonkeyPatch) -> None:
-    seconds = module._WholeSeconds()
-    assert [seconds.take(amount) for amount in (0.4, 0.4, 0.4, 2.75, 0.05)] == [0, 0, 1, 2, 1]
+    counted: list[tuple[str, int]] = []
+    monkeypatch.setattr(
+        module.Stats, "incr", lambda stat, count, *, tags: counted.append((stat, count)), raising=False
+    )
+    for amount in (0.4, 0.4, 0.4, 2.75, 0.05):
+        module.count("waits", "throttled_seconds", amount)
+    assert counted == [("emnify.throttled_seconds", seconds) for seconds in (1, 2, 1)]
 
 
 def test_both_forms_of_the_form_come_from_one_table() -> None:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import base64
 import html
 import json
+import math
 import re
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import quote, quote_plus
 
@@ -58,8 +60,14 @@ class Redactor:
 
         Short ones are left: they could as well be a number or a word.
         """
-        secrets = sorted(self._secrets, key=len, reverse=True)
-        return _without(value, [secret for secret in secrets if len(secret) >= _LONG_ENOUGH])
+        secrets = sorted((one for one in self._secrets if len(one) >= _LONG_ENOUGH), key=len, reverse=True)
+
+        def without(text: str) -> str:
+            for secret in secrets:
+                text = text.replace(secret, "***")
+            return text
+
+        return _each_text(value, without)
 
     def body(self, content: bytes) -> str:
         """Return the body of an answer without secrets, also those that its JSON writes in escapes."""
@@ -68,28 +76,19 @@ class Redactor:
             said = json.loads(text) if text else None
         except (ValueError, RecursionError):
             return self.text(text)
-        return self.text(json.dumps(self._values(said), ensure_ascii=False)) if text else ""
-
-    def _values(self, value: Any, depth: int = 0) -> Any:
-        if depth > _DEEPEST:
-            return "..."
-        if isinstance(value, str):
-            return self.text(value)
-        if isinstance(value, dict):
-            return {self.text(str(key)): self._values(item, depth + 1) for key, item in value.items()}
-        if isinstance(value, list):
-            return [self._values(item, depth + 1) for item in value]
-        return value
+        shown = _each_text(said, self.text, _DEEPEST)
+        return self.text(json.dumps(shown, ensure_ascii=False)) if text else ""
 
 
-def _without(value: Any, secrets: list[str]) -> Any:
+def _each_text(value: Any, change: Callable[[str], str], levels: float = math.inf) -> Any:
+    """Return JSON with each text and key in it changed; ``...`` for what lies deeper than so many levels."""
+    if levels < 0:
+        return "..."
     if isinstance(value, str):
-        for secret in secrets:
-            value = value.replace(secret, "***")
-        return value
+        return change(value)
     if isinstance(value, dict):
-        return {_without(key, secrets): _without(item, secrets) for key, item in value.items()}
-    return [_without(item, secrets) for item in value] if isinstance(value, list) else value
+        return {_each_text(key, change): _each_text(item, change, levels - 1) for key, item in value.items()}
+    return [_each_text(item, change, levels - 1) for item in value] if isinstance(value, list) else value
 
 
 def _forms(secret: str) -> set[str]:

@@ -8,29 +8,26 @@ import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 _HELP = "look at everything between this Airflow and emnify, and say in a table what is well and what is not"
 _EPILOG = "It only reads, and shows no secret. Exits with 1 where something failed."
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the doctor's arguments."""
-    parser.add_argument("--conn-id", default="emnify_default", help="the connection (default: %(default)s)")
-    parser.add_argument(
-        "--json", metavar="FILE", help="also write what was found to a file ('-': print only it)"
-    )
+_ARGUMENTS: dict[str, dict[str, Any]] = {
+    "--conn-id": {"default": "emnify_default", "help": "the connection (default: %(default)s)"},
+    "--json": {"metavar": "FILE", "help": "also write what was found to a file ('-': print only it)"},
+}
 
 
 def doctor(args: argparse.Namespace) -> int:
     """Examine, print the table, and return the exit status."""
     from airflow_provider_emnify.hooks.doctor.examine import examine
-    from airflow_provider_emnify.hooks.doctor.finding import as_json, table
+    from airflow_provider_emnify.hooks.doctor.finding import table
 
     with _log_to_stderr():
         findings = list(examine(args.conn_id))
-    report = json.dumps(as_json(findings), indent=2)
+    report = json.dumps([asdict(finding) for finding in findings], indent=2)
     if args.json == "-":
         print(report)  # noqa: T201 - a command prints
     else:
@@ -65,9 +62,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         prog="python -m airflow_provider_emnify", description="emnify in Airflow"
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    add_arguments(
-        command := commands.add_parser("doctor", help=_HELP, description=f"{_HELP.capitalize()}. {_EPILOG}")
-    )
+    command = commands.add_parser("doctor", help=_HELP, description=f"{_HELP.capitalize()}. {_EPILOG}")
+    for name, options in _ARGUMENTS.items():
+        command.add_argument(name, **options)
     command.set_defaults(run=doctor)
     args = parser.parse_args(argv)
     return int(args.run(args))
@@ -78,16 +75,13 @@ def airflow_commands() -> list[Any]:
     from airflow.cli import cli_config
 
     argument: Any = cli_config.Arg
-    conn_id = argument(("--conn-id",), default="emnify_default", help="the connection (default: %(default)s)")
-    to_file = argument(
-        ("--json",), metavar="FILE", help="also write what was found to a file ('-': print only it)"
-    )
+    arguments = tuple(argument((name,), **options) for name, options in _ARGUMENTS.items())
 
     def run(args: argparse.Namespace) -> None:
         sys.exit(doctor(args))
 
     command = cli_config.ActionCommand(
-        name="doctor", help=_HELP, description=_EPILOG, func=run, args=(conn_id, to_file)
+        name="doctor", help=_HELP, description=_EPILOG, func=run, args=arguments
     )
     return [
         cli_config.GroupCommand(

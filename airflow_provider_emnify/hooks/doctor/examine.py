@@ -37,20 +37,18 @@ def examine(conn_id: str = EmnifyHook.default_conn_name) -> Iterator[Finding]:
         yield Finding("connection", "failed", str(error), "see docs/connection.md")
         return
     who = "an application token" if settings.credentials.username is None else "a user"
-    yield Finding(
-        "connection",
-        "ok" if conn.conn_type == EmnifyHook.conn_type else "warning",
+    said = (
         f"'{conn_id}': {who} at {settings.base_url}, timeout {settings.timeout:g} s, "
-        f"{settings.max_retries} retries, token_cache {settings.token_cache}",
-        ""
-        if conn.conn_type == EmnifyHook.conn_type
-        else "its type is not emnify: Airflow's form and its Test button are those of another",
+        f"{settings.max_retries} retries, token_cache {settings.token_cache}"
     )
-    failed = False
-    for finding in network(settings.base_url, settings.route):
-        failed = failed or finding.state == "failed"
-        yield finding
-    if failed:
+    if conn.conn_type == EmnifyHook.conn_type:
+        yield Finding("connection", "ok", said)
+    else:
+        remedy = "its type is not emnify: Airflow's form and its Test button are those of another"
+        yield Finding("connection", "warning", said, remedy)
+    reached = list(network(settings.base_url, settings.route))
+    yield from reached
+    if any(finding.state == "failed" for finding in reached):
         yield Finding("account", "skipped", "emnify cannot be reached from here")
         return
     with EmnifyHook.client_from_settings(settings, max_retries=1) as client:

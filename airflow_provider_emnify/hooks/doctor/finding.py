@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal
 
 State = Literal["ok", "warning", "failed", "skipped"]
 _WIDTH = 110
@@ -38,8 +38,3 @@ def table(findings: Iterable[Finding]) -> str:
     bad = sum(row.state == "failed" for row in rows)
     warned = sum(row.state == "warning" for row in rows)
     return "\n".join([*lines, "", f"{bad} failed, {warned} warnings, {len(rows)} checks"])
-
-
-def as_json(findings: Sequence[Finding]) -> list[dict[str, Any]]:
-    """Return findings as JSON, to attach to a report."""
-    return [asdict(finding) for finding in findings]

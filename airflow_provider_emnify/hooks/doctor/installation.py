@@ -21,9 +21,7 @@ _EXTRAS = {
 
 def installation() -> Iterator[Finding]:
     """Tell versions and extras."""
-    airflow = (
-        version("apache-airflow-core") if _is_there("apache-airflow-core") else version("apache-airflow")
-    )
+    airflow = _version("apache-airflow-core") or _version("apache-airflow")
     python = platform.python_version()
     yield Finding(
         "versions",
@@ -31,15 +29,13 @@ def installation() -> Iterator[Finding]:
         f"provider {__version__}, Airflow {airflow}, Python {python}, {platform.system()}",
     )
     for extra, (distribution, purpose) in _EXTRAS.items():
-        if _is_there(distribution):
-            yield Finding(f"extra {extra}", "ok", f"{distribution} {version(distribution)}: {purpose}")
-        else:
-            yield Finding(f"extra {extra}", "ok", f"not installed; it is for {purpose}")
+        found = _version(distribution)
+        said = f"{distribution} {found}: {purpose}" if found else f"not installed; it is for {purpose}"
+        yield Finding(f"extra {extra}", "ok", said)
 
 
-def _is_there(distribution: str) -> bool:
+def _version(distribution: str) -> str | None:
     try:
-        version(distribution)
+        return version(distribution)
     except PackageNotFoundError:
-        return False
-    return True
+        return None
