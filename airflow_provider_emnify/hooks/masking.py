@@ -52,11 +52,12 @@ def mask(secret: str) -> None:
         return
     _mask_here(secret)
     channel = _channel()
-    if channel is None or _is_a_triggerer_s(channel):
+    if channel is None or hasattr(channel, "_async_writer"):  # a triggerer's
         return
+    may_speak = threading.current_thread() is threading.main_thread() or hasattr(channel, "_thread_lock")
     with _lock:
         _untold.append(secret)
-        if not _may_speak(channel):
+        if not may_speak:
             return
         secrets = list(_untold)
         _untold.clear()
@@ -111,14 +112,6 @@ def _channel() -> Any:
     """Return the channel to the supervisor of this process, if it has one."""
     runner = sys.modules.get("airflow.sdk.execution_time.task_runner")
     return getattr(runner, "SUPERVISOR_COMMS", None)
-
-
-def _is_a_triggerer_s(channel: Any) -> bool:
-    return hasattr(channel, "_async_writer")
-
-
-def _may_speak(channel: Any) -> bool:
-    return threading.current_thread() is threading.main_thread() or hasattr(channel, "_thread_lock")
 
 
 def message_of(secret: str) -> Any:

@@ -70,7 +70,9 @@ class PrivateFolder:
         try:
             found = os.lstat(self.path)
         except FileNotFoundError:
-            self._make()
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            with contextlib.suppress(FileExistsError):
+                self.path.mkdir(mode=0o700)
             found = os.lstat(self.path)
         if not stat.S_ISDIR(found.st_mode):
             raise UnsafeFileError(f"{self.path} is not a folder")
@@ -78,11 +80,6 @@ class PrivateFolder:
         if found.st_mode & _OTHERS:
             mode = stat.S_IMODE(found.st_mode)
             raise UnsafeFileError(f"{self.path} is open to other users (mode {mode:04o}); delete it")
-
-    def _make(self) -> None:
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        with contextlib.suppress(FileExistsError):
-            self.path.mkdir(mode=0o700)
 
     def file(self, name: str, *beside: str) -> Path:
         """Return the path of a file, for code that opens files by their names: it is there, and safe.
@@ -184,27 +181,24 @@ class HeldFile:
     """An open lock file. ``waited`` tells whether another one had it first."""
 
     def __init__(self, descriptor: int, *, waited: bool) -> None:
-        self._descriptor: int | None = descriptor
+        self._descriptor = descriptor  # -1 after its end
         self.waited = waited
         _held.add(self)
 
     @property
     def changed(self) -> float:
         """When it was last touched, in seconds since 1970; minus infinity when it never was."""
-        found = None if self._descriptor is None else os.fstat(self._descriptor)
-        return found.st_mtime if found is not None and found.st_size else -math.inf
+        found = os.fstat(self._descriptor)
+        return found.st_mtime if found.st_size else -math.inf
 
     def touch(self) -> None:
         """Note the time. On a full disk it is not noted."""
-        if self._descriptor is not None:
-            with contextlib.suppress(OSError):
-                os.pwrite(self._descriptor, b"\n", 0)
-                os.utime(self._descriptor)
+        with contextlib.suppress(OSError):
+            os.pwrite(self._descriptor, b"\n", 0)
+            os.utime(self._descriptor)
 
     def take(self) -> bool:
         """Take the lock, unless another one has it."""
-        if self._descriptor is None:
-            return False
         try:
             fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -213,19 +207,19 @@ class HeldFile:
 
     def is_in_place(self) -> bool:
         """Tell whether others lock the same file: it may have been deleted while it was waited for."""
-        return self._descriptor is not None and os.fstat(self._descriptor).st_nlink > 0
+        return os.fstat(self._descriptor).st_nlink > 0
 
     def release(self) -> None:
         """End the lock, also where a child that was forked meanwhile has the file open."""
-        if self._descriptor is not None:
+        if self._descriptor >= 0:
             with contextlib.suppress(OSError):
                 fcntl.flock(self._descriptor, fcntl.LOCK_UN)
         self.leave()
 
     def leave(self) -> None:
         """Close the file, and leave the lock to the process that this one was forked from."""
-        descriptor, self._descriptor = self._descriptor, None
-        if descriptor is not None:
+        descriptor, self._descriptor = self._descriptor, -1
+        if descriptor >= 0:
             os.close(descriptor)
 
 

@@ -26,10 +26,15 @@ def is_worth_repeating(error: BaseException) -> bool:
     return isinstance(error, EmnifyError) and error.worth_resending
 
 
+def asked_wait(state: tenacity.RetryCallState) -> float | None:
+    """Return the seconds that the last answer asked to wait."""
+    error = state.outcome.exception() if state.outcome else None
+    return error.retry_after if isinstance(error, EmnifyError) else None
+
+
 def backoff(state: tenacity.RetryCallState) -> float:
     """Return the seconds to wait before the next try: what was asked for, or exponential with full jitter."""
-    error = state.outcome.exception() if state.outcome else None
-    asked: float | None = getattr(error, "retry_after", None)
+    asked = asked_wait(state)
     left = max(0.0, LONGEST_RETRY_AFTER - state.idle_for)
     if asked is not None:
         return min(left, asked + random.uniform(0, _FIRST_WAIT))  # noqa: S311 - spreads callers, hides nothing

@@ -43,6 +43,7 @@ from airflow_provider_emnify.api.errors import (
 from airflow_provider_emnify.api.secrets.one_line_log import one_line_log
 from airflow_provider_emnify.api.transport.backoff import (
     LONGEST_RETRY_AFTER,
+    asked_wait,
     backoff,
     is_worth_repeating,
     retry_after,
@@ -77,6 +78,7 @@ if TYPE_CHECKING:
 log = one_line_log(__name__)
 
 _NO_CONTENT, _NOT_IMPLEMENTED = 204, 501
+_USER_AGENT = f"airflow-provider-emnify/{__version__} Python/{platform.python_version()}"
 _LONGEST_REASON = 300  # characters of a log line
 # Answers of these hold tokens, keys or codes: none is ever shown.
 _SECRET_ANSWER = re.compile(r"/api/v\d+/(authenticate|application_token|api_secret|user/(mfa|[^/]+/mfa))\b.*")
@@ -131,7 +133,7 @@ class Sender:
         self._sleep = sleep
         self._under_way: set[Exchange] = set()
         self._closed = False
-        self._user_agent = user_agent or _user_agent()
+        self._user_agent = user_agent or _USER_AGENT
         self._route = route
         self._session = self._new_session()
 
@@ -206,10 +208,8 @@ class Sender:
             return retrying(once)
 
     def _is_enough(self, state: tenacity.RetryCallState) -> bool:
-        error = state.outcome.exception() if state.outcome else None
-        asked: float | None = getattr(error, "retry_after", None)
         left = LONGEST_RETRY_AFTER - state.idle_for
-        return state.attempt_number > self._max_retries or left <= 0 or (asked is not None and asked > left)
+        return state.attempt_number > self._max_retries or left <= 0 or (asked_wait(state) or 0.0) > left
 
     def _note_retry(self, request: Request, state: tenacity.RetryCallState) -> None:
         self.count("retries")
@@ -237,7 +237,7 @@ class Sender:
                     self._base_url + request.path,
                     params=_query(request.query),
                     json=request.body,
-                    auth=_Bearer(token),
+                    auth=partial(_sign, token),
                     timeout=self._timeout,
                     allow_redirects=False,
                     stream=True,
@@ -311,16 +311,11 @@ class Sender:
         return lost
 
 
-class _Bearer(requests.auth.AuthBase):
-    """Puts the token on. An ``auth`` object also keeps requests from using a ``.netrc`` instead."""
-
-    def __init__(self, token: AuthToken | None) -> None:
-        self._token = token
-
-    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        if self._token is not None:
-            request.headers["Authorization"] = f"Bearer {self._token.value}"
-        return request
+def _sign(token: AuthToken | None, request: requests.PreparedRequest) -> requests.PreparedRequest:
+    """Put the token on, as the ``auth`` of a request: with one, requests looks for no ``.netrc``."""
+    if token is not None:
+        request.headers["Authorization"] = f"Bearer {token.value}"
+    return request
 
 
 def _closed(request: Request) -> EmnifyConnectionError:
@@ -353,7 +348,3 @@ def _query(params: Mapping[str, Any] | None) -> dict[str, Any]:
         for name, value in (params or {}).items()
         if value is not None
     }
-
-
-def _user_agent() -> str:
-    return f"airflow-provider-emnify/{__version__} Python/{platform.python_version()}"

@@ -36,12 +36,9 @@ def token(client: EmnifyClient) -> Finding:
         return Finding("authentication", "failed", first_line(error), _remedy(error))
     info = client.token_info()
     left = info.get("seconds_left")
-    return Finding(
-        "authentication",
-        "ok",
-        f"organisation {info.get('organisation')} ({info.get('organisation_id')}), an auth token for "
-        f"{'an unknown time' if left is None else f'{left / 3600:.1f} hours'}",
-    )
+    lasts = "an unknown time" if left is None else f"{left / 3600:.1f} hours"
+    whose = f"organisation {info.get('organisation')} ({info.get('organisation_id')})"
+    return Finding("authentication", "ok", f"{whose}, an auth token for {lasts}")
 
 
 def _remedy(error: EmnifyError) -> str:
@@ -60,12 +57,9 @@ def clock(client: EmnifyClient) -> Finding:
     off = abs(time.time() - datetime.fromisoformat(str(issued)).timestamp())
     if off <= _CLOCK:
         return Finding("clock", "ok", f"within {_CLOCK:.0f} s of emnify's")
-    return Finding(
-        "clock",
-        "warning",
-        f"{off:.0f} s from emnify's (less, where the token was shared and is older)",
-        "switch time synchronisation on: intervals of syncs and events follow this machine's clock",
-    )
+    said = f"{off:.0f} s from emnify's (less, where the token was shared and is older)"
+    remedy = "switch time synchronisation on: intervals of syncs and events follow this machine's clock"
+    return Finding("clock", "warning", said, remedy)
 
 
 def limits(client: EmnifyClient, settings: ConnectionSettings) -> Iterator[Finding]:
@@ -74,12 +68,8 @@ def limits(client: EmnifyClient, settings: ConnectionSettings) -> Iterator[Findi
     try:
         store, used = client.transport.limits_used()
     except Exception as error:  # whatever a store raises
-        yield Finding(
-            "rate limit store",
-            "failed",
-            f"{kind}: {first_line(error)}",
-            "see docs/limits.md; until it is well each process counts alone, at a quarter of the limits",
-        )
+        remedy = "see docs/limits.md; until it is well each process counts alone, at a quarter of the limits"
+        yield Finding("rate limit store", "failed", f"{kind}: {first_line(error)}", remedy)
         return
     shared_by = _SHARED_BY.get(kind, "all workers that name this Redis")
     yield Finding("rate limit store", "ok", f"{store}, shared by {shared_by}")
@@ -96,7 +86,6 @@ def limits(client: EmnifyClient, settings: ConnectionSettings) -> Iterator[Findi
 def refused(error: EmnifyError, what: str) -> Finding:
     """Say that something may not be read, or cannot be."""
     if isinstance(error, EmnifyPermissionError):
-        return Finding(
-            what, "warning", "the credentials may not read it (403)", "only if you need it: ask for a role"
-        )
+        said = "the credentials may not read it (403)"
+        return Finding(what, "warning", said, "only if you need it: ask for a role")
     return Finding(what, "failed", first_line(error))

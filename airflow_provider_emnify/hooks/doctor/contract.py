@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from airflow_provider_emnify.api import EmnifyClient
 
 _ROWS = 5
+_NEWER = "report this, or look for a newer version of the provider"
 _STATUSES: dict[str, type[Lookup]] = {"endpoints": EndpointStatus, "sims": SimStatus, "users": UserStatus}
 
 
@@ -49,27 +50,15 @@ def _judge(what: str, stream: Stream, rows: list[dict[str, Any]]) -> Finding:
         unknown |= set(flat.get("_extra") or ())
         missing -= {name for name, value in flat.items() if value is not None}
     if missing:
-        return Finding(
-            what,
-            "failed",
-            f"its rows have no {', '.join(sorted(missing))}",
-            "emnify may have changed it: report this, a sync of it fails",
-        )
+        said = f"its rows have no {', '.join(sorted(missing))}"
+        return Finding(what, "failed", said, "emnify may have changed it: report this, a sync of it fails")
     if strange := _strange_statuses(stream.name, rows):
-        return Finding(
-            what,
-            "failed",
-            f"statuses that this version does not know: {', '.join(strange)}",
-            "report this, or look for a newer version of the provider: waits do not know it",
-        )
+        said = f"statuses that this version does not know: {', '.join(strange)}"
+        return Finding(what, "failed", said, f"{_NEWER}: waits do not know it")
     if unknown:
         shown = ", ".join(sorted(name for name in unknown if re.fullmatch(r"\w{1,60}", name)))
-        return Finding(
-            what,
-            "warning",
-            f"fields that this version does not know: {shown}",
-            "they are kept in _extra; report this, or look for a newer version of the provider",
-        )
+        said = f"fields that this version does not know: {shown}"
+        return Finding(what, "warning", said, f"they are kept in _extra; {_NEWER}")
     return Finding(what, "ok", f"readable; {len(rows)} rows looked at")
 
 

@@ -35,12 +35,8 @@ def network(base_url: str, route: Route) -> Iterator[Finding]:
     try:
         found = sorted({str(info[4][0]) for info in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)})
     except OSError as error:
-        yield Finding(
-            "DNS",
-            "failed",
-            f"{host} was not found: {error}",
-            "check the host of the connection, and the name servers of this machine",
-        )
+        remedy = "check the host of the connection, and the name servers of this machine"
+        yield Finding("DNS", "failed", f"{host} was not found: {error}", remedy)
         return
     yield Finding("DNS", "ok", f"{host} is {', '.join(found[:4])}")
     if parts.scheme == "https":
@@ -66,12 +62,11 @@ def _tls(host: str, port: int, route: Route) -> Finding:
         ):
             certificate, protocol = tls.getpeercert() or {}, tls.version()
     except ssl.SSLCertVerificationError as error:
-        return Finding(
-            "TLS",
-            "failed",
-            f"the certificate is not trusted: {error.verify_message}",
-            "behind a proxy that opens TLS, give its certificate in the extra verify or REQUESTS_CA_BUNDLE",
+        said = f"the certificate is not trusted: {error.verify_message}"
+        remedy = (
+            "behind a proxy that opens TLS, give its certificate in the extra verify or REQUESTS_CA_BUNDLE"
         )
+        return Finding("TLS", "failed", said, remedy)
     except OSError as error:
         return Finding("TLS", "failed", f"no connection: {error}", "check firewall and proxy of this machine")
     until = datetime.fromtimestamp(ssl.cert_time_to_seconds(str(certificate["notAfter"])), UTC)
