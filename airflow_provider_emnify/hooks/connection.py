@@ -28,7 +28,7 @@ from airflow_provider_emnify.hooks.form import (
     EXTRAS,
 )
 from airflow_provider_emnify.hooks.masking import texts_in
-from airflow_provider_emnify.hooks.route import header_values, parse_route, proxy_urls
+from airflow_provider_emnify.hooks.route import mapping_of, parse_route
 
 if TYPE_CHECKING:
     from airflow_provider_emnify.airflow_names import Connection
@@ -172,8 +172,9 @@ def _extras(conn_id: str, extra: str | None) -> dict[str, Any]:
 def _secrets_of(extras: Mapping[str, Any]) -> list[str]:
     secrets = [str(extras["fingerprint"])] if "fingerprint" in extras else []
     secrets += texts_in([extras.get("api_secret"), extras.get("stream_secret")])
-    secrets += header_values(extras.get("headers"))
-    for url in [*texts_in(extras.get("rate_limit_store")), *proxy_urls(extras.get("proxies"))]:
+    secrets += texts_in(mapping_of(extras.get("headers")))
+    proxies = extras.get("proxies")
+    for url in texts_in([extras.get("rate_limit_store"), mapping_of(proxies) or proxies]):
         if "@" in url:
             credentials = url.rpartition("@")[0].rpartition("/")[2]
             secrets += [credentials.partition(":")[2] or credentials]

@@ -121,25 +121,15 @@ class EmnifyHook(BaseHook):
         return client.token_info()
 
     @classmethod
-    def client_from_connection(
-        cls,
-        conn: Connection,
-        *,
-        max_retries: int | None = None,
-        sleep: Callable[[float], None] | None = None,
-    ) -> EmnifyClient:
+    def client_from_connection(cls, conn: Connection) -> EmnifyClient:
         """Make a client from a connection that was fetched already, for example in a trigger.
 
         Its secrets are masked in Airflow's logs before anything else is done with them.
 
         :param conn: The connection.
-        :param max_retries: Upper bound for the connection's own ``max_retries``.
-        :param sleep: How the client waits, in seconds; by default ``time.sleep``.
         :raises EmnifyConnectionConfigError: when the connection cannot work.
         """
-        return cls.client_from_settings(
-            ConnectionSettings.from_airflow(conn, on_secret=mask), max_retries=max_retries, sleep=sleep
-        )
+        return cls.client_from_settings(ConnectionSettings.from_airflow(conn, on_secret=mask))
 
     @classmethod
     def client_from_settings(
@@ -154,7 +144,9 @@ class EmnifyHook(BaseHook):
     ) -> EmnifyClient:
         """Make a client from settings that were checked already; see :meth:`client_from_connection`.
 
+        :param max_retries: Upper bound for the connection's own ``max_retries``.
         :param leave: Share of the address's rate limit that is left to others.
+        :param sleep: How the client waits, in seconds; by default ``time.sleep``.
         :param token_cache: Where auth tokens are shared, instead of where the settings say.
         :param on_secret: Told every secret as soon as it is known, instead of Airflow's maskers.
         """
@@ -238,11 +230,9 @@ def shared_cache(settings: ConnectionSettings) -> TokenCache | None:
     shares = settings.token_cache != DEFAULT_TOKEN_CACHE
     if not shares and (settings.credentials.password is None or settings.rate_limit_store == "memory"):
         return None
-    from airflow_provider_emnify.api.transport.token_cache import AcceptanceCache, TokenCache
+    from airflow_provider_emnify.api.transport.token_cache import TokenCache
 
-    if shares:
-        return TokenCache(settings.credentials, settings.base_url)
-    return AcceptanceCache(settings.credentials, settings.base_url, waits=True)
+    return TokenCache(settings.credentials, settings.base_url, keeps_tokens=shares)
 
 
 def _advice(error: EmnifyError, base_url: str) -> str:

@@ -40,20 +40,8 @@ def portal_url(extras: Mapping[str, Any]) -> str:
     return f"https://{parts.netloc}{parts.path.rstrip('/')}"
 
 
-def header_values(given: Any) -> list[str]:
-    """Return what may be secret in headers: their values."""
-    headers = _mapping(given)
-    return [value for value in (headers or {}).values() if isinstance(value, str)]
-
-
-def proxy_urls(given: Any) -> list[str]:
-    """Return the URLs of proxies, which may hold passwords: of one, or of several by scheme."""
-    urls = _mapping(given)
-    return [url for url in ([given] if urls is None else urls.values()) if isinstance(url, str)]
-
-
-def _mapping(given: Any) -> Mapping[str, Any] | None:
-    """Return headers as a form, a connection's URI or JSON gives them; None for what are none."""
+def mapping_of(given: Any) -> Mapping[str, Any] | None:
+    """Return headers or proxies as a form, a connection's URI or JSON gives them; None for what are none."""
     if isinstance(given, str):
         try:
             given = json.loads(given)
@@ -65,7 +53,7 @@ def _mapping(given: Any) -> Mapping[str, Any] | None:
 def _proxy(extras: Mapping[str, Any], wrong: Callable[[str, str], Exception]) -> str | None:
     given = extras.get("proxies")
     if isinstance(given, Mapping) or (isinstance(given, str) and given.lstrip().startswith("{")):
-        named = _mapping(given) or {}
+        named = mapping_of(given) or {}
         given = named.get("https") or named.get("http") or named.get("all")
         if given is None:
             raise wrong(
@@ -107,7 +95,7 @@ def _headers(
     given = extras.get("headers")
     if given is None:
         return ()
-    headers = _mapping(given)
+    headers = mapping_of(given)
     if headers is None:
         raise wrong(
             "extra 'headers'", 'it is not a JSON object of texts; give one like {"X-Gateway-Key": "..."}'

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from airflow_provider_emnify.api.errors import EmnifyError
-from airflow_provider_emnify.api.transport.token_cache import AcceptanceCache, TokenCache
+from airflow_provider_emnify.api.transport.token_cache import TokenCache
 from airflow_provider_emnify.api.waits.wait import WAITS, Verdict, Wait, look
 from airflow_provider_emnify.hooks.connection import ConnectionSettings
 from airflow_provider_emnify.hooks.emnify import EmnifyHook
@@ -68,8 +68,8 @@ def _cache(settings: ConnectionSettings) -> TokenCache | None:
 
     Hosts that share the limits in a Redis may be as many as there are tasks: there a token has to be at hand.
     """
-    kind = AcceptanceCache if settings.token_cache == DEFAULT_TOKEN_CACHE else TokenCache
-    cache = kind(settings.credentials, settings.base_url)
+    shares = settings.token_cache != DEFAULT_TOKEN_CACHE
+    cache = TokenCache(settings.credentials, settings.base_url, keeps_tokens=shares, waits=shares)
     is_needed = settings.rate_limit_store.startswith("redis")
     return None if is_needed and cache.load() is None else cache
 

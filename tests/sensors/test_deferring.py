@@ -23,7 +23,7 @@ from airflow_provider_emnify.api.limits.documented import LIMITS
 from airflow_provider_emnify.api.limits.limits import Limits
 from airflow_provider_emnify.api.secrets.private_folder import PrivateFolder
 from airflow_provider_emnify.api.transport import token_cache
-from airflow_provider_emnify.api.transport.token_cache import AcceptanceCache, TokenCache
+from airflow_provider_emnify.api.transport.token_cache import TokenCache
 from airflow_provider_emnify.api.waits.wait import Wait
 from airflow_provider_emnify.hooks.connection import ConnectionSettings
 from airflow_provider_emnify.hooks.emnify import EmnifyHook
@@ -173,7 +173,7 @@ class TestFirstLook:
         monkeypatch.setenv("AIRFLOW_CONN_EMNIFY_DEFAULT", json.dumps(connection))
         monkeypatch.setattr(token_cache, "BRIEF_LOCK_WAIT", 0.0)
         settings = ConnectionSettings.from_airflow(EmnifyHook.get_connection("emnify_default"))
-        cache = AcceptanceCache(settings.credentials, settings.base_url)
+        cache = TokenCache(settings.credentials, settings.base_url, keeps_tokens=False)
         with cache.lock():
             with pytest.raises(TaskDeferred):
                 status_sensor(keys(fleet)[0]).execute(context())
@@ -186,7 +186,7 @@ class TestFirstLook:
     def test_no_token_is_left_where_none_is_to_be_shared(self, fleet: Sandbox) -> None:
         status_sensor(keys(fleet)[0]).execute(context())
         settings = ConnectionSettings.from_airflow(EmnifyHook.get_connection("emnify_default"))
-        left = AcceptanceCache(settings.credentials, settings.base_url).load()
+        left = TokenCache(settings.credentials, settings.base_url, keeps_tokens=False).load()
         assert left is not None
         assert (left.token, left.rejection) == (None, None)
         assert TokenCache(settings.credentials, settings.base_url).load() is None

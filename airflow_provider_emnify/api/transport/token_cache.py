@@ -58,12 +58,26 @@ class TokenCache:
     :param credentials: The credential.
     :param host: The API.
     :param directory: Where it lies; by default a directory of this user's in the temporary one.
+    :param keeps_tokens: False: it says only whether the credential was accepted lately. Then one process at a
+        time tries a credential of which nothing is known, and all at once one that was accepted.
+    :param waits: Whether to wait for a process that authenticates. Who can do without it does not.
     """
 
-    def __init__(self, credentials: Credentials, host: str, directory: Path | None = None) -> None:
+    def __init__(
+        self,
+        credentials: Credentials,
+        host: str,
+        directory: Path | None = None,
+        *,
+        keeps_tokens: bool = True,
+        waits: bool = True,
+    ) -> None:
+        self.keeps_tokens = keeps_tokens
+        self._waits = waits
         self._folder = PrivateFolder("emnify-tokens", directory)
         identity = f"{host} {credentials.identity} {credentials.workspace_id}"
-        self._name = hashlib.sha256(identity.encode()).hexdigest()[:32]
+        name = hashlib.sha256(identity.encode()).hexdigest()[:32]
+        self._name = name if keeps_tokens else f"{name}-accepted"
         self._secret = f"{host}\n{json.dumps(credentials.secrets)}".encode()
         self._is_password = credentials.password is not None
         self._has_failed = False
@@ -85,13 +99,24 @@ class TokenCache:
         """Hold the file while a token is got, so that one process gets it for all.
 
         A cache that cannot be used costs a warning, not the task.
+
+        :raises OSError: for who does not wait: another process has it, or the file cannot be used.
         """
         with contextlib.ExitStack() as stack:
-            try:
-                stack.enter_context(self._folder.lock(f"{self._name}.lock", _LOCK_WAIT))
-            except OSError as error:
-                self._warn(error)
+            if self.keeps_tokens or not self._is_known():
+                seconds = _LOCK_WAIT if self._waits else BRIEF_LOCK_WAIT
+                try:
+                    stack.enter_context(self._folder.lock(f"{self._name}.lock", seconds))
+                except OSError as error:
+                    if not self._waits:
+                        raise
+                    self._warn(error)
             yield
+
+    def _is_known(self) -> bool:
+        """Tell whether the credential is known to be rejected, or accepted lately."""
+        known = self.load()
+        return known is not None and bool(known.rejection or (known.age < _ACCEPTED and not known.lost))
 
     def load(self) -> Cached | None:
         """Return what another process has left, if it is any good."""
@@ -108,6 +133,7 @@ class TokenCache:
 
     def store(self, *, token: str | None = None, rejection: str | None = None, lost: int = 0) -> None:
         """Leave a token, a rejection, or the number of lost logins for other processes."""
+        token = token if self.keeps_tokens else None
         what = {"at": time.time(), "token": token, "rejection": rejection, "lost": lost}
         said = json.dumps(what).encode()
         try:
@@ -119,42 +145,3 @@ class TokenCache:
         if not self._has_failed:
             log.warning("The token cache cannot be used (%s); this task authenticates by itself", error)
         self._has_failed = True
-
-
-class AcceptanceCache(TokenCache):
-    """Whether one credential was accepted lately, and no token.
-
-    A credential of which nothing is known is tried by one process at a time.
-
-    :param credentials: The credential.
-    :param host: The API.
-    :param directory: Where it lies; by default a directory of this user's in the temporary one.
-    :param waits: Whether to wait for a process that tries the credential. Who can do without authenticating
-        does not.
-    """
-
-    def __init__(
-        self, credentials: Credentials, host: str, directory: Path | None = None, *, waits: bool = False
-    ) -> None:
-        super().__init__(credentials, host, directory)
-        self._name += "-accepted"
-        self._waits = waits
-
-    @contextlib.contextmanager
-    def lock(self) -> Iterator[None]:
-        """Hold the file while a credential is tried of which nothing is known.
-
-        :raises OSError: when another process tries it, or the file cannot be used; not for who waits.
-        """
-        known = self.load()
-        if known is not None and (known.rejection or (known.age < _ACCEPTED and not known.lost)):
-            yield
-            return
-        held = self._folder.lock(f"{self._name}.lock", BRIEF_LOCK_WAIT)
-        with super().lock() if self._waits else held:
-            yield
-
-    def store(self, *, token: str | None = None, rejection: str | None = None, lost: int = 0) -> None:
-        """Leave word that the credential was accepted, why it was rejected, or how many logins were lost."""
-        del token
-        super().store(rejection=rejection, lost=lost)

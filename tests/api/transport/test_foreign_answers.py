@@ -16,7 +16,7 @@ import time_machine
 from airflow_provider_emnify.api import EmnifyAuthenticationError, EmnifyError, EmnifyServerError
 from airflow_provider_emnify.api.secrets.redaction import Redactor
 from airflow_provider_emnify.api.transport.auth_token import AuthToken
-from airflow_provider_emnify.api.transport.token_cache import AcceptanceCache, TokenCache
+from airflow_provider_emnify.api.transport.token_cache import TokenCache
 from tests.api.support import (
     AUTHENTICATE,
     THING,
@@ -99,7 +99,7 @@ def test_a_users_password_is_sent_twice_at_most_while_answers_are_lost(
 
 
 def telling(directory: Path) -> EmnifyClient:
-    cache = AcceptanceCache(user_credentials(), URL, directory, waits=True)
+    cache = TokenCache(user_credentials(), URL, directory, keeps_tokens=False)
     return make_client(user_credentials(), token_cache=cache, sleep=Sleeps())
 
 
@@ -123,7 +123,7 @@ def test_lost_logins_of_a_user_count_for_all_tasks_of_a_host(
 
 def test_a_login_that_a_killed_task_has_lost_counts(requests_mock: rm.Mocker, tmp_path: Path) -> None:
     requests_mock.post(AUTHENTICATE, exc=requests.ReadTimeout)
-    AcceptanceCache(user_credentials(), URL, tmp_path).store(lost=1)
+    TokenCache(user_credentials(), URL, tmp_path, keeps_tokens=False).store(lost=1)
     with pytest.raises(EmnifyServerError, match="not sent a third time"):
         telling(tmp_path).request("GET", THING)
     assert logins(requests_mock) == 1
