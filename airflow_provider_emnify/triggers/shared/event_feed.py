@@ -10,10 +10,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from airflow_provider_emnify.api.secrets.one_line_log import one_line_log
-from airflow_provider_emnify.triggers.shared.members import Batch, Member
+from airflow_provider_emnify.triggers.shared.members import Batch, Watching
 from airflow_provider_emnify.triggers.shared.poller import EVENTS, Poller
 from airflow_provider_emnify.triggers.shared.registry import forget, shared
 from airflow_provider_emnify.triggers.shared.rounds import SHORTEST
@@ -55,7 +55,7 @@ class Subscription:
     interval: float
 
 
-class EventFeed(Member):
+class EventFeed(Watching):
     """All watchers of events of a connection: one member of the poller of events. Had from :func:`feed_for`.
 
     :param conn_id: The connection.
@@ -65,7 +65,6 @@ class EventFeed(Member):
     pending = ()
 
     def __init__(self, conn_id: str) -> None:
-        super().__init__()
         self._conn_id = conn_id
         self._subscriptions: set[Subscription] = set()
         self._listeners: set[asyncio.Queue[EventBatch]] = set()
@@ -111,14 +110,19 @@ class EventFeed(Member):
         return shared(Poller, self._conn_id, EVENTS)
 
     @property
-    def interval(self) -> float:  # type: ignore[override] # nobody sets it
+    def interval(self) -> float:
         """The shortest that a watcher asks for."""
         return min((each.interval for each in self._subscriptions), default=SHORTEST)
 
     @property
-    def since(self) -> float:  # type: ignore[override] # nobody sets it
+    def since(self) -> float:
         """The earliest that a watcher needs."""
         return min((each.since for each in self._subscriptions), default=float("inf"))
+
+    def judge(self, found: Any) -> Batch:
+        """Return the batch as it is."""
+        batch: Batch = found
+        return batch
 
     def take(self, verdict: Batch) -> None:
         """Give the batch to everybody."""

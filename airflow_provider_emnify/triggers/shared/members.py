@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from airflow_provider_emnify.api.secrets.one_line_log import one_line_log
 from airflow_provider_emnify.api.waits.events import find_events
@@ -39,45 +39,47 @@ class Batch:
     rows: list[dict[str, Any]]
 
 
-class Member:
-    """What a poller needs of who takes part. What is said here is so of who watches, and stays for good."""
+class Member(Protocol):
+    """What a poller needs of who takes part."""
 
-    __slots__ = ("deadline", "due", "error")
+    due: float
+    """When to read next, on the clock of the event loop."""
 
-    wait: Wait | None
-    """How the state of its ids is read; None for who asks for the event list only."""
-    interval: float
-    """Seconds between two reads."""
-    pending: Sequence[Id]
-    """The ids that are to be read."""
-    since: float | None = None
-    """From when on it needs the event list; None while it asks for the state of its ids."""
+    @property
+    def wait(self) -> Wait | None:
+        """How the state of its ids is read; None for who asks for the event list only."""
 
-    def __init__(self) -> None:
-        self.due = float("-inf")
-        """When to read next, on the clock of the event loop."""
-        self.deadline = float("inf")
-        """When its time is out, in seconds since 1970."""
-        self.error = ""
+    @property
+    def interval(self) -> float:
+        """Seconds between two reads."""
+
+    @property
+    def deadline(self) -> float:
+        """When its time is out, in seconds since 1970; infinity for who stays."""
+
+    @property
+    def pending(self) -> Sequence[Id]:
+        """The ids that are to be read."""
+
+    @property
+    def since(self) -> float | None:
+        """From when on it needs the event list; None while it asks for the state of its ids."""
+
+    @property
+    def error(self) -> str:
         """Why the last read failed; empty when it did not."""
 
     def judge(self, found: Mapping[Id, Reading] | Batch) -> Any:
-        """Say what was found means; nothing more, by default. Runs in a thread."""
-        return found
+        """Say what was found means. Runs in a thread."""
 
     def take(self, verdict: Any) -> None:
         """Take what :meth:`judge` returned."""
-        raise NotImplementedError
 
     def record_failure(self, reason: str, *, permanent: bool) -> None:
-        """Log an error that is permanent, once: there is no task to fail, and the next round reads again."""
-        if permanent and reason != self.error:
-            log.error("Polling failed: %s. Watching %r goes on", reason, self.wait or self)
-        self.error = reason
+        """Note that a read has failed, for now or for good."""
 
     def abort(self, message: str) -> None:
         """Note that there will be no more reads."""
-        raise NotImplementedError
 
 
 @dataclass(frozen=True)
@@ -99,7 +101,7 @@ class Outcome:
 
 
 @dataclass(eq=False, slots=True)
-class WaitMember(Member):
+class WaitMember:
     """A wait that takes part.
 
     :param wait: The wait.
@@ -211,18 +213,36 @@ class WaitMember(Member):
             self.context.run(log.info, "%s", message)
 
 
-class StatusWatcher(Member):
+class Watching:
+    """How those take part who stay for good: there is no task to fail, so the next round reads again."""
+
+    deadline = float("inf")
+    due = float("-inf")
+    error = ""
+
+    def record_failure(self, reason: str, *, permanent: bool) -> None:
+        """Log an error that is permanent, once."""
+        if permanent and reason != self.error:
+            log.error("Polling failed: %s. Watching %r goes on", reason, self)
+        self.error = reason
+
+
+class StatusWatcher(Watching):
     """Takes part for good, and gets the states that each read has found.
 
     :param wait: Whose ids to read.
     :param interval: Seconds between two reads.
     """
 
+    since = None
+
     def __init__(self, wait: Wait, interval: float) -> None:
-        super().__init__()
         self.wait, self.interval, self.pending = wait, interval, wait.ids
         self.found: asyncio.Queue[Mapping[Id, Reading] | str] = asyncio.Queue()
         """What each read has found, or why there will be no more."""
+
+    def __repr__(self) -> str:
+        return repr(self.wait)
 
     def judge(self, found: Mapping[Id, Reading] | Batch) -> Mapping[Id, Reading]:
         """Pick what concerns this one."""
