@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import heapq
+import sched
 import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from itertools import count
 from typing import Any
 
 _TIMEOUT = 10.0
@@ -41,35 +40,32 @@ class Outbox:
 
     def __init__(self) -> None:
         self.deliveries: list[Delivery] = []
-        self._due: list[tuple[float, int, Delivery]] = []
         self._lists: dict[object, Delivery] = {}
-        self._numbers = count()
-        self._changed = threading.Condition()
+        self._agenda = sched.scheduler(time.monotonic)
+        self._lock = threading.Lock()
+        self._woken = threading.Event()
         self._thread: threading.Thread | None = None
         self._stopped = True
         self._watching = False
-        self._tick: Callable[[], object] | None = None
+        self._tick: Callable[[], object] = lambda: None
 
     def start(self, tick: Callable[[], object]) -> None:
         """Begin to send what there is, and what will be.
 
         :param tick: Lets happen what is due: nobody may ask for the SMS whose receipt is awaited.
         """
-        with self._changed:
-            self._stopped, self._tick = False, tick
-            self._wake()
+        self._stopped, self._tick = False, tick
+        self._wake()
 
     def watch(self) -> None:
         """Let happen what is due from now on, since somebody waits to hear of it."""
-        with self._changed:
-            self._watching = True
-            self._wake()
+        self._watching = True
+        self._wake()
 
     def put(self, delivery: Delivery) -> None:
         """Send something as soon as possible."""
-        with self._changed:
-            self.deliveries.append(delivery)
-            self._schedule(delivery, 0)
+        self.deliveries.append(delivery)
+        self._schedule(delivery, 0)
 
     def gather(self, key: object, delivery: Delivery, most: int) -> None:
         """Send a record in a list with others.
@@ -78,73 +74,68 @@ class Outbox:
         :param delivery: The record as its body.
         :param most: How many records a list takes.
         """
-        with self._changed:
+        with self._lock:
             waiting = self._lists.get(key)
-            if waiting is None or waiting.statuses or len(waiting.body) >= most:
-                waiting = self._lists[key] = delivery
-                waiting.body = [delivery.body]
-                self.deliveries.append(waiting)
-                self._schedule(waiting, _GATHER)
-            else:
+            if waiting is not None and len(waiting.body) < most:
                 waiting.body.append(delivery.body)
+                return
+            delivery.body = [delivery.body]
+            self._lists[key] = delivery
+            self.deliveries.append(delivery)
+        self._schedule(delivery, _GATHER)
 
     def stop(self) -> None:
         """End the thread; what was not sent is not sent any more."""
-        with self._changed:
-            self._stopped = True
-            self._changed.notify_all()
+        self._stopped = True
+        self._woken.set()
         if self._thread is not None:
             self._thread.join(_TIMEOUT)
             self._thread = None
 
     def _schedule(self, delivery: Delivery, after: float) -> None:
-        heapq.heappush(self._due, (time.monotonic() + after, next(self._numbers), delivery))
+        self._agenda.enter(after, 0, self._attempt, (delivery,))
         self._wake()
 
     def _wake(self) -> None:
-        if self._thread is None and not self._stopped and (self._due or self._watching):
-            self._thread = threading.Thread(target=self._run, name="emnify-sandbox-callbacks", daemon=True)
-            self._thread.start()
-        self._changed.notify_all()
+        with self._lock:
+            wanted = self._watching or not self._agenda.empty()
+            if self._thread is None and not self._stopped and wanted:
+                run = threading.Thread(target=self._run, name="emnify-sandbox-callbacks", daemon=True)
+                self._thread = run
+                run.start()
+        self._woken.set()
 
     def _run(self) -> None:
         while not self._stopped:
-            if self._tick is not None:
-                self._tick()
-            delivery = self._next()
-            if delivery is None:
-                continue
-            status = self._send(delivery)
-            with self._changed:
-                delivery.statuses.append(status)
-                if not delivery.done and len(delivery.statuses) < _ATTEMPTS:
-                    self._schedule(delivery, _PAUSES[min(len(delivery.statuses), len(_PAUSES)) - 1])
+            self._tick()
+            wait = self._agenda.run(blocking=False)
+            self._woken.wait(_TICK if wait is None else min(wait, _TICK))
+            self._woken.clear()
 
-    def _next(self) -> Delivery | None:
-        """Return what is due, None after a while without anything."""
-        with self._changed:
-            wait = self._due[0][0] - time.monotonic() if self._due else _TICK
-            if wait > 0 and not self._stopped:
-                self._changed.wait(min(wait, _TICK))
-            if self._stopped or not self._due or self._due[0][0] > time.monotonic():
-                return None
-            delivery = heapq.heappop(self._due)[2]
+    def _attempt(self, delivery: Delivery) -> None:
+        if self._stopped:
+            return
+        self._tick()
+        with self._lock:
             self._lists = {key: one for key, one in self._lists.items() if one is not delivery}
-            return delivery
+        delivery.statuses.append(_send(delivery))
+        if not delivery.done and len(delivery.statuses) < _ATTEMPTS:
+            self._schedule(delivery, _PAUSES[min(len(delivery.statuses), len(_PAUSES)) - 1])
 
-    def _send(self, delivery: Delivery) -> int | None:
-        import requests
 
-        headers = dict(delivery.headers)
-        if delivery.secret is not None:
-            headers["Authorization"] = f"Bearer {_token(delivery.secret)}"
-        how = {"json": delivery.body, "headers": headers, "timeout": _TIMEOUT, "allow_redirects": False}
-        with requests.Session() as session:
-            session.trust_env, session.stream = False, True
-            try:
-                return session.request(delivery.method, delivery.url, **how).status_code
-            except (OSError, ValueError):
-                return None
+def _send(delivery: Delivery) -> int | None:
+    import requests
+
+    headers = dict(delivery.headers)
+    if delivery.secret is not None:
+        headers["Authorization"] = f"Bearer {_token(delivery.secret)}"
+    how = {"json": delivery.body, "headers": headers, "timeout": _TIMEOUT, "allow_redirects": False}
+    with requests.Session() as session:
+        session.trust_env, session.stream = False, True
+        try:
+            return session.request(delivery.method, delivery.url, **how).status_code
+        except (OSError, ValueError):
+            return None
 
 
 def _token(secret: str) -> str:

@@ -48,13 +48,11 @@ def query(call: Call) -> Body:
         "users": lambda _, **arguments: _users(call.state, **arguments),
     }
     variables, operation = body.get("variables"), body.get("operationName")
+    variables = variables if isinstance(variables, dict) else {}
+    operation = operation if isinstance(operation, str) else None
     try:
         result = graphql_sync(
-            _schema(),
-            body["query"],
-            root,
-            variable_values=variables if isinstance(variables, dict) else {},
-            operation_name=operation if isinstance(operation, str) else None,
+            _schema(), body["query"], root, variable_values=variables, operation_name=operation
         )
     except RecursionError:
         return {"data": None, "errors": [_error({"message": "The query is nested too deeply."})]}

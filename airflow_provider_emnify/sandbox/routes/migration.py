@@ -29,6 +29,7 @@ _FIELDS = {
     "target_workspace": reference(required=True),
 }
 _MOVABLE = (SimStatus.ISSUED, SimStatus.ACTIVATED, SimStatus.SUSPENDED, SimStatus.FACTORY_TEST)
+_ALL = [{"id": status} for status in _MOVABLE]
 _ADMINISTRATOR = 1
 
 
@@ -42,7 +43,11 @@ def migrate_sims(call: Call) -> Answer:
     target = int(body["target_workspace"]["id"])
     if target not in state.organisations:
         raise not_found("Workspace", target)
-    sims = _within_bounds(list({sim.id: sim for sim in _named(state, body)}.values()), body)
+    sims = list({sim.id: sim for sim in _named(state, body)}.values())
+    if not sims:
+        raise ApiError("BadRequest", "There is no SIM to migrate.")
+    if len(sims) > MOST:
+        raise ApiError("BadRequest", f"Only {MOST} SIMs can be migrated per request, not {len(sims)}.")
     _check_rights(call, {target, *(sim.organisation_id for sim in sims)})
     allowed = _allowed(body)
     detach = bool(body.get("auto_detach_devices", False))
@@ -76,17 +81,10 @@ def _named(state: State, body: Json) -> Iterator[Sim]:
             yield by_iccid[iccid]
     else:
         start, end = body["iccid_range"]["start"][:19], body["iccid_range"]["end"][:19]
-        yield from (sim for sim in state.sims.values() if start <= sim.iccid <= end)
-
-
-def _within_bounds(sims: list[Sim], body: Json) -> list[Sim]:
-    if len(sims) > MOST:
-        raise ApiError("BadRequest", f"Only {MOST} SIMs can be migrated per request, not {len(sims)}.")
-    if not sims and "iccid_range" in body:
-        raise ApiError("NotFound", "There is no SIM in this range.")
-    if not sims:
-        raise ApiError("BadRequest", "There is no SIM to migrate.")
-    return sims
+        found = [sim for sim in state.sims.values() if start <= sim.iccid <= end]
+        if not found:
+            raise ApiError("NotFound", "There is no SIM in this range.")
+        yield from found
 
 
 def _check_rights(call: Call, workspaces: set[int]) -> None:
@@ -98,18 +96,16 @@ def _check_rights(call: Call, workspaces: set[int]) -> None:
             raise ApiError("Forbidden", f"You are no Administrator of Workspace {number}.")
 
 
-def _allowed(body: Json) -> tuple[SimStatus, ...]:
-    if "allowed_sim_statuses" not in body:
-        return _MOVABLE
-    numbers = [int(status["id"]) for status in body["allowed_sim_statuses"]]
+def _allowed(body: Json) -> list[SimStatus]:
+    numbers = [int(status["id"]) for status in body.get("allowed_sim_statuses", _ALL)]
     for number in numbers:
-        if number not in set(_MOVABLE):
+        if number not in _MOVABLE:
             raise ApiError("BadRequest", f"SIMs of status {number} cannot be migrated.")
-    return tuple(SimStatus(number) for number in numbers)
+    return list(map(SimStatus, numbers))
 
 
 def _obstacles(
-    sims: list[Sim], target: int, allowed: tuple[SimStatus, ...], *, detach: bool
+    sims: list[Sim], target: int, allowed: list[SimStatus], *, detach: bool
 ) -> Iterator[tuple[str, str, list[Sim]]]:
     here = [sim for sim in sims if sim.organisation_id == target]
     if here:

@@ -23,11 +23,10 @@ _MEGABYTES = {1: 500.0, 2: 1000.0, 3: 5000.0}
 
 def the_organisation(call: Call, parameter: str, status: int = 404) -> int:
     """Return the organisation that the path means, ``my`` or one of the caller's, or answer 404 or so."""
-    own = call.own
-    given, user = call.path[parameter], call.state.caller
+    given, user = call.path.get(parameter, "my"), call.state.caller
     if given == "my":
-        return own
-    if given in {str(number) for number in (own, *(user.memberships if user else ()))}:
+        return call.own
+    if given in map(str, (call.own, *(user.memberships if user else ()))):
         return int(given)
     raise ApiError("NotFound", f"Organisation with id {given} not found", status=status)
 
@@ -55,14 +54,9 @@ def my_organisation(call: Call) -> Body:
 
 
 @serves("GET", "/api/v1/tariff_plan/active")
-def my_tariff_plan(call: Call) -> Body:
-    """Give the tariff plan of the caller's organisation."""
-    return _plan(call, call.own)
-
-
 @serves("GET", "/api/v1/organisation/{org_id_or_my}/tariff_plan/active")
-def organisation_tariff_plan(call: Call) -> Body:
-    """Give the tariff plan of an organisation."""
+def active_tariff_plan(call: Call) -> Body:
+    """Give the tariff plan of an organisation, the caller's unless the path says another."""
     return _plan(call, the_organisation(call, "org_id_or_my"))
 
 
@@ -112,8 +106,8 @@ def assign_inclusive_volume(call: Call) -> Answer:
         raise wrong("InclusiveVolume - end_date must not be before start_date.", status=400)
     volume = {"id": number, "start": start or call.state.now, "end": end, "pooled": body.get("pooled", True)}
     call.state.inclusive_volumes[number] = volume
-    kept = _assigned(volume).keys() - {"volume", "rate", "currency"}
-    return Answer(201, {key: value for key, value in _assigned(volume).items() if key in kept})
+    left_out = ("volume", "rate", "currency")
+    return Answer(201, {key: value for key, value in _assigned(volume).items() if key not in left_out})
 
 
 def the_volume(call: Call) -> Json:

@@ -28,18 +28,15 @@ _SHARED = {
     "last_volume_added": number(least=0),
     "threshold_volume": number(least=0),
 }
-_PERCENTAGE = {"least": 0, "most": 100, "kind": "Number from 0 to 100"}
 _FIELDS: dict[str, dict[str, Field]] = {
-    "data": {
+    kind: {
         **_SHARED,
-        "action_on_exhaustion": code(1, required=True),
-        "threshold_percentage": number(**_PERCENTAGE),  # type: ignore[arg-type]
-    },
-    "sms": {
-        **_SHARED,
-        "action_on_exhaustion": code(1, 2),
-        "threshold_percentage": number(required=True, **_PERCENTAGE),  # type: ignore[arg-type]
-    },
+        "action_on_exhaustion": code(*actions, required=kind == "data"),
+        "threshold_percentage": number(
+            required=kind == "sms", least=0, most=100, kind="Number from 0 to 100"
+        ),
+    }
+    for kind, actions in (("data", (1,)), ("sms", (1, 2)))
 }
 
 
