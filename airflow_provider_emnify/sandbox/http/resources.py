@@ -81,38 +81,34 @@ class Resource:
 
     def give(self, call: Call) -> Body:
         """Give a row."""
-        return (self.full or self.brief)(call)(self.one(call))
+        return self._told(call, self.one(call))
 
     def create(self, call: Call) -> Answer:
         """Add a row; where it is not in the answer, only the header says its id."""
-        rows, made = self.rows(call), self.make(call, self._checked(call))
+        rows, made, status = self.rows(call), self.make(call, self._checked(call)), self.answers["create"]
         number = call.state.next_id(self.name) if self.numbered else call.state.new_uuid()
         row = rows[number] = {"id": number, **made}
         if "create" in self.shown:
-            return Answer(self.answers["create"], (self.full or self.brief)(call)(row))
-        return Answer(
-            self.answers["create"], headers={"Location": f"{self.path.format_map(call.path)}/{number}"}
-        )
+            return Answer(status, self._told(call, row))
+        return Answer(status, headers={"Location": f"{self.path.format_map(call.path)}/{number}"})
 
-    def change(self, call: Call) -> Answer | None:
+    def change(self, call: Call) -> Answer:
         """Change a row by the fields that the body has."""
         row = self.one(call)
         row.update(self._checked(call, row))
         call.state.endpoints.forget()  # they are found by the names of their profiles
-        return self._done(call, "change", row)
+        return Answer(self.answers["change"], self._told(call, row) if "change" in self.shown else {})
 
-    def delete(self, call: Call) -> Answer | None:
+    def delete(self, call: Call) -> Answer:
         """Delete a row that is not in use."""
         row = self.one(call)
         if self.in_use(call.state, row):
             raise ApiError("NotAllowed", f"{self.name} {row['id']} is in use.", status=409)
         del self.rows(call)[row["id"]]
-        return self._done(call, "delete", row)
+        return Answer(self.answers["delete"], {})
 
-    def _done(self, call: Call, verb: str, row: Row) -> Answer | None:
-        status = self.answers[verb]
-        shown = (self.full or self.brief)(call)(row) if verb in self.shown else {}
-        return None if status == 204 else Answer(status, shown)  # noqa: PLR2004 - no content
+    def _told(self, call: Call, row: Row) -> Row:
+        return (self.full or self.brief)(call)(row)
 
     def _checked(self, call: Call, row: Row | None = None) -> Row:
         given = call.checked(self.fields, self.name, partial=row is not None, status=self.invalid)
