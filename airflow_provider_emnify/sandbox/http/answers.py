@@ -30,10 +30,7 @@ ERRORS: dict[str, tuple[int, int]] = {
     "Unavailable": (404, 1601),
     "InternalServerError": (500, 1001),
 }
-
-
 _ESIM_PATHS = ("/api/v1/euicc", "/api/v1/sim/operation", "/api/v1/sim/unlinked_product_stats")
-
 
 MISSING: Any = object()
 """Stands for a body that was not sent."""

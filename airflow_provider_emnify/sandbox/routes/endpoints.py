@@ -31,7 +31,7 @@ from airflow_provider_emnify.sandbox.routes.sims import sim_card
 from airflow_provider_emnify.sandbox.world import devices, provisioning
 from airflow_provider_emnify.sandbox.world.clock import date, event_date
 from airflow_provider_emnify.sandbox.world.lookups import GERMANY, described
-from airflow_provider_emnify.sandbox.world.records.fleet import ICCID, Endpoint, with_luhn
+from airflow_provider_emnify.sandbox.world.records.fleet import ICCID, Endpoint, Sim, with_luhn
 from airflow_provider_emnify.sandbox.world.state import State
 
 Json = dict[str, Any]
@@ -99,17 +99,12 @@ def _profile(profiles: dict[int, Any], number: int) -> Json:
     return {"id": number, "name": profiles[number]["name"]} if number in profiles else {"id": number}
 
 
-def _of_sim(name: str) -> Getter[Endpoint]:
+def _of_sim(of: Getter[Sim]) -> Getter[Endpoint]:
     def get(state: State, endpoint: Endpoint) -> object:
         sim = state.sim_of(endpoint)
-        return None if sim is None else getattr(sim, name)
+        return None if sim is None else of(state, sim)
 
     return get
-
-
-def _sim_status(state: State, endpoint: Endpoint) -> object:
-    sim = state.sim_of(endpoint)
-    return None if sim is None else (int(sim.status), sim.status.label)
 
 
 def _of_profile(name: str) -> Getter[Endpoint]:
@@ -129,9 +124,9 @@ LISTING = Listing[Endpoint](
     endpoint_row,
     {
         **attributes("id", "name", "ip_address", "imei"),
-        **{name: _of_sim(name) for name in ("iccid", "iccid_with_luhn", "eid")},
+        **{name: _of_sim(get) for name, get in attributes("iccid", "iccid_with_luhn", "eid").items()},
         "status": labelled("status"),
-        "sim_status": _sim_status,
+        "sim_status": _of_sim(labelled("status")),
         **{name: _of_profile(name) for name in ("service_profile", "tariff_profile")},
         **dated(date, created="created", last_updated="last_updated"),
         "tags": lambda state, endpoint: (endpoint.tags, *(state.tags[one].name for one in endpoint.tag_ids)),

@@ -83,9 +83,7 @@ def _in_endpoint(state: State, wanted: str) -> int | None:
     return endpoint.sim_id if endpoint else None
 
 
-LISTING = Listing[
-    Sim
-](
+LISTING: Listing[Sim] = Listing(
     sim_row,
     {
         **attributes("id", "iccid", "iccid_with_luhn", "imsi", "msisdn", "eid"),

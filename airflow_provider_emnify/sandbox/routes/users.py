@@ -111,9 +111,8 @@ def invite(call: Call, body: dict[str, object]) -> User:
     """Add the user that a body describes."""
     state = call.state
     username, name = str(body["username"]), str(body.get("name") or body["username"])
-    organisation_id = number_of(body, "organisation")
-    if organisation_id is None:
-        organisation_id = call.own
+    given = number_of(body, "organisation")
+    organisation_id = call.own if given is None else given
     state.existing(state.organisations, organisation_id, "Organisation")
     if state.user_by_name(username) is not None:
         raise ApiError("Duplicated", f"User with username {username} already exists.")

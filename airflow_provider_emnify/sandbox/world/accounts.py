@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -12,12 +11,7 @@ import jwt
 
 from airflow_provider_emnify.api.enums import ApplicationTokenStatus, EventSeverity, EventType, UserStatus
 from airflow_provider_emnify.sandbox.http.answers import Answer, ApiError
-from airflow_provider_emnify.sandbox.world.records.accounts import (
-    ApplicationToken,
-    Membership,
-    TrustedDevice,
-    User,
-)
+from airflow_provider_emnify.sandbox.world.records.accounts import ApplicationToken, TrustedDevice, User
 from airflow_provider_emnify.sandbox.world.state import ORGANISATION_ID, State
 
 LOCK_AFTER = 3
@@ -25,7 +19,6 @@ LOCK_SECONDS = 300.0
 TRUST_SECONDS = 90 * 86_400.0
 ISSUER = "spc-frontend001@api.emnify.net"
 AUDIENCE = "/api/v1"
-
 
 Tokens = dict[str, str]
 
@@ -38,14 +31,6 @@ class Identity:
     id: int
     organisation_id: int
     role_id: int = 1
-
-
-@dataclass(frozen=True, slots=True)
-class Grant:
-    """An issued token."""
-
-    identity: Identity
-    expires: float
 
 
 class Unauthorized(Exception):
@@ -70,7 +55,8 @@ class Accounts:
         self.state = state
         self._settings = state.settings
         self._key = secrets.token_bytes(48)
-        self._grants: dict[str, Grant] = {}
+        self._grants: dict[str, tuple[Identity, float]] = {}
+        """Who each auth token is for, and until when."""
         self._refresh: dict[str, Identity] = {}
         self._mfa: dict[str, Identity] = {}
         self._rejections: dict[str, tuple[int, float]] = {}
@@ -97,11 +83,11 @@ class Accounts:
 
     def issue(self, identity: Identity) -> str:
         """Issue an auth token."""
-        claims, form = dict(self._claims(identity)), self._settings.token_form
+        claims, form = self._claims(identity), self._settings.token_form
         if form == "no-exp":
             del claims["exp"]
         token = secrets.token_urlsafe(48) if form == "opaque" else self._sign(claims)
-        self._grants[token] = Grant(identity, self.state.now + self._settings.token_life)
+        self._grants[token] = identity, self.state.now + self._settings.token_life
         self.issued.append(token)
         return token
 
@@ -114,9 +100,10 @@ class Accounts:
         grant = self._grants.get(token.strip()) if scheme.lower() == "bearer" else None
         if grant is None:
             raise Unauthorized(self._refusal("InvalidToken", "token contains an invalid number of segments"))
-        if self.state.now >= grant.expires:
+        identity, expires = grant
+        if self.state.now >= expires:
             raise Unauthorized(self._refusal("TokenExpired", "Token is expired"))
-        return grant.identity
+        return identity
 
     def revoke(self, *, refresh: bool = False) -> int:
         """Make every issued auth token invalid, and the refresh tokens too if asked; return how many."""
@@ -161,7 +148,7 @@ class Accounts:
         membership = user.memberships.get(organisation_id) if user else None
         if user is None or membership is None or membership.status is not UserStatus.ACTIVE:
             raise ApiError("Forbidden", "You do not have the necessary permissions to access this Workspace.")
-        return self.issue(_user_identity(user, organisation_id, membership))
+        return self.issue(_user_identity(user, organisation_id))
 
     def support_token(self, user: User, role_id: int) -> str:
         """Return an auth token that acts as another user."""
@@ -253,31 +240,25 @@ class Accounts:
 
     # -- claims ---------------------------------------------------------------------------------------
 
-    def _claims(self, identity: Identity) -> Iterator[tuple[str, Any]]:
+    def _claims(self, identity: Identity) -> dict[str, Any]:
         issued, life = int(self.state.now), self._settings.token_life
         life = int(life) if float(life).is_integer() else life
-        yield from (("aud", AUDIENCE), ("iss", ISSUER), ("iat", issued), ("exp", issued + life))
+        claims: dict[str, Any] = {"aud": AUDIENCE, "iss": ISSUER, "iat": issued, "exp": issued + life}
         user = self.user_of(identity)
         if user is None:
-            yield "esc.app", identity.id
-            yield "api_key", secrets.token_hex(16)
+            claims |= {"esc.app": identity.id, "api_key": secrets.token_hex(16)}
         else:
-            yield "sub", user.username
-            yield "esc.user", user.id
-            yield "esc.userName", user.name
-            yield "esc.roles", [identity.role_id]
+            claims |= {"sub": user.username, "esc.user": user.id, "esc.userName": user.name}
+            claims["esc.roles"] = [identity.role_id]
         organisation = self.state.organisations[identity.organisation_id]
-        yield "esc.org", organisation.id
-        yield "esc.orgName", organisation.name
-        yield "jti", secrets.token_hex(8)
+        claims |= {"esc.org": organisation.id, "esc.orgName": organisation.name}
+        return {**claims, "jti": secrets.token_hex(8)}
 
     def _sign(self, claims: dict[str, Any]) -> str:
         return jwt.encode(json.loads(json.dumps(claims)), self._key, algorithm="HS384")
 
 
-def _user_identity(
-    user: User, organisation_id: int | None = None, membership: Membership | None = None
-) -> Identity:
+def _user_identity(user: User, organisation_id: int | None = None) -> Identity:
     organisation_id = organisation_id or user.organisation_id
-    roles = (membership or user.memberships[organisation_id]).role_ids
+    roles = user.memberships[organisation_id].role_ids
     return Identity("user", user.id, organisation_id, roles[0] if roles else 2)

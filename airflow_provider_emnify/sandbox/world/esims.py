@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, TypeVar
 
 from airflow_provider_emnify.sandbox.http.answers import ApiError
 from airflow_provider_emnify.sandbox.world.clock import DAY
@@ -13,6 +13,7 @@ from airflow_provider_emnify.sandbox.world.state import State
 
 ON_A_PROFILE = frozenset({records.ENABLE, records.DISABLE, records.DELETE})
 VALIDITY = int(DAY)
+Operation = TypeVar("Operation", records.EuiccOperation, records.SimOperation)
 
 
 def add_euicc(state: State, *, iot: bool = True) -> records.Euicc:
@@ -47,9 +48,7 @@ def schedule(
         bool(item.get("enable", False)),
     )
     state.euicc_operations[operation.id] = operation
-    after = state.settings.operations_after
-    state.agenda.after(after / 2, lambda: _begin(state, operation))
-    state.agenda.after(after, lambda: _finish_euicc_operation(state, operation))
+    _run(state, operation, _finish_euicc_operation)
     state.agenda.at(operation.expires, lambda: _end(state, operation, records.EXPIRED, "Operation expired"))
     return operation
 
@@ -65,15 +64,17 @@ def trigger(state: State, action: str, product_id: int, sims: Iterable[Sim]) -> 
     """Start an operation on eSIMs."""
     operation = records.SimOperation(state.new_uuid(), action, product_id, state.now, state.now, list(sims))
     state.sim_operations[operation.id] = operation
-    after = state.settings.operations_after
-    state.agenda.after(after / 2, lambda: _begin(state, operation))
-    state.agenda.after(after, lambda: _finish_sim_operation(state, operation))
+    _run(state, operation, _finish_sim_operation)
     return operation
 
 
-def _begin(state: State, operation: records.EuiccOperation | records.SimOperation) -> None:
-    if operation.status == records.PENDING:
-        operation.status, operation.updated = records.IN_PROGRESS, state.now
+def _run(state: State, operation: Operation, finish: Callable[[State, Operation], None]) -> None:
+    def begin() -> None:
+        if operation.status == records.PENDING:
+            operation.status, operation.updated = records.IN_PROGRESS, state.now
+
+    state.agenda.after(state.settings.operations_after / 2, begin)
+    state.agenda.after(state.settings.operations_after, lambda: finish(state, operation))
 
 
 def _finish_euicc_operation(state: State, operation: records.EuiccOperation) -> None:

@@ -15,7 +15,6 @@ from airflow_provider_emnify.sandbox.http.callbacks import Outbox
 from airflow_provider_emnify.sandbox.settings import Settings
 from airflow_provider_emnify.sandbox.world.clock import DAY, Agenda, Clock, event_date
 from airflow_provider_emnify.sandbox.world.outcomes import Outcomes
-from airflow_provider_emnify.sandbox.world.records import plain
 from airflow_provider_emnify.sandbox.world.records.accounts import ApplicationToken, Membership, User
 from airflow_provider_emnify.sandbox.world.records.esims import Euicc, EuiccOperation, Lookups, SimOperation
 from airflow_provider_emnify.sandbox.world.records.fleet import (
@@ -30,7 +29,12 @@ from airflow_provider_emnify.sandbox.world.records.fleet import (
     Tag,
 )
 from airflow_provider_emnify.sandbox.world.records.integrations import Attachment, DataStream
-from airflow_provider_emnify.sandbox.world.records.plain import Rows
+from airflow_provider_emnify.sandbox.world.records.plain import (
+    Rows,
+    first_profiles,
+    new_service_profile,
+    new_tariff_profile,
+)
 from airflow_provider_emnify.sandbox.world.records.table import Table
 
 ORGANISATION_ID = 100
@@ -71,8 +75,10 @@ class State:
             ORGANISATION_ID: Organisation(ORGANISATION_ID, "Sandbox", born),
             SECOND_ORGANISATION_ID: Organisation(SECOND_ORGANISATION_ID, "Second Workspace", born),
         }
-        self.service_profiles: Rows = plain.service_profiles()
-        self.tariff_profiles: Rows = plain.tariff_profiles()
+        services = {"services": (21, 22, 38)}
+        self.service_profiles: Rows = first_profiles("service profile", new_service_profile, **services)
+        more: Any = {"tariff": {"id": 1}, "inclusive_volume_id": 1, "rate_zones": (1,)}
+        self.tariff_profiles: Rows = first_profiles("tariff profile", new_tariff_profile, **more)
         self.inclusive_volumes: Rows = {1: {"id": 1, "start": born, "end": None, "pooled": True}}
         space = {"id": 1, "ip_address_space": "10.0.0.0/8", "ip_address_version": 4}
         self.ip_address_spaces: Rows = {1: space}

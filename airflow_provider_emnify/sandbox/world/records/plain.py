@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 Rows = dict[Any, dict[str, Any]]
@@ -30,29 +31,16 @@ def new_service_profile(services: tuple[int, ...] = (), **told: Any) -> dict[str
     return {**SERVICE_PROFILE, **told, "services": list(services), "limits": [], "data_limits": {}}
 
 
-def new_tariff_profile(**told: Any) -> dict[str, Any]:
+def new_tariff_profile(rate_zones: tuple[int, ...] = (), **told: Any) -> dict[str, Any]:
     """Return a tariff profile, with the operators that it blocks and, by operator, blocked technologies."""
-    return {"inclusive_volume_id": None, "ratezones": [], "blocked": [], "blocked_kinds": {}, **told}
+    kept: dict[str, Any] = {"ratezones": list(rate_zones), "blocked": [], "blocked_kinds": {}}
+    return {"inclusive_volume_id": None, **kept, **told}
 
 
-def service_profiles() -> Rows:
-    """The service profiles from the start, with SMS and data."""
-    names = {1: "Default service profile", 2: "Second service profile"}
+def first_profiles(kind: str, make: Callable[..., dict[str, Any]], **told: Any) -> Rows:
+    """Return the two profiles of a kind that there are from the start."""
+    names = {1: f"Default {kind}", 2: f"Second {kind}"}
     return {
-        number: {"id": number, **new_service_profile((21, 22, 38), **_named(name))}
+        number: {"id": number, **make(name=name, description=f"{name} of the sandbox", **told)}
         for number, name in names.items()
     }
-
-
-def tariff_profiles() -> Rows:
-    """The tariff profiles from the start, with the inclusive volume."""
-    names = {1: "Default tariff profile", 2: "Second tariff profile"}
-    more: dict[str, Any] = {"tariff": {"id": 1}, "inclusive_volume_id": 1}
-    return {
-        number: {"id": number, **new_tariff_profile(**_named(name), **more, ratezones=[1])}
-        for number, name in names.items()
-    }
-
-
-def _named(name: str) -> dict[str, str]:
-    return {"name": name, "description": f"{name} of the sandbox"}
