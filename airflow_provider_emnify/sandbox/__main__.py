@@ -70,8 +70,7 @@ def _token(text: str) -> str:
 
 
 def _life(text: str) -> float:
-    seconds = _seconds(text)
-    if seconds == 0 or math.isinf(seconds):
+    if not 0 < (seconds := _seconds(text)) < math.inf:
         raise argparse.ArgumentTypeError("a token lives for more than 0 seconds, and not for ever")
     return seconds
 

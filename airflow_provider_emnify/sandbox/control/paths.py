@@ -26,7 +26,7 @@ from airflow_provider_emnify.sandbox.http.fields import (
     text,
     validate,
 )
-from airflow_provider_emnify.sandbox.http.routing import Router
+from airflow_provider_emnify.sandbox.http.wire import Router
 from airflow_provider_emnify.sandbox.world import devices
 from airflow_provider_emnify.sandbox.world.clock import event_date
 from airflow_provider_emnify.sandbox.world.outcomes import ATTACHMENT_FAILURES, KINDS

@@ -16,8 +16,7 @@ from airflow_provider_emnify.sandbox.control.faults import Fault, Faults
 from airflow_provider_emnify.sandbox.control.log import Entry, Log, public_headers, without_secrets
 from airflow_provider_emnify.sandbox.http.answers import MISSING, Answer, ApiError, shaped
 from airflow_provider_emnify.sandbox.http.limits import Limiter
-from airflow_provider_emnify.sandbox.http.routing import Router
-from airflow_provider_emnify.sandbox.http.wire import PUBLIC, ROUTES, Call
+from airflow_provider_emnify.sandbox.http.wire import PUBLIC, ROUTES, Call, Router
 from airflow_provider_emnify.sandbox.world.accounts import Accounts, Unauthorized
 from airflow_provider_emnify.sandbox.world.clock import Clock
 from airflow_provider_emnify.sandbox.world.state import State

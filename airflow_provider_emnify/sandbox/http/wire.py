@@ -1,4 +1,4 @@
-"""What a route sees of a request and says to it, and the table of routes."""
+"""What a route sees of a request, the table of routes, and how a route is found."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any, TypeVar
+from urllib.parse import unquote
 
 from airflow_provider_emnify.sandbox.http.answers import ApiError, not_found
 from airflow_provider_emnify.sandbox.http.fields import Field, validate
@@ -14,6 +15,7 @@ from airflow_provider_emnify.sandbox.world.accounts import Accounts, Identity
 from airflow_provider_emnify.sandbox.world.state import State
 
 T = TypeVar("T")
+Match = tuple[str, dict[str, str]]
 Body = Any
 """JSON that is sent with status 200."""
 
@@ -89,6 +91,7 @@ class Call:
 
 
 Handler = Callable[[Call], Any]
+H = TypeVar("H", bound=Handler)
 
 
 GRAPHQL = ("POST", "/graphql")
@@ -101,16 +104,54 @@ PUBLIC: set[tuple[str, str]] = set()
 """The routes that are open to everybody."""
 
 
-def serves(method: str, template: str, *, public: bool = False) -> Callable[[Handler], Handler]:
+def serves(method: str, template: str, *, public: bool = False) -> Callable[[H], H]:
     """Register a function as the route of an operation.
 
     :param public: No auth token is asked for.
     """
 
-    def register(handler: Handler) -> Handler:
+    def register(handler: H) -> H:
         ROUTES[method, template] = handler
         if public:
             PUBLIC.add((method, template))
         return handler
 
     return register
+
+
+class Router:
+    """Finds the template that a path means; a literal segment goes before a parameter.
+
+    Works on the raw, percent-encoded path, so that an encoded slash in a parameter stays part of it.
+
+    :param operations: (method, template) of each operation.
+    """
+
+    def __init__(self, operations: Iterable[tuple[str, str]]) -> None:
+        self._operations = frozenset(operations)
+        self._patterns: dict[int, dict[str, re.Pattern[str]]] = {}
+        """The templates by their number of slashes, with what a path of each looks like."""
+        # In this order a brace comes after all letters, so that literals are tried first.
+        for template in sorted({template for _, template in self._operations}):
+            pattern = re.compile(re.sub(r"{(\w+)}", r"(?P<\1>[^/]+)", template.strip("/")))
+            self._patterns.setdefault(template.count("/"), {})[template] = pattern
+
+    def match(self, method: str, raw_path: str) -> Match | None:
+        """Return the template and the decoded path parameters, or None.
+
+        Templates that differ in their parameters' names only are told apart by the method.
+        """
+        for template, values in self._matches(raw_path):
+            if (method, template) in self._operations:
+                return template, {name: unquote(value) for name, value in values.items()}
+        return None
+
+    def knows(self, raw_path: str) -> bool:
+        """Tell whether there is an operation at this path, with whatever method."""
+        return any(True for _ in self._matches(raw_path))
+
+    def _matches(self, raw_path: str) -> Iterator[Match]:
+        path = raw_path.strip("/")
+        for template, pattern in self._patterns.get(path.count("/") + 1, {}).items():
+            if (match := pattern.fullmatch(path)) is not None:
+                yield template, match.groupdict()

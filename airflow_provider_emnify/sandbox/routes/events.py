@@ -82,6 +82,7 @@ _LISTING = Listing[Event](
 )
 
 
+@serves("GET", "/api/v1/event")
 def list_events(call: Call, about: Callable[[Event], bool] | None = None) -> Answer:
     """List the events of the last 30 days, by ascending id unless asked otherwise.
 
@@ -143,9 +144,3 @@ def _time(name: str, wanted: str) -> float:
         return datetime.strptime(wanted, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC).timestamp()
     except ValueError:
         raise ApiError("InvalidQueryCriteria", f"Search criteria {name} is invalid: no such date") from None
-
-
-@serves("GET", "/api/v1/event")
-def all_events(call: Call) -> Answer:
-    """List events."""
-    return list_events(call)

@@ -21,7 +21,7 @@ from airflow_provider_emnify.sandbox.http.wire import Call, serves
 from airflow_provider_emnify.sandbox.routes import catalogue
 from airflow_provider_emnify.sandbox.world import quotas
 from airflow_provider_emnify.sandbox.world.records.plain import SERVICE_PROFILE, new_service_profile
-from airflow_provider_emnify.sandbox.world.state import State
+from airflow_provider_emnify.sandbox.world.state import ORGANISATION_ID, State
 
 _ONE = "/api/v1/service_profile/{profile_id}"
 _LIMITS = _ONE + "/traffic_limit"
@@ -205,7 +205,7 @@ def _new_secret(call: Call, body: Row) -> Row:
     """Return an API secret, at random unless it is told."""
     secret = body.get("secret") or secrets.token_urlsafe(48)
     call.accounts.issued.append(secret)
-    return {"organisation_id": str(call.state.home_id), "purpose": body.get("purpose"), "secret": secret}
+    return {"organisation_id": str(ORGANISATION_ID), "purpose": body.get("purpose"), "secret": secret}
 
 
 Resource(

@@ -12,6 +12,7 @@ from airflow_provider_emnify.sandbox.routes.catalogue import COUNTRIES, CURRENCI
 from airflow_provider_emnify.sandbox.routes.organisations import RATE_ZONES, TARIFFS, the_volume, volume_row
 from airflow_provider_emnify.sandbox.world.clock import DAY, date
 from airflow_provider_emnify.sandbox.world.records.plain import new_tariff_profile
+from airflow_provider_emnify.sandbox.world.state import ORGANISATION_ID
 
 _ONE = "/api/v1/tariff_profile/{tariff_profile_id}"
 _VOLUME = _ONE + "/inclusive_volume/{inclusive_volume_id}"
@@ -29,7 +30,7 @@ def _row(call: Call) -> Render:
         number, volume = row["tariff"]["id"], state.inclusive_volumes.get(row["inclusive_volume_id"])
         tariff = {
             "id": number,
-            "organisation_id": str(state.home_id),
+            "organisation_id": str(ORGANISATION_ID),
             "name": TARIFFS[number],
             "description": "",
             "created": date(state.started - 400 * DAY),
@@ -44,7 +45,7 @@ def _row(call: Call) -> Render:
             "currency": CURRENCIES[1],
         }
         told = {name: row[name] for name in ("id", "name", "description")}
-        counts = {"used_count": str(used[row["id"]]), "organisation_id": str(state.home_id)}
+        counts = {"used_count": str(used[row["id"]]), "organisation_id": str(ORGANISATION_ID)}
         more = {} if volume is None else {"inclusive_volume": volume_row(volume)}
         return {**told, **counts, "tariff": tariff, **more}
 

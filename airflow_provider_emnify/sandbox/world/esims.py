@@ -9,7 +9,7 @@ from airflow_provider_emnify.sandbox.http.answers import ApiError
 from airflow_provider_emnify.sandbox.world.clock import DAY
 from airflow_provider_emnify.sandbox.world.records import esims as records
 from airflow_provider_emnify.sandbox.world.records.fleet import Sim, with_luhn
-from airflow_provider_emnify.sandbox.world.state import State
+from airflow_provider_emnify.sandbox.world.state import ORGANISATION_ID, State
 
 ON_A_PROFILE = frozenset({records.ENABLE, records.DISABLE, records.DELETE})
 VALIDITY = int(DAY)
@@ -21,7 +21,7 @@ def add_euicc(state: State, *, iot: bool = True) -> records.Euicc:
     number = state.next_id("euicc")
     eid = f"8904903200000888{number:016d}"
     produced = state.started - 90 * DAY
-    sim = Sim(state.next_id("sim"), state.home_id, produced, eid=eid)
+    sim = Sim(state.next_id("sim"), ORGANISATION_ID, produced, eid=eid)
     state.sims[sim.id] = sim
     profiles = [
         records.EuiccProfile(sim.iccid_with_luhn, records.ENABLED, "emnify", sim.id),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from typing import Any
 
 from airflow_provider_emnify.api.enums import EndpointStatus, SimStatus
@@ -55,18 +55,17 @@ def number_of(body: Json, key: str) -> int | None:
 
 def check_shared(state: State, body: Json) -> None:
     """Answer 422 unless profiles, status and the like exist."""
-    for key, table, resource in (
+    references: tuple[tuple[str, Container[int], str], ...] = (
         ("service_profile", state.service_profiles, "ServiceProfile"),
         ("tariff_profile", state.tariff_profiles, "TariffProfile"),
         ("organisation", state.organisations, "Organisation"),
         ("ip_address_space", state.ip_address_spaces, "IpAddressSpace"),
-    ):
+        ("status", _STATUSES, "Status"),
+    )
+    for key, table, resource in references:
         number = number_of(body, key)
         if number is not None:
             state.existing(table, number, resource)
-    status = number_of(body, "status")
-    if status is not None:
-        state.existing(_STATUSES, status, "Status")
 
 
 def check_address(state: State, body: Json, own: Endpoint | None = None) -> None:

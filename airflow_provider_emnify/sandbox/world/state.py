@@ -130,11 +130,6 @@ class State:
         """The moment at which things happen, in seconds since 1970."""
         return self.agenda.now
 
-    @property
-    def home_id(self) -> int:
-        """The first organisation, which has everything that is there from the start."""
-        return ORGANISATION_ID
-
     def next_id(self, kind: str) -> int:
         """Return a new id: ids of one kind only ever grow."""
         return next(self._ids.setdefault(kind, count(1)))
