@@ -7,7 +7,7 @@ times that level, and the numbers of the endpoints add up to it.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import astuple, dataclass
 from datetime import UTC, date, datetime
 from functools import lru_cache
@@ -18,6 +18,7 @@ from airflow_provider_emnify.sandbox.world.records.fleet import Endpoint
 from airflow_provider_emnify.sandbox.world.state import State
 
 _DAY = 86_400
+_EPOCH = date(1970, 1, 1).toordinal()
 _WEIGHTS = 16
 
 
@@ -50,38 +51,28 @@ def day_of(when: float) -> date:
 
 
 def of_endpoint(state: State, endpoint: Endpoint, first: date, last: date) -> Days:
-    """Yield the usage of an endpoint on each day from ``first`` to ``last``, both included."""
-    weight = _weight(endpoint)
-    for ordinal in range(_first(endpoint.created, first), _last(state.now, last) + 1):
-        yield date.fromordinal(ordinal), _on_day(state, weight, ordinal)
+    """Return the usage of an endpoint on each day from ``first`` to ``last``, both included."""
+    return _by_day(state, [endpoint], first, last)
 
 
 def of_organisation(state: State, organisation_id: int, first: date, last: date) -> Days:
-    """Yield the usage of all endpoints of an organisation on each day, as :func:`of_endpoint` does."""
+    """Return the usage of all endpoints of an organisation on each day, as :func:`of_endpoint` does."""
+    endpoints = (one for one in state.endpoints.values() if one.organisation_id == organisation_id)
+    return _by_day(state, endpoints, first, last)
+
+
+def _by_day(state: State, endpoints: Iterable[Endpoint], first: date, last: date) -> Days:
     born: Counter[int] = Counter()
-    for endpoint in state.endpoints.values():
-        if endpoint.organisation_id == organisation_id:
-            born[int(endpoint.created // _DAY)] += _weight(endpoint)
+    for endpoint in endpoints:
+        born[_EPOCH + int(endpoint.created // _DAY)] += 1 + endpoint.id % _WEIGHTS
     if not born:
         return
-    start = _first(min(born) * _DAY, first)
-    epoch = date(1970, 1, 1).toordinal()
-    weight = sum(part for day, part in born.items() if day + epoch < start)
-    for ordinal in range(start, _last(state.now, last) + 1):
-        weight += born[ordinal - epoch]
+    start = max(first.toordinal(), min(born))
+    end = min(last.toordinal(), day_of(state.now).toordinal())
+    weight = sum(part for day, part in born.items() if day < start)
+    for ordinal in range(start, end + 1):
+        weight += born[ordinal]
         yield date.fromordinal(ordinal), _on_day(state, weight, ordinal)
-
-
-def _weight(endpoint: Endpoint) -> int:
-    return 1 + endpoint.id % _WEIGHTS
-
-
-def _first(created: float, first: date) -> int:
-    return max(first.toordinal(), day_of(created).toordinal())
-
-
-def _last(now: float, last: date) -> int:
-    return min(last.toordinal(), day_of(now).toordinal())
 
 
 def _on_day(state: State, weight: int, ordinal: int) -> Usage:
