@@ -131,15 +131,11 @@ class Limiter:
         used: dict[str, int] = {}
         for (name, _), counter in self._counters.items():
             used[name] = max(used.get(name, 0), counter.used(now))
-        return [
-            {
-                "name": limit.name,
-                "used": used.get(limit.name, 0),
-                "amount": limit.burst or limit.amount,
-                "seconds": limit.seconds,
-            }
-            for limit in self.limits
-        ]
+        told = []
+        for limit in self.limits:
+            row = {"name": limit.name, "used": used.get(limit.name, 0), "amount": limit.burst or limit.amount}
+            told.append({**row, "seconds": limit.seconds})
+        return told
 
     def _counter(self, limit: Limit, who: str) -> _Window | _Bucket:
         key = (limit.name, who)

@@ -31,7 +31,7 @@ from airflow_provider_emnify.sandbox.routes.sims import sim_card
 from airflow_provider_emnify.sandbox.world import devices, provisioning
 from airflow_provider_emnify.sandbox.world.clock import date, event_date
 from airflow_provider_emnify.sandbox.world.lookups import GERMANY, described
-from airflow_provider_emnify.sandbox.world.records.fleet import ICCID, Endpoint, Sim, with_luhn
+from airflow_provider_emnify.sandbox.world.records.fleet import ICCID, Endpoint, Sim, Tag, with_luhn
 from airflow_provider_emnify.sandbox.world.state import State
 
 Json = dict[str, Any]
@@ -58,6 +58,11 @@ _LOCATION = {
 }
 
 
+def tag_row(tag: Tag) -> Json:
+    """A tag."""
+    return {**told(tag, "id", "name"), "tag_color": {"id": tag.color_id}}
+
+
 def endpoint_row(state: State, endpoint: Endpoint) -> Json:
     """An endpoint."""
     sim = state.sim_of(endpoint)
@@ -74,9 +79,7 @@ def endpoint_row(state: State, endpoint: Endpoint) -> Json:
         "imei_with_luhn": None if endpoint.imei is None else with_luhn(endpoint.imei[:14]),
         "imei_lock": endpoint.imei_lock,
         "tag_assignments": [
-            {"id": number, "name": state.tags[number].name, "tag_color": {"id": state.tags[number].color_id}}
-            for number in endpoint.tag_ids
-            if number in state.tags
+            tag_row(state.tags[number]) for number in endpoint.tag_ids if number in state.tags
         ],
         "sim": None if sim is None else {**sim_card(sim), **told(sim, "imsi", "msisdn")},
     }

@@ -13,7 +13,7 @@ from airflow_provider_emnify.sandbox.http.query import Getter, Listing, attribut
 from airflow_provider_emnify.sandbox.http.wire import Call, serves
 from airflow_provider_emnify.sandbox.world.clock import DAY, event_date
 from airflow_provider_emnify.sandbox.world.lookups import described
-from airflow_provider_emnify.sandbox.world.records.fleet import Event
+from airflow_provider_emnify.sandbox.world.records.fleet import Event, with_luhn
 from airflow_provider_emnify.sandbox.world.state import State
 
 KEPT_SECONDS = 30 * DAY
@@ -57,11 +57,6 @@ def _part(name: str, key: str) -> Getter[Event]:
     return get
 
 
-def _iccid_with_luhn(state: State, event: Event) -> str | None:
-    sim = state.sims.get(event.sim["id"]) if event.sim else None
-    return sim.iccid_with_luhn if sim else None
-
-
 _LISTING = Listing[Event](
     _row,
     {
@@ -72,7 +67,7 @@ _LISTING = Listing[Event](
         "endpoint": _part("endpoint", "name"),
         **{name: _part("endpoint", name) for name in ("tags", "ip_address", "imei")},
         "iccid": _part("sim", "iccid"),
-        "iccid_with_luhn": _iccid_with_luhn,
+        "iccid_with_luhn": lambda state, event: with_luhn(event.sim["iccid"]) if event.sim else None,
         "imsi": _part("imsi", "imsi"),
         "network": lambda state, event: "Vodafone" if event.endpoint else None,
         "rat": lambda state, event: "6" if event.endpoint else None,

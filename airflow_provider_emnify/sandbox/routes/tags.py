@@ -12,7 +12,7 @@ from airflow_provider_emnify.sandbox.http.fields import array, check_count, inte
 from airflow_provider_emnify.sandbox.http.query import number_in
 from airflow_provider_emnify.sandbox.http.wire import Body, Call, serves
 from airflow_provider_emnify.sandbox.routes.catalogue import TAG_COLORS
-from airflow_provider_emnify.sandbox.routes.endpoints import the_endpoint
+from airflow_provider_emnify.sandbox.routes.endpoints import tag_row, the_endpoint
 from airflow_provider_emnify.sandbox.world.records.fleet import Endpoint, Tag
 from airflow_provider_emnify.sandbox.world.state import State
 
@@ -54,7 +54,7 @@ def create_tag(call: Call) -> Answer:
     color = _color(state, body) or state.random.choice(list(TAG_COLORS))
     tag = Tag(state.next_id("tag"), body["name"], color)
     state.tags[tag.id] = tag
-    return Answer(201, _row(tag))
+    return Answer(201, tag_row(tag))
 
 
 @serves("PATCH", _TAGS + "/{tag_id}")
@@ -177,8 +177,4 @@ def _delete(state: State, number: int) -> None:
 
 def _rows(state: State, tags: Iterable[Tag]) -> list[dict[str, Any]]:
     used = Counter(number for endpoint in state.endpoints.values() for number in endpoint.tag_ids)
-    return [{**_row(tag), "resource_count": used[tag.id]} for tag in tags]
-
-
-def _row(tag: Tag) -> dict[str, Any]:
-    return {"id": tag.id, "name": tag.name, "tag_color": {"id": tag.color_id}}
+    return [{**tag_row(tag), "resource_count": used[tag.id]} for tag in tags]
