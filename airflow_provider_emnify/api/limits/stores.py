@@ -207,8 +207,8 @@ class HostStore(Store):
         return isinstance(error, (TypeError, ValueError))  # what is in it is not of its type
 
     def was_deleted(self) -> bool:
-        """Tell whether the file is not there."""
-        return not os.path.lexists(self._path)
+        """Tell whether the file was opened, and is not there."""
+        return self._opened is not None and not os.path.lexists(self._path)
 
     def recreate(self) -> None:
         """Delete the file."""

@@ -15,7 +15,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import pytest
 
@@ -24,7 +24,7 @@ from airflow_provider_emnify.api.limits import stores as limit_stores
 from airflow_provider_emnify.api.limits.buckets import Place, local_now
 from airflow_provider_emnify.api.limits.documented import Limit
 from airflow_provider_emnify.api.limits.limits import Limits
-from airflow_provider_emnify.api.secrets.private_folder import PrivateFolder
+from airflow_provider_emnify.api.secrets.private_folder import LockTimeoutError, PrivateFolder
 from tests.api.limits.test_limits import HOST, LIST
 
 if TYPE_CHECKING:
@@ -273,6 +273,20 @@ def test_a_lock_that_is_not_had_in_time_deletes_nothing(
     assert (rows(tmp_path), (tmp_path / "limits.sqlite").stat().st_ino) == (counted, identity)
     recovered(tmp_path, monkeypatch)
     assert rows(tmp_path) == counted + 10  # with what was called meanwhile
+
+
+def test_a_lock_that_is_not_had_in_time_is_waited_for_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waits = []
+
+    def another_has_it(folder: PrivateFolder, name: str, timeout: float) -> NoReturn:
+        waits.append(timeout)
+        raise LockTimeoutError("another process has it")
+
+    monkeypatch.setattr(PrivateFolder, "lock", another_has_it)
+    use(tmp_path)
+    assert waits == [limit_stores.LOCK_WAIT]
 
 
 def test_another_program_that_reads_the_file_damages_nothing(
