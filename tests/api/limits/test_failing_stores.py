@@ -15,7 +15,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -29,6 +29,7 @@ from tests.api.limits.test_limits import HOST, LIST
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
 
 
 LONG = (
@@ -278,14 +279,16 @@ def test_a_lock_that_is_not_had_in_time_deletes_nothing(
 def test_a_lock_that_is_not_had_in_time_is_waited_for_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    waits = []
+    waits, lock = [], PrivateFolder.lock
 
-    def another_has_it(folder: PrivateFolder, name: str, timeout: float) -> NoReturn:
+    def another_has_it(folder: PrivateFolder, name: str, timeout: float) -> AbstractContextManager[Any]:
+        if name != "limits.lock":
+            return lock(folder, name, timeout)
         waits.append(timeout)
         raise LockTimeoutError("another process has it")
 
     monkeypatch.setattr(PrivateFolder, "lock", another_has_it)
-    use(tmp_path)
+    Limits("host", directory=tmp_path).acquire("GET", LIST, host=HOST, organisation="acme")
     assert waits == [limit_stores.LOCK_WAIT]
 
 
