@@ -233,6 +233,7 @@ class Endpoints(EndpointNetwork):
         if not rows:
             return []
         newer = self._created_from_now()
+        made: set[int] = set()  # of one name there can be several, in one request and in the next
 
         def send(chunk: Rows) -> Rows:
             created: Rows = call.request(json={**shared, "endpoints": [new_endpoint(row) for row in chunk]})
@@ -242,10 +243,13 @@ class Endpoints(EndpointNetwork):
                     method="POST",
                     path="/api/v2/endpoint/multi",
                 )
+            made.update(int(row["id"]) for row in created)
             return created
 
         def look(chunk: Rows) -> tuple[Rows, Rows]:
-            return match_created(chunk, newer())
+            found, missing = match_created(chunk, [row for row in newer() if int(row["id"]) not in made])
+            made.update(int(row["id"]) for row in found)
+            return found, missing
 
         return send_in_chunks(rows, send=send, look=look, what="create endpoints")
 

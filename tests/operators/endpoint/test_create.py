@@ -111,6 +111,21 @@ class TestCreate:
         sizes = [len(e.body["endpoints"]) for e in sandbox.log if e.template == MULTI]
         assert sizes == [2000, 3, 1]
 
+    @pytest.mark.parametrize("fault", [{"drop": "before"}, {"partial": 2}, {"drop": "after"}], ids=str)
+    def test_of_one_name_those_of_one_request_are_not_taken_for_those_of_the_next(
+        self, make_sandbox: Callable[..., Sandbox], monkeypatch: pytest.MonkeyPatch, fault: Any
+    ) -> None:
+        sandbox = make_sandbox(limits=False)
+        without_retries(sandbox, monkeypatch)
+        rows = [{"name": "twin"}] * 2003
+        sandbox.faults.add(method="POST", path=MULTI, skip=1, **fault)
+        if fault != {"drop": "after"}:
+            with pytest.raises(EmnifyPartialError):
+                create(endpoints=rows).execute(context())
+        ids = create(endpoints=rows).execute(context(try_number=2))
+        assert sorted(ids) == ids_of(sandbox)
+        assert len(ids) == 2003
+
     def test_a_lost_answer_creates_nothing_twice(self, fleet: Sandbox) -> None:
         fleet.faults.add(method="POST", path=MULTI, drop="after")
         ids = create(endpoints=[{"name": "a"}, {"name": "b", "sim_id": 2000001}]).execute(context())
