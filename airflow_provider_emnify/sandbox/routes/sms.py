@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from airflow_provider_emnify.api.enums import SmsStatus
-from airflow_provider_emnify.sandbox.http.answers import Answer, not_found, present, told, wrong
+from airflow_provider_emnify.sandbox.http.answers import Answer, present, told, wrong
 from airflow_provider_emnify.sandbox.http.fields import integer, moment, record, text
 from airflow_provider_emnify.sandbox.http.wire import Body, Call, serves
 from airflow_provider_emnify.sandbox.routes.endpoints import the_endpoint
@@ -61,11 +61,8 @@ def cancel_sms(call: Call) -> Body:
 
 
 def _the_sms(call: Call) -> Sms:
-    endpoint, number = the_endpoint(call), call.id("sms_id", "Sms")
-    sms = call.state.sms.get(number)
-    if sms is None or sms.endpoint_id != endpoint.id:
-        raise not_found("Sms", number)
-    return sms
+    own = {sms.id: sms for sms in call.state.sms_of.get(the_endpoint(call).id, ())}
+    return call.one(own, "sms_id", "Sms")
 
 
 def _row(state: State, sms: Sms) -> dict[str, Any]:

@@ -26,6 +26,7 @@ from airflow_provider_emnify.sandbox.world.state import State
 
 Json = dict[str, Any]
 
+_ACTIVATION = "/api/v1/user/activation"
 USERNAME = r"[^@\s]+@[^@\s]+\.[^@\s.]+"
 _NAMES = {
     "username": pattern("an email address", USERNAME, required=True),
@@ -207,26 +208,18 @@ serve_members(
 )
 
 
-@serves("POST", "/api/v1/user/activation", public=True)
-def activate_user(call: Call) -> None:
-    """Activate an account with the key from the email and set its password."""
-    if not call.object().get("password"):
-        raise ApiError("BadRequest", "The password is missing.")
-    _activate(call, ApiError("BadRequest", "The activation key is invalid."))
-
-
+@serves("POST", _ACTIVATION, public=True)
 @serves("POST", "/api/v2/user/activation")
-def accept_invitation(call: Call) -> None:
-    """Accept an invitation with the key from the email."""
-    _activate(call, ApiError("Forbidden", "The activation key is invalid."))
-
-
-def _activate(call: Call, refusal: ApiError) -> None:
+def activate_user(call: Call) -> None:
+    """Activate an account with the key from the email and set its password, or accept an invitation."""
+    is_new = call.template == _ACTIVATION
+    if is_new and not call.object().get("password"):
+        raise ApiError("BadRequest", "The password is missing.")
     body = call.checked({"activationKey": text(required=True), "password": text(), "name": text()}, "User")
     key = body["activationKey"]
     user = next((user for user in call.state.users.values() if user.activation_key == key), None)
     if user is None:
-        raise refusal
+        raise ApiError("BadRequest" if is_new else "Forbidden", "The activation key is invalid.")
     user.name = body.get("name") or user.name
     activate(call.state, user, body.get("password"))
 
