@@ -119,15 +119,15 @@ def unknown_name(what: str, name: str, allowed: Iterable[str]) -> str:
     return f"unknown {what} {name!r}" + (f" (did you mean {near[0]!r}?)" if near else "")
 
 
-def one_of(*allowed: str) -> Callable[[Any, str], str]:
+def parse_choice(*allowed: str) -> Callable[[Any, str], str]:
     """Return a parser of one of a few words, for :class:`Argument`."""
 
-    def parse_choice(value: Any, field: str) -> str:
+    def parse(value: Any, field: str) -> str:
         if isinstance(value, str) and value in allowed:
             return value
         raise ValueError(f"{field}: {value!r} is not valid; allowed: {', '.join(allowed)}")
 
-    return parse_choice
+    return parse
 
 
 def matching(pattern: str, what: str) -> Callable[[Any, str], str]:
@@ -290,7 +290,7 @@ def parse_seconds(value: float | timedelta, field: str) -> float:
     return float(value)
 
 
-def confirmed(what: str) -> Callable[[Any, str], bool]:
+def require_confirmation(what: str) -> Callable[[Any, str], bool]:
     """Return a parser of a ``confirm`` without which nothing is done.
 
     :param what: What would be done, for the message.

@@ -1,4 +1,4 @@
-"""What Airflow is told of this provider: connection type and form, modules, links.
+"""What Airflow knows of this provider: connection type and form, modules, links.
 
 Read whenever Airflow starts, so it imports no Airflow and nothing heavy. Airflow 3.2 and later take the
 connection form from here alone.

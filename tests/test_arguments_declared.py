@@ -13,7 +13,14 @@ import pytest
 from airflow_provider_emnify.airflow_names import DAG, AirflowException, AirflowFailException
 from airflow_provider_emnify.api import EndpointStatus
 from airflow_provider_emnify.api.values import parse_ids
-from airflow_provider_emnify.arguments import Argument, one_of, optional, parse_bool, parse_text, status_in
+from airflow_provider_emnify.arguments import (
+    Argument,
+    optional,
+    parse_bool,
+    parse_choice,
+    parse_text,
+    status_in,
+)
 from airflow_provider_emnify.operators.base import EmnifyBaseOperator
 from airflow_provider_emnify.operators.base.waiting import EmnifyWaitingOperator
 from airflow_provider_emnify.operators.sms import EmnifySendSmsOperator
@@ -25,7 +32,7 @@ class Tidy(EmnifyBaseOperator):
     template_fields = ("emnify_conn_id", "ids", "mode", "note")
 
     ids = Argument(parse_ids)
-    mode = Argument(one_of("fast", "slow"))
+    mode = Argument(parse_choice("fast", "slow"))
     note = Argument(optional(parse_text))
     dry_run_only = Argument(parse_bool)
 
@@ -101,7 +108,7 @@ def test_a_subclass_inherits_and_replaces_arguments() -> None:
     class Narrow(Tidy):
         """Takes one mode."""
 
-        mode = Argument(one_of("slow"))
+        mode = Argument(parse_choice("slow"))
 
     assert Narrow(task_id="t", ids=7, mode="slow").execute({})[0] == [7]
     with pytest.raises(ValueError, match="mode: 'fast'"):
@@ -181,7 +188,7 @@ class Bare(EmnifyWaitingOperator):
     template_fields = ("emnify_conn_id", "ids")
 
     ids = Argument(parse_ids)
-    mode = Argument(one_of("fast", "slow"), default="fast")
+    mode = Argument(parse_choice("fast", "slow"), default="fast")
 
     def execute(self, context: Any) -> Any:
         del context
@@ -191,7 +198,7 @@ class Bare(EmnifyWaitingOperator):
 GIVEN = {"mode": "slow", "timeout": 5, "emnify_conn_id": "other", "deferrable": True}
 
 
-@pytest.mark.parametrize("kind", [Bare, type("Child", (Bare,), {"mode": Argument(one_of("slow"))})])
+@pytest.mark.parametrize("kind", [Bare, type("Child", (Bare,), {"mode": Argument(parse_choice("slow"))})])
 def test_a_class_without_an_init_takes_what_it_and_its_bases_declare(kind: type[Bare]) -> None:
     assert Bare(task_id="t", ids=7).execute({}) == ([7], "fast", 86400.0, "emnify_default")
     assert kind(task_id="t", ids=7, **GIVEN).execute({}) == ([7], "slow", 5.0, "other")

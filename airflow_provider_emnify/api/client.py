@@ -40,8 +40,8 @@ class EmnifyClient(Resources):
     :param token_cache: Shares auth tokens with the other processes of this host; by default none does.
     :param user_agent: What to tell the API that it is talked to by.
     :param route: A proxy, certificates and headers, instead of what the environment says.
-    :param on_secret: Told every secret as soon as it is known, so that a log can mask it.
-    :param on_metric: Told what is counted in :attr:`stats`: its name and by how much it grew.
+    :param on_secret: Called with every secret as soon as it is known, so that a log can mask it.
+    :param on_metric: Called with what is counted in :attr:`stats`: its name and by how much it grew.
     :param sleep: How to wait, in seconds.
     :param clock: A clock in seconds that only goes forward.
     :raises ValueError: when ``base_url`` is none, or would send secrets in the clear.

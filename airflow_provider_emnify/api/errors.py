@@ -185,10 +185,10 @@ def _shorten(items: list[Any]) -> str:
 
 def _field_error(item: Any) -> str:
     if not isinstance(item, dict):
-        return one_line(_cut(_told(item)))
-    text = _told(item.get("message") or item.get("error_token") or item)
+        return one_line(_cut(_as_text(item)))
+    text = _as_text(item.get("message") or item.get("error_token") or item)
     field = item.get("field") or item.get("path")
-    return one_line(_cut(f"{_told(field)}: {text}" if field else text))
+    return one_line(_cut(f"{_as_text(field)}: {text}" if field else text))
 
 
 def one_line(text: str) -> str:
@@ -273,13 +273,13 @@ def error_from_answer(
     token = said.get("error_token") or None
     errors = said.get("errors")
     message = said.get("message") or said.get("error") or _describe(body, text, headers, reason)
-    told = redact(_told(message))
-    kind = _kind_of(path, status, code, f"{_told(token)} {told}")
+    shown = redact(_as_text(message))
+    kind = _kind_of(path, status, code, f"{_as_text(token)} {shown}")
     error = kind(
-        _cut(told),
+        _cut(shown),
         status=status,
         code=code,
-        token=_cut(_told(token)) if token else None,
+        token=_cut(_as_text(token)) if token else None,
         details=_listed(errors) or body,
         method=method,
         path=path,
@@ -289,12 +289,12 @@ def error_from_answer(
     return error
 
 
-def _kind_of(path: str, status: int, code: int | None, told: str) -> type[EmnifyError]:
+def _kind_of(path: str, status: int, code: int | None, text: str) -> type[EmnifyError]:
     """Return the kind of error that an answer means. The status decides, but for a few."""
     if status == 404:  # noqa: PLR2004 - HTTP's own number
         if code == _UNAVAILABLE:
             return EmnifyConflictError
-        if _CONNECTIVITY.search(path) and _names_network_state(told):
+        if _CONNECTIVITY.search(path) and _names_network_state(text):
             return EmnifyNetworkStateError
     if status in _REFINED and code in _BY_CODE:
         return _BY_CODE[code]
@@ -315,8 +315,8 @@ def _listed(errors: Any) -> list[Any]:
     return [errors] if errors else []
 
 
-def _names_network_state(told: str) -> bool:
-    plain = re.sub(r"[^a-z]", "", told.lower())
+def _names_network_state(text: str) -> bool:
+    plain = re.sub(r"[^a-z]", "", text.lower())
     return any(state in plain for state in _NETWORK_STATES)
 
 
@@ -330,7 +330,7 @@ def _describe(body: Any, text: str, headers: Mapping[str, str], reason: str) -> 
     return f"the answer is not JSON: {text}"
 
 
-def _told(value: Any) -> str:
+def _as_text(value: Any) -> str:
     """Return what an answer says, as a text that can be written anywhere."""
     try:
         text = str(value)

@@ -111,7 +111,7 @@ class Locks:
 
     :param store: Where they are kept.
     :param is_failing: Tells whether the store is known to fail: then it is not asked.
-    :param on_failure: Told what the store raises.
+    :param on_failure: Called with what the store raises.
     """
 
     def __init__(

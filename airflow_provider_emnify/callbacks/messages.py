@@ -115,10 +115,10 @@ def parse_receipt(content: bytes) -> Message:
     body = _object(_parse(content))
     number = _number(body, "id")
     status = body.get("status")
-    told = status.get("id", status.get("description")) if isinstance(status, dict) else status
-    if isinstance(told, bool) or not isinstance(told, (int, str)) or told == "":
+    state = status.get("id", status.get("description")) if isinstance(status, dict) else status
+    if isinstance(state, bool) or not isinstance(state, (int, str)) or state == "":
         raise NotEmnifyError("status: it is missing, or of another form")
-    return Message("sms-receipts", f"{number}/{told}", body, _organisations([body]))
+    return Message("sms-receipts", f"{number}/{state}", body, _organisations([body]))
 
 
 def parse_records(content: bytes) -> Message | None:

@@ -95,7 +95,7 @@ class ConnectionSettings:
         """Check an Airflow connection.
 
         :param conn: The connection.
-        :param on_secret: Told each secret of the connection before anything else is done with it.
+        :param on_secret: Called with each secret of the connection before anything else is done with it.
         :raises EmnifyConnectionConfigError: naming the field that is wrong.
         """
         conn_id = str(conn.conn_id)

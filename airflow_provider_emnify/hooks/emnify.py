@@ -148,7 +148,7 @@ class EmnifyHook(BaseHook):
         :param leave: Share of the address's rate limit that is left to others.
         :param sleep: How the client waits, in seconds; by default ``time.sleep``.
         :param token_cache: Where auth tokens are shared, instead of where the settings say.
-        :param on_secret: Told every secret as soon as it is known, instead of Airflow's maskers.
+        :param on_secret: Called with every secret as soon as it is known, instead of Airflow's maskers.
         """
         from airflow_provider_emnify.api import EmnifyClient, Limits
 

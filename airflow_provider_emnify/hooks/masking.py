@@ -1,9 +1,9 @@
 """Airflow's own maskers for secrets: the one of this process, and the one of its supervisor.
 
 On Airflow 3 the logs of tasks and triggers are written, and masked, by a supervisor, another process. It is
-told over one channel, which on Airflow 3.0 and 3.1 is for one thread alone: a second one that speaks on it
-ends a task, or the whole triggerer with the triggers of all DAGs. So a triggerer's supervisor is told by its
-event loop only (:func:`mask_from`), and a task's by the main thread wherever the channel has no lock.
+reached over one channel, which on Airflow 3.0 and 3.1 is for one thread alone: a second one that speaks on
+it ends a task, or the whole triggerer with the triggers of all DAGs. So a triggerer speaks on it from its
+event loop only (:func:`mask_from`), and a task from the main thread wherever the channel has no lock.
 """
 
 from __future__ import annotations
@@ -39,7 +39,8 @@ def _find() -> Any:
 
 _masker = _find()
 _lock = threading.Lock()
-_untold: list[str] = []  # known in a thread that may not speak: the main thread tells them with its next one
+# Known in a thread that may not speak: the main thread tells them with its next one.
+_unreported: list[str] = []
 _telling: set[asyncio.Task[None]] = set()  # the event loop itself keeps no task
 
 
@@ -56,11 +57,11 @@ def mask(secret: str) -> None:
         return
     may_speak = threading.current_thread() is threading.main_thread() or hasattr(channel, "_thread_lock")
     with _lock:
-        _untold.append(secret)
+        _unreported.append(secret)
         if not may_speak:
             return
-        secrets = list(_untold)
-        _untold.clear()
+        secrets = list(_unreported)
+        _unreported.clear()
     for one in secrets:
         with suppress(Exception):  # as Airflow's own mask_secret: logging goes on
             channel.send(message_of(one))
@@ -115,7 +116,7 @@ def _channel() -> Any:
 
 
 def message_of(secret: str) -> Any:
-    """Return what a supervisor is told of a secret."""
+    """Return the message that has a supervisor mask a secret."""
     from airflow.sdk.execution_time.comms import MaskSecret
 
     return MaskSecret(value=secret)

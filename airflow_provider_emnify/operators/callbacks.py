@@ -12,7 +12,7 @@ from airflow_provider_emnify.api.resources.few import find_by_name
 from airflow_provider_emnify.api.transport.answers import part
 from airflow_provider_emnify.api.types import Row, Rows
 from airflow_provider_emnify.api.values import parse_ids
-from airflow_provider_emnify.arguments import Argument, Ids, one_of, optional, parse_text
+from airflow_provider_emnify.arguments import Argument, Ids, optional, parse_choice, parse_text
 from airflow_provider_emnify.callbacks.settings import API_SECRET, STREAM_SECRET, secrets_in_extra
 from airflow_provider_emnify.hooks.masking import mask, masked_connection
 from airflow_provider_emnify.operators.base import EmnifyBaseOperator
@@ -95,7 +95,7 @@ class EmnifySetUpCallbacksOperator(EmnifyBaseOperator):
     purpose = Argument(parse_text)
     service_profile_ids = Argument(parse_ids)
     data_stream_name = Argument(optional(parse_text))
-    data_stream_type = Argument(one_of(*_STREAM_TYPES))
+    data_stream_type = Argument(parse_choice(*_STREAM_TYPES))
     data_stream_filters = Argument(optional(parse_filters))
     data_stream_size = Argument(parse_size)
 

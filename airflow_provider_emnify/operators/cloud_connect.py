@@ -19,14 +19,14 @@ from airflow_provider_emnify.api.waits.wait import Wait
 from airflow_provider_emnify.arguments import (
     Argument,
     OneId,
-    confirmed,
     matching,
-    one_of,
     optional,
+    parse_choice,
     parse_id_or_name,
     parse_ip_address,
     parse_optional_id,
     parse_text,
+    require_confirmation,
 )
 from airflow_provider_emnify.hooks.masking import masked_connection
 from airflow_provider_emnify.operators.base import EmnifyBaseOperator
@@ -134,7 +134,7 @@ class EmnifyCreateCloudConnectOperator(EmnifyWaitingOperator):
     idempotent: ClassVar[bool] = True
 
     name = Argument(parse_text)
-    type = Argument(one_of(*_TYPES), templated=False)
+    type = Argument(parse_choice(*_TYPES), templated=False)
     region = Argument(optional(parse_text))
     aws_account_id = Argument(optional(matching(r"\d{12}", "AWS account; it has 12 digits")))
     vpc_cidr = Argument(optional(_all_networks))
@@ -144,7 +144,7 @@ class EmnifyCreateCloudConnectOperator(EmnifyWaitingOperator):
     inside_cidr = Argument(optional(_networks))
     psk_conn_id = Argument(optional(parse_text))
     description = Argument(optional(parse_text))
-    if_exists = Argument(one_of("skip", "fail"), templated=False)
+    if_exists = Argument(parse_choice("skip", "fail"), templated=False)
 
     def __init__(
         self,
@@ -256,7 +256,7 @@ class EmnifyDeleteCloudConnectOperator(EmnifyBaseOperator):
     idempotent: ClassVar[bool] = True
 
     attachment_id = Argument(parse_id_or_name)
-    confirm = Argument(confirmed("deleting a Cloud Connect attachment"), templated=False)
+    confirm = Argument(require_confirmation("deleting a Cloud Connect attachment"), templated=False)
 
     def __init__(self, *, attachment_id: OneId, confirm: bool = False, **kwargs: Any) -> None:
         self.init_task(locals())

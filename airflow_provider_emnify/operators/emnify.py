@@ -124,9 +124,9 @@ class EmnifyOperator(EmnifyBaseOperator):
                     raise
                 self.log.info("%s: an earlier try has done it (%s)", self.call, gone.message)
                 return None
-        told = ", ".join(f"{key}={value!r}" for key, value in typed.items())
+        shown = ", ".join(f"{key}={value!r}" for key, value in typed.items())
         look = f"with {resource}.list" if hasattr(getattr(self.client, resource), "list") else "in its portal"
-        what = f"{self.call}({told})"
+        what = f"{self.call}({shown})"
         answer = at_most_once(Attempt(self, context), lambda: make(**typed), what=what, check=look)
         return self._small(answer)
 

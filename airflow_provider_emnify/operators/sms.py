@@ -117,8 +117,8 @@ class EmnifySendSmsOperator(SelectsEndpoints, EmnifyCancellingOperator):
             what="send the SMS to endpoint",
         )
         sent = {str(endpoint_id): found for endpoint_id, found in done.items()}
-        told = [f"{endpoint_id} {sms_ids}" for endpoint_id, sms_ids in sent.items()]
-        self.log.info("Sent, by endpoint: %s", shorten(told))
+        lines = [f"{endpoint_id} {sms_ids}" for endpoint_id, sms_ids in sent.items()]
+        self.log.info("Sent, by endpoint: %s", shorten(lines))
         pairs = [f"{endpoint_id}/{sms_id}" for endpoint_id, found in sent.items() for sms_id in found]
         delivered: dict[str, list[int]] = self.wait_until(
             Wait("sms_delivery", pairs, SmsStatus.DELIVERED), sent
@@ -128,12 +128,12 @@ class EmnifySendSmsOperator(SelectsEndpoints, EmnifyCancellingOperator):
     def _send(self, attempt: Attempt, endpoint_id: int, part: SmsPart) -> int:
         """Send one part, unless an earlier attempt or an overlapping run has, and return the SMS's id."""
         sender = self.source_address
-        told = given(
+        content = given(
             payload=part.payload, udh=part.udh, source_address=None if sender is None else sender.address
         )
 
         def decide(rows: Rows, may_be_ours: Callable[[Row], bool]) -> Row | None:
-            same = [row for row in rows if may_be_ours(row) and is_same_sms(row, told)]
+            same = [row for row in rows if may_be_ours(row) and is_same_sms(row, content)]
             return max(
                 (row for row in same if status_of(row) not in _NOT_SENT), key=submitted_at, default=None
             )
@@ -141,7 +141,7 @@ class EmnifySendSmsOperator(SelectsEndpoints, EmnifyCancellingOperator):
         send = partial(
             self.client.sms.send,
             endpoint_id,
-            **told,
+            **content,
             dcs=part.dcs,
             source_address_type_id=None if sender is None else sender.type_id,
             dest_address=self.dest_address,
@@ -149,7 +149,7 @@ class EmnifySendSmsOperator(SelectsEndpoints, EmnifyCancellingOperator):
         )
         sms, created = create_once(
             attempt,
-            lock=("SMS", f"{endpoint_id} {told}"),
+            lock=("SMS", f"{endpoint_id} {content}"),
             look=lambda: [*self.client.sms.list(endpoint_id)],
             decide=decide,
             create=lambda _: send(),

@@ -21,13 +21,13 @@ from airflow_provider_emnify.arguments import (
     Argument,
     Ids,
     OneId,
-    confirmed,
     is_nothing,
-    one_of,
     optional,
     parse_bool,
+    parse_choice,
     parse_optional_id,
     parse_text,
+    require_confirmation,
     shorten,
     status_in,
 )
@@ -73,7 +73,7 @@ class _NewUserOperator(EmnifyBaseOperator):
         self.init_task(locals())
 
     def _about(self) -> Row:
-        """Return what emnify is told of the user."""
+        """Return what is sent of the user."""
         about = {name: getattr(self, name) for name in ("username", "name", "organisation_id")}
         return {**about, "role_ids": self.role_ids or None}
 
@@ -103,7 +103,7 @@ class EmnifyCreateUserOperator(_NewUserOperator):
     Vendor page: https://docs.emnify.com/developers/api/user-management/user-per-page-sort-by-q-and-page-post
     """
 
-    if_exists = Argument(one_of("fail", "skip", "update"), templated=False)
+    if_exists = Argument(parse_choice("fail", "skip", "update"), templated=False)
 
     def __init__(
         self,
@@ -267,7 +267,7 @@ class EmnifyDeleteUserOperator(EmnifyBaseOperator):
     idempotent: ClassVar[bool] = True
 
     user_id = Argument(_one_user)
-    confirm = Argument(confirmed("deleting a user"), templated=False)
+    confirm = Argument(require_confirmation("deleting a user"), templated=False)
 
     def __init__(self, *, user_id: OneId, confirm: bool = False, **kwargs: Any) -> None:
         self.init_task(locals())

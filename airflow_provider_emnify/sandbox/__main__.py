@@ -37,7 +37,7 @@ scenarios:
 examples:
   emnify-sandbox --scenario small               ten devices on port {port}
   emnify-sandbox --endpoints 500 --no-limits    a fleet, as fast as it goes
-  emnify-sandbox --seed 7 --port 0 --ready-file sandbox.json    for a script: a free port, told in a file
+  emnify-sandbox --seed 7 --port 0 --ready-file sandbox.json    for a script: a free port, named in a file
 
 Faults, the clock and devices are controlled on its page and below /_sandbox/paths while it runs.
 """

@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any
 
 from airflow_provider_emnify.api.enums import DataStreamStatus, SmsStatus
-from airflow_provider_emnify.sandbox.http.answers import told
+from airflow_provider_emnify.sandbox.http.answers import fields_of
 from airflow_provider_emnify.sandbox.http.callbacks import Delivery
 from airflow_provider_emnify.sandbox.routes.events import PARTS, plain_event
 from airflow_provider_emnify.sandbox.world.clock import date, event_date
@@ -23,7 +23,7 @@ _USAGE, _EVENT = 1, 2
 
 
 def connect(state: State) -> None:
-    """Have what happens told to the user's URLs from now on."""
+    """Send what happens to the user's URLs from now on."""
     state.on_event = partial(_stream_event, state)
     state.on_sms_end = partial(_send_receipt, state)
 
@@ -83,7 +83,7 @@ def _call(state: State, method: str, sms: Sms, more: Mapping[str, Any]) -> None:
         "id": text(sms.id),
         "endpoint": {"id": text(sms.endpoint_id), "name": state.endpoints[sms.endpoint_id].name},
         "organisation": state.told_organisation(ORGANISATION_ID),
-        **told(sms, "source_address", "dest_address", "payload"),
+        **fields_of(sms, "source_address", "dest_address", "payload"),
         "dcs": text(sms.dcs),
         "pid": text(0),
         "submit_date": date(sms.submitted),
@@ -100,7 +100,7 @@ def _send_receipt(state: State, sms: Sms) -> None:
 
 
 def _stream_event(state: State, event: Event) -> None:
-    record = {**plain_event(state, event), **told(event, *PARTS)}
+    record = {**plain_event(state, event), **fields_of(event, *PARTS)}
     for stream in _running(state, _EVENT):
         wanted = [one["value"] for one in stream.filters if str(one.get("field")).startswith("event_type")]
         if not wanted or any(str(int(event.type)) in map(str, values) for values in wanted):

@@ -16,7 +16,7 @@ from airflow_provider_emnify.airflow_names import (
 )
 from airflow_provider_emnify.api.types import Row
 from airflow_provider_emnify.api.waits.wait import WAITS, Id, Reading, Wait, look, parse_target
-from airflow_provider_emnify.arguments import NOT_GIVEN, Argument, one_of
+from airflow_provider_emnify.arguments import NOT_GIVEN, Argument, parse_choice
 from airflow_provider_emnify.sensors.first_look import first_look
 from airflow_provider_emnify.triggers.task import WaitingTask
 
@@ -63,7 +63,7 @@ class EmnifyWaitSensor(WaitingTask, BaseSensorOperator):
     ids: ClassVar[str]
     target_status: Any
 
-    wait_for = Argument(one_of("all", "any"), default="all", templated=False)
+    wait_for = Argument(parse_choice("all", "any"), default="all", templated=False)
 
     #: The list that was selected from, where it says the states: it is the first look.
     selected_rows: Mapping[int, Row] | None = None
@@ -71,7 +71,7 @@ class EmnifyWaitSensor(WaitingTask, BaseSensorOperator):
     _context: Mapping[str, Any] = {}  # of the run, once it is executed
     _readings: dict[Id, Reading]
     _seen: Mapping[str, str] = {}
-    _gave_up = False
+    _has_failed = False
 
     def __init_subclass__(cls, *, kind: str = "", ids: str = "", **kwargs: Any) -> None:
         """Declare ids and target as arguments, unless the class has its own.
@@ -122,11 +122,11 @@ class EmnifyWaitSensor(WaitingTask, BaseSensorOperator):
             elif verdict.done:
                 return verdict.seen
             self.wait_in_triggerer(wait, self.poke_interval, self.timeout)
-        self._gave_up = False
+        self._has_failed = False
         try:
             return super().execute(context)
         except (AirflowSensorTimeout, AirflowSkipException) as end:
-            if self._gave_up:
+            if self._has_failed:
                 raise
             return self.states_at_timeout(f"{end} {self._last}".strip(), dict(self._seen))
 
@@ -144,7 +144,7 @@ class EmnifyWaitSensor(WaitingTask, BaseSensorOperator):
         del context
         return self.states_in(event)[0]
 
-    def give_up(self, message: str, kind: type[BaseException] = AirflowFailException) -> NoReturn:
+    def fail_task(self, message: str, kind: type[BaseException] = AirflowFailException) -> NoReturn:
         """Fail without retries, or skip the task where that is asked for."""
-        self._gave_up = True
+        self._has_failed = True
         raise AirflowSkipException(message) if self.soft_fail or self.never_fail else kind(message)

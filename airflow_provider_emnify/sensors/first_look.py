@@ -1,7 +1,7 @@
 """The one look that a deferrable sensor takes in the worker, where that costs no waiting and no account.
 
 Hundreds of sensors may begin at once. A rejected credential is found out by one of them, for three rejections
-in a row lock the account; what that one has found out, those of this host's user are told through a file.
+in a row lock the account; what that one has found out, those of this host's user read in a file.
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from airflow_provider_emnify.api.enums import QuotaStatus
 from airflow_provider_emnify.api.waits.wait import Wait
-from airflow_provider_emnify.arguments import NOT_GIVEN, Argument, Ids, one_of
+from airflow_provider_emnify.arguments import NOT_GIVEN, Argument, Ids, parse_choice
 from airflow_provider_emnify.hooks.selection import SelectsEndpoints
 from airflow_provider_emnify.links import EmnifyDevicesLink
 from airflow_provider_emnify.sensors.base import EmnifyWaitSensor, Target
@@ -36,7 +36,7 @@ class EmnifyQuotaSensor(SelectsEndpoints, EmnifyWaitSensor, kind="data_quota"):
 
     operator_extra_links = (EmnifyDevicesLink(),)
 
-    quota_type = Argument(one_of("data", "sms"), templated=False)
+    quota_type = Argument(parse_choice("data", "sms"), templated=False)
 
     def __init__(
         self,

@@ -9,8 +9,8 @@ from airflow_provider_emnify.arguments import (
     Argument,
     is_known,
     is_nothing,
-    one_of,
     optional,
+    parse_choice,
     parse_count,
     parse_mapping,
 )
@@ -71,8 +71,8 @@ class EmnifyToSqlOperator(ToSql, FromStream):
     Vendor page: https://docs.emnify.com/developers/api
     """
 
-    mode = Argument(one_of(*MODES))
-    deletions = Argument(one_of(*DELETIONS))
+    mode = Argument(parse_choice(*MODES))
+    deletions = Argument(parse_choice(*DELETIONS))
     max_shrink = Argument(optional(parse_shrink))
     min_rows = Argument(optional(parse_count))
 

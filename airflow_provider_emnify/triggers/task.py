@@ -10,7 +10,7 @@ from typing import Any, ClassVar, NoReturn
 from airflow_provider_emnify.airflow_names import AirflowFailException, AirflowTaskTimeout, conf
 from airflow_provider_emnify.api.errors import EmnifyError, one_line
 from airflow_provider_emnify.api.waits.wait import Verdict, Wait
-from airflow_provider_emnify.arguments import Argument, one_of, parse_bool
+from airflow_provider_emnify.arguments import Argument, parse_bool, parse_choice
 from airflow_provider_emnify.hooks.task import EmnifyTask
 from airflow_provider_emnify.retry import is_permanent
 
@@ -30,7 +30,7 @@ class WaitingTask(EmnifyTask):
         default=conf.getboolean("operators", "default_deferrable", fallback=False),
         templated=False,
     )
-    on_timeout = Argument(one_of("fail", "return"), default="fail", templated=False)
+    on_timeout = Argument(parse_choice("fail", "return"), default="fail", templated=False)
 
     #: What the task fails with when time runs out.
     timeout_error: ClassVar[type[BaseException]] = AirflowFailException
@@ -43,14 +43,14 @@ class WaitingTask(EmnifyTask):
             verdict = look()
         except EmnifyError as error:
             if is_permanent(error):
-                self.give_up(str(error))
+                self.fail_task(str(error))
             self.say(f"Polling failed: {error}")
             return None
         if verdict is None:
             return None
         self.say(verdict.message)
         if verdict.failed:
-            self.give_up(verdict.message)
+            self.fail_task(verdict.message)
         return verdict
 
     def wait_in_triggerer(
@@ -92,18 +92,18 @@ class WaitingTask(EmnifyTask):
         event = event or {"status": "failed", "message": "the trigger sent no event"}
         message, seen = one_line(str(event.get("message", ""))), dict(event.get("seen") or {})
         if event.get(EXECUTION_TIMEOUT):
-            self.give_up(f"The task's execution_timeout is over. {message}", AirflowTaskTimeout)
+            self.fail_task(f"The task's execution_timeout is over. {message}", AirflowTaskTimeout)
         if event.get("status") == "timeout":
             return self.states_at_timeout(message, seen), True
         if event.get("status") != "success":
-            self.give_up(message)
+            self.fail_task(message)
         self.log.info("%s", message)
         return seen, False
 
     def states_at_timeout(self, message: str, seen: dict[str, str]) -> dict[str, str]:
         """Return the states so far, if that is what ``on_timeout`` asks for; else give up."""
         if self.on_timeout == "fail" or not seen:
-            self.give_up(message, self.timeout_error)
+            self.fail_task(message, self.timeout_error)
         self.log.warning("%s (on_timeout='return': these states are the result)", message)
         return seen
 
@@ -113,6 +113,6 @@ class WaitingTask(EmnifyTask):
             self.log.info("%s", message)
             self._last = message
 
-    def give_up(self, message: str, kind: type[BaseException] = AirflowFailException) -> NoReturn:
+    def fail_task(self, message: str, kind: type[BaseException] = AirflowFailException) -> NoReturn:
         """Fail without retries."""
         raise kind(message)

@@ -27,7 +27,7 @@ EXECUTION_TIMEOUT = "execution_timeout"
 _ARGUMENTS = ("emnify_conn_id", "wait", "poll_interval", "deadline", "result", "ends_execution")
 _KNOWN_AFTER = 2.0  # seconds in which a scheduler hears that the process of the task has ended ...
 _KNOWN_AFTER_AT_MOST = 10.0  # ... and one that is behind, unless ``[emnify] event_hold`` says otherwise
-_KNOWN_AFTER_SHARE = 0.5  # of the poll interval: a wait is told that much later than it could be, at most
+_KNOWN_AFTER_SHARE = 0.5  # of the poll interval: a wait ends that much later than it could be, at most
 _LATE = 1.0  # seconds by which Airflow may be before the deadline when it ends the wait itself
 
 
@@ -124,7 +124,7 @@ class EmnifyWaitTrigger(BaseTrigger):
         yield TriggerEvent({**outcome.payload(), **more})  # type: ignore[no-untyped-call]
 
     def _hold(self) -> float:
-        """Return for how many seconds from its beginning on the wait is not told to be over.
+        """Return for how many seconds from its beginning on the end of the wait is held back.
 
         A scheduler that has not noticed yet that the task has deferred takes it for lost. Where the poll
         interval is long, that costs little.

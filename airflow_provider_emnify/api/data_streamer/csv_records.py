@@ -39,20 +39,20 @@ class CsvRecords:
             try:
                 values = self._next()
             except csv.Error as error:
-                yield self._give_up(f"no CSV ({error})", None)
+                yield self._set_aside(f"no CSV ({error})", None)
                 continue
             if values is None:
                 return
             if not any(map(str.strip, values)) or [value.strip("\ufeff ") for value in values] == self.header:
                 continue  # nothing; or the header again, where files were joined
             if len(values) != width:
-                yield self._give_up(f"{len(values)} values for {width} columns", values)
+                yield self._set_aside(f"{len(values)} values for {width} columns", values)
             elif not all(map(is_text, values)):
                 yield self._lines.number, Broken("not in UTF-8", [shown(value) for value in values])
             else:
                 yield self._lines.number, values
 
-    def _give_up(self, reason: str, values: list[str] | None) -> tuple[int, Broken]:
+    def _set_aside(self, reason: str, values: list[str] | None) -> tuple[int, Broken]:
         """Set the first line of a row aside, and read those behind it again."""
         taken = self._lines.taken
         if len(taken) > 1 or values is None:

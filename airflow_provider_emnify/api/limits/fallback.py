@@ -43,7 +43,7 @@ class Fallback:
         self._buckets: dict[str, tuple[Bucket, Rate, deque[int]]] = {}
         self._warned = -math.inf
         self._again_at = -math.inf
-        self._blind_until = -math.inf
+        self._pauses_until = -math.inf
         self.failing = False
 
     def try_store(self) -> bool:
@@ -57,17 +57,17 @@ class Fallback:
             self._again_at = now + _COOLDOWN
             return True
 
-    def fail(self, error: Exception, blind: float) -> None:
+    def fail(self, error: Exception, pause: float) -> None:
         """Count in memory from now on, for the time of the cooldown.
 
-        :param blind: Seconds to wait first: what others have called just before is not known any more.
+        :param pause: Seconds to wait first: what others have called just before is not known any more.
         """
         with self._lock:
             now = time.monotonic()
             self._again_at = now + _COOLDOWN
             if self.failing:
                 return
-            self.failing, self._blind_until = True, now + blind
+            self.failing, self._pauses_until = True, now + pause
             warn = now - self._warned > _QUIET
             if warn:
                 self._warned = now
@@ -83,8 +83,8 @@ class Fallback:
     def take(self, key: str, rate: Rate) -> Place | float:
         """Take a place in memory, or return the seconds for which nothing may be sent."""
         with self._lock:
-            if (blind := self._blind_until - time.monotonic()) > 0:
-                return blind
+            if (pause := self._pauses_until - time.monotonic()) > 0:
+                return pause
             if key not in self._buckets:
                 quarter = self._store.rate(rate)
                 self._buckets[key] = self._store.bucket(key, quarter), rate, deque(maxlen=int(quarter.limit))
@@ -94,15 +94,15 @@ class Fallback:
                 moments.append(place.moment)
             return place
 
-    def untold(self) -> Iterator[tuple[str, Rate, list[int]]]:
-        """Give what the store was not told of: keys, rates, and how many milliseconds ago each call was."""
+    def unreported(self) -> Iterator[tuple[str, Rate, list[int]]]:
+        """Give what the store does not know of: keys, rates, and how many milliseconds ago each call was."""
         with self._lock:
             now = local_now()
-            told = [
+            calls = [
                 (key, rate, [now - moment for moment in moments if 0 <= now - moment <= rate.interval])
                 for key, (_, rate, moments) in self._buckets.items()
             ]
-        yield from told
+        yield from calls
 
     def after_fork(self) -> None:
         """Let go, in a child process, of the parent's lock."""

@@ -65,11 +65,11 @@ class Limits:
         self._fallback = fallback_of(self._store)
         self._limits = (*_less(limits, leave), *limits) if leave else limits
         short = [limit.window for limit in limits if limit.window <= _SHORT]
-        self._blind = max(short, default=0) / 1000
+        self._pause = max(short, default=0) / 1000
         self._narrowest = min((limit.window for limit in limits), default=0) / 1000
         self._sleep = sleep
         self.locks = Locks(
-            self._store, lambda: self._fallback.failing, lambda error: self._fallback.fail(error, self._blind)
+            self._store, lambda: self._fallback.failing, lambda error: self._fallback.fail(error, self._pause)
         )
         self._lock = threading.Lock()
         self._buckets: dict[str, Bucket] = {}
@@ -159,7 +159,7 @@ class Limits:
                     except Exception as error:  # whatever the store raises, the task goes on
                         self._close_store()
                         if not again or not self._store.was_deleted():
-                            self._fallback.fail(error, self._blind)
+                            self._fallback.fail(error, self._pause)
                             break
             return self._take_places(wanted, lambda limit, key: self._fallback.take(key, _rate(limit)))
 
@@ -187,7 +187,7 @@ class Limits:
         if begun:
             self._buckets.clear()
         if failed_before:
-            for key, rate, ages in self._fallback.untold():
+            for key, rate, ages in self._fallback.unreported():
                 self._bucket(key, rate).remember(ages)
         if begun and self._store.lost_history(self._narrowest):
             return self._regroup()

@@ -95,7 +95,7 @@ class Sms(Resource):
         """Return what finds an SMS that is sent from now on, by emnify's clock: a worker's may be wrong."""
         if not recovers():
             return nothing_found
-        told: Row = {name: body[name] for name in ("payload", "udh", "source_address") if name in body}
+        sent: Row = {name: body[name] for name in ("payload", "udh", "source_address") if name in body}
         begun = time.monotonic()
 
         def find() -> Row | None:
@@ -103,7 +103,7 @@ class Sms(Resource):
             if now is None:
                 return None
             since = now - timedelta(seconds=time.monotonic() - begun + _MARGIN)
-            same = [row for row in rows if submitted_at(row) >= since and is_same_sms(row, told)]
+            same = [row for row in rows if submitted_at(row) >= since and is_same_sms(row, sent)]
             return max(same, key=submitted_at, default=None)
 
         return find
@@ -116,15 +116,15 @@ def read_sms(transport: Transport, endpoint_id: Id) -> tuple[Rows, datetime | No
     return answer.body, http_date(answer.headers.get("Date") or "")
 
 
-def is_same_sms(row: Row, told: Row) -> bool:
+def is_same_sms(row: Row, sent: Row) -> bool:
     """Tell whether an SMS has the same text, part and sender.
 
     :param row: The SMS as emnify lists it.
-    :param told: What it was sent with, of ``payload``, ``udh`` and ``source_address`` what was given.
+    :param sent: What it was sent with, of ``payload``, ``udh`` and ``source_address`` what was given.
     """
-    if any(row.get(name) != value for name, value in told.items() if name != "udh"):
+    if any(row.get(name) != value for name, value in sent.items() if name != "udh"):
         return False
-    return "udh" not in told or str(row.get("udh")).upper() == told["udh"].upper()
+    return "udh" not in sent or str(row.get("udh")).upper() == sent["udh"].upper()
 
 
 def submitted_at(row: Row) -> datetime:

@@ -119,5 +119,5 @@ def show(fields: Mapping[str, Any], places: Collection[str] = ()) -> str:
 
     :param places: Places that hold secrets whatever they are called, as for :func:`secrets_in`.
     """
-    told = hide_secrets(fields, {place.rpartition(".")[2] for place in places})
-    return ", ".join(f"{name}={_SHORT.repr(value)[:300]}" for name, value in told.items())
+    shown = hide_secrets(fields, {place.rpartition(".")[2] for place in places})
+    return ", ".join(f"{name}={_SHORT.repr(value)[:300]}" for name, value in shown.items())

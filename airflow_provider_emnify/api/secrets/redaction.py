@@ -15,7 +15,7 @@ from urllib.parse import quote, quote_plus
 _JWT = re.compile(r"eyJ[A-Za-z0-9_-]{10,}(?:\.[A-Za-z0-9_=-]*)*")
 _SIGNS = re.compile(r"\\[rnt]|[\W_]+")  # what may come between the letters of a secret that is split
 _BEGINNING, _WORTH_IT = 12, 20  # letters that a cut secret is known by, and how many a secret has for that
-_LONG_ENOUGH = 8  # bytes, from which on a part of a base64 text is told from any other
+_LONG_ENOUGH = 8  # bytes, from which on a part of a base64 text is known from any other
 _DEEPEST = 50  # levels of an answer that are looked through
 
 

@@ -148,7 +148,7 @@ class Stream:
         :param filters: What to filter by; :attr:`filters` lists what there is.
         :param threads: For a stream that needs a call a device: how many at a time.
         :param max_calls: For such a stream: more calls than these are refused.
-        :param estimated: For such a stream: told what it costs before it begins.
+        :param estimated: For such a stream: called with what it costs before it begins.
         :raises TooManyCallsError: when a stream would need more than ``max_calls``.
         :raises ValueError: for a filter or an interval that cannot be.
         :raises EmnifyError: when a request fails.

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 _FIRST_WAIT, _LONGEST_WAIT = 1.0, 60.0  # seconds of backoff
 LONGEST_RETRY_AFTER = 900.0
-"""Seconds that are waited before retries, all in all for one request; past that it is told of as an error."""
+"""Seconds that are waited before retries, all in all for one request; past that it is an error."""
 
 _LONGEST_TOLD = 31_536_000.0  # seconds; what asks for more means no time at all
 

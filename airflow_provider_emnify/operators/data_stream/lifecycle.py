@@ -15,12 +15,12 @@ from airflow_provider_emnify.api.types import Row
 from airflow_provider_emnify.arguments import (
     Argument,
     OneId,
-    confirmed,
     is_nothing,
-    one_of,
     optional,
+    parse_choice,
     parse_id_or_name,
     parse_text,
+    require_confirmation,
 )
 from airflow_provider_emnify.operators.base import EmnifyBaseOperator
 from airflow_provider_emnify.operators.data_stream.settings import (
@@ -91,7 +91,7 @@ class EmnifyCreateDataStreamOperator(DataStreamSettingsOperator):
     """
 
     name = Argument(parse_text)
-    if_exists = Argument(one_of("skip", "fail", "update"), templated=False)
+    if_exists = Argument(parse_choice("skip", "fail", "update"), templated=False)
 
     def __init__(
         self,
@@ -255,7 +255,7 @@ class EmnifyDeleteDataStreamOperator(EmnifyBaseOperator):
     idempotent: ClassVar[bool] = True
 
     data_stream_id = Argument(parse_id_or_name)
-    confirm = Argument(confirmed("deleting a data stream"), templated=False)
+    confirm = Argument(require_confirmation("deleting a data stream"), templated=False)
 
     def __init__(self, *, data_stream_id: OneId, confirm: bool = False, **kwargs: Any) -> None:
         self.init_task(locals())

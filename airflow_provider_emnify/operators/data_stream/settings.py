@@ -22,9 +22,9 @@ from airflow_provider_emnify.arguments import (
     MaskedArguments,
     as_given,
     is_known,
-    one_of,
     optional,
     parse_bool,
+    parse_choice,
     parse_mapping,
     parse_optional_id,
     parse_seconds,
@@ -39,7 +39,7 @@ from airflow_provider_emnify.operators.endpoint.rows import parse_rows
 WHAT = "data stream"
 SETTINGS = ("destination", "data_stream_type_id", "filters", "relation_resolution", "status")
 
-_parse_type = one_of("AwsKinesis", "S3", "RestAPI", "KeenIO", "Datadog", "EventHubs", "PubSub")
+_parse_type = parse_choice("AwsKinesis", "S3", "RestAPI", "KeenIO", "Datadog", "EventHubs", "PubSub")
 _DESTINATION = frozenset({"connection_type", "format", "credentials"})
 _FILTER = dict.fromkeys(("field", "value", "or"), as_given)
 _PASSWORD = {"KeenIO": "write_key", "Datadog": "api_key", "EventHubs": "connection_string"}

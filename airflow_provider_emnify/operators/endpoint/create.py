@@ -15,9 +15,9 @@ from airflow_provider_emnify.arguments import (
     Argument,
     GivenRows,
     OneId,
-    one_of,
     optional,
     parse_bool,
+    parse_choice,
     parse_label,
     parse_optional_id,
     shorten,
@@ -121,7 +121,7 @@ class EmnifyCreateEndpointsOperator(EmnifyBaseOperator):
     status = Argument(parse_status)
     organisation_id = Argument(parse_optional_id)
     ip_address_space_id = Argument(parse_optional_id)
-    if_exists = Argument(one_of("skip", "fail"), templated=False)
+    if_exists = Argument(parse_choice("skip", "fail"), templated=False)
 
     def __init__(
         self,

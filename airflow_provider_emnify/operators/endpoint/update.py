@@ -19,13 +19,13 @@ from airflow_provider_emnify.arguments import (
     GivenRows,
     Ids,
     OneId,
-    confirmed,
     is_nothing,
-    one_of,
     optional,
     parse_bool,
+    parse_choice,
     parse_label,
     parse_optional_id,
+    require_confirmation,
     shorten,
 )
 from airflow_provider_emnify.links import EmnifyDevicesLink, EmnifySimsLink
@@ -149,8 +149,8 @@ class EmnifyUpdateEndpointsOperator(OnlyIf, EmnifyBaseOperator):
         ids = [row["id"] for row in rows]
         if rows and not fields:
             raise ValueError(_NOTHING)
-        told = shorten(fields) if self.endpoints else show(self._shared())
-        self.log.info("Changing %s of %d endpoints: %s", told, len(rows), shorten(ids))
+        shown = shorten(fields) if self.endpoints else show(self._shared())
+        self.log.info("Changing %s of %d endpoints: %s", shown, len(rows), shorten(ids))
         self.client.endpoints.update_many(rows)
         return ids
 
@@ -181,8 +181,8 @@ class EmnifyDeleteEndpointsOperator(EndpointsOperator):
     operator_extra_links = (EmnifyDevicesLink(), EmnifySimsLink())
     idempotent: ClassVar[bool] = True
 
-    sims = Argument(one_of("suspend", "delete", "release"), templated=False)
-    confirm = Argument(confirmed("deleting endpoints"), templated=False)
+    sims = Argument(parse_choice("suspend", "delete", "release"), templated=False)
+    confirm = Argument(require_confirmation("deleting endpoints"), templated=False)
 
     def __init__(
         self,

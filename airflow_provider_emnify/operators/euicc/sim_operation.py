@@ -126,8 +126,8 @@ class EmnifySimOperationOperator(SelectsSims, EmnifyOperationOperator):
 
         def trigger(_: Rows) -> Earlier:
             new = [target for target in targets if target not in under_way]
-            doing, told = f"{action}: beginning it for SIMs", [names[target] for target in new]
-            self.log_change(doing, told, len(names), "where it is under way or done")
+            doing, shown = f"{action}: beginning it for SIMs", [names[target] for target in new]
+            self.log_change(doing, shown, len(names), "where it is under way or done")
             row = operations.trigger(
                 action_id=action_id,
                 sim_ids=[target for target in new if isinstance(target, int)] or None,
@@ -160,8 +160,8 @@ class EmnifySimOperationOperator(SelectsSims, EmnifyOperationOperator):
         said = {str(error.get("eid")): str(error.get("message")) for error in parts(row, "error")}
         if state == OperationState.FAILED:
             return {name: said.get(name) or reason or state for name in names}
-        untold = {name: "emnify names no eID for it" for name in names if name.startswith("SIM ")}
-        return untold | {name: said[name] for name in names if name in said}
+        unnamed = {name: "emnify names no eID for it" for name in names if name.startswith("SIM ")}
+        return unnamed | {name: said[name] for name in names if name in said}
 
     def on_kill(self) -> None:
         """Say what goes on. Called by Airflow when the task is killed in a worker."""

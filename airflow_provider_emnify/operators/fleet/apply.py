@@ -11,9 +11,9 @@ from airflow_provider_emnify.api.types import Row
 from airflow_provider_emnify.arguments import (
     Argument,
     cut,
-    one_of,
     optional,
     parse_bool,
+    parse_choice,
     parse_mapping,
     parse_text,
     shorten,
@@ -79,7 +79,7 @@ class EmnifyApplyFleetOperator(EmnifyBaseOperator):
 
     plan = Argument(_plan)
     storage_conn_id = Argument(optional(parse_text))
-    on_drift = Argument(one_of("fail", "skip"), templated=False)
+    on_drift = Argument(parse_choice("fail", "skip"), templated=False)
     fail_on_error = Argument(parse_bool, templated=False)
     result_path = Argument(optional(parse_text))
 

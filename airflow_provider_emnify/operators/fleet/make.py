@@ -12,8 +12,8 @@ from airflow_provider_emnify.api.types import Row, Rows
 from airflow_provider_emnify.arguments import (
     Argument,
     as_given,
-    one_of,
     optional,
+    parse_choice,
     parse_count,
     parse_text,
     shorten,
@@ -110,11 +110,11 @@ class EmnifyPlanFleetOperator(EmnifyBaseOperator):
     sql = Argument(optional(parse_text))
     path = Argument(optional(_path))
     storage_conn_id = Argument(optional(parse_text))
-    key = Argument(one_of(*KEYS), templated=False)
-    tags = Argument(one_of("add", "exact"), templated=False)
-    prune = Argument(optional(one_of("suspend", "delete")), templated=False)
+    key = Argument(parse_choice(*KEYS), templated=False)
+    tags = Argument(parse_choice("add", "exact"), templated=False)
+    prune = Argument(optional(parse_choice("suspend", "delete")), templated=False)
     max_prune = Argument(_count)
-    on_bad_rows = Argument(one_of("fail", "skip"), templated=False)
+    on_bad_rows = Argument(parse_choice("fail", "skip"), templated=False)
     today = Argument(optional(COLUMNS["activate_on"]))
 
     def __init__(

@@ -18,16 +18,16 @@ from airflow_provider_emnify.arguments import (
     NOT_GIVEN,
     Argument,
     Ids,
-    one_of,
     optional,
     parse_amount,
     parse_bool,
+    parse_choice,
 )
 from airflow_provider_emnify.operators.base.only_if import EndpointsOperator
 
 QuotaType = Literal["data", "sms"]
 
-parse_quota_type = one_of("data", "sms")
+parse_quota_type = parse_choice("data", "sms")
 UNITS = {"data": "MB", "sms": "SMS"}
 _ASSIGNED = {"data": 56, "sms": 58}  # emnify's event types
 _AHEAD = timedelta(days=1)  # of a worker's clock that is slow

@@ -72,7 +72,7 @@ class EmnifyTopUpQuotaOperator(QuotaOperator):
                 always_look=True,
                 each_run=True,
             )
-            if quota is addition.UNTOLD:
+            if quota is addition.UNKNOWN:
                 unknown.append(f"endpoint {endpoint_id} has {addition.before:g}")
                 return
             now[str(endpoint_id)] = left = volumes_of(quota)[0] or 0.0
@@ -97,7 +97,7 @@ class _Addition:
     The journal says what there was before, and what it was to be with it.
     """
 
-    UNTOLD: ClassVar[Row] = {}
+    UNKNOWN: ClassVar[Row] = {}
 
     def __init__(self, operator: EmnifyTopUpQuotaOperator, attempt: Attempt, endpoint_id: int) -> None:
         self._operator = operator
@@ -127,7 +127,7 @@ class _Addition:
         return [quota, *self._operator.read_assigned(self._endpoint_id, since)]
 
     def find(self, rows: Rows) -> Row | None:
-        """Return the quota if this task has added to it, :attr:`UNTOLD` if nobody can know."""
+        """Return the quota if this task has added to it, :attr:`UNKNOWN` if nobody can know."""
         quota, *events = rows
         if self._planned is not None:
             before, target = self._planned
@@ -138,7 +138,7 @@ class _Addition:
                 return quota
         elif any(volumes_of(event)[1] == self._volume for event in events):
             return quota
-        return self.UNTOLD if any(volumes_of(event)[1] is None for event in events) else None
+        return self.UNKNOWN if any(volumes_of(event)[1] is None for event in events) else None
 
     def add(self, rows: Rows) -> Row:
         """Set the quota to what there is and the volume, and return it."""

@@ -21,9 +21,9 @@ from airflow_provider_emnify.arguments import (
     NOT_GIVEN,
     Argument,
     Ids,
-    confirmed,
-    one_of,
+    parse_choice,
     parse_text,
+    require_confirmation,
     shorten,
     status_in,
 )
@@ -131,7 +131,7 @@ class EmnifyRegisterSimBatchOperator(EmnifyBaseOperator):
     sim_status = Argument(
         status_in(SimStatus.ISSUED, SimStatus.ACTIVATED, SimStatus.SUSPENDED, SimStatus.FACTORY_TEST)
     )
-    if_exists = Argument(one_of("skip", "fail"), templated=False)
+    if_exists = Argument(parse_choice("skip", "fail"), templated=False)
 
     def __init__(
         self,
@@ -216,7 +216,7 @@ class EmnifyDeleteSimsOperator(OnlyIfSims, EmnifyBaseOperator):
     idempotent: ClassVar[bool] = True
 
     sim_ids = Argument(parse_ids, default=None)
-    confirm = Argument(confirmed("deleting SIMs"), templated=False)
+    confirm = Argument(require_confirmation("deleting SIMs"), templated=False)
 
     def __init__(self, *, sim_ids: Ids | None = NOT_GIVEN, confirm: bool = False, **kwargs: Any) -> None:
         self.init_task(locals())

@@ -13,7 +13,7 @@ from airflow_provider_emnify.api.enums import EventSeverity, EventType
 from airflow_provider_emnify.sandbox.callbacks import LONGEST_TEXT
 from airflow_provider_emnify.sandbox.control.controls import Controls
 from airflow_provider_emnify.sandbox.control.log import Entry
-from airflow_provider_emnify.sandbox.http.answers import Answer, ApiError, told
+from airflow_provider_emnify.sandbox.http.answers import Answer, ApiError, fields_of
 from airflow_provider_emnify.sandbox.http.engine import Engine, Request
 from airflow_provider_emnify.sandbox.http.fields import (
     ANYTHING,
@@ -154,7 +154,7 @@ def _log(engine: Engine) -> Any:
 @_controls("GET", "callbacks")
 def _callbacks(engine: Engine) -> Any:
     """List what was sent to URLs of the user's, and how each attempt was answered."""
-    return [told(one, "method", "body", "statuses") for one in engine.state.outbox.deliveries]
+    return [fields_of(one, "method", "body", "statuses") for one in engine.state.outbox.deliveries]
 
 
 @_controls("POST", "clock", advance=number(required=True, least=0, kind="a number of seconds, at least 0"))

@@ -93,7 +93,7 @@ def present(row: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in row.items() if value is not None}
 
 
-def told(record: object, *names: str) -> dict[str, Any]:
+def fields_of(record: object, *names: str) -> dict[str, Any]:
     """Return what JSON says of a record by the names and values of its attributes."""
     return {name: getattr(record, name) for name in names}
 

@@ -163,10 +163,10 @@ class Engine:
             caller=caller,
             partial=visit.fault.partial if visit.fault else None,
         )
-        told = ROUTES[operation](call)
-        if isinstance(told, Answer):
-            return told
-        return Answer(204) if told is None else Answer(body=told)
+        found = ROUTES[operation](call)
+        if isinstance(found, Answer):
+            return found
+        return Answer(204) if found is None else Answer(body=found)
 
     def _limit(self, per: str, who: str, method: str, template: str, now: float) -> None:
         broken = self.limiter.take(per, who, method, template, now)

@@ -77,7 +77,7 @@ class Texts(_Index[T]):
     def find(self, wanted: str) -> Iterator[T]:
         """Yield the records that may have ``wanted`` in their text; those written since come last.
 
-        Where they are many, the rest of the table is not searched but told.
+        Where they are many, the rest of the table is not searched.
         """
         if len(self.written) > MOST_WRITTEN:
             self._build()

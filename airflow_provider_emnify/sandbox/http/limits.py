@@ -131,11 +131,11 @@ class Limiter:
         used: dict[str, int] = {}
         for (name, _), counter in self._counters.items():
             used[name] = max(used.get(name, 0), counter.used(now))
-        told = []
+        rows = []
         for limit in self.limits:
             row = {"name": limit.name, "used": used.get(limit.name, 0), "amount": limit.burst or limit.amount}
-            told.append({**row, "seconds": limit.seconds})
-        return told
+            rows.append({**row, "seconds": limit.seconds})
+        return rows
 
     def _counter(self, limit: Limit, who: str) -> _Window | _Bucket:
         key = (limit.name, who)

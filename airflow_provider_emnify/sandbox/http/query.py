@@ -163,7 +163,7 @@ def _attribute(name: str) -> Getter[Any]:
 def dated(form: Callable[[float | None], str], **names: str) -> dict[str, Getter[Any]]:
     """Fields by the text of a moment.
 
-    :param form: How a moment is told.
+    :param form: How a moment is written.
     :param names: Name of the field to name of the attribute.
     """
     return {name: _dated(form, attribute) for name, attribute in names.items()}

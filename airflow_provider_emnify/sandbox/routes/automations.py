@@ -1,4 +1,4 @@
-"""Automations, and the events that can start them: kept as they are told, and never run."""
+"""Automations, and the events that can start them: kept as they are given, and never run."""
 
 from __future__ import annotations
 

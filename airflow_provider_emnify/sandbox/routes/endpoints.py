@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from airflow_provider_emnify.api.enums import Connectivity
-from airflow_provider_emnify.sandbox.http.answers import Answer, ApiError, told, wrong
+from airflow_provider_emnify.sandbox.http.answers import Answer, ApiError, fields_of, wrong
 from airflow_provider_emnify.sandbox.http.fields import (
     Field,
     array,
@@ -60,14 +60,14 @@ _LOCATION = {
 
 def tag_row(tag: Tag) -> Json:
     """A tag."""
-    return {**told(tag, "id", "name"), "tag_color": {"id": tag.color_id}}
+    return {**fields_of(tag, "id", "name"), "tag_color": {"id": tag.color_id}}
 
 
 def endpoint_row(state: State, endpoint: Endpoint) -> Json:
     """An endpoint."""
     sim = state.sim_of(endpoint)
     row: Json = {
-        **told(endpoint, "id", "name", "tags"),
+        **fields_of(endpoint, "id", "name", "tags"),
         "created": date(endpoint.created),
         "last_updated": date(endpoint.last_updated),
         "status": described(endpoint.status),
@@ -81,7 +81,7 @@ def endpoint_row(state: State, endpoint: Endpoint) -> Json:
         "tag_assignments": [
             tag_row(state.tags[number]) for number in endpoint.tag_ids if number in state.tags
         ],
-        "sim": None if sim is None else {**sim_card(sim), **told(sim, "imsi", "msisdn")},
+        "sim": None if sim is None else {**sim_card(sim), **fields_of(sim, "imsi", "msisdn")},
     }
     if endpoint.connectivity is not Connectivity.OFFLINE:
         row["runtime_data"] = {"msc": "491720000095", "sgsn": "491720000096", "sgsn_ip_address": "192.0.2.60"}
@@ -267,7 +267,7 @@ def get_connectivity(call: Call) -> Body:
     row: Json = {"status": {"description": current.value}}
     if sim is None or endpoint.connectivity is Connectivity.OFFLINE:
         return row
-    row["location"] = {**_LOCATION, **told(sim, "iccid", "imsi")}
+    row["location"] = {**_LOCATION, **fields_of(sim, "iccid", "imsi")}
     if current is Connectivity.ONLINE:
         address = endpoint.ip_address
         row["pdp_context"] = {"pdp_context_id": endpoint.id, "ue_ip_address": address, "apn": "em"}

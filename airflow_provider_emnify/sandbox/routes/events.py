@@ -8,7 +8,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
-from airflow_provider_emnify.sandbox.http.answers import Answer, ApiError, present, told
+from airflow_provider_emnify.sandbox.http.answers import Answer, ApiError, fields_of, present
 from airflow_provider_emnify.sandbox.http.query import Getter, Listing, attributes, labelled, parse_criteria
 from airflow_provider_emnify.sandbox.http.wire import Call, serves
 from airflow_provider_emnify.sandbox.world.clock import DAY, event_date
@@ -46,7 +46,7 @@ def _row(state: State, event: Event) -> dict[str, Any]:
         row["alert"] = int(event.alert)
         row["event_source"] = {"id": int(event.source), "name": event.source.label}
         row["event_severity"] = {"id": int(event.severity), "description": event.severity.label.upper()}
-    return row | present(told(event, *PARTS))
+    return row | present(fields_of(event, *PARTS))
 
 
 def _part(name: str, key: str) -> Getter[Event]:

@@ -8,11 +8,11 @@ from airflow_provider_emnify.api.enums import DataStreamStatus
 from airflow_provider_emnify.sandbox.http.answers import (
     Answer,
     ApiError,
+    fields_of,
     finding,
     invalid,
     not_found,
     present,
-    told,
     wrong,
 )
 from airflow_provider_emnify.sandbox.http.fields import (
@@ -170,7 +170,7 @@ def _status(state: State, body: Json) -> DataStreamStatus | None:
 
 def _stream(stream: DataStream) -> Json:
     return {
-        **told(stream, "id", "name", "destination", "filters"),
+        **fields_of(stream, "id", "name", "destination", "filters"),
         "data_stream_type": {"id": stream.type_id, "description": STREAM_TYPES[stream.type_id]},
         "relation_resolution": stream.relation_resolution,
         "status": described(stream.status),
@@ -320,7 +320,7 @@ def _the_attachment(call: Call) -> Attachment:
 
 def _attachment(attachment: Attachment) -> Json:
     row = {
-        **told(attachment, "id", "name", "description", "user_id"),
+        **fields_of(attachment, "id", "name", "description", "user_id"),
         "creation_date": date(attachment.created),
         "status": {"id": attachment.status, "description": records.STATUSES[attachment.status]},
         "type": {"id": attachment.type, "description": ATTACHMENT_TYPES[attachment.type]},

@@ -111,7 +111,7 @@ def active_inclusive_volumes(call: Call) -> Body:
 
 @serves("PUT", _VOLUMES + "/{inclusive_volume_id}")
 def assign_inclusive_volume(call: Call) -> Answer:
-    """Give an organisation an inclusive volume, from this month on unless a start is told."""
+    """Give an organisation an inclusive volume, from this month on unless a start is given."""
     the_organisation(call, "org_id_or_my")
     number = call.known(_MEGABYTES, "inclusive_volume_id", "InclusiveVolume")
     body = {} if call.body is MISSING else call.checked(_ASSIGNMENT, "InclusiveVolume", status=400)

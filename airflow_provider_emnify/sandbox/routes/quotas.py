@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from airflow_provider_emnify.sandbox.http.answers import Answer, not_found, present, told, wrong
+from airflow_provider_emnify.sandbox.http.answers import Answer, fields_of, not_found, present, wrong
 from airflow_provider_emnify.sandbox.http.fields import Field, code, integer, moment, number
 from airflow_provider_emnify.sandbox.http.wire import Body, Call, serves
 from airflow_provider_emnify.sandbox.routes.catalogue import TRAFFIC_LIMITS
@@ -82,7 +82,7 @@ def _row(quota: Quota, *, quirks: bool) -> dict[str, Any]:
         "auto_refill": int(quota.auto_refill),
         "action_on_exhaustion": {"id": "1", "description": "Block"},
     }
-    return row | present(told(quota, "threshold_percentage", "threshold_volume"))
+    return row | present(fields_of(quota, "threshold_percentage", "threshold_volume"))
 
 
 @serves("GET", _EXTENSIONS)
@@ -127,7 +127,7 @@ def _extensions(call: Call) -> list[Extension]:
 
 def _extension(extension: Extension) -> dict[str, Any]:
     return {
-        **told(extension, "id", "endpoint_id", "traffic_limit_id", "volume"),
+        **fields_of(extension, "id", "endpoint_id", "traffic_limit_id", "volume"),
         "expiration_date": event_date(extension.expires),
         "created_at": event_date(extension.created),
     }

@@ -50,20 +50,23 @@ def _full(call: Call) -> Render:
     brief = _brief(call)
 
     def render(row: Row) -> Row:
-        told = {**brief(row), **{name: row[name] for name in (*_FLAGS, *_LINKS) if row.get(name) is not None}}
+        shown = {
+            **brief(row),
+            **{name: row[name] for name in (*_FLAGS, *_LINKS) if row.get(name) is not None},
+        }
         for name, key, names in _NAMED:
-            if name in told:
-                told[name] = {**told[name], key: names[told[name]["id"]]}
+            if name in shown:
+                shown[name] = {**shown[name], key: names[shown[name]["id"]]}
         services = [_service(row, service) for service in row["services"]]
-        return {**told, "used_count": int(told["used_count"]), "service": services}
+        return {**shown, "used_count": int(shown["used_count"]), "service": services}
 
     return render
 
 
 def _service(row: Row, service: int) -> Row:
-    told: Row = {"id": service, "description": catalogue.SERVICES[service]["description"]}
+    plain: Row = {"id": service, "description": catalogue.SERVICES[service]["description"]}
     limits = [{"id": limit} for limit in row["limits"] if _is_of(service, limit)]
-    return {**told, "traffic_limit": limits} if limits else told
+    return {**plain, "traffic_limit": limits} if limits else plain
 
 
 _PROFILES = Resource(
@@ -202,7 +205,7 @@ def _check_url(call: Call, body: Row, row: Row | None) -> None:
 
 
 def _new_secret(call: Call, body: Row) -> Row:
-    """Return an API secret, at random unless it is told."""
+    """Return an API secret, at random unless one is given."""
     secret = body.get("secret") or secrets.token_urlsafe(48)
     call.accounts.issued.append(secret)
     return {"organisation_id": str(ORGANISATION_ID), "purpose": body.get("purpose"), "secret": secret}

@@ -12,9 +12,9 @@ from airflow_provider_emnify.sandbox.http.answers import (
     MISSING,
     Answer,
     ApiError,
+    fields_of,
     not_found,
     present,
-    told,
     wrong,
 )
 from airflow_provider_emnify.sandbox.http.fields import (
@@ -78,9 +78,9 @@ _MODEL = {
 
 
 def sim_card(sim: Sim) -> Json:
-    """What is always told of a SIM."""
+    """What every answer says of a SIM."""
     status = described(sim.status)
-    return present({**told(sim, "id", "iccid", "iccid_with_luhn"), "status": status, "eid": sim.eid})
+    return present({**fields_of(sim, "id", "iccid", "iccid_with_luhn"), "status": status, "eid": sim.eid})
 
 
 def sim_row(state: State, sim: Sim) -> Json:
@@ -92,7 +92,7 @@ def sim_row(state: State, sim: Sim) -> Json:
         "customer_org": organisation,
         "issuer_org": {"id": 2, "name": "emnify", "country": GERMANY},
         "reseller_org": organisation,
-        **told(sim, "imsi", "msisdn"),
+        **fields_of(sim, "imsi", "msisdn"),
         "model": _MODEL,
         "activation_date": date(sim.activation_date),
         "endpoint": None if sim.endpoint_id is None else {"id": sim.endpoint_id},
@@ -346,12 +346,12 @@ def _obstacles(
 
 
 def _refusal(state: State, errors: list[tuple[str, str, list[Sim]]]) -> Answer:
-    told = [
+    refused = [
         {"error_code": ERRORS[token][1], "message": message, "sims": [_moved(state, sim) for sim in sims]}
         for token, message, sims in errors
     ]
     message = "SIMs do not meet the requirements for migration."
-    return Answer(409, {"status_code": 409, "message": message, "errors": told})
+    return Answer(409, {"status_code": 409, "message": message, "errors": refused})
 
 
 def _move(call: Call, sim: Sim, target: int) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from airflow_provider_emnify.api.enums import SmsStatus
-from airflow_provider_emnify.sandbox.http.answers import Answer, present, told, wrong
+from airflow_provider_emnify.sandbox.http.answers import Answer, fields_of, present, wrong
 from airflow_provider_emnify.sandbox.http.fields import integer, moment, record, text
 from airflow_provider_emnify.sandbox.http.wire import Body, Call, serves
 from airflow_provider_emnify.sandbox.routes.endpoints import the_endpoint
@@ -80,7 +80,7 @@ def _row(state: State, sms: Sms) -> dict[str, Any]:
         "pid": 0,
         "endpoint": {"id": sms.endpoint_id, "name": state.endpoints[sms.endpoint_id].name},
         "sim_id": str(sim.id),
-        **told(sim, "iccid", "msisdn", "imsi"),
+        **fields_of(sim, "iccid", "msisdn", "imsi"),
         "payload": sms.payload,
         "status": {"id": int(sms.status), "description": label},
         "sms_type": {"id": 1, "description": "MO"} if sms.from_device else {"id": 2, "description": "MT"},
@@ -90,7 +90,7 @@ def _row(state: State, sms: Sms) -> dict[str, Any]:
         },
     }
     more = {
-        **told(sms, "source_address", "dest_address", "udh"),
+        **fields_of(sms, "source_address", "dest_address", "udh"),
         "last_delivery_attempt": date(sms.attempted),
         "delivery_date": date(sms.delivered),
         "final_date": date(sms.final),

@@ -38,7 +38,7 @@ _KINDS: tuple[tuple[str, int, float, Callable[[int], str]], ...] = (
     ("data", 5, 0.0, _megabytes),
     ("sms", 6, 0.05, str),
 )
-"""Of each kind of traffic: its name, its number, the price of what is sent, and how an amount is told."""
+"""Of each kind of traffic: its name, its number, the price of what is sent, and how an amount is written."""
 
 
 # -- organisations ----------------------------------------------------------------------------------
@@ -91,8 +91,8 @@ def organisation_monthly_stats(call: Call) -> Body:
     organisation_id = the_organisation(call, "org_id_or_my", status=422)
     days = partial(usage.of_organisation, state, organisation_id)
     months = {
-        name: {kind: {**volumes, "month": f"{first:%Y-%m}"} for kind, volumes in told.items()}
-        for name, first, told in _months(state.now, days)
+        name: {kind: {**volumes, "month": f"{first:%Y-%m}"} for kind, volumes in usage_of.items()}
+        for name, first, usage_of in _months(state.now, days)
     }
     counts = Counter(sim.status for sim in state.sims.values() if sim.organisation_id == organisation_id)
     body: Json = {
@@ -134,8 +134,8 @@ def workspace_daily_stats(call: Call) -> Body:
     rows = []
     for number in map(int, dict.fromkeys(wanted) or seen):
         days = list(usage.of_organisation(call.state, number, start, end or today))
-        told = [{"date": str(day), **_workspace(amount)} for day, amount in days]
-        rows.append({"id": number, "days": told, "total": _workspace(_sum(days))})
+        rows_of_days = [{"date": str(day), **_workspace(amount)} for day, amount in days]
+        rows.append({"id": number, "days": rows_of_days, "total": _workspace(_sum(days))})
     return rows
 
 
@@ -147,7 +147,7 @@ def endpoint_stats(call: Call) -> Body:
     """Give the usage of an endpoint in this month, the last, and the last hour."""
     state = call.state
     months = _months(state.now, partial(usage.of_endpoint, state, the_endpoint(call)))
-    return {**{name: told for name, _, told in months}, "last_hour": _last_hour(state.now)}
+    return {**{name: usage_of for name, _, usage_of in months}, "last_hour": _last_hour(state.now)}
 
 
 @serves("GET", "/api/v1/endpoint/{endpoint_id}/stats/daily")
@@ -160,8 +160,8 @@ def endpoint_daily_stats(call: Call) -> Body:
 def sim_stats(call: Call) -> Body:
     """Give the usage of a SIM in this month, the last, and the last hour, in an array."""
     sim, now, body = the_sim(call), call.state.now, {}
-    for name, first, told in _months(now, partial(_of_sim, call)):
-        for volumes in told.values():
+    for name, first, usage_of in _months(now, partial(_of_sim, call)):
+        for volumes in usage_of.values():
             number = volumes["traffic_type"]["id"]
             volumes |= {
                 "sim_id": sim.id,
@@ -171,7 +171,7 @@ def sim_stats(call: Call) -> Body:
                 "last_updated": event_date(now),
                 "id": int(f"{sim.id}{first:%Y%m}{number}"),
             }
-        body[name] = told
+        body[name] = usage_of
     return [{**body, "last_hour": _last_hour(now)}]
 
 
@@ -234,10 +234,10 @@ def _sum(days: Iterable[Day]) -> Usage:
 
 
 def _volumes(amount: Usage) -> dict[str, Json]:
-    told: dict[str, Json] = {}
+    volumes: dict[str, Json] = {}
     for kind, number, price, text in _KINDS:
         rx, tx = getattr(amount, f"{kind}_rx"), getattr(amount, f"{kind}_tx")
-        told[kind] = {
+        volumes[kind] = {
             "volume": float(text(rx + tx)),
             "volume_rx": float(text(rx)),
             "volume_tx": float(text(tx)),
@@ -245,7 +245,7 @@ def _volumes(amount: Usage) -> dict[str, Json]:
             "currency": CURRENCIES[1],
             "traffic_type": TRAFFIC_TYPES[number],
         }
-    return told
+    return volumes
 
 
 def _daily(days: Iterable[Day]) -> list[Json]:

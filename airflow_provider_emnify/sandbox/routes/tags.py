@@ -48,7 +48,7 @@ def list_tags(call: Call) -> Body:
 
 @serves("POST", _TAGS)
 def create_tag(call: Call) -> Answer:
-    """Create a tag; its colour is any unless it is told."""
+    """Create a tag; its colour is any unless one is given."""
     state, body = call.state, call.checked(_FIELDS, "Tag")
     _check_name(state, body["name"])
     color = _color(state, body) or state.random.choice(list(TAG_COLORS))

@@ -44,10 +44,10 @@ def _row(call: Call) -> Render:
             "assigned_count": "1",
             "currency": CURRENCIES[1],
         }
-        told = {name: row[name] for name in ("id", "name", "description")}
+        plain = {name: row[name] for name in ("id", "name", "description")}
         counts = {"used_count": str(used[row["id"]]), "organisation_id": str(ORGANISATION_ID)}
         more = {} if volume is None else {"inclusive_volume": volume_row(volume)}
-        return {**told, **counts, "tariff": tariff, **more}
+        return {**plain, **counts, "tariff": tariff, **more}
 
     return render
 

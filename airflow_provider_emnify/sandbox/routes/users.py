@@ -6,7 +6,7 @@ import base64
 from typing import Any
 
 from airflow_provider_emnify.api.enums import EventSeverity, EventType, UserStatus
-from airflow_provider_emnify.sandbox.http.answers import Answer, ApiError, told
+from airflow_provider_emnify.sandbox.http.answers import Answer, ApiError, fields_of
 from airflow_provider_emnify.sandbox.http.fields import array, pattern, reference, text
 from airflow_provider_emnify.sandbox.http.query import Listing, attributes, dated, in_organisation, labelled
 from airflow_provider_emnify.sandbox.http.resources import serve_members, serve_records
@@ -46,7 +46,7 @@ _STATUS_MOVES = {
 def _user_row(state: State, user: User) -> Json:
     """A user as it stands in the list."""
     return {
-        **told(user, "id", "username", "name"),
+        **fields_of(user, "id", "username", "name"),
         "created": date(user.created),
         "status": described(user.status),
         "organisation": state.told_organisation(user.organisation_id),
@@ -226,7 +226,7 @@ def activate_user(call: Call) -> None:
 
 @serves("POST", "/api/v1/user/activation_resend", public=True)
 def resend_activation(call: Call) -> None:
-    """Send the activation email again; whether there is such a user is not told."""
+    """Send the activation email again; the answer does not say whether there is such a user."""
     call.checked({"username": text(required=True), "g-recaptcha-response": text(required=True)}, "User")
 
 
@@ -287,7 +287,7 @@ def list_trusted_devices(call: Call) -> Body:
     """List the devices that need no second factor."""
     return [
         {
-            **told(device, "id", "operating_system", "browser"),
+            **fields_of(device, "id", "operating_system", "browser"),
             "activation_date": date(device.activated),
         }
         for device in the_user(call).trusted_devices.values()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from airflow_provider_emnify.api.enums import EventSeverity, EventType, UserStatus
-from airflow_provider_emnify.sandbox.http.answers import Answer, ApiError, told
+from airflow_provider_emnify.sandbox.http.answers import Answer, ApiError, fields_of
 from airflow_provider_emnify.sandbox.http.resources import serve_members
 from airflow_provider_emnify.sandbox.http.wire import Body, Call, serves
 from airflow_provider_emnify.sandbox.routes.users import (
@@ -33,7 +33,7 @@ def invite_user(call: Call) -> Answer:
     else:
         user.memberships[organisation_id] = Membership(role_ids(call, body), UserStatus.ACTIVE)
     row = {
-        **told(user, "id", "username", "name"),
+        **fields_of(user, "id", "username", "name"),
         "organisation": {"id": organisation_id},
         "roles": roles(user.memberships[organisation_id].role_ids),
     }

@@ -69,7 +69,7 @@ class Accounts:
     def add_application_token(
         self, description: str, organisation_id: int = ORGANISATION_ID, token: str | None = None
     ) -> ApplicationToken:
-        """Create an application token, at random unless it is told."""
+        """Create an application token, at random unless one is given."""
         added = ApplicationToken(
             self.state.next_id("application token"),
             token or f"sandbox-application-token-{secrets.token_hex(24)}",

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Generic, Protocol, TypeVar
 
 KINDS: dict[str, str] = {
-    # kind: the message that is told where the order has none
+    # kind: the message where the order has none
     "sms": "Absent subscriber",
     "connectivity_info": "Absent subscriber",
     "euicc_operation": "The eUICC reported an error",

@@ -10,7 +10,7 @@ from itertools import count
 from typing import Any
 
 from airflow_provider_emnify.api.enums import EventSeverity, EventSource, EventType, UserStatus
-from airflow_provider_emnify.sandbox.http.answers import no_reference, not_found, told
+from airflow_provider_emnify.sandbox.http.answers import fields_of, no_reference, not_found
 from airflow_provider_emnify.sandbox.http.callbacks import Outbox
 from airflow_provider_emnify.sandbox.settings import Settings
 from airflow_provider_emnify.sandbox.world.clock import DAY, Agenda, Clock, event_date
@@ -215,8 +215,8 @@ class State:
             alert,
             description,
             organisation_id,
-            user=None if user is None else told(user, "id", "username", "name"),
-            endpoint=None if endpoint is None else told(endpoint, *_OF_ENDPOINT),
+            user=None if user is None else fields_of(user, "id", "username", "name"),
+            endpoint=None if endpoint is None else fields_of(endpoint, *_OF_ENDPOINT),
             detail=detail,
         )
         if sim is not None:

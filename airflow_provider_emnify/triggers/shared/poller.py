@@ -164,7 +164,7 @@ class Poller:
     async def _check_pace(self, left: list[list[Member]]) -> None:
         """Warn once that the reads of a round take longer than a wait has time, or than its interval.
 
-        Each wait that cannot be read at all in its time is told so at once.
+        Each wait that cannot be read at all in its time hears of it at once, in its own log.
         """
         if self._reads < LIMITS[0].calls / 4:
             return

@@ -53,8 +53,8 @@ class HeldToken(TokenCache):
         found = [] if self._shared is None else [self._shared.load()]
         if self._token is not None or age < _LOCKED_OUT:
             found.append(Cached(age, self._token, self._rejection, self._lost))
-        told = (one for one in found if one is not None and (one.token or one.rejection or one.lost))
-        return min(told, key=lambda one: one.age, default=None)
+        useful = (one for one in found if one is not None and (one.token or one.rejection or one.lost))
+        return min(useful, key=lambda one: one.age, default=None)
 
     def store(self, *, token: str | None = None, rejection: str | None = None, lost: int = 0) -> None:
         """Hold a token, a rejection or the number of lost logins, and leave it for other processes."""

@@ -26,21 +26,21 @@ SERVICE_PROFILE: dict[str, Any] = {
 """What a service profile is that is created by its name alone."""
 
 
-def new_service_profile(services: tuple[int, ...] = (), **told: Any) -> dict[str, Any]:
+def new_service_profile(services: tuple[int, ...] = (), **given: Any) -> dict[str, Any]:
     """Return a service profile, with its services, their SMS limits and its data limits."""
-    return {**SERVICE_PROFILE, **told, "services": list(services), "limits": [], "data_limits": {}}
+    return {**SERVICE_PROFILE, **given, "services": list(services), "limits": [], "data_limits": {}}
 
 
-def new_tariff_profile(rate_zones: tuple[int, ...] = (), **told: Any) -> dict[str, Any]:
+def new_tariff_profile(rate_zones: tuple[int, ...] = (), **given: Any) -> dict[str, Any]:
     """Return a tariff profile, with the operators that it blocks and, by operator, blocked technologies."""
     kept: dict[str, Any] = {"ratezones": list(rate_zones), "blocked": [], "blocked_kinds": {}}
-    return {"inclusive_volume_id": None, **kept, **told}
+    return {"inclusive_volume_id": None, **kept, **given}
 
 
-def first_profiles(kind: str, make: Callable[..., dict[str, Any]], **told: Any) -> Rows:
+def first_profiles(kind: str, make: Callable[..., dict[str, Any]], **given: Any) -> Rows:
     """Return the two profiles of a kind that there are from the start."""
     names = {1: f"Default {kind}", 2: f"Second {kind}"}
     return {
-        number: {"id": number, **make(name=name, description=f"{name} of the sandbox", **told)}
+        number: {"id": number, **make(name=name, description=f"{name} of the sandbox", **given)}
         for number, name in names.items()
     }
