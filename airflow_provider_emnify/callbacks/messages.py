@@ -159,7 +159,7 @@ def _parse(content: bytes) -> Any:
     except RecursionError:
         raise NotEmnifyError("it is nested too deeply") from None
     except ValueError as error:
-        raise NotEmnifyError(f"it is no JSON: {str(error)[:200]}") from None
+        raise NotEmnifyError(f"it is not JSON: {str(error)[:200]}") from None
 
 
 def _clean(value: Any) -> Any:
@@ -175,7 +175,7 @@ def _clean(value: Any) -> Any:
 
 def _object(value: Any) -> Row:
     if not isinstance(value, dict):
-        raise NotEmnifyError("it is no JSON object")
+        raise NotEmnifyError("it is not a JSON object")
     return value
 
 

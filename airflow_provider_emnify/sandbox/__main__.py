@@ -47,7 +47,7 @@ def _number(smallest: int, largest: float = math.inf) -> Callable[[str], int]:
     def number(text: str) -> int:
         if not text.isascii() or not text.isdecimal() or not smallest <= int(text) <= largest:
             bounds = f"from {smallest}" + ("" if largest == math.inf else f" to {largest}")
-            raise argparse.ArgumentTypeError(f"{text!r} is no whole number {bounds}")
+            raise argparse.ArgumentTypeError(f"{text!r} is not a whole number {bounds}")
         return int(text)
 
     return number
@@ -59,7 +59,7 @@ def _seconds(text: str) -> float:
     except ValueError:
         seconds = math.nan
     if not seconds >= 0:
-        raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds")
     return seconds
 
 
@@ -77,7 +77,7 @@ def _life(text: str) -> float:
 
 def _name(text: str) -> str:
     if not re.fullmatch(r"[\w.-]+|\[?[\da-fA-F:]+]?", text):
-        raise argparse.ArgumentTypeError(f"{text!r} is no host name or IP address, without scheme and port")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a host name or IP address, without scheme and port")
     return text.strip("[]")
 
 

@@ -38,7 +38,7 @@ def _look_at(client: EmnifyClient, stream: Stream) -> Finding:
     rows = _rows(answer)
     if not rows:
         if rows is None:
-            return Finding(what, "failed", "what it answers is no list of objects", "report this")
+            return Finding(what, "failed", "what it answers is not a list of objects", "report this")
         return Finding(what, "ok", "readable; it is empty")
     return _judge(what, stream, rows)
 

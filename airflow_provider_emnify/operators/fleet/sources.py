@@ -75,7 +75,7 @@ def _csv(file: IO[bytes], key: str) -> Iterator[tuple[int, Given]]:
                 yield number, dict(zip(names, values, strict=True))
         _refuse_damage(text)
     except csv.Error as error:
-        raise ValueError(f"path: it is no CSV ({error})") from None
+        raise ValueError(f"path: it is not CSV ({error})") from None
     finally:
         text.detach()
 

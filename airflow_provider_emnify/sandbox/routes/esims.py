@@ -239,7 +239,7 @@ def _target(state: State, item: Json) -> Sim:
     else:
         raise ApiError("BadRequest", "A target is a sim or an eid.")
     if sim.eid is None:
-        raise ApiError("BadRequest", f"SIM {sim.id} is no eSIM: it has no eID.")
+        raise ApiError("BadRequest", f"SIM {sim.id} is not an eSIM: it has no eID.")
     return sim
 
 

@@ -59,7 +59,7 @@ def _check_sender(body: Mapping[str, Any]) -> None:
         if _septets(sender) is None:
             raise wrong("Sms - source_address has characters that are not in the GSM alphabet.")
     elif not re.fullmatch(r"\+?[0-9]+", sender):
-        raise wrong(f"Sms - source_address is no number: source_address_type {ALPHANUMERIC} is for names.")
+        raise wrong(f"Sms - source_address is not a number: source_address_type {ALPHANUMERIC} is for names.")
 
 
 def _header(udh: str | None) -> bytes:

@@ -137,7 +137,7 @@ def test_what_emnify_changes_is_seen_before_a_sync_meets_it(
 def test_what_is_no_list_is_no_empty_list(fleet: Sandbox) -> None:
     fleet.faults.add(method="GET", path="/api/v2/tags", status=200, body={"data": 7})
     finding = by_name()["list tags"]
-    assert (finding.state, finding.detail) == ("failed", "what it answers is no list of objects")
+    assert (finding.state, finding.detail) == ("failed", "what it answers is not a list of objects")
 
 
 def test_a_variable_that_airflow_cannot_read_is_not_missing(

@@ -182,7 +182,7 @@ class TestSources:
     def test_what_is_no_csv_is_refused(self, plan: Plan, tmp_path: Path) -> None:
         path = tmp_path / "fleet.csv"
         path.write_text("iccid,name\r8988303000000000001,A\r")
-        with pytest.raises(AirflowFailException, match="path: it is no CSV"):
+        with pytest.raises(AirflowFailException, match="path: it is not CSV"):
             plan(path=str(path))
 
     def test_odd_columns_are_named(self, fleet: Sandbox, plan: Plan, tmp_path: Path) -> None:
