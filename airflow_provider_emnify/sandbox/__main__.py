@@ -77,7 +77,9 @@ def _life(text: str) -> float:
 
 def _name(text: str) -> str:
     if not re.fullmatch(r"[\w.-]+|\[?[\da-fA-F:]+]?", text):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a host name or IP address, without scheme and port")
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not a host name or IP address, without scheme and port"
+        )
     return text.strip("[]")
 
 
