@@ -71,7 +71,7 @@ def test_the_command_serves_until_it_is_told_to_end(
     [
         (["--port", "x"], "'x' is not a whole number from 0 to 65535"),
         (["--port", "70000"], "'70000' is not a whole number from 0 to 65535"),
-        (["--endpoints", "-5"], "no whole number from 0"),
+        (["--endpoints", "-5"], "not a whole number from 0"),
         (["--endpoints", "100000000"], "'100000000' is not a whole number from 0 to 5000000"),
         (["--token-life", "0"], "more than 0 seconds"),
         (["--online-after", "soon"], "'soon' is not a number of seconds"),
