@@ -128,7 +128,7 @@ def test_what_fits_is_taken(device: Api, fields: dict[str, Any]) -> None:
         ({"udh": "0500"}, "its first octet says 5"),
         ({"udh": "xx"}, "hexadecimal"),
         ({"source_address": "Company Name", "source_address_type": {"id": 208}}, "at most 11"),
-        ({"source_address": "Company"}, "is no number"),
+        ({"source_address": "Company"}, "is not a number"),
         ({"source_address": "1", "source_address_type": {"id": 7}}, "Invalid reference"),
         ({"expiry_date": "2001-01-01T00:00:00Z"}, "in the future"),
         ({"expiry_date": "soon"}, "expecting a date"),
