@@ -8,7 +8,6 @@ import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import timedelta
 from decimal import Decimal
-from difflib import get_close_matches
 from typing import Any, Generic, Self, TypeVar, overload
 
 from airflow_provider_emnify.airflow_names import XComArg
@@ -16,7 +15,7 @@ from airflow_provider_emnify.api.enums import Lookup
 from airflow_provider_emnify.api.errors import one_line
 from airflow_provider_emnify.api.secrets.names import secrets_in
 from airflow_provider_emnify.api.types import Row
-from airflow_provider_emnify.api.values import parse_id, parse_literal
+from airflow_provider_emnify.api.values import is_nothing, parse_id, parse_literal
 from airflow_provider_emnify.hooks.masking import mask, texts_in
 
 Id = int | str | float | Decimal | Mapping[str, Any]
@@ -113,12 +112,6 @@ class Argument(Generic[T]):
             instance.__dict__[self.name] = self.parse(value, self.field)
 
 
-def unknown_name(what: str, name: str, allowed: Iterable[str]) -> str:
-    """Return a complaint about a name that there is not, with what may be meant."""
-    near = get_close_matches(name, allowed, n=1)
-    return f"unknown {what} {name!r}" + (f" (did you mean {near[0]!r}?)" if near else "")
-
-
 def parse_choice(*allowed: str) -> Callable[[Any, str], str]:
     """Return a parser of one of a few words, for :class:`Argument`."""
 
@@ -166,11 +159,6 @@ def optional(parse: Callable[[Any, str], T]) -> Callable[[Any, str], T | None]:
     return parse_if_given
 
 
-def is_nothing(value: Any) -> bool:
-    """Tell whether a value is none, also as the text that a template renders it to."""
-    return value is None or (isinstance(value, str) and value.strip() in {"", "None", "null"})
-
-
 def parse_text(value: Any, field: str) -> str:
     """Return ``value`` if it is a text that is not empty.
 
@@ -207,20 +195,6 @@ def parse_id_or_name(value: Any, field: str) -> str:
             return str(parse_id(value, field))
         except ValueError:
             raise neither from None
-
-
-def parse_bool(value: Any, field: str) -> bool:
-    """Return a yes or no, also from what a template renders to (``"True"``, ``"false"``, ``"1"``).
-
-    :raises ValueError: naming the field and the value.
-    """
-    if isinstance(value, bool):
-        return value
-    if isinstance(value, str) and value.strip().lower() in {"true", "1", "yes"}:
-        return True
-    if isinstance(value, str) and value.strip().lower() in {"false", "0", "no", ""}:
-        return False
-    raise ValueError(f"{field}: {value!r} is not valid; allowed: True, False")
 
 
 def parse_mapping(value: Any, field: str) -> dict[str, Any]:

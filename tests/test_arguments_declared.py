@@ -12,15 +12,8 @@ import pytest
 
 from airflow_provider_emnify.airflow_names import DAG, AirflowException, AirflowFailException
 from airflow_provider_emnify.api import EndpointStatus
-from airflow_provider_emnify.api.values import parse_ids
-from airflow_provider_emnify.arguments import (
-    Argument,
-    optional,
-    parse_bool,
-    parse_choice,
-    parse_text,
-    status_in,
-)
+from airflow_provider_emnify.api.values import parse_bool, parse_ids
+from airflow_provider_emnify.arguments import Argument, optional, parse_choice, parse_text, status_in
 from airflow_provider_emnify.operators.base import EmnifyBaseOperator
 from airflow_provider_emnify.operators.base.waiting import EmnifyWaitingOperator
 from airflow_provider_emnify.operators.sms import EmnifySendSmsOperator

@@ -2,20 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any
+from typing import Annotated, Any
+
+from airflow_provider_emnify.api.values import day, moment
+
+
+@dataclass(frozen=True)
+class Written:
+    """How a value of a type is written in a request.
+
+    :param parse: Parses it; None for an id, which is parsed under the name of its argument, and for what is
+        sent as it is given.
+    """
+
+    parse: Callable[[Any], Any] | None = None
+
 
 Row = dict[str, Any]
 Rows = list[Row]
 Numbers = list[int]
-Id = int | str
+Id = Annotated[int | str, Written()]
 Ids = Id | Sequence[Id]
-TextId = int | str
+TextId = Annotated[int | str, Written(str)]
 """An id that emnify takes as a text, or may: a UUID, a username, ``my``."""
-Moment = datetime | date | str
+Moment = Annotated[datetime | date | str, Written(moment)]
 """A point in time, in UTC where it has no time zone."""
-Dated = datetime | date | str
+Dated = Annotated[datetime | date | str, Written()]
 """A date or a point in time to filter by, each as it is given."""
-Day = datetime | date | str
+Day = Annotated[datetime | date | str, Written(day)]
 """A date; of a point in time, its date in UTC."""

@@ -1,4 +1,4 @@
-"""Ids as a DAG gives them: numbers and texts, as XCom, SQL results and templates hand them over.
+"""Ids, moments and flags as a DAG gives them: as XCom, SQL results and templates hand them over.
 
 What is taken as ids, everywhere: one or several of them, in any iterable; the text that a template renders
 such a value to; one list within the list (what mapped tasks and SQL rows with one column give); objects and
@@ -12,7 +12,9 @@ import ast
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from datetime import UTC, date, datetime
 from decimal import Decimal
+from difflib import get_close_matches
 from numbers import Integral
 from typing import Any
 from uuid import UUID
@@ -207,6 +209,68 @@ def parse_literal(text: str) -> Any:
         except (ValueError, SyntaxError, MemoryError, RecursionError):
             continue
     return text
+
+
+def moment(value: datetime | date | str | None) -> str | None:
+    """Return a point in time as ``YYYY-MM-DDTHH:mm:ssZ`` in UTC. Without a time zone, UTC is meant.
+
+    :raises ValueError: if the text is not an ISO 8601 date or time.
+    """
+    if value is None:
+        return None
+    if isinstance(value, str):
+        value = datetime.fromisoformat(value.strip())
+    elif not isinstance(value, datetime):
+        value = datetime(value.year, value.month, value.day, tzinfo=UTC)
+    value = value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+    return value.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def parse_moment(value: Any, field: str) -> str:
+    """Return a point in time as emnify takes it, of a datetime, a date or ISO 8601 text.
+
+    :raises ValueError: naming the field and the value, for anything else.
+    """
+    try:
+        if isinstance(value, (str, date)) and (text := moment(value)) is not None:
+            return text
+    except ValueError:
+        pass
+    raise ValueError(f"{field}: {value!r} is not a valid date or time; give one in ISO 8601")
+
+
+def day(value: datetime | date | str | None) -> str | None:
+    """Return a date as ``YYYY-MM-DD``; of a point in time, its date in UTC.
+
+    :raises ValueError: if the text is not an ISO 8601 date or time.
+    """
+    text = moment(value)
+    return None if text is None else text[:10]
+
+
+def is_nothing(value: Any) -> bool:
+    """Tell whether a value is none, also as the text that a template renders it to."""
+    return value is None or (isinstance(value, str) and value.strip() in {"", "None", "null"})
+
+
+def parse_bool(value: Any, field: str) -> bool:
+    """Return a yes or no, also from what a template renders to (``"True"``, ``"false"``, ``"1"``).
+
+    :raises ValueError: naming the field and the value.
+    """
+    if isinstance(value, bool):
+        return value
+    if isinstance(value, str) and value.strip().lower() in {"true", "1", "yes"}:
+        return True
+    if isinstance(value, str) and value.strip().lower() in {"false", "0", "no", ""}:
+        return False
+    raise ValueError(f"{field}: {value!r} is not valid; allowed: True, False")
+
+
+def unknown_name(what: str, name: str, allowed: Iterable[str]) -> str:
+    """Return a complaint about a name that there is not, with what may be meant."""
+    near = get_close_matches(name, allowed, n=1)
+    return f"unknown {what} {name!r}" + (f" (did you mean {near[0]!r}?)" if near else "")
 
 
 def _number(item: Any, value: Any, field: str) -> int:

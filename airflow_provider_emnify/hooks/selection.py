@@ -14,20 +14,18 @@ from airflow_provider_emnify.api.resources.few import FEW, find_in_list, listing
 from airflow_provider_emnify.api.secrets.one_line_log import one_line_log
 from airflow_provider_emnify.api.transport.answers import part, parts
 from airflow_provider_emnify.api.types import Row
-from airflow_provider_emnify.api.values import parse_iccid, parse_id
+from airflow_provider_emnify.api.values import parse_bool, parse_iccid, parse_id, unknown_name
 from airflow_provider_emnify.api.waits.events import parse_days
 from airflow_provider_emnify.api.waits.wait import read
 from airflow_provider_emnify.arguments import (
     Argument,
     optional,
-    parse_bool,
     parse_count,
     parse_id_or_name,
     parse_mapping,
     parse_text,
     shorten,
     status_in,
-    unknown_name,
 )
 from airflow_provider_emnify.hooks.task import EmnifyTask
 

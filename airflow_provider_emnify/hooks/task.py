@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_emnify.airflow_names import BaseOperator
 from airflow_provider_emnify.api.secrets.one_line_log import one_line_log
-from airflow_provider_emnify.arguments import NOT_GIVEN, Argument, parse_text, unknown_name
+from airflow_provider_emnify.api.values import unknown_name
+from airflow_provider_emnify.arguments import NOT_GIVEN, Argument, parse_text
 from airflow_provider_emnify.hooks.emnify import EmnifyHook
 from airflow_provider_emnify.retry import fail_without_retry
 

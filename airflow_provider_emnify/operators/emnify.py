@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 import functools
-import inspect
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import islice
@@ -13,24 +12,25 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_emnify.airflow_names import Context
 from airflow_provider_emnify.api.errors import EmnifyNotFoundError
 from airflow_provider_emnify.api.secrets.names import hide_secrets, show
-from airflow_provider_emnify.api.values import parse_literal, parse_texts
+from airflow_provider_emnify.api.values import (
+    parse_bool,
+    unknown_name,
+)
 from airflow_provider_emnify.arguments import (
     Argument,
     MaskedArguments,
     as_given,
     is_known,
-    is_nothing,
     optional,
-    parse_bool,
     parse_count,
     refuse_secrets,
-    unknown_name,
 )
 from airflow_provider_emnify.operators.base import EmnifyBaseOperator
 from airflow_provider_emnify.operators.idempotency.create_once import Attempt, at_most_once
 
 if TYPE_CHECKING:
     from airflow_provider_emnify.api.resources.operation import Operation
+    from airflow_provider_emnify.api.resources.signature import Signature
 
 _MAX_ROWS = 10_000
 
@@ -187,7 +187,7 @@ def check_arguments(call: str, method: Callable[..., Any], arguments: Mapping[st
 
     :raises ValueError: naming every argument that is unknown (with what is near) or missing.
     """
-    parameters = _parameters(method)
+    parameters = _signature(method).parameters
     complaints = [
         unknown_name("argument", str(name), parameters) for name in arguments if name not in parameters
     ]
@@ -206,6 +206,11 @@ def _operation(method: Callable[..., Any]) -> Operation:
     return operation
 
 
+def _signature(method: Callable[..., Any]) -> Signature:
+    signature: Signature = method.__dict__["signature"]
+    return signature
+
+
 def _check(call: str, arguments: Any) -> tuple[Callable[..., Any], dict[str, Any]]:
     """Return the method of a call, and its arguments, parsed as far as they are known.
 
@@ -219,54 +224,7 @@ def _check(call: str, arguments: Any) -> tuple[Callable[..., Any], dict[str, Any
     mend = f"Make the call inside a task, EmnifyHook().get_conn().{call}(...)"
     secret_arguments = _operation(method).secret_arguments
     refuse_secrets(f"arguments: {call}", arguments, mend, secret_arguments)
-    typed = _typed(method, arguments)
+    known = {name: value for name, value in arguments.items() if is_known(value)}
+    typed = {**arguments, **_signature(method).parse_texts(known, "arguments")}
     refuse_secrets(f"arguments: {call}", typed, mend, secret_arguments)
     return method, typed
-
-
-@functools.cache
-def _parameters(method: Callable[..., Any]) -> Mapping[str, inspect.Parameter]:
-    parameters = dict(inspect.signature(method).parameters)
-    del parameters["self"]
-    return parameters
-
-
-def _typed(method: Callable[..., Any], arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """Parse the texts that templates render to, where the method takes none: ``"False"`` is not true.
-
-    Ids are parsed by the method itself.
-
-    :raises ValueError: naming the argument, for a text that is nothing of what the method takes.
-    """
-    typed = dict(arguments)
-    for name, value in arguments.items():
-        annotation = str(_parameters(method)[name].annotation)
-        parse = _OF_TEXT.get(annotation.removesuffix(" | None"))
-        if parse is not None and isinstance(value, str) and is_known(value):
-            is_none = annotation.endswith(" | None") and is_nothing(value)
-            typed[name] = None if is_none else parse(value, f"arguments: {name}")
-    return typed
-
-
-def _literal(*kinds: type) -> Callable[[Any, str], Any]:
-    """Return a parser of texts that say something in JSON or Python."""
-
-    def parse(value: Any, field: str) -> Any:
-        found = parse_literal(value)
-        if isinstance(found, bool) or not isinstance(found, kinds):
-            allowed = " or ".join(kind.__name__ for kind in kinds)
-            raise ValueError(f"{field}: {value!r} is not valid; give what is a {allowed}")  # noqa: TRY004 - as all bad arguments
-        return found
-
-    return parse
-
-
-_OF_TEXT: Mapping[str, Callable[[Any, str], Any]] = {
-    "bool": parse_bool,
-    "int": _literal(int),
-    "float": _literal(int, float),
-    "Mapping[str, Any]": _literal(dict),
-    "Sequence[Mapping[str, Any]]": _literal(list),
-    "Sequence[str]": parse_texts,
-}
-"""How texts are parsed for what a method's signature says."""

@@ -9,12 +9,12 @@ from typing import Any, ClassVar
 from airflow_provider_emnify.airflow_names import Context
 from airflow_provider_emnify.api.resources.graphql import MOST_ROWS, check_all_pages, is_mutation
 from airflow_provider_emnify.api.secrets.names import hide_secrets
+from airflow_provider_emnify.api.values import parse_bool
 from airflow_provider_emnify.arguments import (
     Argument,
     MaskedArguments,
     is_known,
     optional,
-    parse_bool,
     parse_count,
     parse_mapping,
     parse_text,

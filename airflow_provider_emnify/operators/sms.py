@@ -11,11 +11,11 @@ from typing import Any, ClassVar
 from airflow_provider_emnify.airflow_names import Context, XComArg
 from airflow_provider_emnify.api import EmnifyError, SmsStatus
 from airflow_provider_emnify.api.resources.bulk import status_of
-from airflow_provider_emnify.api.resources.fields import given, parse_moment
+from airflow_provider_emnify.api.resources.fields import given
 from airflow_provider_emnify.api.resources.sms import is_same_sms, submitted_at
 from airflow_provider_emnify.api.sms_text import SmsPart, parse_sender, split_text
 from airflow_provider_emnify.api.types import Row, Rows
-from airflow_provider_emnify.api.values import parse_ids, parse_pairs
+from airflow_provider_emnify.api.values import parse_ids, parse_moment, parse_pairs
 from airflow_provider_emnify.api.waits.wait import Wait
 from airflow_provider_emnify.arguments import NOT_GIVEN, Argument, Ids, optional, parse_label, shorten
 from airflow_provider_emnify.hooks.selection import SelectsEndpoints

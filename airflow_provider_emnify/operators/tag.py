@@ -16,16 +16,8 @@ from airflow_provider_emnify.api import (
 from airflow_provider_emnify.api.resources.few import listing_if_cheaper
 from airflow_provider_emnify.api.resources.tags import TAGS_OF, assigned_tags, tag_ids_of
 from airflow_provider_emnify.api.types import Row, Rows
-from airflow_provider_emnify.api.values import parse_ids, parse_literal
-from airflow_provider_emnify.arguments import (
-    NOT_GIVEN,
-    Argument,
-    Ids,
-    is_known,
-    is_nothing,
-    parse_bool,
-    shorten,
-)
+from airflow_provider_emnify.api.values import is_nothing, parse_bool, parse_ids, parse_literal
+from airflow_provider_emnify.arguments import NOT_GIVEN, Argument, Ids, is_known, shorten
 from airflow_provider_emnify.operators.base.only_if import EndpointsOperator
 from airflow_provider_emnify.operators.idempotency.create_once import Attempt, create_once
 

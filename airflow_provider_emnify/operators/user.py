@@ -16,14 +16,12 @@ from airflow_provider_emnify.api.resources.fields import given
 from airflow_provider_emnify.api.secrets.names import show
 from airflow_provider_emnify.api.transport.answers import number, part, parts
 from airflow_provider_emnify.api.types import Row
-from airflow_provider_emnify.api.values import parse_ids, parse_user_ids
+from airflow_provider_emnify.api.values import is_nothing, parse_bool, parse_ids, parse_user_ids
 from airflow_provider_emnify.arguments import (
     Argument,
     Ids,
     OneId,
-    is_nothing,
     optional,
-    parse_bool,
     parse_choice,
     parse_optional_id,
     parse_text,

@@ -6,9 +6,10 @@ from datetime import timedelta
 from typing import Any
 
 from airflow_provider_emnify.api.enums import Connectivity, EndpointStatus, Silence
+from airflow_provider_emnify.api.values import parse_bool
 from airflow_provider_emnify.api.waits.events import parse_hours
 from airflow_provider_emnify.api.waits.wait import Wait
-from airflow_provider_emnify.arguments import NOT_GIVEN, Argument, Ids, optional, parse_bool
+from airflow_provider_emnify.arguments import NOT_GIVEN, Argument, Ids, optional
 from airflow_provider_emnify.hooks.selection import SelectsEndpoints
 from airflow_provider_emnify.links import EmnifyDevicesLink
 from airflow_provider_emnify.sensors.base import EmnifyWaitSensor, Target

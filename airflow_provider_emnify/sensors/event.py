@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from airflow_provider_emnify.api.enums import EventPresence, EventSeverity, EventSource
-from airflow_provider_emnify.api.resources.fields import parse_moment
+from airflow_provider_emnify.api.values import parse_moment
 from airflow_provider_emnify.api.waits.event_filter import FIELDS
 from airflow_provider_emnify.api.waits.events import ANY, parse_endpoints
 from airflow_provider_emnify.api.waits.wait import Wait

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from airflow_provider_emnify.api.enums import SmsReply, SmsStatus
-from airflow_provider_emnify.api.resources.fields import parse_moment
+from airflow_provider_emnify.api.values import parse_moment
 from airflow_provider_emnify.api.waits.sms_replies import parse_pattern
 from airflow_provider_emnify.api.waits.wait import Wait
 from airflow_provider_emnify.arguments import NOT_GIVEN, Argument, Ids, optional

@@ -19,7 +19,8 @@ from typing import Any, ClassVar, Protocol
 
 from airflow_provider_emnify.airflow_names import Asset, Context
 from airflow_provider_emnify.api.streams.columns import Batch, Column
-from airflow_provider_emnify.arguments import Argument, is_known, optional, parse_bool, parse_id_or_name
+from airflow_provider_emnify.api.values import parse_bool
+from airflow_provider_emnify.arguments import Argument, is_known, optional, parse_id_or_name
 from airflow_provider_emnify.assets import emnify_asset
 from airflow_provider_emnify.operators.base import EmnifyBaseOperator
 from airflow_provider_emnify.transfers.lineage import Output, openlineage, output_of_path, report

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from airflow_provider_emnify.api.streams.catalogue import get_stream
+from airflow_provider_emnify.api.values import is_nothing
 from airflow_provider_emnify.arguments import (
     Argument,
     is_known,
-    is_nothing,
     optional,
     parse_choice,
     parse_count,

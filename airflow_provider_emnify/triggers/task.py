@@ -9,8 +9,9 @@ from typing import Any, ClassVar, NoReturn
 
 from airflow_provider_emnify.airflow_names import AirflowFailException, AirflowTaskTimeout, conf
 from airflow_provider_emnify.api.errors import EmnifyError, one_line
+from airflow_provider_emnify.api.values import parse_bool
 from airflow_provider_emnify.api.waits.wait import Verdict, Wait
-from airflow_provider_emnify.arguments import Argument, parse_bool, parse_choice
+from airflow_provider_emnify.arguments import Argument, parse_choice
 from airflow_provider_emnify.hooks.task import EmnifyTask
 from airflow_provider_emnify.retry import is_permanent
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from enum import Enum
 from typing import Any, Final
 
 from airflow_provider_emnify.api.enums import Lookup
-from airflow_provider_emnify.api.types import Moment, Row, Rows
-from airflow_provider_emnify.api.values import parse_id, parse_ids
+from airflow_provider_emnify.api.types import Row, Rows
+from airflow_provider_emnify.api.values import moment, parse_id, parse_ids
 
 
 class Unset(Enum):
@@ -97,43 +97,6 @@ def _plain(value: Any) -> Any:
         return {key: _plain(one) for key, one in value.items()}
     is_list = isinstance(value, Iterable) and not isinstance(value, (str, bytes))
     return [_plain(one) for one in value] if is_list else value
-
-
-def moment(value: Moment | None) -> str | None:
-    """Return a point in time as ``YYYY-MM-DDTHH:mm:ssZ`` in UTC. Without a time zone, UTC is meant.
-
-    :raises ValueError: if the text is not an ISO 8601 date or time.
-    """
-    if value is None:
-        return None
-    if isinstance(value, str):
-        value = datetime.fromisoformat(value.strip())
-    elif not isinstance(value, datetime):
-        value = datetime(value.year, value.month, value.day, tzinfo=UTC)
-    value = value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
-    return value.strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def parse_moment(value: Any, field: str) -> str:
-    """Return a point in time as emnify takes it, of a datetime, a date or ISO 8601 text.
-
-    :raises ValueError: naming the field and the value, for anything else.
-    """
-    try:
-        if isinstance(value, (str, date)) and (text := moment(value)) is not None:
-            return text
-    except ValueError:
-        pass
-    raise ValueError(f"{field}: {value!r} is not a valid date or time; give one in ISO 8601")
-
-
-def day(value: Moment | None) -> str | None:
-    """Return a date as ``YYYY-MM-DD``; of a point in time, its date in UTC.
-
-    :raises ValueError: if the text is not an ISO 8601 date or time.
-    """
-    text = moment(value)
-    return None if text is None else text[:10]
 
 
 MOST_VALUES = 6

@@ -2,7 +2,7 @@
 
 A method of a resource is declared with :func:`declared`, which names the REST operation. It has no body: its
 positional arguments stand in the path, its keywords filter a paged list, are the query of another GET, and
-else the fields of a body, and its annotation says what it returns. :class:`Signature` tells how each argument
+else the fields of a body, and its annotation says what it returns. Its ``Signature`` says how each argument
 is written. A method that has more to do is an :func:`operation`, which takes the :class:`Call` as ``call``.
 """
 
@@ -13,24 +13,17 @@ import inspect
 import re
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
+from types import NoneType
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar, cast
 
-from airflow_provider_emnify.api.enums import Lookup
-from airflow_provider_emnify.api.resources.fields import (
-    UNSET,
-    as_fields,
-    as_query,
-    day,
-    filters,
-    given,
-    moment,
-)
+from airflow_provider_emnify.api.resources.fields import UNSET, given
+from airflow_provider_emnify.api.resources.signature import Signature
 from airflow_provider_emnify.api.secrets.names import secrets_in, show
 from airflow_provider_emnify.api.transport.answers import Kind, Shape
 from airflow_provider_emnify.api.transport.paging import Listing
 from airflow_provider_emnify.api.transport.recover import created_since, having
 from airflow_provider_emnify.api.transport.request import Request
-from airflow_provider_emnify.api.types import Row
+from airflow_provider_emnify.api.types import Numbers, Row, Rows
 from airflow_provider_emnify.api.values import parse_id
 
 if TYPE_CHECKING:
@@ -78,52 +71,6 @@ def shown(name: str, operation: Operation, arguments: Mapping[str, Any]) -> str:
     return f"{name}({show(given, operation.secret_arguments)})"
 
 
-_PARSERS: dict[str, Callable[[Any], Any]] = {
-    "Moment": moment,
-    "Day": day,
-    "TextId": str,
-    **{kind.__name__: kind.parse for kind in Lookup.__subclasses__()},
-}
-"""What parses an argument, by the first word of its annotation."""
-
-_PAGING = ("q", "sort", "per_page")
-
-
-class Signature:
-    """What the signature of a method says of its arguments: where each goes, and how it is written.
-
-    A name in the path is an argument's, or else stands for the first argument that the path does not name. An
-    argument is parsed as its annotation says: ``SimStatus``, ``Moment``, ``Day``, ``TextId``; a filter that
-    may be a ``Sequence`` takes up to six values.
-
-    :param function: The method, with or without ``call``.
-    :param path: The path template of its operation.
-    """
-
-    def __init__(self, function: Callable[..., Any], path: str) -> None:
-        whole = inspect.signature(function)
-        self.takes_call = "call" in whole.parameters
-        visible = [parameter for name, parameter in whole.parameters.items() if name != "call"]
-        #: As callers see it.
-        self.visible = whole.replace(parameters=visible)
-        self.parameters = {parameter.name: parameter for parameter in visible[1:]}
-        names = re.findall(r"\{(\w+)\}", path)
-        others = (name for name in self.parameters if name not in names)
-        #: The argument for each name in the path.
-        self.in_path = {name: name if name in self.parameters else next(others) for name in names}
-        #: The arguments by keyword, but for what the path takes and the paging.
-        self.keywords = [
-            name
-            for name, parameter in self.parameters.items()
-            if parameter.kind is parameter.KEYWORD_ONLY and name not in {*self.in_path.values(), *_PAGING}
-        ]
-        words = {name: re.findall(r"\w+", str(one.annotation)) for name, one in self.parameters.items()}
-        self.texts = {name for name, kind in words.items() if {"str", "TextId"} & {*kind}}
-        self.several = {name for name, kind in words.items() if "Sequence" in kind}
-        self.parsers = {name: _PARSERS[kind[0]] for name, kind in words.items() if kind[0] in _PARSERS}
-        self.nullable = {name for name, one in self.parameters.items() if one.default is UNSET}
-
-
 class Call:
     """One call of an operation, ready to be sent. Its path takes the arguments that it names.
 
@@ -149,7 +96,7 @@ class Call:
     def send(self) -> Any:
         """Send it as it is declared, and return what its method does."""
         operation = self._operation
-        if self._signature.visible.return_annotation == "Listing":
+        if self._signature.returns is Listing:
             filtered = operation.paged and not operation.envelope
             return self.filtered() if filtered else self.list(params=self.query())
         if operation.method == "GET":
@@ -202,24 +149,20 @@ class Call:
 
         :raises ValueError: for one end of a time range without the other.
         """
-        terms = self.query()
-        if ("from_" in terms) != ("until" in terms):
-            raise ValueError("from_ and until: emnify takes them only together")
-        several = {name.removesuffix("_id") for name in self._signature.several}
-        return self.list(q=filters(self.arguments["q"], several=several, **terms))
+        return self.list(q=self._signature.filters(self.arguments))
 
     def query(self) -> Row:
         """Return the keywords of the method as a query, see :func:`as_query`."""
-        return as_query(self.keywords, self._signature.parsers)
+        return self._signature.query(self.arguments)
 
     def fields(self, **parse: Callable[[Any], Any]) -> Row:
         """Return the keywords of the method as fields of a body, see :func:`as_fields`.
 
         None is sent, and empties the field, where UNSET is the default.
 
-        :param parse: Parses the value of a keyword that its annotation does not say all of.
+        :param parse: Parses the value of a keyword of whose type not all is said.
         """
-        return as_fields(self.keywords, {**self._signature.parsers, **parse}, self._signature.nullable)
+        return self._signature.fields(self.arguments, parse)
 
     def _made(self, query: Row | None, body: Any = None, idempotent: bool | None = None) -> Request:
         """Return the request.
@@ -274,14 +217,13 @@ S = TypeVar("S", bound=Resource)
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-_PROMISED: dict[str, Kind] = {
-    "None": "nothing",
-    "Numbers": "nothing",
-    "Row": "object",
-    "Rows": "list",
-    "Listing": "list",
-    "Any": "either",
-}
+_PROMISED: tuple[tuple[list[Any], Kind], ...] = (
+    ([NoneType, Numbers], "nothing"),
+    ([Row], "object"),
+    ([Rows, Listing], "list"),
+    ([Any], "either"),
+)
+"""What an answer holds, by what the method returns."""
 
 
 def declared(
@@ -295,7 +237,7 @@ def declared(
 ) -> Callable[[F], F]:
     """Declare a method of a resource as a REST operation, which is sent as its signature says.
 
-    The declaration is the method's ``.operation``.
+    The declaration is the method's ``.operation``, with its ``.signature``.
 
     :param answer: What its answer holds, see
         :class:`~airflow_provider_emnify.api.transport.answers.Shape`; by default what the method returns.
@@ -305,10 +247,10 @@ def declared(
     """
 
     def decorate(function: F) -> F:
-        returned = str(function.__annotations__.get("return"))
-        shape = Shape(answer or _PROMISED.get(returned, "json"), ids, holds or {})
-        declared = Operation(method, path, shape=shape, **facts)
         signature = Signature(function, path)
+        promised: Kind = next((kind for types, kind in _PROMISED if signature.returns in types), "json")
+        shape = Shape(answer or promised, ids, holds or {})
+        declared = Operation(method, path, shape=shape, **facts)
 
         @functools.wraps(function)
         def send(self: Resource, /, *args: Any, **kwargs: Any) -> Any:
@@ -324,6 +266,7 @@ def declared(
 
         send.__dict__["__signature__"] = signature.visible
         send.__dict__["operation"] = declared
+        send.__dict__["signature"] = signature
         return cast("F", send)
 
     return decorate

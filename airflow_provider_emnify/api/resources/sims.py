@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 from airflow_provider_emnify.api.enums import EventSeverity, EventSource, SimStatus
 from airflow_provider_emnify.api.resources.bulk import send_in_chunks, split, status_of
@@ -36,7 +36,7 @@ class Sims(Resource):
         msisdn: str | None = None,
         eid: str | None = None,
         endpoint_id: Id | None = None,
-        assigned: bool | None = None,
+        assigned: Literal[False] | None = None,
         model: int | str | None = None,
         production_date: Dated | None = None,
         issuer_org: int | str | None = None,

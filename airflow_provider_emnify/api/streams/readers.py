@@ -24,6 +24,7 @@ from airflow_provider_emnify.api.types import Row
 
 if TYPE_CHECKING:
     from airflow_provider_emnify.api.client import EmnifyClient
+    from airflow_provider_emnify.api.resources.signature import Signature
 
 log = one_line_log(__name__)
 
@@ -84,7 +85,7 @@ class Reading:
     :param filters: Filters of the list that it reads, as keywords.
     :param threads: How many devices are asked for at a time, at most.
     :param max_calls: Bound for the calls of a stream that is read device by device.
-    :param estimated: Told what it costs, before the first device is asked for.
+    :param estimated: Called with what it costs, before the first device is asked for.
     :param rows: How many rows there are, once that is known.
     :param pages: How many pages they come in, or answers of devices, once that is known.
     :param page: How many of these were read so far.
@@ -134,6 +135,12 @@ def path_of(name: str) -> str:
     """Return the path of the operation that a call stands for."""
     operation: Operation = method_of(name).__dict__["operation"]
     return operation.path
+
+
+def signature_of(name: str) -> Signature:
+    """Return the signature of the method that a call stands for."""
+    signature: Signature = method_of(name).__dict__["signature"]
+    return signature
 
 
 def listed(call: str, **arguments: Any) -> Reader:

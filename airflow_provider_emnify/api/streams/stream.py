@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import difflib
 import inspect
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
-from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Literal
 
 from airflow_provider_emnify.api.errors import EmnifyServerError
 from airflow_provider_emnify.api.limits.documented import limit_class
-from airflow_provider_emnify.api.resources import Resources
 from airflow_provider_emnify.api.secrets.one_line_log import one_line_log
 from airflow_provider_emnify.api.streams.converter import Converter
-from airflow_provider_emnify.api.streams.readers import Interval, Reader, Reading, call_of, method_of, path_of
-from airflow_provider_emnify.api.transport.bodies import Answer
+from airflow_provider_emnify.api.streams.readers import (
+    Interval,
+    Reader,
+    Reading,
+    method_of,
+    path_of,
+    signature_of,
+)
 from airflow_provider_emnify.api.types import Row
 
 if TYPE_CHECKING:
@@ -98,24 +103,28 @@ class Stream:
     @cached_property
     def filters(self) -> tuple[str, ...]:
         """What it can be filtered by."""
-        if self.filters_of is None:
-            return ()
-        parameters = inspect.signature(method_of(self.filters_of)).parameters
+        parameters = () if self.filters_of is None else signature_of(self.filters_of).parameters
         return tuple(name for name in parameters if name not in _NO_FILTERS)
 
-    def check_filters(self, filters: Mapping[str, Any]) -> None:
-        """Refuse filters that emnify would not take. Nothing is sent.
+    def parse_filters(self, filters: Mapping[str, Any]) -> Row:
+        """Return filters, those that a template rendered to text as what the list takes. Nothing is sent.
 
         :raises ValueError: for a filter that there is not, or a value that it cannot have.
         """
-        if unknown := sorted(set(filters) - set(self.filters)):
+        if unknown := [name for name in filters if name not in self.filters]:
+            near = difflib.get_close_matches(unknown[0], self.filters, n=1)
+            meant = f" (did you mean {near[0]}?)" if near else ""
             allowed = ", ".join(self.filters) or "none"
-            raise ValueError(f"filters: {self.name} has no {', '.join(unknown)}; allowed: {allowed}")
-        if filters and self.filters_of is not None:
-            try:
-                call_of(Resources(_NOWHERE), self.filters_of)(**filters)
-            except ValueError as error:
-                raise ValueError(f"filters: {error}") from None
+            raise ValueError(f"filters: {self.name} has no {', '.join(unknown)}{meant}; allowed: {allowed}")
+        if not filters or self.filters_of is None:
+            return {}
+        signature = signature_of(self.filters_of)
+        parsed = signature.parse_texts(filters, "filters")
+        try:
+            signature.filters(parsed)
+        except ValueError as error:
+            raise ValueError(f"filters: {error}") from None
+        return parsed
 
     def check_interval(self, interval: Interval) -> None:
         """Refuse an interval that cannot be read as a whole.
@@ -170,8 +179,7 @@ class Stream:
             if reading.interval is None:
                 raise ValueError(f"interval: {self.name} covers one; give its start and end")
             self.check_interval(reading.interval)
-        self.check_filters(reading.filters)
-        return self._batches(reading)
+        return self._batches(replace(reading, filters=self.parse_filters(reading.filters)))
 
     def _batches(self, reading: Reading) -> Iterator[Batch]:
         pages: Iterator[list[Row]] = self.read(reading)
@@ -201,9 +209,3 @@ class Stream:
                 "%s: %d rows have the key (%s) of a later one; of each key the last row counts",
                 *(self.name, repeated, ", ".join(self.key)),
             )
-
-
-# A transport that sends nothing: it lets the arguments of a list be checked.
-_NOWHERE: Any = SimpleNamespace(
-    on_call=None, list=lambda *_, **__: None, send=lambda _: Answer(200, {}, None)
-)

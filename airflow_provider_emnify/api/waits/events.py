@@ -14,11 +14,10 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_emnify.api.enums import Connectivity, EventPresence, Silence
 from airflow_provider_emnify.api.errors import EmnifyNetworkStateError, EmnifyNotFoundError
 from airflow_provider_emnify.api.resources.few import listing_if_cheaper
-from airflow_provider_emnify.api.resources.fields import parse_moment
 from airflow_provider_emnify.api.transport.answers import part
 from airflow_provider_emnify.api.transport.paging import Listing
 from airflow_provider_emnify.api.types import Id, Row
-from airflow_provider_emnify.api.values import parse_ids
+from airflow_provider_emnify.api.values import parse_ids, parse_moment
 from airflow_provider_emnify.api.waits.event_filter import (
     EventFilter,
     endpoint_id_of,

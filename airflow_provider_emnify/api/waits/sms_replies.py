@@ -11,11 +11,11 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_emnify.api.enums import SmsReply
-from airflow_provider_emnify.api.resources.fields import parse_moment
 from airflow_provider_emnify.api.resources.sms import may_be_parts_of_one, submitted_at
 from airflow_provider_emnify.api.sms_text import parse_udh
 from airflow_provider_emnify.api.transport.answers import part
 from airflow_provider_emnify.api.types import Id, Row
+from airflow_provider_emnify.api.values import parse_moment
 from airflow_provider_emnify.api.waits.kinds import Reading, WaitKind
 
 if TYPE_CHECKING:

@@ -9,8 +9,9 @@ from datetime import timedelta
 from typing import Any
 
 from airflow_provider_emnify.airflow_names import Context
+from airflow_provider_emnify.api.values import parse_bool
 from airflow_provider_emnify.api.waits.wait import Id, Reading, Wait, look
-from airflow_provider_emnify.arguments import Argument, parse_bool, parse_seconds
+from airflow_provider_emnify.arguments import Argument, parse_seconds
 from airflow_provider_emnify.hooks.emnify import EmnifyHook
 from airflow_provider_emnify.operators.base import EmnifyBaseOperator
 from airflow_provider_emnify.triggers.shared.cancel import cancel

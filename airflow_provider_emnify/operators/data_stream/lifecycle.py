@@ -12,10 +12,10 @@ from airflow_provider_emnify.api.resources.bulk import read_status
 from airflow_provider_emnify.api.resources.few import find_by_id_or_name, find_by_name
 from airflow_provider_emnify.api.resources.fields import given
 from airflow_provider_emnify.api.types import Row
+from airflow_provider_emnify.api.values import is_nothing
 from airflow_provider_emnify.arguments import (
     Argument,
     OneId,
-    is_nothing,
     optional,
     parse_choice,
     parse_id_or_name,

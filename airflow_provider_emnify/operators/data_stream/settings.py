@@ -16,6 +16,7 @@ from airflow_provider_emnify.api.resources.fields import given
 from airflow_provider_emnify.api.secrets.names import show
 from airflow_provider_emnify.api.transport.answers import part
 from airflow_provider_emnify.api.types import Row
+from airflow_provider_emnify.api.values import parse_bool
 from airflow_provider_emnify.api.waits.wait import Wait
 from airflow_provider_emnify.arguments import (
     Argument,
@@ -23,7 +24,6 @@ from airflow_provider_emnify.arguments import (
     as_given,
     is_known,
     optional,
-    parse_bool,
     parse_choice,
     parse_mapping,
     parse_optional_id,

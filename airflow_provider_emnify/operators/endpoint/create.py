@@ -10,13 +10,12 @@ from airflow_provider_emnify.airflow_names import Context, XComArg
 from airflow_provider_emnify.api import EmnifyConflictError, EmnifyPartialError, SimStatus
 from airflow_provider_emnify.api.resources.endpoint_body import match_created
 from airflow_provider_emnify.api.types import Row, Rows
-from airflow_provider_emnify.api.values import parse_iccid, parse_id
+from airflow_provider_emnify.api.values import parse_bool, parse_iccid, parse_id
 from airflow_provider_emnify.arguments import (
     Argument,
     GivenRows,
     OneId,
     optional,
-    parse_bool,
     parse_choice,
     parse_label,
     parse_optional_id,

@@ -16,8 +16,8 @@ from airflow_provider_emnify.api import (
 from airflow_provider_emnify.api.resources.bulk import status_of
 from airflow_provider_emnify.api.transport.answers import part
 from airflow_provider_emnify.api.types import Row
-from airflow_provider_emnify.api.values import parse_ids
-from airflow_provider_emnify.arguments import NOT_GIVEN, Argument, Ids, parse_bool, shorten
+from airflow_provider_emnify.api.values import parse_bool, parse_ids
+from airflow_provider_emnify.arguments import NOT_GIVEN, Argument, Ids, shorten
 from airflow_provider_emnify.operators.base.only_if import EndpointsOperator
 from airflow_provider_emnify.operators.endpoint.rows import read_all_endpoints
 from airflow_provider_emnify.operators.idempotency.batch import for_each

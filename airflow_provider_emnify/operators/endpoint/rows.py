@@ -13,8 +13,8 @@ from airflow_provider_emnify.api.resources.endpoint_body import is_deleted
 from airflow_provider_emnify.api.resources.few import listing_if_cheaper, read_rows
 from airflow_provider_emnify.api.transport.answers import part
 from airflow_provider_emnify.api.types import Row, Rows
-from airflow_provider_emnify.api.values import parse_literal
-from airflow_provider_emnify.arguments import cut, is_nothing, shorten, status_in
+from airflow_provider_emnify.api.values import is_nothing, parse_literal
+from airflow_provider_emnify.arguments import cut, shorten, status_in
 
 if TYPE_CHECKING:
     from airflow_provider_emnify.api import EmnifyClient

@@ -9,8 +9,8 @@ from airflow_provider_emnify.airflow_names import Context
 from airflow_provider_emnify.api import SimStatus
 from airflow_provider_emnify.api.resources.bulk import read_ref, status_of
 from airflow_provider_emnify.api.types import Row
-from airflow_provider_emnify.api.values import parse_ids
-from airflow_provider_emnify.arguments import Argument, Ids, is_known, parse_bool, shorten
+from airflow_provider_emnify.api.values import parse_bool, parse_ids
+from airflow_provider_emnify.arguments import Argument, Ids, is_known, shorten
 from airflow_provider_emnify.links import EmnifyDevicesLink, EmnifySimsLink
 from airflow_provider_emnify.operators.base import EmnifyBaseOperator
 from airflow_provider_emnify.operators.base.only_if import OnlyIf

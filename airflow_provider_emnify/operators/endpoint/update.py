@@ -12,16 +12,14 @@ from airflow_provider_emnify.api.resources.fields import given
 from airflow_provider_emnify.api.secrets.names import show
 from airflow_provider_emnify.api.transport.answers import part
 from airflow_provider_emnify.api.types import Row, Rows
-from airflow_provider_emnify.api.values import parse_id, parse_ids
+from airflow_provider_emnify.api.values import is_nothing, parse_bool, parse_id, parse_ids
 from airflow_provider_emnify.arguments import (
     NOT_GIVEN,
     Argument,
     GivenRows,
     Ids,
     OneId,
-    is_nothing,
     optional,
-    parse_bool,
     parse_choice,
     parse_label,
     parse_optional_id,

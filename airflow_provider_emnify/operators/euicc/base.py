@@ -12,8 +12,9 @@ from airflow_provider_emnify.api import EmnifyPartialError, EmnifyServerError
 from airflow_provider_emnify.api.enums import OperationState
 from airflow_provider_emnify.api.transport.answers import number
 from airflow_provider_emnify.api.types import Row, Rows
+from airflow_provider_emnify.api.values import parse_bool
 from airflow_provider_emnify.api.waits.wait import WAITS, Wait
-from airflow_provider_emnify.arguments import Argument, parse_bool, parse_seconds, shorten
+from airflow_provider_emnify.arguments import Argument, parse_seconds, shorten
 from airflow_provider_emnify.operators.base.waiting import EmnifyCancellingOperator
 
 _OVER = (OperationState.SUCCEEDED, OperationState.PARTLY_FAILED, OperationState.FAILED)

@@ -14,7 +14,7 @@ from airflow_provider_emnify.api.resources.few import read_rows
 from airflow_provider_emnify.api.transport.answers import part
 from airflow_provider_emnify.api.transport.recover import BEGINNING
 from airflow_provider_emnify.api.types import Row, Rows
-from airflow_provider_emnify.api.values import parse_ids
+from airflow_provider_emnify.api.values import parse_bool, parse_ids
 from airflow_provider_emnify.arguments import (
     NOT_GIVEN,
     Argument,
@@ -22,7 +22,6 @@ from airflow_provider_emnify.arguments import (
     MaskedArgument,
     matching,
     optional,
-    parse_bool,
     parse_text,
     shorten,
 )

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from airflow_provider_emnify.api.resources.fields import given
 from airflow_provider_emnify.api.types import Row
+from airflow_provider_emnify.api.values import parse_bool
 from airflow_provider_emnify.arguments import (
     Argument,
     cut,
     optional,
-    parse_bool,
     parse_choice,
     parse_mapping,
     parse_text,

@@ -14,16 +14,8 @@ from airflow_provider_emnify.api.errors import EmnifyServerError
 from airflow_provider_emnify.api.resources.bulk import read_ref, read_status
 from airflow_provider_emnify.api.transport.answers import part, parts
 from airflow_provider_emnify.api.types import Row
-from airflow_provider_emnify.api.values import parse_iccid, parse_id
-from airflow_provider_emnify.arguments import (
-    matching,
-    parse_bool,
-    parse_ip_address,
-    parse_label,
-    parse_text,
-    status_in,
-    unknown_name,
-)
+from airflow_provider_emnify.api.values import parse_bool, parse_iccid, parse_id, unknown_name
+from airflow_provider_emnify.arguments import matching, parse_ip_address, parse_label, parse_text, status_in
 from airflow_provider_emnify.operators.tag import parse_tags
 
 KEYS = ("iccid", "imei", "id", "name")

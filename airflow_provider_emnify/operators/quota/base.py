@@ -10,19 +10,11 @@ from typing import Any, ClassVar, Literal
 from airflow_provider_emnify.airflow_names import XComArg
 from airflow_provider_emnify.api import EmnifyConflictError, EmnifyNotFoundError, QuotaStatus
 from airflow_provider_emnify.api.resources.bulk import read_status
-from airflow_provider_emnify.api.resources.fields import moment, parse_moment
 from airflow_provider_emnify.api.transport.answers import decimal
 from airflow_provider_emnify.api.transport.recover import BEGINNING
 from airflow_provider_emnify.api.types import Row, Rows
-from airflow_provider_emnify.arguments import (
-    NOT_GIVEN,
-    Argument,
-    Ids,
-    optional,
-    parse_amount,
-    parse_bool,
-    parse_choice,
-)
+from airflow_provider_emnify.api.values import moment, parse_bool, parse_moment
+from airflow_provider_emnify.arguments import NOT_GIVEN, Argument, Ids, optional, parse_amount, parse_choice
 from airflow_provider_emnify.operators.base.only_if import EndpointsOperator
 
 QuotaType = Literal["data", "sms"]

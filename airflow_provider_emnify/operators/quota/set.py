@@ -7,8 +7,8 @@ from typing import Any, ClassVar
 
 from airflow_provider_emnify.airflow_names import Context
 from airflow_provider_emnify.api import EmnifyNotFoundError
-from airflow_provider_emnify.api.resources.fields import parse_moment
 from airflow_provider_emnify.api.types import Row, Rows
+from airflow_provider_emnify.api.values import parse_moment
 from airflow_provider_emnify.arguments import NOT_GIVEN, Argument, Ids, shorten
 from airflow_provider_emnify.operators.base.only_if import EndpointsOperator
 from airflow_provider_emnify.operators.idempotency.batch import for_each

@@ -16,8 +16,8 @@ from airflow_provider_emnify.api import (
 from airflow_provider_emnify.api.resources.sims import MOST_MIGRATED
 from airflow_provider_emnify.api.transport.answers import number, part, parts
 from airflow_provider_emnify.api.types import Row
-from airflow_provider_emnify.api.values import parse_id, parse_ids, parse_texts
-from airflow_provider_emnify.arguments import Argument, Ids, OneId, matching, parse_bool, shorten, status_in
+from airflow_provider_emnify.api.values import parse_bool, parse_id, parse_ids, parse_texts
+from airflow_provider_emnify.arguments import Argument, Ids, OneId, matching, shorten, status_in
 from airflow_provider_emnify.hooks.selection import SelectsSims
 from airflow_provider_emnify.links import EmnifySimsLink
 from airflow_provider_emnify.operators.base import EmnifyBaseOperator

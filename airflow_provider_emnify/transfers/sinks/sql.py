@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_emnify.airflow_names import Context
 from airflow_provider_emnify.api.streams.columns import batch_of, each, integer, text, timestamp
-from airflow_provider_emnify.arguments import Argument, optional, parse_bool, parse_text
+from airflow_provider_emnify.api.values import parse_bool
+from airflow_provider_emnify.arguments import Argument, optional, parse_text
 from airflow_provider_emnify.transfers.base import EmnifyTransferOperator, Part, Row, SourceFile
 from airflow_provider_emnify.transfers.lineage import Output, output_of_table
 from airflow_provider_emnify.transfers.sinks.losses import Losses

@@ -9,7 +9,7 @@ from typing import Any
 from airflow_provider_emnify.api.secrets.one_line_log import one_line_log
 from airflow_provider_emnify.api.streams.catalogue import Interval, Stream
 from airflow_provider_emnify.api.streams.columns import to_timestamp
-from airflow_provider_emnify.arguments import is_nothing
+from airflow_provider_emnify.api.values import is_nothing
 
 log = one_line_log(__name__)
 

@@ -14,14 +14,8 @@ from airflow_provider_emnify.airflow_names import Context, conf
 from airflow_provider_emnify.api.streams.catalogue import Interval, Stream, get_stream
 from airflow_provider_emnify.api.streams.columns import Batch
 from airflow_provider_emnify.api.streams.readers import Reading
-from airflow_provider_emnify.arguments import (
-    Argument,
-    is_known,
-    optional,
-    parse_bool,
-    parse_count,
-    parse_mapping,
-)
+from airflow_provider_emnify.api.values import parse_bool
+from airflow_provider_emnify.arguments import Argument, is_known, optional, parse_count, parse_mapping
 from airflow_provider_emnify.transfers.base import Dataset, EmnifyTransferOperator, Part, Row
 from airflow_provider_emnify.transfers.garbage import rare_collections
 from airflow_provider_emnify.transfers.progress import Progress
@@ -86,7 +80,7 @@ class FromStream(EmnifyTransferOperator):
         if is_known(self.stream):
             stream = self._stream
             if is_known(self.filters):
-                stream.check_filters(parse_mapping(self.filters, "filters"))
+                stream.parse_filters(parse_mapping(self.filters, "filters"))
         super().check_arguments()
         given = (self.interval_start, self.interval_end)
         if is_known(given):

@@ -40,6 +40,7 @@ TABLE: dict[str, tuple[Any, Any]] = {
     "sims.migrate.iccid_range": (("8988303000000000001", "8988303000000000009"), ("1", "2")),
     "service_profiles.add_data_limit.service_id": (38, 39),
     "service_profiles.add_data_limit.period_id": (2, 3),
+    "sims.list.assigned": (None, False),
     "users.create_support_token.role_id": (1, 3),
     "cloud_connect.list.status": (5, 6),
     "cloud_connect.list.type": (2, 3),

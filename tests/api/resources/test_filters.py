@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from airflow_provider_emnify.api import EndpointStatus, EventSeverity
-from airflow_provider_emnify.api.resources.fields import UNSET, day, filters, given, moment, ref, refs
+from airflow_provider_emnify.api.resources.fields import UNSET, filters, given, ref, refs
+from airflow_provider_emnify.api.values import day, moment
 from tests.api.resources.recorder import Recorder
 
 

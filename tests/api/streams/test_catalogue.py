@@ -148,6 +148,13 @@ def test_filters_go_to_emnify(sandbox: Sandbox, client: EmnifyClient) -> None:
     assert sandbox.log[-1].query["q"] == "status:0,endpoint:null"
 
 
+def test_filters_are_taken_as_templates_render_them(sandbox: Sandbox, client: EmnifyClient) -> None:
+    sandbox.add_endpoints(3)
+    filters = {"assigned": "False", "satellite_capable": "None"}
+    assert len(list(STREAMS["sims"].rows(client, filters=filters))) == 97
+    assert sandbox.log[-1].query["q"] == "endpoint:null"
+
+
 @pytest.mark.parametrize(
     ("filters", "message"),
     [
@@ -155,7 +162,9 @@ def test_filters_go_to_emnify(sandbox: Sandbox, client: EmnifyClient) -> None:
         ({"sort": "id"}, "sims has no sort"),
         ({"status": "asleep"}, "'asleep' is not a valid SIM status"),
         ({"iccid": "1,2"}, "separator"),
-        ({"assigned": True}, "assigned: "),
+        ({"statsu": "issued"}, r"sims has no statsu \(did you mean status\?\)"),
+        ({"assigned": True}, "assigned: True is not valid; allowed: False"),
+        ({"satellite_capable": "perhaps"}, "satellite_capable: 'perhaps' is not valid"),
     ],
 )
 def test_a_filter_that_cannot_be_is_refused_before_anything_is_sent(
