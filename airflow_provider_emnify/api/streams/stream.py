@@ -6,7 +6,7 @@ import difflib
 import inspect
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
@@ -179,7 +179,8 @@ class Stream:
             if reading.interval is None:
                 raise ValueError(f"interval: {self.name} covers one; give its start and end")
             self.check_interval(reading.interval)
-        return self._batches(replace(reading, filters=self.parse_filters(reading.filters)))
+        reading.filters = self.parse_filters(reading.filters)
+        return self._batches(reading)
 
     def _batches(self, reading: Reading) -> Iterator[Batch]:
         pages: Iterator[list[Row]] = self.read(reading)

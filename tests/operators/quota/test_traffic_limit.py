@@ -66,10 +66,14 @@ class TestExtensions:
         assert len(fleet.state.extensions) == 4
 
     @pytest.mark.parametrize("fails", [True, False])
-    def test_a_store_that_was_away_extends_nothing_twice(self, fleet: Sandbox, fails: bool) -> None:
+    def test_a_store_that_was_away_extends_nothing_twice_and_is_warned_of_once_a_try(
+        self, fleet: Sandbox, fails: bool, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        caplog.set_level("WARNING")
         self.extend(fleet).execute({**run(fleet), "task_state_store": Store(fails=True)})
         self.extend(fleet).execute({**run(fleet, 2), "task_state_store": Store(fails=fails)})
         assert len(fleet.state.extensions) == 3
+        assert caplog.text.count("task state store failed") == 1 + fails
 
     def test_each_run_extends(self, fleet: Sandbox) -> None:
         self.extend(fleet).execute(run(fleet))
