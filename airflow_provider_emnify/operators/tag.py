@@ -13,8 +13,8 @@ from airflow_provider_emnify.api import (
     EmnifyServerError,
     EmnifyValidationError,
 )
+from airflow_provider_emnify.api.resources.endpoint_tags import TAGS_OF, assigned_tags, tag_ids_of
 from airflow_provider_emnify.api.resources.few import listing_if_cheaper
-from airflow_provider_emnify.api.resources.tags import TAGS_OF, assigned_tags, tag_ids_of
 from airflow_provider_emnify.api.types import Row, Rows
 from airflow_provider_emnify.api.values import is_nothing, parse_bool, parse_ids, parse_literal
 from airflow_provider_emnify.arguments import NOT_GIVEN, Argument, Ids, is_known, shorten

@@ -6,17 +6,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from airflow_provider_emnify.api.resources.bulk import send_in_chunks, split
+from airflow_provider_emnify.api.resources.endpoint_tags import assigned_tags
 from airflow_provider_emnify.api.resources.endpoints import Endpoints
-from airflow_provider_emnify.api.resources.few import read_rows
 from airflow_provider_emnify.api.resources.fields import ref, refs
 from airflow_provider_emnify.api.resources.operation import Call, Listing, Resource, declared, operation
-from airflow_provider_emnify.api.transport.answers import is_id, parts
 from airflow_provider_emnify.api.transport.recover import created_since, having
 from airflow_provider_emnify.api.types import Id, Ids, Numbers, Row, Rows
 from airflow_provider_emnify.api.values import parse_ids
-
-TAGS_OF = "tag_assignments"
-"""Where the list of endpoints has the tags of each; a single endpoint's own answer need not."""
 
 
 class Tags(Resource):
@@ -142,21 +138,6 @@ class Tags(Resource):
         for row in rows:  # a bad one is refused before the first request
             _item(row)
         return send_in_chunks(rows, send=send, look=look, what=what)
-
-
-def assigned_tags(endpoints: Endpoints, endpoint_ids: Sequence[int]) -> dict[int, set[int]]:
-    """Return the ids of the tags of those endpoints that exist, in the fewest requests."""
-    rows = read_rows(
-        endpoint_ids,
-        get=lambda endpoint_id: {TAGS_OF: [*endpoints.tags(endpoint_id)]},
-        list_all=endpoints.list,
-    )
-    return {key: tag_ids_of(row) for key, row in rows.items()}
-
-
-def tag_ids_of(row: Row) -> set[int]:
-    """Return the ids of the tags of an endpoint, as the list of endpoints has them."""
-    return {int(tag["id"]) for tag in parts(row, TAGS_OF) if is_id(tag.get("id"), int)}
 
 
 def _item(row: Mapping[str, Any]) -> Row:
