@@ -91,3 +91,15 @@ def test_rounds_in_which_nothing_can_be_read_come_less_often(monkeypatch: pytest
         return [later - before for before, later in pairwise(begun)]
 
     assert asyncio.run(test()) == pytest.approx([60, 120, 240, 240, 60, 60], abs=5)
+
+
+def test_a_permanent_error_of_a_watcher_is_logged_once_and_again_when_it_comes_back(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    one = StatusWatcher(Wait("endpoint_status", 1, "enabled"), 60.0)
+    for _ in range(2):
+        one.record_failure("no rights", permanent=True)
+    assert caplog.text.count("Polling failed: no rights. Watching") == 1
+    one.take({})
+    one.record_failure("no rights", permanent=True)
+    assert caplog.text.count("Polling failed: no rights. Watching") == 2
