@@ -144,6 +144,15 @@ def test_the_deadline_ends_a_wait(fleet: Sandbox) -> None:
     assert outcome.seen == {str(key): "Disabled"}
 
 
+def test_each_wait_ends_at_its_own_deadline(fleet: Sandbox) -> None:
+    first, second = ids_of(fleet)[:2]
+
+    async def test() -> list[Outcome]:
+        return await asyncio.gather(join(first, left=0.2), join(second, left=0.1), join(first, left=0.3))
+
+    assert [outcome.status for outcome in run(test)] == ["timeout"] * 3
+
+
 def test_a_wait_whose_deadline_is_past_is_looked_at_once(fleet: Sandbox) -> None:
     first, second = ids_of(fleet)[:2]
     enable(fleet, first)
