@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_emnify.airflow_names import AirflowFailException, Context
+from airflow_provider_emnify.airflow_names import AirflowException, AirflowFailException, Context
 from airflow_provider_emnify.api import EmnifyUnknownOutcomeError
 from airflow_provider_emnify.api.transport.answers import moment_in
 from airflow_provider_emnify.operators.idempotency.journal import Journal
@@ -73,7 +73,8 @@ class Attempt:
         """Whether earlier attempts have noted each addition before they made it; this one does now."""
         were = self.journal.get(_NOTES_ADDITIONS) is not None
         self.journal.note(_NOTES_ADDITIONS, True)
-        return were and self.journal.exists
+        self._notes_are_trusted = self.is_later or self.journal.exists
+        return were
 
     def may_have_added(self, what: tuple[str, object]) -> bool:
         """Tell whether an earlier attempt may have added something of which each run adds its own.
@@ -81,12 +82,21 @@ class Attempt:
         :param what: Its lock. Where the journal has no note of it, an earlier attempt has not; without a
             journal, any earlier one may have.
         """
-        noted = self._additions_are_noted
-        return self.since is not None and (not noted or self.journal.get(_note_of(what)) is not None)
+        were = self._additions_are_noted
+        noted = self.journal.get(_note_of(what)) is not None
+        return self.since is not None and (noted or not were or not self.journal.exists)
 
     def adds(self, what: tuple[str, object]) -> None:
-        """Note, before it is done, that this attempt adds something of which each run adds its own."""
+        """Note, before it is done, that this attempt adds something of which each run adds its own.
+
+        :raises AirflowException: when an attempt that follows would miss the note: nothing is to be added.
+        """
         self.journal.note(_note_of(what), True)
+        if self.journal.failed and self._notes_are_trusted:
+            raise AirflowException(
+                f"Airflow's task state store failed, so another attempt would not know what this one adds "
+                f"({what[0]} {what[1]}). It was not added; the next attempt adds it"
+            )
 
 
 def _note_of(what: tuple[str, object]) -> str:
