@@ -181,6 +181,14 @@ def test_a_stream_or_an_attachment_that_is_gone_is_deleted(
     fault = gone(fleet, path, missing, "DELETE")
     assert kind(task_id="t", **{name: row["id"]}, confirm=True).execute(context()) == [row["id"]]
     assert fault.hits == 1
+    assert [entry.method for entry in fleet.log] == ["POST", "GET", "DELETE"]  # which is not asked again
+
+
+@pytest.mark.parametrize("kind", [EmnifyDeleteDataStreamOperator, EmnifyDeleteCloudConnectOperator])
+@pytest.mark.parametrize("name", ["m²", "²", "٣", "usage"])
+def test_what_none_is_named_is_gone(fleet: Sandbox, kind: Any, name: str) -> None:
+    field = "data_stream_id" if kind is EmnifyDeleteDataStreamOperator else "attachment_id"
+    assert kind(task_id="t", **{field: name}, confirm=True).execute(context()) in ([], [3])
 
 
 @in_each_form

@@ -51,7 +51,7 @@ class EmnifyBaseOperator(EmnifyTask, BaseOperator):
         :param delete: Deletes it, by its id.
         :returns: The id of what is gone, in a list; an empty one for a name that none has.
         """
-        gone = [int(wanted)] if str(wanted).isdigit() else []
+        gone = [int(wanted)] if str(wanted).isdecimal() else []
         try:
             row = look()
             if row is not None:
@@ -60,7 +60,8 @@ class EmnifyBaseOperator(EmnifyTask, BaseOperator):
                 try:
                     delete(gone[0])
                 except EmnifyError as refused:
-                    if refused.transient or (look() or {}).get("id") == row["id"]:
+                    is_clear = refused.transient or isinstance(refused, EmnifyNotFoundError)
+                    if is_clear or (look() or {}).get("id") == row["id"]:
                         raise
                 return gone
         except EmnifyNotFoundError:
