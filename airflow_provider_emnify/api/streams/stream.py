@@ -120,8 +120,9 @@ class Stream:
             return {}
         signature = signature_of(self.filters_of)
         parsed = signature.parse_texts(filters, "filters")
+        check = signature.filters if "q" in signature.parameters else signature.query
         try:
-            signature.filters(parsed)
+            check(parsed)
         except ValueError as error:
             raise ValueError(f"filters: {error}") from None
         return parsed

@@ -148,6 +148,11 @@ def test_filters_go_to_emnify(sandbox: Sandbox, client: EmnifyClient) -> None:
     assert sandbox.log[-1].query["q"] == "status:0,endpoint:null"
 
 
+def test_a_filter_of_a_list_without_q_is_sent_as_it_is(sandbox: Sandbox, client: EmnifyClient) -> None:
+    assert list(STREAMS["tags"].rows(client, filters={"name": "pump, north"})) == []
+    assert sandbox.log[-1].query["name"] == "pump, north"
+
+
 def test_filters_are_taken_as_templates_render_them(sandbox: Sandbox, client: EmnifyClient) -> None:
     sandbox.add_endpoints(3)
     filters = {"assigned": "False", "satellite_capable": "None"}

@@ -147,6 +147,16 @@ def test_workspace_usage_is_a_row_for_each_workspace_and_day(
     assert rows[0]["_extra"] is None
 
 
+@pytest.mark.parametrize("given", [[100, 101], (100, "101"), [100.0, {"id": 101}], "[100, 101]", "100,101"])
+def test_usage_of_several_workspaces_is_one_answer(
+    given: Any, sandbox: Sandbox, client: EmnifyClient
+) -> None:
+    sandbox.faults.add(path="/api/v2/workspace/stats/daily", status=200, body=[])
+    rows = STREAMS["workspace_usage_daily"].rows(client, interval=MAY, filters={"workspace_ids": given})
+    assert list(rows) == []
+    assert sandbox.log[-1].query["workspace_ids"] == "100,101"
+
+
 REPEATED = [{"date": "2024-05-01", "data": usage(1)}, {"date": "2024-05-01", "data": usage(2)}, *DAYS[1:]]
 
 
