@@ -144,7 +144,7 @@ class EmnifyTransferOperator(EmnifyBaseOperator):
     organisation = Argument(optional(parse_id_or_name), default=None, templated=False)
     load_columns = Argument(parse_bool, default=False, templated=False)
 
-    _inputs: Sequence[Output] = ()
+    _read: Sequence[Output] = ()
     _outputs: Sequence[Output] = ()
 
     def check_arguments(self) -> None:
@@ -182,6 +182,10 @@ class EmnifyTransferOperator(EmnifyBaseOperator):
         conn_id = re.sub(r"[^\w.-]", "-", self.emnify_conn_id, flags=re.ASCII)
         return _asset(self.dataset.name, conn_id if self.organisation is None else self.organisation)
 
+    @property
+    def _inputs(self) -> list[Output]:
+        return [*self._read] or [output_of_path(self._asset.uri)]
+
     def emit(self, context: Any, extra: Row, output: Output, read: Iterable[Output] = ()) -> None:
         """Tell Airflow what was read and written: asset event and lineage.
 
@@ -189,8 +193,7 @@ class EmnifyTransferOperator(EmnifyBaseOperator):
         :param output: What was written.
         :param read: What was read, when that was not emnify itself.
         """
-        self._inputs = list(read) or [output_of_path(self._asset.uri)]
-        self._outputs = [output]
+        self._read, self._outputs = list(read), [output]
         if self._asset in self.outlets:
             if self._asset.uri in started_by(context):
                 self.log.info("%s has started this run, which emits no event of it", self._asset.uri)

@@ -142,6 +142,17 @@ def test_openlineage_has_both_sides_with_schema_and_row_count(fleet: Sandbox, tm
         assert {field.name: field.type for field in side.facets["schema"].fields} == SIMS
 
 
+def test_openlineage_of_a_failed_task_has_what_it_was_to_read(fleet: Sandbox, tmp_path: Path) -> None:
+    pytest.importorskip("airflow.providers.openlineage")
+    operator = to_files(str(tmp_path))
+    fleet.faults.add(path="/api/v1/sim", status=403)
+    with pytest.raises(Exception, match="403"):
+        run(operator)
+    found = operator.get_openlineage_facets_on_complete(None)  # which its provider asks for failures, too
+    assert [(one.namespace, one.name) for one in found.inputs] == [("emnify://emnify_default", "sims")]
+    assert found.outputs == []
+
+
 def test_openlineage_has_the_table_with_schema_and_row_count(database: Database, fleet: Sandbox) -> None:
     pytest.importorskip("airflow.providers.openlineage")
     operator = to_sql(database)
