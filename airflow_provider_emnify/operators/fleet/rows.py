@@ -192,7 +192,12 @@ def key_of(column: str, value: Any) -> str:
 
 def is_nothing(value: Any) -> bool:
     """Tell whether a cell says nothing: it is null, empty, or not a number."""
-    return value is None or (isinstance(value, str) and not value.strip()) or value != value  # noqa: PLR0124 - NaN
+    if value is None or hasattr(value, "__len__"):  # arrays cannot be compared
+        return value is None or (isinstance(value, str) and not value.strip())
+    try:
+        return bool(value != value)  # noqa: PLR0124 - NaN
+    except TypeError:  # pandas' NA: nobody knows
+        return True
 
 
 def _named(*allowed: EndpointStatus | SimStatus) -> Callable[[Any, str], str]:

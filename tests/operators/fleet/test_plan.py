@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_emnify.operators.fleet.rows import check_columns, parse_iccid
+from airflow_provider_emnify.operators.fleet.rows import COLUMNS, check_columns, parse_iccid
 from tests.operators.fleet.worlds import endpoint, iccid, imei, plan_of, sim
 
 NEW = {"service_profile": "Default", "tariff_profile_id": 1}
@@ -47,6 +47,23 @@ class TestChanges:
     def test_what_a_row_does_not_say_stays(self) -> None:
         source = [{"iccid": iccid(1), "name": " ", "status": None, "tags": float("nan"), "sim_status": ""}]
         assert plan_of(source, [endpoint(7, sim(1))]).entries == []
+
+    def test_pandas_own_nothing_is_nothing(self) -> None:
+        class NotAvailable:
+            """pandas.NA: what is compared with it is not available, and neither true nor false."""
+
+            def __eq__(self, other: object) -> Any:
+                return self
+
+            __ne__ = __eq__
+            __hash__ = object.__hash__
+
+            def __bool__(self) -> bool:
+                raise TypeError("boolean value of NA is ambiguous")
+
+        row = {name: NotAvailable() for name in COLUMNS}
+        assert plan_of([{**row, "iccid": iccid(1)}], [endpoint(7, sim(1))]).entries == []
+        assert "iccid: it has none" in str(only(plan_of([row], [])))
 
     @pytest.mark.parametrize(
         ("key", "value"),
