@@ -246,6 +246,8 @@ class Sender:
         except AnswerTooLargeError as error:
             why = f"the answer is not taken: {error}"
             raise _unusable(why, None, request) from None
+        except requests.exceptions.InvalidJSONError as error:  # before anything is sent
+            raise ValueError(f"{request}: the body is not JSON: {error}") from None
         except (*_BROKEN, OSError, ValueError) as error:
             if self._closed:
                 raise _closed(request) from None

@@ -48,6 +48,18 @@ def sent(api: rm.Mocker) -> list[str]:
     return [f"{r.method} {r.path}" for r in api.request_history if r.path != "/api/v1/authenticate"]
 
 
+@pytest.mark.parametrize("number", [float("nan"), float("inf")])
+@pytest.mark.parametrize("method", ["POST", "PATCH"])
+def test_a_body_that_is_not_json_is_not_sent_and_is_no_lost_answer(
+    api: rm.Mocker, method: str, number: float
+) -> None:
+    sleeps = Sleeps()
+    with pytest.raises(ValueError, match=f"{method} {THING}: the body is not JSON"):
+        make_client(sleep=sleeps).request(method, THING, json={"volume": number})
+    assert sent(api) == []
+    assert len(sleeps) == 0
+
+
 @pytest.mark.parametrize("status", [500, 502, 503, 504])
 @pytest.mark.parametrize("method", ["GET", "PUT", "PATCH", "DELETE"])
 def test_what_may_be_repeated_is_sent_again_after_a_5xx(api: rm.Mocker, method: str, status: int) -> None:
