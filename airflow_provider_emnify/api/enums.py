@@ -44,7 +44,7 @@ class Choice(Enum):
             return named
         allowed = allowed or tuple(cls)
         for member in allowed:
-            if text == str(member.value) and not isinstance(value, (bool, float)):
+            if text == str(member.value) and not isinstance(value, (bool, float, Choice)):
                 return member
         raise _refuse(value, cls, allowed)
 

@@ -75,7 +75,7 @@ def test_a_name_of_two_words_is_given_in_any_spelling(value: Any) -> None:
     assert UserStatus.ACTIVATION_PENDING.label == "Activation pending"
 
 
-@pytest.mark.parametrize("value", ["enabeld", 9, "9", None, True, 1.0, [], "-1"])
+@pytest.mark.parametrize("value", ["enabeld", 9, "9", None, True, 1.0, [], "-1", SimStatus.ACTIVATED])
 def test_an_unknown_status_is_an_error_that_lists_what_is_allowed(value: Any) -> None:
     with pytest.raises(ValueError, match="allowed: enabled, disabled, deleted"):
         EndpointStatus.parse(value)
