@@ -136,8 +136,6 @@ def _items(value: Any, field: str) -> list[Any]:
     """Return the single ids in a value, each as a number or a text where it is one."""
     if value is None:
         return []
-    if getattr(value, "shape", None) == ():  # NumPy's arrays without a dimension say that they are iterable
-        value = value.item()
     if isinstance(value, str):
         value = _literal(value, field)
         if value == "":
@@ -167,7 +165,12 @@ def _within(outer: Any, value: Any, field: str) -> Iterable[Any]:
 def _is_list(value: Any) -> bool:
     if type(value) in _PLAIN or type(value) is list:
         return type(value) is list
-    return hasattr(value, "__iter__") and not isinstance(value, _NO_LISTS)
+    return hasattr(value, "__iter__") and not isinstance(value, _NO_LISTS) and not is_scalar(value)
+
+
+def is_scalar(value: Any) -> bool:
+    """Tell whether a value is one of NumPy's, whose ``item()`` it is; some say that they are iterable."""
+    return getattr(value, "shape", None) == ()
 
 
 def _plain(item: Any) -> Any:
@@ -176,6 +179,8 @@ def _plain(item: Any) -> Any:
         return item
     if isinstance(item, Mapping) and "id" in item:
         item = item["id"]
+    if is_scalar(item):
+        item = item.item()
     if isinstance(item, bool):
         return item
     if isinstance(item, UUID):
@@ -239,13 +244,12 @@ def parse_moment(value: Any, field: str) -> str:
     raise ValueError(f"{field}: {value!r} is not a valid date or time; give one in ISO 8601")
 
 
-def day(value: datetime | date | str | None) -> str | None:
+def parse_day(value: Any, field: str) -> str:
     """Return a date as ``YYYY-MM-DD``; of a point in time, its date in UTC.
 
-    :raises ValueError: if the text is not an ISO 8601 date or time.
+    :raises ValueError: as :func:`parse_moment` does.
     """
-    text = moment(value)
-    return None if text is None else text[:10]
+    return parse_moment(value, field)[:10]
 
 
 def is_nothing(value: Any) -> bool:

@@ -8,7 +8,7 @@ import socket
 import struct
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import jwt
 
@@ -30,6 +30,30 @@ THING = "/api/v1/organisation/my"
 APPLICATION_TOKEN = "app-token-9f2c7a61"
 PASSWORD = "correct horse battery"
 API_KEY = "api-key-51aa90be"
+
+
+class Scalar:
+    """An array without a dimension: it has the method of iterables, and is none, as NumPy's."""
+
+    shape = ()
+
+    def __init__(self, value: int) -> None:
+        self.value = value
+
+    def __iter__(self) -> NoReturn:
+        raise TypeError("iteration over a 0-d array")
+
+    def item(self) -> int:
+        return self.value
+
+
+class Column(list[Any]):
+    """A column of a data frame, which compares item by item, as those of pandas."""
+
+    def __eq__(self, other: object) -> Any:
+        raise ValueError("the truth value of a column is ambiguous")
+
+    __hash__ = None
 
 
 def make_token(life: float | None = 14_400, issued: float = 1_700_000_000, **claims: Any) -> str:

@@ -6,7 +6,7 @@ import contextlib
 import json
 from decimal import Decimal
 from numbers import Integral
-from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
+from typing import TYPE_CHECKING, Any, NamedTuple
 from uuid import UUID
 
 import pytest
@@ -17,6 +17,7 @@ from airflow_provider_emnify.api.resources import RESOURCES, operations_of
 from airflow_provider_emnify.api.values import parse_id, parse_ids, parse_pairs, parse_texts, parse_user_ids
 from tests.api.resources.recorder import Recorder
 from tests.api.resources.samples import samples
+from tests.api.support import Column, Scalar
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,30 +36,6 @@ class Int64:
 
 
 Integral.register(Int64)
-
-
-class Scalar:
-    """An array without a dimension: it has the method of iterables, and is none, as NumPy's."""
-
-    shape = ()
-
-    def __init__(self, value: int) -> None:
-        self.value = value
-
-    def __iter__(self) -> NoReturn:
-        raise TypeError("iteration over a 0-d array")
-
-    def item(self) -> int:
-        return self.value
-
-
-class Column(list[Any]):
-    """A column of a data frame, which compares item by item, as those of pandas."""
-
-    def __eq__(self, other: object) -> Any:
-        raise ValueError("the truth value of a column is ambiguous")
-
-    __hash__ = None
 
 
 class Named(NamedTuple):
@@ -123,6 +100,7 @@ def test_ids_are_taken_from_numbers_of_other_types_in_a_text(text: str) -> None:
 
 def test_ids_are_taken_from_arrays_and_columns() -> None:
     assert parse_ids(Scalar(7)) == [7]
+    assert parse_ids([Scalar(7), [Scalar(8)], {"id": Scalar(9)}]) == [7, 8, 9]
     assert parse_ids(Column([7, 8])) == [7, 8]
 
 

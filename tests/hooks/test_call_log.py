@@ -12,6 +12,7 @@ from airflow_provider_emnify.hooks.call_log import CallLog
 from airflow_provider_emnify.hooks.emnify import EmnifyHook
 from airflow_provider_emnify.operators.emnify import EmnifyOperator
 from tests.api.resources.recorder import Recorder
+from tests.api.support import Column, Scalar
 
 if TYPE_CHECKING:
     from airflow_provider_emnify.sandbox import Sandbox
@@ -56,6 +57,13 @@ def test_a_long_list_is_cut(fleet: Sandbox, lines: Any) -> None:
     with EmnifyHook() as hook:
         hook.get_conn().endpoints.update_many([{"id": 1_000_001, "name": "x" * 90}] * 50)
     assert len(lines()[0]) < 400
+
+
+@pytest.mark.parametrize("ids", [Scalar(1_000_001), Column([1_000_001])])
+def test_a_call_with_an_array_or_a_column_is_a_line(fleet: Sandbox, lines: Any, ids: Any) -> None:
+    with EmnifyHook() as hook:
+        assert hook.get_conn().endpoints.delete_many(ids) == [1_000_001]
+    assert lines()[0].startswith("Calling endpoints.delete_many(endpoint_ids=")
 
 
 def test_who_says_itself_what_it_does_has_none(fleet: Sandbox, lines: Any) -> None:

@@ -7,6 +7,7 @@ import pytest
 from airflow_provider_emnify.airflow_names import AirflowFailException
 from airflow_provider_emnify.api.resources import RESOURCES, operations_of
 from airflow_provider_emnify.operators.emnify import EmnifyOperator, check_arguments, find_method
+from tests.api.support import Column, Scalar
 from tests.operators.support import context
 
 if TYPE_CHECKING:
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
 
 
 pytestmark = pytest.mark.fleet(12)
+
+_QUOTA = {"endpoint_id": "1000001", "expiry_date": "2099-01-01"}
 
 
 def call(name: str, arguments: Any = None, **more: Any) -> EmnifyOperator:
@@ -53,6 +56,7 @@ def test_a_call_without_an_answer_returns_none(fleet: Sandbox) -> None:
             | {"threshold_percentage": "10", "threshold_volume": "None"},
             {"volume": 100.5, "auto_refill": 0, "threshold_percentage": 10},
         ),
+        ("quotas.set_data", {**_QUOTA, "volume": "007"}, {"volume": 7}),
         (
             "tags.assign_many",
             {"items": '[{"endpoint_id": 1000001, "tag_ids": [1]}]'},
@@ -81,9 +85,16 @@ def test_what_templates_render_to_goes_out_as_what_the_method_takes(
     [
         ("endpoints.get", {"endpoint_id": "1", "imei": "1"}, "unknown argument 'imei'"),
         ("endpoints.update", {"endpoint_id": "1", "imei_lock": "maybe"}, "imei_lock: 'maybe' is not valid"),
-        ("traffic_limits.extend", {"endpoint_id": "1", "volume": "much"}, "volume: 'much' is not valid"),
-        ("endpoints.list", {"per_page": "5.5"}, "per_page: '5.5' is not valid; give what is a int"),
-        ("endpoints.update_many", {"endpoints": "7"}, "endpoints: '7' is not valid; give what is a list"),
+        (
+            "traffic_limits.extend",
+            {"endpoint_id": "1", "volume": "much"},
+            "volume: 'much' is not a valid number",
+        ),
+        ("traffic_limits.extend", {"endpoint_id": "1", "volume": "9" * 5000}, "is not a valid number"),
+        ("quotas.set_data", {**_QUOTA, "volume": "NaN"}, "volume: 'NaN' is not a valid number"),
+        ("quotas.set_data", {**_QUOTA, "volume": "1e999"}, "volume: '1e999' is not a valid number"),
+        ("endpoints.list", {"per_page": "5.5"}, "per_page: '5.5' is not a valid whole number"),
+        ("endpoints.update_many", {"endpoints": "7"}, "endpoints: this text is not a list; give one in JSON"),
         (
             "data_streams.create",
             {"name": "x", "destination": '{"connection_type": "KeenIO", "credentials": {"write_key": "w"}}'},
@@ -96,6 +107,19 @@ def test_a_text_that_is_nothing_of_it_is_refused_when_the_dag_is_parsed(
 ) -> None:
     with pytest.raises(ValueError, match=says):
         call(name, arguments)
+
+
+def test_a_text_with_a_secret_that_is_no_dict_is_refused_without_quoting_it() -> None:
+    destination = '{"connection_type": "KeenIO", "credentials": {"write_key": "hidden"}'
+    with pytest.raises(ValueError, match="destination: this text is not a dict") as caught:
+        call("data_streams.create", {"name": "x", "destination": destination})
+    assert "hidden" not in str(caught.value)
+
+
+@pytest.mark.parametrize("ids", [Scalar(1000001), Column([1000001])])
+def test_ids_come_from_arrays_and_columns(fleet: Sandbox, ids: Any) -> None:
+    call("endpoints.delete_many", {"endpoint_ids": ids}).execute(context())
+    assert fleet.state.endpoints.keys() == {*range(1000002, 1000013)}
 
 
 def test_a_lazy_list_comes_back_as_a_list(fleet: Sandbox) -> None:

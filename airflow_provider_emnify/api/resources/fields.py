@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import date, datetime
 from enum import Enum
@@ -9,7 +10,7 @@ from typing import Any, Final
 
 from airflow_provider_emnify.api.enums import Lookup
 from airflow_provider_emnify.api.types import Row, Rows
-from airflow_provider_emnify.api.values import moment, parse_id, parse_ids
+from airflow_provider_emnify.api.values import is_scalar, moment, parse_id, parse_ids
 
 
 class Unset(Enum):
@@ -88,15 +89,17 @@ def _as_field(name: str, value: Any, parse: Callable[[Any], Any] | None) -> tupl
         found = None if value is None else parse_id(value, name) if parse is None else parse(value)
         return name[:-3], {"id": found}
     parsed = value if parse is None else parse(value)
-    return name, {"id": int(parsed)} if isinstance(parsed, Lookup) else _plain(parsed)
+    return name, {"id": int(parsed)} if isinstance(parsed, Lookup) else parsed
 
 
-def _plain(value: Any) -> Any:
-    """Return an object as a dict and a list as a list, of whatever types they are, as JSON can hold them."""
+def as_json(value: Any) -> Any:
+    """Return objects as dicts, lists of any type as lists, and NumPy's numbers as Python's."""
+    if is_scalar(value):
+        return value.item()
     if isinstance(value, Mapping):
-        return {key: _plain(one) for key, one in value.items()}
+        return {key: as_json(one) for key, one in value.items()}
     is_list = isinstance(value, Iterable) and not isinstance(value, (str, bytes))
-    return [_plain(one) for one in value] if is_list else value
+    return [as_json(one) for one in value] if is_list else value
 
 
 MOST_VALUES = 6
@@ -125,8 +128,8 @@ def filters(q: str | None = None, *, several: Collection[str] = (), **fields: An
 
 
 def _filter_text(name: str, value: Any, *, separator: bool) -> str:
-    if isinstance(value, bool):
-        return str(value).lower()
+    if value is None or isinstance(value, bool):
+        return json.dumps(value)
     if isinstance(value, datetime):
         return moment(value) or ""
     if isinstance(value, date):

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from types import NoneType
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar, cast
 
-from airflow_provider_emnify.api.resources.fields import UNSET, given
+from airflow_provider_emnify.api.resources.fields import UNSET, as_json, given
 from airflow_provider_emnify.api.resources.signature import Signature
 from airflow_provider_emnify.api.secrets.names import secrets_in, show
 from airflow_provider_emnify.api.transport.answers import Kind, Shape
@@ -124,7 +124,7 @@ class Call:
         :param unique: emnify itself refuses a second one, so it may be sent again when ``find`` says None.
         """
         if known_by := self._operation.known_by:
-            same = having(**{name: json[name] for name in known_by})
+            same = having(**{name: json.get(name) for name in known_by})
             find = created_since(self._resource.list, same)  # type: ignore[attr-defined]
         return self._transport.create(self._made(None, json), find=find, unique=unique)
 
@@ -178,7 +178,7 @@ class Call:
                 for name, argument in signature.in_path.items()
             },
             given(**query) if query else None,
-            body,
+            as_json(body),
             operation.idempotent if idempotent is None else idempotent,
             operation.shape,
         )

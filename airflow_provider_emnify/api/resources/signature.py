@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import inspect
+import math
 import re
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from airflow_provider_emnify.api.enums import Lookup
 from airflow_provider_emnify.api.resources.fields import UNSET, as_fields, as_query, filters
-from airflow_provider_emnify.api.types import Row, Written
+from airflow_provider_emnify.api.types import Row, TextId, Written
 from airflow_provider_emnify.api.values import is_nothing, parse_bool, parse_literal, parse_texts
 
 _PAGING = ("q", "sort", "per_page")
@@ -51,7 +53,7 @@ class Signature:
         parsers = {name: _parser(name, kinds) for name, kinds in self._kinds.items()}
         self._parsers = {name: parse for name, parse in parsers.items() if parse is not None}
         #: The arguments that may be a text in the path, where the others are numbers.
-        self.texts = {name for name, kinds in self._kinds.items() if parsers[name] is str or str in kinds}
+        self.texts = {name for name, kinds in self._kinds.items() if TextId in kinds or str in kinds}
         self._several = {
             name.removesuffix("_id")
             for name, kinds in self._kinds.items()
@@ -112,7 +114,8 @@ def _parser(name: str, kinds: tuple[Any, ...]) -> Callable[[Any], Any] | None:
         if get_origin(kind) is Literal and {*kinds} <= {kind, NoneType}:
             return partial(_one_of, name, get_args(kind))
         if get_origin(kind) is Annotated:
-            return next(extra.parse for extra in kind.__metadata__ if isinstance(extra, Written))
+            parse = next(extra.parse for extra in kind.__metadata__ if isinstance(extra, Written))
+            return parse and partial(parse, field=name)
         if isinstance(kind, type) and issubclass(kind, Lookup):
             return kind.parse
     return None
@@ -124,14 +127,26 @@ def _one_of(name: str, allowed: tuple[Any, ...], value: Any) -> Any:
     return value
 
 
-def _literal(*kinds: type) -> Callable[[Any, str], Any]:
-    """Return a parser of texts that say something in JSON or Python."""
+def _number(what: str, *kinds: type[int] | type[float]) -> Callable[[Any, str], Any]:
+    """Return a parser of texts that are a number of one of these types."""
+
+    def parse(value: Any, field: str) -> Any:
+        for kind in kinds:
+            with suppress(ValueError, OverflowError):
+                if math.isfinite(number := kind(value)):
+                    return number
+        raise ValueError(f"{field}: {value!r} is not a valid {what}")
+
+    return parse
+
+
+def _literal(kind: type) -> Callable[[Any, str], Any]:
+    """Return a parser of texts in JSON or Python. They may hold secrets: none is quoted."""
 
     def parse(value: Any, field: str) -> Any:
         found = parse_literal(value)
-        if isinstance(found, bool) or not isinstance(found, kinds):
-            allowed = " or ".join(kind.__name__ for kind in kinds)
-            raise ValueError(f"{field}: {value!r} is not valid; give what is a {allowed}")  # noqa: TRY004 - as all bad arguments
+        if not isinstance(found, kind):
+            raise ValueError(f"{field}: this text is not a {kind.__name__}; give one in JSON")  # noqa: TRY004 - as all bad arguments
         return found
 
     return parse
@@ -140,8 +155,8 @@ def _literal(*kinds: type) -> Callable[[Any, str], Any]:
 _OF_TEXT: Mapping[Any, Callable[[Any, str], Any]] = {
     bool: parse_bool,
     Literal[False]: parse_bool,
-    int: _literal(int),
-    float: _literal(int, float),
+    int: _number("whole number", int),
+    float: _number("number", int, float),
     Mapping[str, Any]: _literal(dict),
     Sequence[Mapping[str, Any]]: _literal(list),
     Sequence[str]: parse_texts,

@@ -67,12 +67,16 @@ def _named(value: Mapping[Any, Any]) -> Iterator[tuple[Any, str, Any]]:
 
 
 def _secret_at(place: str, name: str, item: Any, declared: Collection[str]) -> Iterator[tuple[str, Any]]:
-    if item is None or item == "" or isinstance(item, bool):
+    if _tells_nothing(item):
         return
     if place in declared or (not isinstance(item, Mapping) and looks_secret(name, item)):
         yield place, item
     else:
         yield from secrets_in(item, declared, place)
+
+
+def _tells_nothing(value: Any) -> bool:
+    return value is None or isinstance(value, bool) or (isinstance(value, (str, list, dict)) and not value)
 
 
 def without_secrets(value: Any) -> Any:
@@ -99,7 +103,7 @@ def _shown(name: str, value: Any, names: Collection[str], *, inside: bool) -> An
 
     :param inside: It is part of something whose name sounds secret.
     """
-    if value in (None, "") or isinstance(value, bool) or value in ([], {}):
+    if _tells_nothing(value):
         return value
     if name in names:
         return HIDDEN

@@ -9,7 +9,7 @@ import pytest
 
 from airflow_provider_emnify.api import EndpointStatus, EventSeverity
 from airflow_provider_emnify.api.resources.fields import UNSET, filters, given, ref, refs
-from airflow_provider_emnify.api.values import day, moment
+from airflow_provider_emnify.api.values import moment, parse_day, parse_moment
 from tests.api.resources.recorder import Recorder
 
 
@@ -28,6 +28,7 @@ def q_of(client: Recorder) -> str | None:
         ({"created": date(2026, 1, 2)}, "created:2026-01-02"),
         ({"from_": datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)}, "from:2026-01-02T03:04:05Z"),
         ({"type": [1, "2", 3]}, "type:1|2|3"),
+        ({"type": [1, None]}, "type:1|null"),
     ],
 )
 def test_a_filter_is_written_as_emnify_does(fields: dict[str, Any], text: str | None) -> None:
@@ -111,17 +112,22 @@ def test_a_list_that_emnify_does_not_sort_by_id_is_sorted_by_id() -> None:
         ("2026-01-02T03:04:05+02:00", "2026-01-02T01:04:05Z"),
         ("2026-01-02T03:04:05Z", "2026-01-02T03:04:05Z"),
         (" 2026-01-02 ", "2026-01-02T00:00:00Z"),
-        (None, None),
     ],
 )
-def test_a_point_in_time_is_sent_in_utc(value: Any, text: str | None) -> None:
-    assert moment(value) == text
-    assert day(value) == (text and text[:10])
+def test_a_point_in_time_is_sent_in_utc(value: Any, text: str) -> None:
+    assert moment(value) == parse_moment(value, "from_") == text
+    assert parse_day(value, "start_date") == text[:10]
 
 
-def test_a_text_that_is_no_date_is_an_error() -> None:
-    with pytest.raises(ValueError, match="tomorrow"):
-        moment("tomorrow")
+@pytest.mark.parametrize("value", ["tomorrow", "2026-13-01", "", 7, ["2026-01-02"], timedelta(1)])
+def test_what_is_no_date_is_an_error_that_names_the_argument(value: Any) -> None:
+    client = Recorder()
+    for call in (client.endpoints.daily_stats, client.organisations.hourly_stats):
+        with pytest.raises(ValueError, match=r"start_date: .* is not a valid date or time"):
+            call(7, start_date=value)
+    with pytest.raises(ValueError, match=r"until: .* is not a valid date or time"):
+        client.events.list(from_="2026-01-01", until=value)
+    assert client.sent == []
 
 
 def test_references_take_what_a_template_renders_to() -> None:

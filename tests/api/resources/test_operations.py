@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
+import json
 import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,7 @@ from airflow_provider_emnify.api.transport.answers import Shape
 from tests.api.resources import openapi
 from tests.api.resources.recorder import Recorder, Sent
 from tests.api.resources.samples import LEAST, ONE_OF, joined, samples
+from tests.api.support import Scalar
 
 if TYPE_CHECKING:
     from airflow_provider_emnify.api.types import Row
@@ -233,6 +235,31 @@ def test_a_list_that_is_not_paged_asks_for_no_page_and_only_when_it_is_read() ->
 )
 def test_none_empties_what_can_be_empty(call: str, arguments: Row, body: Any) -> None:
     assert make(call, arguments).json == body
+
+
+@pytest.mark.parametrize("call", sorted(call for call in CALLS if CALLS[call][1].known_by))
+def test_what_a_thing_is_known_by_is_for_emnify_to_ask_for(call: str) -> None:
+    arguments = {name: first for name, (first, _) in samples(call, CALLS[call][0]).items()}
+    for name in CALLS[call][1].known_by:
+        assert make(call, {**arguments, name: None}).json.get(name) is None
+
+
+@pytest.mark.parametrize(
+    ("call", "arguments", "body"),
+    [
+        ("quotas.set_data", {"volume": Scalar(7)}, {"volume": 7}),
+        ("traffic_limits.extend", {"volume": Scalar(7)}, {"volume": 7}),
+        ("cloud_connect.create_vpn", {"on_prem_cidr": ("a", "b")}, {"on_prem_cidr": ["a", "b"]}),
+        ("sms.send", {"dcs": Scalar(7)}, {"dcs": 7}),
+    ],
+)
+def test_numbers_and_lists_of_other_libraries_go_out_as_json_has_them(
+    call: str, arguments: Row, body: Row
+) -> None:
+    values = {name: first for name, (first, _) in samples(call, CALLS[call][0]).items()}
+    sent = make(call, {**values, **arguments}).json
+    assert {name: sent[name] for name in body} == body
+    assert json.loads(json.dumps(sent)) == sent
 
 
 @pytest.mark.parametrize("activate", [True, False])
