@@ -52,6 +52,17 @@ def test_a_redirect_leads_elsewhere(sandbox: Sandbox, api: Api) -> None:
     assert (answer.status_code, answer.headers["Location"]) == (302, "http://other.example/")
 
 
+@pytest.mark.parametrize("status", [204, 304])
+@pytest.mark.parametrize("body", ["text", {"a": 1}, []])
+def test_what_has_no_content_leaves_the_connection_whole(
+    sandbox: Sandbox, api: Api, status: int, body: Any
+) -> None:
+    sandbox.faults.add(status=status, body=body)
+    answer = api.get("/api/v1/user")
+    assert (answer.status_code, answer.content, "Content-Type" in answer.headers) == (status, b"", False)
+    assert api.get("/api/v1/user").status_code == 200
+
+
 def test_headers_alone_are_added_to_the_real_answer(sandbox: Sandbox, api: Api) -> None:
     sandbox.faults.add(headers={"X-Total-Pages": "99"})
     answer = api.get("/api/v1/user")

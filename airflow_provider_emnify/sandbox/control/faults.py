@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 import re
 from collections.abc import Callable, Mapping
@@ -10,6 +11,16 @@ from typing import Any, Literal
 
 from airflow_provider_emnify.sandbox.http.wire import ROUTES
 from airflow_provider_emnify.sandbox.world.outcomes import Orders
+
+_BOUNDS = {
+    "status": (200, 599),
+    "delay": (0, math.inf),
+    "truncate": (0, math.inf),
+    "partial": (0, math.inf),
+    "skip": (0, math.inf),
+    "probability": (0, 1),
+}
+_HEADER = re.compile(r"[\w!#$%&'*+.^`|~-]+:[\t -~\x80-\xff]*", re.ASCII)
 
 
 @dataclass(slots=True, eq=False)
@@ -54,10 +65,16 @@ class Fault:
     def __post_init__(self) -> None:
         if self.drop not in {None, "before", "after"}:
             raise ValueError(f"drop is 'before' or 'after', not {self.drop!r}")
-        if self.delay < 0 or not 0 <= self.probability <= 1:
-            raise ValueError("delay must not be negative, and probability is from 0 to 1")
+        for name, (least, most) in _BOUNDS.items():
+            number = getattr(self, name)
+            if number is not None and not least <= number <= most:
+                bounds = f"at least {least}" if most == math.inf else f"from {least} to {most}"
+                raise ValueError(f"{name} is {bounds}, not {number!r}")
         if self.do is not None and not callable(self.do):
             raise ValueError("do must be callable")
+        for name, value in self.headers.items():
+            if not isinstance(value, str) or not _HEADER.fullmatch(f"{name}:{value}"):
+                raise ValueError(f"{name!r} with {value!r} is not a header that can be sent")
         try:
             re.compile(self.path or "")
         except re.error as error:

@@ -27,7 +27,7 @@ _PAGE_HEADERS = {
     "content-security-policy": "default-src 'self' 'unsafe-inline' data:; frame-ancestors 'none'",
     "cache-control": "no-store",
 }
-_NO_CONTENT = 204
+_WITHOUT_CONTENT = (204, 304)
 _ANY = frozenset({"0.0.0.0", "::", ""})  # noqa: S104 - addresses that mean each of a machine's
 
 
@@ -126,7 +126,7 @@ async def _request(scope: Message, receive: Receive) -> Request:
 
 
 async def _send(send: Send, answer: Answer, truncate: int | None = None) -> None:
-    content = b"" if answer.body is MISSING or answer.status == _NO_CONTENT else answer.body
+    content = b"" if answer.body is MISSING or answer.status in _WITHOUT_CONTENT else answer.body
     if not isinstance(content, (str, bytes)):
         content = json.dumps(content, ensure_ascii=False, separators=(",", ":"))
     content = content.encode() if isinstance(content, str) else content
@@ -134,7 +134,7 @@ async def _send(send: Send, answer: Answer, truncate: int | None = None) -> None
     headers = {name.lower(): value for name, value in answer.headers.items()}
     if content:
         headers.setdefault("content-type", "text/html" if is_html else "application/json")
-    if answer.status not in {_NO_CONTENT, 304}:
+    if answer.status not in _WITHOUT_CONTENT:
         headers.setdefault("content-length", str(len(content)))
     pairs = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
     await send({"type": "http.response.start", "status": answer.status, "headers": pairs})

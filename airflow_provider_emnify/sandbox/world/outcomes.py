@@ -39,7 +39,12 @@ class Orders(Generic[T]):
         self._lock = threading.Lock()
 
     def put(self, order: T) -> T:
-        """Put an order in force, and return it."""
+        """Put an order in force, and return it.
+
+        :raises ValueError: if it is to be carried out less than once.
+        """
+        if order.times is not None and order.times < 1:
+            raise ValueError(f"times is at least 1, not {order.times!r}")
         with self._lock:
             self._orders.append(order)
         return order
