@@ -102,7 +102,8 @@ def _send_receipt(state: State, sms: Sms) -> None:
 def _stream_event(state: State, event: Event) -> None:
     record = {**plain_event(state, event), **fields_of(event, *PARTS)}
     for stream in _running(state, _EVENT):
-        wanted = [one["value"] for one in stream.filters if str(one.get("field")).startswith("event_type")]
+        chosen = [one for one in stream.filters if "or" not in one and one["field"].startswith("event_type")]
+        wanted = [one["value"] if isinstance(one["value"], list) else [one["value"]] for one in chosen]
         if not wanted or any(str(int(event.type)) in map(str, values) for values in wanted):
             _stream(state, stream, record)
 

@@ -12,6 +12,7 @@ import jwt
 import pytest
 import requests
 
+from airflow_provider_emnify.api.enums import EventType
 from airflow_provider_emnify.callbacks.messages import parse_receipt, parse_records, parse_sms, verify_jwt
 
 if TYPE_CHECKING:
@@ -212,6 +213,32 @@ def test_a_webhook_gets_usage_and_a_filter_chooses_events(
     record = parse_records(content)
     assert record is not None
     assert (record.kind, record.body["volume"]["total"]) == ("usage", 1.5)
+
+
+@pytest.mark.parametrize("value", [13, "13", [13], ["13"]])
+def test_a_filter_takes_one_value_or_a_list(
+    sandbox: Sandbox, client: EmnifyClient, receiver: Receiver, value: Any
+) -> None:
+    stream(client, f"{receiver.url}/records", 2, [{"field": "event_type_id", "value": value}], size=1)
+    sandbox.clock.advance(10)
+    for kind in (1, 3, 13):
+        sandbox.raise_event(kind=EventType(kind))
+    until(lambda: sandbox.callbacks and sandbox.callbacks[-1].done)
+    assert [body["event_type"]["id"] for body in receiver.bodies] == [13]
+
+
+@pytest.mark.parametrize("secret", ["\ud800", "ssh-rsa AAAAB3NzaC1yc2EAAAADAQABAAABAQ"])
+def test_a_secret_that_signs_nothing_stops_no_other_call(
+    sandbox: Sandbox, client: EmnifyClient, called: Callable[..., None], receiver: Receiver, secret: str
+) -> None:
+    called(secret)
+    endpoint_id = min(sandbox.state.endpoints)
+    sandbox.send_sms(endpoint_id, "UNSIGNED")
+    until(lambda: sandbox.callbacks[0].statuses)
+    client.service_profiles.update(1, api_secret_id=None)
+    sandbox.send_sms(endpoint_id, "HELLO")
+    until(lambda: sandbox.callbacks[1].done)
+    assert (sandbox.callbacks[0].done, len(receiver.calls)) == (False, 1)
 
 
 def test_a_control_path_makes_a_device_send_an_sms_and_another_lists_what_was_sent(

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 STREAMS = "/api/v2/data_stream"
 CONNECT = "/api/v1/cnc/breakout"
 DATADOG = {"connection_type": "Datadog", "credentials": {"api_key": "very-secret-key"}}
+URL = {"url": "http://127.0.0.1:9/records"}
+WEBHOOK = {"connection_type": "RestAPI", "credentials": URL}
 GATEWAY = {
     "type": "1",
     "name": "gateway",
@@ -87,6 +89,14 @@ def test_a_stream_that_fails_is_restarted(sandbox: Sandbox, api: Api) -> None:
         {"filters": [{"or": [{"field": "weather_id", "value": 1}]}]},
         {"filters": [{"field": "sim"}]},
         {"filters": [{"value": 7}]},
+        {"filters": [{"or": [{"or": 7}]}]},
+        {"filters": [{"or": [{"field": 7, "value": "x"}]}]},
+        {"filters": [{"or": [7]}]},
+        {"destination": {**WEBHOOK, "credentials": {**URL, "headers": "X-Key: 7"}}},
+        {"destination": {**WEBHOOK, "credentials": {**URL, "headers": [7]}}},
+        {"destination": {**WEBHOOK, "credentials": {**URL, "method": "GET"}}},
+        {"destination": {**WEBHOOK, "credentials": {**URL, "size": "x"}}},
+        {"destination": {**WEBHOOK, "credentials": {**URL, "size": 0}}},
         {"data_stream_type": {"id": 7}},
         {"status": {"id": 3}},
     ],

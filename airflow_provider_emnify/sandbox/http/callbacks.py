@@ -124,22 +124,18 @@ class Outbox:
 
 
 def _send(delivery: Delivery) -> int | None:
+    import jwt
     import requests
 
-    headers = dict(delivery.headers)
-    if delivery.secret is not None:
-        headers["Authorization"] = f"Bearer {_token(delivery.secret)}"
+    headers, now = dict(delivery.headers), int(time.time())
+    claims = {"iss": "emnify", "iat": now, "exp": now + _TOKEN_LIFE}
     how = {"json": delivery.body, "headers": headers, "timeout": _TIMEOUT, "allow_redirects": False}
     with requests.Session() as session:
         session.trust_env, session.stream = False, True
         try:
+            if delivery.secret is not None:
+                token = jwt.encode(claims, delivery.secret, algorithm="HS256")
+                headers["Authorization"] = f"Bearer {token}"
             return session.request(delivery.method, delivery.url, **how).status_code
-        except (OSError, ValueError):
+        except (OSError, ValueError, jwt.PyJWTError):  # nobody answers, or it is nothing that can be sent
             return None
-
-
-def _token(secret: str) -> str:
-    import jwt
-
-    now = int(time.time())
-    return jwt.encode({"iss": "emnify", "iat": now, "exp": now + _TOKEN_LIFE}, secret, algorithm="HS256")

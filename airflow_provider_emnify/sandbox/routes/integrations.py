@@ -21,10 +21,13 @@ from airflow_provider_emnify.sandbox.http.fields import (
     array,
     code,
     integer,
+    number,
+    one_of,
     pattern,
     record,
     reference,
     text,
+    validate,
 )
 from airflow_provider_emnify.sandbox.http.wire import Body, Call, serves
 from airflow_provider_emnify.sandbox.world import integrations
@@ -51,9 +54,15 @@ _STREAM_FIELDS = {
         {"connection_type": text(required=True), "format": text(), "credentials": record({}, required=True)},
         required=True,
     ),
-    "filters": array(record({"field": text(), "or": array(record({}))})),
+    "filters": array(record({})),
     "data_stream_type": reference(),
     "status": reference(),
+}
+_FILTER = {"field": text(), "or": array(record({}))}
+_WEBHOOK = {
+    "method": one_of("POST", "PUT", "PATCH"),
+    "headers": array(text(longest=10_000)),
+    "size": number(least=1, most=10_000, kind="Number from 1 to 10000"),
 }
 _FILTERS = {*FILTER_FIELDS.values(), "alert"}  # also by id: event_type_id
 _SETTABLE = (DataStreamStatus.RUNNING, DataStreamStatus.PAUSED)
@@ -143,6 +152,8 @@ def _check_stream(state: State, body: Json) -> None:
         if missing:
             texts = (f"DataStream - credentials - {name} is required." for name in missing)
             raise invalid(*(finding("Required", text) for text in texts))
+        if kind == "RestAPI":
+            validate(given, _WEBHOOK, "DataStream - credentials")
     for one in body.get("filters", ()):
         _check_filter(one)
     if "data_stream_type" in body:
@@ -151,6 +162,7 @@ def _check_stream(state: State, body: Json) -> None:
 
 def _check_filter(one: Json) -> None:
     """Answer 422 unless a filter has a field that there is and a value, or is a group of such (``or``)."""
+    validate(one, _FILTER, "DataStream - filters")
     for below in one.get("or", ()):
         _check_filter(below)
     if "or" in one:
