@@ -143,6 +143,19 @@ def test_events_come_in_both_recorded_forms_with_quirks(
     assert two["timestamp"].endswith("Z")
 
 
+@pytest.mark.parametrize("path", ["endpoint", "sim", "user", "event"])
+@pytest.mark.parametrize("name", ["page", "per_page"])
+def test_a_number_of_any_length_is_taken(api: Api, path: str, name: str) -> None:
+    plain = api.get(f"/api/v1/{path}").json()
+    assert api.get(f"/api/v1/{path}", **{name: "9" * 5000}).json() == plain
+
+
+@pytest.mark.parametrize("field", ["id", "iccid", "iccid_with_luhn"])
+@pytest.mark.parametrize("path", ["endpoint", "sim"])
+def test_nothing_has_a_number_of_any_length(api: Api, path: str, field: str) -> None:
+    assert api.get(f"/api/v1/{path}", q=f"{field}:8988303{'0' * 5000}1").json() == []
+
+
 @pytest.mark.parametrize(
     ("path", "field"),
     [

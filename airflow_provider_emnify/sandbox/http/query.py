@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
@@ -195,13 +196,13 @@ def number_in(call: Call, name: str, default: int) -> int:
         return default
     if not given.isascii() or not given.isdecimal():
         raise ApiError("BadRequest", f"{name} must be a positive whole number, not {given!r}.")
-    return int(given) or default
+    return int(given[:19]) or default  # more digits make no difference
 
 
 def number_after(prefix: str, digits: str) -> int | None:
     """Return the number that follows a prefix, where nothing but digits does."""
-    rest = digits.removeprefix(prefix)
-    return int(rest) if digits.startswith(prefix) and rest.isascii() and rest.isdecimal() else None
+    found = re.fullmatch(re.escape(prefix) + "([0-9]{1,19})", digits)
+    return int(found[1]) if found else None
 
 
 def _fits(value: Any, wanted: str, *, exact: bool) -> bool:
