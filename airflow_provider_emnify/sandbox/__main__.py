@@ -245,9 +245,12 @@ def _write(path: Path, sandbox: Sandbox) -> Path:
         "connection": sandbox.airflow_connection,
         "pid": os.getpid(),
     }
-    draft = path.with_name(f"{path.name}.{os.getpid()}")
-    draft.write_text(json.dumps(content))
-    return draft.replace(path)  # whole or not at all
+    draft = path.parent / f"{path.name}.{os.getpid()}"
+    try:
+        draft.write_text(json.dumps(content))
+        return draft.replace(path)  # whole or not at all
+    finally:
+        draft.unlink(missing_ok=True)
 
 
 def _say(*lines: str) -> None:

@@ -108,12 +108,16 @@ def test_an_address_that_is_not_here_is_not_blamed_on_the_port(capsys: pytest.Ca
     assert "--port" not in said
 
 
-def test_a_ready_file_that_cannot_be_written_is_named(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize("name", ["nowhere/ready.json", "folder", "folder/..", ".", ".."])
+def test_a_ready_file_that_cannot_be_written_is_named_and_nothing_is_left(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    path = tmp_path / "nowhere" / "ready.json"
-    assert main(["--port", "0", "--ready-file", str(path)]) == 1
-    assert capsys.readouterr().err.startswith(f"emnify-sandbox: cannot write {path}: ")
+    here = tmp_path / "here"
+    (here / "folder").mkdir(parents=True)
+    monkeypatch.chdir(here)
+    assert main(["--port", "0", "--ready-file", name]) == 1
+    assert capsys.readouterr().err.startswith(f"emnify-sandbox: cannot write {name}: ")
+    assert sorted(tmp_path.rglob("*")) == [here, here / "folder"]
 
 
 def test_the_help_names_every_option_and_scenario(capsys: pytest.CaptureFixture[str]) -> None:
@@ -257,6 +261,7 @@ def test_devices_and_outcomes_are_controlled_over_http(
         ("outcomes", {"kind": "weather"}, 400, "expecting one of sms, connectivity_info"),
         ("outcomes", {"kind": "cloud_connect", "status": 5}, 400, "expecting one of 2, 7, 8"),
         ("outcomes", {}, 400, "kind is required"),
+        ("outcomes", {"kind": "sms", "times": 0}, 400, "times is at least 1, not 0"),
         ("sim_batches", {"colour": "red"}, 400, "colour: no such field; allowed: bic, quantity, "),
         ("endpoints", {"number": 0}, 400, "a number, at least 1"),
         ("euiccs", [], 400, "must be a JSON object"),
@@ -270,6 +275,17 @@ def test_devices_and_outcomes_are_controlled_over_http(
         ("faults", {"do": "x"}, 400, "do: no such field"),
         ("faults", {"status": 500, "path": "("}, 400, "nor a regular expression"),
         ("faults", {"delay": "long"}, 400, "expecting a number of seconds"),
+        ("faults", {"status": 0}, 400, "status is from 200 to 599, not 0"),
+        ("faults", {"status": 999}, 400, "status is from 200 to 599, not 999"),
+        ("faults", {"status": 500, "times": 0}, 400, "times is at least 1, not 0"),
+        ("faults", {"status": 500, "skip": -1}, 400, "skip is at least 0, not -1"),
+        ("faults", {"partial": -1}, 400, "partial is at least 0, not -1"),
+        ("faults", {"truncate": -1}, 400, "truncate is at least 0, not -1"),
+        ("faults", {"headers": {"Retry-After": 1}}, 400, "'Retry-After' with 1 is not a header"),
+        ("faults", {"headers": {"X": "a\r\nY: b"}}, 400, "is not a header that can be sent"),
+        ("faults", {"headers": {"X": "€"}}, 400, "'X' with '€' is not a header that can be sent"),
+        ("faults", {"headers": {"": "x"}}, 400, "'' with 'x' is not a header that can be sent"),
+        ("clock", {"advance": 1e12}, 400, "up to the year 9999, not by 1000000000000.0 seconds"),
         ("clock", {"advance": -1}, 400, "a number of seconds, at least 0"),
         ("clock", {"advance": "soon"}, 400, "a number of seconds, at least 0"),
         ("counts", {}, 405, "there is no POST"),
@@ -284,8 +300,9 @@ def test_an_order_that_cannot_be_carried_out_says_why(
     assert detail in answer.json()["detail"]
 
 
-def test_a_body_that_is_no_json_is_refused(sandbox: Sandbox) -> None:
-    answer = requests.post(f"{sandbox.url}/_sandbox/clock", data=b"{", timeout=10)
+@pytest.mark.parametrize("body", [b"{", b"[" * 100_000, b'{"a":' * 200 + b"1" + b"}" * 200])
+def test_a_body_that_is_no_json_is_refused(sandbox: Sandbox, body: bytes) -> None:
+    answer = requests.post(f"{sandbox.url}/_sandbox/clock", data=body, timeout=10)
     assert (answer.status_code, len(answer.json()["detail"]) > 0) == (400, True)
 
 

@@ -57,6 +57,17 @@ def test_a_literal_path_goes_before_a_parameter(api: Api) -> None:
     assert api.sandbox.counts["GET /api/v1/endpoint/status"] == 1
 
 
+@pytest.mark.allow_openapi_violations
+@pytest.mark.parametrize("levels", [60, 400, 100_000])
+@pytest.mark.parametrize(("opening", "closing"), [("[", "]"), ('{"a":', "}")])
+def test_a_body_of_too_many_levels_is_refused(api: Api, levels: int, opening: str, closing: str) -> None:
+    url, body = f"{api.sandbox.url}/api/v1/endpoint", opening * levels + "1" + closing * levels
+    answer = api.session.post(url, data=body, timeout=10)
+    assert (answer.status_code, answer.json()["error_code"]) == (400, 1000)
+    assert body.startswith(api.sandbox.log[-1].body)
+    assert requests.get(f"{api.sandbox.url}/_sandbox/log", timeout=10).status_code == 200
+
+
 def test_another_host_is_not_here(sandbox: Sandbox) -> None:
     answer = requests.get(f"{sandbox.url}/api/v1/user", headers={"Host": "cdn.emnify.net"}, timeout=10)
     assert answer.status_code == 404

@@ -25,6 +25,7 @@ logger = logging.getLogger(__name__)
 
 _ROUTER = Router(ROUTES)
 _SHOWN_TEXT = 200
+_DEEPEST = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +151,7 @@ class Engine:
             self._limit("organisation", who, request.method, template, self.state.now)
             self.state.caller = self.accounts.user_of(caller)
         body = _parse(request.content)
-        if isinstance(body, (ValueError, RecursionError)):
+        if isinstance(body, ValueError):
             raise ApiError("BadRequest", "The body is not valid JSON.")
         call = Call(
             state=self.state,
@@ -176,12 +177,32 @@ class Engine:
             raise ApiError("TooManyRequests", f"Too many requests: {limit.name}.", headers=headers)
 
 
+def parse_json(content: bytes) -> Any:
+    """Return what some JSON means.
+
+    :raises ValueError: if it is none, or nested so deeply that nothing can be done with it.
+    """
+    try:
+        value = json.loads(content)
+        _check_depth(value, _DEEPEST)
+    except RecursionError:  # also of json itself, for a thousand brackets
+        raise ValueError(f"JSON is nested in at most {_DEEPEST} levels") from None
+    return value
+
+
+def _check_depth(value: Any, levels: int) -> None:
+    if levels < 0:
+        raise RecursionError
+    for part in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+        _check_depth(part, levels - 1)
+
+
 def _parse(content: bytes, *, shown: bool = False) -> Any:
     if not content:
         return None if shown else MISSING
     try:
-        return json.loads(content)
-    except (ValueError, RecursionError) as error:  # the latter for a thousand brackets
+        return parse_json(content)
+    except ValueError as error:
         return content[:_SHOWN_TEXT].decode(errors="replace") if shown else error
 
 

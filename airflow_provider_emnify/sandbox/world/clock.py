@@ -11,6 +11,7 @@ from functools import lru_cache
 from typing import Any, Protocol
 
 DAY = 86_400.0
+_END = datetime(9999, 1, 1, tzinfo=UTC).timestamp()
 _LATEST = datetime(9999, 12, 31, tzinfo=UTC).timestamp()
 
 
@@ -35,10 +36,10 @@ class Clock:
     def advance(self, seconds: float) -> float:
         """Move time on by ``seconds`` and return the new time.
 
-        :raises ValueError: if ``seconds`` is negative; time never goes back.
+        :raises ValueError: if ``seconds`` is negative, since time never goes back, or too large.
         """
-        if not seconds >= 0:
-            raise ValueError(f"the clock goes forward only, not by {seconds!r} seconds")
+        if not 0 <= seconds <= _END - self.time():
+            raise ValueError(f"the clock goes forward only, up to the year 9999, not by {seconds!r} seconds")
         self._offset += seconds
         return self.time()
 
