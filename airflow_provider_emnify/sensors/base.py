@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from enum import Enum
-from functools import partial
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, TypeAlias, TypeVar
 
 from airflow_provider_emnify.airflow_names import (
@@ -69,9 +69,12 @@ class EmnifyWaitSensor(WaitingTask, BaseSensorOperator):
     selected_rows: Mapping[int, Row] | None = None
 
     _context: Mapping[str, Any] = {}  # of the run, once it is executed
-    _readings: dict[Id, Reading]
     _seen: Mapping[str, str] = {}
     _has_failed = False
+
+    @cached_property
+    def _readings(self) -> dict[Id, Reading]:
+        return {}
 
     def __init_subclass__(cls, *, kind: str = "", ids: str = "", **kwargs: Any) -> None:
         """Declare ids and target as arguments, unless the class has its own.
@@ -122,7 +125,7 @@ class EmnifyWaitSensor(WaitingTask, BaseSensorOperator):
             elif verdict.done:
                 return verdict.seen
             self.wait_in_triggerer(wait, self.poke_interval, self.timeout)
-        self._has_failed = False
+        self._seen, self._has_failed = {}, False
         try:
             return super().execute(context)
         except (AirflowSensorTimeout, AirflowSkipException) as end:
@@ -132,7 +135,7 @@ class EmnifyWaitSensor(WaitingTask, BaseSensorOperator):
 
     def poke(self, context: Context) -> PokeReturnValue:
         """Look once. Called by Airflow in poke and reschedule modes."""
-        del context
+        self._context = context
         verdict = self.judge(lambda: look(self.client, self.wait(), self._readings))
         if verdict is None:
             return PokeReturnValue(False)

@@ -326,6 +326,15 @@ def test_a_passing_error_is_ridden_out(emnify: Sandbox, case: Case, mode: Mode) 
 
 
 @each_sensor
+def test_a_look_by_itself_tells_what_it_has_seen(emnify: Sandbox, case: Case) -> None:
+    answer(emnify, case, case.done)
+    sensor = sensor_of(case, "poke")
+    looked = sensor.poke(context())
+    sensor.hook.close()
+    assert (looked.is_done, looked.xcom_value) == (True, case.seen)
+
+
+@each_sensor
 def test_templates_are_rendered_and_ids_can_be_mapped_over(case: Case) -> None:
     fixed = {name: value for name, value in case.arguments.items() if name != case.mapped}
     with DAG("d", schedule=None):

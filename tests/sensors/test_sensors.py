@@ -284,3 +284,13 @@ def test_another_run_in_the_same_process_looks_again(fleet: Sandbox) -> None:
     fleet.state.endpoints[key].status = EndpointStatus.DISABLED
     with pytest.raises(AirflowSensorTimeout):
         sensor.execute(context())
+
+
+def test_a_run_that_could_read_nothing_returns_no_states_of_another_one(fleet: Sandbox) -> None:
+    key = ids_of(fleet)[0]
+    given = options("poke", timeout=0.05, on_timeout="return")
+    sensor = EmnifyEndpointStatusSensor(**given, endpoint_ids=key, target_status="disabled")
+    assert sensor.execute(context()) == {str(key): "Enabled"}
+    fleet.faults.add(status=503, times=None)
+    with pytest.raises(AirflowSensorTimeout):
+        sensor.execute(context())
