@@ -262,12 +262,14 @@ def test_numbers_and_lists_of_other_libraries_go_out_as_json_has_them(
     assert json.loads(json.dumps(sent)) == sent
 
 
-@pytest.mark.parametrize("activate", [True, False])
-def test_a_new_endpoint_always_says_whether_its_sim_is_activated(activate: bool) -> None:
+@pytest.mark.parametrize(
+    ("given", "activate"), [(True, True), (False, False), ("True", True), ("False", False), ("", False)]
+)
+def test_a_new_endpoint_always_says_whether_its_sim_is_activated(given: Any, activate: bool) -> None:
     profiles = {"service_profile_id": 1, "tariff_profile_id": 2}
-    one = make("endpoints.create", {**profiles, "sim_id": "3", "activate_sim": activate})
+    one = make("endpoints.create", {**profiles, "sim_id": "3", "activate_sim": given})
     assert one.json["sim"] == {"id": 3, "activate": activate}
-    rows = [{"sim_id": 3, "activate_sim": activate}]
+    rows = [{"sim_id": 3, "activate_sim": given}]
     many = make("endpoints.create_many", {**profiles, "endpoints": rows})
     assert many.json["endpoints"] == [{"sim": {"id": 3, "activate": activate}}]
     silent = make("endpoints.create_many", {**profiles, "endpoints": [{"sim_id": 3}]})
@@ -279,6 +281,7 @@ def test_a_new_endpoint_always_says_whether_its_sim_is_activated(activate: bool)
     [
         ("endpoints.create_many", {"endpoints": [{"nmae": "x"}]}, "nmae"),
         ("endpoints.create_many", {"endpoints": [{"activate_sim": True}]}, "sim_id"),
+        ("endpoints.create_many", {"endpoints": [{"sim_id": 1, "activate_sim": "maybe"}]}, "'maybe'"),
         ("endpoints.update_many", {"endpoints": [{"name": "x"}]}, "no id"),
         ("endpoints.update_many", {"endpoints": [{"id": 1, "activate_sim": True}]}, "activate_sim"),
         ("endpoints.update_many", {"endpoints": [{"id": 1, "sim_id": None, "sim_status": 2}]}, "sim_status"),
