@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
+import time
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import pytest
 
+from airflow_provider_emnify.sandbox.world import clock
 from tests.sandbox.support import Api
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from airflow_provider_emnify.sandbox import Sandbox
+
+
+@pytest.fixture(autouse=True)
+def time_stands_still_until_a_test_moves_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the clocks of sandboxes go on only where a test says so, however long the machine takes."""
+    began = time.perf_counter()
+    still = SimpleNamespace(time=time.time, perf_counter=lambda: began)
+    monkeypatch.setattr(clock, "time", still)
 
 
 @pytest.fixture

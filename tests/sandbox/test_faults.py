@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
-import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import requests
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from airflow_provider_emnify.sandbox import Sandbox
     from tests.sandbox.support import Api
@@ -86,32 +86,42 @@ def test_a_truncated_answer_breaks_off(sandbox: Sandbox, api: Api) -> None:
     assert api.get("/api/v1/user").status_code == 200
 
 
-def test_a_delay_holds_up_one_request_and_no_other(sandbox: Sandbox, api: Api) -> None:
-    sandbox.faults.add(path="/api/v1/user", delay=0.5)
-    began = time.perf_counter()
-    slow = threading.Thread(target=api.get, args=("/api/v1/user",))
-    slow.start()
-    while not sandbox.counts["GET /api/v1/user"]:
-        assert slow.is_alive()
-    headers = {"Authorization": f"Bearer {api.token}"}
-    other = requests.get(f"{sandbox.url}/api/v1/user/role", headers=headers, timeout=10)
-    assert (other.status_code, slow.is_alive()) == (200, True)
-    slow.join()
-    assert time.perf_counter() - began >= 0.5
+@pytest.fixture
+def hang(sandbox: Sandbox, api: Api) -> Iterator[Callable[[str], None]]:
+    """Let a request of somebody else's be under way until the test is over."""
+    threads = []
 
+    def ask(path: str) -> None:
+        with contextlib.suppress(requests.ConnectionError, requests.Timeout):
+            requests.get(sandbox.url + path, headers={"Authorization": f"Bearer {api.token}"}, timeout=60)
 
-def test_requests_that_overlap_are_seen(sandbox: Sandbox, api: Api) -> None:
-    sandbox.faults.add(path="/api/v1/user/role", delay=0.2, times=None)
-    headers = {"Authorization": f"Bearer {api.token}"}
-    url = f"{sandbox.url}/api/v1/user/role"
-    threads = [
-        threading.Thread(target=requests.get, args=(url,), kwargs={"headers": headers, "timeout": 10})
-        for _ in range(3)
-    ]
-    for thread in threads:
-        thread.start()
+    def hang(path: str) -> None:
+        before = sandbox.counts[f"GET {path}"]
+        sandbox.faults.add(path=path, delay=60)
+        threads.append(threading.Thread(target=ask, args=(path,)))
+        threads[-1].start()
+        while sandbox.counts[f"GET {path}"] == before:
+            assert threads[-1].is_alive()
+
+    yield hang
+    sandbox.stop()
     for thread in threads:
         thread.join()
+
+
+def test_a_delay_holds_up_one_request_and_no_other(
+    sandbox: Sandbox, api: Api, hang: Callable[[str], None]
+) -> None:
+    sandbox.faults.add(path="/api/v1/user", delay=0.1)
+    assert api.get("/api/v1/user").elapsed.total_seconds() >= 0.1
+    hang("/api/v1/user")
+    assert api.get("/api/v1/user").status_code == api.get("/api/v1/user/role").status_code == 200
+    assert [entry.status for entry in sandbox.log[-3:]] == [None, 200, 200]
+
+
+def test_requests_that_overlap_are_seen(sandbox: Sandbox, hang: Callable[[str], None]) -> None:
+    for _ in range(3):
+        hang("/api/v1/user/role")
     assert sandbox.peaks["GET /api/v1/user/role"] == 3
 
 

@@ -70,8 +70,8 @@ def test_past_a_limit_comes_a_429_until_the_clock_has_moved(sandbox: Sandbox, ap
     refused = drain(api)
     assert refused.json()["error_code"] == 1105
     assert "Retry-After" not in refused.headers
-    sandbox.clock.advance(0.1)
-    assert api.get("/api/v1/endpoint").status_code == 200
+    sandbox.clock.advance(0.101)
+    assert [api.get("/api/v1/endpoint").status_code for _ in range(2)] == [200, 429]
 
 
 def test_a_429_says_when_to_come_again_if_asked(
@@ -79,7 +79,7 @@ def test_a_429_says_when_to_come_again_if_asked(
 ) -> None:
     limit = Limit("calls per IP", "ip", 3, 300)
     api = connect(make_sandbox(limits=[limit], retry_after=True))
-    assert drain(api).headers["Retry-After"] in {"299", "300"}
+    assert drain(api).headers["Retry-After"] == "300"
 
 
 def test_the_limits_can_be_switched_off(
