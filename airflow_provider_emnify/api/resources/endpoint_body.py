@@ -9,7 +9,7 @@ from airflow_provider_emnify.api.enums import EndpointStatus, SimStatus
 from airflow_provider_emnify.api.resources.bulk import status_of
 from airflow_provider_emnify.api.resources.fields import UNSET, as_fields, given, ref
 from airflow_provider_emnify.api.types import Row, Rows
-from airflow_provider_emnify.api.values import parse_bool
+from airflow_provider_emnify.api.values import is_nothing, parse_bool
 
 NEW = frozenset({"name", "sim_id", "activate_sim", "sim_status", "tags", "imei", "imei_lock", "ip_address"})
 _CHANGED = (NEW - {"activate_sim"}) | {
@@ -31,8 +31,8 @@ def new_endpoint(item: Mapping[str, Any]) -> Row:
     _refuse_others(item, NEW)
     sim = ref(item.get("sim_id"), "sim_id")
     sim_status, activate = item.get("sim_status"), item.get("activate_sim")
-    if isinstance(activate, str):
-        activate = parse_bool(activate, "activate_sim")
+    if activate not in (None, 0, 1):  # False and True are 0 and 1; a missing number of a table is truthy
+        activate = not is_nothing(activate) and parse_bool(activate, "activate_sim")
     if sim is not None:
         sim["activate"] = bool(activate)
         if sim_status is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import date, datetime
 from enum import Enum
@@ -89,6 +90,8 @@ def _as_field(name: str, value: Any, parse: Callable[[Any], Any] | None) -> tupl
         found = None if value is None else parse_id(value, name) if parse is None else parse(value)
         return name[:-3], {"id": found}
     parsed = value if parse is None else parse(value)
+    if isinstance(parsed, float) and not math.isfinite(parsed):
+        raise ValueError(f"{name}: {parsed!r} is not a valid number")
     return name, {"id": int(parsed)} if isinstance(parsed, Lookup) else parsed
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import inspect
 import json
+import math
 import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
@@ -263,7 +264,8 @@ def test_numbers_and_lists_of_other_libraries_go_out_as_json_has_them(
 
 
 @pytest.mark.parametrize(
-    ("given", "activate"), [(True, True), (False, False), ("True", True), ("False", False), ("", False)]
+    ("given", "activate"),
+    [(True, True), (False, False), (1, True), ("True", True), ("False", False), ("", False), ("None", False)],
 )
 def test_a_new_endpoint_always_says_whether_its_sim_is_activated(given: Any, activate: bool) -> None:
     profiles = {"service_profile_id": 1, "tariff_profile_id": 2}
@@ -282,6 +284,11 @@ def test_a_new_endpoint_always_says_whether_its_sim_is_activated(given: Any, act
         ("endpoints.create_many", {"endpoints": [{"nmae": "x"}]}, "nmae"),
         ("endpoints.create_many", {"endpoints": [{"activate_sim": True}]}, "sim_id"),
         ("endpoints.create_many", {"endpoints": [{"sim_id": 1, "activate_sim": "maybe"}]}, "'maybe'"),
+        (
+            "endpoints.create_many",
+            {"endpoints": [{"sim_id": 1, "activate_sim": math.nan}]},
+            "nan is not valid",
+        ),
         ("endpoints.update_many", {"endpoints": [{"name": "x"}]}, "no id"),
         ("endpoints.update_many", {"endpoints": [{"id": 1, "activate_sim": True}]}, "activate_sim"),
         ("endpoints.update_many", {"endpoints": [{"id": 1, "sim_id": None, "sim_status": 2}]}, "sim_status"),
