@@ -129,7 +129,7 @@ class EmnifyWaitSensor(WaitingTask, BaseSensorOperator):
         try:
             return super().execute(context)
         except (AirflowSensorTimeout, AirflowSkipException) as end:
-            if self._has_failed:
+            if self._has_failed or end.__cause__ is not None:  # it is another end that Airflow skips for
                 raise
             return self.states_at_timeout(f"{end} {self._last}".strip(), dict(self._seen))
 

@@ -10,6 +10,7 @@ from airflow_provider_emnify.airflow_names import (
     AirflowFailException,
     AirflowSensorTimeout,
     AirflowSkipException,
+    AirflowTaskTimeout,
     TaskDeferred,
 )
 from airflow_provider_emnify.api import Connectivity, EndpointStatus
@@ -294,3 +295,28 @@ def test_a_run_that_could_read_nothing_returns_no_states_of_another_one(fleet: S
     fleet.faults.add(status=503, times=None)
     with pytest.raises(AirflowSensorTimeout):
         sensor.execute(context())
+
+
+@pytest.mark.parametrize("mode", ["poke", "reschedule"])
+@pytest.mark.parametrize(
+    ("error", "option"),
+    [
+        (AirflowTaskTimeout("execution_timeout"), "soft_fail"),
+        (AirflowTaskTimeout("execution_timeout"), "never_fail"),
+        (RuntimeError("of a plugin"), "never_fail"),
+    ],
+)
+def test_another_end_than_its_own_timeout_returns_no_states(
+    fleet: Sandbox, mode: Mode, error: BaseException, option: str
+) -> None:
+    """Airflow skips for it, where that is asked for; a task that skips has not succeeded."""
+    sensor = status_sensor(
+        mode, endpoint_ids=ids_of(fleet), target_status="disabled", on_timeout="return", **{option: True}
+    )
+
+    def end(look: int) -> None:
+        if look == 2:
+            raise error
+
+    with pytest.raises(AirflowSkipException):
+        run(sensor, before_look=end)
