@@ -222,6 +222,19 @@ def test_a_column_that_holds_some_characters_alone_is_named(
             things.load([row(1)], RUN)
 
 
+@pytest.mark.parametrize("engine", ["MyISAM", "Aria", "MEMORY"])
+def test_a_table_without_transactions_is_refused(engine: str, database: Database) -> None:
+    if database.kind != "mysql":
+        pytest.skip("its tables all have transactions")
+    table(database).load([row(1)], RUN)
+    for column in ("name", "tags", "_extra"):  # which MEMORY has not
+        database.run(f"ALTER TABLE {database.name('things')} DROP COLUMN {column}")
+    database.run(f"ALTER TABLE {database.name('things')} ENGINE = {engine}")
+    with pytest.raises(ValueError, match=f"table: things is kept by {engine}.*InnoDB takes all rows or none"):
+        table(database, mode="replace", add_columns=True).load([row(2)], RUN)
+    assert database.rows("things", "id") == [(1,)]
+
+
 def test_a_table_that_is_made_holds_all_characters_whatever_its_schema_does(
     mariadb: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 Found = dict[str, Any]
 
+_WITHOUT_TRANSACTIONS = {"MyISAM", "MRG_MyISAM", "Aria", "MEMORY", "CSV", "ARCHIVE"}
+
 
 @contextlib.contextmanager
 def inspector_of(
@@ -47,6 +49,8 @@ def columns_of(inspector: Any, name: str, schema: str | None) -> list[Found]:
 
     A column whose type is a domain of PostgreSQL comes with the type that this is made of, and its width,
     which SQLAlchemy does not read.
+
+    :raises ValueError: for a table of MySQL that is not changed as a whole.
     """
     columns: list[Found] = inspector.get_columns(name, schema=schema)
     brand = getattr(getattr(inspector, "dialect", None), "name", None)
@@ -58,9 +62,12 @@ def columns_of(inspector: Any, name: str, schema: str | None) -> list[Found]:
                 if hasattr(kind, attribute):
                     setattr(kind, attribute, width)
     if brand in {"mysql", "mariadb"}:
-        default = inspector.get_table_options(name, schema=schema).get(f"{brand}_default charset")
+        options = inspector.get_table_options(name, schema=schema)
+        if (engine := options.get(f"{brand}_engine")) in _WITHOUT_TRANSACTIONS:
+            raise ValueError(f"table: {name} is kept by {engine}, row by row; InnoDB takes all rows or none")
         for column in columns:
-            column["charset"] = getattr(column["type"], "charset", None) or default
+            charset = getattr(column["type"], "charset", None)
+            column["charset"] = charset or options.get(f"{brand}_default charset")
     return columns
 
 
