@@ -85,18 +85,19 @@ class EmnifyStatusTrigger(EmnifyWatchingTrigger):
         """Yield an event for each that enters the status."""
         saved = await self.load()
         known: dict[str, str] = saved if isinstance(saved, dict) else {}
-        goal = {state.value for state in self._wait.target}
-        labels = {state.label for state in self._wait.target}
+        # By its value, a state is known in each of its forms: what is gone is deleted.
+        goal: dict[Any, str] = {state.value: state.label for state in self._wait.target}
         poller = poller_for(self.emnify_conn_id, self._wait)
         async for found in poller.watch(self._wait, self.poll_interval):
-            before, known = known, {**known, **{str(key): reading.label for key, reading in found.items()}}
+            now = {key: goal.get(reading.value, reading.label) for key, reading in found.items()}
+            before, known = known, {**known, **{str(key): status for key, status in now.items()}}
             if known == before:
                 continue
-            for key, reading in found.items():
-                was = before.get(str(key), reading.label)
-                if reading.value in goal and was not in labels:
+            for key, status in now.items():
+                was = before.get(str(key), status)
+                if status in goal.values() and was not in goal.values():
                     yield TriggerEvent(  # type: ignore[no-untyped-call]
-                        {f"{self._field}_id": key, "status": reading.label, "before": was}
+                        {f"{self._field}_id": key, "status": status, "before": was}
                     )
             await asyncio.sleep(STORED_AFTER)
             await self.save(known)

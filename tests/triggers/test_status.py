@@ -105,6 +105,28 @@ def test_a_connectivity_or_a_sim_can_be_watched(fleet: Sandbox) -> None:
     assert fleet.authentications == 1
 
 
+@pytest.mark.parametrize("listed_first", [False, True])
+def test_what_is_gone_fires_once_whatever_happens_to_others(fleet: Sandbox, *, listed_first: bool) -> None:
+    """A SIM that was deleted is listed as deleted for a while, or not at all."""
+    gone, other = sorted(fleet.state.sims)[:2]
+
+    async def test() -> None:
+        watcher = Watcher(trigger(sim_ids=[gone, other], target_status="deleted"))  # type: ignore[arg-type]
+        await looks(fleet)
+        if listed_first:
+            fleet.state.sims[gone].status = SimStatus.DELETED
+            await looks(fleet)
+        fleet.faults.add(method="GET", path=f"/api/v1/sim/{gone}$", status=404, times=None)
+        await until(lambda: bool(watcher.payloads))
+        for status in (SimStatus.SUSPENDED, SimStatus.ACTIVATED):
+            fleet.state.sims[other].status = status
+            await looks(fleet)
+        await watcher.stop()
+        assert watcher.payloads == [{"sim_id": gone, "status": "Deleted", "before": "Issued"}]
+
+    run(test)
+
+
 def test_it_shares_the_looks_of_the_sensors(fleet: Sandbox) -> None:
     first = ids_of(fleet)[0]
 
