@@ -177,7 +177,7 @@ class EmnifyCreateEndpointsOperator(EmnifyBaseOperator):
                 if len(now) <= len(there):
                     raise
                 self.log.info("Another run has given SIMs to endpoints meanwhile (%s)", error.__cause__)
-                return create(now)
+                return create_rest(now)
 
         # emnify refuses a second endpoint for a SIM, but not for a name.
         by_name = any("sim_id" not in row for row in rows)

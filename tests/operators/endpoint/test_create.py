@@ -242,6 +242,25 @@ class TestOverlap:
         ids = create(endpoints=[{"sim_id": 2000001}, {"name": "b", "sim_id": 2000002}]).execute(context())
         assert ids == [bare.id, named(fleet, "b")[0]]
 
+    @pytest.mark.parametrize("others", [2, 3])
+    def test_what_several_runs_give_sims_to_one_after_another_is_used(
+        self, fleet: Sandbox, others: int
+    ) -> None:
+        sims = range(2000001, 2000001 + others)
+        bare = [fleet.state.endpoints[key] for key in ids_of(fleet)[:others]]
+        for endpoint in bare:
+            fleet.state.sims[endpoint.sim_id or 0].endpoint_id, endpoint.sim_id = None, None
+        left = [*zip(bare, sims, strict=True)]
+
+        def other_run() -> None:
+            endpoint, sim_id = left.pop()
+            endpoint.sim_id, fleet.state.sims[sim_id].endpoint_id = sim_id, endpoint.id
+
+        fleet.faults.add(path=MULTI, do=other_run, times=others)
+        assert create(endpoints=[{"sim_id": sim_id} for sim_id in sims]).execute(context()) == [
+            one.id for one in bare
+        ]
+
     def test_a_sim_that_emnify_refuses_all_the_same_is_an_error(self, fleet: Sandbox) -> None:
         fleet.faults.add(path=MULTI, status=409, body={"error_code": 1503, "message": "in use"})
         with pytest.raises(AirflowFailException, match="SIM 2000001"):
