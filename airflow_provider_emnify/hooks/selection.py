@@ -184,7 +184,7 @@ def _listed(client: EmnifyClient, kind: Kind, selection: Selection) -> Iterator[
         for name, values in selection.items()
         if name not in sent and _can_be_sent(name, values, FEW if name in _OF_MANY else len(values))
     }
-    by = min(several, key=lambda name: len(several[name]), default=None)
+    by = min(several, key=lambda name: (name in _OF_MANY, len(several[name])), default=None)
     listing = None if by is None else listing_if_cheaper(several[by], partial(resource.list, **sent))
     if listing is not None or by is None:
         listings = iter([listing or resource.list(**sent)])
@@ -210,7 +210,7 @@ def _without_those_on_the_network(client: EmnifyClient, found: Mapping[int, Row]
 
 def _can_be_sent(name: str, values: Sequence[Any], most: int) -> bool:
     """Tell whether values can stand in emnify's own filters."""
-    if name == "assigned" and values[0]:
+    if name == "assigned" and any(values):
         return False  # emnify knows only its opposite
     return len(values) <= most and not any("," in str(value) for value in values)
 

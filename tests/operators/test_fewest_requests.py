@@ -57,6 +57,14 @@ def test_what_many_devices_have_is_found_in_one_list(fleet: Sandbox) -> None:
     assert fleet.counts[LIST] == 8
 
 
+@pytest.mark.fleet(3_000)
+@pytest.mark.parametrize("field", ["status", "service_profile_id", "tariff_profile_id"])
+def test_what_few_devices_have_is_listed_before_what_many_have(fleet: Sandbox, field: str) -> None:
+    some = [fleet.state.sims[one.sim_id or 0].iccid for one in [*fleet.state.endpoints.values()][:3]]
+    assert len(selected({field: [0, 1], "iccid": some})) == 3
+    assert fleet.counts[LIST] == 3
+
+
 @pytest.mark.fleet(8_000)
 @pytest.mark.parametrize(("count", "names", "sims"), [(6, 6, 12), (7, 8, 15), (9, 8, 8)])
 def test_what_is_to_be_created_is_looked_for_in_the_fewest_requests(

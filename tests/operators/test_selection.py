@@ -157,6 +157,8 @@ class TestSims:
         [
             ({"status": "issued", "assigned": False}, 100),
             ({"assigned": "True"}, 10),
+            ({"assigned": [False, True]}, 110),
+            ({"assigned": [False, "True"], "status": "issued", "id": [FREE, FREE + 1]}, 2),
             ({"status": ["activated", "suspended"]}, 10),
             ({"endpoint_id": [FIRST, FIRST + 1]}, 2),
             ({"imsi": "nothing"}, 0),
