@@ -59,7 +59,7 @@ class SourceFile:
     @cached_property
     def digest(self) -> str:
         """What stands for its path where that may be too long."""
-        return hashlib.sha256(self.path.encode()).hexdigest()
+        return hashlib.sha256(self.path.encode("utf-8", "surrogateescape")).hexdigest()
 
     @property
     def name_in_files(self) -> str:

@@ -188,6 +188,16 @@ def test_a_path_longer_than_the_keys_of_a_database_is_loaded_once(database: Data
     assert execute(to_sql(bucket, database))["files"] == 0
 
 
+def test_a_file_whose_name_is_not_in_utf_8_is_loaded_once(database: Database, tmp_path: Path) -> None:
+    bucket = open_store(str(tmp_path / "bucket"), None)
+    deliver(bucket, tmp_path, "a\udcff.csv", csv_of(flat(usage(1)), {**flat(usage(2)), "cost": "free"}))
+    deliver(bucket, tmp_path, "b.json", lines(usage(3)))
+    for operator in (to_sql(bucket, database), to_files(bucket, str(tmp_path / "lake"))):
+        result = execute(operator)
+        assert (result["files"], result["rows"], result["rejected"]) == (2, 2, 1)
+        assert execute(operator)["files"] == 0
+
+
 def test_only_files_that_look_like_the_pattern(database: Database, tmp_path: Path) -> None:
     bucket = open_store(str(tmp_path / "bucket"), None)
     deliver(bucket, tmp_path, "usage/1.json", lines(usage(1)))

@@ -196,7 +196,8 @@ class Store:
         """Put JSON in its place."""
         with local_directory() as directory:
             path = directory / "json"
-            path.write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+            text = json.dumps(value, indent=2, ensure_ascii=False)
+            path.write_text(f"{text}\n", encoding="utf-8", errors="replace")
             self.put(path, name)
 
     def read_json(self, name: str) -> Any:

@@ -112,14 +112,14 @@ class SqlSink:
         if self._ledger.missing() is None:
             return list(files)
         quote, place = self._ledger.dialect.quote, self._ledger.hook.placeholder
-        columns = ", ".join(quote(name) for name in ("path", "fingerprint"))
+        columns = ", ".join(quote(name) for name in ("path_sha256", "fingerprint"))
         condition = f"{quote('target')} = {place} AND {quote('path')} LIKE {place} ESCAPE '!'"
         statement = f"SELECT {columns} FROM {self._ledger.full_name} WHERE {condition}"  # noqa: S608 - quoted
         below = re.sub(r"([!%_])", r"!\1", root) + "%"
         with self._ledger.transaction() as cursor:
             cursor.execute(statement, (self._table.name, below))
             known = dict(map(tuple, cursor.fetchall()))
-        return [file for file in files if known.get(file.path) != file.fingerprint]
+        return [file for file in files if known.get(file.digest) != file.fingerprint]
 
     def load(self, part: Part) -> Row:
         """Load rows, and what is remembered of their files, in one transaction."""
