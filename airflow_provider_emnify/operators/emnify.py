@@ -74,8 +74,8 @@ class EmnifyOperator(EmnifyBaseOperator):
         By default any may but a POST, and of those the few that change nothing.
     :param emnify_conn_id: The connection to emnify.
     :returns: What the call returns; a list, where it returns rows one by one.
-    :raises ValueError: when the DAG is parsed, for a call or an argument that does not exist, and for an
-        argument that is missing.
+    :raises ValueError: when the DAG is parsed, for a call or an argument that does not exist, for an argument
+        that is missing, and for a status, a date or a text of another kind than the method takes.
     :raises AirflowFailException: for a call that an earlier try or another run may have made, and for any
         permanent error.
 

@@ -93,6 +93,14 @@ def test_what_templates_render_to_goes_out_as_what_the_method_takes(
         ("traffic_limits.extend", {"endpoint_id": "1", "volume": "9" * 5000}, "is not a valid number"),
         ("quotas.set_data", {**_QUOTA, "volume": "NaN"}, "volume: 'NaN' is not a valid number"),
         ("quotas.set_data", {**_QUOTA, "volume": "1e999"}, "volume: '1e999' is not a valid number"),
+        (
+            "users.update",
+            {"user_id": 1, "status": "aktive"},
+            "'aktive' is not a valid user status; allowed: ",
+        ),
+        ("events.list", {"from_": "soon", "until": None}, "from_: 'soon' is not a valid date or time"),
+        ("endpoints.daily_stats", {"endpoint_id": 1, "end_date": "2026-02-30"}, "end_date: '2026-02-30' is"),
+        ("sims.list", {"assigned": True}, "assigned: True is not valid; allowed: False"),
         ("endpoints.list", {"per_page": "5.5"}, "per_page: '5.5' is not a valid whole number"),
         ("endpoints.update_many", {"endpoints": "7"}, "endpoints: this text is not a list; give one in JSON"),
         (

@@ -85,10 +85,11 @@ class Signature:
     def parse_texts(self, arguments: Mapping[str, Any], field: str) -> dict[str, Any]:
         """Parse the texts that templates render to, where the method takes none: ``"False"`` is not true.
 
-        Ids, and what else may be a text, are left to the method itself.
+        Statuses and dates are only checked; ids, and what else may be a text, are left to the method itself.
 
         :param field: What the arguments are called, for the message.
-        :raises ValueError: naming the argument, for a text that is nothing of what the method takes.
+        :raises ValueError: for a text that is nothing of what the method takes, a status or a date that is
+            none.
         """
         parsed = dict(arguments)
         for name, value in arguments.items():
@@ -97,6 +98,11 @@ class Signature:
             if parse is not None and isinstance(value, str):
                 is_none = NoneType in self._kinds[name] and is_nothing(value)
                 parsed[name] = None if is_none else parse(value, f"{field}: {name}")
+            elif name in self._parsers and value is not None and value is not UNSET:
+                try:
+                    self._parsers[name](value)
+                except ValueError as error:
+                    raise ValueError(f"{field}: {error}") from None
         return parsed
 
     def _keywords_in(self, arguments: Mapping[str, Any]) -> Row:
