@@ -69,6 +69,7 @@ def test_by_default_it_is_since_the_start_of_the_run(fleet: Sandbox) -> None:
     [
         ({"id": 1, "description": "MO"}, True),
         ({"id": 1}, True),
+        ({"id": "1"}, True),
         ({"id": 9, "description": "mo "}, True),
         ({"id": 2, "description": "MT"}, False),
         ({"id": 1, "description": "MT"}, False),
@@ -97,3 +98,16 @@ def test_parts_are_joined_in_their_order_and_others_are_left_alone() -> None:
         row("wide", "06080400020201", 44),
     ]
     assert list(whole_texts(rows)) == ["ab", "whole", "again 1, again 2", "late 1, late 2"]
+
+
+@pytest.mark.parametrize("other", ["883130000000000", 883130000000000])
+def test_parts_are_joined_whether_numbers_come_as_text_or_not(other: Any) -> None:
+    part = {"payload": "a", "udh": "050003010201", "source_address": "883130000000000", "dest_address": 777}
+    rows = [part, {**part, "payload": "b", "udh": "050003010202", "source_address": other}]
+    assert list(whole_texts(rows)) == ["ab"]
+
+
+@pytest.mark.parametrize("address", [None, {}, {"id": 7}, [7], "", 7.5])
+def test_an_address_of_any_kind_is_no_error(address: Any) -> None:
+    row = {"payload": "a", "udh": "050003010201", "source_address": address, "dest_address": address}
+    assert list(whole_texts([row, {"payload": "whole"}])) == ["whole"]

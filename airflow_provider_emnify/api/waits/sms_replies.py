@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_emnify.api.enums import SmsReply
 from airflow_provider_emnify.api.resources.sms import may_be_parts_of_one, submitted_at
 from airflow_provider_emnify.api.sms_text import parse_udh
-from airflow_provider_emnify.api.transport.answers import part
+from airflow_provider_emnify.api.transport.answers import number, part
 from airflow_provider_emnify.api.types import Id, Row
 from airflow_provider_emnify.api.values import parse_moment
 from airflow_provider_emnify.api.waits.kinds import Reading, WaitKind
@@ -64,7 +64,7 @@ def is_from_device(row: Row) -> bool:
     """Tell whether an SMS is from a device, and not to it."""
     kind = part(row, "sms_type")
     word = kind.get("description")
-    return word.strip().upper() == "MO" if isinstance(word, str) else kind.get("id") == _FROM_DEVICE
+    return word.strip().upper() == "MO" if isinstance(word, str) else number(kind, "id") == _FROM_DEVICE
 
 
 def whole_texts(rows: Iterable[Row]) -> Iterator[str]:
@@ -77,8 +77,8 @@ def whole_texts(rows: Iterable[Row]) -> Iterator[str]:
         if header is None:
             yield text
             continue
-        key = (row.get("source_address"), row.get("dest_address"), *header.text)
-        held = {number: one for number, one in parts.get(key, {}).items() if may_be_parts_of_one(one, row)}
+        key = (str(row.get("source_address")), str(row.get("dest_address")), *header.text)
+        held = {place: one for place, one in parts.get(key, {}).items() if may_be_parts_of_one(one, row)}
         parts[key] = {**held, header.number: row}
         if len(parts[key]) == header.total:
             yield "".join(one["payload"] for _, one in sorted(parts.pop(key).items()))
