@@ -142,7 +142,7 @@ def _items(value: Any, field: str) -> list[Any]:
             return []
         if isinstance(value, str):
             return [part.strip() for part in value.split(",")]
-    if not _is_list(value):
+    if not is_list(value):
         return [_plain(value)]
     if hasattr(value, "_fields"):
         value = [value]
@@ -159,10 +159,11 @@ def _within(outer: Any, value: Any, field: str) -> Iterable[Any]:
         raise ValueError(
             f"{field}: {_shown(outer)} in {_shown(value)} is a row of several columns; select the id alone"
         )
-    return outer if _is_list(outer) else (outer,)
+    return outer if is_list(outer) else (outer,)
 
 
-def _is_list(value: Any) -> bool:
+def is_list(value: Any) -> bool:
+    """Tell whether a value holds several: a list, a set, an array, a column, what is read one by one."""
     if type(value) in _PLAIN or type(value) is list:
         return type(value) is list
     return hasattr(value, "__iter__") and not isinstance(value, _NO_LISTS) and not is_scalar(value)

@@ -12,10 +12,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_emnify.airflow_names import Context
 from airflow_provider_emnify.api.errors import EmnifyNotFoundError
 from airflow_provider_emnify.api.secrets.names import hide_secrets, show
-from airflow_provider_emnify.api.values import (
-    parse_bool,
-    unknown_name,
-)
+from airflow_provider_emnify.api.values import parse_bool, unknown_name
 from airflow_provider_emnify.arguments import (
     Argument,
     MaskedArguments,

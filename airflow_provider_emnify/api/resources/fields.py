@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from datetime import date, datetime
 from enum import Enum
 from typing import Any, Final
 
 from airflow_provider_emnify.api.enums import Lookup
 from airflow_provider_emnify.api.types import Row, Rows
-from airflow_provider_emnify.api.values import is_scalar, moment, parse_id, parse_ids
+from airflow_provider_emnify.api.values import is_list, is_scalar, moment, parse_id, parse_ids
 
 
 class Unset(Enum):
@@ -101,8 +101,7 @@ def as_json(value: Any) -> Any:
         return value.item()
     if isinstance(value, Mapping):
         return {key: as_json(one) for key, one in value.items()}
-    is_list = isinstance(value, Iterable) and not isinstance(value, (str, bytes))
-    return [as_json(one) for one in value] if is_list else value
+    return [as_json(one) for one in value] if is_list(value) else value
 
 
 MOST_VALUES = 6
@@ -120,7 +119,7 @@ def filters(q: str | None = None, *, several: Collection[str] = (), **fields: An
     terms = [q] if q else []
     for keyword, value in fields.items():
         name = keyword.rstrip("_")
-        values = [*value] if isinstance(value, (list, tuple, set, frozenset)) else None
+        values = [*value] if is_list(value) else None
         if values is not None and name not in several:
             raise ValueError(f"{name}: emnify filters by one value here, not by {values!r}")
         if values is not None and not 1 <= len(values) <= MOST_VALUES:

@@ -50,8 +50,8 @@ class Signature:
         ]
         self.nullable = {name for name, one in self.parameters.items() if one.default is UNSET}
         self._kinds = {name: _members(hints[name]) for name in self.parameters}
-        parsers = {name: _parser(name, kinds) for name, kinds in self._kinds.items()}
-        self._parsers = {name: parse for name, parse in parsers.items() if parse is not None}
+        parsers = ((name, _parser(name, kinds)) for name, kinds in self._kinds.items())
+        self._parsers = {name: parse for name, parse in parsers if parse is not None}
         #: The arguments that may be a text in the path, where the others are numbers.
         self.texts = {name for name, kinds in self._kinds.items() if TextId in kinds or str in kinds}
         self._several = {

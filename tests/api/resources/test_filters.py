@@ -29,6 +29,8 @@ def q_of(client: Recorder) -> str | None:
         ({"from_": datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)}, "from:2026-01-02T03:04:05Z"),
         ({"type": [1, "2", 3]}, "type:1|2|3"),
         ({"type": [1, None]}, "type:1|null"),
+        ({"type": range(1, 4)}, "type:1|2|3"),
+        ({"type": iter("ab")}, "type:a|b"),
     ],
 )
 def test_a_filter_is_written_as_emnify_does(fields: dict[str, Any], text: str | None) -> None:
@@ -49,6 +51,7 @@ def test_filters_are_added_to_those_of_the_caller() -> None:
         ({"type": []}, "one to 6"),
         ({"type": [1, 2, 3, 4, 5, 6, 7]}, "one to 6"),
         ({"name": ["a", "b"]}, "one value"),
+        ({"name": range(2)}, "one value"),
     ],
 )
 def test_what_a_filter_cannot_say_is_an_error_that_names_the_field(
