@@ -326,6 +326,15 @@ def test_the_directory_follows_from_the_row(spec: Any, directory: str) -> None:
     assert [list(some[0]), list(rest[0])] == [[1, 3], [2]]
 
 
+def test_half_of_a_character_makes_a_directory_like_any_other_text(tmp_path: Path) -> None:
+    rows = [CONVERT({"id": number, "name": name}) for number, name in enumerate(["x", "half \ud83d", "x"])]
+    staging = stage(tmp_path, "jsonl", None, rows, partition_by=["name"])
+    assert {staged.name.partition("/")[0]: staged.rows for staged in staging.files} == {
+        "name=x": 2,
+        "name=half%20%3F": 1,
+    }
+
+
 @pytest.mark.parametrize("spec", ["at", "nope", "tags", "cost", "at:week", "date:hour", "name:day"])
 def test_a_partition_that_cannot_be_is_refused(spec: str) -> None:
     with pytest.raises(ValueError, match="partition_by"):

@@ -31,7 +31,9 @@ class Part:
 
     def of(self, value: Any) -> str:
         """Return the directory of a row with this value."""
-        return f"{self.name}={_NULL if value is None else quote(self.label(value), safe='')}"
+        return (
+            f"{self.name}={_NULL if value is None else quote(self.label(value), safe='', errors='replace')}"
+        )
 
 
 class Partitions:
