@@ -240,7 +240,7 @@ def parse_moment(value: Any, field: str) -> str:
     try:
         if isinstance(value, (str, date)) and (text := moment(value)) is not None:
             return text
-    except ValueError:
+    except (ValueError, OverflowError):  # it may lie before the first year, or after the last one
         pass
     raise ValueError(f"{field}: {value!r} is not a valid date or time; give one in ISO 8601")
 

@@ -122,7 +122,9 @@ def test_a_point_in_time_is_sent_in_utc(value: Any, text: str) -> None:
     assert parse_day(value, "start_date") == text[:10]
 
 
-@pytest.mark.parametrize("value", ["tomorrow", "2026-13-01", "", 7, ["2026-01-02"], timedelta(1)])
+@pytest.mark.parametrize(
+    "value", ["tomorrow", "2026-13-01", "9999-12-31T23:59-01:00", "", 7, ["2026-01-02"], timedelta(1)]
+)
 def test_what_is_no_date_is_an_error_that_names_the_argument(value: Any) -> None:
     client = Recorder()
     for call in (client.endpoints.daily_stats, client.organisations.hourly_stats):
