@@ -10,15 +10,19 @@ import sqlite3
 import sys
 import threading
 import time
+from functools import partial
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import pytest
 import time_machine
 
+from airflow_provider_emnify.api.limits import buckets
 from airflow_provider_emnify.api.limits.documented import LIMITS, Limit, is_serial, limit_class
 from airflow_provider_emnify.api.limits.limits import Limits
 
 if TYPE_CHECKING:
+    from multiprocessing.context import SpawnContext
     from pathlib import Path
 
 LIST = "/api/v1/endpoint"
@@ -80,16 +84,45 @@ def call(limits: Limits, places: list[dict[str, float]]) -> None:
     places.append({limit.name: moments[-1] / 1000 for limit, moments in limits.calls.values()})
 
 
+class SharedTime:
+    """A clock of several processes, which goes on when all of them sleep: none is late on a slow machine."""
+
+    def __init__(self, context: SpawnContext, sleepers: int) -> None:
+        self.milliseconds = context.Value("q", time.time_ns() // 1_000_000)
+        self._wakes = context.Array("q", sleepers)  # 0: is awake
+
+    def sleep(self, sleeper: int, seconds: float) -> None:
+        with self.milliseconds:
+            wake = self._wakes[sleeper] = self.milliseconds.value + round(seconds * 1000) + 1
+        while self._wakes[sleeper]:
+            with self.milliseconds:
+                if all(self._wakes):
+                    self.milliseconds.value = min(self._wakes)
+                if self.milliseconds.value >= wake:
+                    self._wakes[sleeper] = 0
+            time.sleep(0.0005)
+
+    def leave(self, sleeper: int) -> None:
+        self._wakes[sleeper] = sys.maxsize
+
+
 def call_in_a_process(
-    directory: Path, calls: int, queue: multiprocessing.Queue[list[dict[str, float]]]
+    directory: Path,
+    calls: int,
+    queue: multiprocessing.Queue[list[dict[str, float]]],
+    shared: SharedTime,
+    number: int,
 ) -> None:
     logging.disable(logging.CRITICAL)  # a damaged store is warned of; here it is damaged on purpose
+    clock = SimpleNamespace(time_ns=lambda: shared.milliseconds.value * 1_000_000)
+    buckets.time = clock  # type: ignore[assignment]
     places: list[dict[str, float]] = []
-    limits = Limits("host", limits=SMALL, directory=directory)
+    limits = Limits("host", limits=SMALL, directory=directory, sleep=partial(shared.sleep, number))
     for _ in range(calls):
         call(limits, places)
     limits.close()
     queue.put(places)
+    shared.leave(number)
 
 
 def most_in_a_window(places: list[dict[str, float]], limit: Limit) -> int:
@@ -130,8 +163,10 @@ def test_four_processes_together_stay_within_the_limits(tmp_path: Path, damage: 
     directory = tmp_path / "limits"
     context = multiprocessing.get_context("spawn")
     queue: multiprocessing.Queue[list[dict[str, float]]] = context.Queue()
+    shared = SharedTime(context, 5)
     workers = [
-        context.Process(target=call_in_a_process, args=(directory, 22, queue), daemon=True) for _ in range(4)
+        context.Process(target=call_in_a_process, args=(directory, 22, queue, shared, number), daemon=True)
+        for number in range(4)
     ]
     for worker in workers:
         worker.start()
@@ -139,6 +174,7 @@ def test_four_processes_together_stay_within_the_limits(tmp_path: Path, damage: 
     while not store.exists() and any(worker.is_alive() for worker in workers):
         workers[0].join(0.01)
     damage(store)  # type: ignore[operator]
+    shared.leave(4)
     places = [place for _ in workers for place in queue.get(timeout=60)]
     for worker in workers:
         worker.join(timeout=30)
