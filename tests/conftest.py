@@ -13,6 +13,7 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any
 
+import hypothesis
 import pytest
 from asgiref.sync import sync_to_async
 
@@ -50,6 +51,9 @@ atexit.register(_remove_home)
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", f"{_ALLOW}: sends requests on purpose that the OpenAPI forbids")
     config.addinivalue_line("markers", "fleet(n, **settings): what the fixture ``fleet`` is made of")
+    # The same cases in every run, and none that fails because the machine has other things to do.
+    hypothesis.settings.register_profile("tests", derandomize=True, database=None, deadline=None)
+    hypothesis.settings.load_profile("tests")
 
 
 def pytest_unconfigure() -> None:

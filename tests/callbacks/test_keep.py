@@ -299,7 +299,7 @@ LIKELY = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=300, suppress_health_check=[HealthCheck.too_slow])
 @given(
     body=st.binary(max_size=100)
     | (JSON | LIKELY | st.lists(LIKELY, max_size=3)).map(lambda value: json.dumps(value).encode())
@@ -319,7 +319,7 @@ def test_whatever_comes_is_a_message_that_can_be_kept_or_is_refused_with_a_reaso
     assert all(reasons)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(
     header=st.text(max_size=80)
     | st.tuples(st.sampled_from(["Bearer ", "bearer  ", ""]), st.text("aA0.-_=", max_size=60)).map("".join)

@@ -127,7 +127,7 @@ def found(sandbox: Sandbox, listing: Any, table: Any, criteria: str) -> list[int
     return [row["id"] for row in listing.answer(call, table).body]
 
 
-@settings(max_examples=80, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=80, suppress_health_check=list(HealthCheck))
 @given(data=st.data(), most=st.sampled_from([(1000, 20), (1, 20), (1000, 1)]))
 def test_an_index_finds_what_a_look_at_each_record_finds(data: st.DataObject, most: tuple[int, int]) -> None:
     sandbox = Sandbox(FLEET, spare_sims=3, euiccs=1, limits=False)

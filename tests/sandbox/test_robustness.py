@@ -159,7 +159,7 @@ QUERIES = st.dictionaries(
 )
 
 
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=600)
 @given(
     route=st.sampled_from(sorted(ROUTES)),
     value=VALUES,

@@ -91,9 +91,6 @@ IDS = {
 """Ids that are there, by the name of what has them."""
 FIXED = settings(
     max_examples=CASES,
-    derandomize=True,
-    database=None,
-    deadline=None,
     phases=[Phase.generate],
     suppress_health_check=list(HealthCheck),
 )

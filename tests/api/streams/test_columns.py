@@ -145,7 +145,7 @@ ODD: Any = st.sampled_from(
 )
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=30, suppress_health_check=list(HealthCheck))
 @given(st.data())
 @pytest.mark.parametrize("stream", STREAMS)
 def test_many_rows_at_a_time_are_what_each_of_them_is(stream: str, data: st.DataObject) -> None:

@@ -67,7 +67,7 @@ def test_a_sorted_list_is_read_in_its_order(rows: int) -> None:
 CHANGES = st.lists(st.tuples(st.lists(st.integers(0, 60), max_size=5), st.integers(0, 5)), max_size=40)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(rows=st.integers(0, 60), per_page=st.integers(1, 9), changes=CHANGES)
 def test_no_row_that_was_there_all_the_time_is_lost_or_doubled(
     rows: int, per_page: int, changes: list[tuple[list[int], int]]
@@ -87,7 +87,7 @@ def test_no_row_that_was_there_all_the_time_is_lost_or_doubled(
     assert there_all_the_time <= set(seen)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(
     matching=st.sets(st.integers(1, 79), min_size=1),
     per_page=st.integers(2, 9),

@@ -85,7 +85,7 @@ def test_a_list_of_another_length_than_is_counted_is_refused(
         list(Listing(Server(list(range(1, 251)), 100, spoil), newest_first=newest_first))
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(
     rows=st.integers(1, 40),
     size=st.integers(1, 9),

@@ -52,7 +52,7 @@ def worlds(draw: Any) -> Any:
     return source, fleet, [*cards.values()]
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(worlds(), st.booleans(), st.sampled_from([None, "suspend", "delete"]))
 def test_a_plan_that_is_carried_out_gives_the_source_and_a_second_one_is_empty(
     world: Any, exact_tags: bool, prune: str | None
@@ -90,7 +90,7 @@ def _assert_is(wanted: Any, there: dict[str | None, Device], exact_tags: bool) -
             assert is_so(name, state, value), (name, state[name], value)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(
     st.dictionaries(
         st.sampled_from([*COLUMNS]),
