@@ -86,6 +86,8 @@ def test_a_snapshot_needs_no_interval() -> None:
         ("2024-05-02", "2024-05-01", "is not before"),
         ("2024-05-01", "2124-05-02", "in the future"),
         ("someday", None, "'someday' is not a valid date or time"),
+        ("0001-01-01T00:00+05:00", None, "is not a valid date or time"),
+        ("2024-05-01", "9999-12-31T23:00-05:00", "is not a valid date or time"),
     ],
 )
 def test_an_interval_that_cannot_be_is_an_error(start: str, end: str | None, message: str) -> None:
@@ -105,7 +107,7 @@ def test_nothing_is_no_moment(value: Any) -> None:
     assert parse_moment(value, "x") is None
 
 
-@pytest.mark.parametrize("value", ["long", -1, [1]])
+@pytest.mark.parametrize("value", ["long", -1, [1], "inf", 1e300])
 def test_a_length_of_time_is_checked(value: Any) -> None:
     with pytest.raises(ValueError, match="x: "):
         parse_span(value, "x")

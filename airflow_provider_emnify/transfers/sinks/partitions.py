@@ -31,9 +31,8 @@ class Part:
 
     def of(self, value: Any) -> str:
         """Return the directory of a row with this value."""
-        return (
-            f"{self.name}={_NULL if value is None else quote(self.label(value), safe='', errors='replace')}"
-        )
+        text = _NULL if value is None else quote(self.label(value), safe="", errors="replace")
+        return f"{self.name}={text}"
 
 
 class Partitions:

@@ -50,7 +50,7 @@ def parse_moment(value: Any, field: str) -> datetime | None:
         return None
     try:
         return to_timestamp(text)
-    except ValueError:
+    except (ValueError, OverflowError):
         raise ValueError(f"{field}: {value!r} is not a valid date or time; give one in ISO 8601") from None
 
 
