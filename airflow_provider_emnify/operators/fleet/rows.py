@@ -192,10 +192,10 @@ def key_of(column: str, value: Any) -> str:
 
 def is_nothing(value: Any) -> bool:
     """Tell whether a cell says nothing: it is null, empty, or not a number."""
-    if value is None or hasattr(value, "__len__"):  # arrays cannot be compared
-        return value is None or (isinstance(value, str) and not value.strip())
+    if hasattr(value, "__len__"):  # arrays cannot be compared
+        return isinstance(value, str) and not value.strip()
     try:
-        return bool(value != value)  # noqa: PLR0124 - NaN
+        return value is None or bool(value != value)  # noqa: PLR0124 - NaN
     except TypeError:  # pandas' NA: nobody knows
         return True
 
