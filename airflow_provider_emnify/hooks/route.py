@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -81,7 +81,7 @@ def _ca_bundle(extras: Mapping[str, Any], wrong: Callable[[str, str], Exception]
             "extra 'verify'",
             "certificates are always checked, for the token would go to anyone; give the path of a CA bundle",
         )
-    if not isinstance(given, str) or not Path(given).exists():
+    if not isinstance(given, str) or not os.path.exists(given):
         raise wrong(
             "extra 'verify'",
             "there is no such file or directory on this machine; give the path of a CA bundle",

@@ -77,6 +77,8 @@ def test_nothing_said_is_a_straight_route() -> None:
         ({"verify": "false"}, "verify"),
         ({"verify": f"/nowhere/{SECRET}.pem"}, "verify"),
         ({"verify": 7}, "verify"),
+        ({"verify": SECRET * 300}, "verify"),
+        ({"verify": f"{SECRET}\0"}, "verify"),
         ({"headers": SECRET}, "headers"),
         ({"headers": [SECRET]}, "headers"),
         ({"headers": {"Authorization": SECRET}}, "headers"),
