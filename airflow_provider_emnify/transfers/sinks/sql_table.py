@@ -102,7 +102,7 @@ class SqlTable:
         self.key = (*key, RUN.name) if mode == "append" else tuple(key)
         self.mode = mode
         self.create_table, self.add_columns = create_table, add_columns
-        self._bounded: dict[str, int] = {}  # bytes that columns of the table hold
+        self._bounded: dict[str, tuple[int, str]] = {}  # bytes that columns of the table hold, of characters
         self.full_name = self.dialect.table(name, schema)
         self._stage = self.dialect.quote(_OTHER_STAGE if name.casefold() == _STAGE else _STAGE)
         self._check_names()
@@ -214,7 +214,7 @@ class SqlTable:
             if why := misfit(self.dialect_name, self.dialect, column, found, in_key=in_key):
                 raise TableMismatchError(f"table: {self.full_name}.{name} {why}")
             if most := self.dialect.bounded.get(type(found["type"]).__name__):
-                self._bounded[name] = most
+                self._bounded[name] = most, found["charset"] or "utf8mb4"
 
     def _check_key(self, inspector: Inspector, fold: Callable[[str], str]) -> None:
         found = keys_of(inspector, self.name, self.schema)
@@ -269,9 +269,10 @@ class SqlTable:
         """Refuse texts that are longer than what a column holds: an UPDATE of MariaDB cuts them silently."""
         if not self._bounded:
             return
-        lengths = ", ".join(f"MAX(LENGTH({self.dialect.quote(name)}))" for name in self._bounded)
+        quoted = ((self.dialect.quote(name), charset) for name, (_, charset) in self._bounded.items())
+        lengths = ", ".join(f"MAX(LENGTH(CONVERT({name} USING {charset})))" for name, charset in quoted)
         cursor.execute(f"SELECT {lengths} FROM {self._stage}")  # noqa: S608 - quoted
-        for (name, most), longest in zip(self._bounded.items(), cursor.fetchone(), strict=True):
+        for (name, (most, _)), longest in zip(self._bounded.items(), cursor.fetchone(), strict=True):
             if longest is not None and longest > most:
                 raise TableMismatchError(
                     f"table: {self.full_name}.{name} holds {most} bytes, and a text of {longest} came; make "
