@@ -89,9 +89,8 @@ EMNIFY_RETRY_POLICY: Any = None
 """A retry policy for any task that calls emnify, on Airflow 3.3 and later; None before.
 
 It fails at once on authentication, permission, validation and every other permanent error; waits as long as
-the API
-asked for, but no longer than 15 minutes; retries on server and connection errors; leaves other exceptions
-to the task's own settings. It never retries more often than the task's ``retries``.
+the API asked for, but no longer than 15 minutes; retries on server and connection errors; leaves other
+exceptions to the task's own settings. It never retries more often than the task's ``retries``.
 """
 
 try:

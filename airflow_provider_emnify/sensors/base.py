@@ -108,7 +108,8 @@ class EmnifyWaitSensor(WaitingTask, BaseSensorOperator):
 
     def execute(self, context: Context) -> Any:
         """Wait: here in the worker, or by deferring."""
-        self._context = context
+        self._context, self._last = context, ""
+        self._seen, self._has_failed = {}, False
         wait = self.wait()
         if not wait.ids:
             self.log.info("No ids given: nothing to wait for")
@@ -125,7 +126,6 @@ class EmnifyWaitSensor(WaitingTask, BaseSensorOperator):
             elif verdict.done:
                 return verdict.seen
             self.wait_in_triggerer(wait, self.poke_interval, self.timeout)
-        self._seen, self._has_failed = {}, False
         try:
             return super().execute(context)
         except (AirflowSensorTimeout, AirflowSkipException) as end:
