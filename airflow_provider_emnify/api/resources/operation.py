@@ -24,7 +24,7 @@ from airflow_provider_emnify.api.transport.paging import Listing
 from airflow_provider_emnify.api.transport.recover import created_since, having
 from airflow_provider_emnify.api.transport.request import Request
 from airflow_provider_emnify.api.types import Numbers, Row, Rows
-from airflow_provider_emnify.api.values import parse_id
+from airflow_provider_emnify.api.values import parse_bool, parse_id
 
 if TYPE_CHECKING:
     from airflow_provider_emnify.api.transport.transport import Transport
@@ -254,6 +254,9 @@ def declared(
 
         @functools.wraps(function)
         def send(self: Resource, /, *args: Any, **kwargs: Any) -> Any:
+            for name in signature.flags:
+                if isinstance(kwargs.get(name), str):  # "False" is not true
+                    kwargs[name] = parse_bool(kwargs[name], name)
             given = {**dict(zip(signature.parameters, args, strict=False)), **kwargs}
             _learn_secrets(self.transport, given, declared.secret_arguments)
             call = Call(self, declared, signature, given)

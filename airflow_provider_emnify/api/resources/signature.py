@@ -54,6 +54,8 @@ class Signature:
         self._parsers = {name: parse for name, parse in parsers if parse is not None}
         #: The arguments that may be a text in the path, where the others are numbers.
         self.texts = {name for name, kinds in self._kinds.items() if TextId in kinds or str in kinds}
+        #: The arguments that are true or false.
+        self.flags = [name for name, kinds in self._kinds.items() if kinds[0] is bool]
         self._several = {
             name.removesuffix("_id")
             for name, kinds in self._kinds.items()
