@@ -62,7 +62,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         prog="python -m airflow_provider_emnify", description="emnify in Airflow"
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    command = commands.add_parser("doctor", help=_HELP, description=f"{_HELP.capitalize()}. {_EPILOG}")
+    command = commands.add_parser(
+        "doctor", help=_HELP, description=f"{_HELP[0].upper()}{_HELP[1:]}. {_EPILOG}"
+    )
     for name, options in _ARGUMENTS.items():
         command.add_argument(name, **options)
     command.set_defaults(run=doctor)

@@ -207,6 +207,14 @@ def test_a_typo_is_an_error_with_the_usage(argv: list[str], capsys: pytest.Captu
 
 @pytest.mark.airflow
 @pytest.mark.skipif(find_spec("airflow.sdk") is None, reason="Airflow 2 takes no commands from providers")
+def test_the_help_says_what_is_looked_at(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["doctor", "--help"])
+    assert "Look at everything between this Airflow and emnify, and say" in " ".join(
+        capsys.readouterr().out.split()
+    )
+
+
 def test_airflow_has_the_command(fleet: Sandbox) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "airflow", "emnify", "doctor", "--json", "-"],
