@@ -1,4 +1,4 @@
-"""When a request is sent again: what is worth it, and how long to wait before."""
+"""How long to wait before a request is sent again."""
 
 from __future__ import annotations
 
@@ -19,11 +19,6 @@ LONGEST_RETRY_AFTER = 900.0
 """Seconds that are waited before retries, all in all for one request; past that it is an error."""
 
 _LONGEST_TOLD = 31_536_000.0  # seconds; what asks for more means no time at all
-
-
-def is_worth_repeating(error: BaseException) -> bool:
-    """Tell whether an error is one of a call that may succeed a little later."""
-    return isinstance(error, EmnifyError) and error.worth_resending
 
 
 def asked_wait(state: tenacity.RetryCallState) -> float | None:

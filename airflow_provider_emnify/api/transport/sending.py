@@ -45,7 +45,6 @@ from airflow_provider_emnify.api.transport.backoff import (
     LONGEST_RETRY_AFTER,
     asked_wait,
     backoff,
-    is_worth_repeating,
     retry_after,
 )
 from airflow_provider_emnify.api.transport.bodies import (
@@ -197,7 +196,9 @@ class Sender:
             return answer
 
         retrying = tenacity.Retrying(
-            retry=tenacity.retry_if_exception(lambda error: not self._closed and is_worth_repeating(error)),
+            retry=tenacity.retry_if_exception(
+                lambda error: isinstance(error, EmnifyError) and error.worth_resending and not self._closed
+            ),
             stop=self._is_enough,
             wait=backoff,
             sleep=self._sleep,
