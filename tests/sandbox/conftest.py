@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
@@ -17,11 +18,14 @@ if TYPE_CHECKING:
     from airflow_provider_emnify.sandbox import Sandbox
 
 
+START = datetime(2027, 5, 12, 10, tzinfo=UTC).timestamp()
+
+
 @pytest.fixture(autouse=True)
 def time_stands_still_until_a_test_moves_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let the clocks of sandboxes go on only where a test says so, however long the machine takes."""
+    """Let the clocks of sandboxes begin at one moment, on any day, and go on only where a test says so."""
     began = time.perf_counter()
-    still = SimpleNamespace(time=time.time, perf_counter=lambda: began)
+    still = SimpleNamespace(time=lambda: START, perf_counter=lambda: began)
     monkeypatch.setattr(clock, "time", still)
 
 
