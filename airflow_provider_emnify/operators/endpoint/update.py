@@ -214,8 +214,10 @@ class EmnifySetEndpointStatusOperator(EndpointsOperator):
     emnify bills an activated SIM whether its endpoint is enabled or not: the two statuses are two calls.
     Everything is read first. What is there already is skipped, so that the task can run again; an endpoint
     that does not exist, one without a SIM, or a SIM that may not change like that fails the task before
-    anything is changed. Endpoints are changed 2,000 a request, then SIMs one by one. Note that emnify moves a
-    Factory-test SIM to Activated when its endpoint's status changes.
+    anything is changed. Endpoints are changed 2,000 a request, then SIMs one by one; SIMs first where
+    ``select`` goes by the endpoints' ``status``, so that a retry selects what is not done. Note that emnify
+    moves a Factory-test SIM to Activated when its endpoint's status changes: with one of them, endpoints are
+    first.
 
     .. code-block:: python
 
@@ -262,8 +264,12 @@ class EmnifySetEndpointStatusOperator(EndpointsOperator):
         change = [key for key in ids if status_of(rows[key]) != status]
         sims = [] if self.sim_status is None else self._sims_to_change(rows, {*change}, self.sim_status)
         self.log_change(f"Setting endpoints to {status.label}", change, len(ids), "are so already")
+        in_test = any(status_of(part(rows[key], "sim")) == SimStatus.FACTORY_TEST for key in change)
+        sims_first = "status" in (self.select or {}) and not in_test  # a retry has to select what is not done
+        if self.sim_status is not None and sims_first:
+            set_sims(self, sims, self.sim_status)
         self.client.endpoints.update_many([{"id": key, "status": status} for key in change])
-        if self.sim_status is not None:
+        if self.sim_status is not None and not sims_first:
             set_sims(self, sims, self.sim_status)
         return ids
 

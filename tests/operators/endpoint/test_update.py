@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import json
 from typing import TYPE_CHECKING, Any
 
@@ -8,6 +9,7 @@ import pytest
 from airflow_provider_emnify.airflow_names import AirflowFailException
 from airflow_provider_emnify.api import (
     EmnifyConnectionError,
+    EmnifyError,
     EmnifyPartialError,
     EmnifyServerError,
     EndpointStatus,
@@ -243,6 +245,24 @@ class TestSetStatus:
         assert isinstance(caught.value.__cause__, EmnifyServerError)
         assert operator.execute(context(try_number=2)) == ids
         assert {fleet.state.sims[number].status for number in numbers} == {SimStatus.SUSPENDED}
+
+    @pytest.mark.parametrize("select", [{"status": "enabled"}, {"sim_status": "activated"}, {"tags": "pump"}])
+    @pytest.mark.parametrize("path", ["/api/v1/sim/{sim_id}", MULTI])
+    @pytest.mark.parametrize("skip", [0, 1, 2])
+    def test_what_was_selected_is_done_by_a_retry(
+        self, fleet: Sandbox, monkeypatch: pytest.MonkeyPatch, select: dict[str, str], path: str, skip: int
+    ) -> None:
+        without_retries(fleet, monkeypatch)
+        for endpoint in fleet.state.endpoints.values():
+            endpoint.tags = "pump"
+        fleet.faults.add(method="PATCH", path=path, status=500, skip=skip)
+        for try_number in (1, 2):
+            operator = set_status(select=select, status="disabled", sim_status="suspended")
+            with contextlib.suppress(EmnifyError):
+                operator.execute(context(try_number=try_number))
+        endpoints = fleet.state.endpoints.values()
+        assert {one.status for one in endpoints} == {EndpointStatus.DISABLED}
+        assert {fleet.state.sims[one.sim_id].status for one in endpoints} == {SimStatus.SUSPENDED}
 
     def test_nothing_is_done_for_nothing(self, fleet: Sandbox) -> None:
         assert set_status(endpoint_ids="", status="enabled").execute(context()) == []
