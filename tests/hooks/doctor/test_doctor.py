@@ -205,8 +205,6 @@ def test_a_typo_is_an_error_with_the_usage(argv: list[str], capsys: pytest.Captu
     assert "usage: python -m airflow_provider_emnify" in capsys.readouterr().err
 
 
-@pytest.mark.airflow
-@pytest.mark.skipif(find_spec("airflow.sdk") is None, reason="Airflow 2 takes no commands from providers")
 def test_the_help_says_what_is_looked_at(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         main(["doctor", "--help"])
@@ -215,6 +213,8 @@ def test_the_help_says_what_is_looked_at(capsys: pytest.CaptureFixture[str]) -> 
     )
 
 
+@pytest.mark.airflow
+@pytest.mark.skipif(find_spec("airflow.sdk") is None, reason="Airflow 2 takes no commands from providers")
 def test_airflow_has_the_command(fleet: Sandbox) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "airflow", "emnify", "doctor", "--json", "-"],
