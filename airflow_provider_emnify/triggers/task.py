@@ -12,6 +12,7 @@ from airflow_provider_emnify.api.errors import EmnifyError, one_line
 from airflow_provider_emnify.api.values import parse_bool
 from airflow_provider_emnify.api.waits.wait import Verdict, Wait
 from airflow_provider_emnify.arguments import Argument, parse_choice
+from airflow_provider_emnify.hooks.connection import EmnifyConnectionConfigError
 from airflow_provider_emnify.hooks.task import EmnifyTask
 from airflow_provider_emnify.retry import is_permanent
 
@@ -42,7 +43,7 @@ class WaitingTask(EmnifyTask):
         """Look once; None when nothing was found out this time. A wait that cannot succeed is given up."""
         try:
             verdict = look()
-        except EmnifyError as error:
+        except (EmnifyError, EmnifyConnectionConfigError) as error:
             if is_permanent(error):
                 self.fail_task(str(error))
             self.say(f"Polling failed: {error}")

@@ -23,6 +23,7 @@ from airflow_provider_emnify.triggers.wait import EmnifyWaitTrigger
 from tests.fleets import ids_of
 from tests.operators.support import context
 from tests.sensors.modes import run
+from tests.triggers.waiting import connect
 
 if TYPE_CHECKING:
     from airflow_provider_emnify.sandbox import Sandbox
@@ -129,6 +130,15 @@ class TestInEachMode:
         with pytest.raises(AirflowSkipException if soft_fail else AirflowFailException) as caught:
             run(sensor)
         assert "endpoint 7 does not exist" in str(caught.value) or soft_fail
+
+    @pytest.mark.parametrize("softly", ["", "soft_fail", "never_fail"])
+    def test_a_connection_that_cannot_work_fails_for_good_or_skips(
+        self, fleet: Sandbox, monkeypatch: pytest.MonkeyPatch, mode: Mode, softly: str
+    ) -> None:
+        connect(fleet, monkeypatch, host="ftp://x")
+        sensor = status_sensor(mode, endpoint_ids=ids_of(fleet), **dict.fromkeys(softly.split(), True))
+        with pytest.raises(AirflowSkipException if softly else AirflowFailException, match="host: its"):
+            run(sensor)
 
     @pytest.mark.parametrize("soft_fail", [False, True])
     def test_time_runs_out(self, fleet: Sandbox, mode: Mode, soft_fail: bool) -> None:
