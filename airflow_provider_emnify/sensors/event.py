@@ -22,9 +22,10 @@ _FILTERS = ("event_type", "severity", "source", "tags")
 class EmnifyEventSensor(SelectsEndpoints, EmnifyWaitSensor, kind="event"):
     """Wait until events have happened since the start of the data interval, or since a given time.
 
-    Each look covers the whole time since then: an event that arrives late, or shares its timestamp with
-    another one, is not missed. emnify keeps events for 30 days. An endpoint that does not exist has no
-    events; that is no failure, since emnify does not tell the two apart. All parameters of
+    Each look covers the whole time since then, and in deferrable mode, after the first look in the triggerer,
+    the last hour. So an event that shares its timestamp with another one, or arrives up to an hour late, is
+    not missed. emnify keeps events for 30 days. An endpoint that does not exist has no events; that is no
+    failure, since emnify does not tell the two apart. All parameters of
     :class:`~airflow_provider_emnify.sensors.base.EmnifyWaitSensor` apply: ``wait_for``, ``deferrable``,
     ``poke_interval``, ``timeout``, ``on_timeout``, ``soft_fail``, ``mode``, ``emnify_conn_id``.
 

@@ -1,7 +1,7 @@
 """The waits that look at events: whether something happened, and how long a device has been quiet.
 
-Each look covers the whole time range again. So an event that arrives late, or shares its timestamp with
-another one, is never missed.
+Each look covers the whole time range again, or in a triggerer, where it is shared, the last hour. So an event
+that shares its timestamp with another one, or arrives up to an hour late, is never missed.
 """
 
 from __future__ import annotations
