@@ -7,6 +7,7 @@ import time
 from typing import TYPE_CHECKING
 
 from airflow_provider_emnify.api.limits.documented import LIMITS
+from airflow_provider_emnify.api.resources.few import FEW
 from airflow_provider_emnify.api.waits.wait import WAITS
 
 if TYPE_CHECKING:
@@ -27,13 +28,20 @@ def by_read(members: list[Member]) -> list[list[Member]]:
             groups.setdefault(member.wait.subject, []).append(member)
     portions = [listed] if listed else []
     for group in groups.values():
-        wait = group[0].wait
-        if wait is not None and WAITS[wait.kind].one_by_one:
+        if _one_by_one(group):
             random.shuffle(group)  # when a round is abandoned, it is not always for the same ones
             portions += sorted(([member] for member in group), key=_order, reverse=True)
         else:
             portions.append(group)
     return portions
+
+
+def _one_by_one(group: list[Member]) -> bool:
+    """Tell whether each id of those who ask for the same takes a request of its own."""
+    wait = group[0].wait
+    if wait is None or WAITS[wait.kind].read_many is not None:
+        return False
+    return WAITS[wait.kind].one_by_one or sum(len(member.pending) for member in group) <= FEW
 
 
 def with_joined(left: list[list[Member]], joined: list[list[Member]]) -> list[list[Member]]:

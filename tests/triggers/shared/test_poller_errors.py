@@ -88,6 +88,24 @@ def test_an_error_about_one_id_fails_only_its_own_waits(fleet: Sandbox) -> None:
     assert [outcome.status for outcome in run(test)] == ["failed", "success"]
 
 
+@pytest.mark.parametrize("status", [500, 429])
+def test_one_that_fails_again_and_again_keeps_no_other_of_a_few_from_being_read(
+    fleet: Sandbox, status: int
+) -> None:
+    enable(fleet)
+    broken, *others = ids_of(fleet)[:5]
+    fleet.faults.add(path=f"/endpoint/{broken}$", status=status, times=None)
+
+    async def test() -> list[Outcome]:
+        wait = asyncio.create_task(join(broken))
+        outcomes = await asyncio.gather(*map(join, others))
+        assert not wait.done()
+        wait.cancel()
+        return list(outcomes)
+
+    assert {outcome.status for outcome in run(test)} == {"success"}
+
+
 def test_a_rejected_credential_is_tried_once_and_fails_all(
     fleet: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
