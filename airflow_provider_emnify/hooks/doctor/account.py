@@ -68,7 +68,10 @@ def limits(client: EmnifyClient, settings: ConnectionSettings) -> Iterator[Findi
     try:
         store, used = client.transport.limits_used()
     except Exception as error:  # whatever a store raises
-        remedy = "see docs/limits.md; until it is well each process counts alone, at a quarter of the limits"
+        remedy = (
+            "see 'Rate limits' in the documentation; until it works each process counts alone, "
+            "at a quarter of the limits"
+        )
         yield Finding("rate limit store", "failed", f"{kind}: {first_line(error)}", remedy)
         return
     shared_by = _SHARED_BY.get(kind, "all workers that name this Redis")

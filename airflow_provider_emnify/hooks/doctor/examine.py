@@ -34,7 +34,7 @@ def examine(conn_id: str = EmnifyHook.default_conn_name) -> Iterator[Finding]:
         yield Finding("connection", "failed", what, remedy)
         return
     except EmnifyConnectionConfigError as error:
-        yield Finding("connection", "failed", str(error), "see docs/connection.md")
+        yield Finding("connection", "failed", str(error), "see 'The connection' in the documentation")
         return
     who = "an application token" if settings.credentials.username is None else "a user"
     said = (
@@ -55,7 +55,7 @@ def examine(conn_id: str = EmnifyHook.default_conn_name) -> Iterator[Finding]:
         found = account.token(client)
         yield found
         if found.state == "failed":
-            yield Finding("lists", "skipped", "the credentials were not accepted")
+            yield Finding("lists", "skipped", "they need an auth token, and there is none")
             return
         yield account.clock(client)
         yield from contract(client)

@@ -93,6 +93,7 @@ def test_a_host_that_does_not_listen_fails_the_authentication(
     assert found["authentication"].state == "failed"
     assert found["authentication"].remedy.startswith("check the host of the connection, and firewall")
     assert found["lists"].state == "skipped"
+    assert "not accepted" not in found["lists"].detail
 
 
 def test_a_connection_that_does_not_exist_is_said(fleet: Sandbox) -> None:
