@@ -322,11 +322,11 @@ class MaskedArguments(MaskedArgument[T]):
             yield from texts_in(secret)
 
 
-def refuse_secrets(what: str, value: Any, mend: str, declared: Collection[str] = ()) -> None:
+def refuse_secrets(what: str, value: Any, remedy: str, declared: Collection[str] = ()) -> None:
     """Refuse secrets in what a task is given; the message names their places and quotes none.
 
     :param what: What the value is.
-    :param mend: What to do instead.
+    :param remedy: What to do instead.
     :param declared: Places that hold secrets whatever they are called.
     :raises ValueError: when there is one.
     """
@@ -334,5 +334,5 @@ def refuse_secrets(what: str, value: Any, mend: str, declared: Collection[str] =
     if places:
         raise ValueError(
             f"{what}: {', '.join(places)} is a secret, and arguments and results of a task are stored in the "
-            f"clear. {mend}"
+            f"clear. {remedy}"
         )

@@ -66,9 +66,9 @@ _CONFIG: dict[str, object] = {
                 "default": "3000",
             },
             "event_hold": {
-                "description": "For how many seconds from its beginning on a deferred wait is not told to be "
-                "over, at most, so that a scheduler that is behind has noticed that the task has deferred. "
-                "Never more than half of the wait's poll interval, or two seconds where that is shorter.",
+                "description": "Seconds after its start before which a deferred wait does not report its "
+                "end, so that a scheduler that is behind has noticed that the task has deferred. At most "
+                "half of the wait's poll interval, or two seconds where that is shorter.",
                 "version_added": "0.1.0",
                 "type": "float",
                 "example": None,

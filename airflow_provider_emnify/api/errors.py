@@ -1,6 +1,6 @@
 """What can go wrong with a call to emnify, one class for each thing a caller may do about it.
 
-``EmnifyError`` knows the HTTP status, emnify's error code, token and message, the field errors, and which
+``EmnifyError`` has the HTTP status, emnify's error code, token and message, the field errors, and which
 call it was. ``transient`` tells whether the same call may succeed later without anyone's doing.
 """
 
@@ -69,7 +69,7 @@ class EmnifyError(Exception):
     def as_kind(self, kind: type[ErrorKind], message: str, **more: Any) -> ErrorKind:
         """Return an error of another kind about the same answer.
 
-        :param more: What that kind has beside.
+        :param more: What that kind has in addition.
         """
         shared = ("status", "code", "token", "details", "method", "path")
         context = {name: getattr(self, name) for name in shared}
@@ -194,7 +194,7 @@ def _field_error(item: Any) -> str:
 def one_line(text: str) -> str:
     """Return a text as one line: what would begin another one, or steer a terminal, is escaped.
 
-    An answer could forge lines of a log else.
+    Otherwise an answer could forge lines of a log.
     """
     return _CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
 

@@ -83,7 +83,7 @@ class MemoryLocks:
             held.users += 1
         try:
             if not held.lock.acquire(timeout=timeout):
-                raise LockTimeoutError(f"another thread has it for {timeout:.0f} s")
+                raise LockTimeoutError(f"another thread has held it for {timeout:.0f} s")
             try:
                 yield held.released
             finally:

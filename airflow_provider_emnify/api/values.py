@@ -3,7 +3,7 @@
 What is taken as ids, everywhere: one or several of them, in any iterable; the text that a template renders
 such a value to; one list within the list (what mapped tasks and SQL rows with one column give); objects and
 named rows with an ``id``; whole numbers of any type (``Decimal``, ``7.0``, NumPy). A tuple within the list is
-a row: of several columns, of which none is named ``id``, nobody knows which one is meant.
+a row: of several columns, of which none is named ``id``, which one is meant is unknown.
 """
 
 from __future__ import annotations

@@ -31,7 +31,7 @@ class CallLog:
         self._last = 0.0
 
     def __call__(self, call: str) -> None:
-        """Log a call, if it is its turn."""
+        """Log a call: each of the first 20, then at most one in ten seconds."""
         with self._lock:
             self._made += 1
             made, now = self._made, self._clock()
@@ -41,7 +41,7 @@ class CallLog:
         log.info("Calling %s%s", call, f" (call {made})" if made > _FIRST else "")
 
     def close(self, stats: ClientStats) -> None:
-        """Log what came of them in all, where there was one."""
+        """Log how many calls, requests and retries there were, if there was a call."""
         if self._made:
             log.info(
                 "%d calls were made, with %d requests, of which %d were sent again",

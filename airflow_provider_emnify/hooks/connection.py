@@ -1,6 +1,6 @@
 """From an Airflow connection to checked settings: what hook, triggers and tests share.
 
-Every complaint names the connection, the field and the mend, and quotes no value: whatever field it stands
+Every error names the connection, the field and what to do, and quotes no value: whatever field it stands
 in, it may be a token that was put into the wrong one.
 """
 
@@ -50,17 +50,17 @@ class EmnifyConnectionConfigError(AirflowFailException, ValueError):
 
     :param conn_id: Which connection.
     :param field_name: Which of its fields.
-    :param mend: What is wrong and what to do, without the value.
+    :param remedy: What is wrong and what to do, without the value.
     """
 
-    def __init__(self, conn_id: str, field_name: str, mend: str) -> None:
-        super().__init__(f"Connection '{conn_id}', {field_name}: {mend}")
+    def __init__(self, conn_id: str, field_name: str, remedy: str) -> None:
+        super().__init__(f"Connection '{conn_id}', {field_name}: {remedy}")
         self.conn_id = conn_id
         self.field_name = field_name
-        self.mend = mend
+        self.remedy = remedy
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), (self.conn_id, self.field_name, self.mend)
+        return type(self), (self.conn_id, self.field_name, self.remedy)
 
 
 @dataclass(frozen=True)
@@ -108,8 +108,8 @@ class ConnectionSettings:
         for secret in _secrets_of(extras):
             on_secret(secret)
 
-        def wrong(name: str, mend: str) -> EmnifyConnectionConfigError:
-            return EmnifyConnectionConfigError(conn_id, name, mend)
+        def wrong(name: str, remedy: str) -> EmnifyConnectionConfigError:
+            return EmnifyConnectionConfigError(conn_id, name, remedy)
 
         return cls(
             conn_id=conn_id,
@@ -161,7 +161,7 @@ def _extras(conn_id: str, extra: str | None) -> dict[str, Any]:
 
         near = difflib.get_close_matches(name, EXTRAS, n=1)
         log.warning(
-            "Connection '%s': the extra %s means nothing here and is ignored; %s",
+            "Connection '%s': the extra %s is not known and is ignored; %s",
             conn_id,
             f"'{name}'" if _PLAIN_NAME.fullmatch(name) else "with a name that is not shown",
             f"did you mean '{near[0]}'?" if near else f"known are {', '.join(sorted(EXTRAS))}",

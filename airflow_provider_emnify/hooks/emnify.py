@@ -145,7 +145,7 @@ class EmnifyHook(BaseHook):
         """Make a client from settings that were checked already; see :meth:`client_from_connection`.
 
         :param max_retries: Upper bound for the connection's own ``max_retries``.
-        :param leave: Share of the address's rate limit that is left to others.
+        :param leave: Share of the address's rate limit that is reserved for others.
         :param sleep: How the client waits, in seconds; by default ``time.sleep``.
         :param token_cache: Where auth tokens are shared, instead of where the settings say.
         :param on_secret: Called with every secret as soon as it is known, instead of Airflow's maskers.
@@ -222,9 +222,9 @@ _TLS_ADVICE = (
 
 
 def shared_cache(settings: ConnectionSettings) -> TokenCache | None:
-    """Return through what the processes of this host hear of each other's authentications; None for nothing.
+    """Return the cache by which the processes of this host share authentications; None where they do not.
 
-    They share tokens where the connection says so. Else those with a user's password tell each other at least
+    They share tokens where the connection says so. Else those with a user's password share at least
     what could lock the account: rejections, and logins whose answers were lost.
     """
     shares = settings.token_cache != DEFAULT_TOKEN_CACHE

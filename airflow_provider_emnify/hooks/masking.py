@@ -1,8 +1,8 @@
 """Airflow's own maskers for secrets: the one of this process, and the one of its supervisor.
 
 On Airflow 3 the logs of tasks and triggers are written, and masked, by a supervisor, another process. It is
-reached over one channel, which on Airflow 3.0 and 3.1 is for one thread alone: a second one that speaks on
-it ends a task, or the whole triggerer with the triggers of all DAGs. So a triggerer speaks on it from its
+reached over one channel, which on Airflow 3.0 and 3.1 is for one thread alone: a second one that uses
+it ends a task, or the whole triggerer with the triggers of all DAGs. So a triggerer uses it from its
 event loop only (:func:`mask_from`), and a task from the main thread wherever the channel has no lock.
 """
 
@@ -39,7 +39,7 @@ def _find() -> Any:
 
 _masker = _find()
 _lock = threading.Lock()
-# Known in a thread that may not speak: the main thread tells them with its next one.
+# Secrets of threads that must not use the channel: the main thread sends them with its next one.
 _unreported: list[str] = []
 _telling: set[asyncio.Task[None]] = set()  # the event loop itself keeps no task
 

@@ -1,4 +1,4 @@
-"""What every task that calls emnify has, an operator as a sensor: a hook, a log, and an end.
+"""What every task that calls emnify has, an operator as a sensor: a hook, a log, and clean-up.
 
 Airflow calls ``execute`` of a task, and ``execute_complete`` after a deferral. Each class's own is wrapped
 when the class is defined, so that it holds the work alone: before it the arguments are parsed; around it a
@@ -58,7 +58,7 @@ class EmnifyTask:
         super().__init_subclass__(**kwargs)
         for name in ("execute", "execute_complete"):
             if name in cls.__dict__:
-                setattr(cls, name, _ending_well(cls.__dict__[name]))
+                setattr(cls, name, _wrap(cls.__dict__[name]))
         tasks = [base for base in reversed(cls.__mro__) if issubclass(base, EmnifyTask)]
         values = [value for base in tasks for value in vars(base).values()]
         inherits, lists_others = cls.declared, cls.template_fields is not cls.templated
@@ -158,7 +158,7 @@ def _names_of_arguments(kind: type[EmnifyTask]) -> frozenset[str]:
     return frozenset(taken | kind.declared.keys())
 
 
-def _ending_well(method: Callable[..., Any]) -> Callable[..., Any]:
+def _wrap(method: Callable[..., Any]) -> Callable[..., Any]:
     """Wrap ``execute`` or ``execute_complete``."""
 
     @functools.wraps(method)

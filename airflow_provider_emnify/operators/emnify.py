@@ -164,12 +164,12 @@ def find_method(call: str) -> Callable[..., Any]:
         every = [f"{key}.{method}" for key, kind in RESOURCES.items() for method in operations_of(kind)]
         near = difflib.get_close_matches(call, every, n=3, cutoff=0.6)
         if near:
-            mend = f"did you mean {' or '.join(near)}?"
+            remedy = f"did you mean {' or '.join(near)}?"
         elif operations:
-            mend = f"{resource} has {', '.join(sorted(operations))}"
+            remedy = f"{resource} has {', '.join(sorted(operations))}"
         else:
-            mend = f"give '<resource>.<method>'; resources are {', '.join(sorted(RESOURCES))}"
-        raise ValueError(f"call: there is no {call!r}; {mend}")
+            remedy = f"give '<resource>.<method>'; resources are {', '.join(sorted(RESOURCES))}"
+        raise ValueError(f"call: there is no {call!r}; {remedy}")
     if operations[name].secret:
         raise ValueError(
             f"call: {call} deals with a secret, and arguments and results of a task are stored in the clear. "
@@ -218,10 +218,10 @@ def _check(call: str, arguments: Any) -> tuple[Callable[..., Any], dict[str, Any
         raise ValueError("arguments: this is not a dict; give arguments by name")  # noqa: TRY004 - as all bad arguments
     method = find_method(call)
     check_arguments(call, method, arguments)
-    mend = f"Make the call inside a task, EmnifyHook().get_conn().{call}(...)"
+    remedy = f"Make the call inside a task, EmnifyHook().get_conn().{call}(...)"
     secret_arguments = _operation(method).secret_arguments
-    refuse_secrets(f"arguments: {call}", arguments, mend, secret_arguments)
+    refuse_secrets(f"arguments: {call}", arguments, remedy, secret_arguments)
     known = {name: value for name, value in arguments.items() if is_known(value)}
     typed = {**arguments, **_signature(method).parse_texts(known, "arguments")}
-    refuse_secrets(f"arguments: {call}", typed, mend, secret_arguments)
+    refuse_secrets(f"arguments: {call}", typed, remedy, secret_arguments)
     return method, typed

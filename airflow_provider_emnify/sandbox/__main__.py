@@ -208,8 +208,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             return _fail(f"{error.name} is missing: pip install 'airflow-provider-emnify[sandbox]'")
         except OSError as error:
             why, taken = error.strerror or error, error.errno in {errno.EADDRINUSE, errno.EACCES}
-            mend = "; --port 0 takes a free one" if taken else ""
-            return _fail(f"cannot listen on {options.host} port {options.port}: {why}{mend}")
+            remedy = "; --port 0 takes a free one" if taken else ""
+            return _fail(f"cannot listen on {options.host} port {options.port}: {why}{remedy}")
         if ready_file is not None:
             try:
                 written = _write(ready_file, sandbox)

@@ -93,7 +93,7 @@ def test_the_extras_of_a_uri_are_text() -> None:
 
 
 @pytest.mark.parametrize(
-    ("fields", "field", "mend"),
+    ("fields", "field", "remedy"),
     [
         ({"password": None}, "password", "application token"),
         ({"password": "  "}, "password", "application token"),
@@ -142,14 +142,14 @@ def test_the_extras_of_a_uri_are_text() -> None:
         ({"extra": "[1]"}, "extra", "JSON object"),
     ],
 )
-def test_a_bad_connection_is_told_by_name_field_and_mend(
-    fields: dict[str, Any], field: str, mend: str
+def test_a_bad_connection_is_told_by_name_field_and_remedy(
+    fields: dict[str, Any], field: str, remedy: str
 ) -> None:
     with pytest.raises(EmnifyConnectionConfigError) as caught:
         settings(**fields)
     message = str(caught.value)
     assert message.startswith(f"Connection 'fleet', {field}: ")
-    assert mend in message
+    assert remedy in message
     assert TOKEN not in message
     assert "topsecret" not in message
 
@@ -178,8 +178,8 @@ def test_an_unknown_extra_is_a_warning_that_names_it(caplog: pytest.LogCaptureFi
     with caplog.at_level(logging.WARNING):
         settings(extra={"timout": 3, "colour": "blue", "timeout": 9})
     text = caplog.text
-    assert "'timout' means nothing here and is ignored; did you mean 'timeout'?" in text
-    assert "'colour' means nothing here and is ignored; known are" in text
+    assert "'timout' is not known and is ignored; did you mean 'timeout'?" in text
+    assert "'colour' is not known and is ignored; known are" in text
     assert "blue" not in text
 
 

@@ -151,7 +151,7 @@ def test_as_many_rows_as_allowed_are_fine() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "mend"),
+    ("name", "remedy"),
     [
         ("users.crate", "did you mean users.create"),
         ("user.create", "did you mean users.create"),
@@ -165,8 +165,8 @@ def test_as_many_rows_as_allowed_are_fine() -> None:
         (None, "give '<resource>.<method>'"),
     ],
 )
-def test_a_call_that_does_not_exist_fails_when_the_dag_is_parsed(name: Any, mend: str) -> None:
-    with pytest.raises(ValueError, match=mend):
+def test_a_call_that_does_not_exist_fails_when_the_dag_is_parsed(name: Any, remedy: str) -> None:
+    with pytest.raises(ValueError, match=remedy):
         call(name)
 
 

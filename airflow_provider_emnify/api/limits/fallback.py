@@ -1,7 +1,7 @@
 """What a process does while a store of the rate limits fails: it counts alone, in memory, and says so once.
 
-All clients of the process count together then. After a cooldown one of them tries the store again, and tells
-it of the calls that were made meanwhile.
+All clients of the process count together then. After a cooldown one of them tries the store again, and adds
+the calls that were made meanwhile to its counts.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class Fallback:
         self.failing = False
 
     def try_store(self) -> bool:
-        """Tell whether the store is to be used: it is well, or the cooldown is over and nobody else tries."""
+        """Tell whether to use the store: it works, or its cooldown is over and no other thread tries it."""
         with self._lock:
             if not self.failing:
                 return True
@@ -95,7 +95,7 @@ class Fallback:
             return place
 
     def unreported(self) -> Iterator[tuple[str, Rate, list[int]]]:
-        """Give what the store does not know of: keys, rates, and how many milliseconds ago each call was."""
+        """Yield the calls that the store has not counted: keys, rates, and their ages in milliseconds."""
         with self._lock:
             now = local_now()
             calls = [
@@ -105,11 +105,11 @@ class Fallback:
         yield from calls
 
     def after_fork(self) -> None:
-        """Let go, in a child process, of the parent's lock."""
+        """Replace, in a child process, the lock that a thread of the parent may hold."""
         self._lock = threading.Lock()
 
     def recover(self) -> None:
-        """Use the store again, which knows everything."""
+        """Use the store again, now that it has counted all calls."""
         with self._lock:
             self.failing = False
             self._buckets.clear()

@@ -3,7 +3,7 @@
 Three stores: ``host`` (the default) is a SQLite file in the temporary directory, shared by all processes of
 this user on this host, since emnify counts by IP; ``redis://...`` is for workers on several hosts behind one
 address; ``memory`` is this client alone. A store that fails costs a warning and then the process counts in
-memory until the store is well again: the limits are there to keep tasks going, not to stop them.
+memory until the store works again: the limits are there to keep tasks going, not to stop them.
 
 See https://docs.emnify.com/developers/api-limits.
 """
@@ -30,7 +30,7 @@ from airflow_provider_emnify.api.secrets.one_line_log import one_line_log
 
 log = one_line_log(__name__)
 
-# What helps who waits long for a place.
+# Advice in the log of a long wait, by limit.
 _ADVICE = {
     "authenticate": "token_cache 'host' in the connection's extras lets tasks share an auth token.",
 }
@@ -46,8 +46,8 @@ class Limits:
     :param limits: The limits; the documented ones unless a test scales them down.
     :param directory: Where the ``host`` store lies; by default a directory of this user's in the
         temporary one.
-    :param leave: Share of the limits by address (0 to 1) that is left to others: all clients that leave one
-        keep together to the rest.
+    :param leave: Share of the limits by address (0 to 1) that is reserved for others: all clients with
+        such a reserve share the rest.
     :param sleep: How to wait, in seconds.
     :raises ValueError: for a store that is none of these.
     """
@@ -73,7 +73,7 @@ class Limits:
         )
         self._lock = threading.Lock()
         self._buckets: dict[str, Bucket] = {}
-        #: This client's own calls, to tell a new store of.
+        #: This client's own calls, to be added to a store that was recreated.
         self.calls: dict[str, tuple[Limit, deque[int]]] = {}
 
     def acquire(self, method: str, path: str, *, host: str, organisation: str) -> float:
@@ -89,7 +89,7 @@ class Limits:
         while (wait := self._take(wanted)) > 0:
             if waited + wait > LONG_WAIT:
                 self._say(*wanted[0], wait, f"{method} {path}")
-            # Not in one piece: a store that was recreated is to hear of this process's calls soon.
+            # In short sleeps, so that this client's calls are soon added to a store that was recreated.
             wait = min(wait, self._narrowest)
             self._sleep(wait)
             waited += wait
@@ -140,12 +140,12 @@ class Limits:
             yield
 
     def close(self) -> None:
-        """Let go of files and connections."""
+        """Close files and connections."""
         with self._lock:
             self._close_store()
 
     def after_fork(self) -> None:
-        """Let go, in a child process, of what is the parent's. Its calls count on."""
+        """Replace, in a child process, the parent's lock and buckets. Calls made so far still count."""
         self._lock = threading.Lock()
         self._buckets.clear()
 
@@ -194,7 +194,7 @@ class Limits:
         return self._take_places(wanted, lambda limit, key: self._bucket(key, _rate(limit)).take())
 
     def _regroup(self) -> float:
-        """Tell a new store of this client's calls; then wait, so that the others can tell it of theirs."""
+        """Add this client's calls to a recreated store; then wait while other clients add theirs."""
         now = local_now()
         for key, (limit, own) in self.calls.items():
             ages = [now - moment for moment in own if 0 <= now - moment <= limit.window]

@@ -1,8 +1,8 @@
 """Whether another process of this host may have called emnify before: a new store then waits for it.
 
 The store's own folder cannot tell: it may have been deleted a moment ago, while others go on calling. So each
-process that uses the host's store holds a shared lock on a file that nobody deletes under way, this module's
-own. Processes of another installation are not seen so.
+process that uses the host's store holds a shared lock on a file that is not deleted while it runs: that of
+this module. Processes of another installation are not detected.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _held: list[int] = []  # the descriptor of the shared lock, once it is had; a ch
 
 
 def enter() -> bool:
-    """Be seen from now on; tell whether nobody was there before: neither this process nor another one."""
+    """Register this process; tell whether none was registered before, neither this one nor another."""
     with _lock:
         if _held:
             return False

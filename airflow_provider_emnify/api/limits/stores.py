@@ -92,7 +92,7 @@ class Store:
         return False
 
     def was_deleted(self) -> bool:
-        """Tell, after an error, whether somebody deleted the store under way: it may be tried once more."""
+        """Tell, after an error, whether the store was deleted while in use: it may be tried once more."""
         return False
 
     def recreate(self) -> None:
@@ -107,7 +107,7 @@ class Store:
         return IN_MEMORY.lock(key, timeout)
 
     def close(self) -> None:
-        """Let go of files and connections."""
+        """Close files and connections."""
 
 
 class MemoryStore(Store):
@@ -126,7 +126,7 @@ class HostStore(Store):
     """A SQLite file that all processes of this user on this host share.
 
     A lock file beside it is held while a place is taken, so the file itself needs no journal on disk. When
-    it is deleted or damaged under way, it is recreated, and each process tells it of its own calls.
+    it is deleted or damaged while in use, it is recreated, and each process adds its own calls.
     """
 
     def __init__(self, directory: Path | None = None) -> None:
@@ -156,7 +156,7 @@ class HostStore(Store):
         self._path = str(self._folder.file(_FILE, "-journal", "-wal", "-shm"))
         self._connection = sqlite3.connect(self._path, timeout=BUSY_WAIT, check_same_thread=False)
         self._connection.executescript("PRAGMA journal_mode=MEMORY; PRAGMA synchronous=OFF")
-        alone = limit_presence.enter()  # then nobody has calls to tell a new file of
+        alone = limit_presence.enter()  # then no other process has calls to add to a new file
         if new := not self._born():
             self._connection.execute(f"PRAGMA user_version={1 if alone else _stamp()}").close()
         self._connection.commit()
@@ -167,7 +167,7 @@ class HostStore(Store):
         self._folder.forget_locks("lock-*", REMEMBERED)
 
     def _tidy(self, connection: sqlite3.Connection) -> None:
-        """Forget hosts and organisations that nobody calls any more, once there are many.
+        """Drop the tables of hosts and organisations that are not called any more, once there are many.
 
         Each has tables of its own, and each process that opens the file reads the names of all. Sandboxes on
         ever new ports would make them thousands.
@@ -189,7 +189,7 @@ class HostStore(Store):
         return int(found[0]) if found else 0
 
     def lost_history(self, seconds: float) -> bool:
-        """Tell whether the file is another one than before, or was begun just now, with others about."""
+        """Tell whether the file was replaced, or was created just now while other processes were running."""
         return seconds > 0 and (self._replaced or (_stamp() - self._born()) % _STAMPS < seconds * 1000)
 
     def _identity(self) -> tuple[int, int, int] | None:
@@ -284,7 +284,7 @@ class RedisStore(Store):
         lock = client.lock(name, timeout=LEASE, blocking_timeout=timeout, thread_local=False)
         waited = not lock.acquire(blocking=False)
         if waited and not lock.acquire():
-            raise LockTimeoutError(f"another one has it for {timeout:.0f} s")
+            raise LockTimeoutError(f"another process has held it for {timeout:.0f} s")
         over = threading.Event()
 
         def keep() -> None:

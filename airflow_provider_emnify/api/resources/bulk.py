@@ -59,7 +59,7 @@ def send_in_chunks(
             done += found
             if not missing:
                 log.warning(
-                    "Could %s although the call failed (%s): all %d are done", what, error, len(chunk)
+                    "The call to %s failed (%s), but all %d are done; going on", what, error, len(chunk)
                 )
                 continue
             why = f"could not {what}: {error.message}{unseen}"

@@ -1,1 +1,1 @@
-"""What nobody else may see: names of secrets, their redaction, and folders of one user."""
+"""Secrets: how they are recognised and redacted, and folders that one user alone can read."""

@@ -157,7 +157,9 @@ class PrivateFolder:
                     held.waited = waited = True
                     left = deadline - time.monotonic()
                     if left <= 0:
-                        raise LockTimeoutError(f"another process has {self.path / name} for {timeout:g} s")
+                        raise LockTimeoutError(
+                            f"another process has held the lock {self.path / name} for {timeout:g} s"
+                        )
                     time.sleep(min(pause * random.uniform(0.5, 1), left))  # noqa: S311 - spreads processes
                     pause = min(pause * 2, _LONGEST_PAUSE)
                 if held.is_in_place():
@@ -240,7 +242,7 @@ def check_file(found: os.stat_result, path: Path | str) -> None:
         raise UnsafeFileError(f"{path} is not a regular file; delete it")
     _check_owner(found, path)
     if found.st_nlink > 1:
-        raise UnsafeFileError(f"{path} has a second name; delete it")
+        raise UnsafeFileError(f"{path} has a second name (a hard link); delete it")
 
 
 def _check_owner(found: os.stat_result, path: Path | str) -> None:

@@ -20,7 +20,7 @@ _DEEPEST = 50  # levels of an answer that are looked through
 
 
 class Redactor:
-    """Knows secrets and takes them out. Safe to use from several threads.
+    """Holds secrets and takes them out of texts. Safe to use from several threads.
 
     The forms in which they may stand are made when there is something to show: most clients never show any.
     """
@@ -109,7 +109,7 @@ def _forms(secret: str) -> set[str]:
     if len(raw) >= _LONG_ENOUGH:
         for offset in range(3):  # where in what was encoded it begins
             coded = base64.b64encode(b"\0" * offset + raw).decode()
-            # What its neighbours have a part in is left out.
+            # Characters that also encode a byte before or after the secret are left out.
             part = coded[-(-offset * 4 // 3) if offset else 0 : (offset + len(raw)) * 4 // 3]
             forms |= {part, part.replace("+", "-").replace("/", "_")}
     return forms

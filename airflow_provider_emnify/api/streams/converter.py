@@ -103,7 +103,7 @@ class Converter:
 
 
 def _fill(tree: Tree, raw: Mapping[str, Any], row: Row, strict: bool) -> Row:
-    """Put what the tree knows into the row, and return the rest."""
+    """Put each field that has a column into the row, and return the rest."""
     rest: Row = {}
     for name, value in raw.items():
         if value is None or value == "":
@@ -143,7 +143,7 @@ _UNKNOWN = object()
 def _fill_columns(
     tree: Tree, parts: Sequence[Mapping[str, Any]], columns: dict[str, list[Any]], odd: set[int]
 ) -> None:
-    """Fill the columns of what the tree knows, and note the places of the rows that have more than that.
+    """Fill the columns, and note the places of the rows that hold more than these.
 
     :param parts: Of each row the object that the tree is about; an empty one where there is none.
     """

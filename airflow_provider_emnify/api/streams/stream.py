@@ -175,7 +175,7 @@ class Stream:
         :raises ValueError: for a filter or an interval that cannot be; and what :meth:`rows` raises.
         """
         if reading.threads < 1:
-            raise ValueError(f"threads: {reading.threads!r} is none; give 1 or more")
+            raise ValueError(f"threads: {reading.threads!r} is not a valid number; give 1 or more")
         if self.cursor is not None:
             if reading.interval is None:
                 raise ValueError(f"interval: {self.name} covers one; give its start and end")

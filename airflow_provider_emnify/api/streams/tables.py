@@ -1,4 +1,4 @@
-"""The columns of the streams of things: endpoints, SIMs, events, profiles; usage stands beside them."""
+"""The columns of the streams of things: endpoints, SIMs, events, profiles. Usage has a module of its own."""
 
 from __future__ import annotations
 

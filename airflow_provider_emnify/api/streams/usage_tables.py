@@ -98,7 +98,7 @@ INCLUSIVE_VOLUMES: Columns = (
 )
 INCLUSIVE_VOLUMES_IGNORED = ("currency.id", "currency.symbol")
 
-# What the Data Streamer delivers beside events, which have the columns of EVENTS.
+# What the Data Streamer delivers apart from events, which have the columns of EVENTS.
 USAGE_RECORDS: Columns = (
     integer("id"),
     *lookup("traffic_type"),

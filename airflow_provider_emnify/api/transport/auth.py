@@ -42,7 +42,7 @@ AUTHENTICATE = "/api/v1/authenticate"
 SWITCH_WORKSPACE = "/api/v1/authenticate/workspace"
 
 _UNAUTHORIZED = 401  # emnify's word for a rejected credential, whatever its body
-_REJECTIONS = {400, 403, 422}  # these too, with emnify's own body; anybody on the way answers so as well
+_REJECTIONS = {400, 403, 422}  # these too, with emnify's own body; a proxy on the way answers so as well
 _MOST_LOST = 2  # logins of a user whose outcome is unknown: a third one that is rejected locks the account
 _PAUSE = (1.0, 5.0)  # seconds before the second one
 _LOCKED_FOR = 300.0  # seconds that emnify locks an account
@@ -54,7 +54,7 @@ class TokenSource:
     :param credentials: What to exchange.
     :param exchange: Sends a request with a token, or without one, and returns the JSON of its answer.
     :param clock: A clock in seconds that only goes forward.
-    :param on_secret: Told every secret as soon as it is known.
+    :param on_secret: Called with every secret as soon as it is known.
     :param cache: Where processes of this host leave tokens for each other.
     :param sleep: How to wait, in seconds.
     """
@@ -130,7 +130,7 @@ class TokenSource:
             return self._token
 
     def after_fork(self) -> None:
-        """Let go, in a child process, of the parent's lock. The token is good for both."""
+        """Replace, in a child process, the lock that the parent may hold. The token is valid in both."""
         self._lock = threading.Lock()
 
     def _share(self, cache: TokenCache, stale: AuthToken | None) -> AuthToken:
@@ -209,7 +209,7 @@ class TokenSource:
             return answer
 
     def _refuse_a_third_try(self) -> None:
-        """Keep a user's account from being locked by tries of which nobody knows whether they count.
+        """Keep a user's account from being locked by logins whose outcome is unknown.
 
         Credentials that were accepted before get new tries after the time of a lock, and so does who has sent
         none of those that were lost; others do not.
@@ -278,7 +278,7 @@ def _is_rejection(error: EmnifyError) -> bool:
 def _check_answer(answer: Answer | EmnifyError, *, kind: type[EmnifyError] = EmnifyServerError) -> None:
     """Refuse what is not emnify's own answer to an authentication: it says nothing of the credential.
 
-    :param kind: What to raise for an answer that is empty, cut or somebody else's.
+    :param kind: What to raise for an answer that is empty, cut or not emnify's.
     """
     if isinstance(answer, EmnifyError):
         status = answer.status or 0

@@ -1,4 +1,4 @@
-"""An auth token: a JWT of some hours, what it says, and when to let go of it."""
+"""An auth token: a JWT of some hours, its claims, and when to renew it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _LATEST = 253_402_300_799  # the last second of the year 9999
 
 @dataclass(frozen=True)
 class AuthToken:
-    """An auth token and when to let go of it.
+    """An auth token and when to renew it.
 
     Its life is counted from its arrival, by a clock that only goes forward: what the worker's clock says
     does not matter.

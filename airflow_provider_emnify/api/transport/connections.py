@@ -49,7 +49,7 @@ _NOT_ASKED_FOR = {"br", "zstd", "compress", "x-compress"}
 
 
 class AnswerTooLargeError(Exception):
-    """An answer past the bound, or packed in a way that was not asked for."""
+    """An answer past the bound, or with a ``Content-Encoding`` that was not asked for."""
 
 
 class TooSlowError(TimeoutError):
@@ -279,7 +279,7 @@ class Session(requests.Session):
 def read_body(response: requests.Response) -> bytes:
     """Read an answer to its end, unpacked. Its connection is good for another request then.
 
-    :raises AnswerTooLargeError: past :data:`MOST_BYTES`, or for a packing that was not asked for.
+    :raises AnswerTooLargeError: past :data:`MOST_BYTES`, or for a ``Content-Encoding`` not asked for.
     :raises Exception: what ``urllib3`` or ``zlib`` raise for an answer that is cut or damaged.
     """
     chunks: list[bytes] = []
@@ -300,7 +300,7 @@ def _unpacked(response: requests.Response) -> Iterator[bytes]:
     named = response.headers.get("Content-Encoding") or ""
     codings = [name for name in (part.strip().lower() for part in named.split(",")) if name in _WBITS]
     if len(codings) > 1 or any(part.strip().lower() in _NOT_ASKED_FOR for part in named.split(",")):
-        raise AnswerTooLargeError("it is packed in a way that was not asked for")
+        raise AnswerTooLargeError("its Content-Encoding was not asked for")
     packed = iter(partial(response.raw.read, _CHUNK, decode_content=False), b"")
     return _inflated(packed, _WBITS[codings[0]]) if codings else packed
 
@@ -322,7 +322,7 @@ def _inflated(packed: Iterator[bytes], wbits: int) -> Iterator[bytes]:
                 data, unpacker = unpacker.unused_data, zlib.decompressobj(wbits)  # one more member
             yield out
     if not first and not unpacker.eof:
-        raise urllib3.exceptions.ProtocolError("the packed answer ends too early")
+        raise urllib3.exceptions.ProtocolError("the compressed answer ends too early")
 
 
 def was_never_sent(error: Exception) -> bool:

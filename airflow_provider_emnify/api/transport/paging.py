@@ -12,9 +12,9 @@ row that leaves in the same moment keeps the count as it was, and can hide one t
 A list in another order than the id's (``sort``) is read forward; a row that is repeated on the next page is
 dropped. When its count falls, rows can have moved onto a page that was read: the listing is refused.
 
-No answer is taken at its word. Each page is held against its own headers, and its neighbours against each
-other; one that does not fit is asked for again, and is an error if it still does not. Headers that are
-missing or absurd are done without: where the last page is then follows from the pages themselves, because a
+Each answer is checked: a page against its own headers, and pages that follow each other against one
+another; one that does not fit is asked for again, and is an error if it still does not. Headers that are
+missing or impossible are ignored: where the last page is then follows from the pages themselves, because a
 page beyond it repeats it.
 """
 
@@ -119,7 +119,7 @@ class Listing(Iterator[Row]):
         return self._end().total if self._newest_first else self._begin().total
 
     def close(self) -> None:
-        """End the reading; a page that is under way is let go."""
+        """End the reading; a page that is being fetched is discarded."""
         self._rows.close()
         self._pages.close()
         pool, self._pool = self._pool, None
@@ -246,7 +246,7 @@ class Listing(Iterator[Row]):
             number, total = number - 1, total if page.total is None else page.total
             size = len(page.rows) if size is None and page.last_number(number) != number else size
         if steady and total is not None and seen != total:
-            raise self._refuse(f"emnify counts more than it sends, {seen} of {total} rows")
+            raise self._refuse(f"emnify counts {total} rows and has sent {seen}")
 
     def _joined(
         self, page: Page, number: int, size: int | None, smallest: Key | None, total: int | None
@@ -302,14 +302,16 @@ class Listing(Iterator[Row]):
                 raise self._refuse("rows were deleted while it was read in this order")
             is_shorter = (then.last_number(number + 1) or number + 1) <= number
             if then.rows != page.rows and (is_shorter or (then.rows and _name(then.rows[0]) == begin)):
-                raise self._refuse("it became shorter while it was read, or begins anew")
+                raise self._refuse(
+                    "it became shorter while it was read, or a later page holds the first rows again"
+                )
             if then.rows == page.rows:
                 if last is not None or then.last_number(number + 1) not in {None, number}:
                     raise self._refuse(f"pages {number} and {number + 1} hold the same rows")
                 break  # no header says so, but a page beyond the last repeats it
             page, number, before = then, number + 1, {_name(row) for row in page.rows}
         if total is not None and not total <= seen <= max(total, page.total or 0):
-            raise self._refuse(f"emnify counts other than it sends, {seen} of {total} rows")
+            raise self._refuse(f"emnify counts {total} rows and has sent {seen}")
         if number == 1 and total is None and page.pages is None:
             self._check_single(page)
 
@@ -329,7 +331,9 @@ class Listing(Iterator[Row]):
                     if {_name(row) for row in beyond} <= {_name(row) for row in page.rows}:
                         return
                     raise self._refuse(f"no header says so, but there are more than {count} rows")
-                raise self._refuse("no header says how many pages it has, and it sends the same one for any")
+                raise self._refuse(
+                    "no header says how many pages it has, and every page number gets the same page"
+                )
         if count and (count in {self._per_page, page.size} or count % _ROUND == 0):
             raise self._refuse(f"nothing says whether there are more than these {count} rows")
 

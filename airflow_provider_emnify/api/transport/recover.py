@@ -31,7 +31,7 @@ def recovers() -> bool:
 
 
 def nothing_found() -> None:
-    """Find nothing, as is right for who looks by itself."""
+    """Find nothing: for a caller that looks by itself."""
 
 
 BEGINNING = 100

@@ -1,4 +1,4 @@
-"""How one request is sent: in turn, within the limits, again where that is right; and what its answer means.
+"""How one request is sent: within the rate limits, with retries; and what its answer means.
 
 What is sent again, with exponential backoff and full jitter, or after the time that ``Retry-After`` names:
 
@@ -146,7 +146,7 @@ class Sender:
             exchange.abort()
 
     def after_fork(self) -> None:
-        """Let go, in a child process, of what is the parent's: its connections and its locks."""
+        """Replace, in a child process, the connections and locks of the parent."""
         self._lock = threading.Lock()
         self._under_way = set()
         self._session = self._new_session()
@@ -245,7 +245,7 @@ class Sender:
                 )
                 body = read_body(response)
         except AnswerTooLargeError as error:
-            why = f"the answer is not taken: {error}"
+            why = f"the answer is refused: {error}"
             raise _unusable(why, None, request) from None
         except requests.exceptions.InvalidJSONError as error:  # before anything is sent
             raise ValueError(f"{request}: the body is not JSON: {error}") from None

@@ -32,7 +32,7 @@ log = one_line_log(__name__)
 
 _LOCK_WAIT = 120.0  # seconds for another process that is authenticating
 _LOCKED_OUT = 300.0  # seconds that a rejection is remembered: as long as emnify locks an account
-BRIEF_LOCK_WAIT = 1.0  # seconds, for who can do without
+BRIEF_LOCK_WAIT = 1.0  # seconds, for a caller that can do without
 _ACCEPTED = 60.0  # seconds for which many may authenticate at once after a credential was accepted
 
 
@@ -60,7 +60,7 @@ class TokenCache:
     :param directory: Where it lies; by default a directory of this user's in the temporary one.
     :param keeps_tokens: False: it says only whether the credential was accepted lately. Then one process at a
         time tries a credential of which nothing is known, and all at once one that was accepted.
-    :param waits: Whether to wait for a process that authenticates. Who can do without it does not.
+    :param waits: Whether to wait for a process that authenticates. A caller that can do without it does not.
     """
 
     def __init__(

@@ -218,13 +218,13 @@ class Transport:
         return self._limits.store, self._limits.used(host=host, organisation=self._organisation)
 
     def learn_secret(self, secret: str) -> None:
-        """Take note of a secret: no error of this transport shows it, and whoever masks secrets knows it."""
+        """Register a secret: no error of this transport shows it, and ``on_secret`` is called with it."""
         self._learn(secret)
         if self._on_secret is not None:
             self._on_secret(secret)
 
     def after_fork(self) -> None:
-        """Let go, in a child process, of connections, locks and files, which are the parent's."""
+        """Replace, in a child process, the connections, locks and files of the parent."""
         self._sender.after_fork()
         self.tokens.after_fork()
 

@@ -64,7 +64,7 @@ def fill_path(path: str, values: Mapping[str, Any] | None) -> str:
     :raises ValueError: when the path is none, a value is missing, or a value would lead elsewhere.
     """
     if not path.startswith("/") or path.startswith("//") or "?" in path or "#" in path:
-        raise ValueError(f"path: {path!r} is none; give it from /api on, without host and query")
+        raise ValueError(f"path: {path!r} is not a valid path; give it from /api on, without host and query")
 
     def fill(match: re.Match[str]) -> str:
         name = match[1]

@@ -189,9 +189,9 @@ def _event_names() -> dict[str, EventType]:
 def _warn_unknown(name: str, field: str) -> None:
     """Warn of an event type that is not known here; emnify may have it all the same."""
     near = [_event_names()[one] for one in get_close_matches(_plain(name), _event_names(), n=1)]
-    mend = f"did you mean {near[0].label!r} ({near[0].value})? " if near else ""
+    remedy = f"did you mean {near[0].label!r} ({near[0].value})? " if near else ""
     warnings.warn(
-        f"{field}: {name!r} is not a known event type; {mend}client.events.types() lists emnify's",
+        f"{field}: {name!r} is not a known event type; {remedy}client.events.types() lists emnify's",
         stacklevel=2,
     )
 

@@ -70,7 +70,7 @@ def no_filters(filters: Mapping[str, Any]) -> dict[str, Any]:
     :raises ValueError: when there are any.
     """
     if filters:
-        raise ValueError(f"filters: {', '.join(filters)} mean nothing here")
+        raise ValueError(f"filters: {', '.join(filters)} are not valid for this wait")
     return {}
 
 

@@ -1,4 +1,4 @@
-"""The wait for an SMS from a device, read from the list of its SMS: for whom emnify cannot call.
+"""The wait for an SMS from a device, read from the list of its SMS: where emnify cannot call Airflow.
 
 Each look reads the whole list again, so nothing that arrives late is missed.
 """
@@ -30,13 +30,13 @@ def parse_pattern(value: Any, field: str) -> str:
 
     :raises ValueError: naming the field, for what is none.
     """
-    mend = "give a text"
+    remedy = "give a text"
     try:
         if isinstance(value, str) and value and re.compile(value):
             return value
     except (re.error, RecursionError, OverflowError) as error:
-        mend = f"give one ({error})"
-    raise ValueError(f"{field}: {value!r} is not a valid regular expression; {mend}")
+        remedy = f"give one ({error})"
+    raise ValueError(f"{field}: {value!r} is not a valid regular expression; {remedy}")
 
 
 def parse_reply_filters(filters: Mapping[str, Any]) -> dict[str, Any]:

@@ -55,8 +55,8 @@ def parse_filters(value: Any, field: str) -> list[dict[str, Any]]:
         if one.keys() == {"or"}:
             one["or"] = parse_filters(one["or"], f"{field}: or")
         elif one.keys() != {"field", "value"}:
-            mend = "give field and value, or {'or': [...]}"
-            raise ValueError(f"{field}: {one!r} is not a valid filter; {mend}")
+            remedy = "give field and value, or {'or': [...]}"
+            raise ValueError(f"{field}: {one!r} is not a valid filter; {remedy}")
     return filters
 
 
@@ -181,11 +181,11 @@ def check_destination(value: Any) -> Row:
             credentials = parse_mapping(credentials, "credentials")
         except ValueError:  # without the value: it may hold a secret
             raise ValueError("destination: its credentials are not a dict; give values by name") from None
-    mend = "Put it into an Airflow connection and name that in credentials_conn_id"
-    refuse_secrets("destination", credentials, mend, SECRETS)
+    remedy = "Put it into an Airflow connection and name that in credentials_conn_id"
+    refuse_secrets("destination", credentials, remedy, SECRETS)
     url = credentials.get("url") if isinstance(credentials, Mapping) else None
     if isinstance(url, str) and is_known(url) and re.search(r"[?@#]", url):
-        refuse_secrets("destination", {"url": url}, mend, {"url"})
+        refuse_secrets("destination", {"url": url}, remedy, {"url"})
     return destination
 
 

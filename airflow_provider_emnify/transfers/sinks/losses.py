@@ -49,9 +49,9 @@ class Losses:
         :raises TableLossError: naming both.
         """
         change = f"{table} would go from {before} rows to {after}"
-        mend = "The table is as it was; if so few rows are right, allow it for one run"
+        remedy = "The table is as it was; if so few rows are right, allow it for one run"
         if self.min_rows is not None and after < self.min_rows:
-            raise TableLossError(f"min_rows: {change}, and {self.min_rows} is the least. {mend}")
+            raise TableLossError(f"min_rows: {change}, and {self.min_rows} is the least. {remedy}")
         if self.max_shrink is None:
             return
         most, share = int(self.max_shrink), ""
@@ -59,7 +59,7 @@ class Losses:
             most, share = int(Decimal(str(self.max_shrink)) * before), f", a share of {self.max_shrink:g}"
         if before - after > most:
             raise TableLossError(
-                f"max_shrink: {change}, {before - after} fewer, and {most} fewer is the most{share}. {mend}"
+                f"max_shrink: {change}, {before - after} fewer, and {most} fewer is the most{share}. {remedy}"
             )
 
 

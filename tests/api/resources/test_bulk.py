@@ -233,7 +233,7 @@ def test_the_next_chunk_follows_when_the_failed_one_is_done(caplog: pytest.LogCa
     done = send_in_chunks([1, 2, 3], send=send, look=lambda chunk: (chunk, []), what="tag", size=2)
     assert done == [1, 2, 3]
     assert sent == [[1, 2], [3]]
-    assert "Could tag although the call failed" in caplog.text
+    assert "The call to tag failed" in caplog.text
 
 
 def test_split_keeps_the_order() -> None:

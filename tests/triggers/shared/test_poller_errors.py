@@ -174,7 +174,7 @@ def test_a_token_that_is_revoked_for_good_fails_all_with_the_reason(fleet: Sandb
         ({"conn_type": "emnify", "password": "x", "host": "ftp://x"}, "host: its scheme"),
     ],
 )
-def test_a_connection_that_cannot_work_fails_all_with_the_mend(
+def test_a_connection_that_cannot_work_fails_all_with_the_remedy(
     fleet: Sandbox, monkeypatch: pytest.MonkeyPatch, connection: Any, words: str
 ) -> None:
     monkeypatch.delenv("AIRFLOW_CONN_EMNIFY_DEFAULT")
