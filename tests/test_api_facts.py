@@ -115,7 +115,7 @@ def test_the_table_has_each_operation_and_no_prose() -> None:
 
 
 @pytest.mark.parametrize(("current", "code"), [(True, 0), (False, 1)])
-def test_a_table_that_is_not_current_is_told(
+def test_a_table_that_is_not_current_is_reported(
     current: bool,
     code: int,
     tmp_path: Path,

@@ -85,7 +85,7 @@ def decide(error: BaseException) -> Any:
 
 @on_3_3
 @pytest.mark.parametrize("kind", LASTING)
-def test_the_policy_fails_what_no_retry_mends(kind: type[EmnifyError]) -> None:
+def test_the_policy_fails_permanent_errors(kind: type[EmnifyError]) -> None:
     assert decide(kind("no")).action.value == "fail"
     assert "no" in decide(kind("no")).reason
 

@@ -41,7 +41,10 @@ class CallbackSettings:
         """Read the configuration."""
         names = set(conf.get(SECTION, "callbacks", fallback="").replace(",", " ").split())
         for name in [name for name in names if not _IN_URI.fullmatch(name)]:
-            log.error("[emnify] callbacks: the URI of an asset cannot hold the connection's id '%s'", name)
+            log.error(
+                "[emnify] callbacks: '%s' is left out, since no URI of an asset can hold this connection id",
+                name,
+            )
             names.discard(name)
         return cls(
             connections=frozenset(names),

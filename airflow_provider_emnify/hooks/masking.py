@@ -99,7 +99,7 @@ def mask_from(loop: asyncio.AbstractEventLoop) -> Callable[[str], None]:
         channel = _channel()
         if channel is not None:
             with suppress(RuntimeError):  # the loop has ended, and its logs with it
-                loop.call_soon_threadsafe(_tell_soon, channel, secret)
+                loop.call_soon_threadsafe(_send_soon, channel, secret)
 
     return mask_in_triggerer
 
@@ -122,12 +122,12 @@ def message_of(secret: str) -> Any:
     return MaskSecret(value=secret)
 
 
-def _tell_soon(channel: Any, secret: str) -> None:
-    task = asyncio.get_running_loop().create_task(_tell(channel, secret))
+def _send_soon(channel: Any, secret: str) -> None:
+    task = asyncio.get_running_loop().create_task(_send(channel, secret))
     _telling.add(task)
     task.add_done_callback(_telling.discard)
 
 
-async def _tell(channel: Any, secret: str) -> None:
+async def _send(channel: Any, secret: str) -> None:
     with suppress(Exception):  # as Airflow's own mask_secret: logging goes on
         await channel.asend(message_of(secret))

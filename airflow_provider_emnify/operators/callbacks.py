@@ -129,7 +129,11 @@ class EmnifySetUpCallbacksOperator(EmnifyBaseOperator):
         if missing and store_in_extra(conn_id, missing):
             self.log.info("Wrote %s into the extra of connection '%s'", ", ".join(missing), conn_id)
             missing = {}
-        wanted = {"api_callback": callback_id, API_SECRET: secret_id, "esme_interface_type": self._rest()}
+        wanted = {
+            "api_callback": callback_id,
+            API_SECRET: secret_id,
+            "esme_interface_type": self._rest_interface(),
+        }
         changed = [one for one in self.service_profile_ids if self._use(one, wanted)]
         if missing:
             self.log.warning(
@@ -223,7 +227,7 @@ class EmnifySetUpCallbacksOperator(EmnifyBaseOperator):
         self.log.info("%s %s %s (%s)", "Created" if created else "Found", what, row["id"], key)
         return row, created
 
-    def _rest(self) -> int | None:
+    def _rest_interface(self) -> int | None:
         """Return by which interface SMS are called out; None where emnify names none like it."""
         found = self.client.lookups.esme_interface_types() if self.service_profile_ids else []
         return next((row["id"] for row in found if "rest" in str(row.get("description")).lower()), None)

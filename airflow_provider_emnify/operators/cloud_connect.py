@@ -195,7 +195,7 @@ class EmnifyCreateCloudConnectOperator(EmnifyWaitingOperator):
             )
         self.log.info("Attachment %s exists as %s: nothing to create", name, there["id"])
         if _has_expired(there):
-            self.log.info("Its offer has expired: making it again")
+            self.log.info("The resource share of attachment %s has expired: offering it again", there["id"])
             client.cloud_connect.retry(there["id"])
         return self._leave(there["id"])
 

@@ -119,7 +119,7 @@ class EmnifyOperator(EmnifyBaseOperator):
             except EmnifyNotFoundError as gone:
                 if operation.method != "DELETE" or not Attempt(self, context).is_later:
                     raise
-                self.log.info("%s: an earlier try has done it (%s)", self.call, gone.message)
+                self.log.info("%s: an earlier attempt has done it (%s)", self.call, gone.message)
                 return None
         shown = ", ".join(f"{key}={value!r}" for key, value in typed.items())
         look = f"with {resource}.list" if hasattr(getattr(self.client, resource), "list") else "in its portal"

@@ -333,7 +333,7 @@ def _give_roles(operator: EmnifyBaseOperator, user: Row, role_ids: list[int], *,
     missing = [role_id for role_id in role_ids if role_id not in there]
     surplus = [role_id for role_id in there if role_id not in role_ids] if replace else []
     operator.log.info(
-        "User %s has roles %s: giving %s, taking %s",
+        "User %s has roles %s: adding %s, removing %s",
         user_id,
         shorten(there),
         shorten(missing),
@@ -348,7 +348,7 @@ def _give_roles(operator: EmnifyBaseOperator, user: Row, role_ids: list[int], *,
         try:
             users.remove_role(user_id, role_id)
         except EmnifyNotFoundError:
-            operator.log.info("User %s has role %s no more", user_id, role_id)
+            operator.log.info("User %s no longer has role %s", user_id, role_id)
     return [*(role_id for role_id in there if role_id not in surplus), *missing]
 
 

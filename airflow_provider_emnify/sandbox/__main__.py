@@ -59,7 +59,7 @@ def _seconds(text: str) -> float:
     except ValueError:
         seconds = math.nan
     if not seconds >= 0:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds, 0 or more")
     return seconds
 
 
@@ -71,7 +71,9 @@ def _token(text: str) -> str:
 
 def _life(text: str) -> float:
     if not 0 < (seconds := _seconds(text)) < math.inf:
-        raise argparse.ArgumentTypeError("a token lives for more than 0 seconds, and not for ever")
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not a number of seconds above 0 for a token that expires"
+        )
     return seconds
 
 

@@ -61,7 +61,7 @@ def use_data(state: State, endpoint: Endpoint, volume: float) -> None:
         "traffic_type": {"id": 5, "description": "Data"},
         "start_timestamp": event_date(state.now),
         "end_timestamp": event_date(state.now),
-        "organisation": state.told_organisation(ORGANISATION_ID),
+        "organisation": state.organisation_row(ORGANISATION_ID),
         "endpoint": {"id": endpoint.id, "name": endpoint.name},
         "sim": None if sim is None else {"id": sim.id, "iccid": sim.iccid},
         "volume": {"total": volume, "rx": 0.0, "tx": volume},
@@ -82,7 +82,7 @@ def _call(state: State, method: str, sms: Sms, more: Mapping[str, Any]) -> None:
     body = {
         "id": text(sms.id),
         "endpoint": {"id": text(sms.endpoint_id), "name": state.endpoints[sms.endpoint_id].name},
-        "organisation": state.told_organisation(ORGANISATION_ID),
+        "organisation": state.organisation_row(ORGANISATION_ID),
         **fields_of(sms, "source_address", "dest_address", "payload"),
         "dcs": text(sms.dcs),
         "pid": text(0),

@@ -122,7 +122,7 @@ class EmnifyWaitSensor(WaitingTask, BaseSensorOperator):
                 lambda: wait.judge(self._readings) if selected else first_look(self.emnify_conn_id, wait)
             )
             if verdict is None:
-                self.log.info("A look would cost waiting here: the first one is left to the triggerer")
+                self.log.info("The first look is left to the triggerer: in the worker it would have to wait")
             elif verdict.done:
                 return verdict.seen
             self.wait_in_triggerer(wait, self.poke_interval, self.timeout)

@@ -1,4 +1,4 @@
-"""The one look that a deferrable sensor takes in the worker, where that costs no waiting and no account.
+"""The one look that a deferrable sensor takes in the worker, where it need not wait and locks no account.
 
 Hundreds of sensors may begin at once. A rejected credential is found out by one of them, for three rejections
 in a row lock the account; what that one has found out, those of this host's user read in a file.
@@ -19,7 +19,7 @@ from airflow_provider_emnify.retry import is_permanent
 
 _IDS = 25  # ids that are read one by one; more are left to the triggerer, where waits share reads
 _TIMEOUT = 10.0  # seconds for an answer
-_LEAVES = 0.5  # share of the limits by address, authentications among them, that is left to others
+_RESERVED = 0.5  # share of the limits by address, authentications among them, that is reserved for others
 
 
 class _WouldWaitError(Exception):
@@ -50,7 +50,7 @@ def first_look(conn_id: str, wait: Wait) -> Verdict | None:
         with EmnifyHook.client_from_settings(
             replace(settings, timeout=min(settings.timeout, _TIMEOUT)),
             max_retries=0,
-            leave=max(settings.task_share, _LEAVES),
+            leave=max(settings.task_share, _RESERVED),
             sleep=_refuse_to_wait,
             token_cache=cache,
         ) as client:
@@ -64,7 +64,7 @@ def first_look(conn_id: str, wait: Wait) -> Verdict | None:
 
 
 def _cache(settings: ConnectionSettings) -> TokenCache | None:
-    """Return through what tasks hear of each other's authentications; None where they do not.
+    """Return the cache by which tasks share authentications; None where they do not.
 
     Hosts that share the limits in a Redis may be as many as there are tasks: there a token has to be at hand.
     """

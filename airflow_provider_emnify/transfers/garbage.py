@@ -1,6 +1,6 @@
 """Fewer garbage collections while a transfer runs: they took a third of its time, and found nothing.
 
-A transfer makes tens of thousands of objects a page, and lets them go without a circle among them. Yet their
+A transfer makes tens of thousands of objects a page, and frees them; none is in a reference cycle. Yet their
 number alone has them searched again and again, with all that the process holds besides. So what lives is left
 out of it (``gc.freeze()``), and it is done more rarely; both is put back in the end. This is for the process
 of a task: a triggerer runs no transfer.

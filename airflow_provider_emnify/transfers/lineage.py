@@ -1,4 +1,4 @@
-"""What a transfer has written, as Airflow's lineage and OpenLineage want to know it."""
+"""What a transfer has written, in the form of Airflow's lineage and of OpenLineage."""
 
 from __future__ import annotations
 

@@ -106,7 +106,7 @@ class EmnifyToSqlOperator(ToSql, FromStream):
             for name in ("max_shrink", "min_rows"):
                 if is_known(value := getattr(self, name)) and not is_nothing(value):
                     raise ValueError(
-                        f"{name}: {value!r} guards nothing, since mode {self.mode!r} takes no row away; use "
+                        f"{name}: {value!r} has no effect, since mode {self.mode!r} removes no rows; use "
                         "mode='replace', or mode='merge' with deletions='mark' or deletions='delete'"
                     )
 

@@ -1,6 +1,6 @@
-"""What the triggers of asset watchers have in common: Airflow 3, and a memory that outlives a restart.
+"""What the triggers of asset watchers have in common: Airflow 3, and a state that outlives a restart.
 
-Airflow 3.3 and later keep a trigger's memory in its asset's state store. Before that it is in the process
+Airflow 3.3 and later keep a trigger's state in its asset's state store. Before that it is in the process
 alone: what happens while no triggerer runs is not reported afterwards.
 """
 
@@ -67,7 +67,7 @@ class EmnifyWatchingTrigger(BaseEventTrigger):
 
     @property
     def _key(self) -> str:
-        """Under which key the memory is kept: several watchers may watch for one asset."""
+        """Under which key the state is kept: several watchers may watch for one asset."""
         what = json.dumps([self.emnify_conn_id, self.arguments()], sort_keys=True)
         return f"{type(self).__name__}-{hashlib.sha256(what.encode()).hexdigest()[:12]}"
 

@@ -40,7 +40,7 @@ class WaitingTask(EmnifyTask):
     _last = ""
 
     def judge(self, look: Callable[[], Verdict | None]) -> Verdict | None:
-        """Look once; None when nothing was found out this time. A wait that cannot succeed is given up."""
+        """Look once; None when nothing was found out this time. A wait that cannot succeed fails."""
         try:
             verdict = look()
         except (EmnifyError, EmnifyConnectionConfigError) as error:
@@ -103,7 +103,7 @@ class WaitingTask(EmnifyTask):
         return seen, False
 
     def states_at_timeout(self, message: str, seen: dict[str, str]) -> dict[str, str]:
-        """Return the states so far, if that is what ``on_timeout`` asks for; else give up."""
+        """Return the states so far, if that is what ``on_timeout`` asks for; else fail."""
         if self.on_timeout == "fail" or not seen:
             self.fail_task(message, self.timeout_error)
         self.log.warning("%s (on_timeout='return': these states are the result)", message)

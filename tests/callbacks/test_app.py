@@ -178,7 +178,7 @@ def test_a_connection_that_is_not_there_is_a_503(door: Door, monkeypatch: pytest
     assert answer.body["detail"] == "the connection cannot be read (AirflowNotFoundException)"
 
 
-def test_a_body_that_is_too_large_is_a_413_told_or_not(door: Door) -> None:
+def test_a_body_that_is_too_large_is_a_413_whatever_its_content_length_says(door: Door) -> None:
     large = sms(text="x") | {"more": "x" * (1 << 20)}
     assert door.sms(large).status == 413
     assert door.sent == [], "its length says so"

@@ -28,12 +28,12 @@ DECLARED = {
 }
 SAYS_WHY = (
     "does not exist",
-    "exists no more",
+    "no longer exists",
     "there is no",
     "has no quota",
     "still waiting for",
     "is Deactivated",
-    "none of emnify's",
+    "is not a valid action",
 )
 
 

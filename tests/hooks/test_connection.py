@@ -142,7 +142,7 @@ def test_the_extras_of_a_uri_are_text() -> None:
         ({"extra": "[1]"}, "extra", "JSON object"),
     ],
 )
-def test_a_bad_connection_is_told_by_name_field_and_remedy(
+def test_a_bad_connection_is_an_error_with_name_field_and_remedy(
     fields: dict[str, Any], field: str, remedy: str
 ) -> None:
     with pytest.raises(EmnifyConnectionConfigError) as caught:
@@ -154,7 +154,7 @@ def test_a_bad_connection_is_told_by_name_field_and_remedy(
     assert "topsecret" not in message
 
 
-def test_extras_that_are_no_json_are_told() -> None:
+def test_extras_that_are_not_json_are_refused() -> None:
     class Raw:
         """A connection as a secrets backend may give it; Airflow 2 checks extras when it makes one."""
 
@@ -187,7 +187,7 @@ def test_extras_of_an_old_form_are_understood() -> None:
     assert settings(extra={"extra__emnify__timeout": 7, "extra__emnify__max_retries": ""}).timeout == 7
 
 
-def test_every_secret_is_told_before_anything_can_fail() -> None:
+def test_every_secret_is_registered_before_anything_can_fail() -> None:
     told: list[str] = []
     conn = connection(
         login="ada@example.org",

@@ -93,7 +93,7 @@ def test_the_connection_s_settings_reach_the_client(
         ({"login": "ann@example.org"}, {"token_cache": "host"}, True),
     ],
 )
-def test_tasks_with_a_user_s_password_tell_each_other_what_could_lock_the_account(
+def test_tasks_with_a_user_s_password_share_what_could_lock_the_account(
     fields: dict[str, str], extra: dict[str, str], keeps_tokens: bool | None
 ) -> None:
     conn: Any = Stored(password="secret", extra=json.dumps(extra), **fields)
@@ -101,7 +101,7 @@ def test_tasks_with_a_user_s_password_tell_each_other_what_could_lock_the_accoun
     assert (None if cache is None else cache.keeps_tokens) is keeps_tokens
 
 
-def test_a_bad_connection_is_told_on_first_use(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_bad_connection_is_an_error_on_first_use(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AIRFLOW_CONN_EMNIFY_DEFAULT", json.dumps({"conn_type": "emnify"}))
     hook = EmnifyHook()
     with pytest.raises(

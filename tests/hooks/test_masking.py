@@ -83,7 +83,7 @@ def test_in_a_triggerer_the_event_loop_tells_what_its_threads_know(
     assert {thread for _, thread in channel.sent} == {threading.get_ident()}
 
 
-def test_a_loop_that_has_ended_is_told_nothing(speak_on: Callable[[Any], None]) -> None:
+def test_nothing_is_sent_on_a_loop_that_has_ended(speak_on: Callable[[Any], None]) -> None:
     speak_on(TriggererChannel())
     loop = asyncio.new_event_loop()
     mask = masking.mask_from(loop)
@@ -98,7 +98,7 @@ def test_a_task_tells_its_supervisor(speak_on: Callable[[Any], None]) -> None:
     assert channel.sent == [(SECRET, threading.get_ident())]
 
 
-def test_what_a_task_s_thread_knows_is_told_by_its_main_thread(speak_on: Callable[[Any], None]) -> None:
+def test_secrets_of_a_task_s_thread_are_sent_by_its_main_thread(speak_on: Callable[[Any], None]) -> None:
     channel = Channel()
     speak_on(channel)
     in_thread(lambda: masking.mask("first-secret-1"))

@@ -248,8 +248,8 @@ BAD: list[tuple[dict[str, Any], str]] = [
         for value in (0, -3, 1.5, True, "many")
     ],
     ({"deletions": "drop"}, "deletions: 'drop' is not valid; allowed: keep, mark, delete"),
-    ({"max_shrink": 0.5}, "max_shrink: 0.5 guards nothing, since mode 'merge' takes no row away"),
-    ({"mode": "append", "min_rows": 5}, "min_rows: 5 guards nothing, since mode 'append'"),
+    ({"max_shrink": 0.5}, "max_shrink: 0.5 has no effect, since mode 'merge' removes no rows"),
+    ({"mode": "append", "min_rows": 5}, "min_rows: 5 has no effect, since mode 'append'"),
     ({"deletions": "mark", "mode": "replace"}, "deletions: 'mark' is for mode='merge'; mode 'replace'"),
     ({"deletions": "delete", "mode": "append"}, "deletions: 'delete' is for mode='merge'; mode 'append'"),
     ({"deletions": "mark", "filters": {"status": "Activated"}}, "deletions: 'mark' takes no filters"),
@@ -273,7 +273,7 @@ def test_what_cannot_be_breaks_the_dag(options: dict[str, Any], message: str) ->
     [
         ({"deletions": "{{ x }}", "stream": "events"}, {"deletions": "mark"}, "events is none"),
         ({"deletions": "mark", "filters": "{{ x }}"}, {"filters": {"status": 1}}, "takes no filters"),
-        ({"max_shrink": "{{ x }}"}, {"max_shrink": "0.5"}, "max_shrink: 0.5 guards nothing"),
+        ({"max_shrink": "{{ x }}"}, {"max_shrink": "0.5"}, "max_shrink: 0.5 has no effect"),
         ({"mode": "{{ x }}", "deletions": "mark"}, {"mode": "append"}, "is for mode='merge'"),
         ({"mode": "replace", "max_shrink": "{{ x }}"}, {"max_shrink": "7%"}, "max_shrink: '7%' is not valid"),
     ],

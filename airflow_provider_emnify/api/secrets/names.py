@@ -67,7 +67,7 @@ def _named(value: Mapping[Any, Any]) -> Iterator[tuple[Any, str, Any]]:
 
 
 def _secret_at(place: str, name: str, item: Any, declared: Collection[str]) -> Iterator[tuple[str, Any]]:
-    if _tells_nothing(item):
+    if _is_without_content(item):
         return
     if place in declared or (not isinstance(item, Mapping) and looks_secret(name, item)):
         yield place, item
@@ -75,7 +75,7 @@ def _secret_at(place: str, name: str, item: Any, declared: Collection[str]) -> I
         yield from secrets_in(item, declared, place)
 
 
-def _tells_nothing(value: Any) -> bool:
+def _is_without_content(value: Any) -> bool:
     return value is None or isinstance(value, bool) or (isinstance(value, (str, list, dict)) and not value)
 
 
@@ -103,7 +103,7 @@ def _shown(name: str, value: Any, names: Collection[str], *, inside: bool) -> An
 
     :param inside: It is part of something whose name sounds secret.
     """
-    if _tells_nothing(value):
+    if _is_without_content(value):
         return value
     if name in names:
         return HIDDEN

@@ -52,7 +52,7 @@ def _judge(what: str, stream: Stream, rows: list[dict[str, Any]]) -> Finding:
     if missing:
         said = f"its rows have no {', '.join(sorted(missing))}"
         return Finding(what, "failed", said, "emnify may have changed it: report this, a sync of it fails")
-    if strange := _strange_statuses(stream.name, rows):
+    if strange := _unknown_statuses(stream.name, rows):
         said = f"statuses that this version does not know: {', '.join(strange)}"
         return Finding(what, "failed", said, f"{_NEWER}: waits do not know it")
     if unknown:
@@ -73,7 +73,7 @@ def _is_paged(stream: Stream) -> bool:
     return bool(method_of(stream.call).__dict__["operation"].paged)
 
 
-def _strange_statuses(stream: str, rows: list[dict[str, Any]]) -> list[str]:
+def _unknown_statuses(stream: str, rows: list[dict[str, Any]]) -> list[str]:
     if stream not in _STATUSES:
         return []
     known = {str(member.value) for member in _STATUSES[stream]}

@@ -112,8 +112,8 @@ class OnlyIf(SelectsEndpoints):
         state = type(self).only_if.parse(self.only_if, "only_if")
         if state is not None and not any(state is one for one in allowed):
             raise ValueError(
-                f"only_if: {self.only_if!r} is not valid with {beside}: it may hold no more when a retry "
-                f"is to finish what was begun; allowed: {_names(allowed)}"
+                f"only_if: {self.only_if!r} is not valid with {beside}: the first of the two writes changes "
+                f"it, and a retry would find nothing left to do; allowed: {_names(allowed)}"
             )
 
 

@@ -28,7 +28,7 @@ class EmnifyBaseOperator(EmnifyTask, BaseOperator):
         :param doing: What is done to what: ``Setting endpoints to Disabled``.
         :param change: What is changed.
         :param total: How many were given.
-        :param rest: What those are that are left alone: ``are so already``.
+        :param rest: What those are that are left alone: ``have this status already``.
         """
         left = total - len(change)
         self.log.info("%s: %d of %d (%s), %d %s", doing, len(change), total, shorten(change), left, rest)

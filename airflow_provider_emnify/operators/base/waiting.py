@@ -116,7 +116,7 @@ class EmnifyCancellingOperator(EmnifyWaitingOperator):
     cancel_on_kill = Argument(parse_bool, default=True, templated=False)
 
     def pre_execute(self, context: Context) -> None:
-        """Forget what an earlier try has begun. Called by Airflow before each try."""
+        """Forget what an earlier attempt has begun. Called by Airflow before each try."""
         super().pre_execute(context)
         self._begun = []
 

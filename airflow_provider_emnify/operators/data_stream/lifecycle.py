@@ -109,7 +109,9 @@ class EmnifyCreateDataStreamOperator(DataStreamSettingsOperator):
         """Look for the stream, then create it or do what ``if_exists`` says."""
         name, settings = self.name, self.settings()
         if "destination" not in settings:
-            raise ValueError(f"destination: {self.destination!r} is none; give one, with a connection_type")
+            raise ValueError(
+                f"destination: {self.destination!r} is not valid; give one, with a connection_type"
+            )
         attempt = Attempt(self, context)
         there, created = create_once(
             attempt,

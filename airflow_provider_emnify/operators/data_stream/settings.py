@@ -150,7 +150,7 @@ class DataStreamSettingsOperator(DataStreamOperator):
             )
             self.client.data_streams.update(stream["id"], **differing)
         else:
-            self.log.info("Data stream %s (%s) is as asked", stream["id"], stream.get("name"))
+            self.log.info("Data stream %s (%s) needs no change", stream["id"], stream.get("name"))
         return self.leave(stream["id"], stream)
 
 

@@ -59,7 +59,7 @@ def parse_new(value: Any, field: str) -> list[Row]:
     for row in rows:
         if not row.keys() & {"name", "sim_id", "iccid"}:
             raise ValueError(
-                f"{field}: {row!r} needs a name, sim_id or iccid, so that a second run knows it again"
+                f"{field}: {row!r} needs a name, sim_id or iccid, so that a second run recognises it"
             )
         if {"sim_id", "iccid"} <= row.keys():
             raise ValueError(f"{field}: {row!r} has a sim_id and an iccid; give one of them")

@@ -135,7 +135,7 @@ class EmnifyReleaseSimOperator(OnlyIf, EmnifyBaseOperator):
             held = {key: sim_id for key, row in rows.items() if (sim_id := _sim_of(row)) is not None}
         given = self.sim_ids or self.endpoint_ids
         releases = [f"SIM {sim_id} of {key}" for key, sim_id in held.items()]
-        rest = "are out already; each keeps its status, and an activated one bills"
+        rest = "are released already; each keeps its status, and an activated one bills"
         self.log_change("Releasing SIMs", releases, len(given), rest)
         self.client.endpoints.update_many([{"id": key, "sim_id": None} for key in held])
         return given

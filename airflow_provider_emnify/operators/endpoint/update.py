@@ -263,7 +263,7 @@ class EmnifySetEndpointStatusOperator(EndpointsOperator):
         rows = read_all_endpoints(self.client, ids) if self.looked_at is None else self.looked_at
         change = [key for key in ids if status_of(rows[key]) != status]
         sims = [] if self.sim_status is None else self._sims_to_change(rows, {*change}, self.sim_status)
-        self.log_change(f"Setting endpoints to {status.label}", change, len(ids), "are so already")
+        self.log_change(f"Setting endpoints to {status.label}", change, len(ids), "have this status already")
         in_test = any(status_of(part(rows[key], "sim")) == SimStatus.FACTORY_TEST for key in change)
         sims_first = "status" in (self.select or {}) and not in_test  # a retry has to select what is not done
         if self.sim_status is not None and sims_first:

@@ -162,7 +162,7 @@ def find_action(actions: Rows, wanted: str) -> tuple[int, str]:
             f"The list of actions could not be read: one has no id or no description, and {wanted!r} is none "
             f"of the others: {there}"
         )
-    raise ValueError(f"action: {wanted!r} is none of emnify's: {there}")
+    raise ValueError(f"action: {wanted!r} is not a valid action; allowed: {there}")
 
 
 def _plain(action: str) -> str:

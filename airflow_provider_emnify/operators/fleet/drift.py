@@ -28,7 +28,7 @@ def left_to_do(entry: Entry, device: Device | None) -> State:
     """
     if device is None:
         if entry.action == "change":
-            raise DriftError("it exists no more")
+            raise DriftError("it no longer exists")
         return {} if entry.action == "delete" else entry.after
     is_to_get_it = "iccid" in entry.after and device.sim_id is None
     if entry.sim_id not in {None, device.sim_id} and not is_to_get_it:

@@ -194,9 +194,7 @@ class EmnifyPlanFleetOperator(EmnifyBaseOperator):
         counts, changes = plan.counts, sum(1 for entry in plan.entries if entry.action != "refuse")
         is_valid = not counts["refuse"] or self.on_bad_rows == "skip"
         said = [text.format(counts[kind]) for kind, text in KINDS.items() if counts[kind]]
-        summary = (
-            f"{', '.join(said) or 'nothing to do'}; {plan.unchanged} of {plan.rows} are as they shall be"
-        )
+        summary = f"{', '.join(said) or 'nothing to do'}; {plan.unchanged} of {plan.rows} rows need no change"
         about = {
             "made_at": datetime.now(UTC).isoformat(timespec="seconds"),
             "valid": is_valid,

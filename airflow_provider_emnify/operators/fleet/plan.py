@@ -126,7 +126,7 @@ def make_plan(
     :param key: The column by which devices are known.
     :param exact_tags: Take tags that are not named.
     :param prune: ``"suspend"`` or ``"delete"`` what is in the fleet and not in the source.
-    :raises ValueError: with ``prune``, for a row of which nobody knows which device it means.
+    :raises ValueError: with ``prune``, for a row whose device is unknown.
     """
     planner = _Planner(key, exact_tags=exact_tags, prune=prune)
     planner.read(source)
@@ -165,7 +165,7 @@ class _Planner:
             self._refuse(self._wanted.pop(key).row, key, f"{self._key}: it is in a row that is refused, too")
         if self._prune and (lost := [entry for entry in self._refused if entry.key is None]):
             raise ValueError(
-                f"prune: {lost[0]}; nobody knows which device this row means, so nothing can be pruned"
+                f"prune: {lost[0]}; it is unknown which device this row means, so nothing can be pruned"
             )
 
     def _refuse(self, row: int | None, key: str | None, reason: str, endpoint_id: int | None = None) -> None:

@@ -30,8 +30,8 @@ def for_each(
 ) -> tuple[dict[Item, Result], dict[Item, EmnifyError]]:
     """Do something to one after another; one that emnify refuses keeps no other from it.
 
-    What concerns all of them (no access, no connection) ends it, and so does one of which nobody knows
-    whether it was done.
+    What concerns all of them (no access, no connection) ends it, and so does one whose
+    outcome is unknown.
 
     :param what: What is being done, for messages: ``set the quota of endpoint``.
     :param label: How a message names one.

@@ -19,7 +19,7 @@ three functions:
 overlapping run or this very call may have created it. It returns what is there instead of a new one, or
 None. Something that is known by its name (``always_look``) counts whoever has created it; whether an earlier
 attempt of this task did is ``attempt.created(row)``. Something that looks like any other (an SMS, an
-extension) counts only when it ``may_be_ours``; then no look is needed in the ordinary case: nobody looks in
+extension) counts only when it ``may_be_ours``; then no look is needed in the ordinary case: there is none in
 the first attempt, unless another task held the lock meanwhile. When the answer to ``create`` is lost, there
 is one more look. An EmnifyUnknownOutcomeError says that it found nothing; the next attempt looks again.
 
@@ -72,7 +72,7 @@ def create_once(
         refuses a second.
     :param look: Reads what is there: rows, with their ``id`` where they have one.
     :param decide: Returns which of the rows is meant, None when there is none.
-    :param create: Creates it; is given the rows, none when nobody looked.
+    :param create: Creates it; is given the rows, none without a look.
     :param always_look: Whether what others have created long ago counts too.
     :param each_run: Whether each run adds one: what an overlapping run has created is not ours then. The
         journal has a note of each that is added.
@@ -109,12 +109,12 @@ def create_once(
             found = recover(lambda: decide(look(), is_new), lost)
             if found is None:
                 raise
-            attempt.operator.log.info("The answer was lost; what was created is found")
+            attempt.operator.log.info("The answer was lost; what was created has been found")
             return found, True
 
 
 def at_most_once(attempt: Attempt, call: Callable[[], Found], *, what: str, check: str) -> Found:
-    """Make a call that nobody can tell from another one like it, unless another one may have made it.
+    """Make a call that leaves nothing to recognise it by, unless it may have been made already.
 
     On Airflow 3.3 and later the journal has a note of it: an attempt that finds the note of one before fails,
     unless that one is known to have done nothing. Before 3.3 nothing is kept: then only the first attempt

@@ -127,7 +127,7 @@ class _Addition:
         return [quota, *self._operator.read_assigned(self._endpoint_id, since)]
 
     def find(self, rows: Rows) -> Row | None:
-        """Return the quota if this task has added to it, :attr:`UNKNOWN` if nobody can know."""
+        """Return the quota if this task has added to it, :attr:`UNKNOWN` if that is unknown."""
         quota, *events = rows
         if self._planned is not None:
             before, target = self._planned

@@ -94,7 +94,7 @@ class EmnifySetSimStatusOperator(OnlyIfSims, EmnifyBaseOperator):
         there = {f"SIM {key}": (key, read_status(SimStatus, sims[key])) for key in ids if key in sims}
         missing = [f"there is no SIM {key}" for key in ids if key not in sims]
         change = sims_to_change(there, self.status, "sim_ids", missing)
-        self.log.info("%d of %d SIMs are so already", len(ids) - len(change), len(ids))
+        self.log.info("%d of %d SIMs have this status already", len(ids) - len(change), len(ids))
         set_sims(self, change, self.status)
         return ids
 

@@ -81,7 +81,7 @@ class Resource:
 
     def give(self, call: Call) -> Body:
         """Give a row."""
-        return self._told(call, self.one(call))
+        return self._shown(call, self.one(call))
 
     def create(self, call: Call) -> Answer:
         """Add a row; where it is not in the answer, only the header says its id."""
@@ -89,7 +89,7 @@ class Resource:
         number = call.state.next_id(self.name) if self.numbered else call.state.new_uuid()
         row = rows[number] = {"id": number, **made}
         if "create" in self.shown:
-            return Answer(status, self._told(call, row))
+            return Answer(status, self._shown(call, row))
         return Answer(status, headers={"Location": f"{self.path.format_map(call.path)}/{number}"})
 
     def change(self, call: Call) -> Answer:
@@ -97,7 +97,7 @@ class Resource:
         row = self.one(call)
         row.update(self._checked(call, row))
         call.state.endpoints.forget()  # they are found by the names of their profiles
-        return Answer(self.answers["change"], self._told(call, row) if "change" in self.shown else {})
+        return Answer(self.answers["change"], self._shown(call, row) if "change" in self.shown else {})
 
     def delete(self, call: Call) -> Answer:
         """Delete a row that is not in use."""
@@ -107,7 +107,7 @@ class Resource:
         del self.rows(call)[row["id"]]
         return Answer(self.answers["delete"], {})
 
-    def _told(self, call: Call, row: Row) -> Row:
+    def _shown(self, call: Call, row: Row) -> Row:
         return (self.full or self.brief)(call)(row)
 
     def _checked(self, call: Call, row: Row | None = None) -> Row:

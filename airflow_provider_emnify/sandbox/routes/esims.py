@@ -158,7 +158,7 @@ def _euicc(state: State, euicc: Euicc) -> Json:
         "eid": euicc.eid,
         "created": event_date(euicc.created),
         "issuer_org": {"id": 2, "name": "emnify"},
-        "customer_org": state.told_organisation(ORGANISATION_ID),
+        "customer_org": state.organisation_row(ORGANISATION_ID),
         "supported_profile_type": _profile_type(euicc),
         "status": _status(state),
         "last_audited": None,
@@ -175,7 +175,7 @@ def _profile(state: State, profile: EuiccProfile) -> Json:
     return {
         "iccid_with_luhn": profile.iccid_with_luhn,
         "status": entry(state.lookups.profile_statuses, profile.status),
-        "customer_org": state.told_organisation(ORGANISATION_ID) if sim else None,
+        "customer_org": state.organisation_row(ORGANISATION_ID) if sim else None,
         "name": profile.name,
         "operator": None if sim else {"id": 3, "name": "Vodafone"},
         "preloaded": profile.preloaded,

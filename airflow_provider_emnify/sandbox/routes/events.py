@@ -34,7 +34,7 @@ def plain_event(state: State, event: Event) -> dict[str, Any]:
         "event_type": described(event.type),
         "event_source": described(event.source),
         "event_severity": described(event.severity),
-        "organisation": state.told_organisation(event.organisation_id),
+        "organisation": state.organisation_row(event.organisation_id),
     }
 
 

@@ -85,7 +85,7 @@ def sim_card(sim: Sim) -> Json:
 
 def sim_row(state: State, sim: Sim) -> Json:
     """A SIM."""
-    organisation = {**state.told_organisation(sim.organisation_id), "country": GERMANY}
+    organisation = {**state.organisation_row(sim.organisation_id), "country": GERMANY}
     row = {
         **sim_card(sim),
         "production_date": date(sim.production_date),
@@ -286,7 +286,7 @@ def migrate_sims(call: Call) -> Answer:
         "sim_count": len(sims),
         "dry_run": dry,
         "allowed_sim_statuses": [described(status) for status in allowed],
-        "target_workspace": state.told_organisation(target),
+        "target_workspace": state.organisation_row(target),
         "auto_detach_devices": detach,
         "sims": [_moved(state, sim) for sim in sims],
     }
@@ -366,7 +366,7 @@ def _move(call: Call, sim: Sim, target: int) -> None:
 
 
 def _moved(state: State, sim: Sim) -> Json:
-    row = {**sim_card(sim), "source_workspace": state.told_organisation(sim.organisation_id)}
+    row = {**sim_card(sim), "source_workspace": state.organisation_row(sim.organisation_id)}
     if (endpoint := state.endpoint_of(sim)) is not None:
         row["endpoint"] = {"id": endpoint.id, "name": endpoint.name}
     return row

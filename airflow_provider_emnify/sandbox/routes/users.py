@@ -49,7 +49,7 @@ def _user_row(state: State, user: User) -> Json:
         **fields_of(user, "id", "username", "name"),
         "created": date(user.created),
         "status": described(user.status),
-        "organisation": state.told_organisation(user.organisation_id),
+        "organisation": state.organisation_row(user.organisation_id),
     }
 
 

@@ -176,7 +176,7 @@ class State:
         """Return the endpoint of a SIM."""
         return None if sim.endpoint_id is None else self.endpoints.get(sim.endpoint_id)
 
-    def told_organisation(self, organisation_id: int) -> dict[str, Any]:
+    def organisation_row(self, organisation_id: int) -> dict[str, Any]:
         """Return an organisation as it stands in another object."""
         return {"id": organisation_id, "name": self.organisations[organisation_id].name}
 

@@ -77,7 +77,7 @@ def _part(spec: str, columns: Sequence[Column]) -> Part:
     kind = columns[place].type
     if unit:
         if kind not in _TIMES or unit not in _UNITS or (kind is ColumnType.DATE and unit == "hour"):
-            raise ValueError(f"partition_by: {spec!r} is none; times have {', '.join(_UNITS)}")
+            raise ValueError(f"partition_by: {spec!r} is not valid; units of times: {', '.join(_UNITS)}")
         form = _UNITS[unit]
         return Part(f"{name}_{unit}", place, lambda value: format(value, form), whole=False)
     if kind is ColumnType.TIMESTAMP:

@@ -93,7 +93,7 @@ class ToSql(EmnifyTransferOperator):
 
 
 class SqlSink:
-    """A table, and beside it the one that remembers which files of the Data Streamer were loaded.
+    """A table, and a second one with the files of the Data Streamer that were loaded.
 
     :param conn_id: Connection to the database.
     :param table: The table.

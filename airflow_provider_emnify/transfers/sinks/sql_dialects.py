@@ -1,6 +1,6 @@
-"""What databases call things: types, quotes, temporary tables, and how values reach them.
+"""SQL dialects: types, quotes, temporary tables, and how values are bound.
 
-A table: to know another database better, add a row. One that is not known here gets standard SQL.
+A table: to support another database, add a row. One that is not in it gets standard SQL.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ _BINDS: dict[ColumnType, Bind] = {ColumnType.JSON: to_json_text, ColumnType.TEXT
 
 @dataclass(frozen=True)
 class Dialect:
-    """How one kind of database is spoken to.
+    """The SQL of one kind of database.
 
     :param types: Its type for each of ours.
     :param binds: What becomes of a value before it is bound, where its driver does not take it as it is.

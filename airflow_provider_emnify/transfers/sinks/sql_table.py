@@ -1,7 +1,7 @@
 """A stream in a table of a SQL database: created, checked, and changed as a whole or not at all.
 
-Rows go into a temporary table first, which nobody else sees. Then the same transaction creates the table or
-adds columns, where that was asked for, and merges, appends or replaces. Names are quoted, values are bound.
+Rows go into a temporary table first, which no other session sees. Then the same transaction creates the table
+or adds columns, where that was asked for, and merges, appends or replaces. Names are quoted, values bound.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """Undo what a task began at emnify, when someone ends it while it waits.
 
 What is to be undone travels as plain values: ``{"call": "sms.cancel", "arguments": {...}}``, a call as on the
-client. The state of the task tells what has happened: when it was marked failed, nobody waits any more. When
-it was cleared, its next try goes on with what was begun, and may be at it already. When it is deferred, the
-triggerer shuts down, and another one goes on.
+client. The state of the task tells what has happened: when it was marked failed, no attempt waits any more.
+When it was cleared, its next attempt goes on with what was begun, and may have started already. When it is
+deferred, the triggerer shuts down, and another one goes on.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def cancel(client: EmnifyClient, calls: Sequence[Mapping[str, Any]]) -> None:
         try:
             getattr(getattr(client, resource), name)(**call["arguments"])
         except EmnifyError as error:
-            log.warning("%s did not work; what is not over goes on at emnify: %s", shown, error)
+            log.warning("%s failed; what it was to cancel may go on at emnify: %s", shown, error)
         else:
             log.info("%s: cancelled", shown)
 
@@ -87,9 +87,9 @@ async def _cancel_if_ended(
 
 
 async def _has_ended(trigger: BaseTrigger) -> bool:
-    """Tell whether nobody waits any more.
+    """Tell whether the task has ended, so that no attempt waits any more.
 
-    When that cannot be found out, someone does: work that goes on is the lesser evil.
+    When that cannot be found out, it counts as waiting: work that goes on does less harm.
     """
     try:
         state = await task_state(trigger.task_instance)

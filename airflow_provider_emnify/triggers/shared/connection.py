@@ -181,7 +181,7 @@ class SharedConnection:
 
 
 def _freeing(work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
-    """Do work; an error of it keeps where it came from, and lets go of what was looked at there.
+    """Do work; an error of it keeps its traceback, without the variables in it.
 
     The library that retries requests keeps errors in a circle: else waits would be freed by a garbage
     collection only.

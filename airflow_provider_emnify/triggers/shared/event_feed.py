@@ -1,8 +1,8 @@
-"""The events of a connection for all who watch them: each batch of the poller of events goes to everybody.
+"""The events of a connection for all who watch them: each batch of the poller of events goes to all of them.
 
 Each watcher says from when on it needs the events, and how often; the poller reads from the earliest of
-these, at the shortest interval, together with the event sensors that wait. Nothing ends the feed but the last
-watcher's leaving: what fails is logged and read again.
+these, at the shortest interval, together with the event sensors that wait. The feed ends only when the last
+watcher unsubscribes: what fails is logged and read again.
 """
 
 from __future__ import annotations
@@ -125,14 +125,14 @@ class EventFeed(Watching):
         return batch
 
     def take(self, verdict: Batch) -> None:
-        """Give the batch to everybody."""
+        """Give the batch to all subscribers."""
         self.error = ""
         for listener in self._listeners:
             listener.put_nowait(EventBatch(verdict.since, verdict.until, verdict.rows))
 
     def abort(self, message: str) -> None:
-        """Log that the poller broke, and begin again with another one."""
-        log.error("%s. Watching %r goes on, with another one", message, self)
+        """Log that the poller failed, and begin again with another one."""
+        log.error("%s. %r goes on with a new poller", message, self)
         self._poller.unsubscribe(self)
         self.refresh()
 

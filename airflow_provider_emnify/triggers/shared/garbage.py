@@ -5,10 +5,10 @@ A full collection looks at every object that can hold others, and holds up every
 in a triggerer of Airflow 3.3 for 0.1 s of CPU time without any trigger. While 10,000 waits begin there are
 four, the last of 0.3 s; with as many of Airflow's own triggers that only sleep there are five, the last of
 0.4 s (``benchmarks/results/waits.md``). While they wait there is next to none. ``gc.freeze()`` takes what
-lives from then on out of it, at no cost. What is frozen and given up is freed all the same, unless it refers
-to itself in a circle. So it is done a few times in the life of a process, however many waits come and go, and
-what it can keep from being collected is bounded. Yet the process belongs to the triggers of all providers: it
-is off unless asked for.
+lives from then on out of it, at no cost. What is frozen and no longer used is freed
+nevertheless, unless it is in a reference cycle. So it is done a few times in a process, however many waits
+come and go, and what it can keep from being collected is bounded. Yet the process belongs to the triggers of
+all providers: it is off unless asked for.
 """
 
 from __future__ import annotations

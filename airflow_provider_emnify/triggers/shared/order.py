@@ -56,7 +56,7 @@ def with_joined(left: list[list[Member]], joined: list[list[Member]]) -> list[li
 
 
 def too_late(left: list[list[Member]], share: float, now: float) -> list[Member]:
-    """Return whose time is out before they can be read, even if nobody else uses the limit of the address.
+    """Return whose time is out before they can be read, even if nothing else uses the limit of the address.
 
     :param share: The share of it that is reserved for tasks.
     """

@@ -132,9 +132,9 @@ class Poller:
         self._task = None  # it refers to the poller: both are freed without a garbage collection
         error = None if task.cancelled() else task.exception()
         if error is not None:
-            log.error("The poller of %s broke", self._subject, exc_info=error)
+            log.error("The poller of %s failed unexpectedly", self._subject, exc_info=error)
             for member in list(self.rounds.members):
-                member.abort(f"The poller broke: {error!r}")
+                member.abort(f"The poller failed unexpectedly: {error!r}")
 
     async def _round(self, due: list[Member]) -> bool:
         """Read for those who are due. Return whether nothing could be read."""
@@ -164,7 +164,7 @@ class Poller:
     async def _check_pace(self, left: list[list[Member]]) -> None:
         """Warn once that the reads of a round take longer than a wait has time, or than its interval.
 
-        Each wait that cannot be read at all in its time hears of it at once, in its own log.
+        Each wait that cannot be read before its deadline gets a warning at once, in its own log.
         """
         if self._reads < LIMITS[0].calls / 4:
             return
@@ -256,7 +256,7 @@ class Poller:
         """Fail the waits that a permanent error concerns; have the others note it for when time runs out."""
         reason = str(error) or repr(error)
         if not isinstance(error, (EmnifyError, EmnifyConnectionConfigError)):
-            log.error("Polling %s broke", self._subject, exc_info=error)
+            log.error("Polling %s failed unexpectedly", self._subject, exc_info=error)
         if not permanent:
             self._connection.warn(reason)
         for number, member in enumerate(members):
@@ -272,7 +272,7 @@ def _query_of(member: Member) -> Mapping[str, Any]:
 def _spread(error: Exception, members: list[Member], left: list[list[Member]], *, enough: bool) -> None:
     """Have ``members`` be those whom an error concerns, and ``left`` what is still to be read.
 
-    An error about one id concerns nobody else: those who were read together are read one by one.
+    An error about one id concerns no other: those that were read together are read one by one.
     """
     permanent = not isinstance(error, EmnifyError) or not error.transient
     if permanent and isinstance(error, EmnifyError) and not isinstance(error, _NO_ACCESS):

@@ -1,6 +1,6 @@
 """When a poller reads: one loop of rounds for all who take part, whether they ask for states or events.
 
-Rounds come at the shortest interval that anybody asks for, with jitter, and with backoff while nothing can be
+Rounds come at the shortest interval of the members, with jitter, and with backoff while nothing can be
 read. Who joins between two rounds is read for early: those that join together are gathered for a moment.
 """
 

@@ -1,4 +1,4 @@
-"""Auth tokens that a triggerer keeps for as long as they are valid, whether or not somebody waits.
+"""Auth tokens that a triggerer keeps for as long as they are valid, whether or not there is a wait.
 
 A client goes with the last wait of its connection; the token stays. Otherwise each wait that comes alone
 would authenticate, and leave one more secret for good in Airflow's masker. A rejection stays for a while too,

@@ -330,7 +330,7 @@ def another_table(path: Path) -> None:
 
 
 @pytest.mark.parametrize("damage", [garbage, zeros_inside, another_table])
-def test_damage_is_found_by_many_and_mended_once(tmp_path: Path, damage: Callable[[Path], None]) -> None:
+def test_damage_is_found_by_many_and_repaired_once(tmp_path: Path, damage: Callable[[Path], None]) -> None:
     directory = tmp_path / "limits"
     use(directory)
     damage(directory / "limits.sqlite")

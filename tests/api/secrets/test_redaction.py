@@ -170,7 +170,7 @@ def test_no_secret_is_seen_over_real_http(seen: list[str]) -> None:
         client.close()
 
 
-def test_every_secret_is_told_before_it_is_used(requests_mock: rm.Mocker) -> None:
+def test_every_secret_is_registered_before_it_is_used(requests_mock: rm.Mocker) -> None:
     known: list[str] = []
 
     def check(request: Any, _: Any) -> dict[str, Any]:

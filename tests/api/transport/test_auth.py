@@ -191,7 +191,7 @@ def test_a_rejected_credential_is_tried_once_ever(api: rm.Mocker, status: int) -
     assert not calls(api, THING)
 
 
-def test_a_locked_account_is_told_as_such(api: rm.Mocker) -> None:
+def test_a_locked_account_is_reported_as_such(api: rm.Mocker) -> None:
     body = {"error_code": 1105, "error_token": "TooManyRequests", "message": "Too many attempts"}
     api.post(AUTHENTICATE, status_code=401, json=body)
     with pytest.raises(EmnifyAuthenticationError, match="locked for five minutes"):

@@ -76,7 +76,7 @@ def test_what_is_asked_is_waited_for_after_every_status_that_is_sent_again(metho
 
 
 @pytest.mark.parametrize("status", [408, 425, 429, 503])
-def test_who_asks_for_more_than_the_bound_is_not_waited_for_and_told_of(status: int) -> None:
+def test_a_retry_after_beyond_the_bound_is_not_waited_for_and_is_in_the_error(status: int) -> None:
     sleeps = Sleeps()
     with rm.Mocker() as api, make_client(sleep=sleeps) as client:
         api.post(AUTHENTICATE, json={"auth_token": make_token()})

@@ -172,7 +172,7 @@ def test_a_proxy_that_refuses_is_told_from_the_host(monkeypatch: pytest.MonkeyPa
         make_client(max_retries=0).request("GET", THING)
 
 
-def test_a_host_without_an_address_is_told_as_such(api: rm.Mocker) -> None:
+def test_a_host_without_an_address_is_reported_as_such(api: rm.Mocker) -> None:
     api.get(URL + THING, exc=requests.exceptions.ConnectTimeout)
     with pytest.raises(EmnifyConnectionError, match=r"cdn.emnify.net could not be reached within 10 s"):
         make_client(max_retries=1).request("GET", THING)

@@ -338,7 +338,9 @@ class TestCancel:
 
 
 def test_an_unknown_action_is_answered_with_all_there_are(fleet: Sandbox) -> None:
-    with pytest.raises(AirflowFailException, match=r"'Swap profile' is none of emnify's: .*'Enable profile'"):
+    with pytest.raises(
+        AirflowFailException, match=r"'Swap profile' is not a valid action; allowed: .*'Enable profile'"
+    ):
         audit(fleet, action="Swap profile").execute(context())
     assert scheduled(fleet) == 0
 

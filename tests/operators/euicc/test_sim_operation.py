@@ -218,7 +218,9 @@ def test_a_kill_says_what_goes_on(
 
 
 def test_an_unknown_action_is_answered_with_all_there_are(fleet: Sandbox) -> None:
-    with pytest.raises(AirflowFailException, match=r"'Enable profile' is none of emnify's: .*'Link profile'"):
+    with pytest.raises(
+        AirflowFailException, match=r"'Enable profile' is not a valid action; allowed: .*'Link profile'"
+    ):
         link(fleet, action="Enable profile").execute(context())
 
 

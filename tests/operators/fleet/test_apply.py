@@ -163,7 +163,7 @@ class TestDrift:
         for text in (
             "(endpoint 1000001): name is",
             "(endpoint 1000002): sim_status is issued now, and was activated in the plan",
-            "(endpoint 1000003): it exists no more",
+            "(endpoint 1000003): it no longer exists",
         ):
             assert text in str(caught.value)
         assert writes(fleet) == 0
@@ -180,7 +180,7 @@ class TestDrift:
         assert fleet.state.endpoints[FIRST_ENDPOINT + 3].imei_lock
         assert len(result["first"]) == 3
         assert {row["reason"] for row in results(result) if row["result"] == "refused"} >= {
-            "it exists no more"
+            "it no longer exists"
         }
 
     def test_a_sim_that_went_into_another_device_is_drift(

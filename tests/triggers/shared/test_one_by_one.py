@@ -35,7 +35,7 @@ def asked_for(sandbox: Sandbox) -> list[int]:
     return [int(entry.path.split("/")[4]) for entry in sandbox.log if entry.template == PATH]
 
 
-def test_each_is_told_before_the_round_is_over(fleet: Sandbox) -> None:
+def test_each_wait_gets_its_reading_before_the_round_is_over(fleet: Sandbox) -> None:
     async def test() -> int:
         waits = [asyncio.create_task(online(key, target="offline")) for key in ids_of(fleet)]
         await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)

@@ -24,7 +24,7 @@ def watcher(interval: float) -> Member:
     return StatusWatcher(Wait("endpoint_status", 1, "enabled"), interval)
 
 
-def test_a_round_that_jitter_makes_early_reads_for_those_whose_turn_it_is() -> None:
+def test_a_round_that_jitter_makes_early_reads_for_those_that_are_due() -> None:
     async def test() -> None:
         rounds, often, seldom = Rounds(), watcher(60), watcher(600)
         rounds.join(often)
