@@ -150,15 +150,15 @@ def septets(text: str) -> int:
     return len(text) + sum(map(text.count, GSM_7BIT_EXTENSION))
 
 
-def parse_sender(value: Any, field: str = "source_address") -> Sender | None:
-    """Return who a message is to come from; None for nothing.
+def parse_sender(value: Any, field: str = "source_address") -> Sender:
+    """Return who a message is to come from.
 
     :param value: A number of at most 15 digits, with ``+`` before an international one; or a name of at most
         11 characters of the GSM 7 bit alphabet (those of the extension table count twice).
     :raises ValueError: naming ``field``, for anything else.
     """
-    if isinstance(value, Sender) or value is None or value == "":
-        return value or None
+    if isinstance(value, Sender):
+        return value
     if isinstance(value, bool) or not isinstance(value, (str, int)):
         raise ValueError(f"{field}: {value!r} is neither a number nor a name")  # noqa: TRY004 - as all bad arguments
     address = str(value).strip()

@@ -87,7 +87,7 @@ class EmnifySendSmsOperator(SelectsEndpoints, EmnifyCancellingOperator):
 
     endpoint_ids = Argument(parse_ids, default=None)
     text = Argument(_parse_sms_text)
-    source_address = Argument(parse_sender)
+    source_address = Argument(optional(parse_sender))
     dest_address = Argument(optional(parse_label))
     expiry_date = Argument(optional(parse_moment))
 

@@ -131,8 +131,6 @@ def test_the_parts_are_the_text_and_each_fits(text: str, reference: int) -> None
 @pytest.mark.parametrize(
     ("value", "sender"),
     [
-        (None, None),
-        ("", None),
         ("12345689", Sender("12345689")),
         (12345689, Sender("12345689")),
         ("+491701234567", Sender("491701234567", 145)),
@@ -142,7 +140,7 @@ def test_the_parts_are_the_text_and_each_fits(text: str, reference: int) -> None
         ("€€€€€a", Sender("€€€€€a", 208)),
     ],
 )
-def test_a_sender_is_a_number_or_a_name(value: object, sender: Sender | None) -> None:
+def test_a_sender_is_a_number_or_a_name(value: object, sender: Sender) -> None:
     assert parse_sender(value) == sender
 
 

@@ -71,6 +71,13 @@ class TestSend:
         assert body["dest_address"] == "cb"
         assert body["expiry_date"] == later.strftime("%Y-%m-%dT%H:%M:%SZ")
 
+    @pytest.mark.parametrize("nothing", [None, "", " ", "None", "null"])
+    def test_what_a_template_renders_none_to_is_no_sender(self, fleet: Sandbox, nothing: str | None) -> None:
+        send(endpoint_ids=online(fleet)[0], text="on", source_address=nothing, dest_address=nothing).execute(
+            run(fleet)
+        )
+        assert sent(fleet) == [{"payload": "on", "dcs": 0}]
+
     def test_nothing_is_sent_to_nobody(self, fleet: Sandbox) -> None:
         before = fleet.requests
         assert send(endpoint_ids="").execute(run(fleet)) == {}
