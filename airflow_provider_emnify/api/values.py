@@ -169,6 +169,14 @@ def is_list(value: Any) -> bool:
     return hasattr(value, "__iter__") and not isinstance(value, _NO_LISTS) and not is_scalar(value)
 
 
+def as_list(value: Any) -> list[Any]:
+    """Return the values in a list, also in the text that a template renders one to; what is none, alone."""
+    if isinstance(value, str) and value.strip().startswith(("[", "(", "{")):
+        found = parse_literal(value)
+        value = found if is_list(found) else value
+    return [*value] if is_list(value) else [value]
+
+
 def is_scalar(value: Any) -> bool:
     """Tell whether a value is one of NumPy's, whose ``item()`` it is; some say that they are iterable."""
     return getattr(value, "shape", None) == ()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -14,7 +14,7 @@ from airflow_provider_emnify.api.resources.few import FEW, find_in_list, listing
 from airflow_provider_emnify.api.secrets.one_line_log import one_line_log
 from airflow_provider_emnify.api.transport.answers import part, parts
 from airflow_provider_emnify.api.types import Row
-from airflow_provider_emnify.api.values import parse_bool, parse_iccid, parse_id, unknown_name
+from airflow_provider_emnify.api.values import as_list, parse_bool, parse_iccid, parse_id, unknown_name
 from airflow_provider_emnify.api.waits.events import parse_days
 from airflow_provider_emnify.api.waits.wait import read
 from airflow_provider_emnify.arguments import (
@@ -138,9 +138,9 @@ def selection_of(kind: Kind) -> Callable[[Any, str], Selection]:
 
 def _parsed(parse: Parse, value: Any, field: str) -> list[Any]:
     """Return the values in a field of a selection, each once; of rows with one column, as of SQL, that."""
-    if isinstance(value, (str, Mapping)) or not isinstance(value, Iterable):
-        return [parse(value, field)]
-    items = (item[0] if isinstance(item, (list, tuple)) and len(item) == 1 else item for item in value)
+    items = (
+        item[0] if isinstance(item, (list, tuple)) and len(item) == 1 else item for item in as_list(value)
+    )
     return [*dict.fromkeys(parse(item, field) for item in items)]
 
 

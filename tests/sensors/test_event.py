@@ -117,6 +117,9 @@ class TestEvents:
             ({"event_type": 12}, False),
             ({"tags": ["arduino", "x"]}, True),
             ({"tags": "ardu"}, False),
+            ({"tags": "['arduino', 'x']", "event_type": "[11, 12]", "severity": '["warn", 2]'}, True),
+            ({"tags": "['ardu']"}, False),
+            ({"tags": "None", "event_type": " ", "severity": "null", "source": "None"}, True),
         ],
     )
     def test_filters(self, fleet: Sandbox, mode: Mode, filters: dict[str, Any], passes: bool) -> None:

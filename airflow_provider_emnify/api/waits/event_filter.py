@@ -19,7 +19,7 @@ from airflow_provider_emnify.api.resources.fields import MOST_VALUES
 from airflow_provider_emnify.api.secrets.one_line_log import one_line_log
 from airflow_provider_emnify.api.transport.answers import moment_in, part
 from airflow_provider_emnify.api.types import Row
-from airflow_provider_emnify.api.values import parse_ids
+from airflow_provider_emnify.api.values import as_list, is_nothing, parse_ids
 from airflow_provider_emnify.api.waits.kinds import parse_states
 
 log = one_line_log(__name__)
@@ -166,9 +166,7 @@ def _is_one_of(part: Any, wanted: tuple[EventSeverity | EventSource, ...]) -> bo
 
 
 def _several(value: Any) -> list[Any]:
-    if value is None or value == "":
-        return []
-    return list(value) if isinstance(value, (list, tuple, set, frozenset)) else [value]
+    return [] if is_nothing(value) else as_list(value)
 
 
 def _event_type(value: Any, field: str) -> int | str:

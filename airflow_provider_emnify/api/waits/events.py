@@ -47,7 +47,7 @@ def parse_endpoints(value: Any, field: str) -> list[Id]:
 
     :raises ValueError: for anything else.
     """
-    if value in (ANY, [ANY], (ANY,)):
+    if type(value) in {str, list, tuple} and value in (ANY, [ANY], (ANY,)):
         return [ANY]
     return list(parse_ids(value, field))
 

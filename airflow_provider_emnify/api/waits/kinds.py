@@ -36,7 +36,7 @@ from airflow_provider_emnify.api.transport.answers import decimal, part, parts
 from airflow_provider_emnify.api.transport.paging import Listing
 from airflow_provider_emnify.api.transport.request import Request
 from airflow_provider_emnify.api.types import Id, Row
-from airflow_provider_emnify.api.values import parse_ids, parse_pairs, parse_texts, parse_user_ids
+from airflow_provider_emnify.api.values import as_list, parse_ids, parse_pairs, parse_texts, parse_user_ids
 
 if TYPE_CHECKING:
     from enum import Enum
@@ -81,9 +81,8 @@ def parse_states(
 
     :raises ValueError: naming ``field``, when one of them is not such a state.
     """
-    several = value if isinstance(value, (list, tuple, set, frozenset)) else [value]
     try:
-        return _states(states, tuple(dict.fromkeys(states.parse(item).value for item in several)))
+        return _states(states, tuple(dict.fromkeys(states.parse(item).value for item in as_list(value))))
     except ValueError as error:
         raise ValueError(f"{field}: {error}") from None
 
