@@ -17,6 +17,7 @@ from airflow_provider_emnify.hooks.task import EmnifyTask
 from airflow_provider_emnify.retry import is_permanent
 
 _TRIGGERER_MAY_LAG = 300.0  # seconds after the deadline at which Airflow itself ends the wait
+_CENTURY = 100 * 365 * 86_400.0  # seconds; Airflow cannot name a moment after the year 9999
 
 
 class WaitingTask(EmnifyTask):
@@ -84,7 +85,7 @@ class WaitingTask(EmnifyTask):
                 ends_execution=end is not None and end < now + timeout,
             ),
             method_name="execute_complete",
-            timeout=timedelta(seconds=max(deadline - now, 0.0) + _TRIGGERER_MAY_LAG),
+            timeout=timedelta(seconds=min(max(deadline - now, 0.0), _CENTURY) + _TRIGGERER_MAY_LAG),
         )
 
     def states_in(self, event: Mapping[str, Any] | None) -> tuple[dict[str, str], bool]:

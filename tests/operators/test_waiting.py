@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import time
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -147,6 +147,15 @@ class TestDeferred:
         assert before + 600 <= trigger.deadline <= time.time() + 600
         assert deferral.timeout is not None
         assert deferral.timeout > timedelta(seconds=600)
+
+    @pytest.mark.parametrize("timeout", [1e13, timedelta.max])
+    def test_a_wait_without_an_end_is_one_that_airflow_can_store(
+        self, fleet: Sandbox, timeout: float | timedelta
+    ) -> None:
+        deferral = deferred(make(fleet, deferrable=True, timeout=timeout))
+        assert deferral.timeout is not None
+        assert datetime.now(UTC) + deferral.timeout > datetime(2100, 1, 1, tzinfo=UTC)
+        assert stored(deferral).deadline > time.time() + 1e12
 
     def test_another_process_goes_on_with_the_result(self, fleet: Sandbox, only: Any) -> None:
         deferral = deferred(make(fleet, deferrable=True))
