@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import timedelta
 from decimal import Decimal
+from numbers import Number
 from typing import Any, Generic, Self, TypeVar, overload
 
 from airflow_provider_emnify.airflow_names import XComArg
@@ -130,7 +131,8 @@ def matching(pattern: str, what: str) -> Callable[[Any, str], str]:
     """
 
     def parse_matching(value: Any, field: str) -> str:
-        text = "" if isinstance(value, bool) else str(value).strip()
+        is_one = isinstance(value, (str, Number)) and not isinstance(value, bool)
+        text = str(value).strip() if is_one else ""
         if not re.fullmatch(pattern, text, re.ASCII):
             raise ValueError(f"{field}: {value!r} is not a valid {what}")
         return text

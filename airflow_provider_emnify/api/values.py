@@ -21,6 +21,9 @@ from uuid import UUID
 
 from airflow_provider_emnify.api.errors import one_line
 
+USERNAME = r"[^\s/\\@]+@[^\s/\\@]+"
+"""What a username is like: an email address."""
+
 _TEXT = re.compile(r"[\w./:@+-]+")
 _LONGEST = 40  # digits; more than any number that could be taken for an id
 _WHOLE = re.compile(rf"(\d{{1,{_LONGEST}}})(\.0+)?", re.ASCII)
@@ -299,7 +302,7 @@ def _number(item: Any, value: Any, field: str) -> int:
 
 
 def _user(item: Any, value: Any, field: str) -> int | str:
-    is_name = isinstance(item, str) and re.fullmatch(r"\s*[^\s/\\@]+@[^\s/\\@]+\s*", item)
+    is_name = isinstance(item, str) and re.fullmatch(USERNAME, item.strip())
     return item.strip() if is_name else _number(item, value, field)
 
 

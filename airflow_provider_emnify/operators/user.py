@@ -16,11 +16,12 @@ from airflow_provider_emnify.api.resources.fields import given
 from airflow_provider_emnify.api.secrets.names import show
 from airflow_provider_emnify.api.transport.answers import number, part, parts
 from airflow_provider_emnify.api.types import Row
-from airflow_provider_emnify.api.values import is_nothing, parse_bool, parse_ids, parse_user_ids
+from airflow_provider_emnify.api.values import USERNAME, is_nothing, parse_bool, parse_ids, parse_user_ids
 from airflow_provider_emnify.arguments import (
     Argument,
     Ids,
     OneId,
+    matching,
     optional,
     parse_choice,
     parse_optional_id,
@@ -35,6 +36,9 @@ from airflow_provider_emnify.operators.idempotency.attempt import Attempt
 
 if TYPE_CHECKING:
     from airflow_provider_emnify.api.resources.users import Users
+
+
+_parse_username = matching(USERNAME, "username; give an email address")
 
 
 def _one_user(value: Any, field: str) -> int | str:
@@ -54,7 +58,7 @@ class _NewUserOperator(EmnifyBaseOperator):
     operator_extra_links = (EmnifyUsersLink(),)
     idempotent: ClassVar[bool] = True
 
-    username = Argument(parse_text)
+    username = Argument(_parse_username)
     name = Argument(parse_text)
     organisation_id = Argument(parse_optional_id)
     role_ids = Argument(parse_ids)
@@ -213,7 +217,7 @@ class EmnifyUpdateUserOperator(EmnifyBaseOperator):
 
     user_id = Argument(_one_user)
     name = Argument(optional(parse_text))
-    username = Argument(optional(parse_text))
+    username = Argument(optional(_parse_username))
     status = Argument(optional(status_in(UserStatus.ACTIVE, UserStatus.SUSPENDED)))
 
     def __init__(

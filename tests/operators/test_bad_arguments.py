@@ -167,7 +167,7 @@ BAD: dict[str, tuple[list[Any], str]] = {
     "type": (["VPN", 1, None], "; allowed: tgw, vpn, vpn_bgp"),
     "user_id": (["Ada", [7, 8], True], "; give "),
     "user_ids": (["Ada", [7, "x"], True], "; give "),
-    "username": TEXT,
+    "username": ([7, "7", "Ada", "a b@example.org", True, ["a@example.org"]], "; give an email address"),
     "validity_period": ([0, -1, "soon", True, timedelta(0)], "; give 1 or more"),
     "variables": ([7, "x", [1]], "; give values by name"),
     "vpc_cidr": (["somewhere", 7, [], ["10.0.0.1/16"]], "not a valid address range"),
