@@ -71,7 +71,7 @@ class EmnifySetUpCallbacksOperator(EmnifyBaseOperator):
     :param api_server_url: URL under which emnify reaches Airflow's API server (templated).
     :param callbacks_conn_id: The connection that ``[emnify] callbacks`` names and that holds the secrets
         (templated). Default: ``emnify_conn_id``.
-    :param purpose: How emnify lists API secret and callback (templated).
+    :param purpose: How emnify lists API secret and callback (templated). Default ``"Airflow"``.
     :param service_profile_ids: Service profiles that shall call Airflow (templated). Default: none.
     :param data_stream_name: Name of a data stream to create, too (templated). Default: none.
     :param data_stream_type: ``"events"`` (default) or ``"usage"``, what it delivers (templated).

@@ -75,7 +75,8 @@ class EmnifyGraphqlOperator(EmnifyBaseOperator):
         quoting.
     :param idempotent: Whether each try may send the query, whatever came of an earlier one or of another run.
         By default one without the word ``mutation`` may.
-    :param allow_partial: Return the data of an answer that holds errors beside them, and log the errors.
+    :param allow_partial: Return the data of an answer that holds errors beside them, and log the errors
+        (default False).
     :param all_pages: Name of a list in the data, of which all pages are read into its ``items``. The query
         takes ``$page``, and asks for the list's ``items`` and ``meta { count pages }``::
 

@@ -64,8 +64,8 @@ class EmnifySendSmsOperator(SelectsEndpoints, EmnifyCancellingOperator):
         international one, or a name of at most 11 characters, to which nobody can answer. Default: emnify's.
     :param dest_address: Where answers go: the identifier of a callback (templated).
     :param expiry_date: When emnify gives up, in UTC (templated). Default: emnify's own.
-    :param wait_for_completion: Wait until all are delivered. It fails when one fails, expires or is
-        cancelled.
+    :param wait_for_completion: Wait until all are delivered (default False). It fails when one fails, expires
+        or is cancelled.
     :param deferrable: Wait in the triggerer instead of in a worker. Default: ``[operators]
         default_deferrable``.
     :param poll_interval: Seconds (or a timedelta) between two looks. Default 60.

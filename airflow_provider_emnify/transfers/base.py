@@ -132,7 +132,7 @@ class EmnifyTransferOperator(EmnifyBaseOperator):
 
     :param organisation: What stands for the organisation in the asset's URI; by default the connection's id.
     :param load_columns: Add the columns ``_loaded_at`` (UTC) and ``_run_id`` (Airflow's): when a row was
-        written, and by which run.
+        written, and by which run (default False).
     :param emnify_conn_id: The connection to emnify.
     """
 

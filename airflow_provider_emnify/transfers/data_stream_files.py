@@ -32,12 +32,13 @@ class EmnifyDataStreamFilesToSqlOperator(ToSql, FromDataStreamFiles):
         )
 
     :param path: Directory with the files, as a URL or a path on the local disk (templated).
-    :param records: ``"usage"`` or ``"events"`` (templated).
+    :param records: ``"usage"`` (default) or ``"events"`` (templated).
     :param sql_conn_id: Connection to the database (templated).
     :param table: Name of the table; by default ``emnify_usage_records`` or ``emnify_events`` (templated).
     :param schema: Its schema; by default the connection's (templated).
-    :param create_table: Create the table if there is none.
-    :param add_columns: Add columns that the table does not have; else they are an error that names them.
+    :param create_table: Create the table if there is none (default True).
+    :param add_columns: Add columns that the table does not have (default False: they are an error that names
+        them).
     :param pattern: As for both transfers of files, see
         :class:`~.sources.data_stream_files.FromDataStreamFiles`; also
         ``storage_conn_id``, ``rejected_path``, ``organisation``, ``load_columns``.
@@ -71,9 +72,9 @@ class EmnifyDataStreamFilesToObjectStorageOperator(ToFiles, FromDataStreamFiles)
 
     :param path: Directory with the files, as a URL or a path on the local disk (templated).
     :param target_path: Directory for what is made of them (templated).
-    :param records: ``"usage"`` or ``"events"`` (templated).
-    :param format: ``"jsonl"``, ``"csv"`` or ``"parquet"``; with ``compression``, ``partition_by`` and
-        ``max_rows_per_file`` as for :class:`~.object_storage.EmnifyToObjectStorageOperator`.
+    :param records: ``"usage"`` (default) or ``"events"`` (templated).
+    :param format: ``"jsonl"``, ``"csv"`` or ``"parquet"`` (default); with ``compression``, ``partition_by``
+        and ``max_rows_per_file`` as for :class:`~.object_storage.EmnifyToObjectStorageOperator`.
     :param target_conn_id: Connection to that storage; it can stand in the path too (templated).
     :param pattern: As for both transfers of files, see
         :class:`~.sources.data_stream_files.FromDataStreamFiles`; also

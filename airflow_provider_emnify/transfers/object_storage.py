@@ -28,7 +28,7 @@ class EmnifyToObjectStorageOperator(ToFiles, FromStream):
 
     :param stream: Name of the stream, see ``python -m airflow_provider_emnify.api streams`` (templated).
     :param path: Directory, as a URL or a path on the local disk (templated).
-    :param format: ``"jsonl"``, ``"csv"`` or ``"parquet"`` (needs the extra ``parquet``).
+    :param format: ``"jsonl"`` (default), ``"csv"`` or ``"parquet"`` (needs the extra ``parquet``).
     :param compression: For JSON lines and CSV ``"gzip"`` or ``"none"`` (the default); for Parquet
         ``"snappy"`` (the default), ``"zstd"``, ``"gzip"`` or ``"none"``.
     :param partition_by: Columns that make directories, ``"status"`` makes ``status=Enabled/``; times have a

@@ -43,7 +43,7 @@ class EmnifyToSqlOperator(ToSql, FromStream):
     :param sql_conn_id: Connection to the database (templated).
     :param table: Name of the table; by default ``emnify_<stream>`` (templated).
     :param schema: Its schema; by default the connection's (templated).
-    :param mode: ``"merge"``: rows are added, or changed by their key; what is gone at emnify stays.
+    :param mode: ``"merge"`` (default): rows are added, or changed by their key; what is gone at emnify stays.
         ``"replace"``: the table holds what there is now, or of a stream with an interval what the run
         covers. ``"append"``: every run adds its rows, with the end of its interval in ``_interval_end``; one
         that is repeated replaces its own (templated).
@@ -55,8 +55,9 @@ class EmnifyToSqlOperator(ToSql, FromStream):
         from 0.0 to 1.0 as a float, or a number of rows as an int; by default any. A table that is empty, or
         not there yet, may take anything (templated).
     :param min_rows: How many rows such a run has to leave, at least (templated).
-    :param create_table: Create the table if there is none.
-    :param add_columns: Add columns that the table does not have; else they are an error that names them.
+    :param create_table: Create the table if there is none (default True).
+    :param add_columns: Add columns that the table does not have (default False: they are an error that names
+        them).
     :param filters: As for all transfers, see :class:`~.sources.stream.FromStream`; also
         ``interval_start``, ``interval_end``, ``first_interval``, ``late_by``, ``threads``, ``max_calls``,
         ``last_seen``, ``organisation``, ``load_columns``, ``deferrable``, ``emnify_conn_id``.

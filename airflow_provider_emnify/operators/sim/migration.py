@@ -67,7 +67,7 @@ class EmnifyMigrateSimsOperator(SelectsSims, EmnifyBaseOperator):
     :param iccid_range: first and last ICCID of a range of at most 500 SIMs (templated). emnify refuses a
         range of which some are moved already.
     :param allowed_sim_statuses: Refuse SIMs of any other status (templated).
-    :param auto_detach_devices: Take the SIMs from their endpoints. Without it, a SIM in use is an error.
+    :param auto_detach_devices: Take the SIMs from their endpoints (default False: a SIM in use is an error).
     :param dry_run: Whether to only say what would be moved (default True).
     :param emnify_conn_id: The connection to emnify.
     :returns: emnify's summary, of all requests in one: ``sim_count``, ``sims``, ``target_workspace``,

@@ -33,8 +33,9 @@ class FromDataStreamFiles(EmnifyTransferOperator):
 
     :param path: Directory with the files, as a URL or a path on the local disk; whatever lies below it is
         loaded, except names that begin with ``_`` or ``.`` (templated).
-    :param records: ``"usage"`` or ``"events"``: what the files hold (templated).
-    :param pattern: Only files whose path below the directory looks like this, ``*.csv.gz`` (templated).
+    :param records: ``"usage"`` (default) or ``"events"``: what the files hold (templated).
+    :param pattern: Only files whose path below the directory looks like this, ``*.csv.gz`` (templated); by
+        default all.
     :param storage_conn_id: Connection to the storage; it can stand in the path too (templated).
     :param rejected_path: Directory for what is not a good record: for each file that has some a file of JSON
         lines with ``source``, ``line``, ``reason`` and ``row``. By default ``_rejected`` below ``path``

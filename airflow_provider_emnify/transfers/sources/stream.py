@@ -40,19 +40,20 @@ class FromStream(EmnifyTransferOperator):
         run (templated).
     :param interval_end: Where it ends, not in the future; by default that of the run (templated).
     :param first_interval: How far back to look, in seconds or as a timedelta, in a run that has no data
-        interval, no successful predecessor and no cursor. Cron schedules of Airflow 3 have no data
-        interval unless ``[scheduler] create_cron_data_intervals`` is set: a run then begins where the last
-        one ended.
+        interval, no successful predecessor and no cursor; by default a day. Cron schedules of Airflow 3 have
+        no data interval unless ``[scheduler] create_cron_data_intervals`` is set: a run then begins where the
+        last one ended.
     :param late_by: How late rows can appear or change, in seconds or as a timedelta; the stream's own by
         default. What is merged is read again for as long before the interval. Else events are read when so
         much time has passed since the interval's end.
-    :param threads: For a stream with a call a device: how many at a time.
-    :param max_calls: For such a stream: refuse when it takes more calls than these (templated).
+    :param threads: For a stream with a call a device: how many at a time (default 4).
+    :param max_calls: For such a stream: refuse when it takes more calls than these (templated). Default
+        10,000.
     :param last_seen: For the stream ``endpoints``: add a column ``last_seen_at``, the time (UTC) of the last
         event that a device on the network caused (it registered, or began, changed or ended a data session).
         It reads the organisation's events of the last 30 days first, and holds a number a device, of at most
-        1,000,000. Empty: no such event in 30 days, though it may be attached all the while.
-    :param deferrable: Wait for late events in the triggerer.
+        1,000,000. Empty: no such event in 30 days, though it may be attached all the while. Default False.
+    :param deferrable: Wait for late events in the triggerer. Default: ``[operators] default_deferrable``.
     :param organisation: As for all transfers, see :class:`~.base.EmnifyTransferOperator`; also
         ``load_columns``, ``emnify_conn_id``.
     """
