@@ -262,8 +262,9 @@ class SelectsEndpoints(EmnifyTask, BaseOperator):
     def check_arguments(self) -> None:
         """Check that either ids or a selection are given, where ids have no other way to be left out."""
         super().check_arguments()
-        is_either = self.declared[self.selects].default is None
-        if is_either and (self.selects in vars(self)) == (self.select is not None):
+        is_either, selects = self.declared[self.selects].default is None, self.select is not None
+        has_ids = self.selects in vars(self) and not (selects and vars(self)[self.selects] is None)
+        if is_either and has_ids == selects:
             raise ValueError(f"{self.selects}, select: give one of them")
 
     def resolve(self) -> None:

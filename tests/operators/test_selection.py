@@ -26,7 +26,7 @@ from airflow_provider_emnify.sensors.event import EmnifyEventSensor
 from airflow_provider_emnify.sensors.sim import EmnifySimStatusSensor
 from tests.fleets import ids_of
 from tests.operators.support import context, unmap
-from tests.operators.test_bad_arguments import ARGUMENTS, KINDS
+from tests.operators.test_bad_arguments import ARGUMENTS, KINDS, VALID
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -224,6 +224,17 @@ def test_ids_or_a_selection_are_given_and_not_both(make: Callable[..., Any]) -> 
     for wrong in ({}, {"endpoint_ids": 7, "select": {"name": "a"}}):
         with pytest.raises(ValueError, match=r"endpoint_ids, select.*: give one of them"):
             make(**wrong)
+
+
+SELECTING = [name for name, kind in KINDS.items() if "select" in kind.declared]
+
+
+@pytest.mark.parametrize("name", SELECTING)
+def test_no_ids_beside_a_selection_are_no_ids(name: str) -> None:
+    given = {**VALID[name], "select": {"id": 7}}
+    ids = [field for field in ("endpoint_ids", "sim_ids", "euicc_ids", "endpoints") if field in given]
+    task = KINDS[name](task_id="t", **{**given, **dict.fromkeys(ids)})
+    assert task.select == {"id": 7}
 
 
 NOT_SELECTED = {
