@@ -12,7 +12,7 @@ from airflow_provider_emnify.api.resources.few import find_by_name
 from airflow_provider_emnify.api.transport.answers import part
 from airflow_provider_emnify.api.types import Row, Rows
 from airflow_provider_emnify.api.values import parse_ids
-from airflow_provider_emnify.arguments import Argument, Ids, optional, parse_choice, parse_text
+from airflow_provider_emnify.arguments import Argument, GivenRows, Ids, optional, parse_choice, parse_text
 from airflow_provider_emnify.callbacks.settings import API_SECRET, STREAM_SECRET, secrets_in_extra
 from airflow_provider_emnify.hooks.masking import mask, masked_connection
 from airflow_provider_emnify.operators.base import EmnifyBaseOperator
@@ -108,7 +108,7 @@ class EmnifySetUpCallbacksOperator(EmnifyBaseOperator):
         service_profile_ids: Ids = (),
         data_stream_name: str | None = None,
         data_stream_type: str = "events",
-        data_stream_filters: Any = None,
+        data_stream_filters: GivenRows | None = None,
         data_stream_size: int | str = 1,
         **kwargs: Any,
     ) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from enum import Enum
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, TypeAlias, TypeVar
@@ -13,6 +13,7 @@ from airflow_provider_emnify.airflow_names import (
     AirflowSkipException,
     BaseSensorOperator,
     PokeReturnValue,
+    XComArg,
 )
 from airflow_provider_emnify.api.types import Row
 from airflow_provider_emnify.api.waits.wait import WAITS, Id, Reading, Wait, look, parse_target
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
 S = TypeVar("S", bound=Enum)
 #: One or several states, each as enum, name or number.
-Target: TypeAlias = S | int | str | Sequence[S | int | str]
+Target: TypeAlias = S | int | str | Iterable[S | int | str] | XComArg
 
 
 class EmnifyWaitSensor(WaitingTask, BaseSensorOperator):

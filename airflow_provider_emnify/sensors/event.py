@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
+from airflow_provider_emnify.airflow_names import XComArg
 from airflow_provider_emnify.api.enums import EventPresence, EventSeverity, EventSource
 from airflow_provider_emnify.api.values import parse_moment
 from airflow_provider_emnify.api.waits.event_filter import FIELDS
@@ -63,11 +64,11 @@ class EmnifyEventSensor(SelectsEndpoints, EmnifyWaitSensor, kind="event"):
         self,
         *,
         endpoint_ids: Ids | None = None,
-        event_type: int | str | Sequence[int | str] | None = None,
+        event_type: int | str | Iterable[int | str] | XComArg | None = None,
         severity: Target[EventSeverity] | None = None,
         source: Target[EventSource] | None = None,
-        tags: str | Sequence[str] | None = None,
-        since: datetime | str | None = None,
+        tags: str | Iterable[str] | XComArg | None = None,
+        since: datetime | str | XComArg | None = None,
         **kwargs: Any,
     ) -> None:
         self.init_task(locals())

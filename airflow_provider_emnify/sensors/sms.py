@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
+from airflow_provider_emnify.airflow_names import XComArg
 from airflow_provider_emnify.api.enums import SmsReply, SmsStatus
 from airflow_provider_emnify.api.values import parse_moment
 from airflow_provider_emnify.api.waits.sms_replies import parse_pattern
@@ -79,8 +80,8 @@ class EmnifySmsReplySensor(SelectsEndpoints, EmnifyWaitSensor, kind="sms_reply")
         self,
         *,
         endpoint_ids: Ids | None = NOT_GIVEN,
-        since: datetime | str | None = None,
-        matches: str | None = None,
+        since: datetime | str | XComArg | None = None,
+        matches: str | XComArg | None = None,
         **kwargs: Any,
     ) -> None:
         self.init_task(locals())

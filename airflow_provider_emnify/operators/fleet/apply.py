@@ -26,7 +26,7 @@ from airflow_provider_emnify.operators.idempotency.attempt import Attempt
 from airflow_provider_emnify.operators.idempotency.batch import for_each
 
 if TYPE_CHECKING:
-    from airflow_provider_emnify.airflow_names import Context
+    from airflow_provider_emnify.airflow_names import Context, XComArg
 
 _RESULTS = ("done", "skipped", "refused", "unknown")
 _FIRST = 10  # refused and unknown ones that the XCom shows
@@ -86,7 +86,7 @@ class EmnifyApplyFleetOperator(EmnifyBaseOperator):
     def __init__(
         self,
         *,
-        plan: Any,
+        plan: str | Mapping[str, Any] | XComArg,
         storage_conn_id: str | None = None,
         on_drift: Literal["fail", "skip"] = "fail",
         fail_on_error: bool = True,

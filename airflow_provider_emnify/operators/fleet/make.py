@@ -11,6 +11,7 @@ from airflow_provider_emnify.api.data_streamer.json_records import Broken
 from airflow_provider_emnify.api.types import Row, Rows
 from airflow_provider_emnify.arguments import (
     Argument,
+    GivenRows,
     as_given,
     optional,
     parse_choice,
@@ -121,7 +122,7 @@ class EmnifyPlanFleetOperator(EmnifyBaseOperator):
         self,
         *,
         plan_path: str,
-        devices: Any = None,
+        devices: GivenRows | None = None,
         sql_conn_id: str | None = None,
         sql: str | None = None,
         path: str | None = None,
