@@ -175,7 +175,7 @@ def is_list(value: Any) -> bool:
 def as_list(value: Any) -> list[Any]:
     """Return the values in a list, also in the text that a template renders one to; what is none, alone."""
     if isinstance(value, str) and value.strip().startswith(("[", "(", "{")):
-        found = parse_literal(value)
+        found = parse_literal(_TYPED.sub(r"\1", value))
         value = found if is_list(found) else value
     return [*value] if is_list(value) else [value]
 

@@ -81,6 +81,7 @@ def selected(select: Any, **more: Any) -> list[int]:
         ({"name": []}, []),
         ({"tags": "['tracker', 'berlin']"}, [0, 1, 2, 3, 5]),
         ({"id": f"[{FIRST}, {FIRST + 1}]"}, [0, 1]),
+        ({"id": str([(Decimal(FIRST),), (Decimal(FIRST + 1),)])}, [0, 1]),
         ({"name": '["Device 1", ["Device 3"]]'}, [0, 2]),
         ({"status": "('disabled', 'deleted')"}, [1, 6, 9]),
         ('{"tags": "tracker", "status": ["disabled"]}', [1]),
