@@ -239,8 +239,8 @@ def moment(value: datetime | date | str | None) -> str | None:
         value = datetime.fromisoformat(value.strip())
     elif not isinstance(value, datetime):
         value = datetime(value.year, value.month, value.day, tzinfo=UTC)
-    value = value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
-    return value.strftime("%Y-%m-%dT%H:%M:%SZ")
+    value = value if value.tzinfo is None else value.astimezone(UTC).replace(tzinfo=None)
+    return f"{value.isoformat(timespec='seconds')}Z"  # strftime() would leave out the noughts before a year
 
 
 def parse_moment(value: Any, field: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, date, datetime
 from typing import Any
 
 import pytest
@@ -17,7 +18,7 @@ from airflow_provider_emnify.api import (
     UserStatus,
 )
 from airflow_provider_emnify.api.errors import error_from_answer
-from airflow_provider_emnify.api.values import parse_ids, parse_user_ids
+from airflow_provider_emnify.api.values import parse_day, parse_ids, parse_moment, parse_user_ids
 
 
 @pytest.mark.parametrize(
@@ -62,6 +63,13 @@ def test_users_are_named_by_number_or_username() -> None:
     assert parse_user_ids("7, ann@example.org") == [7, "ann@example.org"]
     with pytest.raises(ValueError, match=r"user_ids.*'ann'"):
         parse_user_ids("ann")
+
+
+@pytest.mark.parametrize("value", [datetime.min, date.min, "0001-01-01", datetime.min.replace(tzinfo=UTC)])
+def test_a_moment_long_ago_is_one_that_can_be_read_again(value: Any) -> None:
+    assert parse_moment(value, "since") == "0001-01-01T00:00:00Z"
+    assert parse_moment(parse_moment(value, "since"), "since") == "0001-01-01T00:00:00Z"
+    assert parse_day(value, "since") == "0001-01-01"
 
 
 @pytest.mark.parametrize("value", [EndpointStatus.DISABLED, 1, "1", "disabled", "DISABLED", " Disabled "])
