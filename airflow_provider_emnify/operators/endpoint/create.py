@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from airflow_provider_emnify.api import EndpointStatus
 
 _FIELDS: dict[str, Callable[[Any, str], Any]] = {
-    **dict.fromkeys(("name", "tags", "imei", "ip_address"), parse_label),
+    **dict.fromkeys(("name", "tags", "imei", "ip_address"), optional(parse_label)),
     **dict.fromkeys(("activate_sim", "imei_lock"), optional(parse_bool)),
     "sim_id": parse_optional_id,
     "iccid": optional(parse_iccid),
@@ -53,7 +53,7 @@ def parse_new(value: Any, field: str) -> list[Row]:
     :raises ValueError: for a row by which nobody could know its endpoint again, or a SIM that comes twice.
     """
     rows = [
-        {name: item for name, item in row.items() if item is not None and (name, item) != ("name", "")}
+        {name: item for name, item in row.items() if item is not None}
         for row in parse_rows(value, field, _FIELDS)
     ]
     for row in rows:

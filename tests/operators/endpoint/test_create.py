@@ -63,6 +63,12 @@ class TestCreate:
         assert sims == [SimStatus.ISSUED, SimStatus.ACTIVATED, SimStatus.ACTIVATED]
         assert fleet.counts[f"POST {MULTI}"] == 1
 
+    def test_what_a_template_renders_none_to_is_not_sent(self, fleet: Sandbox) -> None:
+        nothing = dict.fromkeys(("tags", "imei", "ip_address", "sim_id", "iccid", "imei_lock"), "None")
+        (key,) = create(endpoints=[{"name": "Pump 7", **nothing}]).execute(context())
+        made = fleet.state.endpoints[key]
+        assert (made.name, made.tags, made.imei, made.sim_id) == ("Pump 7", None, None, None)
+
     def test_activation_is_always_said_on_the_wire(self, fleet: Sandbox) -> None:
         create(endpoints=[{"name": "a", "sim_id": 2000001}]).execute(context())
         sent = next(entry for entry in fleet.log if entry.template == MULTI)
@@ -178,6 +184,7 @@ class TestCreate:
             ({"endpoints": [{"nmae": "a"}]}, "nmae"),
             ({"endpoints": [{"tags": "a"}]}, "needs a name, sim_id or iccid"),
             ({"endpoints": [{"name": ""}]}, "needs a name, sim_id or iccid"),
+            ({"endpoints": [{"name": "None", "sim_id": "None"}]}, "needs a name, sim_id or iccid"),
             ({"endpoints": [{"sim_id": 1}, {"sim_id": "1"}]}, "SIM 1 is in more than one row"),
             ({"endpoints": [{"sim_id": "x"}]}, "sim_id"),
             ({"endpoints": [{"name": "a", "imei_lock": "maybe"}]}, "imei_lock: 'maybe'"),
