@@ -54,6 +54,11 @@ _ROW_CHANGES = {
 }
 
 
+def _parse_tags(value: Any, field: str) -> str | None:
+    """Return the tags that shall be: ``""`` for none of them, None where they stay."""
+    return value if isinstance(value, str) and not value else optional(parse_label)(value, field)
+
+
 def _parse_changes(value: Any, field: str) -> list[Row]:
     rows = parse_rows(value, field, _ROW_CHANGES)
     for row in rows:
@@ -108,7 +113,7 @@ class EmnifyUpdateEndpointsOperator(OnlyIf, EmnifyBaseOperator):
     status = Argument(optional(parse_status))
     service_profile_id = Argument(parse_optional_id)
     tariff_profile_id = Argument(parse_optional_id)
-    tags = Argument(parse_label)
+    tags = Argument(_parse_tags)
     imei_lock = Argument(optional(parse_bool))
     ip_address_space_id = Argument(parse_optional_id)
 

@@ -64,13 +64,20 @@ class TestUpdate:
         assert fleet.state.endpoints[first].status is EndpointStatus.DISABLED
         assert fleet.state.endpoints[second].sim_id is None
 
-    def test_a_template_that_renders_to_nothing_is_no_change(self, fleet: Sandbox) -> None:
+    @pytest.mark.parametrize("field", ["status", "tariff_profile_id", "tags", "imei_lock"])
+    def test_a_template_that_renders_to_nothing_is_no_change(self, fleet: Sandbox, field: str) -> None:
         ids = ids_of(fleet)[:1]
-        operator = EmnifyUpdateEndpointsOperator(task_id="t", endpoint_ids=ids, status="{{ params.status }}")
-        operator.status = "None"
+        operator = EmnifyUpdateEndpointsOperator(task_id="t", endpoint_ids=ids, **{field: "{{ params.x }}"})
+        setattr(operator, field, "None")
         with pytest.raises(AirflowFailException, match="give at least one of them to change"):
             operator.execute(context())
         assert fleet.counts[f"PATCH {MULTI}"] == 0
+
+    def test_no_tags_take_those_away_that_there_are(self, fleet: Sandbox) -> None:
+        ids = ids_of(fleet)[:1]
+        for tags in ("pump", ""):
+            EmnifyUpdateEndpointsOperator(task_id="t", endpoint_ids=ids, tags=tags).execute(context())
+            assert (fleet.state.endpoints[ids[0]].tags or "") == tags
 
     def test_nothing_is_done_for_nothing(self, fleet: Sandbox) -> None:
         assert EmnifyUpdateEndpointsOperator(task_id="t", endpoint_ids=[], tags="x").execute(context()) == []
