@@ -258,6 +258,26 @@ class TestMigrate:
         moving = [entry for entry in fleet.log if entry.template == MIGRATION and not entry.body["dry_run"]]
         assert len(moving) == 1
 
+    @pytest.mark.parametrize("way", ["sim_ids", "iccids", "iccid_range"])
+    def test_what_was_moved_before_the_worker_died_is_done(self, fleet: Sandbox, way: str) -> None:
+        ids = [FREE, FREE + 1, FREE + 2]
+        iccids = [fleet.state.sims[key].iccid for key in ids]
+        what = {"sim_ids": ids, "iccids": iccids, "iccid_range": [iccids[0], iccids[-1]]}[way]
+        self.migrate(**{way: what}).execute(context())
+        assert self.migrate(**{way: what}).execute(context(try_number=2))["sim_count"] == 0
+
+    @pytest.mark.parametrize("way", ["sim_ids", "iccid_range"])
+    def test_what_was_there_before_does_not_say_that_the_rest_was_moved(
+        self, fleet: Sandbox, way: str
+    ) -> None:
+        ids = [FREE, FREE + 1]
+        what = ids if way == "sim_ids" else [fleet.state.sims[key].iccid for key in ids]
+        self.migrate(sim_ids=ids[:1]).execute(context())
+        fleet.faults.add(method="POST", path=MIGRATION, drop="after")  # emnify has refused it
+        with pytest.raises(EmnifyUnknownOutcomeError):
+            self.migrate(**{way: what}).execute(context())
+        assert self.here(fleet, ids) == [False, True]
+
     def test_a_lost_request_is_sent_by_the_next_try(self, fleet: Sandbox) -> None:
         fleet.faults.add(method="POST", path=MIGRATION, drop="before")
         with pytest.raises(EmnifyUnknownOutcomeError):

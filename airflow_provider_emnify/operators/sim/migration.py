@@ -65,7 +65,7 @@ class EmnifyMigrateSimsOperator(SelectsSims, EmnifyBaseOperator):
         ``fail_if_empty``, see :class:`~airflow_provider_emnify.hooks.selection.SelectsSims`; or else:
     :param iccids: their ICCIDs (templated); or else:
     :param iccid_range: first and last ICCID of a range of at most 500 SIMs (templated). emnify refuses a
-        range of which some are moved already.
+        range of which only some are there already.
     :param allowed_sim_statuses: Refuse SIMs of any other status (templated).
     :param auto_detach_devices: Take the SIMs from their endpoints (default False: a SIM in use is an error).
     :param dry_run: Whether to only say what would be moved (default True).
@@ -154,10 +154,11 @@ class EmnifyMigrateSimsOperator(SelectsSims, EmnifyBaseOperator):
                 self._migrate(way, chunk, target, dry_run=True)
             except EmnifyConflictError as conflict:
                 moved = _in_workspace(conflict, target)
-                if len(moved) < (1 if way == "iccid_range" else len(chunk)):
+                if not moved:
                     raise
-                self.log.info("The answer was lost; %d SIMs were moved", len(moved))
-                return {**self._nothing(), "sim_count": len(moved), "sims": moved}
+                if len(moved) == _size(way, chunk):
+                    self.log.info("The answer was lost; %d SIMs were moved", len(moved))
+                    return {**self._nothing(), "sim_count": len(moved), "sims": moved}
             raise
 
     def _migrate(self, way: str, chunk: list[Any], target: int, *, dry_run: bool) -> Row:
@@ -181,9 +182,15 @@ def _in_workspace(conflict: EmnifyConflictError, target: int) -> list[Row]:
     return [sim for sim in sims if part(sim, "source_workspace").get("id") == target]
 
 
+def _size(way: str, chunk: list[Any]) -> int:
+    return int(chunk[1]) - int(chunk[0]) + 1 if way == "iccid_range" else len(chunk)
+
+
 def _without(way: str, chunk: list[Any], conflict: EmnifyConflictError, target: int) -> list[Any] | None:
     """Return a chunk without what is in the Workspace already; None when that is not why it was refused."""
     there = _in_workspace(conflict, target)
+    if len(there) == _size(way, chunk):
+        return []
     if not there or way == "iccid_range":
         return None
     names = ("id",) if way == "sim_ids" else ("iccid", "iccid_with_luhn")
