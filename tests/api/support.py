@@ -47,6 +47,18 @@ class Scalar:
         return self.value
 
 
+class Missing:
+    """A missing value of a table that is neither true nor false, as that of pandas."""
+
+    def __bool__(self) -> NoReturn:
+        raise TypeError("boolean value of NA is ambiguous")
+
+    def __eq__(self, other: object) -> Any:
+        return self
+
+    __hash__ = None
+
+
 class Column(list[Any]):
     """A column of a data frame, which compares item by item, as those of pandas."""
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from typing import Any
 
 from airflow_provider_emnify.api.enums import EndpointStatus, SimStatus
 from airflow_provider_emnify.api.resources.bulk import status_of
-from airflow_provider_emnify.api.resources.fields import UNSET, as_fields, given, ref
+from airflow_provider_emnify.api.resources.fields import UNSET, as_fields, as_json, given, ref
 from airflow_provider_emnify.api.types import Row, Rows
 from airflow_provider_emnify.api.values import is_nothing, parse_bool
 
@@ -30,8 +31,11 @@ def new_endpoint(item: Mapping[str, Any]) -> Row:
     """
     _refuse_others(item, NEW)
     sim = ref(item.get("sim_id"), "sim_id")
-    sim_status, activate = item.get("sim_status"), item.get("activate_sim")
-    if activate not in (None, 0, 1):  # False and True are 0 and 1; a missing number of a table is truthy
+    sim_status, activate = item.get("sim_status"), as_json(item.get("activate_sim"))
+    if not isinstance(activate, (int, float, Decimal)) or activate not in (
+        0,
+        1,
+    ):  # a missing number is truthy
         activate = not is_nothing(activate) and parse_bool(activate, "activate_sim")
     if sim is not None:
         sim["activate"] = bool(activate)

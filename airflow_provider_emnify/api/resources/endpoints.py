@@ -19,7 +19,7 @@ from airflow_provider_emnify.api.resources.endpoint_body import (
 )
 from airflow_provider_emnify.api.resources.endpoint_network import EndpointNetwork
 from airflow_provider_emnify.api.resources.few import read_rows
-from airflow_provider_emnify.api.resources.fields import UNSET, Unset, ref, refs
+from airflow_provider_emnify.api.resources.fields import UNSET, Unset, as_rows, ref, refs
 from airflow_provider_emnify.api.resources.operation import Call, declared, operation
 from airflow_provider_emnify.api.resources.sims import Sims
 from airflow_provider_emnify.api.transport.answers import Shape
@@ -227,7 +227,7 @@ class Endpoints(EndpointNetwork):
         :raises ValueError: for a row with a field that is none of these.
         """
         shared = call.fields(status=EndpointStatus.parse)
-        rows: Rows = [dict(row) for row in endpoints]
+        rows = as_rows(endpoints, "endpoints")
         for row in rows:  # a bad one is refused before the first is created
             new_endpoint(row)
         if not rows:
@@ -270,11 +270,10 @@ class Endpoints(EndpointNetwork):
         :raises ValueError: for a row without ``id``, or with a field that is none of these.
         """
         wanted: dict[int, Row] = {}
-        for row in endpoints:
-            fields = dict(row)
+        for fields in as_rows(endpoints, "endpoints"):
             endpoint_id = fields.pop("id", None)
             if endpoint_id is None:
-                raise ValueError(f"endpoints: {dict(row)!r} has no id")
+                raise ValueError(f"endpoints: {fields!r} has no id")
             wanted[ref(endpoint_id, "id")["id"]] = changes(fields)
 
         def send(ids: Numbers) -> Numbers:

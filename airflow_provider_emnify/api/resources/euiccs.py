@@ -7,11 +7,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from airflow_provider_emnify.api.errors import EmnifyUnknownOutcomeError
-from airflow_provider_emnify.api.resources.fields import as_fields
+from airflow_provider_emnify.api.resources.fields import as_fields, as_rows
 from airflow_provider_emnify.api.resources.operation import Call, Listing, Resource, declared, operation
 from airflow_provider_emnify.api.transport.answers import part
 from airflow_provider_emnify.api.transport.recover import BEGINNING, created_since, recover
 from airflow_provider_emnify.api.types import Id, Row, Rows
+from airflow_provider_emnify.api.values import parse_texts
 
 
 class Euiccs(Resource):
@@ -79,7 +80,7 @@ class Euiccs(Resource):
 
         :param eids: eIDs of the eUICCs.
         """
-        named: Rows = call.request(json={"target": [{"eid": eid} for eid in eids]})
+        named: Rows = call.request(json={"target": [{"eid": eid} for eid in parse_texts(eids, "eids")]})
         return named
 
     @declared("GET", "/api/v1/euicc/{euicc_id}/operation", paged=True, ids=str)
@@ -177,7 +178,7 @@ class Euiccs(Resource):
         :param operations: A row for each, with the arguments of :meth:`schedule_operation`.
         :returns: The operations, with their ``id``.
         """
-        scheduled: Rows = call.request(json=[_scheduled(row) for row in operations])
+        scheduled: Rows = call.request(json=[_scheduled(row) for row in as_rows(operations, "operations")])
         return scheduled
 
     @declared("GET", "/api/v1/euicc/{euicc_id}/operation/{operation_id}", ids=str)

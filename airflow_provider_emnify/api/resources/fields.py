@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from airflow_provider_emnify.api.enums import Lookup
 from airflow_provider_emnify.api.types import Row, Rows
-from airflow_provider_emnify.api.values import is_list, is_scalar, moment, parse_id, parse_ids
+from airflow_provider_emnify.api.values import is_list, is_scalar, parse_id, parse_ids, parse_moment
 
 
 class Unset(Enum):
@@ -47,6 +47,18 @@ def ref(value: Any, field: str) -> Any:
 def refs(values: Any, field: str) -> Rows | None:
     """Return ``[{"id": value}, ...]``, None for what was not given."""
     return None if values is None else [{"id": value} for value in parse_ids(values, field)]
+
+
+def as_rows(values: Any, field: str) -> Rows:
+    """Return a list of objects as dicts, which may be changed.
+
+    :param field: Name of the argument, for the message, which quotes no value: it may be a secret.
+    :raises ValueError: if it is not one.
+    """
+    try:
+        return [dict(value) for value in values]
+    except (TypeError, ValueError):
+        raise ValueError(f"{field}: this is not a list of objects") from None
 
 
 def as_fields(
@@ -116,6 +128,8 @@ def filters(q: str | None = None, *, several: Collection[str] = (), **fields: An
     :param fields: A value for each field. A trailing underscore in a name is dropped (``from_``).
     :raises ValueError: for a value that a filter cannot express.
     """
+    if not isinstance(q, str | None):
+        raise ValueError(f"q: {q!r} is not a text; give one like 'field:value,field:value'")  # noqa: TRY004 - as all bad arguments
     terms = [q] if q else []
     for keyword, value in fields.items():
         name = keyword.rstrip("_")
@@ -133,7 +147,7 @@ def _filter_text(name: str, value: Any, *, separator: bool) -> str:
     if value is None or isinstance(value, bool):
         return json.dumps(value)
     if isinstance(value, datetime):
-        return moment(value) or ""
+        return parse_moment(value, name)
     if isinstance(value, date):
         return value.isoformat()
     text = str(int(value)) if isinstance(value, int) else str(value).strip()

@@ -9,6 +9,7 @@ from airflow_provider_emnify.api.resources.operation import Call, Listing, Resou
 from airflow_provider_emnify.api.transport.answers import part, parts
 from airflow_provider_emnify.api.transport.recover import BEGINNING, created_since
 from airflow_provider_emnify.api.types import Id, Ids, Row, Rows
+from airflow_provider_emnify.api.values import parse_texts
 
 
 class SimOperations(Resource):
@@ -64,7 +65,7 @@ class SimOperations(Resource):
         :raises EmnifyUnknownOutcomeError: if the answer is lost and the operation is not found.
         """
         target: Rows = [{"sim": sim} for sim in refs(sim_ids, "sim_ids") or ()]
-        target += [{"eid": eid} for eid in eids or ()]
+        target += [{"eid": eid} for eid in parse_texts(eids, "eids")]
         if not target:
             raise ValueError("give sim_ids or eids")
         body = given(action=ref(action_id, "action_id"), product=ref(product_id, "product_id"), target=target)

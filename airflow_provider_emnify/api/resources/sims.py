@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any, Literal
 
 from airflow_provider_emnify.api.enums import EventSeverity, EventSource, SimStatus
@@ -11,7 +12,7 @@ from airflow_provider_emnify.api.resources.few import read_rows
 from airflow_provider_emnify.api.resources.fields import UNSET, Unset, refs
 from airflow_provider_emnify.api.resources.operation import Call, Listing, Resource, declared, operation
 from airflow_provider_emnify.api.types import Dated, Day, Id, Ids, Moment, Numbers, Row, Rows
-from airflow_provider_emnify.api.values import parse_ids
+from airflow_provider_emnify.api.values import is_list, parse_ids, parse_texts
 
 MOST_MIGRATED = 500
 """SIMs that one migration may hold."""
@@ -237,10 +238,11 @@ class Sims(Resource):
         if sum(given is not None for given in (sim_ids, iccids, iccid_range)) != 1:
             raise ValueError("give exactly one of sim_ids, iccids, iccid_range")
         body = call.fields(
-            iccid_range=lambda ends: {"start": ends[0], "end": ends[1]},
+            iccids=partial(parse_texts, field="iccids"),
+            iccid_range=_ends,
             allowed_sim_statuses=lambda statuses: [{"id": int(SimStatus.parse(one))} for one in statuses],
         )
-        if len(body.get("sims") or iccids or ()) > MOST_MIGRATED:
+        if len(body.get("sims") or body.get("iccids") or ()) > MOST_MIGRATED:
             raise ValueError(f"emnify moves at most {MOST_MIGRATED} SIMs a call")
         summary: Row = call.request(json=body, idempotent=dry_run)
         return summary
@@ -251,3 +253,11 @@ class Sims(Resource):
 
         See https://docs.emnify.com/developers/api/sim-unlinked-product-statistics/get-unlinked-product-stats
         """
+
+
+def _ends(iccids: Any) -> Row:
+    """Return a range of ICCIDs as emnify takes it."""
+    ends = [*iccids] if is_list(iccids) else []
+    if len(ends) != 2:  # noqa: PLR2004 - of any range
+        raise ValueError("iccid_range: give the first and the last ICCID")
+    return {"start": ends[0], "end": ends[1]}

@@ -8,7 +8,7 @@ from typing import Any
 from airflow_provider_emnify.api.resources.bulk import send_in_chunks, split
 from airflow_provider_emnify.api.resources.endpoint_tags import assigned_tags
 from airflow_provider_emnify.api.resources.endpoints import Endpoints
-from airflow_provider_emnify.api.resources.fields import ref, refs
+from airflow_provider_emnify.api.resources.fields import as_rows, ref, refs
 from airflow_provider_emnify.api.resources.operation import Call, Listing, Resource, declared, operation
 from airflow_provider_emnify.api.transport.recover import created_since, having
 from airflow_provider_emnify.api.types import Id, Ids, Numbers, Row, Rows
@@ -119,7 +119,7 @@ class Tags(Resource):
         return self._send(call, items, lambda has, tags: not tags & has, "unassign tags")
 
     def _send(self, call: Call, items: Sequence[Mapping[str, Any]], is_done: Any, what: str) -> Rows:
-        rows: Rows = [dict(item) for item in items]
+        rows = as_rows(items, "items")
 
         def send(chunk: Rows) -> Rows:
             call.request(json={"items": [_item(row) for row in chunk]})

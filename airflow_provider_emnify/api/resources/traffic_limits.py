@@ -6,6 +6,7 @@ from airflow_provider_emnify.api.resources.fields import given
 from airflow_provider_emnify.api.resources.operation import Call, Listing, Resource, declared, operation
 from airflow_provider_emnify.api.transport.recover import created_since, having
 from airflow_provider_emnify.api.types import Id, Row
+from airflow_provider_emnify.api.values import parse_id
 
 
 class TrafficLimits(Resource):
@@ -43,7 +44,7 @@ class TrafficLimits(Resource):
         :param traffic_limit_id: Id of the limit, where there are several.
         :returns: The extension, with at least its ``id``.
         """
-        limit = None if traffic_limit_id is None else int(traffic_limit_id)
+        limit = None if traffic_limit_id is None else parse_id(traffic_limit_id, "traffic_limit_id")
         find = created_since(lambda: self.extensions(endpoint_id), having(volume=volume))
         return call.create(json=given(volume=volume, traffic_limit_id=limit), find=find)
 

@@ -247,7 +247,7 @@ class Sender:
         except AnswerTooLargeError as error:
             why = f"the answer is refused: {error}"
             raise _unusable(why, None, request) from None
-        except requests.exceptions.InvalidJSONError as error:  # before anything is sent
+        except (requests.exceptions.InvalidJSONError, TypeError) as error:  # before anything is sent
             raise ValueError(f"{request}: the body is not JSON: {error}") from None
         except (*_BROKEN, OSError, ValueError) as error:
             if self._closed:

@@ -46,6 +46,8 @@ def test_filters_are_added_to_those_of_the_caller() -> None:
     [
         ({"name": "a,b"}, "separator"),
         ({"name": "  "}, "empty"),
+        ({"q": 7}, "7 is not a text"),
+        ({"q": ["status:1"]}, "is not a text"),
         ({"type": "1|2"}, "as a list"),
         ({"type": ["1|2"]}, "as a list"),
         ({"type": []}, "one to 6"),

@@ -8,6 +8,7 @@ import json
 import math
 import re
 from collections.abc import Iterator
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -18,7 +19,7 @@ from airflow_provider_emnify.api.transport.answers import Shape
 from tests.api.resources import openapi
 from tests.api.resources.recorder import Recorder, Sent
 from tests.api.resources.samples import LEAST, ONE_OF, joined, samples
-from tests.api.support import Scalar
+from tests.api.support import Missing, Scalar
 
 if TYPE_CHECKING:
     from airflow_provider_emnify.api.types import Row
@@ -265,7 +266,10 @@ def test_numbers_and_lists_of_other_libraries_go_out_as_json_has_them(
 
 @pytest.mark.parametrize(
     ("given", "activate"),
-    [(True, True), (False, False), (1, True), ("True", True), ("False", False), ("", False), (None, False)],
+    [
+        *((yes, True) for yes in (True, 1, Decimal(1), "True")),
+        *((no, False) for no in (False, "False", "", None)),
+    ],
 )
 def test_a_new_endpoint_always_says_whether_its_sim_is_activated(given: Any, activate: bool) -> None:
     profiles = {"service_profile_id": 1, "tariff_profile_id": 2}
@@ -286,17 +290,25 @@ def test_a_new_endpoint_always_says_whether_its_sim_is_activated(given: Any, act
         ("endpoints.create_many", {"endpoints": [{"activate_sim": True}]}, "sim_id"),
         ("endpoints.create_many", {"endpoints": [{"sim_id": 1, "activate_sim": "maybe"}]}, "'maybe'"),
         ("endpoints.create_many", {"endpoints": [{"sim_id": 1, "activate_sim": math.nan}]}, "nan"),
+        ("endpoints.create_many", {"endpoints": [{"sim_id": 1, "activate_sim": Missing()}]}, "activate_sim"),
+        ("endpoints.create_many", {"endpoints": [{}, 7]}, "endpoints: this is not a list of objects"),
         ("endpoints.create_many", {"endpoints": [{}, {"name": math.nan}]}, "name: nan is not a valid number"),
         ("endpoints.update_many", {"endpoints": [{"id": 1, "name": math.inf}]}, "name: inf is not a valid"),
         ("quotas.set_data", {"volume": math.inf}, "volume: inf is not a valid number"),
         ("endpoints.update_many", {"endpoints": [{"name": "x"}]}, "no id"),
+        ("endpoints.update_many", {"endpoints": 7}, "endpoints: this is not a list of objects"),
         ("endpoints.update_many", {"endpoints": [{"id": 1, "activate_sim": True}]}, "activate_sim"),
         ("endpoints.update_many", {"endpoints": [{"id": 1, "sim_id": None, "sim_status": 2}]}, "sim_status"),
         ("endpoints.reset_connectivity", {"location": False, "pdp_context": False}, "both"),
         ("euiccs.schedule_operations", {"operations": [{"action": 1}]}, "action"),
+        ("euiccs.schedule_operations", {"operations": ["x"]}, "operations: this is not a list of objects"),
         ("tags.assign_many", {"items": [{"endpoint_id": 1}]}, "tag_ids"),
+        ("tags.unassign_many", {"items": [None]}, "items: this is not a list of objects"),
+        ("traffic_limits.extend", {"traffic_limit_id": 1.5}, "traffic_limit_id: 1.5"),
         ("sims.migrate", {"sim_ids": [1], "iccids": ["1"]}, "exactly one"),
         ("sims.migrate", {"sim_ids": [*range(501)]}, "500"),
+        ("sims.migrate", {"iccid_range": "8988303000000000001"}, "iccid_range"),
+        ("sims.migrate", {"iccid_range": ["8988303000000000001"]}, "iccid_range"),
         ("automations.create", {"custom_event_id": None}, "custom_event_id"),
         ("sim_operations.trigger", {"eids": []}, "eids"),
         ("users.update", {"status": "gone"}, "activation_pending"),
@@ -319,6 +331,14 @@ def test_what_makes_no_sense_is_refused_before_anything_is_sent(
     with pytest.raises(ValueError, match=message):
         getattr(getattr(client, resource), name)(**{**least, **arguments})
     assert client.sent == []
+
+
+@pytest.mark.parametrize(
+    ("call", "arguments"), [("euiccs.validate_unlinked", {}), ("sim_operations.trigger", {"action_id": 1})]
+)
+def test_one_eid_may_be_given_as_a_text(call: str, arguments: Row) -> None:
+    eid = "89033023001211360000000000012345"
+    assert make(call, {**arguments, "eids": eid}).json["target"] == [{"eid": eid}]
 
 
 @pytest.mark.parametrize("dry_run", [True, False])

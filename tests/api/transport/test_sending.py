@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import requests
@@ -48,10 +49,10 @@ def sent(api: rm.Mocker) -> list[str]:
     return [f"{r.method} {r.path}" for r in api.request_history if r.path != "/api/v1/authenticate"]
 
 
-@pytest.mark.parametrize("number", [float("nan"), float("inf")])
+@pytest.mark.parametrize("number", [float("nan"), float("inf"), Decimal("1.5"), b"1"])
 @pytest.mark.parametrize("method", ["POST", "PATCH"])
 def test_a_body_that_is_not_json_is_not_sent_and_is_no_lost_answer(
-    api: rm.Mocker, method: str, number: float
+    api: rm.Mocker, method: str, number: Any
 ) -> None:
     sleeps = Sleeps()
     with pytest.raises(ValueError, match=f"{method} {THING}: the body is not JSON"):
