@@ -269,6 +269,18 @@ def test_csv_has_a_header_and_nothing_for_null(tmp_path: Path) -> None:
     assert second == ["1", *[""] * 7]
 
 
+@pytest.mark.parametrize("end", ["\r", "\n", "\r\n", "\n\r"])
+def test_a_line_end_in_a_text_ends_no_row_of_csv(end: str, tmp_path: Path) -> None:
+    names = [f"one{end}two", end, f"{end}one", f"one{end}"]
+    rows = [CONVERT({"id": number, "name": name}) for number, name in enumerate(names)]
+    (staged,) = stage(tmp_path, "csv", None, rows).files
+    body = staged.path.read_bytes()
+    assert not body.endswith(b"\r\n")
+    header, *found = csv.reader(io.StringIO(body.decode(), newline=""))
+    assert header == [*CONVERT.names]
+    assert [row[:2] for row in found] == [[str(number), name] for number, name in enumerate(names)]
+
+
 @pytest.mark.parametrize("compression", ["snappy", "zstd", "gzip", None])
 def test_parquet_has_types(compression: str | None, tmp_path: Path) -> None:
     parquet = pytest.importorskip("pyarrow.parquet")

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import csv
 import gzip
-import io
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from decimal import Context, Decimal
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 from airflow_provider_emnify.api.streams.columns import DECIMALS, DIGITS, Batch, Column, ColumnType, iso
@@ -117,9 +117,11 @@ class Csv(_Text):
         self._write_rows(zip(*formed(self._forms, batch), strict=True))
 
     def _write_rows(self, rows: Iterable[Sequence[Any]]) -> None:
-        lines = io.StringIO()
-        csv.writer(lines, lineterminator="\n").writerows(rows)
-        self.write_text(lines.getvalue())
+        lines: list[str] = []
+        to_lines: Any = SimpleNamespace(write=lines.append)
+        # Before Python 3.13 a text with a "\r" is in quotes only where lines end with it.
+        csv.writer(to_lines, lineterminator="\r\n").writerows(rows)
+        self.write_text("".join([f"{line[:-2]}\n" for line in lines]))
 
 
 _CSV_FORMS: dict[ColumnType, Form] = {
