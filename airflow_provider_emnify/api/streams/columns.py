@@ -31,6 +31,7 @@ DIGITS = 28
 DECIMALS = 10
 """Digits after the point, the most that emnify has: those of a cost."""
 
+_MOST = Decimal(f"{'9' * DIGITS}.{'9' * DECIMALS}")  # more would be rounded up to one digit too many
 
 _FINEST = 100  # digits after the point that a number may be written with
 DEEPEST = 30
@@ -100,7 +101,7 @@ def to_decimal(value: Any) -> Decimal:
         raise ValueError(f"{value!r} is not finite")
     first = number.adjusted() if number else 0
     # Its last place is at most so far below the first one as its text is long: to ask for it takes long.
-    if first >= DIGITS or (first < len(text) - _FINEST and number.as_tuple().exponent < -_FINEST):  # type: ignore[operator]
+    if number.copy_abs() > _MOST or (first < len(text) - _FINEST and number.as_tuple().exponent < -_FINEST):  # type: ignore[operator]
         raise ValueError(f"{shorten(value)} is too large or too fine")
     return number
 

@@ -63,6 +63,7 @@ def test_dates_of_every_recorded_form_are_aware_and_in_utc(said: str, meant: dat
         (ColumnType.DECIMAL, 0.1, Decimal("0.1")),
         (ColumnType.DECIMAL, " 12 ", Decimal(12)),
         (ColumnType.DECIMAL, "0.0000000001", Decimal("0.0000000001")),
+        (ColumnType.DECIMAL, f"-{'9' * 28}.{'9' * 10}", Decimal(f"-{'9' * 28}.{'9' * 10}")),
         (ColumnType.BOOLEAN, True, True),
         (ColumnType.BOOLEAN, 1, True),
         (ColumnType.BOOLEAN, 0, False),
@@ -89,6 +90,8 @@ def test_values_of_every_recorded_form_have_the_columns_type(kind: ColumnType, s
         (ColumnType.INTEGER, 2**63),
         (ColumnType.DECIMAL, "n/a"),
         (ColumnType.DECIMAL, "NaN"),
+        (ColumnType.DECIMAL, f"{'9' * 28}.{'9' * 11}"),  # which would be rounded up to 29 digits
+        (ColumnType.DECIMAL, f"-{'9' * 28}.{'9' * 11}"),
         (ColumnType.DECIMAL, [1]),
         (ColumnType.BOOLEAN, "perhaps"),
         (ColumnType.TEXT, {"id": 1}),
