@@ -13,6 +13,7 @@ from airflow_provider_emnify.api.enums import DataStreamStatus, EndpointStatus, 
 from airflow_provider_emnify.api.errors import (
     EmnifyAuthenticationError,
     EmnifyError,
+    EmnifyNotFoundError,
     EmnifyPartialError,
     EmnifyServerError,
 )
@@ -68,6 +69,29 @@ def send_in_chunks(
             partial.transient = error.transient
             raise partial from error
     return done
+
+
+def delete_in_chunks(
+    ids: list[int],
+    *,
+    send: Callable[[list[int]], object],
+    look: Callable[[list[int]], tuple[list[int], list[int]]],
+    what: str,
+) -> list[int]:
+    """Delete in chunks, as :func:`send_in_chunks` does. What went meanwhile is done, and keeps no other."""
+
+    def delete(chunk: list[int]) -> list[int]:
+        try:
+            send(chunk)
+        except EmnifyNotFoundError:
+            left = look(chunk)[1]
+            if len(left) == len(chunk):
+                raise
+            if left:
+                delete(left)
+        return chunk
+
+    return send_in_chunks(ids, send=delete, look=look, what=what)
 
 
 def _look_back(

@@ -8,7 +8,7 @@ from typing import Any
 
 from airflow_provider_emnify.api.enums import EndpointStatus, SimStatus
 from airflow_provider_emnify.api.errors import EmnifyUnknownOutcomeError
-from airflow_provider_emnify.api.resources.bulk import read_ref, send_in_chunks, split
+from airflow_provider_emnify.api.resources.bulk import delete_in_chunks, read_ref, send_in_chunks, split
 from airflow_provider_emnify.api.resources.endpoint_body import (
     NEW,
     changes,
@@ -301,15 +301,14 @@ class Endpoints(EndpointNetwork):
             ids that are deleted and those that are not.
         """
 
-        def send(ids: Numbers) -> Numbers:
+        def send(ids: Numbers) -> None:
             call.request(params={"delete_sims": delete_sims}, json=refs(ids, "endpoint_ids"))
-            return ids
 
         def look(ids: Numbers) -> tuple[Numbers, Numbers]:
             found = self._read(ids)
             return split(ids, lambda id: id not in found or is_deleted(found[id]))
 
-        return send_in_chunks(
+        return delete_in_chunks(
             parse_ids(endpoint_ids, "endpoint_ids"), send=send, look=look, what="delete endpoints"
         )
 

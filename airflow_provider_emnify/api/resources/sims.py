@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any, Literal
 
 from airflow_provider_emnify.api.enums import EventSeverity, EventSource, SimStatus
-from airflow_provider_emnify.api.resources.bulk import send_in_chunks, split, status_of
+from airflow_provider_emnify.api.resources.bulk import delete_in_chunks, split, status_of
 from airflow_provider_emnify.api.resources.few import read_rows
 from airflow_provider_emnify.api.resources.fields import UNSET, Unset, refs
 from airflow_provider_emnify.api.resources.operation import Call, Listing, Resource, declared, operation
@@ -131,16 +131,15 @@ class Sims(Resource):
             deleted and those that are not.
         """
 
-        def send(ids: Numbers) -> Numbers:
+        def send(ids: Numbers) -> None:
             call.request(json=refs(ids, "sim_ids"))
-            return ids
 
         def look(ids: Numbers) -> tuple[Numbers, Numbers]:
             rows = read_rows(ids, get=self.get, list_all=self.list)
             left = {id for id, sim in rows.items() if status_of(sim) != SimStatus.DELETED}
             return split(ids, lambda id: id not in left)
 
-        return send_in_chunks(parse_ids(sim_ids, "sim_ids"), send=send, look=look, what="delete SIMs")
+        return delete_in_chunks(parse_ids(sim_ids, "sim_ids"), send=send, look=look, what="delete SIMs")
 
     @declared("GET", "/api/v1/sim/status", ids=int)
     def statuses(self) -> Rows:

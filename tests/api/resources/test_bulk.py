@@ -139,12 +139,45 @@ def test_a_deletion_that_fails_in_part_says_what_is_deleted(
 ) -> None:
     ids = [FIRST + number for number in range(count)]
     sandbox.faults.add(method="DELETE", path=MULTI, partial=2)
+    sandbox.faults.add(method="DELETE", path=MULTI, status=500)  # as it is sent again
     with pytest.raises(EmnifyPartialError) as caught:
         client.endpoints.delete_many(ids)
     assert caught.value.done == ids[:2]
     assert caught.value.not_done == ids[2:]
     assert client.endpoints.delete_many(caught.value.not_done) == ids[2:]
     assert {row["id"] for row in client.endpoints.list()}.isdisjoint(ids)
+
+
+@pytest.mark.parametrize("count", [3, 9])
+def test_what_went_meanwhile_keeps_no_other_from_being_deleted(
+    client: EmnifyClient, sandbox: Sandbox, count: int
+) -> None:
+    ids = [FIRST + number for number in range(count)]
+    sandbox.faults.add(method="DELETE", path=MULTI, do=lambda: sandbox.state.endpoints.pop(ids[1]))
+    assert client.endpoints.delete_many(ids) == ids
+    assert {row["id"] for row in client.endpoints.list()}.isdisjoint(ids)
+
+
+def test_of_a_deletion_that_was_made_in_part_the_rest_is_sent_again(
+    client: EmnifyClient, sandbox: Sandbox
+) -> None:
+    ids = [FIRST, FIRST + 1, FIRST + 2, 7]
+    sandbox.faults.add(
+        method="DELETE", path=MULTI, do=lambda: sandbox.state.endpoints.pop(FIRST), drop="before"
+    )
+    assert client.endpoints.delete_many(ids) == ids
+    sent = [[one["id"] for one in entry.body] for entry in sandbox.log if entry.template == MULTI]
+    assert sent == [ids, ids, ids[1:3]]
+
+
+def test_a_404_of_a_deletion_of_which_all_are_there_is_an_error(
+    client: EmnifyClient, sandbox: Sandbox
+) -> None:
+    sandbox.faults.add(method="DELETE", path=MULTI, status=404, times=None)
+    with pytest.raises(EmnifyPartialError) as caught:
+        client.endpoints.delete_many([FIRST, FIRST + 1])
+    assert (caught.value.done, caught.value.not_done) == ([], [FIRST, FIRST + 1])
+    assert sandbox.counts[f"DELETE {MULTI}"] == 1
 
 
 def test_a_lost_answer_to_a_creation_is_looked_up_by_sim_or_name(
