@@ -23,7 +23,7 @@ class CsvRecords:
             csv.field_size_limit(LONGEST)
         head = source.peek().lstrip().partition("\n")[0]
         self._reader = csv.reader(
-            self._lines, delimiter=next((one for one in delimiters if one in head), ",")
+            self._lines, delimiter=next((one for one in delimiters if one in head), ","), strict=True
         )
         header = next((row for row in iter(self._next, None) if row), [])
         self.header = [shown(name.strip().removeprefix("\ufeff")) for name in header]

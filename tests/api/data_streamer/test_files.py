@@ -291,6 +291,15 @@ def test_a_quote_without_its_other_half_costs_its_row_alone() -> None:
     assert [type(row) for row in found] == [dict, Rejected, dict, dict, dict]
 
 
+@pytest.mark.parametrize("following", ["b", '"b"', '"b, ""c"""'])
+def test_a_quote_without_its_other_half_in_the_last_column_costs_its_row_alone(following: str) -> None:
+    body = f'id,timestamp,description\n1,2024-05-01,"a\n2,2024-05-01,{following}\n3,2024-05-01,d\n'
+    first, *others = read(body.encode(), "events")
+    assert isinstance(first, Rejected)
+    assert first.row == '1,2024-05-01,"a'
+    assert [row["id"] for row in others if isinstance(row, dict)] == [2, 3]
+
+
 def test_memory_does_not_grow_with_the_file() -> None:
     record = json.dumps({**USAGE, "session_id": "x" * 20_000})
     body = gzip.compress(f"[{','.join([record] * 1_500)}]".encode())
