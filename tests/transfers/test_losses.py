@@ -206,11 +206,14 @@ def test_every_stream_that_is_a_whole_list_takes_them(
             transfer(database, stream, deletions=deletions)
 
 
+@pytest.mark.parametrize("max_shrink", [None, 1.0])
 @pytest.mark.parametrize("deletions", ["mark", "delete"])
-def test_of_two_loads_at_the_same_moment_one_follows_the_other(deletions: Any, database: Database) -> None:
+def test_of_two_loads_at_the_same_moment_one_follows_the_other(
+    deletions: Any, max_shrink: float | None, database: Database
+) -> None:
     if database.kind == "duckdb":
         pytest.skip("one of them fails, and is tried again")
-    guard = Losses(deletions)
+    guard = Losses(deletions, max_shrink)
     table(database, losses=guard).load((row(number) for number in range(300)), RUN)
     ready = threading.Barrier(2, timeout=30)
 
