@@ -263,7 +263,8 @@ def test_devices_and_outcomes_are_controlled_over_http(
         ("outcomes", {}, 400, "kind is required"),
         ("outcomes", {"kind": "sms", "times": 0}, 400, "times is at least 1, not 0"),
         ("sim_batches", {"colour": "red"}, 400, "colour: no such field; allowed: bic, quantity, "),
-        ("endpoints", {"number": 0}, 400, "a number, at least 1"),
+        ("endpoints", {"number": 0}, 400, "a whole number, at least 1"),
+        ("endpoints", {"number": 1.5}, 400, "a whole number, at least 1"),
         ("euiccs", [], 400, "must be a JSON object"),
         ("faults", {}, 400, "a fault needs a status"),
         (

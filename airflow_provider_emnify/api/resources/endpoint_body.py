@@ -32,10 +32,8 @@ def new_endpoint(item: Mapping[str, Any]) -> Row:
     _refuse_others(item, NEW)
     sim = ref(item.get("sim_id"), "sim_id")
     sim_status, activate = item.get("sim_status"), as_json(item.get("activate_sim"))
-    if not isinstance(activate, (int, float, Decimal)) or activate not in (
-        0,
-        1,
-    ):  # a missing number is truthy
+    # A missing value of a table is truthy, or neither true nor false.
+    if not isinstance(activate, (int, float, Decimal)) or activate not in (0, 1):
         activate = not is_nothing(activate) and parse_bool(activate, "activate_sim")
     if sim is not None:
         sim["activate"] = bool(activate)

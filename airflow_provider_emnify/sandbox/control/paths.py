@@ -236,7 +236,7 @@ def _acts(path: str, action: _Handler, /, **fields: Field) -> None:
 _acts(
     "endpoints",
     Controls.add_endpoints,
-    number=number(least=1, kind="a number, at least 1"),
+    number=Field("a whole number, at least 1", lambda value: type(value) is int and value >= 1),
     activate=boolean(),
 )
 _acts("endpoints/{endpoint_id}/block", Controls.block, blocked=boolean())
