@@ -46,7 +46,8 @@ class EmnifyToSqlOperator(ToSql, FromStream):
     :param mode: ``"merge"`` (default): rows are added, or changed by their key; what is gone at emnify stays.
         ``"replace"``: the table holds what there is now, or of a stream with an interval what the run
         covers. ``"append"``: every run adds its rows, with the end of its interval in ``_interval_end``; one
-        that is repeated replaces its own (templated).
+        that is repeated replaces its own, as does another task for the same interval: each needs a table of
+        its own (templated).
     :param deletions: In mode ``"merge"``, what becomes of rows that are gone at emnify: ``"keep"`` (the
         default) leaves them; ``"mark"`` sets their column ``deleted_at`` (UTC), and clears it when they come
         back; ``"delete"`` deletes them. For streams that are one whole list, without filters, whose table
