@@ -247,7 +247,9 @@ class Sender:
         except AnswerTooLargeError as error:
             why = f"the answer is refused: {error}"
             raise _unusable(why, None, request) from None
-        except (requests.exceptions.InvalidJSONError, TypeError) as error:  # before anything is sent
+        except (requests.exceptions.InvalidJSONError, TypeError) as error:
+            if exchange.began is not None:  # the body was ready
+                raise
             raise ValueError(f"{request}: the body is not JSON: {error}") from None
         except (*_BROKEN, OSError, ValueError) as error:
             if self._closed:

@@ -18,6 +18,7 @@ from airflow_provider_emnify.api import (
     EmnifyUnknownOutcomeError,
     EmnifyValidationError,
 )
+from airflow_provider_emnify.api.transport import sending
 from tests.api.support import (
     AUTHENTICATE,
     OK,
@@ -59,6 +60,21 @@ def test_a_body_that_is_not_json_is_not_sent_and_is_no_lost_answer(
         make_client(sleep=sleeps).request(method, THING, json={"volume": number})
     assert sent(api) == []
     assert len(sleeps) == 0
+
+
+def test_an_error_of_another_kind_after_a_body_was_sent_is_not_laid_to_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def fail(response: requests.Response) -> bytes:
+        response.close()
+        raise TypeError("no bytes")
+
+    with raw_server(TOKEN, OK) as (url, requests_seen), make_client(base_url=url) as client:
+        client.request("GET", THING)
+        monkeypatch.setattr(sending, "read_body", fail)
+        with pytest.raises(TypeError, match="no bytes"):
+            client.request("POST", THING, json={"volume": 1})
+    assert len(requests_seen) == 3
 
 
 @pytest.mark.parametrize("status", [500, 502, 503, 504])
