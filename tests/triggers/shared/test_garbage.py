@@ -121,7 +121,7 @@ def test_a_wait_has_few_objects_more_than_the_least_that_waits(
     fleet: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A full collection looks at each of them, while the event loop stands still."""
-    number, judged = 300, Counter[str]()
+    number, judged = 1000, Counter[str]()
     keys = sorted(fleet.state.endpoints)
     take = WaitMember.take
 
