@@ -205,9 +205,8 @@ class WaitMember:
         now = self.outcome.get_loop().time()
         if now - self.logged < PROGRESS_EVERY:
             return
-        counts = str(
-            sorted(Counter(self.seen.values()).items())
-        )  # no dict: one for each wait would slow garbage collections
+        # As a text: a dict for each wait would slow garbage collections.
+        counts = str(sorted(Counter(self.seen.values()).items()))
         first, before, self.counts = self.counts is None, self.counts, counts
         # What thousands of waits on one id each find at first is no news.
         if counts != before and not (first and len(self.wait.ids) == 1):
