@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 from airflow_provider_emnify.airflow_names import AirflowFailException
 from airflow_provider_emnify.api import Credentials
 from airflow_provider_emnify.api.secrets.one_line_log import one_line_log
-from airflow_provider_emnify.api.transport.urls import Route, is_loopback
+from airflow_provider_emnify.api.transport.urls import Route, is_loopback, secret_in
 from airflow_provider_emnify.hooks.form import (
     DEFAULT_BASE_URL,
     DEFAULT_MAX_RETRIES,
@@ -174,11 +174,8 @@ def _secrets_of(extras: Mapping[str, Any]) -> list[str]:
     secrets += texts_in([extras.get("api_secret"), extras.get("stream_secret")])
     secrets += texts_in(mapping_of(extras.get("headers")))
     proxies = extras.get("proxies")
-    for url in texts_in([extras.get("rate_limit_store"), mapping_of(proxies) or proxies]):
-        if "@" in url:
-            credentials = url.rpartition("@")[0].rpartition("/")[2]
-            secrets += [credentials.partition(":")[2] or credentials]
-    return secrets
+    urls = texts_in([extras.get("rate_limit_store"), mapping_of(proxies) or proxies])
+    return secrets + [secret for secret in map(secret_in, urls) if secret]
 
 
 def _credentials(login: str, password: str, extras: Mapping[str, Any], wrong: _Wrong) -> Credentials:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import ssl
 from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import urlsplit
@@ -17,7 +18,7 @@ _OWN = frozenset(
     {"authorization", "host", "content-length", "content-type", "accept", "accept-encoding", "user-agent"}
 )
 _NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}")
-_VALUE = re.compile(r"[\x20-\x7e]{1,4096}")
+_VALUE = re.compile(r"[\x21-\x7e][\x20-\x7e]{0,4095}")
 
 
 def parse_route(extras: Mapping[str, Any], wrong: Callable[[str, str], Exception]) -> Route:
@@ -61,14 +62,15 @@ def _proxy(extras: Mapping[str, Any], wrong: Callable[[str, str], Exception]) ->
             )
     if given is None:
         return None
+    from urllib3.util import parse_url
+
     try:
-        parts = urlsplit(given.strip())
-        port = parts.port
+        urlsplit(given.strip())  # requests reads it both ways, and its errors quote what they cannot read
+        parts = parse_url(given.strip())
     except (AttributeError, ValueError):
         raise wrong("extra 'proxies'", "it is not a valid URL; give one like http://proxy:3128") from None
-    if parts.scheme not in _PROXIES or not parts.hostname:
+    if parts.scheme not in _PROXIES or not parts.host:
         raise wrong("extra 'proxies'", f"its scheme is not valid; allowed: {', '.join(sorted(_PROXIES))}")
-    del port
     return str(given).strip()
 
 
@@ -81,12 +83,17 @@ def _ca_bundle(extras: Mapping[str, Any], wrong: Callable[[str, str], Exception]
             "extra 'verify'",
             "certificates are always checked, for the token would go to anyone; give the path of a CA bundle",
         )
-    if not isinstance(given, str) or not os.path.exists(given):
+    try:
+        is_folder = os.path.isdir(given)
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.load_verify_locations(None if is_folder else given, given if is_folder else None)
+    except (OSError, TypeError, ValueError):
         raise wrong(
             "extra 'verify'",
-            "there is no such file or directory on this machine; give the path of a CA bundle",
-        )
-    return given
+            "there is no such file or directory on this machine, or no certificate in it; give the path of "
+            "a CA bundle",
+        ) from None
+    return str(given)
 
 
 def _headers(

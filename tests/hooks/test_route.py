@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import json
+from base64 import b64encode
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 import pytest
+import requests_mock as rm
 
 from airflow_provider_emnify.airflow_names import Connection
+from airflow_provider_emnify.api import EmnifyError
 from airflow_provider_emnify.api.transport.urls import Route
 from airflow_provider_emnify.hooks.connection import ConnectionSettings, EmnifyConnectionConfigError
 from airflow_provider_emnify.hooks.emnify import EmnifyHook
 from airflow_provider_emnify.links import EmnifyDevicesLink, EmnifySimsLink
 from airflow_provider_emnify.operators.endpoint import EmnifyLocateEndpointsOperator
-from tests.api.support import OK, THING, TOKEN, make_client
+from tests.api.support import AUTHENTICATE, OK, THING, TOKEN, URL, make_client, make_token
 from tests.api.transport.test_connections import received, serving
 from tests.api.transport.test_tls import certificate
 
@@ -73,6 +77,8 @@ def test_nothing_said_is_a_straight_route() -> None:
         ({"proxies": f"http://{SECRET}:port"}, "proxies"),
         ({"proxies": {"ftp": SECRET}}, "proxies"),
         ({"proxies": 7}, "proxies"),
+        ({"proxies": f"http://ada:{SECRET}\\@proxy:3128"}, "proxies"),
+        ({"proxies": f"http://ada:{SECRET}@pro xy:3128"}, "proxies"),
         ({"verify": False}, "verify"),
         ({"verify": "false"}, "verify"),
         ({"verify": f"/nowhere/{SECRET}.pem"}, "verify"),
@@ -86,6 +92,7 @@ def test_nothing_said_is_a_straight_route() -> None:
         ({"headers": {"X-Key": f"{SECRET}\r\nX-More: 1"}}, "headers"),
         ({"headers": {"X Key": SECRET}}, "headers"),
         ({"headers": {"X-Key": 7}}, "headers"),
+        ({"headers": {"X-Key": f" {SECRET}"}}, "headers"),
         ({"headers": {"X-Key": "ключ"}}, "headers"),
     ],
 )
@@ -93,6 +100,31 @@ def test_what_cannot_work_names_the_extra_and_quotes_no_value(extra: dict[str, A
     with pytest.raises(EmnifyConnectionConfigError, match=f"extra '{field}'") as caught:
         settings(**extra)
     assert SECRET not in str(caught.value)
+
+
+@pytest.mark.parametrize("content", ["", SECRET, f"-----BEGIN CERTIFICATE-----\n{SECRET}\n"])
+def test_a_file_without_certificates_is_no_bundle(tmp_path: Path, content: str) -> None:
+    (tmp_path / "bundle.pem").write_text(content)
+    with pytest.raises(EmnifyConnectionConfigError, match=r"extra 'verify'.*no certificate") as caught:
+        settings(verify=str(tmp_path / "bundle.pem"))
+    assert SECRET not in str(caught.value)
+    assert settings(verify=str(tmp_path)).route.ca_bundle == str(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [f"{SECRET}/@", quote(f"{SECRET}/@"), b64encode(f"ada:{SECRET}/@".encode()).decode(), "another-key-51aa"],
+)
+def test_no_error_repeats_what_the_route_keeps_secret(said: str) -> None:
+    route = Route(
+        f"http://ada:{quote(f'{SECRET}/@', safe='')}@proxy:1", None, (("X-Key", "another-key-51aa"),)
+    )
+    with rm.Mocker() as api, make_client(route=route) as client:
+        api.post(AUTHENTICATE, json={"auth_token": make_token()})
+        api.get(f"{URL}{THING}", status_code=400, json={"message": f"no access with {said}"})
+        with pytest.raises(EmnifyError, match=r"no access with .*\*\*\*") as caught:
+            client.request("GET", THING)
+    assert said not in str(caught.value)
 
 
 def test_requests_go_through_the_proxy_with_the_headers_also_to_this_machine() -> None:

@@ -88,6 +88,8 @@ class Transport:
         self.base_url = check_base_url(base_url)
         redactor = Redactor()
         self._learn, self.redact, self.redact_value = redactor.learn, redactor.text, redactor.value
+        for secret in route.secrets:
+            self._learn(secret)
         self._on_secret = on_secret
         self.on_call: Callable[[str], None] | None = None
         self._organisation = credentials.identity

@@ -7,9 +7,10 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 DEFAULT_BASE_URL = "https://cdn.emnify.net"
+_SHORTEST = 8  # characters of a secret; what is shorter may stand in any text
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,18 @@ class Route:
     proxy: str | None = field(default=None, repr=False)
     ca_bundle: str | None = None
     headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+
+    @property
+    def secrets(self) -> list[str]:
+        """What no error shows: the proxy's password, and the headers' values that are no mere words."""
+        found = [unquote(secret_in(self.proxy or "")), *(value for _, value in self.headers)]
+        return [secret for secret in found if len(secret) >= _SHORTEST]
+
+
+def secret_in(url: str) -> str:
+    """Return the password in a URL, or all that stands before its host without one; may be empty."""
+    credentials = url.rpartition("@")[0].rpartition("/")[2]
+    return credentials.partition(":")[2] or credentials
 
 
 def check_base_url(url: str) -> str:
