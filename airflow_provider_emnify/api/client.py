@@ -108,6 +108,7 @@ class EmnifyClient(Resources):
         :param timeout: Seconds to wait for it, at most.
         :returns: A context manager, which gives the :class:`~airflow_provider_emnify.api.locks.Lock`.
         :raises EmnifyLockTimeoutError: on entering, when another one holds it for longer.
+        :raises ValueError: on entering, when the timeout is no number of seconds, or below 0.
         :raises RuntimeError: on entering, when this thread holds a lock already: it could wait for itself.
         """
         return self.transport.lock(name, key, timeout=timeout)

@@ -14,6 +14,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from numbers import Real
 from typing import Protocol
 
 from airflow_provider_emnify.api.errors import EmnifyLockTimeoutError, first_line
@@ -132,6 +133,8 @@ class Locks:
 
         :param scope: Who shares it: host and organisation.
         """
+        if not (isinstance(timeout, Real) and timeout >= 0):
+            raise ValueError(f"timeout: {timeout!r} is not a valid number of seconds; give 0 or more")
         if (other := getattr(_held, "name", None)) is not None:
             raise RuntimeError(f"{name}: this thread holds the lock '{other}' already; release that first")
         _held.name = name

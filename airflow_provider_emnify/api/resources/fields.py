@@ -116,6 +116,17 @@ def as_json(value: Any) -> Any:
     return [as_json(one) for one in value] if is_list(value) else value
 
 
+def as_text(value: Any, field: str, example: str) -> str | None:
+    """Return a text, None for what was not given.
+
+    :param field: Name of the argument, for the message, which shows the example.
+    :raises ValueError: for anything else.
+    """
+    if not isinstance(value, str | None):
+        raise ValueError(f"{field}: {value!r} is not a text; give one like '{example}'")  # noqa: TRY004 - as all bad arguments
+    return value
+
+
 MOST_VALUES = 6
 """As many values as emnify takes for one filter, where it takes several."""
 
@@ -128,9 +139,7 @@ def filters(q: str | None = None, *, several: Collection[str] = (), **fields: An
     :param fields: A value for each field. A trailing underscore in a name is dropped (``from_``).
     :raises ValueError: for a value that a filter cannot express.
     """
-    if not isinstance(q, str | None):
-        raise ValueError(f"q: {q!r} is not a text; give one like 'field:value,field:value'")  # noqa: TRY004 - as all bad arguments
-    terms = [q] if q else []
+    terms = [text] if (text := as_text(q, "q", "field:value,field:value")) else []
     for keyword, value in fields.items():
         name = keyword.rstrip("_")
         values = [*value] if is_list(value) else None

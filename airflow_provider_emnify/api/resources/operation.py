@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from types import NoneType
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar, cast
 
-from airflow_provider_emnify.api.resources.fields import UNSET, as_json, given
+from airflow_provider_emnify.api.resources.fields import UNSET, as_json, as_text, given
 from airflow_provider_emnify.api.resources.signature import Signature
 from airflow_provider_emnify.api.secrets.names import secrets_in, show
 from airflow_provider_emnify.api.transport.answers import Kind, Shape
@@ -137,7 +137,7 @@ class Call:
         return self._transport.list(
             self._made(params),
             q=q,
-            sort=self.arguments.get("sort"),
+            sort=as_text(self.arguments.get("sort"), "sort", "-name,id"),
             per_page=self.arguments.get("per_page"),
             envelope=operation.envelope,
             paged=operation.paged,

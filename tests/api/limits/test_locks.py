@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -121,6 +121,19 @@ class TestLock:
             pass
         with take(8):
             pass
+
+    @pytest.mark.parametrize("timeout", ["x", "5", None, [1], -1, -5.0, math.nan])
+    def test_a_timeout_that_is_no_time_is_refused_and_says_nothing_of_the_store(
+        self, take: Take, timeout: Any, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        with (
+            pytest.raises(ValueError, match=r"timeout: .* is not a valid number of seconds"),
+            take(timeout=timeout),
+        ):
+            pass
+        with take(timeout=0):
+            pass
+        assert caplog.messages == []
 
     def test_it_is_released_by_what_fails_under_it(self, take: Take) -> None:
         with pytest.raises(KeyError), take():

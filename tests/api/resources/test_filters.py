@@ -64,6 +64,15 @@ def test_what_a_filter_cannot_say_is_an_error_that_names_the_field(
         filters(several={"type"}, **fields)
 
 
+@pytest.mark.parametrize("sort", [["id"], ("id", "name"), {"id": 1}, 7, b"id"])
+def test_an_order_that_is_not_a_text_is_an_error_that_says_how_it_is_written(sort: Any) -> None:
+    client = Recorder()
+    for resource in (client.sims, client.endpoints, client.events):
+        with pytest.raises(ValueError, match=r"sort: .* is not a text; give one like '-name,id'"):
+            resource.list(sort=sort)
+    assert client.sent == []
+
+
 def test_a_list_is_filtered_by_its_keywords() -> None:
     client = Recorder()
     client.endpoints.list(status="disabled", sim_status=2, service_profile_id=7, q="tags:x")
