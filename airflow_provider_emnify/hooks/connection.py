@@ -10,7 +10,9 @@ import json
 import math
 import re
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
+from ipaddress import IPv6Address
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -99,10 +101,11 @@ class ConnectionSettings:
         :raises EmnifyConnectionConfigError: naming the field that is wrong.
         """
         conn_id = str(conn.conn_id)
-        if conn.password:
-            on_secret(conn.password)
-            on_secret(conn.password.strip())
-        password, inside = _split_password(conn.password or "")
+        held = str(conn.password or "")  # JSON may give a number
+        if held:
+            on_secret(held)
+            on_secret(held.strip())
+        password, inside = _split_password(held)
         on_secret(password.strip())
         extras = {**_extras(conn_id, conn.extra), **inside}
         for secret in _secrets_of(extras):
@@ -113,7 +116,7 @@ class ConnectionSettings:
 
         return cls(
             conn_id=conn_id,
-            credentials=_credentials((conn.login or "").strip(), password, extras, wrong),
+            credentials=_credentials(str(conn.login or "").strip(), password, extras, wrong),
             base_url=_base_url(conn, wrong),
             timeout=_number(extras, "timeout", wrong),
             max_retries=int(_number(extras, "max_retries", wrong)),
@@ -212,6 +215,8 @@ def _credentials(login: str, password: str, extras: Mapping[str, Any], wrong: _W
 def _base_url(conn: Connection, wrong: _Wrong) -> str:
     """Return scheme, host and port, of which a connection URI puts the first and last elsewhere."""
     host, schema = str(conn.host or "").strip(), str(conn.schema or "").strip().lower()
+    with suppress(ValueError):
+        host = f"[{IPv6Address(host)}]"  # Airflow takes the brackets off
     if schema and schema not in _SCHEMES:
         raise wrong("schema", "it is neither 'https' nor 'http'; leave it empty")
     example = f"write it like {DEFAULT_BASE_URL}"

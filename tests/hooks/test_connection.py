@@ -62,6 +62,7 @@ def test_a_login_means_user_credentials() -> None:
         ({"host": "http://[::1]:8080"}, "http://[::1]:8080"),
         ({"host": "127.0.0.1", "schema": "http", "port": 8080}, "http://127.0.0.1:8080"),
         ({"host": "HTTPS://CDN.emnify.net"}, "https://cdn.emnify.net"),
+        ({"host": "::1", "port": 8080, "schema": "http"}, "http://[::1]:8080"),
         ({"host": ""}, "https://cdn.emnify.net"),
     ],
 )
@@ -76,6 +77,7 @@ def test_the_host_is_the_base_url(fields: dict[str, Any], base_url: str) -> None
         (f"emnify://:{TOKEN}@cdn.emnify.net", "https://cdn.emnify.net"),
         (f"emnify://:{TOKEN}@cdn.emnify.net:8443/https", "https://cdn.emnify.net:8443"),
         (f"emnify://:{TOKEN}@127.0.0.1:8080/http", "http://127.0.0.1:8080"),
+        (f"emnify://:{TOKEN}@[::1]:8080/http", "http://[::1]:8080"),
         (f"emnify://http://:{TOKEN}@127.0.0.1:8080", "http://127.0.0.1:8080"),
     ],
 )

@@ -152,6 +152,13 @@ def test_a_password_that_only_looks_like_json_is_the_password(password: str) -> 
     assert ConnectionSettings.from_airflow(conn).credentials.password == password
 
 
+def test_a_password_that_is_a_number_in_json_is_its_digits() -> None:
+    told: list[str] = []
+    conn: Any = Stored(login="ada", password=73519284)
+    assert ConnectionSettings.from_airflow(conn, on_secret=told.append).credentials.password == "73519284"
+    assert "73519284" in told
+
+
 def test_the_api_key_among_the_claims_of_a_token_is_masked(
     monkeypatch: pytest.MonkeyPatch, requests_mock: rm.Mocker
 ) -> None:
