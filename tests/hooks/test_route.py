@@ -127,6 +127,16 @@ def test_no_error_repeats_what_the_route_keeps_secret(said: str) -> None:
     assert said not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    "name", ["X-Key", "Ocp-Apim-Subscription-Key", "CF-Access-Client-Secret", "Cookie", "X-Auth"]
+)
+def test_values_of_headers_for_secrets_alone_are_redacted_in_data(name: str) -> None:
+    route = Route(None, None, ((name, "another-key-51aa"), ("X-Tenant", "acme-pumps")))
+    with make_client(route=route) as client:
+        row = client.transport.redact_value({"name": "acme-pumps 7", "description": "another-key-51aa"})
+    assert row == {"name": "acme-pumps 7", "description": "***"}
+
+
 def test_requests_go_through_the_proxy_with_the_headers_also_to_this_machine() -> None:
     seen: list[bytes] = []
     answers = iter([TOKEN, OK])

@@ -11,6 +11,7 @@ from urllib.parse import quote, unquote, urlsplit
 
 DEFAULT_BASE_URL = "https://cdn.emnify.net"
 _SHORTEST = 8  # characters of a secret; what is shorter may stand in any text
+_SECRET_HEADER = re.compile(r"(?i)key|token|secret|auth|password|credential|cookie|session")
 
 
 @dataclass(frozen=True)
@@ -28,8 +29,12 @@ class Route:
 
     @property
     def secrets(self) -> list[str]:
-        """What no error shows: the proxy's password, and the headers' values that are no mere words."""
-        found = [unquote(secret_in(self.proxy or "")), *(value for _, value in self.headers)]
+        """What is redacted: the proxy's password, and the values of headers whose names say so.
+
+        The value of another header may be a word that stands in data of devices, too.
+        """
+        values = [value for name, value in self.headers if _SECRET_HEADER.search(name)]
+        found = [unquote(secret_in(self.proxy or "")), *values]
         return [secret for secret in found if len(secret) >= _SHORTEST]
 
 
